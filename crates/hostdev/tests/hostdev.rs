@@ -1,0 +1,153 @@
+//! MAC addresses, disk images, and every way in which a TAP can be refused without any privilege.
+//! (Frames through a TAP are tested by the tenders' whole-unikernel tests, in a network namespace.)
+
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
+
+use hostdev::{BlockError, BlockImage, BlockSize, MacAddress, Tap, TapError};
+
+fn image(name: &str, len: u64) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    File::create(&path).unwrap().set_len(len).unwrap();
+    path
+}
+
+#[test]
+fn mac_addresses_parse_and_print() {
+    let mac: MacAddress = "2:0:0a:FF:7:80".parse().unwrap();
+    assert_eq!(mac, MacAddress([2, 0, 10, 255, 7, 128]));
+    assert_eq!(mac.to_string(), "02:00:0a:ff:07:80");
+}
+
+#[test]
+fn malformed_mac_addresses_are_refused() {
+    for text in [
+        "",
+        "02:00:00:00:00",
+        "02:00:00:00:00:00:00",
+        "02:00:00:00:00:",
+        "2:0:0:0:0:100",
+        "+2:0:0:0:0:0",
+        "gg:0:0:0:0:0",
+    ] {
+        let error = text.parse::<MacAddress>().unwrap_err().to_string();
+        assert!(error.contains(&format!("{text:?}")), "{error}");
+    }
+}
+
+#[test]
+fn random_mac_addresses_are_local_unicast() {
+    for _ in 0..64 {
+        assert_eq!(MacAddress::random().unwrap().0[0] & 3, 2);
+    }
+}
+
+#[test]
+fn block_sizes_are_powers_of_two_in_range() {
+    for good in [512, 1024, 4096, 32768] {
+        assert_eq!(u64::from(BlockSize::new(good).unwrap().get()), good);
+    }
+    for bad in [0, 1, 256, 511, 521, 513, 65536, u64::MAX] {
+        let error = BlockSize::new(bad).unwrap_err().to_string();
+        assert!(
+            error.contains(&bad.to_string()) && error.contains("power of two"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn images_read_back_what_was_written() {
+    let disk =
+        BlockImage::open(&image("read-back.img", 4096), BlockSize::new(1024).unwrap()).unwrap();
+    assert_eq!((disk.capacity(), disk.block_size().get()), (4096, 1024));
+    disk.write_at(1024, &[7; 1024]).unwrap();
+    let mut block = [0; 1024];
+    disk.read_at(1024, &mut block).unwrap();
+    assert_eq!(block, [7; 1024]);
+    disk.read_at(2048, &mut block).unwrap();
+    assert_eq!(block, [0; 1024]);
+    assert!(disk.read_at(3584, &mut block).is_err(), "past the end");
+}
+
+#[test]
+fn images_of_the_wrong_length_are_refused() {
+    let odd = BlockImage::open(&image("odd.img", 1000), BlockSize::default()).unwrap_err();
+    assert!(matches!(
+        odd,
+        BlockError::NotMultiple { capacity: 1000, .. }
+    ));
+    assert!(
+        odd.to_string().contains("multiple of the block size"),
+        "{odd}"
+    );
+    let empty = BlockImage::open(&image("empty.img", 0), BlockSize::default()).unwrap_err();
+    assert!(matches!(empty, BlockError::Empty { .. }));
+    let short =
+        BlockImage::open(&image("short.img", 512), BlockSize::new(4096).unwrap()).unwrap_err();
+    assert!(
+        matches!(short, BlockError::NotMultiple { .. }),
+        "the multiple is checked first"
+    );
+}
+
+#[test]
+fn images_that_cannot_be_opened_are_named() {
+    let missing =
+        BlockImage::open("/nonexistent/disk.img".as_ref(), BlockSize::default()).unwrap_err();
+    assert!(matches!(missing, BlockError::Open { .. }));
+    assert!(
+        missing.to_string().contains("/nonexistent/disk.img"),
+        "{missing}"
+    );
+    let folder =
+        BlockImage::open(env!("CARGO_TARGET_TMPDIR").as_ref(), BlockSize::default()).unwrap_err();
+    assert!(matches!(folder, BlockError::Open { .. }));
+}
+
+#[test]
+fn tap_names_are_checked() {
+    assert!(matches!(
+        Tap::open("").unwrap_err(),
+        TapError::NameLength(_)
+    ));
+    let error = Tap::open("sixteen-bytes-ab").unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("is 16 bytes long: expected 1 to 15"),
+        "{error}"
+    );
+}
+
+#[test]
+fn taps_are_never_created() {
+    let error = Tap::open("nosuchtap0").unwrap_err();
+    assert!(matches!(error, TapError::NotFound(_)));
+    assert!(
+        error.to_string().contains("\"nosuchtap0\" does not exist"),
+        "{error}"
+    );
+    assert!(matches!(
+        Tap::open("tap%d").unwrap_err(),
+        TapError::NotFound(_)
+    ));
+}
+
+#[test]
+fn inherited_descriptors_must_be_taps() {
+    assert!(matches!(
+        Tap::from_inherited(9999).unwrap_err(),
+        TapError::Descriptor { fd: 9999, .. }
+    ));
+    assert!(matches!(
+        Tap::from_inherited(-1).unwrap_err(),
+        TapError::Descriptor { fd: -1, .. }
+    ));
+    let file = File::open("/dev/null").unwrap();
+    assert!(matches!(
+        Tap::from_inherited(file.as_raw_fd()).unwrap_err(),
+        TapError::NotTap { .. }
+    ));
+}
