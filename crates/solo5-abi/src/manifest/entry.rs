@@ -1,0 +1,284 @@
+use core::fmt;
+
+use super::name::{NAME_FIELD, NAME_MAX, NameError, check_name};
+use crate::layout::layout;
+
+/// Type of the first entry of every manifest. Types from here on up are reserved.
+pub const TYPE_RESERVED_FIRST: u32 = 0x4000_0000;
+
+/// The kinds of devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u32)]
+pub enum DeviceType {
+    /// A block device, read and written one block at a time.
+    BlockBasic = 1,
+    /// A network device, read and written one Ethernet frame at a time.
+    NetBasic = 2,
+}
+
+impl DeviceType {
+    /// The type with this number, if there is one.
+    pub const fn from_raw(raw: u32) -> Option<Self> {
+        match raw {
+            1 => Some(Self::BlockBasic),
+            2 => Some(Self::NetBasic),
+            _ => None,
+        }
+    }
+
+    /// The type with this name in a manifest's JSON, if there is one.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "BLOCK_BASIC" => Some(Self::BlockBasic),
+            "NET_BASIC" => Some(Self::NetBasic),
+            _ => None,
+        }
+    }
+
+    /// The type's name in a manifest's JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BlockBasic => "BLOCK_BASIC",
+            Self::NetBasic => "NET_BASIC",
+        }
+    }
+}
+
+impl fmt::Display for DeviceType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+layout! {
+    /// What a tender tells of an attached block device, in the union `u` of its entry.
+    pub struct BlockProperties, size 16 {
+        /// Bytes of the whole device.
+        0 => pub capacity: u64,
+        /// Bytes of one block.
+        8 => pub block_size: u16,
+    }
+}
+
+layout! {
+    /// What a tender tells of an attached network device, in the union `u` of its entry.
+    pub struct NetProperties, size 8 {
+        /// The guest's own address on this device.
+        0 => pub mac: [u8; 6],
+        /// Bytes of the largest payload of a frame, without the 14 bytes of Ethernet header.
+        6 => pub mtu: u16,
+    }
+}
+
+/// One entry of a manifest (`struct mft_entry`), 104 bytes aligned to 8.
+///
+/// It has no byte of implicit padding, so a `static` of it is laid out in full.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(C, align(8))]
+pub struct Entry {
+    name: [u8; NAME_FIELD],
+    raw_type: u32,
+    /// The C union `u`: `u64` capacity and `u16` block size, or 6 bytes of MAC and `u16` MTU.
+    properties: [u8; 16],
+    /// The C union `b`: an `int` descriptor of the tender's, or a pointer of its own.
+    binding: [u8; 8],
+    pub(super) attached: u8,
+    padding: [u8; 7],
+}
+
+const _: () = {
+    use core::mem::offset_of;
+    assert!(size_of::<Entry>() == 104);
+    assert!(align_of::<Entry>() == 8);
+    assert!(offset_of!(Entry, name) == 0);
+    assert!(offset_of!(Entry, raw_type) == 68);
+    assert!(offset_of!(Entry, properties) == 72);
+    assert!(offset_of!(Entry, binding) == 88);
+    assert!(offset_of!(Entry, attached) == 96);
+    assert!(offset_of!(Entry, padding) == 97);
+};
+
+impl Entry {
+    /// Bytes that an entry takes.
+    pub const SIZE: usize = size_of::<Self>();
+
+    /// The first entry of every manifest.
+    pub const RESERVED_FIRST: Self = Self::with_raw_type([0; NAME_FIELD], TYPE_RESERVED_FIRST);
+
+    const fn with_raw_type(name: [u8; NAME_FIELD], raw_type: u32) -> Self {
+        Self {
+            name,
+            raw_type,
+            properties: [0; 16],
+            binding: [0; 8],
+            attached: 0,
+            padding: [0; 7],
+        }
+    }
+
+    /// An entry that declares a device.
+    ///
+    /// It is meant for statics and constants, where a bad name ends the compilation:
+    ///
+    /// ```compile_fail
+    /// use solo5_abi::manifest::{DeviceType, Entry};
+    /// const DISK: Entry = Entry::new("my disk", DeviceType::BlockBasic);
+    /// # fn main() { println!("{DISK:?}") }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When the name is not 1 to 67 ASCII letters and digits; [`try_new`](Self::try_new) does not.
+    pub const fn new(name: &str, device_type: DeviceType) -> Self {
+        match Self::try_new(name, device_type) {
+            Ok(entry) => entry,
+            Err(NameError::Empty) => panic!("the name of a Solo5 device is empty"),
+            Err(NameError::TooLong { .. }) => {
+                panic!("the name of a Solo5 device has more than 67 bytes")
+            }
+            Err(NameError::NotAlphanumeric { .. }) => {
+                panic!(
+                    "the name of a Solo5 device holds something else than ASCII letters and digits"
+                )
+            }
+        }
+    }
+
+    /// An entry that declares a device.
+    ///
+    /// # Errors
+    ///
+    /// When the name is not 1 to 67 ASCII letters and digits.
+    pub const fn try_new(name: &str, device_type: DeviceType) -> Result<Self, NameError> {
+        if let Err(error) = check_name(name) {
+            return Err(error);
+        }
+        let mut field = [0; NAME_FIELD];
+        let (start, _) = field.split_at_mut(name.len());
+        start.copy_from_slice(name.as_bytes());
+        Ok(Self::with_raw_type(field, device_type as u32))
+    }
+
+    /// The entry as it lies in memory.
+    pub fn to_bytes(&self) -> [u8; Self::SIZE] {
+        let mut bytes = [0; Self::SIZE];
+        bytes[..68].copy_from_slice(&self.name);
+        bytes[68..72].copy_from_slice(&self.raw_type.to_le_bytes());
+        bytes[72..88].copy_from_slice(&self.properties);
+        bytes[88..96].copy_from_slice(&self.binding);
+        bytes[96] = self.attached;
+        bytes
+    }
+
+    /// The entry read from memory, as it is: [`Manifest::parse`](super::Manifest::parse) checks.
+    pub fn from_bytes(bytes: &[u8; Self::SIZE]) -> Self {
+        use crate::layout::Field;
+        Self {
+            name: Field::get(&bytes[..68]),
+            raw_type: Field::get(&bytes[68..72]),
+            properties: Field::get(&bytes[72..88]),
+            binding: Field::get(&bytes[88..96]),
+            attached: bytes[96],
+            padding: [0; 7],
+        }
+    }
+
+    /// The name up to its first NUL. Names in files need not keep to the alphabet of
+    /// [`check_name`].
+    pub fn name_bytes(&self) -> &[u8] {
+        let len = self.name.iter().position(|&byte| byte == 0);
+        &self.name[..len.unwrap_or(NAME_FIELD)]
+    }
+
+    /// The name, if it is UTF-8.
+    pub fn name(&self) -> Option<&str> {
+        core::str::from_utf8(self.name_bytes()).ok()
+    }
+
+    pub(super) fn name_is_terminated(&self) -> bool {
+        self.name[NAME_MAX] == 0
+    }
+
+    /// The number of the device's type.
+    pub const fn raw_type(&self) -> u32 {
+        self.raw_type
+    }
+
+    /// The device's type, if it is known.
+    pub const fn device_type(&self) -> Option<DeviceType> {
+        DeviceType::from_raw(self.raw_type)
+    }
+
+    /// Whether the type is one of those that stand for no device.
+    pub const fn is_reserved(&self) -> bool {
+        self.raw_type >= TYPE_RESERVED_FIRST
+    }
+
+    /// Whether a tender attached the device.
+    pub const fn is_attached(&self) -> bool {
+        self.attached != 0
+    }
+
+    /// The tender's descriptor; it means something to the guest on `spt` only.
+    pub fn host_fd(&self) -> i32 {
+        let [a, b, c, d, ..] = self.binding;
+        i32::from_le_bytes([a, b, c, d])
+    }
+
+    /// The properties, if this is an attached block device.
+    pub fn block(&self) -> Option<BlockProperties> {
+        let is_block = self.device_type() == Some(DeviceType::BlockBasic);
+        (is_block && self.is_attached()).then(|| BlockProperties::from_bytes(&self.properties))
+    }
+
+    /// The properties, if this is an attached network device.
+    pub fn net(&self) -> Option<NetProperties> {
+        let is_net = self.device_type() == Some(DeviceType::NetBasic);
+        let (properties, _) = self.properties.split_first_chunk()?;
+        (is_net && self.is_attached()).then(|| NetProperties::from_bytes(properties))
+    }
+
+    /// The entry as declared: name and type are kept, all that a tender fills in is cleared.
+    pub const fn detached(self) -> Self {
+        Self::with_raw_type(self.name, self.raw_type)
+    }
+
+    /// The entry with a block device attached, of whatever type it was declared.
+    pub fn with_block(self, host_fd: i32, block: BlockProperties) -> Self {
+        self.with_properties(DeviceType::BlockBasic, host_fd, &block.to_bytes())
+    }
+
+    /// The entry with a network device attached, of whatever type it was declared.
+    pub fn with_net(self, host_fd: i32, net: NetProperties) -> Self {
+        self.with_properties(DeviceType::NetBasic, host_fd, &net.to_bytes())
+    }
+
+    fn with_properties(self, device_type: DeviceType, host_fd: i32, properties: &[u8]) -> Self {
+        let mut entry = Self::with_raw_type(self.name, device_type as u32);
+        entry.properties[..properties.len()].copy_from_slice(properties);
+        entry.binding[..4].copy_from_slice(&host_fd.to_le_bytes());
+        entry.attached = 1;
+        entry
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Entry");
+        debug.field(
+            "name",
+            &format_args!("\"{}\"", self.name_bytes().escape_ascii()),
+        );
+        match self.device_type() {
+            Some(device_type) => debug.field("type", &device_type),
+            None => debug.field("type", &format_args!("{:#x}", self.raw_type)),
+        };
+        if let Some(block) = self.block() {
+            debug.field("block", &block);
+        }
+        if let Some(net) = self.net() {
+            debug.field("net", &net);
+        }
+        debug.finish_non_exhaustive()
+    }
+}
