@@ -1,0 +1,147 @@
+//! Compiles the guest bindings of `vendor/solo5` and puts them and the linker script where the
+//! final link finds them.
+//!
+//! Does nothing on a host build. On a guest build (`CARGO_CFG_SOLO5` is `hvt` or `spt`):
+//!
+//! - `libsolo5_bindings.a` goes to the output directory and is linked into this crate's rlib;
+//! - the linker scripts go to the output directory, which is on the link search path, so that
+//!   `-T solo5_hvt.lds` finds them from wherever the linker is run;
+//! - with `SOLO5_BINDINGS` set, upstream's object and script are taken from that directory instead.
+//!
+//! Dependent crates see `DEP_SOLO5_INCLUDE` (the C headers) and, on a guest build,
+//! `DEP_SOLO5_LIB` (the output directory).
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+/// Where the vendored sources lie, from this manifest. In the repository `vendor` is a link to the
+/// top-level folder; in a published package it is a folder.
+const VENDOR: &str = "vendor/solo5";
+
+/// Each file under [`VENDOR`] that an object is made from, or that one of those includes.
+const SOURCES: &[&str] = &[
+    "bindings/common/base.h",
+    "bindings/common/cmdline.c",
+    "bindings/common/log.c",
+    "bindings/common/manifest.c",
+    "bindings/common/memory_functions.c",
+    "bindings/common/stack_protector.c",
+    "bindings/common/start.c",
+    "bindings/common/tls.c",
+    "bindings/solo5_spt.c",
+    "bindings/spt/devices.c",
+    "bindings/spt/entry.S",
+    "bindings/spt/platform.c",
+    "bindings/spt/system_call.h",
+    "include/elf_abi.h",
+    "include/hvt_abi.h",
+    "include/mft_abi.h",
+    "include/solo5.h",
+    "include/spt_abi.h",
+];
+
+/// The linker scripts, one for each ABI and what they include.
+const SCRIPTS: &[&str] = &["solo5_hvt.lds", "solo5_spt.lds", "solo5_sections.lds"];
+
+/// What the bindings are compiled with beyond cc's own choice: freestanding, at fixed addresses
+/// below 2 GiB, without vector registers or a red zone (they run trap handlers), with the stack
+/// protector's guard in a global because there is no thread pointer yet.
+const FLAGS: &[&str] = &[
+    "-std=gnu11",
+    "-ffreestanding",
+    "-fno-pie",
+    "-mno-red-zone",
+    "-mno-sse",
+    "-mno-mmx",
+    "-mno-avx",
+    "-fstack-protector-strong",
+    "-mstack-protector-guard=global",
+    "-fcf-protection=none",
+    "-fno-asynchronous-unwind-tables",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+];
+
+fn main() {
+    let manifest_dir = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("set by cargo"));
+    let vendor = manifest_dir.join(VENDOR);
+    // Once a build script prints any of these, and cc prints some for environment variables, cargo
+    // no longer looks at the package's files by itself: so each file is named.
+    for file in SOURCES.iter().chain(SCRIPTS) {
+        println!("cargo:rerun-if-changed={VENDOR}/{file}");
+    }
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-env-changed=SOLO5_BINDINGS");
+    println!("cargo:include={}", vendor.join("include").display());
+
+    let Ok(abi) = env::var("CARGO_CFG_SOLO5") else {
+        return;
+    };
+    assert!(
+        abi == "hvt" || abi == "spt",
+        "cfg(solo5) is {abi:?}: expected \"hvt\" or \"spt\""
+    );
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));
+    match env::var_os("SOLO5_BINDINGS") {
+        Some(dir) => link_upstream(&abi, Path::new(&dir), &out),
+        None => compile_ours(&abi, &vendor, &out),
+    }
+    println!("cargo:rustc-link-search=native={}", out.display());
+    println!("cargo:lib={}", out.display());
+}
+
+fn compile_ours(abi: &str, vendor: &Path, out: &Path) {
+    let bindings = vendor.join("bindings");
+    let mut build = cc::Build::new();
+    build
+        // The tuple that cargo passes on, x86_64-solo5-*, means nothing to a C compiler.
+        .target("x86_64-unknown-linux-gnu")
+        .opt_level(2)
+        .pic(false)
+        .include(vendor.join("include"))
+        .include(&bindings)
+        .define(
+            "SOLO5_BINDINGS_VERSION",
+            concat!("\"mkernel ", env!("CARGO_PKG_VERSION"), "\""),
+        )
+        .file(bindings.join(format!("solo5_{abi}.c")))
+        .file(bindings.join(abi).join("entry.S"));
+    for flag in FLAGS {
+        build.flag(flag);
+    }
+    build.compile("solo5_bindings");
+    for script in SCRIPTS {
+        copy(&vendor.join(script), &out.join(script));
+    }
+}
+
+/// Packs upstream's object into the archive that ours would be in.
+fn link_upstream(abi: &str, dir: &Path, out: &Path) {
+    let object = dir.join(format!("solo5_{abi}.o"));
+    let script = format!("solo5_{abi}.lds");
+    for file in [&object, &dir.join(&script)] {
+        println!("cargo:rerun-if-changed={}", file.display());
+        assert!(
+            file.is_file(),
+            "SOLO5_BINDINGS={}: no file {}",
+            dir.display(),
+            file.display()
+        );
+    }
+    cc::Build::new()
+        .target("x86_64-unknown-linux-gnu")
+        .object(&object)
+        .compile("solo5_bindings");
+    copy(&dir.join(&script), &out.join(&script));
+}
+
+fn copy(from: &Path, to: &Path) {
+    if let Err(error) = fs::copy(from, to) {
+        panic!(
+            "cannot copy {} to {}: {error}",
+            from.display(),
+            to.display()
+        );
+    }
+}

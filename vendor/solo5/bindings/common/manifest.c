@@ -1,0 +1,122 @@
+/*
+ * manifest.c: devices by name and by handle, in the copy of the manifest that
+ * the tender has completed. A handle is an index in it; entry 0 is reserved.
+ */
+static const struct mft *manifest;
+static uint64_t manifest_acquired; /* bit h: handle h */
+
+static void manifest_init(const struct mft *m)
+{
+    ASSERT(m->version == MFT_VERSION);
+    ASSERT(m->entries >= 1 && m->entries <= MFT_MAX_ENTRIES);
+    manifest = m;
+}
+
+/* NULL if there is no such device; each can be acquired once. */
+static const struct mft_entry *manifest_acquire(const char *name,
+        mft_type_t type, solo5_handle_t *handle)
+{
+    for (uint32_t i = 1; i < manifest->entries; i++) {
+        const struct mft_entry *e = &manifest->e[i];
+
+        if (e->type != (uint32_t)type || !e->attached
+                || !string_equal(name, e->name, sizeof e->name))
+            continue;
+        if (manifest_acquired & (1ull << i))
+            return NULL;
+        manifest_acquired |= 1ull << i;
+        *handle = i;
+        return e;
+    }
+    return NULL;
+}
+
+/* NULL unless `handle` is an acquired device of that type. */
+static const struct mft_entry *manifest_device(solo5_handle_t handle,
+        mft_type_t type)
+{
+    if (handle >= manifest->entries || !(manifest_acquired & (1ull << handle)))
+        return NULL;
+
+    const struct mft_entry *e = &manifest->e[handle];
+    return e->type == (uint32_t)type ? e : NULL;
+}
+
+static uint32_t manifest_count(mft_type_t type)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 1; i < manifest->entries; i++)
+        if (manifest->e[i].type == (uint32_t)type)
+            count++;
+    return count;
+}
+
+solo5_result_t solo5_net_acquire(const char *name, solo5_handle_t *handle,
+        struct solo5_net_info *info)
+{
+    const struct mft_entry *e =
+            manifest_acquire(name, MFT_DEV_NET_BASIC, handle);
+
+    if (e == NULL)
+        return SOLO5_R_EINVAL;
+    memcpy(info->mac_address, e->u.net_basic.mac, sizeof info->mac_address);
+    info->mtu = e->u.net_basic.mtu;
+    return SOLO5_R_OK;
+}
+
+solo5_result_t solo5_block_acquire(const char *name, solo5_handle_t *handle,
+        struct solo5_block_info *info)
+{
+    const struct mft_entry *e =
+            manifest_acquire(name, MFT_DEV_BLOCK_BASIC, handle);
+
+    if (e == NULL)
+        return SOLO5_R_EINVAL;
+    info->capacity = e->u.block_basic.capacity;
+    info->block_size = e->u.block_basic.block_size;
+    return SOLO5_R_OK;
+}
+
+/* The checks of a frame to send: a tender may end the guest for a bad one. */
+static const struct mft_entry *net_check_write(solo5_handle_t handle,
+        size_t size)
+{
+    const struct mft_entry *e = manifest_device(handle, MFT_DEV_NET_BASIC);
+
+    if (e == NULL || size < SOLO5_NET_HLEN
+            || size > (size_t)e->u.net_basic.mtu + SOLO5_NET_HLEN)
+        return NULL;
+    return e;
+}
+
+/* The checks of a buffer to receive into: a shorter one would cut frames. */
+static const struct mft_entry *net_check_read(solo5_handle_t handle,
+        size_t size)
+{
+    const struct mft_entry *e = manifest_device(handle, MFT_DEV_NET_BASIC);
+
+    if (e == NULL || size < (size_t)e->u.net_basic.mtu + SOLO5_NET_HLEN)
+        return NULL;
+    return e;
+}
+
+/*
+ * The checks of a block transfer: one block, aligned, within the device. The
+ * spt tender's filter kills the guest for anything else.
+ */
+static const struct mft_entry *block_check(solo5_handle_t handle,
+        solo5_off_t offset, size_t size)
+{
+    const struct mft_entry *e = manifest_device(handle, MFT_DEV_BLOCK_BASIC);
+
+    if (e == NULL)
+        return NULL;
+
+    uint64_t block_size = e->u.block_basic.block_size;
+    uint64_t capacity = e->u.block_basic.capacity;
+    if (size == 0 || size != block_size || offset % block_size != 0
+            || block_size > capacity || offset > capacity - block_size)
+        return NULL;
+    return e;
+}

@@ -1,0 +1,63 @@
+/*
+ * devices.c: network and block devices on spt, which are file descriptors of
+ * the tender.
+ */
+solo5_result_t solo5_net_write(solo5_handle_t handle, const uint8_t *buf,
+        size_t size)
+{
+    const struct mft_entry *e = net_check_write(handle, size);
+    long result;
+
+    if (e == NULL)
+        return SOLO5_R_EINVAL;
+    result = system_call(SYS_WRITE, (uint64_t)e->b.hostfd, (uintptr_t)buf, size,
+            0, 0, 0);
+    /* No room on the host: the frame is dropped, as on any network. */
+    if (result == NEG_EAGAIN || result == NEG_ENOBUFS)
+        return SOLO5_R_OK;
+    return result == (long)size ? SOLO5_R_OK : SOLO5_R_EUNSPEC;
+}
+
+solo5_result_t solo5_net_read(solo5_handle_t handle, uint8_t *buf, size_t size,
+        size_t *read_size)
+{
+    const struct mft_entry *e = net_check_read(handle, size);
+    long result;
+
+    if (e == NULL)
+        return SOLO5_R_EINVAL;
+    result = system_call(SYS_READ, (uint64_t)e->b.hostfd, (uintptr_t)buf, size,
+            0, 0, 0);
+    if (result == NEG_EAGAIN || result == 0)
+        return SOLO5_R_AGAIN;
+    if (result < 0)
+        return SOLO5_R_EUNSPEC;
+    *read_size = (size_t)result;
+    return SOLO5_R_OK;
+}
+
+solo5_result_t solo5_block_write(solo5_handle_t handle, solo5_off_t offset,
+        const uint8_t *buf, size_t size)
+{
+    const struct mft_entry *e = block_check(handle, offset, size);
+    long result;
+
+    if (e == NULL)
+        return SOLO5_R_EINVAL;
+    result = system_call(SYS_PWRITE64, (uint64_t)e->b.hostfd, (uintptr_t)buf,
+            size, offset, 0, 0);
+    return result == (long)size ? SOLO5_R_OK : SOLO5_R_EUNSPEC;
+}
+
+solo5_result_t solo5_block_read(solo5_handle_t handle, solo5_off_t offset,
+        uint8_t *buf, size_t size)
+{
+    const struct mft_entry *e = block_check(handle, offset, size);
+    long result;
+
+    if (e == NULL)
+        return SOLO5_R_EINVAL;
+    result = system_call(SYS_PREAD64, (uint64_t)e->b.hostfd, (uintptr_t)buf,
+            size, offset, 0, 0);
+    return result == (long)size ? SOLO5_R_OK : SOLO5_R_EUNSPEC;
+}

@@ -1,0 +1,74 @@
+/*
+ * platform.c: console, end, thread pointer, clocks and waiting on spt.
+ */
+static int spt_epollfd;
+static int spt_timerfd;
+
+static void platform_puts(const char *buf, size_t size)
+{
+    (void)system_call(SYS_WRITE, STDOUT, (uintptr_t)buf, size, 0, 0, 0);
+}
+
+static void platform_exit(int status, const void *cookie)
+{
+    (void)cookie;
+    for (;;)
+        (void)system_call(SYS_EXIT_GROUP, (uint64_t)status, 0, 0, 0, 0, 0);
+}
+
+static bool platform_set_fs_base(uint64_t base)
+{
+    return system_call(SYS_ARCH_PRCTL, ARCH_SET_FS, base, 0, 0, 0, 0) == 0;
+}
+
+static uint64_t clock(uint64_t id)
+{
+    struct timespec ts;
+    long result = system_call(SYS_CLOCK_GETTIME, id, (uintptr_t)&ts, 0, 0, 0, 0);
+
+    ASSERT(result == 0);
+    return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+solo5_time_t solo5_clock_monotonic(void)
+{
+    return clock(CLOCK_MONOTONIC);
+}
+
+solo5_time_t solo5_clock_wall(void)
+{
+    return clock(CLOCK_REALTIME);
+}
+
+/*
+ * Solo5's monotonic time is CLOCK_MONOTONIC here, so the deadline goes to the
+ * timer as it is. A value of zero would disarm it: the lowest bit is set.
+ */
+void solo5_yield(solo5_time_t deadline, solo5_handle_set_t *ready)
+{
+    static struct epoll_event events[MFT_MAX_ENTRIES];
+    const struct itimerspec timer = {
+        .it_value = {
+            .tv_sec = (int64_t)(deadline / NSEC_PER_SEC),
+            .tv_nsec = (int64_t)((deadline % NSEC_PER_SEC) | 1),
+        },
+    };
+    solo5_handle_set_t set = 0;
+    long count;
+
+    count = system_call(SYS_TIMERFD_SETTIME, (uint64_t)spt_timerfd,
+            TFD_TIMER_ABSTIME, (uintptr_t)&timer, 0, 0, 0);
+    ASSERT(count == 0);
+    do {
+        count = system_call(SYS_EPOLL_PWAIT, (uint64_t)spt_epollfd,
+                (uintptr_t)events, manifest_count(MFT_DEV_NET_BASIC) + 1,
+                (uint64_t)-1, 0, 0);
+    } while (count == NEG_EINTR);
+    ASSERT(count >= 0);
+
+    for (long i = 0; i < count; i++)
+        if (events[i].data < MFT_MAX_ENTRIES)
+            set |= 1ull << events[i].data;
+    if (ready != NULL)
+        *ready = set;
+}

@@ -1,0 +1,90 @@
+/*
+ * mft_abi.h: the manifest, which names the devices that a unikernel uses.
+ *
+ * It travels twice: in an MFT1 note of the binary, and, with the host's
+ * values filled in, in the guest's memory (reached through boot info).
+ */
+#ifndef SOLO5_MFT_ABI_H
+#define SOLO5_MFT_ABI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "elf_abi.h"
+
+#define MFT_VERSION     1
+#define MFT_MAX_ENTRIES 64 /* with the reserved first one: 63 devices */
+#define MFT_NAME_SIZE   68 /* with the NUL */
+
+typedef enum {
+    MFT_DEV_BLOCK_BASIC = 1,
+    MFT_DEV_NET_BASIC = 2,
+    MFT_RESERVED_FIRST = 0x40000000, /* from here on, not a device */
+} mft_type_t;
+
+struct mft_block_basic {
+    uint64_t capacity;   /* bytes */
+    uint16_t block_size; /* bytes */
+};
+
+struct mft_net_basic {
+    uint8_t mac[6];
+    uint16_t mtu; /* bytes, Ethernet header not counted */
+};
+
+struct mft_entry {
+    char name[MFT_NAME_SIZE];
+    uint32_t type; /* an mft_type_t */
+    union {
+        struct mft_block_basic block_basic;
+        struct mft_net_basic net_basic;
+    } u;
+    union {
+        int hostfd; /* the tender's file descriptor */
+        void *data;
+    } b;
+    bool attached;
+};
+
+struct mft {
+    uint32_t version;
+    uint32_t entries;
+    struct mft_entry e[];
+};
+
+/*
+ * The content of the MFT1 note is aligned to 8 within the note: four bytes of
+ * padding follow the header and count in n_descsz.
+ */
+#define MFT1_NOTE_PAD 4
+
+/*
+ * What a C file made by `solo5-elftool gen-manifest` expands, after it has
+ * defined MFT_ENTRIES.
+ */
+#ifdef MFT_ENTRIES
+struct mft1_note {
+    struct solo5_note_header h;
+    uint8_t pad[MFT1_NOTE_PAD];
+    struct {
+        uint32_t version;
+        uint32_t entries;
+        struct mft_entry e[MFT_ENTRIES];
+    } m;
+} __attribute__((packed, aligned(4)));
+
+#define MFT1_NOTE_DECLARE_BEGIN \
+    __attribute__((section(".note.solo5.manifest"), used)) \
+    const struct mft1_note solo5_mft1_note = { \
+        .h = { \
+            .n_namesz = sizeof SOLO5_NOTE_NAME, \
+            .n_descsz = sizeof (struct mft1_note) \
+                    - sizeof (struct solo5_note_header), \
+            .n_type = MFT1_NOTE_TYPE, \
+            .name = SOLO5_NOTE_NAME, \
+        }, \
+        .m =
+#define MFT1_NOTE_DECLARE_END };
+#endif
+
+#endif

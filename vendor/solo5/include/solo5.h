@@ -1,0 +1,142 @@
+/*
+ * solo5.h: the interface between a unikernel and the Solo5 bindings.
+ *
+ * An independent implementation of Solo5's public API as of v0.12; see
+ * vendor/README.md. The API has no threads and no interrupts: every function
+ * runs to completion on the caller's stack, and only solo5_yield() blocks.
+ */
+#ifndef SOLO5_H
+#define SOLO5_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What a call that can fail returns. */
+typedef enum {
+    SOLO5_R_OK = 0,      /* done */
+    SOLO5_R_AGAIN = 1,   /* nothing there yet: try again after solo5_yield() */
+    SOLO5_R_EINVAL = 2,  /* an argument is not acceptable */
+    SOLO5_R_EUNSPEC = 3, /* the host failed in a way it does not tell */
+} solo5_result_t;
+
+typedef uint64_t solo5_time_t;       /* nanoseconds */
+typedef uint64_t solo5_off_t;        /* bytes from the start of a block device */
+typedef uint64_t solo5_handle_t;     /* an acquired device; 0..63 */
+typedef uint64_t solo5_handle_set_t; /* bit h stands for handle h */
+
+/* Statuses for solo5_exit(); a status of 255 means an abort to the host. */
+#define SOLO5_EXIT_SUCCESS 0
+#define SOLO5_EXIT_FAILURE 1
+#define SOLO5_EXIT_ABORT   255
+
+/* What the application starts with. Read-only. */
+struct solo5_start_info {
+    const char *cmdline;  /* NUL-terminated, without the --solo5:* options */
+    uintptr_t heap_start; /* first byte the application owns */
+    size_t heap_size;     /* bytes from there; the stack grows down from the end */
+};
+
+/*
+ * Supplied by the application and called once. Returning n is solo5_exit(n).
+ * The stack lies at the upper end of the heap range, has no guard page and no
+ * size of its own: the application divides the range. The thread pointer is 0.
+ */
+int solo5_app_main(const struct solo5_start_info *info);
+
+/* Ends the guest with `status` modulo 256. */
+void solo5_exit(int status) __attribute__((noreturn));
+
+/* Ends the guest with status 255; the host may take a core dump. */
+void solo5_abort(void) __attribute__((noreturn));
+
+/*
+ * Thread-local storage, local-exec model. For each thread: allocate
+ * solo5_tls_size() zeroed bytes at any address, fill them with
+ * solo5_tls_init(), and switch to the thread with
+ * solo5_set_tls_base(solo5_tls_tp_offset(block)).
+ */
+size_t solo5_tls_size(void);
+
+/* The thread pointer that belongs to the block at `block`. */
+uintptr_t solo5_tls_tp_offset(uintptr_t block);
+
+/* Fills the block with its initial contents; EINVAL if `block` is 0. */
+solo5_result_t solo5_tls_init(uintptr_t block);
+
+/* Loads the thread pointer; EINVAL if the platform refuses the value. */
+solo5_result_t solo5_set_tls_base(uintptr_t tp);
+
+/* Nanoseconds since an arbitrary origin; never goes back. */
+solo5_time_t solo5_clock_monotonic(void);
+
+/* Nanoseconds since 1970-01-01 00:00 UTC, asked from the host at each call. */
+solo5_time_t solo5_clock_wall(void);
+
+/*
+ * Blocks until solo5_clock_monotonic() reaches `deadline` (absolute) or an
+ * acquired network device has a frame to read. Unless NULL, `*ready` is
+ * overwritten with the handles that have, 0 after a timeout.
+ */
+void solo5_yield(solo5_time_t deadline, solo5_handle_set_t *ready);
+
+/* Writes to the console. What the host does not take is lost. */
+void solo5_console_write(const char *buf, size_t size);
+
+#define SOLO5_NET_ALEN 6  /* bytes in a MAC address */
+#define SOLO5_NET_HLEN 14 /* bytes in an Ethernet header */
+
+struct solo5_net_info {
+    uint8_t mac_address[SOLO5_NET_ALEN]; /* the guest's own */
+    size_t mtu;                          /* bytes, Ethernet header not counted */
+};
+
+/*
+ * Acquires the network device that the manifest declares as `name`. EINVAL if
+ * there is none, if it has another type, or if it is acquired already.
+ */
+solo5_result_t solo5_net_acquire(const char *name, solo5_handle_t *handle,
+        struct solo5_net_info *info);
+
+/*
+ * Sends one Ethernet frame of SOLO5_NET_HLEN..mtu+SOLO5_NET_HLEN bytes without
+ * blocking. A frame for which the host has no room is dropped, which is OK.
+ */
+solo5_result_t solo5_net_write(solo5_handle_t handle, const uint8_t *buf,
+        size_t size);
+
+/*
+ * Receives one Ethernet frame without blocking into a buffer of at least
+ * mtu+SOLO5_NET_HLEN bytes; AGAIN when none is queued. `*read_size` is set
+ * only on OK.
+ */
+solo5_result_t solo5_net_read(solo5_handle_t handle, uint8_t *buf, size_t size,
+        size_t *read_size);
+
+struct solo5_block_info {
+    solo5_off_t capacity;   /* bytes, a multiple of block_size */
+    solo5_off_t block_size; /* bytes in a block: what one call transfers */
+};
+
+/* As solo5_net_acquire(), for a block device. */
+solo5_result_t solo5_block_acquire(const char *name, solo5_handle_t *handle,
+        struct solo5_block_info *info);
+
+/*
+ * Transfer one block (`size` is block_size) at `offset`, a multiple of
+ * block_size below capacity; all of it or nothing.
+ */
+solo5_result_t solo5_block_write(solo5_handle_t handle, solo5_off_t offset,
+        const uint8_t *buf, size_t size);
+solo5_result_t solo5_block_read(solo5_handle_t handle, solo5_off_t offset,
+        uint8_t *buf, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
