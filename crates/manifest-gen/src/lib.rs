@@ -1,1 +1,4 @@
-//! solo5-manifest-gen
+//! Solo5 application manifests and the executables that carry them.
+#![forbid(unsafe_code)]
+
+pub mod elf;
