@@ -1,1 +1,4 @@
-//! solo5-netstack
+//! A TCP/IP stack in layers that are each useful alone.
+#![forbid(unsafe_code)]
+
+pub mod proto;

@@ -1,0 +1,156 @@
+//! What may be set: for the whole engine ([`Config`]) and for one connection ([`Options`]).
+
+use core::time::Duration;
+
+use super::congestion::{self, Controller};
+
+/// Settings of a [`Tcp`](super::Tcp) engine.
+///
+/// The defaults suit a server on a local network: start from them and change fields.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Largest IPv4 datagram of the interface in octets: the Ethernet header is not counted.
+    pub mtu: u16,
+    /// Octets that the stack may hold for all its connections: sent and not acknowledged, received
+    /// and not read, and received out of order.
+    ///
+    /// At three quarters of it new SYNs are dropped, receive buffers stop growing and segments out
+    /// of order are no longer kept; at all of it nothing is queued beyond one segment for each
+    /// connection.
+    pub memory: usize,
+    /// Connections in any state but TIME-WAIT, at most. Further SYNs are dropped and further calls
+    /// of `connect` fail.
+    pub max_connections: usize,
+    /// Connections in TIME-WAIT, at most; the oldest makes room.
+    pub max_time_wait: usize,
+    /// How long TIME-WAIT lasts: two maximum segment lifetimes (RFC 9293 §3.6.1).
+    pub time_wait: Duration,
+    /// Lower bound of the retransmission time-out. RFC 6298 §2.4 says one second and that a
+    /// smaller value may be used; 200 ms is what Linux and FreeBSD use.
+    pub min_rto: Duration,
+    /// Upper bound of the retransmission time-out (RFC 6298 §2.5: at least 60 s).
+    pub max_rto: Duration,
+    /// How long an acknowledgement may be held back (RFC 9293 §3.8.6.3: below 500 ms).
+    pub delayed_ack: Duration,
+    /// Retransmissions of a SYN before `connect` fails with a time-out.
+    pub syn_retries: u8,
+    /// Retransmissions of a SYN-ACK before the half-open connection is forgotten.
+    pub syn_ack_retries: u8,
+    /// Unanswered time-outs before an established connection fails, when no user time-out is set
+    /// (RFC 9293 §3.8.3, R2: at least 100 s).
+    pub retries: u8,
+    /// How long a connection that nobody holds any more may stay in FIN-WAIT-2, and how long it may
+    /// go unanswered by its peer while it still has data to deliver.
+    pub orphan_timeout: Duration,
+    /// Challenge ACKs (RFC 5961 §10) and resets in each second, at most.
+    pub challenge_acks_per_second: u32,
+    /// Whether SYN cookies answer SYNs that find the backlog full. Without them such SYNs are
+    /// dropped.
+    pub syn_cookies: bool,
+    /// First and last port that `connect` may choose (RFC 6056 §3.2).
+    pub ephemeral_ports: (u16, u16),
+    /// Makes the congestion controller of a new connection.
+    pub congestion: fn(&congestion::Parameters) -> Box<dyn Controller>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            mtu: 1500,
+            memory: 16 << 20,
+            max_connections: 65_536,
+            max_time_wait: 16_384,
+            time_wait: Duration::from_secs(60),
+            min_rto: Duration::from_millis(200),
+            max_rto: Duration::from_secs(60),
+            delayed_ack: Duration::from_millis(40),
+            syn_retries: 6,
+            syn_ack_retries: 5,
+            retries: 15,
+            orphan_timeout: Duration::from_secs(60),
+            challenge_acks_per_second: 100,
+            syn_cookies: true,
+            ephemeral_ports: (32_768, 60_999),
+            congestion: congestion::cubic,
+        }
+    }
+}
+
+/// Settings of one connection, or of a listener for all connections that it accepts.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// Sends small segments at once instead of waiting for the acknowledgement of those in flight
+    /// (Nagle's algorithm, RFC 9293 §3.7.4).
+    pub nodelay: bool,
+    /// Probes an idle peer (RFC 9293 §3.8.4).
+    pub keep_alive: Option<KeepAlive>,
+    /// How long data may go unacknowledged before the connection is aborted (RFC 9293 §3.8.3).
+    pub user_timeout: Option<Duration>,
+    /// What happens when the connection is released.
+    pub linger: Linger,
+    /// Octets of receive buffer that a connection starts with: the first window offered.
+    pub receive_buffer: usize,
+    /// Octets that the receive buffer may grow to as the measured rate asks for it. It decides the
+    /// window scale (RFC 7323 §2).
+    pub max_receive_buffer: usize,
+    /// Octets that may wait in the send buffer, sent or not.
+    pub send_buffer: usize,
+    /// Asks for explicit congestion notification (RFC 3168 §6.1.1); a peer that asks is answered
+    /// when this is set too.
+    pub ecn: bool,
+    /// Time to live of the datagrams sent.
+    pub ttl: u8,
+    /// Largest datagram that the path is known to carry, when less than the interface's MTU.
+    pub path_mtu: Option<u16>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            nodelay: false,
+            keep_alive: None,
+            user_timeout: None,
+            linger: Linger::Background,
+            receive_buffer: 64 << 10,
+            max_receive_buffer: 4 << 20,
+            send_buffer: 512 << 10,
+            ecn: false,
+            ttl: 64,
+            path_mtu: None,
+        }
+    }
+}
+
+/// When an idle connection is probed (RFC 9293 §3.8.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeepAlive {
+    /// Silence before the first probe.
+    pub idle: Duration,
+    /// Time between probes.
+    pub interval: Duration,
+    /// Unanswered probes before the connection is aborted.
+    pub probes: u8,
+}
+
+impl Default for KeepAlive {
+    /// Two hours, 75 s, nine probes: RFC 9293's minimum and Linux's defaults.
+    fn default() -> Self {
+        Self {
+            idle: Duration::from_secs(7200),
+            interval: Duration::from_secs(75),
+            probes: 9,
+        }
+    }
+}
+
+/// What [`Tcp::release`](super::Tcp::release) does with data that was not acknowledged yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Linger {
+    /// Goes on sending it in the background, then closes.
+    #[default]
+    Background,
+    /// Goes on for at most this long, then resets; zero resets at once.
+    Timeout(Duration),
+}

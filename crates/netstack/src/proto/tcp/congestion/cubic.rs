@@ -1,0 +1,207 @@
+//! CUBIC (RFC 9438).
+
+use core::time::Duration;
+
+use super::{Ack, Controller, Parameters, initial_window};
+use crate::proto::Instant;
+
+/// RFC 9438 §4.6: the factor of a multiplicative decrease.
+const BETA: f64 = 0.7;
+/// RFC 9438 §5: segments per cubic second.
+const C: f64 = 0.4;
+/// RFC 9438 §4.3: the additive increase that keeps the average of a Reno flow.
+const ALPHA: f64 = 3.0 * (1.0 - BETA) / (1.0 + BETA);
+
+/// Slow start as in RFC 5681, congestion avoidance and decrease as in RFC 9438.
+#[derive(Clone, Debug)]
+pub struct Cubic {
+    smss: u32,
+    cwnd: u32,
+    ssthresh: u32,
+    /// Window before the last reduction, in segments (W_max).
+    pub(super) w_max: f64,
+    /// Seconds from the start of the epoch until the window is back at `w_max` (K).
+    k: f64,
+    /// Window that a Reno flow would have, in segments (W_est).
+    w_est: f64,
+    /// Start of the current congestion avoidance stage.
+    epoch: Option<Instant>,
+    /// Octets of increase not yet large enough for a whole one.
+    increase: f64,
+    before: Before,
+}
+
+/// What was before the last reduction (RFC 9438 §4.9).
+#[derive(Clone, Debug)]
+struct Before {
+    cwnd: u32,
+    ssthresh: u32,
+    w_max: f64,
+    k: f64,
+    epoch: Option<Instant>,
+}
+
+impl Cubic {
+    /// A controller in slow start with the initial window.
+    #[must_use]
+    pub fn new(parameters: &Parameters) -> Self {
+        let cwnd = initial_window(parameters.smss);
+        Self {
+            smss: parameters.smss,
+            cwnd,
+            ssthresh: u32::MAX,
+            w_max: 0.0,
+            k: 0.0,
+            w_est: 0.0,
+            epoch: None,
+            increase: 0.0,
+            before: Before {
+                cwnd,
+                ssthresh: u32::MAX,
+                w_max: 0.0,
+                k: 0.0,
+                epoch: None,
+            },
+        }
+    }
+
+    fn segments(&self, octets: u32) -> f64 {
+        f64::from(octets) / f64::from(self.smss)
+    }
+
+    /// §4.2: begins a congestion avoidance stage.
+    fn begin_epoch(&mut self, now: Instant) {
+        let cwnd = self.segments(self.cwnd);
+        self.epoch = Some(now);
+        self.w_est = cwnd;
+        self.increase = 0.0;
+        if cwnd < self.w_max {
+            self.k = ((self.w_max - cwnd) / C).cbrt();
+        } else {
+            self.k = 0.0;
+            self.w_max = cwnd;
+        }
+    }
+
+    /// §4.2–4.5: the window after `acked` octets in congestion avoidance.
+    fn congestion_avoidance(&mut self, ack: &Ack, acked: u32) {
+        if self.epoch.is_none() {
+            self.begin_epoch(ack.now);
+        }
+        let elapsed = ack.now - self.epoch.unwrap_or(ack.now);
+        let cwnd = self.segments(self.cwnd);
+        let acked = self.segments(acked);
+
+        // §4.3: W_est grows by ALPHA a window until it has reached W_max, then by one.
+        let alpha = if self.w_est >= self.w_max { 1.0 } else { ALPHA };
+        self.w_est += alpha * acked / cwnd;
+        if self.cubic(elapsed) < self.w_est {
+            let window = self.w_est * f64::from(self.smss);
+            self.cwnd = self.cwnd.max(window.min(f64::from(u32::MAX / 2)) as u32);
+            return;
+        }
+        // §4.4 and §4.5: the window one round trip ahead, at most half as large again.
+        let target = self.cubic(elapsed + ack.srtt).clamp(cwnd, 1.5 * cwnd);
+        self.increase += (target - cwnd) / cwnd * acked * f64::from(self.smss);
+        if self.increase >= 1.0 {
+            self.cwnd = self
+                .cwnd
+                .saturating_add(self.increase as u32)
+                .min(u32::MAX / 2);
+            self.increase = self.increase.fract();
+        }
+    }
+
+    /// Equation 1, in segments.
+    fn cubic(&self, elapsed: Duration) -> f64 {
+        let t = elapsed.as_secs_f64() - self.k;
+        C * t * t * t + self.w_max
+    }
+
+    fn remember(&mut self) {
+        self.before = Before {
+            cwnd: self.cwnd,
+            ssthresh: self.ssthresh,
+            w_max: self.w_max,
+            k: self.k,
+            epoch: self.epoch,
+        };
+    }
+
+    /// §4.6 and §4.7: the decrease, with fast convergence.
+    fn decrease(&mut self, flight: u32) {
+        let cwnd = self.segments(self.cwnd);
+        self.w_max = if cwnd < self.w_max {
+            cwnd * (1.0 + BETA) / 2.0
+        } else {
+            cwnd
+        };
+        // §4.6: from the data in flight, so that an application-limited flow does not keep a
+        // window that it never used.
+        let base = flight.min(self.cwnd).max(1);
+        self.ssthresh = ((f64::from(base) * BETA) as u32).max(2 * self.smss);
+        self.epoch = None;
+    }
+}
+
+impl Controller for Cubic {
+    fn cwnd(&self) -> u32 {
+        self.cwnd
+    }
+
+    fn ssthresh(&self) -> u32 {
+        self.ssthresh
+    }
+
+    fn on_ack(&mut self, ack: &Ack) {
+        if !ack.cwnd_limited {
+            // §5.8: time in which the window was not used does not count.
+            self.epoch = None;
+            return;
+        }
+        let mut acked = ack.acked;
+        if self.cwnd < self.ssthresh {
+            let step = acked.min(self.ssthresh - self.cwnd);
+            self.cwnd = self.cwnd.saturating_add(step).min(u32::MAX / 2);
+            acked -= step;
+        }
+        if acked > 0 {
+            self.congestion_avoidance(ack, acked);
+        }
+    }
+
+    fn on_congestion_event(&mut self, _now: Instant, flight: u32) {
+        self.remember();
+        self.decrease(flight);
+        self.cwnd = self.ssthresh;
+    }
+
+    fn on_timeout(&mut self, _now: Instant, flight: u32, first: bool) {
+        if first {
+            self.remember();
+            self.decrease(flight);
+        }
+        // §4.8: as RFC 5681, and the next stage starts without a memory of K.
+        self.cwnd = self.smss;
+        self.epoch = None;
+    }
+
+    fn on_spurious(&mut self, _now: Instant) {
+        self.cwnd = self.cwnd.max(self.before.cwnd);
+        self.ssthresh = self.before.ssthresh;
+        self.w_max = self.before.w_max;
+        self.k = self.before.k;
+        self.epoch = self.before.epoch;
+    }
+
+    fn on_idle(&mut self) {
+        self.cwnd = self.cwnd.min(initial_window(self.smss));
+        self.epoch = None;
+    }
+
+    fn set_smss(&mut self, smss: u32) {
+        self.smss = smss;
+        self.cwnd = self.cwnd.max(smss);
+        self.epoch = None;
+    }
+}

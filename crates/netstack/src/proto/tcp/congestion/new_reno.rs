@@ -1,0 +1,90 @@
+//! The window of RFC 5681, counting octets (RFC 3465).
+
+use super::{Ack, Controller, Parameters, initial_window};
+use crate::proto::Instant;
+
+/// Slow start and congestion avoidance as in RFC 5681.
+#[derive(Clone, Debug)]
+pub struct NewReno {
+    smss: u32,
+    cwnd: u32,
+    ssthresh: u32,
+    /// Octets acknowledged towards the next increase in congestion avoidance.
+    acked: u32,
+    /// `cwnd` and `ssthresh` before the last reduction.
+    before: (u32, u32),
+}
+
+impl NewReno {
+    /// A controller in slow start with the initial window.
+    #[must_use]
+    pub fn new(parameters: &Parameters) -> Self {
+        let cwnd = initial_window(parameters.smss);
+        Self {
+            smss: parameters.smss,
+            cwnd,
+            ssthresh: u32::MAX,
+            acked: 0,
+            before: (cwnd, u32::MAX),
+        }
+    }
+}
+
+impl Controller for NewReno {
+    fn cwnd(&self) -> u32 {
+        self.cwnd
+    }
+
+    fn ssthresh(&self) -> u32 {
+        self.ssthresh
+    }
+
+    fn on_ack(&mut self, ack: &Ack) {
+        if !ack.cwnd_limited {
+            return;
+        }
+        let mut acked = ack.acked;
+        if self.cwnd < self.ssthresh {
+            let step = acked.min(self.ssthresh - self.cwnd);
+            self.cwnd = self.cwnd.saturating_add(step);
+            acked -= step;
+        }
+        // RFC 3465 §2.1: one segment for each window of octets acknowledged.
+        self.acked = self.acked.saturating_add(acked);
+        while self.acked >= self.cwnd {
+            self.acked -= self.cwnd;
+            self.cwnd = self.cwnd.saturating_add(self.smss);
+        }
+    }
+
+    fn on_congestion_event(&mut self, _now: Instant, flight: u32) {
+        self.before = (self.cwnd, self.ssthresh);
+        // RFC 5681 equation 4.
+        self.ssthresh = (flight / 2).max(2 * self.smss);
+        self.cwnd = self.ssthresh;
+        self.acked = 0;
+    }
+
+    fn on_timeout(&mut self, _now: Instant, flight: u32, first: bool) {
+        if first {
+            self.before = (self.cwnd, self.ssthresh);
+            self.ssthresh = (flight / 2).max(2 * self.smss);
+        }
+        self.cwnd = self.smss;
+        self.acked = 0;
+    }
+
+    fn on_spurious(&mut self, _now: Instant) {
+        self.cwnd = self.cwnd.max(self.before.0);
+        self.ssthresh = self.before.1;
+    }
+
+    fn on_idle(&mut self) {
+        self.cwnd = self.cwnd.min(initial_window(self.smss));
+    }
+
+    fn set_smss(&mut self, smss: u32) {
+        self.smss = smss;
+        self.cwnd = self.cwnd.max(smss);
+    }
+}
