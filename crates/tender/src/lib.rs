@@ -1,1 +1,94 @@
-//! solo5-tender
+//! Tenders for Solo5 unikernels on Linux (x86_64): the host programs that load, confine and serve one unikernel each.
+//!
+//! The binary `solo5-spt` is [`run`] with a [`Tender`]. Its command line is that of Solo5's
+//! own tenders; it can be looked at without running anything:
+//!
+//! ```
+//! use tender::options::{Command, NetSource, parse};
+//!
+//! let line = "--mem=32 --net:service=tap100 echo.spt --port=3000";
+//! let Ok(Command::Run(options)) = parse(line.split(' ').map(Into::into)) else { panic!() };
+//! assert_eq!(options.mem, 32 << 20);
+//! assert_eq!(options.net["service"], NetSource::Interface("tap100".to_owned()));
+//! assert_eq!(options.args, ["--port=3000"]);
+//! ```
+
+mod attach;
+mod error;
+mod kernel;
+pub mod options;
+mod polling;
+mod process;
+pub mod spt;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use options::Command;
+
+pub use attach::{AttachError, BlockDevice, Devices, NetDevice};
+pub use error::Error;
+
+/// A tender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tender {
+    /// A process behind a seccomp filter.
+    Spt,
+}
+
+impl Tender {
+    /// The program's name, which stands before each of its messages.
+    #[must_use]
+    pub const fn program(self) -> &'static str {
+        match self {
+            Self::Spt => "solo5-spt",
+        }
+    }
+
+    const fn abi_version(self) -> u32 {
+        match self {
+            Self::Spt => solo5_abi::spt::ABI_VERSION,
+        }
+    }
+}
+
+/// The whole program: reads the command line of this process and runs the unikernel it names.
+///
+/// Comes back only when there is none to run or it cannot be run; the reason has then been printed.
+#[must_use]
+pub fn run(tender: Tender) -> ExitCode {
+    let program = tender.program();
+    let error = match options::parse(std::env::args_os().skip(1)) {
+        Ok(Command::Help) => {
+            print(&options::usage(program));
+            return ExitCode::FAILURE;
+        }
+        Ok(Command::Version) => {
+            let version = env!("CARGO_PKG_VERSION");
+            print(&format!(
+                "{program} tender, version mkernel {version}\nABI version {}\n",
+                tender.abi_version()
+            ));
+            return ExitCode::SUCCESS;
+        }
+        Ok(Command::Run(options)) => {
+            let ran = match tender {
+                Tender::Spt => spt::run(&options),
+            };
+            match ran {
+                Err(error) => error,
+            }
+        }
+        Err(error) => error.into(),
+    };
+    print(&format!("{program}: {error}\n"));
+    if error.is_usage() {
+        print(&options::usage(program));
+    }
+    ExitCode::FAILURE
+}
+
+/// Prints to stderr, all at once; a closed stderr is nobody's loss.
+fn print(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}

@@ -1,0 +1,283 @@
+//! The devices of the command line, opened and matched with those that the unikernel declares.
+
+use std::fmt::Write as _;
+use std::io;
+use std::os::fd::AsRawFd;
+
+use hostdev::{BlockError, BlockImage, MacAddress, Tap, TapError};
+use solo5_abi::manifest::{BlockProperties, DeviceType, Entry, Header, Manifest, NetProperties};
+
+use crate::options::{NetSource, Options};
+
+/// Why the devices asked for cannot be attached.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    /// An option names a device that the unikernel does not declare.
+    #[error(
+        "option {option}:{name} names no device of this unikernel: its manifest declares {declared}"
+    )]
+    Undeclared {
+        /// The option, without its value.
+        option: &'static str,
+        /// The name.
+        name: String,
+        /// What is declared, for the reader.
+        declared: String,
+    },
+    /// A network device cannot be attached.
+    #[error("cannot attach network device {name:?}: {source}")]
+    Net {
+        /// The device.
+        name: String,
+        /// Why not.
+        source: TapError,
+    },
+    /// No random MAC address could be made.
+    #[error("cannot make a MAC address for network device {name:?} from /dev/urandom: {source}")]
+    Mac {
+        /// The device.
+        name: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A block device cannot be attached.
+    #[error("cannot attach block device {name:?}: {source}")]
+    Block {
+        /// The device.
+        name: String,
+        /// Why not.
+        source: BlockError,
+    },
+    /// The unikernel declares devices that nothing is attached to.
+    #[error("{} declared by the unikernel not attached: {}", count(.0.len()), .0.join(", "))]
+    Missing(
+        /// The option that each of them needs.
+        Vec<String>,
+    ),
+}
+
+fn count(devices: usize) -> String {
+    if devices == 1 {
+        "1 device".to_owned()
+    } else {
+        format!("{devices} devices")
+    }
+}
+
+/// An attached network device.
+#[derive(Debug)]
+pub struct NetDevice {
+    /// Its handle, the index in the manifest.
+    pub handle: usize,
+    /// The host's side of it.
+    pub tap: Tap,
+}
+
+/// An attached block device.
+#[derive(Debug)]
+pub struct BlockDevice {
+    /// Its handle, the index in the manifest.
+    pub handle: usize,
+    /// The host's side of it.
+    pub image: BlockImage,
+}
+
+/// All devices of a unikernel, attached.
+#[derive(Debug)]
+pub struct Devices {
+    /// Network devices by ascending handle.
+    pub net: Vec<NetDevice>,
+    /// Block devices by ascending handle.
+    pub block: Vec<BlockDevice>,
+    entries: Vec<Entry>,
+}
+
+impl Devices {
+    /// Opens what `options` attach to the devices of `manifest`.
+    ///
+    /// # Errors
+    ///
+    /// When an option names no declared device, when something cannot be opened, or when a declared device is left
+    /// without anything.
+    pub fn attach(manifest: &Manifest<'_>, options: &Options) -> Result<Self, AttachError> {
+        check_declared(manifest, options)?;
+        let mut devices = Self {
+            net: Vec::new(),
+            block: Vec::new(),
+            entries: Vec::new(),
+        };
+        let mut missing = Vec::new();
+        for (handle, entry) in manifest.entries().enumerate() {
+            // The file may hold properties of its own; those count for nothing.
+            let entry = entry.detached();
+            let entry = match (
+                entry.is_reserved(),
+                devices.attach_entry(handle, entry, options)?,
+            ) {
+                (true, _) => entry,
+                (false, Some(attached)) => attached,
+                (false, None) => {
+                    missing.push(wanted_option(&entry));
+                    entry
+                }
+            };
+            devices.entries.push(entry);
+        }
+        if missing.is_empty() {
+            Ok(devices)
+        } else {
+            Err(AttachError::Missing(missing))
+        }
+    }
+
+    /// The entry with its device attached, if an option says to what.
+    fn attach_entry(
+        &mut self,
+        handle: usize,
+        entry: Entry,
+        options: &Options,
+    ) -> Result<Option<Entry>, AttachError> {
+        let Some(name) = entry.name() else {
+            return Ok(None);
+        };
+        match entry.device_type() {
+            Some(DeviceType::NetBasic) => {
+                let Some(source) = options.net.get(name) else {
+                    return Ok(None);
+                };
+                let (tap, properties) = open_net(name, source, options)?;
+                let attached = entry.with_net(tap.as_raw_fd(), properties);
+                self.net.push(NetDevice { handle, tap });
+                Ok(Some(attached))
+            }
+            Some(DeviceType::BlockBasic) => {
+                let Some(path) = options.block.get(name) else {
+                    return Ok(None);
+                };
+                let size = options.block_size.get(name).copied().unwrap_or_default();
+                let image = BlockImage::open(path, size).map_err(|source| AttachError::Block {
+                    name: name.to_owned(),
+                    source,
+                })?;
+                let properties = BlockProperties {
+                    capacity: image.capacity(),
+                    block_size: size.get(),
+                };
+                let attached = entry.with_block(image.as_raw_fd(), properties);
+                self.block.push(BlockDevice { handle, image });
+                Ok(Some(attached))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// The manifest that the guest is given: as declared, with what was attached filled in.
+    #[must_use]
+    pub fn manifest(&self) -> Vec<u8> {
+        let header = Header::new(
+            u32::try_from(self.entries.len()).expect("a valid manifest has 64 entries at most"),
+        );
+        let mut bytes = header.to_bytes().to_vec();
+        for entry in &self.entries {
+            bytes.extend(entry.to_bytes());
+        }
+        bytes
+    }
+}
+
+fn open_net(
+    name: &str,
+    source: &NetSource,
+    options: &Options,
+) -> Result<(Tap, NetProperties), AttachError> {
+    let tap = match source {
+        NetSource::Interface(interface) => Tap::open(interface),
+        NetSource::Descriptor(fd) => Tap::from_inherited(*fd),
+    };
+    let tap = tap.map_err(|source| AttachError::Net {
+        name: name.to_owned(),
+        source,
+    })?;
+    let mac = match options.net_mac.get(name) {
+        Some(mac) if !mac.is_zero() => *mac,
+        _ => MacAddress::random().map_err(|source| AttachError::Mac {
+            name: name.to_owned(),
+            source,
+        })?,
+    };
+    let properties = NetProperties {
+        mac: mac.0,
+        mtu: tap.mtu(),
+    };
+    Ok((tap, properties))
+}
+
+fn check_declared(manifest: &Manifest<'_>, options: &Options) -> Result<(), AttachError> {
+    let net = options
+        .net
+        .keys()
+        .map(|name| ("--net", name, DeviceType::NetBasic));
+    let net_mac = options
+        .net_mac
+        .keys()
+        .map(|name| ("--net-mac", name, DeviceType::NetBasic));
+    let block = options
+        .block
+        .keys()
+        .map(|name| ("--block", name, DeviceType::BlockBasic));
+    let block_size = options
+        .block_size
+        .keys()
+        .map(|name| ("--block-sector-size", name, DeviceType::BlockBasic));
+    for (option, name, device_type) in net.chain(net_mac).chain(block).chain(block_size) {
+        if manifest.find(name, device_type).is_none() {
+            let declared = declared(manifest);
+            return Err(AttachError::Undeclared {
+                option,
+                name: name.clone(),
+                declared,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The devices of a manifest for a message: `service (NET_BASIC), disk (BLOCK_BASIC)`.
+fn declared(manifest: &Manifest<'_>) -> String {
+    let mut text = String::new();
+    for (_, entry) in manifest.devices() {
+        let separator = if text.is_empty() { "" } else { ", " };
+        // Writing to a String cannot fail.
+        let _ = match entry.device_type() {
+            Some(kind) => write!(
+                text,
+                "{separator}{} ({kind})",
+                entry.name_bytes().escape_ascii()
+            ),
+            None => write!(
+                text,
+                "{separator}{} (type {:#x})",
+                entry.name_bytes().escape_ascii(),
+                entry.raw_type()
+            ),
+        };
+    }
+    if text.is_empty() {
+        "no device".to_owned()
+    } else {
+        text
+    }
+}
+
+/// The option that attaches a device, for a message.
+fn wanted_option(entry: &Entry) -> String {
+    let name = entry.name_bytes().escape_ascii();
+    match entry.device_type() {
+        Some(DeviceType::NetBasic) => format!("--net:{name}=IFACE (NET_BASIC)"),
+        Some(DeviceType::BlockBasic) => format!("--block:{name}=PATH (BLOCK_BASIC)"),
+        None => format!(
+            "{name} (unknown type {:#x}, no option attaches it)",
+            entry.raw_type()
+        ),
+    }
+}

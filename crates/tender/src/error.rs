@@ -1,0 +1,69 @@
+use std::io;
+use std::path::PathBuf;
+
+use crate::attach::AttachError;
+use crate::options::OptionError;
+use crate::spt::SptError;
+
+/// Why a unikernel could not be run to its own end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The command line is no good.
+    #[error(transparent)]
+    Options(#[from] OptionError),
+    /// The unikernel cannot be opened.
+    #[error("cannot open {path:?}: {source}")]
+    Open {
+        /// The unikernel.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The file is no unikernel, or cannot be loaded.
+    #[error("cannot load {path:?}: {source}")]
+    Executable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: manifest_gen::elf::Error,
+    },
+    /// The unikernel is for another target, or another version of this one.
+    #[error("{path:?} is built for Solo5 ABI {found}: expected {expected}")]
+    Abi {
+        /// The unikernel.
+        path: PathBuf,
+        /// What it is built for.
+        found: String,
+        /// What this tender runs.
+        expected: String,
+    },
+    /// The devices cannot be attached.
+    #[error(transparent)]
+    Attach(#[from] AttachError),
+    /// The arguments do not fit the buffer that the ABI has for them.
+    #[error("arguments of {len} bytes, joined by spaces: expected at most {max}")]
+    CommandLine {
+        /// Bytes given.
+        len: usize,
+        /// Bytes that fit.
+        max: usize,
+    },
+    /// The process runs under a personality that makes readable memory executable.
+    #[error("personality READ_IMPLIES_EXEC is set: expected it clear (see setarch -X)")]
+    ReadImpliesExec,
+    /// Something particular to spt.
+    #[error(transparent)]
+    Spt(#[from] SptError),
+}
+
+impl Error {
+    /// Whether the usage should follow the message.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::Options(_)
+                | Self::Attach(AttachError::Undeclared { .. } | AttachError::Missing(_))
+        )
+    }
+}

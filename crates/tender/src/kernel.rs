@@ -1,0 +1,117 @@
+//! The unikernel's executable: which ABI it is for, which devices it declares, how it is loaded.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{Seek, SeekFrom};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use manifest_gen::elf::{self, Executable, LoadPlan};
+use solo5_abi::CMDLINE_SIZE;
+use solo5_abi::manifest::Manifest;
+use solo5_abi::note::Target;
+use vm_memory::{ReadVolatile, VolatileMemoryError, VolatileSlice};
+
+use crate::error::Error;
+
+/// An executable that has been found to be a unikernel for this tender.
+pub(crate) struct Kernel {
+    path: PathBuf,
+    executable: Executable<File>,
+    /// Content of the manifest note, valid.
+    manifest: Vec<u8>,
+}
+
+impl Kernel {
+    /// Opens the executable at `path` and checks that it is for version `version` of `target`'s ABI.
+    pub(crate) fn open(path: &Path, target: Target, version: u32) -> Result<Self, Error> {
+        let file = File::open(path).map_err(|source| Error::Open {
+            path: path.to_owned(),
+            source,
+        })?;
+        let error = |source| Error::Executable {
+            path: path.to_owned(),
+            source,
+        };
+        let mut executable = Executable::open(file).map_err(error)?;
+        let abi = executable.abi().map_err(error)?;
+        if abi.target != target as u32 || abi.version != version {
+            let found = match Target::from_raw(abi.target) {
+                Some(target) => format!("{target} version {}", abi.version),
+                None => format!("of unknown target {} version {}", abi.target, abi.version),
+            };
+            return Err(Error::Abi {
+                path: path.to_owned(),
+                found,
+                expected: format!("{target} version {version}"),
+            });
+        }
+        let manifest = executable.manifest_bytes().map_err(error)?;
+        Ok(Self {
+            path: path.to_owned(),
+            executable,
+            manifest,
+        })
+    }
+
+    /// The devices that the unikernel declares.
+    pub(crate) fn manifest(&self) -> Manifest<'_> {
+        Manifest::parse(&self.manifest).expect("`open` keeps none but a valid manifest")
+    }
+
+    /// Where everything goes in guest memory that ends at `mem`.
+    pub(crate) fn plan(&mut self, mem: u64) -> Result<LoadPlan, Error> {
+        self.executable
+            .load_plan(mem)
+            .map_err(|source| self.error(source))
+    }
+
+    /// Reads the segments into fresh, zeroed guest memory, of which `slice` gives a checked range (address, length).
+    pub(crate) fn load<'m>(
+        &mut self,
+        plan: &LoadPlan,
+        slice: impl Fn(u64, u64) -> Result<VolatileSlice<'m>, VolatileMemoryError>,
+    ) -> Result<(), Error> {
+        for segment in &plan.segments {
+            let file = self.executable.source_mut();
+            let read = file.seek(SeekFrom::Start(segment.offset)).and_then(|_| {
+                let mut target =
+                    slice(segment.vaddr, segment.filesz).map_err(std::io::Error::other)?;
+                file.read_exact_volatile(&mut target)
+                    .map_err(std::io::Error::other)
+            });
+            read.map_err(|source| {
+                self.error(elf::Error::Io {
+                    what: "segment",
+                    source,
+                })
+            })?;
+        }
+        Ok(())
+    }
+
+    fn error(&self, source: elf::Error) -> Error {
+        Error::Executable {
+            path: self.path.clone(),
+            source,
+        }
+    }
+}
+
+/// The guest's command line: its arguments joined by single spaces, with a NUL behind.
+pub(crate) fn command_line(args: &[OsString]) -> Result<Vec<u8>, Error> {
+    let mut line = args
+        .iter()
+        .map(|arg| arg.as_bytes())
+        .collect::<Vec<_>>()
+        .join(&b' ');
+    let max = CMDLINE_SIZE - 1;
+    if line.len() > max {
+        return Err(Error::CommandLine {
+            len: line.len(),
+            max,
+        });
+    }
+    line.push(0);
+    Ok(line)
+}

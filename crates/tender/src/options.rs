@@ -1,0 +1,274 @@
+//! The tenders' command line, compatible with that of Solo5's own.
+//!
+//! The options are of the form `--net:NAME=IFACE`, with the device's name inside the option's: no argument parser
+//! knows that form, so it is read by hand.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::fd::RawFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+use hostdev::{BlockError, BlockSize, MacAddress, ParseMacError};
+use solo5_abi::manifest::{NameError, check_name};
+
+/// Guest memory without `--mem`, in MiB.
+const DEFAULT_MEM: u64 = 512;
+
+/// What the command line asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Print the usage.
+    Help,
+    /// Print the versions.
+    Version,
+    /// Run a unikernel.
+    Run(Options),
+}
+
+/// How to run a unikernel.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Guest memory in bytes, a positive multiple of 1 MiB.
+    pub mem: u64,
+    /// Which TAP to attach to which network device.
+    pub net: BTreeMap<String, NetSource>,
+    /// MAC addresses of network devices.
+    pub net_mac: BTreeMap<String, MacAddress>,
+    /// Which file to attach to which block device.
+    pub block: BTreeMap<String, PathBuf>,
+    /// Block sizes of block devices.
+    pub block_size: BTreeMap<String, BlockSize>,
+    /// Memory outside the loaded segments is executable.
+    pub exec_heap: bool,
+    /// The unikernel.
+    pub kernel: PathBuf,
+    /// The unikernel's arguments.
+    pub args: Vec<OsString>,
+}
+
+/// Where a TAP comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NetSource {
+    /// An existing interface, by name.
+    Interface(String),
+    /// An inherited descriptor.
+    Descriptor(RawFd),
+}
+
+/// A command line that is no good.
+#[derive(Debug, thiserror::Error)]
+pub enum OptionError {
+    /// No unikernel was named.
+    #[error("missing KERNEL: expected the file name of a unikernel after the options")]
+    MissingKernel,
+    /// An option that this tender does not have.
+    #[error("unknown option {0:?}")]
+    Unknown(OsString),
+    /// An option without its value, or with an empty one.
+    #[error("malformed option {option:?}: expected {expected}")]
+    Malformed {
+        /// The option as given.
+        option: OsString,
+        /// Its form.
+        expected: &'static str,
+    },
+    /// A device name that no manifest can hold.
+    #[error("malformed option {option:?}: {source}")]
+    Name {
+        /// The option as given.
+        option: OsString,
+        /// What is wrong with the name.
+        source: NameError,
+    },
+    /// Guest memory of zero or not a number.
+    #[error("malformed option {0:?}: expected --mem=N with N a whole number of MiB from 1 on")]
+    Mem(OsString),
+    /// Not a MAC address.
+    #[error("malformed option {option:?}: {source}")]
+    Mac {
+        /// The option as given.
+        option: OsString,
+        /// What is wrong with the address.
+        source: ParseMacError,
+    },
+    /// Not a block size.
+    #[error("malformed option {option:?}: {source}")]
+    BlockSize {
+        /// The option as given.
+        option: OsString,
+        /// What is wrong with the size.
+        source: BlockError,
+    },
+}
+
+/// Parses the arguments after the program's name.
+///
+/// # Errors
+///
+/// The first thing that is wrong, unless `--help` or `--version` stands before the unikernel.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, OptionError> {
+    let mut args = args.into_iter();
+    let (given, kernel) = split(&mut args);
+    // Genuine tenders look for these two first, whatever else is on the line.
+    for option in &given {
+        match option.as_bytes() {
+            b"--help" => return Ok(Command::Help),
+            b"--version" => return Ok(Command::Version),
+            _ => {}
+        }
+    }
+    let mut options = Options {
+        mem: DEFAULT_MEM << 20,
+        net: BTreeMap::new(),
+        net_mac: BTreeMap::new(),
+        block: BTreeMap::new(),
+        block_size: BTreeMap::new(),
+        exec_heap: false,
+        kernel: PathBuf::new(),
+        args: Vec::new(),
+    };
+    for option in given {
+        options.set(&option)?;
+    }
+    options.kernel = kernel
+        .filter(|kernel| !kernel.is_empty())
+        .ok_or(OptionError::MissingKernel)?
+        .into();
+    options.args = args.collect();
+    Ok(Command::Run(options))
+}
+
+/// Takes the options and the unikernel's name off the front of `args`.
+fn split(args: &mut impl Iterator<Item = OsString>) -> (Vec<OsString>, Option<OsString>) {
+    let mut options = Vec::new();
+    while let Some(arg) = args.next() {
+        if arg == "--" {
+            return (options, args.next());
+        }
+        if !arg.as_bytes().starts_with(b"-") {
+            return (options, Some(arg));
+        }
+        options.push(arg);
+    }
+    (options, None)
+}
+
+impl Options {
+    fn set(&mut self, option: &OsStr) -> Result<(), OptionError> {
+        let bytes = option.as_bytes();
+        if let Some(value) = bytes.strip_prefix(b"--mem=") {
+            self.mem = mem(value).ok_or_else(|| OptionError::Mem(option.to_owned()))?;
+        } else if let Some(rest) = bytes.strip_prefix(b"--net:") {
+            let (name, value) = device(option, rest, "--net:NAME=IFACE or --net:NAME=@FD")?;
+            self.net.insert(name, net_source(option, value)?);
+        } else if let Some(rest) = bytes.strip_prefix(b"--net-mac:") {
+            let (name, value) = device(option, rest, "--net-mac:NAME=xx:xx:xx:xx:xx:xx")?;
+            let mac =
+                String::from_utf8_lossy(value)
+                    .parse()
+                    .map_err(|source| OptionError::Mac {
+                        option: option.to_owned(),
+                        source,
+                    })?;
+            self.net_mac.insert(name, mac);
+        } else if let Some(rest) = bytes.strip_prefix(b"--block:") {
+            let (name, value) = device(option, rest, "--block:NAME=PATH")?;
+            self.block
+                .insert(name, OsString::from_vec(value.to_vec()).into());
+        } else if let Some(rest) = bytes.strip_prefix(b"--block-sector-size:") {
+            const FORM: &str = "--block-sector-size:NAME=N";
+            let (name, value) = device(option, rest, FORM)?;
+            let size = number(value).ok_or_else(|| OptionError::Malformed {
+                option: option.to_owned(),
+                expected: FORM,
+            })?;
+            let size = BlockSize::new(size).map_err(|source| OptionError::BlockSize {
+                option: option.to_owned(),
+                source,
+            })?;
+            self.block_size.insert(name, size);
+        } else if bytes == b"--x-exec-heap" {
+            self.exec_heap = true;
+        } else {
+            return Err(OptionError::Unknown(option.to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// Splits `NAME=VALUE` of a device option.
+fn device<'a>(
+    option: &OsStr,
+    rest: &'a [u8],
+    expected: &'static str,
+) -> Result<(String, &'a [u8]), OptionError> {
+    let malformed = || OptionError::Malformed {
+        option: option.to_owned(),
+        expected,
+    };
+    let equals = rest
+        .iter()
+        .position(|&byte| byte == b'=')
+        .ok_or_else(malformed)?;
+    let (name, value) = (&rest[..equals], &rest[equals + 1..]);
+    if value.is_empty() {
+        return Err(malformed());
+    }
+    let name = str::from_utf8(name).map_err(|_| malformed())?;
+    check_name(name).map_err(|source| OptionError::Name {
+        option: option.to_owned(),
+        source,
+    })?;
+    Ok((name.to_owned(), value))
+}
+
+fn net_source(option: &OsStr, value: &[u8]) -> Result<NetSource, OptionError> {
+    let malformed = |expected| OptionError::Malformed {
+        option: option.to_owned(),
+        expected,
+    };
+    if let Some(fd) = value.strip_prefix(b"@") {
+        let fd = number(fd).and_then(|fd| RawFd::try_from(fd).ok());
+        return fd.map(NetSource::Descriptor).ok_or_else(|| {
+            malformed("--net:NAME=@FD with FD the number of an inherited descriptor")
+        });
+    }
+    let name =
+        str::from_utf8(value).map_err(|_| malformed("--net:NAME=IFACE with IFACE in UTF-8"))?;
+    Ok(NetSource::Interface(name.to_owned()))
+}
+
+fn mem(value: &[u8]) -> Option<u64> {
+    number(value).filter(|&mib| mib > 0)?.checked_mul(1 << 20)
+}
+
+/// A decimal number of digits alone.
+fn number(text: &[u8]) -> Option<u64> {
+    if !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// The text of `--help`, for the tender named `program`.
+#[must_use]
+pub fn usage(program: &str) -> String {
+    format!(
+        "\
+usage: {program} [OPTIONS] [--] KERNEL [ARGS...]
+KERNEL is the file name of a unikernel built for this tender.
+ARGS are handed to the unikernel, joined by spaces.
+Options:
+  --mem=N                       guest memory in MiB (default {DEFAULT_MEM})
+  --net:NAME=IFACE              attach the TAP interface IFACE as network device NAME
+  --net:NAME=@FD                attach the inherited TAP descriptor FD as network device NAME
+  --net-mac:NAME=MAC            set the MAC address of network device NAME (default random)
+  --block:NAME=PATH             attach the file or block device PATH as block device NAME
+  --block-sector-size:NAME=N    set the block size of NAME in bytes (default 512)
+  --x-exec-heap                 make memory outside the loaded segments executable
+  --help                        print this text and exit
+  --version                     print the version and exit
+"
+    )
+}

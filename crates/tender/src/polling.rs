@@ -1,0 +1,44 @@
+//! The descriptors for waiting, `epoll(7)` and `timerfd_create(2)`.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+
+/// Takes ownership of what a system call has just opened.
+fn opened(fd: libc::c_int) -> io::Result<OwnedFd> {
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the callers pass the result of a call that opens a descriptor, which nothing else knows yet.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// An empty epoll set.
+pub(crate) fn epoll_create() -> io::Result<OwnedFd> {
+    // SAFETY: the call takes no pointer.
+    opened(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })
+}
+
+/// A disarmed, non-blocking timer on `CLOCK_MONOTONIC`.
+pub(crate) fn timerfd_create() -> io::Result<OwnedFd> {
+    // SAFETY: the call takes no pointer.
+    opened(unsafe {
+        libc::timerfd_create(
+            libc::CLOCK_MONOTONIC,
+            libc::TFD_NONBLOCK | libc::TFD_CLOEXEC,
+        )
+    })
+}
+
+/// Adds a descriptor to an epoll set: readable, level-triggered, under the data word `data`.
+pub(crate) fn epoll_add(epoll: &impl AsFd, fd: &impl AsFd, data: u64) -> io::Result<()> {
+    let mut event = libc::epoll_event {
+        events: libc::EPOLLIN.cast_unsigned(),
+        u64: data,
+    };
+    let (epoll, fd) = (epoll.as_fd().as_raw_fd(), fd.as_fd().as_raw_fd());
+    // SAFETY: `event` is live and the kernel copies it before the call returns.
+    match unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, fd, &raw mut event) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}

@@ -1,0 +1,111 @@
+//! The `spt` tender: the unikernel runs in this very process, behind a seccomp filter.
+
+mod enter;
+mod memory;
+mod seccomp;
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use solo5_abi::note::Target;
+use solo5_abi::spt::{ABI_VERSION, BOOT_INFO, BootInfo, EPOLL_TIMER, MANIFEST, STACK_OFFSET};
+
+use crate::attach::Devices;
+use crate::error::Error;
+use crate::kernel::{Kernel, command_line};
+use crate::options::Options;
+use crate::polling::{epoll_add, epoll_create, timerfd_create};
+use crate::process::refuse_read_implies_exec;
+use memory::Memory;
+
+/// What the tender runs.
+pub const TARGET: Target = Target::Spt;
+
+/// Why spt in particular could not run a unikernel.
+#[derive(Debug, thiserror::Error)]
+pub enum SptError {
+    /// Guest memory cannot be mapped.
+    #[error("cannot map guest memory from {start:#x} to {end:#x}: {source}{hint}")]
+    Map {
+        /// First address.
+        start: u64,
+        /// End address.
+        end: u64,
+        /// Why not.
+        source: io::Error,
+        /// What may help.
+        hint: &'static str,
+    },
+    /// Memory cannot be protected.
+    #[error("cannot protect guest memory from {start:#x} to {end:#x}: {source}")]
+    Protect {
+        /// First address.
+        start: u64,
+        /// End address.
+        end: u64,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The descriptors for waiting cannot be made.
+    #[error("cannot set up epoll and timer descriptors: {0}")]
+    Polling(#[source] io::Error),
+    /// The filter cannot be built.
+    #[error("cannot build the seccomp filter: {0}")]
+    Filter(#[source] seccompiler::BackendError),
+    /// The filter cannot be installed.
+    #[error("cannot install the seccomp filter: {0}")]
+    Install(#[source] seccompiler::Error),
+}
+
+/// Runs the unikernel that `options` name; comes back only when that is impossible.
+///
+/// # Errors
+///
+/// Whatever stands in the way. Once the unikernel runs, the process ends as the unikernel does.
+pub fn run(options: &Options) -> Result<std::convert::Infallible, Error> {
+    refuse_read_implies_exec()?;
+    let mut kernel = Kernel::open(&options.kernel, TARGET, ABI_VERSION)?;
+    let devices = Devices::attach(&kernel.manifest(), options)?;
+    let cmdline = command_line(&options.args)?;
+    let plan = kernel.plan(options.mem)?;
+
+    let memory = Memory::map(options.mem, options.exec_heap)?;
+    kernel.load(&plan, |start, len| memory.slice(start, len))?;
+    for segment in &plan.segments {
+        memory.protect(segment)?;
+    }
+
+    let (epoll, timer) = polling(&devices).map_err(SptError::Polling)?;
+    let manifest = devices.manifest();
+    let cmdline_at = MANIFEST + manifest.len() as u64;
+    let boot_info = BootInfo {
+        mem_size: options.mem,
+        kernel_end: plan.kernel_end,
+        cmdline: cmdline_at,
+        mft: MANIFEST,
+        epollfd: epoll.as_raw_fd(),
+        timerfd: timer.as_raw_fd(),
+    };
+    memory.write(BOOT_INFO, &boot_info.to_bytes());
+    memory.write(MANIFEST, &manifest);
+    memory.write(cmdline_at, &cmdline);
+
+    let filter = seccomp::filter(&devices, epoll.as_raw_fd(), timer.as_raw_fd())
+        .map_err(SptError::Filter)?;
+    enter::reset_signals();
+    // SAFETY: the plan has checked that `entry` is in guest memory, which is mapped; the stack pointer is in its
+    // writable top; nothing of this process is needed after the jump but the descriptors, which stay open because
+    // `devices`, `epoll` and `timer` are never dropped.
+    Err(unsafe { enter::enter(&filter, plan.entry, options.mem - STACK_OFFSET, BOOT_INFO) }.into())
+}
+
+/// The epoll set that the unikernel waits on: every network device by its handle, and the timer.
+fn polling(devices: &Devices) -> io::Result<(OwnedFd, OwnedFd)> {
+    let epoll = epoll_create()?;
+    let timer = timerfd_create()?;
+    epoll_add(&epoll, &timer, EPOLL_TIMER)?;
+    for device in &devices.net {
+        epoll_add(&epoll, &device.tap, device.handle as u64)?;
+    }
+    Ok((epoll, timer))
+}

@@ -1,0 +1,97 @@
+//! The system calls that an spt guest may make: the whole of its interface to the host.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsRawFd, RawFd};
+
+use seccompiler::SeccompCmpOp::{Eq, Le};
+use seccompiler::{
+    BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
+    SeccompFilter, SeccompRule, TargetArch,
+};
+
+use crate::attach::Devices;
+
+/// `ARCH_SET_FS` of `arch_prctl(2)`.
+const ARCH_SET_FS: u64 = 0x1002;
+
+type Rules = BTreeMap<i64, Vec<SeccompRule>>;
+
+/// The filter for these devices: an allow list by call and argument, anything else kills with SIGSYS.
+///
+/// Pointers are not looked at: the guest shares the tender's address space and could read and write all of it anyway.
+pub(super) fn filter(
+    devices: &Devices,
+    epoll: RawFd,
+    timer: RawFd,
+) -> Result<BpfProgram, BackendError> {
+    let mut rules = Rules::new();
+    // A list without rules allows the call whatever its arguments.
+    rules.insert(libc::SYS_exit_group, Vec::new());
+    allow(&mut rules, libc::SYS_write, [fd(libc::STDOUT_FILENO)?])?;
+    allow(&mut rules, libc::SYS_epoll_pwait, [fd(epoll)?])?;
+    allow(&mut rules, libc::SYS_timerfd_settime, [fd(timer)?])?;
+    for clock in [libc::CLOCK_MONOTONIC, libc::CLOCK_REALTIME] {
+        allow(&mut rules, libc::SYS_clock_gettime, [fd(clock)?])?;
+    }
+    allow(
+        &mut rules,
+        libc::SYS_arch_prctl,
+        [word(0, Eq, ARCH_SET_FS)?],
+    )?;
+    for device in &devices.net {
+        for call in [libc::SYS_read, libc::SYS_write] {
+            allow(&mut rules, call, [fd(device.tap.as_raw_fd())?])?;
+        }
+    }
+    for device in &devices.block {
+        let size = u64::from(device.image.block_size().get());
+        // An image holds at least one block, so this does not wrap. The offset is compared unsigned.
+        let last = device.image.capacity() - size;
+        for call in [libc::SYS_pread64, libc::SYS_pwrite64] {
+            let whole_block_inside = [
+                fd(device.image.as_raw_fd())?,
+                word(2, Eq, size)?,
+                word(3, Le, last)?,
+            ];
+            allow(&mut rules, call, whole_block_inside)?;
+        }
+    }
+    let filter = SeccompFilter::new(
+        rules,
+        SeccompAction::KillProcess,
+        SeccompAction::Allow,
+        TargetArch::x86_64,
+    )?;
+    filter.try_into()
+}
+
+fn allow<const N: usize>(
+    rules: &mut Rules,
+    call: libc::c_long,
+    conditions: [SeccompCondition; N],
+) -> Result<(), BackendError> {
+    rules
+        .entry(call)
+        .or_default()
+        .push(SeccompRule::new(conditions.into())?);
+    Ok(())
+}
+
+/// The first argument, an `int`, of which the kernel looks at the low 32 bits only.
+fn fd(value: i32) -> Result<SeccompCondition, BackendError> {
+    SeccompCondition::new(
+        0,
+        SeccompCmpArgLen::Dword,
+        Eq,
+        u64::from(value.cast_unsigned()),
+    )
+}
+
+/// A 64-bit argument.
+fn word(
+    argument: u8,
+    operator: SeccompCmpOp,
+    value: u64,
+) -> Result<SeccompCondition, BackendError> {
+    SeccompCondition::new(argument, SeccompCmpArgLen::Qword, operator, value)
+}
