@@ -1,0 +1,152 @@
+//! `ci/bench net`: the services of `examples/inetd` as a unikernel under
+//! `solo5-spt`, over smoltcp on a TAP interface, and over Linux with tokio
+//! behind a veth pair, asked by the same client in interleaved rounds.
+
+mod report;
+mod subjects;
+
+use std::{env, time::Duration};
+
+use anyhow::Result;
+use nix::sched::{CloneFlags, unshare};
+
+use crate::{
+    report::Report,
+    subjects::{CLIENT_CPU, Placement, Server, Subject, build_unikernel},
+};
+
+const ROUNDS: usize = 5;
+const SECONDS: f64 = 1.0;
+/// smoltcp's buffers where messages are small.
+const SMALL_BUFFER: usize = 16 << 10;
+
+/// One row of the table: what `load` is told, and how the servers are set up.
+struct Case {
+    name: String,
+    load: &'static str,
+    connections: usize,
+}
+
+fn main() -> Result<()> {
+    build_unikernel()?;
+    // All interfaces below live, and die, with this process.
+    unshare(CloneFlags::CLONE_NEWNET)?;
+    subjects::prepare_namespace()?;
+
+    let mut report = Report::default();
+    for mtu in [1500, 9000] {
+        run_group(&mut report, mtu, Placement::TwoCpus, &bulk_cases(mtu))?;
+    }
+    run_group(&mut report, 1500, Placement::TwoCpus, &echo_cases(""))?;
+    run_group(&mut report, 1500, Placement::OneCpu, &echo_cases("-same"))?;
+    let connect = Case {
+        name: "connect".into(),
+        load: "connect",
+        connections: 16,
+    };
+    run_group(&mut report, 1500, Placement::TwoCpus, &[connect])?;
+    idle_connections(&mut report)?;
+    println!(
+        "client on CPU {CLIENT_CPU}, server on the other one (cases `-same`: on the same one); \
+         {ROUNDS} interleaved rounds of {SECONDS} s; medians"
+    );
+    report.print();
+    report.save("net")
+}
+
+fn bulk_cases(mtu: usize) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for connections in [1, 8] {
+        for (way, load) in [("recv", "recv"), ("send", "send"), ("echo", "bulk-echo")] {
+            let name = format!("bulk-{way}-{mtu}-{connections}");
+            cases.push(Case {
+                name,
+                load,
+                connections,
+            });
+        }
+    }
+    cases
+}
+
+fn echo_cases(suffix: &str) -> Vec<Case> {
+    [1, 64, 512]
+        .map(|connections| Case {
+            name: format!("echo-{connections}{suffix}"),
+            load: "echo",
+            connections,
+        })
+        .into()
+}
+
+/// Runs the cases against all subjects, in rounds, on fresh servers.
+fn run_group(report: &mut Report, mtu: usize, placement: Placement, cases: &[Case]) -> Result<()> {
+    let wanted: Vec<String> = env::args().skip(1).collect();
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part));
+    for case in cases.iter().filter(|case| is_wanted(&case.name)) {
+        let buffer = best_smoltcp_buffer(mtu, placement, case)?;
+        let servers = Subject::ALL
+            .map(|subject| Server::start(subject, mtu, placement, case.connections, buffer))
+            .into_iter()
+            .collect::<Result<Vec<_>>>()?;
+        for _ in 0..ROUNDS {
+            for server in &servers {
+                let before = server.cpu_time()?;
+                let metrics = server.load(case.load, case.connections, SECONDS)?;
+                let used = server.cpu_time()? - before;
+                report.add(&case.name, server.subject().name(), "server_cpu_s", used);
+                for (metric, value) in metrics {
+                    let metric = if metric == "cpu_s" {
+                        "client_cpu_s".into()
+                    } else {
+                        metric
+                    };
+                    report.add(&case.name, server.subject().name(), &metric, value);
+                }
+            }
+        }
+        eprintln!("{}: done", case.name);
+    }
+    Ok(())
+}
+
+/// smoltcp's throughput hangs on its buffers: the size that serves it best
+/// here, tried out before the rounds.
+fn best_smoltcp_buffer(mtu: usize, placement: Placement, case: &Case) -> Result<usize> {
+    let mut best = (SMALL_BUFFER, 0.0);
+    if !case.name.starts_with("bulk") {
+        return Ok(best.0);
+    }
+    for buffer in [64 << 10, 256 << 10, 1 << 20] {
+        let server = Server::start(Subject::Smoltcp, mtu, placement, case.connections, buffer)?;
+        for (metric, value) in server.load(case.load, case.connections, SECONDS / 2.0)? {
+            if metric == "gbit_per_s" && value > best.1 {
+                best = (buffer, value);
+            }
+        }
+    }
+    eprintln!("{}: smoltcp with buffers of {} bytes", case.name, best.0);
+    Ok(best.0)
+}
+
+/// Growth of a server's resident memory per connection that was used once and
+/// now waits. Linux keeps its connections in the kernel, outside this figure.
+fn idle_connections(report: &mut Report) -> Result<()> {
+    const CONNECTIONS: usize = 1000;
+    for _ in 0..3 {
+        for subject in Subject::ALL {
+            let server =
+                Server::start(subject, 1500, Placement::TwoCpus, CONNECTIONS, SMALL_BUFFER)?;
+            // The first use of each service is not a connection's cost.
+            server.load("echo", 1, 0.1)?;
+            let before = server.resident_bytes()?;
+            let held = server.hold_connections(CONNECTIONS)?;
+            std::thread::sleep(Duration::from_secs(1));
+            let after = server.resident_bytes()?;
+            drop(held);
+            let bytes = (after as f64 - before as f64) / CONNECTIONS as f64;
+            report.add("idle-connection", subject.name(), "bytes", bytes);
+        }
+    }
+    Ok(())
+}
