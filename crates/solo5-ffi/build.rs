@@ -3,10 +3,14 @@
 //!
 //! Does nothing on a host build. On a guest build (`CARGO_CFG_SOLO5` is `hvt` or `spt`):
 //!
-//! - `libsolo5_bindings.a` goes to the output directory and is linked into this crate's rlib;
-//! - the linker scripts go to the output directory, which is on the link search path, so that
-//!   `-T solo5_hvt.lds` finds them from wherever the linker is run;
+//! - `solo5_hvt.o` or `solo5_spt.o`, and the linker scripts, go to the output directory;
+//! - that directory is put on the link search path, so that `-T solo5_hvt.lds -l:solo5_hvt.o`,
+//!   which `toolchain/solo5-rustc` passes for each program, finds them from wherever the linker
+//!   is run;
 //! - with `SOLO5_BINDINGS` set, upstream's object and script are taken from that directory instead.
+//!
+//! The object is not linked into this crate's rlib: a program that has no use for the crate needs
+//! it all the same, once.
 //!
 //! Dependent crates see `DEP_SOLO5_INCLUDE` (the C headers) and, on a guest build,
 //! `DEP_SOLO5_LIB` (the output directory).
@@ -28,9 +32,18 @@ const SOURCES: &[&str] = &[
     "bindings/common/stack_protector.c",
     "bindings/common/start.c",
     "bindings/common/tls.c",
+    "bindings/hvt/block.c",
+    "bindings/hvt/clock.c",
+    "bindings/hvt/entry.c",
+    "bindings/hvt/hypercall.h",
+    "bindings/hvt/net.c",
+    "bindings/hvt/platform.c",
+    "bindings/hvt/processor.c",
+    "bindings/hvt/trap.c",
+    "bindings/solo5_hvt.c",
     "bindings/solo5_spt.c",
     "bindings/spt/devices.c",
-    "bindings/spt/entry.S",
+    "bindings/spt/entry.c",
     "bindings/spt/platform.c",
     "bindings/spt/system_call.h",
     "include/elf_abi.h",
@@ -105,35 +118,25 @@ fn compile_ours(abi: &str, vendor: &Path, out: &Path) {
             "SOLO5_BINDINGS_VERSION",
             concat!("\"mkernel ", env!("CARGO_PKG_VERSION"), "\""),
         )
-        .file(bindings.join(format!("solo5_{abi}.c")))
-        .file(bindings.join(abi).join("entry.S"));
+        .file(bindings.join(format!("solo5_{abi}.c")));
     for flag in FLAGS {
         build.flag(flag);
     }
-    build.compile("solo5_bindings");
+    // One translation unit, one object.
+    for object in build.compile_intermediates() {
+        copy(&object, &out.join(format!("solo5_{abi}.o")));
+    }
     for script in SCRIPTS {
         copy(&vendor.join(script), &out.join(script));
     }
 }
 
-/// Packs upstream's object into the archive that ours would be in.
 fn link_upstream(abi: &str, dir: &Path, out: &Path) {
-    let object = dir.join(format!("solo5_{abi}.o"));
-    let script = format!("solo5_{abi}.lds");
-    for file in [&object, &dir.join(&script)] {
-        println!("cargo:rerun-if-changed={}", file.display());
-        assert!(
-            file.is_file(),
-            "SOLO5_BINDINGS={}: no file {}",
-            dir.display(),
-            file.display()
-        );
+    for file in [format!("solo5_{abi}.o"), format!("solo5_{abi}.lds")] {
+        let from = dir.join(&file);
+        println!("cargo:rerun-if-changed={}", from.display());
+        copy(&from, &out.join(&file));
     }
-    cc::Build::new()
-        .target("x86_64-unknown-linux-gnu")
-        .object(&object)
-        .compile("solo5_bindings");
-    copy(&dir.join(&script), &out.join(&script));
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -1,0 +1,30 @@
+/*
+ * block.c: block devices on hvt, by hypercall.
+ */
+static solo5_result_t block_transfer(enum hvt_hypercall nr,
+        solo5_handle_t handle, solo5_off_t offset, const void *buf, size_t size)
+{
+    struct hvt_hc_block_io args = {
+        .handle = handle,
+        .offset = offset,
+        .data = (uintptr_t)buf,
+        .len = size,
+    };
+
+    if (block_check(handle, offset, size) == NULL)
+        return SOLO5_R_EINVAL;
+    hypercall(nr, &args);
+    return (solo5_result_t)args.ret;
+}
+
+solo5_result_t solo5_block_write(solo5_handle_t handle, solo5_off_t offset,
+        const uint8_t *buf, size_t size)
+{
+    return block_transfer(HVT_HYPERCALL_BLOCK_WRITE, handle, offset, buf, size);
+}
+
+solo5_result_t solo5_block_read(solo5_handle_t handle, solo5_off_t offset,
+        uint8_t *buf, size_t size)
+{
+    return block_transfer(HVT_HYPERCALL_BLOCK_READ, handle, offset, buf, size);
+}

@@ -1,0 +1,69 @@
+/*
+ * clock.c: time on hvt. Monotonic time comes from the TSC, which the tender
+ * says the frequency of; the wall clock is the host's; waiting is a hypercall.
+ *
+ * Ticks become nanoseconds by (ticks * mult) >> shift. The conversion is
+ * applied to the ticks since the last reading, so time cannot go back and the
+ * product stays small.
+ */
+static uint64_t tsc_base;    /* the TSC at the last reading */
+static uint64_t tsc_base_ns; /* the time then */
+static uint32_t tsc_mult;
+static unsigned tsc_shift;
+
+static uint64_t tsc_to_ns(uint64_t ticks)
+{
+    return (uint64_t)(((unsigned __int128)ticks * tsc_mult) >> tsc_shift);
+}
+
+static void clock_init(uint64_t frequency)
+{
+    uint64_t mult;
+
+    ASSERT(frequency > 0);
+    tsc_shift = 32;
+    while ((mult = (NSEC_PER_SEC << tsc_shift) / frequency) > UINT32_MAX)
+        tsc_shift--;
+    tsc_mult = (uint32_t)mult;
+    tsc_base = read_tsc();
+    tsc_base_ns = tsc_to_ns(tsc_base);
+    log_line(LOG_DEBUG,
+            "Solo5: tscclock_init(): tsc_freq=%lu tsc_mult=%u tsc_shift=%u",
+            frequency, tsc_mult, tsc_shift);
+}
+
+solo5_time_t solo5_clock_monotonic(void)
+{
+    uint64_t now = read_tsc();
+
+    tsc_base_ns += tsc_to_ns(now - tsc_base);
+    tsc_base = now;
+    return tsc_base_ns;
+}
+
+solo5_time_t solo5_clock_wall(void)
+{
+    struct hvt_hc_walltime args = { 0 };
+
+    hypercall(HVT_HYPERCALL_WALLTIME, &args);
+    return args.nsecs;
+}
+
+/*
+ * The host's timer and the TSC may disagree by some parts per million, so a
+ * time-out is believed only once the deadline has been reached.
+ */
+void solo5_yield(solo5_time_t deadline, solo5_handle_set_t *ready)
+{
+    struct hvt_hc_poll args = { 0 };
+    uint64_t now = solo5_clock_monotonic();
+
+    do {
+        args.timeout_nsecs = deadline > now ? deadline - now : 0;
+        hypercall(HVT_HYPERCALL_POLL, &args);
+        now = solo5_clock_monotonic();
+    } while (args.ready_set == 0 && now < deadline);
+
+    if (ready != NULL)
+        *ready = args.ready_set;
+}
