@@ -12,10 +12,9 @@ mod header;
 mod load;
 mod note;
 
-pub use error::{Error, NoteProblem, SegmentProblem};
+pub use error::{Error, SegmentProblem};
 pub use header::{Header, ProgramHeader};
 pub use load::{LoadPlan, Segment};
-pub use note::NoteKind;
 
 /// An executable whose header and program headers are known to be of the right form.
 ///

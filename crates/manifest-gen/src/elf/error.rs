@@ -3,6 +3,8 @@ use std::io;
 use solo5_abi::elf::{MIN_ADDRESS, PAGE_SIZE};
 use solo5_abi::manifest;
 
+use crate::NoteProblem;
+
 /// Why a file is not an executable that can be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -179,35 +181,5 @@ pub enum SegmentProblem {
     WritableAndExecutable {
         /// The flags.
         flags: u32,
-    },
-}
-
-/// Why a note segment is malformed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum NoteProblem {
-    /// Not even a note's header fits the segment.
-    #[error("p_filesz is {filesz}, expected at least 12")]
-    Segment {
-        /// Bytes of the segment.
-        filesz: u64,
-    },
-    /// The descriptor is too short to hold anything, or too long.
-    #[error("n_descsz is {found}, expected {min} to {max}")]
-    Descriptor {
-        /// Bytes of the descriptor.
-        found: u32,
-        /// Bytes of the smallest one with content.
-        min: u32,
-        /// Bytes of the largest one.
-        max: u32,
-    },
-    /// The segment ends before the descriptor does.
-    #[error("p_filesz is {filesz}, expected at least {expected} for its n_descsz")]
-    Truncated {
-        /// Bytes of the segment.
-        filesz: u64,
-        /// Bytes that the note takes.
-        expected: u64,
     },
 }

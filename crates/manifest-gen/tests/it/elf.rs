@@ -2,7 +2,8 @@
 
 use std::io::{Cursor, Read};
 
-use manifest_gen::elf::{Error, Executable, LoadPlan, NoteKind, NoteProblem, SegmentProblem};
+use manifest_gen::elf::{Error, Executable, LoadPlan, SegmentProblem};
+use manifest_gen::{NoteKind, NoteProblem};
 use solo5_abi::elf::PT_NOTE;
 use solo5_abi::manifest::{Manifest, ParseError};
 use solo5_abi::note::TYPE_MFT1;
@@ -294,7 +295,7 @@ fn note_segments_too_small_for_a_note_are_refused_and_for_ours_skipped() {
         match manifest_error(executable_with(at(ABI1, P_FILESZ), &filesz.to_le_bytes())) {
             Error::Note {
                 index: ABI1,
-                problem: NoteProblem::Segment { filesz: found },
+                problem: NoteProblem::Size { size: found },
             } => assert_eq!(found, filesz),
             other => panic!("{other:?}"),
         }
@@ -332,7 +333,7 @@ fn descriptors_of_impossible_size_are_refused() {
         Error::Note {
             index: MFT1,
             problem: NoteProblem::Truncated {
-                filesz: 344,
+                size: 344,
                 expected: 6688
             }
         }
