@@ -1,1 +1,3 @@
 //! mkernel
+mod busy_poll;
+pub use busy_poll::BusyPoll;
