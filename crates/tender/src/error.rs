@@ -2,6 +2,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::attach::AttachError;
+use crate::hvt::HvtError;
 use crate::options::OptionError;
 use crate::spt::SptError;
 
@@ -54,6 +55,9 @@ pub enum Error {
     /// Something particular to spt.
     #[error(transparent)]
     Spt(#[from] SptError),
+    /// Something particular to hvt.
+    #[error(transparent)]
+    Hvt(#[from] HvtError),
 }
 
 impl Error {

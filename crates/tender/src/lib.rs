@@ -1,6 +1,6 @@
 //! Tenders for Solo5 unikernels on Linux (x86_64): the host programs that load, confine and serve one unikernel each.
 //!
-//! The binary `solo5-spt` is [`run`] with a [`Tender`]. Its command line is that of Solo5's
+//! The two binaries, `solo5-spt` and `solo5-hvt`, are [`run`] with a [`Tender`]. Their command line is that of Solo5's
 //! own tenders; it can be looked at without running anything:
 //!
 //! ```
@@ -15,6 +15,7 @@
 
 mod attach;
 mod error;
+pub mod hvt;
 mod kernel;
 pub mod options;
 mod polling;
@@ -29,9 +30,11 @@ use options::Command;
 pub use attach::{AttachError, BlockDevice, Devices, NetDevice};
 pub use error::Error;
 
-/// A tender.
+/// One of the two tenders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tender {
+    /// A virtual machine under KVM.
+    Hvt,
     /// A process behind a seccomp filter.
     Spt,
 }
@@ -41,12 +44,14 @@ impl Tender {
     #[must_use]
     pub const fn program(self) -> &'static str {
         match self {
+            Self::Hvt => "solo5-hvt",
             Self::Spt => "solo5-spt",
         }
     }
 
     const fn abi_version(self) -> u32 {
         match self {
+            Self::Hvt => solo5_abi::hvt::ABI_VERSION,
             Self::Spt => solo5_abi::spt::ABI_VERSION,
         }
     }
@@ -73,6 +78,7 @@ pub fn run(tender: Tender) -> ExitCode {
         }
         Ok(Command::Run(options)) => {
             let ran = match tender {
+                Tender::Hvt => hvt::run(&options),
                 Tender::Spt => spt::run(&options),
             };
             match ran {

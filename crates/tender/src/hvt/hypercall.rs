@@ -1,0 +1,377 @@
+//! The hypercalls: what a guest asks by writing the address of an argument structure to an I/O port.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use solo5_abi::api::SolResult;
+use solo5_abi::hvt::{BlockIo, HALT_COOKIE_SIZE, Halt, Hypercall, NetIo, Poll, Puts, Walltime};
+use vm_memory::VolatileSlice;
+
+use super::fault::Fault;
+use super::io as guest_io;
+use super::memory::{GuestMemory, Unchecked};
+use crate::attach::Devices;
+
+/// What the guest does after a hypercall.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It goes on.
+    Continue,
+    /// It has ended with this status.
+    Halt(i32),
+}
+
+/// Serves hypercalls.
+pub(super) struct Hypercalls<'m> {
+    memory: &'m GuestMemory,
+    devices: &'m Devices,
+    /// The network devices for `ppoll(2)`, in the order of `devices.net`.
+    polled: Vec<libc::pollfd>,
+}
+
+/// The `ret` field of a structure.
+fn raw(result: SolResult) -> i32 {
+    result as i32
+}
+
+impl<'m> Hypercalls<'m> {
+    pub(super) fn new(memory: &'m GuestMemory, devices: &'m Devices) -> Self {
+        let polled = devices.net.iter().map(|device| device.tap.as_raw_fd());
+        let polled = polled
+            .map(|fd| libc::pollfd {
+                fd,
+                events: libc::POLLIN,
+                revents: 0,
+            })
+            .collect();
+        Self {
+            memory,
+            devices,
+            polled,
+        }
+    }
+
+    /// Serves an `OUT` of `data` to `port`.
+    ///
+    /// # Errors
+    ///
+    /// When the guest has done what no guest may do, or the host fails it.
+    pub(super) fn serve(&mut self, port: u16, data: &[u8]) -> Result<Outcome, Fault> {
+        let call = Hypercall::from_port(port).ok_or(Fault::Port { port })?;
+        let &data = data.as_array().ok_or(Fault::Width {
+            port,
+            len: data.len(),
+        })?;
+        let address = u64::from(u32::from_le_bytes(data));
+        match call {
+            Hypercall::Walltime => self.walltime(address)?,
+            Hypercall::Puts => self.puts(address)?,
+            Hypercall::Poll => self.poll(address)?,
+            Hypercall::BlockWrite | Hypercall::BlockRead => self.block(call, address)?,
+            Hypercall::NetWrite => self.net_write(address)?,
+            Hypercall::NetRead => self.net_read(address)?,
+            Hypercall::Halt => return self.halt(address).map(Outcome::Halt),
+        }
+        Ok(Outcome::Continue)
+    }
+
+    /// The argument structure, to read only.
+    fn argument<const N: usize>(&self, address: u64) -> Result<[u8; N], Fault> {
+        let slice = self.memory.readable(argument(address, N))?;
+        Ok(copy(&slice))
+    }
+
+    /// The argument structure and where to write it back.
+    fn argument_mut<const N: usize>(
+        &self,
+        address: u64,
+    ) -> Result<([u8; N], VolatileSlice<'m>), Fault> {
+        let slice = self.memory.writable(argument(address, N))?;
+        Ok((copy(&slice), slice))
+    }
+
+    fn walltime(&self, address: u64) -> Result<(), Fault> {
+        let (_, slot) = self.argument_mut::<{ Walltime::SIZE }>(address)?;
+        // A clock before 1970 is no use to anyone; 64 bits of nanoseconds last until 2554.
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let nsecs = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+        slot.copy_from(&Walltime { nsecs }.to_bytes());
+        Ok(())
+    }
+
+    fn puts(&self, address: u64) -> Result<(), Fault> {
+        let Puts { data, len } = Puts::from_bytes(&self.argument(address)?);
+        let text = self.memory.readable(Unchecked {
+            what: "console output",
+            address: data,
+            len,
+        })?;
+        // SAFETY: standard output is open: Rust's runtime opens /dev/null in place of a closed one.
+        let stdout = unsafe { BorrowedFd::borrow_raw(libc::STDOUT_FILENO) };
+        // The console is lossy: a short write is good enough.
+        match guest_io::write(stdout, &text) {
+            Ok(_) | Err(libc::EAGAIN) => Ok(()),
+            Err(errno) => Err(Fault::Io {
+                what: "write console output",
+                errno,
+            }),
+        }
+    }
+
+    fn poll(&mut self, address: u64) -> Result<(), Fault> {
+        let (bytes, slot) = self.argument_mut(address)?;
+        let mut poll = Poll::from_bytes(&bytes);
+        poll.ret = wait(&mut self.polled, poll.timeout_nsecs)?;
+        poll.ready_set = 0;
+        for (polled, device) in self.polled.iter().zip(&self.devices.net) {
+            if polled.revents != 0 {
+                // A handle is an index into a manifest of 64 entries.
+                poll.ready_set |= 1 << device.handle;
+            }
+        }
+        slot.copy_from(&poll.to_bytes());
+        Ok(())
+    }
+
+    fn block(&self, call: Hypercall, address: u64) -> Result<(), Fault> {
+        if self.devices.block.is_empty() {
+            return Err(Fault::Absent { call });
+        }
+        let (bytes, slot) = self.argument_mut(address)?;
+        let mut io = BlockIo::from_bytes(&bytes);
+        io.ret = raw(self.transfer(call, &io)?);
+        slot.copy_from(&io.to_bytes());
+        Ok(())
+    }
+
+    /// Moves one or more blocks, all or nothing.
+    fn transfer(&self, call: Hypercall, io: &BlockIo) -> Result<SolResult, Fault> {
+        let device = self
+            .devices
+            .block
+            .iter()
+            .find(|device| device.handle as u64 == io.handle);
+        let Some(device) = device else {
+            return Ok(SolResult::Einval);
+        };
+        let end = io.offset.checked_add(io.len);
+        let inside = io.offset < device.image.capacity()
+            && end.is_some_and(|end| end <= device.image.capacity());
+        let (Ok(offset), true) = (i64::try_from(io.offset), inside) else {
+            return Ok(SolResult::Einval);
+        };
+        let buffer = Unchecked {
+            what: "block buffer",
+            address: io.data,
+            len: io.len,
+        };
+        let fd = device.image.as_fd();
+        let (what, moved, len) = if call == Hypercall::BlockRead {
+            let buffer = self.memory.writable(buffer)?;
+            (
+                "read a block",
+                guest_io::pread(fd, &buffer, offset),
+                buffer.len(),
+            )
+        } else {
+            let buffer = self.memory.readable(buffer)?;
+            (
+                "write a block",
+                guest_io::pwrite(fd, &buffer, offset),
+                buffer.len(),
+            )
+        };
+        match moved {
+            Ok(done) if done == len => Ok(SolResult::Ok),
+            Ok(done) => Err(Fault::Short { what, done, len }),
+            Err(errno) => Err(Fault::Io { what, errno }),
+        }
+    }
+
+    fn net_write(&self, address: u64) -> Result<(), Fault> {
+        if self.devices.net.is_empty() {
+            return Err(Fault::Absent {
+                call: Hypercall::NetWrite,
+            });
+        }
+        let (bytes, slot) = self.argument_mut(address)?;
+        let mut io = NetIo::from_bytes(&bytes);
+        io.ret = raw(send(self.memory, self.devices, io.handle, io.data, io.len)?);
+        slot.copy_from(&io.to_bytes());
+        Ok(())
+    }
+
+    fn net_read(&self, address: u64) -> Result<(), Fault> {
+        if self.devices.net.is_empty() {
+            return Err(Fault::Absent {
+                call: Hypercall::NetRead,
+            });
+        }
+        let (bytes, slot) = self.argument_mut(address)?;
+        let mut io = NetIo::from_bytes(&bytes);
+        let received = receive(self.memory, self.devices, io.handle, io.data, io.len)?;
+        io.ret = raw(match received {
+            Received::Frame(len) => {
+                io.len = len as u64;
+                SolResult::Ok
+            }
+            Received::Nothing => SolResult::Again,
+            Received::NoDevice => SolResult::Einval,
+            Received::Error(errno) => {
+                return Err(Fault::Io {
+                    what: "read a frame",
+                    errno,
+                });
+            }
+        });
+        slot.copy_from(&io.to_bytes());
+        Ok(())
+    }
+
+    fn halt(&self, address: u64) -> Result<i32, Fault> {
+        let halt = Halt::from_bytes(&self.argument(address)?);
+        if halt.cookie != 0 {
+            let len = HALT_COOKIE_SIZE;
+            self.memory.readable(Unchecked {
+                what: "HALT cookie",
+                address: halt.cookie,
+                len,
+            })?;
+        }
+        Ok(halt.exit_status)
+    }
+}
+
+fn argument(address: u64, len: usize) -> Unchecked {
+    Unchecked {
+        what: "hypercall argument",
+        address,
+        len: len as u64,
+    }
+}
+
+fn copy<const N: usize>(slice: &VolatileSlice<'_>) -> [u8; N] {
+    let mut bytes = [0; N];
+    slice.copy_to(&mut bytes);
+    bytes
+}
+
+/// Writes a frame of the guest's to a network device.
+///
+/// What the contract allows to be lost is lost here, where Solo5's own tender ends: a frame for an interface that is
+/// down or has no room.
+pub(super) fn send(
+    memory: &GuestMemory,
+    devices: &Devices,
+    handle: u64,
+    data: u64,
+    len: u64,
+) -> Result<SolResult, Fault> {
+    let device = devices
+        .net
+        .iter()
+        .find(|device| device.handle as u64 == handle);
+    let Some(device) = device else {
+        return Ok(SolResult::Einval);
+    };
+    let frame = memory.readable(Unchecked {
+        what: "frame",
+        address: data,
+        len,
+    })?;
+    match guest_io::write(device.tap.as_fd(), &frame) {
+        Ok(done) if done == frame.len() => Ok(SolResult::Ok),
+        Ok(done) => Err(Fault::Short {
+            what: "writing a frame",
+            done,
+            len: frame.len(),
+        }),
+        Err(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM | libc::EIO) => Ok(SolResult::Ok),
+        // Shorter than an Ethernet header, or longer than any frame.
+        Err(libc::EINVAL | libc::EMSGSIZE) => Ok(SolResult::Einval),
+        Err(errno) => Err(Fault::Io {
+            what: "write a frame",
+            errno,
+        }),
+    }
+}
+
+/// What came of reading a frame.
+pub(super) enum Received {
+    /// A frame of this length.
+    Frame(usize),
+    /// None is queued.
+    Nothing,
+    /// The handle is no network device's.
+    NoDevice,
+    /// An errno.
+    Error(i32),
+}
+
+/// Reads a frame from a network device into memory of the guest's.
+pub(super) fn receive(
+    memory: &GuestMemory,
+    devices: &Devices,
+    handle: u64,
+    data: u64,
+    len: u64,
+) -> Result<Received, Fault> {
+    let device = devices
+        .net
+        .iter()
+        .find(|device| device.handle as u64 == handle);
+    let Some(device) = device else {
+        return Ok(Received::NoDevice);
+    };
+    let buffer = memory.writable(Unchecked {
+        what: "frame buffer",
+        address: data,
+        len,
+    })?;
+    Ok(match guest_io::read(device.tap.as_fd(), &buffer) {
+        Ok(0) | Err(libc::EAGAIN) => Received::Nothing,
+        Ok(len) => Received::Frame(len),
+        Err(errno) => Received::Error(errno),
+    })
+}
+
+/// Waits until a descriptor is readable or `nsecs` have passed; how many are readable.
+fn wait(polled: &mut [libc::pollfd], nsecs: u64) -> Result<i32, Fault> {
+    const SECOND: u64 = 1_000_000_000;
+    // Neither cast changes the value: both are below 2^63.
+    let mut timeout = libc::timespec {
+        tv_sec: (nsecs / SECOND).cast_signed(),
+        tv_nsec: (nsecs % SECOND).cast_signed(),
+    };
+    loop {
+        // The system call itself, for it leaves in `timeout` what is left of it, so that a signal prolongs nothing.
+        // SAFETY: `polled` is a live slice of this length and `timeout` a live structure; there is no signal mask.
+        let ready = unsafe {
+            let no_mask = std::ptr::null::<libc::sigset_t>();
+            libc::syscall(
+                libc::SYS_ppoll,
+                polled.as_mut_ptr(),
+                polled.len(),
+                &raw mut timeout,
+                no_mask,
+                8,
+            )
+        };
+        if ready >= 0 {
+            return Ok(i32::try_from(ready).unwrap_or(i32::MAX));
+        }
+        let errno = io::Error::last_os_error().raw_os_error().unwrap_or(0);
+        if errno != libc::EINTR {
+            return Err(Fault::Io {
+                what: "wait for network devices",
+                errno,
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

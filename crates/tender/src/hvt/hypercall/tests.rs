@@ -1,0 +1,370 @@
+//! Every hypercall as a hostile guest makes it, without a virtual machine.
+
+use std::fs;
+use std::path::PathBuf;
+
+use solo5_abi::manifest::{DeviceType, Entry, Header, Manifest};
+
+use super::*;
+use crate::options::{Command, parse};
+
+const LIMIT: u64 = 0x20_0000;
+/// Where the tests put argument structures and buffers.
+const ARGUMENT: u64 = 0x11_0000;
+const BUFFER: u64 = 0x12_0000;
+
+fn devices(entries: &[Entry], options: &str) -> Devices {
+    let mut manifest = Header::new(entries.len() as u32 + 1).to_bytes().to_vec();
+    manifest.extend(Entry::RESERVED_FIRST.to_bytes());
+    manifest.extend(entries.iter().flat_map(Entry::to_bytes));
+    let line = format!("{options} kernel");
+    let Ok(Command::Run(options)) = parse(line.split_whitespace().map(Into::into)) else {
+        panic!("{line}")
+    };
+    Devices::attach(&Manifest::parse(&manifest).unwrap(), &options).unwrap()
+}
+
+fn disk(name: &str) -> (PathBuf, Devices) {
+    let path = std::env::temp_dir().join(format!("tender-{}-{name}", std::process::id()));
+    fs::write(&path, [7; 2048]).unwrap();
+    let entry = Entry::new("disk", DeviceType::BlockBasic);
+    let devices = devices(&[entry], &format!("--block:disk={}", path.display()));
+    (path, devices)
+}
+
+struct Guest {
+    memory: GuestMemory,
+    devices: Devices,
+}
+
+impl Guest {
+    fn new(devices: Devices) -> Self {
+        Self {
+            memory: GuestMemory::new(LIMIT, LIMIT).unwrap(),
+            devices,
+        }
+    }
+
+    fn out(&self, port: u16, data: &[u8]) -> Result<Outcome, Fault> {
+        Hypercalls::new(&self.memory, &self.devices).serve(port, data)
+    }
+
+    /// Makes a hypercall with its argument at the usual place; the argument afterwards.
+    fn call<const N: usize>(&self, call: Hypercall, argument: [u8; N]) -> Result<[u8; N], Fault> {
+        self.memory.write(ARGUMENT, &argument);
+        assert_eq!(
+            self.out(call.port(), &(ARGUMENT as u32).to_le_bytes())?,
+            Outcome::Continue
+        );
+        Ok(copy(&self.memory.slice(ARGUMENT, N as u64).unwrap()))
+    }
+
+    fn block(&self, call: Hypercall, io: BlockIo) -> Result<i32, Fault> {
+        Ok(BlockIo::from_bytes(&self.call(call, io.to_bytes())?).ret)
+    }
+}
+
+#[test]
+fn ports_and_widths_are_checked() {
+    let guest = Guest::new(devices(&[], ""));
+    for port in [0, 0x4ff, 0x500, 0x509, 0x600, 0xffff] {
+        assert_eq!(guest.out(port, &[0; 4]), Err(Fault::Port { port }));
+    }
+    for len in [0, 1, 2, 8] {
+        assert_eq!(
+            guest.out(0x502, &[0; 8][..len]),
+            Err(Fault::Width { port: 0x502, len })
+        );
+    }
+}
+
+#[test]
+fn arguments_lie_in_memory() {
+    let guest = Guest::new(devices(&[], ""));
+    for call in [
+        Hypercall::Walltime,
+        Hypercall::Puts,
+        Hypercall::Poll,
+        Hypercall::Halt,
+    ] {
+        for address in [LIMIT as u32, LIMIT as u32 - 8, u32::MAX] {
+            let fault = guest.out(call.port(), &address.to_le_bytes()).unwrap_err();
+            assert!(
+                matches!(
+                    fault,
+                    Fault::Pointer {
+                        what: "hypercall argument",
+                        ..
+                    }
+                ),
+                "{call:?}: {fault}"
+            );
+        }
+    }
+    // The page tables may be read and not written.
+    let tables = 0x2000_u32.to_le_bytes();
+    assert!(matches!(
+        guest.out(Hypercall::Walltime.port(), &tables),
+        Err(Fault::ReadOnly { .. })
+    ));
+    assert!(matches!(
+        guest.out(Hypercall::Poll.port(), &tables),
+        Err(Fault::ReadOnly { .. })
+    ));
+    assert_eq!(
+        guest.out(Hypercall::Puts.port(), &tables),
+        Ok(Outcome::Continue)
+    );
+}
+
+#[test]
+fn walltime_is_the_hosts() {
+    let guest = Guest::new(devices(&[], ""));
+    let now = || {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_nanos() as u64
+    };
+    let before = now();
+    let walltime = guest
+        .call(Hypercall::Walltime, Walltime::default().to_bytes())
+        .unwrap();
+    let told = Walltime::from_bytes(&walltime).nsecs;
+    assert!(before <= told && told <= now());
+}
+
+#[test]
+fn puts_checks_its_buffer() {
+    let guest = Guest::new(devices(&[], ""));
+    for (data, len) in [
+        (u64::MAX, 1),
+        (BUFFER, LIMIT),
+        (LIMIT, 0),
+        (BUFFER, u64::MAX),
+    ] {
+        let fault = guest
+            .call(Hypercall::Puts, Puts { data, len }.to_bytes())
+            .unwrap_err();
+        assert_eq!(
+            fault,
+            Fault::Pointer {
+                what: "console output",
+                address: data,
+                len,
+                limit: LIMIT
+            }
+        );
+    }
+}
+
+#[test]
+fn poll_without_devices_only_waits() {
+    let guest = Guest::new(devices(&[], ""));
+    for timeout_nsecs in [0, 1, 1_000_000] {
+        let poll = Poll {
+            timeout_nsecs,
+            ready_set: u64::MAX,
+            ret: -1,
+        };
+        let poll = Poll::from_bytes(&guest.call(Hypercall::Poll, poll.to_bytes()).unwrap());
+        assert_eq!(
+            poll,
+            Poll {
+                timeout_nsecs,
+                ready_set: 0,
+                ret: 0
+            }
+        );
+    }
+}
+
+#[test]
+fn calls_for_absent_devices_are_faults() {
+    let guest = Guest::new(devices(&[], ""));
+    for call in [
+        Hypercall::BlockRead,
+        Hypercall::BlockWrite,
+        Hypercall::NetRead,
+        Hypercall::NetWrite,
+    ] {
+        assert_eq!(guest.call(call, [0; 40]), Err(Fault::Absent { call }));
+    }
+}
+
+#[test]
+fn blocks_are_read_and_written() {
+    let (path, devices) = disk("rw");
+    let guest = Guest::new(devices);
+    let io = BlockIo {
+        handle: 1,
+        offset: 512,
+        data: BUFFER,
+        len: 512,
+        ret: -1,
+    };
+    assert_eq!(guest.block(Hypercall::BlockRead, io), Ok(0));
+    assert_eq!(
+        copy::<512>(&guest.memory.slice(BUFFER, 512).unwrap()),
+        [7; 512]
+    );
+    guest.memory.write(BUFFER, &[9; 512]);
+    assert_eq!(guest.block(Hypercall::BlockWrite, io), Ok(0));
+    let image = fs::read(&path).unwrap();
+    fs::remove_file(path).unwrap();
+    assert_eq!(
+        [&image[..512], &image[512..1024], &image[1024..]],
+        [&[7; 512][..], &[9; 512], &[7; 1024]]
+    );
+}
+
+#[test]
+fn block_calls_check_device_range_and_buffer() {
+    let (path, devices) = disk("range");
+    fs::remove_file(path).unwrap();
+    let guest = Guest::new(devices);
+    let good = BlockIo {
+        handle: 1,
+        offset: 0,
+        data: BUFFER,
+        len: 512,
+        ret: -1,
+    };
+    let bad = [
+        BlockIo { handle: 0, ..good },
+        BlockIo { handle: 2, ..good },
+        BlockIo {
+            handle: u64::MAX,
+            ..good
+        },
+        BlockIo {
+            offset: 2048,
+            ..good
+        },
+        BlockIo {
+            offset: 1537,
+            ..good
+        },
+        BlockIo {
+            offset: u64::MAX,
+            ..good
+        },
+        BlockIo {
+            offset: u64::MAX - 511,
+            ..good
+        },
+        BlockIo { len: 2049, ..good },
+        BlockIo {
+            len: u64::MAX,
+            ..good
+        },
+        BlockIo {
+            offset: 2048,
+            len: 0,
+            ..good
+        },
+    ];
+    for io in bad {
+        for call in [Hypercall::BlockRead, Hypercall::BlockWrite] {
+            assert_eq!(
+                guest.block(call, io),
+                Ok(SolResult::Einval as i32),
+                "{io:?}"
+            );
+        }
+    }
+    for data in [LIMIT - 512, LIMIT, u64::MAX, u64::MAX - 511] {
+        let fault = guest
+            .block(Hypercall::BlockRead, BlockIo { data, ..good })
+            .unwrap_err();
+        assert!(matches!(
+            fault,
+            Fault::Pointer {
+                what: "block buffer",
+                ..
+            }
+        ));
+    }
+    let fault = guest
+        .block(
+            Hypercall::BlockRead,
+            BlockIo {
+                data: 0x2000,
+                ..good
+            },
+        )
+        .unwrap_err();
+    assert!(matches!(
+        fault,
+        Fault::ReadOnly {
+            what: "block buffer",
+            ..
+        }
+    ));
+    assert_eq!(
+        guest.block(
+            Hypercall::BlockWrite,
+            BlockIo {
+                data: 0x2000,
+                ..good
+            }
+        ),
+        Ok(0)
+    );
+}
+
+#[test]
+fn an_image_that_shrinks_is_a_fault() {
+    let (path, devices) = disk("shrunk");
+    fs::File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_len(100)
+        .unwrap();
+    let guest = Guest::new(devices);
+    let io = BlockIo {
+        handle: 1,
+        offset: 0,
+        data: BUFFER,
+        len: 512,
+        ret: -1,
+    };
+    let fault = guest.block(Hypercall::BlockRead, io).unwrap_err();
+    fs::remove_file(path).unwrap();
+    assert_eq!(
+        fault,
+        Fault::Short {
+            what: "read a block",
+            done: 100,
+            len: 512
+        }
+    );
+}
+
+#[test]
+fn halt_hands_the_status_on_and_checks_the_cookie() {
+    let guest = Guest::new(devices(&[], ""));
+    let halt = |cookie, exit_status| {
+        guest.memory.write(
+            ARGUMENT,
+            &Halt {
+                cookie,
+                exit_status,
+            }
+            .to_bytes(),
+        );
+        guest.out(Hypercall::Halt.port(), &(ARGUMENT as u32).to_le_bytes())
+    };
+    assert_eq!(halt(0, 300), Ok(Outcome::Halt(300)));
+    assert_eq!(halt(BUFFER, -1), Ok(Outcome::Halt(-1)));
+    for cookie in [LIMIT - 512, LIMIT, u64::MAX] {
+        assert!(matches!(
+            halt(cookie, 0),
+            Err(Fault::Pointer {
+                what: "HALT cookie",
+                ..
+            })
+        ));
+    }
+}

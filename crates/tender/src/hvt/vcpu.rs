@@ -1,0 +1,77 @@
+//! Runs the virtual processor and turns its exits into hypercalls or faults.
+
+use kvm_ioctls::{VcpuExit, VcpuFd};
+
+use super::fault::Fault;
+use super::hypercall::{Hypercalls, Outcome};
+
+/// An exit that is neither a hypercall nor to be repeated, without what borrows from the processor.
+enum Stop {
+    Fault(Fault),
+    Translation,
+    NoMemory(u64),
+    Hlt,
+    Shutdown,
+    Other(u32),
+}
+
+/// Runs the guest until it halts; its status.
+///
+/// # Errors
+///
+/// When the guest does what no guest may do, or the host fails it.
+pub(super) fn run(vcpu: &mut VcpuFd, hypercalls: &mut Hypercalls<'_>) -> Result<i32, Fault> {
+    loop {
+        let stop = match vcpu.run() {
+            Ok(VcpuExit::IoOut(port, data)) => match hypercalls.serve(port, data) {
+                Ok(Outcome::Continue) => continue,
+                Ok(Outcome::Halt(status)) => return Ok(status),
+                Err(fault) => Stop::Fault(fault),
+            },
+            Ok(VcpuExit::IoIn(port, data)) => Stop::Fault(Fault::In {
+                port,
+                len: data.len(),
+            }),
+            Ok(VcpuExit::MmioRead(address, _) | VcpuExit::MmioWrite(address, _)) => {
+                Stop::NoMemory(address)
+            }
+            Ok(VcpuExit::MemoryFault { .. }) => Stop::Translation,
+            Ok(VcpuExit::Hlt) => Stop::Hlt,
+            Ok(VcpuExit::Shutdown) => Stop::Shutdown,
+            Ok(VcpuExit::Intr) => continue,
+            Ok(_) => Stop::Other(vcpu.get_kvm_run().exit_reason),
+            Err(error) => match error.errno() {
+                libc::EINTR | libc::EAGAIN => continue,
+                libc::EFAULT => Stop::Translation,
+                errno => Stop::Fault(Fault::Run {
+                    what: "KVM_RUN",
+                    errno,
+                }),
+            },
+        };
+        return Err(explain(vcpu, stop));
+    }
+}
+
+fn explain(vcpu: &VcpuFd, stop: Stop) -> Fault {
+    if let Stop::Fault(fault) = stop {
+        return fault;
+    }
+    let rip = match vcpu.get_regs() {
+        Ok(regs) => regs.rip,
+        Err(error) => {
+            return Fault::Run {
+                what: "KVM_GET_REGS",
+                errno: error.errno(),
+            };
+        }
+    };
+    match stop {
+        Stop::Fault(fault) => fault,
+        Stop::Translation => Fault::Translation { rip },
+        Stop::NoMemory(address) => Fault::NoMemory { address, rip },
+        Stop::Hlt => Fault::Hlt { rip },
+        Stop::Shutdown => Fault::Shutdown { rip },
+        Stop::Other(reason) => Fault::Exit { reason, rip },
+    }
+}
