@@ -1,0 +1,87 @@
+//! Block devices.
+
+use core::fmt;
+
+use crate::{AcquireError, BlockError, Entry, Handle, backend};
+
+/// An acquired block device.
+pub struct Block {
+    pub(crate) device: backend::BlockDevice,
+    pub(crate) handle: Handle,
+    pub(crate) capacity: u64,
+    pub(crate) block_size: usize,
+}
+
+impl Block {
+    /// Acquires the device of that manifest entry; [`block!`](crate::block!) declares the entry
+    /// too.
+    ///
+    /// # Errors
+    ///
+    /// When the device has been acquired before, or is not there.
+    pub fn acquire(entry: &'static Entry) -> Result<Self, AcquireError> {
+        backend::block_acquire(entry)
+    }
+
+    /// The handle.
+    pub fn handle(&self) -> Handle {
+        self.handle
+    }
+
+    /// Bytes on the device, a multiple of the block size.
+    pub fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    /// Bytes in a block: what one call transfers.
+    pub fn block_size(&self) -> usize {
+        self.block_size
+    }
+
+    /// Reads the block at `offset`, in bytes, into `buffer`: all of it or nothing.
+    ///
+    /// # Errors
+    ///
+    /// When `buffer` is not one block, when `offset` is no multiple of the block size below the
+    /// capacity, and when the host fails.
+    pub fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), BlockError> {
+        self.check(offset, buffer.len())?;
+        backend::block_read(self, offset, buffer)
+    }
+
+    /// Writes `data` to the block at `offset`, in bytes: all of it or nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn write(&self, offset: u64, data: &[u8]) -> Result<(), BlockError> {
+        self.check(offset, data.len())?;
+        backend::block_write(self, offset, data)
+    }
+
+    fn check(&self, offset: u64, length: usize) -> Result<(), BlockError> {
+        let block_size = self.block_size;
+        if length != block_size {
+            return Err(BlockError::Length { length, block_size });
+        }
+        let last = self.capacity.checked_sub(block_size as u64);
+        if last.is_some_and(|last| offset <= last) && offset.is_multiple_of(block_size as u64) {
+            return Ok(());
+        }
+        Err(BlockError::Offset {
+            offset,
+            block_size,
+            capacity: self.capacity,
+        })
+    }
+}
+
+impl fmt::Debug for Block {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Block")
+            .field("handle", &self.handle)
+            .field("capacity", &self.capacity)
+            .field("block_size", &self.block_size)
+            .finish_non_exhaustive()
+    }
+}

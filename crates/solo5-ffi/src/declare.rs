@@ -1,0 +1,106 @@
+//! Devices declared where they are used.
+//!
+//! A declaration is 104 bytes in a section `.solo5.manifest.device.NAME`, which the linker scripts
+//! gather into the manifest, unless `--gc-sections` has found that nothing refers to it. It is
+//! written in assembly because only there can a section belong to a COMDAT group: of all
+//! declarations with the same name and type, in whatever crates and monomorphizations, the linker
+//! keeps one. Within one object, where a group may be given only once, `.ifndef` does the same.
+//!
+//! A second, untyped symbol makes a name that is declared with both types an error of the assembler
+//! or of the linker, which names the symbol `solo5_device_NAME_is_both_net_and_block`.
+
+use crate::{DeviceType, Entry};
+
+/// The manifest entry as the numbers that the assembler is given.
+///
+/// # Panics
+///
+/// At compile time, when the name is not 1 to 67 ASCII letters and digits.
+pub const fn entry_words(name: &str, device_type: DeviceType) -> [u64; 13] {
+    let entry = Entry::new(name, device_type);
+    // SAFETY: both types have 104 bytes, and an entry has no byte of padding.
+    unsafe { core::mem::transmute::<Entry, [u64; 13]>(entry) }
+}
+
+/// Declares the network device `"name"` and acquires it: an expression of type
+/// `Result<Net, AcquireError>`.
+///
+/// The name is a literal of 1 to 67 ASCII letters and digits; anything else does not compile. A
+/// library may declare a device: it is in the manifest of those programs that can reach the
+/// expression. Used twice, the name means one device, of which the second use gets
+/// [`AcquireError`](crate::AcquireError); used with [`block!`](crate::block!) too, it is an error at
+/// link time.
+///
+/// ```no_run
+/// let net = solo5_ffi::net!("service")?;
+/// println!("MTU {}", net.mtu());
+/// # Ok::<(), solo5_ffi::AcquireError>(())
+/// ```
+///
+/// ```compile_fail
+/// let net = solo5_ffi::net!("my service");
+/// ```
+#[macro_export]
+macro_rules! net {
+    ($name:literal) => {
+        $crate::Net::acquire($crate::__device_entry!($name, "net", NetBasic))
+    };
+}
+
+/// Declares the block device `"name"` and acquires it: an expression of type
+/// `Result<Block, AcquireError>`.
+///
+/// As [`net!`](crate::net!) otherwise.
+///
+/// ```no_run
+/// let disk = solo5_ffi::block!("disk")?;
+/// let mut sector = vec![0; disk.block_size()];
+/// disk.read(0, &mut sector)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[macro_export]
+macro_rules! block {
+    ($name:literal) => {
+        $crate::Block::acquire($crate::__device_entry!($name, "block", BlockBasic))
+    };
+}
+
+/// The entry of a device: a `&'static Entry`. Not for direct use.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __device_entry {
+    ($name:literal, $kind:literal, $device_type:ident) => {{
+        mod entry {
+            const WORDS: [u64; 13] =
+                $crate::entry_words($name, $crate::DeviceType::$device_type);
+            ::core::arch::global_asm!(
+                concat!(".ifndef solo5_", $kind, "_device_", $name),
+                concat!(
+                    ".pushsection .solo5.manifest.device.", $name,
+                    ", \"aG\", %progbits, solo5_", $kind, "_device_", $name, ", comdat"
+                ),
+                ".p2align 3",
+                concat!(".globl solo5_", $kind, "_device_", $name),
+                concat!(".hidden solo5_", $kind, "_device_", $name),
+                concat!(".type solo5_", $kind, "_device_", $name, ", %object"),
+                concat!(".size solo5_", $kind, "_device_", $name, ", 104"),
+                concat!("solo5_", $kind, "_device_", $name, ":"),
+                concat!(".globl solo5_device_", $name, "_is_both_net_and_block"),
+                concat!(".hidden solo5_device_", $name, "_is_both_net_and_block"),
+                concat!("solo5_device_", $name, "_is_both_net_and_block:"),
+                ".quad {0}, {1}, {2}, {3}, {4}, {5}, {6}, {7}, {8}, {9}, {10}, {11}, {12}",
+                ".popsection",
+                ".endif",
+                const WORDS[0], const WORDS[1], const WORDS[2], const WORDS[3], const WORDS[4],
+                const WORDS[5], const WORDS[6], const WORDS[7], const WORDS[8], const WORDS[9],
+                const WORDS[10], const WORDS[11], const WORDS[12],
+            );
+        }
+        // The symbol is the one defined above, which holds a valid entry, and is never written.
+        unsafe extern "C" {
+            #[link_name = concat!("solo5_", $kind, "_device_", $name)]
+            safe static ENTRY: $crate::Entry;
+        }
+        &ENTRY
+    }};
+}

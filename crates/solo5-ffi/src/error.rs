@@ -1,0 +1,130 @@
+//! What can go wrong, with the numbers that were expected.
+
+use core::fmt;
+
+use crate::DeviceType;
+
+/// Why a device could not be acquired.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AcquireError {
+    /// The device is acquired already, or the tender has attached none of that name and type.
+    ///
+    /// A device is acquired once in the life of a program: Solo5 has no call to give it back.
+    Unavailable {
+        /// The device.
+        name: &'static str,
+        /// What it was asked to be.
+        device_type: DeviceType,
+    },
+    /// On a host, the interface or the disk image behind the device cannot be used.
+    #[cfg(not(any(solo5 = "hvt", solo5 = "spt")))]
+    Host {
+        /// The device.
+        name: &'static str,
+        /// What is wrong with what backs it.
+        reason: String,
+    },
+}
+
+impl fmt::Display for AcquireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unavailable { name, device_type } => write!(
+                f,
+                "device {name:?} of type {}: acquired already, or not attached",
+                device_type.as_str()
+            ),
+            #[cfg(not(any(solo5 = "hvt", solo5 = "spt")))]
+            Self::Host { name, reason } => write!(f, "device {name:?}: {reason}"),
+        }
+    }
+}
+
+impl core::error::Error for AcquireError {}
+
+/// Why a frame could not be sent or received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NetError {
+    /// The frame to send has not a length that an Ethernet frame can have on this device.
+    FrameLength {
+        /// Bytes given, the Ethernet header included.
+        length: usize,
+        /// The fewest bytes.
+        min: usize,
+        /// The most bytes: the MTU and the Ethernet header.
+        max: usize,
+    },
+    /// The buffer to receive into could not hold every frame of this device.
+    BufferLength {
+        /// Bytes given.
+        length: usize,
+        /// Bytes needed: the MTU and the Ethernet header.
+        min: usize,
+    },
+    /// The host failed; Solo5 does not tell how.
+    Host,
+}
+
+impl fmt::Display for NetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FrameLength { length, min, max } => {
+                write!(f, "a frame of {length} bytes: expected {min} to {max}")
+            }
+            Self::BufferLength { length, min } => {
+                write!(f, "a buffer of {length} bytes: a frame may have {min}")
+            }
+            Self::Host => f.write_str("the host failed in network I/O"),
+        }
+    }
+}
+
+impl core::error::Error for NetError {}
+
+/// Why a block could not be read or written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BlockError {
+    /// The buffer is not one block long.
+    Length {
+        /// Bytes given.
+        length: usize,
+        /// Bytes in a block of this device.
+        block_size: usize,
+    },
+    /// The offset is no multiple of the block size, or no block of the device starts there.
+    Offset {
+        /// The offset, in bytes.
+        offset: u64,
+        /// Bytes in a block of this device.
+        block_size: usize,
+        /// Bytes on this device.
+        capacity: u64,
+    },
+    /// The host failed; Solo5 does not tell how.
+    Host,
+}
+
+impl fmt::Display for BlockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Length { length, block_size } => write!(
+                f,
+                "a buffer of {length} bytes: expected one block of {block_size}"
+            ),
+            Self::Offset {
+                offset,
+                block_size,
+                capacity,
+            } => write!(
+                f,
+                "offset {offset}: expected a multiple of {block_size} below the capacity, {capacity}"
+            ),
+            Self::Host => f.write_str("the host failed in block I/O"),
+        }
+    }
+}
+
+impl core::error::Error for BlockError {}

@@ -1,0 +1,140 @@
+//! The backend of a guest: the bindings' own functions.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use solo5_abi::api::{BlockInfo, NetInfo, SolResult};
+
+use crate::{
+    AcquireError, Block, BlockError, DeviceType, Entry, Handle, HandleSet, Net, NetError, sys,
+};
+
+/// The handle, as the bindings take it.
+pub(crate) type NetDevice = u64;
+/// As [`NetDevice`].
+pub(crate) type BlockDevice = u64;
+
+const OK: u32 = SolResult::Ok as u32;
+const AGAIN: u32 = SolResult::Again as u32;
+
+/// Handles that have been given out: upstream's bindings give one out again and again.
+static ACQUIRED: AtomicU64 = AtomicU64::new(0);
+
+/// The handle that `acquire` gives for the entry's name, if it is a new one.
+fn acquire(
+    entry: &'static Entry,
+    device_type: DeviceType,
+    acquire: impl FnOnce(*const core::ffi::c_char, &mut u64) -> u32,
+) -> Result<Handle, AcquireError> {
+    let mut raw = 0;
+    // The name is the entry's first field, and NUL-terminated.
+    let result = acquire(core::ptr::from_ref(entry).cast(), &mut raw);
+    let unavailable = AcquireError::Unavailable {
+        name: entry.name().unwrap_or_default(),
+        device_type,
+    };
+    let Some(handle) = Handle::new(raw).filter(|_| result == OK) else {
+        return Err(unavailable);
+    };
+    let bit = 1 << handle.index();
+    if ACQUIRED.fetch_or(bit, Ordering::Relaxed) & bit != 0 {
+        return Err(unavailable);
+    }
+    Ok(handle)
+}
+
+pub(crate) fn net_acquire(entry: &'static Entry) -> Result<Net, AcquireError> {
+    let mut info = NetInfo::default();
+    let handle = acquire(entry, DeviceType::NetBasic, |name, handle| {
+        // SAFETY: `name` is a NUL-terminated string that lives for ever; the other two point to
+        // variables of the types that the function writes.
+        unsafe { sys::solo5_net_acquire(name, handle, &mut info) }
+    })?;
+    Ok(Net {
+        device: u64::from(handle.index()),
+        handle,
+        mac_address: info.mac_address,
+        mtu: info.mtu as usize,
+    })
+}
+
+pub(crate) fn net_write(net: &Net, frame: &[u8]) -> Result<(), NetError> {
+    // SAFETY: the pointer and the length are those of a slice, which the function only reads and
+    // does not keep.
+    match unsafe { sys::solo5_net_write(net.device, frame.as_ptr(), frame.len()) } {
+        OK => Ok(()),
+        _ => Err(NetError::Host),
+    }
+}
+
+pub(crate) fn net_read(net: &Net, buffer: &mut [u8]) -> Result<Option<usize>, NetError> {
+    let (data, size) = (buffer.as_mut_ptr(), buffer.len());
+    let mut length = 0;
+    // SAFETY: `data` and `size` are those of a slice that nothing else refers to during the call,
+    // and `length` is a variable of the type that the function writes.
+    match unsafe { sys::solo5_net_read(net.device, data, size, &mut length) } {
+        OK if length <= buffer.len() => Ok(Some(length)),
+        AGAIN => Ok(None),
+        _ => Err(NetError::Host),
+    }
+}
+
+pub(crate) fn block_acquire(entry: &'static Entry) -> Result<Block, AcquireError> {
+    let mut info = BlockInfo::default();
+    let handle = acquire(entry, DeviceType::BlockBasic, |name, handle| {
+        // SAFETY: as in `net_acquire`.
+        unsafe { sys::solo5_block_acquire(name, handle, &mut info) }
+    })?;
+    Ok(Block {
+        device: u64::from(handle.index()),
+        handle,
+        capacity: info.capacity,
+        block_size: info.block_size as usize,
+    })
+}
+
+pub(crate) fn block_read(block: &Block, offset: u64, buffer: &mut [u8]) -> Result<(), BlockError> {
+    let (data, size) = (buffer.as_mut_ptr(), buffer.len());
+    // SAFETY: `data` and `size` are those of a slice that nothing else refers to during the call.
+    match unsafe { sys::solo5_block_read(block.device, offset, data, size) } {
+        OK => Ok(()),
+        _ => Err(BlockError::Host),
+    }
+}
+
+pub(crate) fn block_write(block: &Block, offset: u64, data: &[u8]) -> Result<(), BlockError> {
+    // SAFETY: the pointer and the length are those of a slice, which the function only reads.
+    match unsafe { sys::solo5_block_write(block.device, offset, data.as_ptr(), data.len()) } {
+        OK => Ok(()),
+        _ => Err(BlockError::Host),
+    }
+}
+
+pub(crate) fn clock_monotonic() -> u64 {
+    sys::solo5_clock_monotonic()
+}
+
+pub(crate) fn clock_wall() -> u64 {
+    sys::solo5_clock_wall()
+}
+
+pub(crate) fn yield_until(deadline: u64) -> HandleSet {
+    let mut ready = 0;
+    // SAFETY: `ready` is a variable of the type that the function writes.
+    unsafe { sys::solo5_yield(deadline, &mut ready) };
+    HandleSet::from_bits(ready)
+}
+
+pub(crate) fn console_write(bytes: &[u8]) {
+    // SAFETY: the pointer and the length are those of a slice, which the function only reads.
+    unsafe { sys::solo5_console_write(bytes.as_ptr().cast(), bytes.len()) };
+}
+
+pub(crate) fn exit(status: i32) -> ! {
+    sys::solo5_exit(status)
+}
+
+pub(crate) fn abort() -> ! {
+    sys::solo5_abort()
+}
+
+pub(crate) fn start() {}
