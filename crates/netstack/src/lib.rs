@@ -1,4 +1,20 @@
 //! A TCP/IP stack in layers that are each useful alone.
 #![forbid(unsafe_code)]
 
+mod delay;
+mod device;
+mod listener;
+mod pool;
 pub mod proto;
+mod runner;
+mod shared;
+mod stack;
+mod stream;
+mod udp_socket;
+
+pub use device::{FrameDevice, Timer};
+pub use listener::TcpListener;
+pub use runner::Runner;
+pub use stack::{Config, Stack};
+pub use stream::{ReadHalf, TcpStream, WriteHalf};
+pub use udp_socket::UdpSocket;

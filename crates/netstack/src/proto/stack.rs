@@ -1,0 +1,279 @@
+//! The stack: frames in, frames out, a deadline.
+//!
+//! The caller, which owns the device and the clock,
+//!
+//! 1. gives each frame that arrived to [`Stack::handle_frame`];
+//! 2. takes what its tasks wait for from [`Stack::poll_event`], and lets them make their calls;
+//! 3. calls [`Stack::poll`], which runs the timers that are due and sends what there is to send;
+//! 4. calls again no later than [`Stack::poll_at`].
+//!
+//! No call does unbounded work: `handle_frame` looks at one frame, and makes at most one answer to
+//! it; `poll` sends at most as many segments as its budget says, loops back at most
+//! [`LOOPBACK_BUDGET`] packets, and looks at each neighbour, address and reassembly once.
+
+mod addresses;
+mod egress;
+mod icmp;
+mod ingress;
+mod sockets;
+
+#[cfg(test)]
+mod tests;
+
+pub use egress::SendError;
+
+use bytes::Bytes;
+use core::net::Ipv4Addr;
+use core::time::Duration;
+use std::collections::VecDeque;
+
+use super::Instant;
+use super::arp::Claim;
+use super::counters::{Arp, Icmp, Ip, Udp as UdpCounters};
+use super::ethernet::MacAddr;
+use super::icmp::RateLimit;
+use super::ipv4::{Reassembly, ReassemblyLimits};
+use super::random::Random;
+use super::tcp::{self, Tcp};
+use super::udp::{self, Udp};
+use egress::Egress;
+
+/// Packets that [`Stack::poll`] takes from the loopback in one call.
+pub const LOOPBACK_BUDGET: usize = 64;
+
+/// Echo replies and address events kept for [`Stack::poll_event`]; older ones are dropped.
+const EVENT_QUEUE: usize = 256;
+
+/// Takes frames that are to be sent, at once: the device.
+pub trait Transmit {
+    /// Sends a frame: an Ethernet header and at most the link's MTU behind it. A device that cannot
+    /// take it drops it.
+    fn transmit(&mut self, frame: &[u8]);
+}
+
+impl<F: FnMut(&[u8])> Transmit for F {
+    fn transmit(&mut self, frame: &[u8]) {
+        self(frame);
+    }
+}
+
+/// What a stack needs to know at its start.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// The hardware address of the interface.
+    pub mac: MacAddr,
+    /// Octets of the largest IPv4 packet on the link; the Ethernet header is not counted.
+    pub mtu: usize,
+    /// A secret, different at each start: sequence numbers, ports and identifications come from it.
+    pub seed: [u8; 32],
+    /// Settings of TCP; its `mtu` is set from the one above.
+    pub tcp: tcp::Config,
+    /// What a UDP socket may hold.
+    pub udp: udp::QueueLimits,
+    /// What reassembly may hold.
+    pub reassembly: ReassemblyLimits,
+}
+
+impl Config {
+    /// The defaults for an interface.
+    #[must_use]
+    pub fn new(mac: MacAddr, mtu: usize, seed: [u8; 32]) -> Self {
+        Self {
+            mac,
+            mtu,
+            seed,
+            tcp: tcp::Config::default(),
+            udp: udp::QueueLimits::default(),
+            reassembly: ReassemblyLimits::default(),
+        }
+    }
+}
+
+/// Something that a task may wait for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A TCP connection or listener changed.
+    Tcp(tcp::Event),
+    /// A UDP socket has a datagram, or an error.
+    Udp(udp::SocketId),
+    /// An address was probed for and may be used now.
+    AddressGranted(Ipv4Addr),
+    /// Another station has an address that was probed for; it was taken away.
+    AddressRefused(Ipv4Addr, MacAddr),
+    /// Another station uses an address of ours, which we defended.
+    AddressConflict(Ipv4Addr, MacAddr),
+    /// An echo reply came.
+    EchoReply {
+        /// From whom.
+        source: Ipv4Addr,
+        /// The identifier of the request.
+        identifier: u16,
+        /// The sequence number of the request.
+        sequence: u16,
+        /// The data of the request.
+        data: Bytes,
+    },
+}
+
+/// The counters of all protocols.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// ARP.
+    pub arp: Arp,
+    /// IPv4.
+    pub ip: Ip,
+    /// ICMP.
+    pub icmp: Icmp,
+    /// TCP.
+    pub tcp: tcp::Counters,
+    /// UDP.
+    pub udp: UdpCounters,
+}
+
+/// One interface with all protocols above it.
+#[derive(Debug)]
+pub struct Stack {
+    egress: Egress,
+    claims: Vec<Claim>,
+    reassembly: Reassembly,
+    icmp: Icmp,
+    icmp_limit: RateLimit,
+    tcp: Tcp,
+    udp: Udp,
+    udp_limits: udp::QueueLimits,
+    udp_counters: UdpCounters,
+    events: VecDeque<Event>,
+    random: Random,
+}
+
+impl Stack {
+    /// A stack without addresses.
+    ///
+    /// # Panics
+    ///
+    /// If the MTU is below 68 (RFC 791 §3.2) or above 65,535.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let mtu = config.mtu;
+        assert!(
+            (68..=65_535).contains(&mtu),
+            "MTU {mtu}: expected 68 to 65535 octets"
+        );
+        let mut key = [0; 16];
+        key.copy_from_slice(&config.seed[..16]);
+        let mut random = Random::new(key);
+        // TCP hashes with keys of its own: what one shows of its numbers says nothing of others.
+        let mut seed = config.seed;
+        for chunk in seed.chunks_exact_mut(8) {
+            chunk.copy_from_slice(&random.next_u64().to_ne_bytes());
+        }
+        let mut tcp = config.tcp;
+        tcp.mtu = mtu as u16;
+        Self {
+            egress: Egress::new(config.mac, mtu, random.next_u32() as u16),
+            claims: Vec::new(),
+            reassembly: Reassembly::new(config.reassembly),
+            icmp: Icmp::default(),
+            icmp_limit: RateLimit::new(50, Duration::from_millis(5)),
+            tcp: Tcp::new(tcp, seed),
+            udp: Udp::default(),
+            udp_limits: config.udp,
+            udp_counters: UdpCounters::default(),
+            events: VecDeque::new(),
+            random,
+        }
+    }
+
+    /// The hardware address.
+    #[must_use]
+    pub fn mac(&self) -> MacAddr {
+        self.egress.mac
+    }
+
+    /// Octets of the largest IPv4 packet on the link.
+    #[must_use]
+    pub fn mtu(&self) -> usize {
+        self.egress.link_mtu
+    }
+
+    /// The counters as they are now.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        Counters {
+            arp: self.egress.arp_counters,
+            ip: self.egress.ip,
+            icmp: self.icmp,
+            tcp: self.tcp.counters().clone(),
+            udp: self.udp_counters,
+        }
+    }
+
+    /// The next event, if any.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        match self.tcp.poll_event() {
+            Some(event) => Some(Event::Tcp(event)),
+            None => self.events.pop_front(),
+        }
+    }
+
+    fn push_event(&mut self, event: Event) {
+        if self.events.len() >= EVENT_QUEUE {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+
+    /// Runs the timers that are due, takes what waits in the loopback, and sends at most `budget`
+    /// TCP segments. Returns whether there is more to do at once.
+    pub fn poll(&mut self, now: Instant, budget: usize, out: &mut dyn Transmit) -> bool {
+        self.poll_timers(now, out);
+        if self.tcp.wants_transmit() {
+            let mut segments = self.egress.segments(now, out);
+            self.tcp.poll_transmit(now, &mut segments, budget);
+        }
+        for _ in 0..LOOPBACK_BUDGET {
+            let Some(packet) = self.egress.loopback.pop_front() else {
+                break;
+            };
+            self.handle_packet(now, packet, ingress::From::Loopback, out);
+        }
+        self.wants_poll()
+    }
+
+    /// Whether [`Stack::poll`] has something to do now, whatever the time is.
+    #[inline]
+    #[must_use]
+    pub fn wants_poll(&self) -> bool {
+        self.tcp.wants_transmit() || !self.egress.loopback.is_empty()
+    }
+
+    fn poll_timers(&mut self, now: Instant, out: &mut dyn Transmit) {
+        if self.tcp.next_timeout().is_some_and(|at| at <= now) {
+            self.tcp.handle_timeout(now);
+        }
+        self.egress.poll_arp(now, out);
+        self.report_undeliverable(now);
+        self.poll_claims(now, out);
+        self.poll_reassembly(now, out);
+    }
+
+    /// When [`Stack::poll`] wants to be called next.
+    #[must_use]
+    pub fn poll_at(&self, now: Instant) -> Option<Instant> {
+        if self.wants_poll() {
+            return Some(now);
+        }
+        let claims = self.claims.iter().filter_map(|claim| claim.poll_at(now));
+        [
+            self.tcp.next_timeout(),
+            self.egress.arp.poll_at(),
+            self.reassembly.poll_at(),
+        ]
+        .into_iter()
+        .flatten()
+        .chain(claims)
+        .min()
+    }
+}

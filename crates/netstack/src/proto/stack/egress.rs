@@ -1,0 +1,322 @@
+//! The way out: next hop, hardware address, headers, fragments.
+
+use bytes::Bytes;
+use core::net::Ipv4Addr;
+use std::collections::VecDeque;
+
+use super::Transmit;
+use crate::proto::Instant;
+use crate::proto::arp::{self, Cache, CacheLimits, CachePoll};
+use crate::proto::counters::{Arp, Ip};
+use crate::proto::ethernet::{self, MacAddr};
+use crate::proto::ipv4::{self, Fragments, Hop, Routes, protocol};
+use crate::proto::pmtu::PathMtu;
+use crate::proto::tcp::{TxMeta, TxSink};
+
+/// Packets that wait to come back by the loopback; one more is dropped.
+const LOOPBACK_QUEUE: usize = 1024;
+
+/// Where an IPv4 header starts in a frame.
+const IP: usize = ethernet::HEADER_LEN;
+/// Where the payload of a datagram starts in a frame.
+const PAYLOAD: usize = IP + ipv4::HEADER_LEN;
+
+/// Why a datagram was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendError {
+    /// No route leads to its destination, or no address of ours can be its source.
+    NoRoute,
+    /// It does not fit the path and must not be fragmented, or exceeds 65,535 octets. The largest
+    /// payload that fits, in octets.
+    TooLarge(usize),
+}
+
+/// All that sending needs and receiving does not.
+#[derive(Debug)]
+pub(crate) struct Egress {
+    pub(crate) mac: MacAddr,
+    /// Octets of the largest IPv4 packet that the link takes.
+    pub(crate) link_mtu: usize,
+    pub(crate) routes: Routes,
+    pub(crate) arp: Cache,
+    pub(crate) paths: PathMtu,
+    pub(crate) ip: Ip,
+    pub(crate) arp_counters: Arp,
+    /// IPv4 packets that we sent to ourselves.
+    pub(crate) loopback: VecDeque<Bytes>,
+    /// Frames to neighbours that did not answer, until their senders have been told.
+    pub(crate) undeliverable: Vec<Vec<u8>>,
+    /// The frame under construction.
+    frame: Vec<u8>,
+    identification: u16,
+}
+
+/// Where a frame is to go.
+#[derive(Clone, Copy, Debug)]
+enum Link {
+    Station(MacAddr),
+    Unresolved(Ipv4Addr),
+    Loopback,
+    /// No route: it is dropped.
+    Nowhere,
+}
+
+impl Egress {
+    pub(crate) fn new(mac: MacAddr, link_mtu: usize, identification: u16) -> Self {
+        Self {
+            mac,
+            link_mtu,
+            routes: Routes::default(),
+            arp: Cache::new(CacheLimits::default()),
+            paths: PathMtu::default(),
+            ip: Ip::default(),
+            arp_counters: Arp::default(),
+            loopback: VecDeque::new(),
+            undeliverable: Vec::new(),
+            frame: vec![0; ethernet::HEADER_LEN + link_mtu],
+            identification,
+        }
+    }
+
+    fn next_identification(&mut self) -> u16 {
+        self.identification = self.identification.wrapping_add(1);
+        self.identification
+    }
+
+    /// The MTU of the path to `destination`, in octets with the IPv4 header.
+    #[inline]
+    pub(crate) fn path_mtu(&mut self, now: Instant, destination: Ipv4Addr) -> usize {
+        self.paths.get(now, destination, self.link_mtu)
+    }
+
+    fn link(&mut self, now: Instant, destination: Ipv4Addr) -> Option<Link> {
+        Some(match self.routes.hop(destination)? {
+            Hop::Local => Link::Loopback,
+            Hop::Broadcast => Link::Station(MacAddr::BROADCAST),
+            Hop::Multicast => Link::Station(multicast_mac(destination)),
+            Hop::Station(hop) => match self.arp.lookup(now, hop) {
+                Some(station) => Link::Station(station),
+                None => Link::Unresolved(hop),
+            },
+        })
+    }
+
+    /// Sends one packet that fits the link. `write` fills the room for the payload, whose content
+    /// is undefined before.
+    ///
+    /// # Panics
+    ///
+    /// If the packet does not fit the link.
+    #[inline]
+    pub(crate) fn send(
+        &mut self,
+        now: Instant,
+        header: &ipv4::Header,
+        write: impl FnOnce(&mut [u8]),
+        out: &mut dyn Transmit,
+    ) -> Result<(), SendError> {
+        self.ip.out_requests += 1;
+        let Some(link) = self.link(now, header.destination) else {
+            self.ip.out_no_routes += 1;
+            return Err(SendError::NoRoute);
+        };
+        self.send_on(now, link, header, write, out);
+        Ok(())
+    }
+
+    fn send_on(
+        &mut self,
+        now: Instant,
+        link: Link,
+        header: &ipv4::Header,
+        write: impl FnOnce(&mut [u8]),
+        out: &mut dyn Transmit,
+    ) {
+        write(self.begin(link, header));
+        self.finish(now, link, header.total_len, out);
+    }
+
+    /// Writes the headers of a packet and gives the room for its payload, whose content is
+    /// undefined.
+    #[inline]
+    fn begin(&mut self, link: Link, header: &ipv4::Header) -> &mut [u8] {
+        let destination = match link {
+            Link::Station(station) => station,
+            Link::Unresolved(_) | Link::Loopback | Link::Nowhere => MacAddr::default(),
+        };
+        let frame = &mut self.frame[..IP + header.total_len];
+        ethernet::Header {
+            destination,
+            source: self.mac,
+            ether_type: ethernet::IPV4,
+        }
+        .write(frame);
+        header.write(&mut frame[IP..]);
+        &mut frame[PAYLOAD..]
+    }
+
+    /// Sends the packet of `total_len` octets that was begun last.
+    #[inline]
+    fn finish(&mut self, now: Instant, link: Link, total_len: usize, out: &mut dyn Transmit) {
+        let frame = &self.frame[..IP + total_len];
+        match link {
+            Link::Station(_) => out.transmit(frame),
+            Link::Nowhere => self.ip.out_no_routes += 1,
+            Link::Unresolved(hop) => {
+                let dropped = self.arp.enqueue(now, hop, frame.to_vec()) as u64;
+                self.arp_counters.dropped += dropped;
+                self.ip.out_discards += dropped;
+                self.poll_arp(now, out);
+            }
+            Link::Loopback if self.loopback.len() < LOOPBACK_QUEUE => {
+                self.loopback
+                    .push_back(Bytes::copy_from_slice(&frame[IP..]));
+            }
+            Link::Loopback => self.ip.out_discards += 1,
+        }
+    }
+
+    /// Sends a datagram, in fragments if it needs to be and may.
+    pub(crate) fn send_datagram(
+        &mut self,
+        now: Instant,
+        mut header: ipv4::Header,
+        payload: &[u8],
+        out: &mut dyn Transmit,
+    ) -> Result<(), SendError> {
+        self.ip.out_requests += 1;
+        let Some(link) = self.link(now, header.destination) else {
+            self.ip.out_no_routes += 1;
+            return Err(SendError::NoRoute);
+        };
+        let mtu = self.path_mtu(now, header.destination);
+        if !header.dont_fragment {
+            header.identification = self.next_identification();
+        }
+        let largest = if header.dont_fragment {
+            mtu
+        } else {
+            usize::from(u16::MAX)
+        };
+        let fragments = Fragments::new(header, mtu).filter(|_| header.total_len <= largest);
+        let Some(fragments) = fragments else {
+            self.ip.frag_fails += 1;
+            return Err(SendError::TooLarge(largest - ipv4::HEADER_LEN));
+        };
+        let cut = header.total_len > mtu;
+        self.ip.frag_oks += u64::from(cut);
+        for (header, range) in fragments {
+            self.ip.frag_creates += u64::from(cut);
+            self.send_on(
+                now,
+                link,
+                &header,
+                |room| room.copy_from_slice(&payload[range]),
+                out,
+            );
+        }
+        Ok(())
+    }
+
+    pub(crate) fn send_arp(
+        &mut self,
+        packet: &arp::Packet,
+        station: MacAddr,
+        out: &mut dyn Transmit,
+    ) {
+        match packet.operation {
+            arp::Operation::Request => self.arp_counters.out_requests += 1,
+            arp::Operation::Reply => self.arp_counters.out_replies += 1,
+        }
+        let mut frame = [0; ethernet::HEADER_LEN + arp::Packet::LEN];
+        ethernet::Header {
+            destination: station,
+            source: self.mac,
+            ether_type: ethernet::ARP,
+        }
+        .write(&mut frame);
+        frame[ethernet::HEADER_LEN..].copy_from_slice(&packet.to_bytes());
+        out.transmit(&frame);
+    }
+
+    /// Sends the ARP requests that are due. Frames to neighbours that did not answer are added to
+    /// `undeliverable`.
+    pub(crate) fn poll_arp(&mut self, now: Instant, out: &mut dyn Transmit) {
+        while let Some(action) = self.arp.poll(now) {
+            match action {
+                CachePoll::Request { target, station } => {
+                    let Some(sender) = self.routes.source_for(target) else {
+                        continue;
+                    };
+                    let request = arp::Packet::request(self.mac, sender, target);
+                    self.send_arp(&request, station, out);
+                }
+                CachePoll::Unreachable { frames, .. } => {
+                    self.arp_counters.failed += 1;
+                    self.arp_counters.dropped += frames.len() as u64;
+                    self.undeliverable.extend(frames);
+                }
+            }
+        }
+    }
+
+    /// The way out for TCP's segments.
+    pub(crate) fn segments<'a>(
+        &'a mut self,
+        now: Instant,
+        out: &'a mut dyn Transmit,
+    ) -> Segments<'a> {
+        Segments {
+            egress: self,
+            now,
+            out,
+            pending: None,
+        }
+    }
+}
+
+/// Puts TCP's segments into frames.
+pub(crate) struct Segments<'a> {
+    egress: &'a mut Egress,
+    now: Instant,
+    out: &'a mut dyn Transmit,
+    pending: Option<(Link, usize)>,
+}
+
+impl TxSink for Segments<'_> {
+    #[inline]
+    fn reserve(&mut self, meta: &TxMeta) -> Option<&mut [u8]> {
+        if IP + ipv4::HEADER_LEN + meta.len > self.egress.frame.len() {
+            self.egress.ip.frag_fails += 1;
+            return None;
+        }
+        let (source, destination) = (meta.source, meta.destination);
+        let mut header = ipv4::Header::new(source, destination, protocol::TCP, meta.len);
+        header.ttl = meta.ttl;
+        header.tos = meta.ecn as u8;
+        if !meta.dont_fragment {
+            header.dont_fragment = false;
+            header.identification = self.egress.next_identification();
+        }
+        let link = self
+            .egress
+            .link(self.now, destination)
+            .unwrap_or(Link::Nowhere);
+        self.pending = Some((link, header.total_len));
+        Some(self.egress.begin(link, &header))
+    }
+
+    #[inline]
+    fn commit(&mut self) {
+        if let Some((link, total_len)) = self.pending.take() {
+            self.egress.ip.out_requests += 1;
+            self.egress.finish(self.now, link, total_len, self.out);
+        }
+    }
+}
+
+/// The group address that stands for an IPv4 multicast group (RFC 1112 §6.4).
+fn multicast_mac(group: Ipv4Addr) -> MacAddr {
+    let [_, b, c, d] = group.octets();
+    MacAddr([0x01, 0x00, 0x5e, b & 0x7f, c, d])
+}

@@ -1,0 +1,195 @@
+//! The way in: from a frame to the protocol that it is for.
+
+use bytes::{Buf, Bytes};
+
+use super::{Event, Stack, Transmit};
+use crate::proto::Instant;
+use crate::proto::ethernet::{self, MacAddr};
+use crate::proto::icmp::Unreachable;
+use crate::proto::ipv4::{self, Header, HeaderError, Reassembled, protocol};
+use crate::proto::tcp::{Ecn, IpMeta};
+use crate::proto::udp::Delivery;
+
+/// How a packet came to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum From {
+    /// In a frame to our hardware address.
+    Link,
+    /// In a frame to a group or to all.
+    Broadcast,
+    /// From ourselves.
+    Loopback,
+}
+
+impl Stack {
+    /// Takes one frame from the link. What is kept of it is kept as slices of `frame`.
+    ///
+    /// Answers that need no further decision (ARP, echo, ICMP errors) go out at once; what TCP has
+    /// to say waits for [`Stack::poll`].
+    #[inline]
+    pub fn handle_frame(&mut self, now: Instant, mut frame: Bytes, out: &mut dyn Transmit) {
+        let Some(header) = ethernet::Header::parse(&frame) else {
+            return;
+        };
+        let from = match header.destination {
+            mac if mac == self.egress.mac => From::Link,
+            MacAddr::BROADCAST => From::Broadcast,
+            mac if mac.is_group() => From::Broadcast,
+            _ => return,
+        };
+        frame.advance(ethernet::HEADER_LEN);
+        match header.ether_type {
+            ethernet::IPV4 => self.handle_packet(now, frame, from, out),
+            ethernet::ARP => self.handle_arp(now, &frame, out),
+            _ => {}
+        }
+    }
+
+    /// Takes one IPv4 packet.
+    #[inline]
+    pub(super) fn handle_packet(
+        &mut self,
+        now: Instant,
+        mut packet: Bytes,
+        from: From,
+        out: &mut dyn Transmit,
+    ) {
+        self.egress.ip.in_receives += 1;
+        let header = match Header::parse(&packet) {
+            Ok(header) => header,
+            Err(HeaderError::Malformed | HeaderError::Checksum) => {
+                self.egress.ip.in_hdr_errors += 1;
+                return;
+            }
+        };
+        let Some(to_many) = self.accept(&header, from) else {
+            self.egress.ip.in_addr_errors += 1;
+            return;
+        };
+        packet.truncate(header.total_len);
+        if header.is_fragment() {
+            self.handle_fragment(now, &header, &packet, to_many, out);
+            return;
+        }
+        self.deliver(now, &header, packet, to_many, out);
+    }
+
+    /// Decides whether a packet is for us: `None` if not, else whether it was sent to many.
+    #[inline]
+    fn accept(&self, header: &Header, from: From) -> Option<bool> {
+        let routes = &self.egress.routes;
+        let unicast = routes.is_local(header.destination);
+        match from {
+            From::Loopback => Some(false),
+            _ if header.destination.is_loopback() || header.source.is_loopback() => None,
+            _ if !routes.is_valid_source(header.source) => None,
+            From::Link if unicast => Some(false),
+            // RFC 1122 §3.3.6: a unicast datagram in a broadcast frame is to be dropped.
+            From::Broadcast if unicast => None,
+            From::Link | From::Broadcast => {
+                let many = routes.is_broadcast(header.destination);
+                many.then_some(true)
+            }
+        }
+    }
+
+    fn handle_fragment(
+        &mut self,
+        now: Instant,
+        header: &Header,
+        packet: &Bytes,
+        to_many: bool,
+        out: &mut dyn Transmit,
+    ) {
+        self.egress.ip.reasm_reqds += 1;
+        let reassembled = self.reassembly.handle(now, header, packet);
+        self.egress.ip.reasm_fails += self.reassembly.take_dropped();
+        match reassembled {
+            Reassembled::Incomplete => {}
+            Reassembled::Refused => self.egress.ip.reasm_fails += 1,
+            Reassembled::Complete(header, payload) => {
+                self.egress.ip.reasm_oks += 1;
+                let mut whole = vec![0; header.total_len];
+                header.write(&mut whole);
+                whole[ipv4::HEADER_LEN..].copy_from_slice(&payload);
+                self.deliver(now, &header, whole.into(), to_many, out);
+            }
+        }
+    }
+
+    /// Gives up the reassemblies whose time is over.
+    pub(super) fn poll_reassembly(&mut self, now: Instant, out: &mut dyn Transmit) {
+        while let Some(first) = self.reassembly.poll(now) {
+            self.egress.ip.reasm_timeout += 1;
+            self.egress.ip.reasm_fails += 1;
+            self.report_reassembly_timeout(now, &first, out);
+        }
+    }
+
+    #[inline]
+    fn deliver(
+        &mut self,
+        now: Instant,
+        header: &Header,
+        packet: Bytes,
+        to_many: bool,
+        out: &mut dyn Transmit,
+    ) {
+        match header.protocol {
+            protocol::TCP if !to_many => {
+                self.egress.ip.in_delivers += 1;
+                let ecn = Ecn::from_traffic_class(header.tos);
+                let (source, destination) = (header.source, header.destination);
+                let mut segment = packet;
+                segment.advance(header.header_len);
+                self.tcp.handle_segment(
+                    now,
+                    &IpMeta {
+                        source,
+                        destination,
+                        ecn,
+                    },
+                    segment,
+                );
+            }
+            // RFC 9293 §3.9.2.3: TCP is never spoken to many.
+            protocol::TCP => self.egress.ip.in_discards += 1,
+            protocol::UDP => self.deliver_udp(now, header, &packet, to_many, out),
+            protocol::ICMP => {
+                self.egress.ip.in_delivers += 1;
+                self.handle_icmp(now, header, &packet, to_many, out);
+            }
+            _ => {
+                self.egress.ip.in_unknown_protos += 1;
+                self.report(now, Unreachable::Protocol, header, &packet, to_many, out);
+            }
+        }
+    }
+
+    fn deliver_udp(
+        &mut self,
+        now: Instant,
+        header: &Header,
+        packet: &Bytes,
+        to_many: bool,
+        out: &mut dyn Transmit,
+    ) {
+        self.egress.ip.in_delivers += 1;
+        let segment = packet.slice(header.header_len..);
+        match self.udp.handle(header, &segment) {
+            Delivery::Queued(id) => {
+                self.udp_counters.in_datagrams += 1;
+                self.push_event(Event::Udp(id));
+            }
+            Delivery::QueueFull => self.udp_counters.rcvbuf_errors += 1,
+            Delivery::Malformed { checksum } => {
+                self.udp_counters.in_errors += 1;
+                self.udp_counters.in_csum_errors += u64::from(checksum);
+            }
+            Delivery::NoPort => {
+                self.udp_counters.no_ports += 1;
+                self.report(now, Unreachable::Port, header, packet, to_many, out);
+            }
+        }
+    }
+}

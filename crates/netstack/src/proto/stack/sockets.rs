@@ -1,0 +1,122 @@
+//! The sockets' way to the stack: UDP as a whole; TCP's calls that need an address of ours.
+
+use core::net::SocketAddrV4;
+
+use super::{SendError, Stack, Transmit};
+use crate::proto::Instant;
+use crate::proto::ipv4::{Header, protocol};
+use crate::proto::tcp::{ConnectionId, Error, Options, Tcp};
+use crate::proto::udp::{self, BindError, QueueLimits, SocketId, Udp};
+
+impl Stack {
+    /// The TCP engine, for the calls of its users. After calls that may have something to send,
+    /// [`Stack::poll`] is due ([`Stack::wants_poll`]).
+    #[inline]
+    pub fn tcp(&mut self) -> &mut Tcp {
+        &mut self.tcp
+    }
+
+    /// Opens a connection from the address of ours that is nearest to `remote`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NetworkUnreachable`] if no route leads to `remote`, and those of [`Tcp::connect`].
+    pub fn connect(
+        &mut self,
+        now: Instant,
+        local: SocketAddrV4,
+        remote: SocketAddrV4,
+        options: &Options,
+    ) -> Result<ConnectionId, Error> {
+        let source = self.egress.routes.source_for(*remote.ip());
+        let source = source.ok_or(Error::NetworkUnreachable)?;
+        let local = match local.ip().is_unspecified() {
+            true => SocketAddrV4::new(source, local.port()),
+            false => local,
+        };
+        self.tcp.connect(now, local, remote, options)
+    }
+
+    /// Opens a UDP socket; address 0.0.0.0 stands for all of ours, port 0 for a free one.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`].
+    pub fn udp_bind(&mut self, local: SocketAddrV4) -> Result<SocketId, BindError> {
+        self.udp_bind_with(local, self.udp_limits)
+    }
+
+    /// As [`Stack::udp_bind`], with limits for this socket.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`].
+    pub fn udp_bind_with(
+        &mut self,
+        local: SocketAddrV4,
+        limits: QueueLimits,
+    ) -> Result<SocketId, BindError> {
+        let random = self.random.next_u32();
+        self.udp.bind(local, limits, random)
+    }
+
+    /// The UDP sockets.
+    #[inline]
+    pub fn udp(&mut self) -> &mut Udp {
+        &mut self.udp
+    }
+
+    /// Sends a datagram from a socket, in fragments if it exceeds the path's MTU.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`].
+    pub fn udp_send(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        destination: SocketAddrV4,
+        payload: &[u8],
+        out: &mut dyn Transmit,
+    ) -> Result<(), SendError> {
+        let sent = self.udp_try_send(now, id, destination, payload, out);
+        match sent {
+            Ok(()) => self.udp_counters.out_datagrams += 1,
+            Err(_) => self.udp_counters.sndbuf_errors += 1,
+        }
+        sent
+    }
+
+    fn udp_try_send(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        destination: SocketAddrV4,
+        payload: &[u8],
+        out: &mut dyn Transmit,
+    ) -> Result<(), SendError> {
+        let local = self.udp.local(id).ok_or(SendError::NoRoute)?;
+        let address = match local.ip().is_unspecified() {
+            true => self
+                .egress
+                .routes
+                .source_for(*destination.ip())
+                .ok_or(SendError::NoRoute)?,
+            false => *local.ip(),
+        };
+        if payload.len() > udp::MAX_PAYLOAD {
+            return Err(SendError::TooLarge(udp::MAX_PAYLOAD));
+        }
+        let source = SocketAddrV4::new(address, local.port());
+        let len = udp::HEADER_LEN + payload.len();
+        let mut header = Header::new(address, *destination.ip(), protocol::UDP, len);
+        if header.total_len <= self.egress.path_mtu(now, *destination.ip()) {
+            let write = |room: &mut [u8]| udp::write(source, destination, payload, room);
+            return self.egress.send(now, &header, write, out);
+        }
+        header.dont_fragment = false;
+        let mut datagram = vec![0; len];
+        udp::write(source, destination, payload, &mut datagram);
+        self.egress.send_datagram(now, header, &datagram, out)
+    }
+}

@@ -1,0 +1,326 @@
+//! UDP (RFC 768): the header, and sockets with bounded queues.
+
+use bytes::Bytes;
+use core::net::{Ipv4Addr, SocketAddrV4};
+use etherparse::UdpHeaderSlice;
+use slab::Slab;
+use std::collections::{HashMap, VecDeque};
+
+use super::checksum::Sum;
+use super::ipv4;
+
+/// Octets of a UDP header.
+pub const HEADER_LEN: usize = 8;
+/// The longest payload of a datagram, in octets.
+pub const MAX_PAYLOAD: usize = 65_535 - ipv4::HEADER_LEN - HEADER_LEN;
+/// Payloads below this are copied out of the frame they came in, so that a small datagram does not
+/// keep a large buffer.
+const COPY_BELOW: usize = 512;
+/// The range of RFC 6056 §2.1 (and of RFC 6335's dynamic ports).
+pub(crate) const EPHEMERAL: core::ops::RangeInclusive<u16> = 49_152..=65_535;
+
+/// Names a socket of one [`Udp`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SocketId(usize);
+
+impl SocketId {
+    /// A small number that no other open socket has.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// What a socket may hold for its reader.
+#[derive(Clone, Copy, Debug)]
+pub struct QueueLimits {
+    /// Datagrams.
+    pub datagrams: usize,
+    /// Octets of their payloads.
+    pub octets: usize,
+}
+
+impl Default for QueueLimits {
+    fn default() -> Self {
+        Self {
+            datagrams: 256,
+            octets: 256 << 10,
+        }
+    }
+}
+
+/// A datagram that came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Datagram {
+    /// Who sent it.
+    pub source: SocketAddrV4,
+    /// Which address of ours it was sent to.
+    pub destination: SocketAddrV4,
+    /// What it carries.
+    pub payload: Bytes,
+}
+
+/// What became of a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// It waits in this socket's queue.
+    Queued(SocketId),
+    /// The queue of the socket was full.
+    QueueFull,
+    /// No socket wants it.
+    NoPort,
+    /// Its length or its checksum is wrong.
+    Malformed {
+        /// Whether it was the checksum.
+        checksum: bool,
+    },
+}
+
+/// Why a socket could not be bound or connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BindError {
+    /// Another socket has the port.
+    AddrInUse,
+    /// Every port of the ephemeral range is taken.
+    NoPortLeft,
+}
+
+#[derive(Debug)]
+struct Socket {
+    local: SocketAddrV4,
+    peer: Option<SocketAddrV4>,
+    queue: VecDeque<Datagram>,
+    octets: usize,
+    limits: QueueLimits,
+    /// An ICMP error about a datagram that was sent to `peer`.
+    refused: bool,
+}
+
+/// All UDP sockets.
+#[derive(Debug, Default)]
+pub struct Udp {
+    sockets: Slab<Socket>,
+    ports: HashMap<u16, Vec<SocketId>>,
+}
+
+impl Udp {
+    /// Opens a socket on `local`; address 0.0.0.0 stands for all of ours, port 0 for a free port,
+    /// chosen with the help of `random` (RFC 6056 §3.3.1).
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`].
+    pub fn bind(
+        &mut self,
+        local: SocketAddrV4,
+        limits: QueueLimits,
+        random: u32,
+    ) -> Result<SocketId, BindError> {
+        let port = match local.port() {
+            0 => self.free_port(random).ok_or(BindError::NoPortLeft)?,
+            port => port,
+        };
+        let local = SocketAddrV4::new(*local.ip(), port);
+        let clashes = |id: &SocketId| {
+            self.sockets.get(id.0).is_some_and(|other| {
+                let (ours, theirs) = (local.ip(), other.local.ip());
+                ours == theirs || ours.is_unspecified() || theirs.is_unspecified()
+            })
+        };
+        if self
+            .ports
+            .get(&port)
+            .is_some_and(|ids| ids.iter().any(clashes))
+        {
+            return Err(BindError::AddrInUse);
+        }
+        let (queue, peer, refused) = (VecDeque::new(), None, false);
+        let id = self.sockets.insert(Socket {
+            local,
+            peer,
+            queue,
+            octets: 0,
+            limits,
+            refused,
+        });
+        self.ports.entry(port).or_default().push(SocketId(id));
+        Ok(SocketId(id))
+    }
+
+    fn free_port(&self, random: u32) -> Option<u16> {
+        let count = u32::from(EPHEMERAL.end() - EPHEMERAL.start()) + 1;
+        (0..count)
+            .map(|step| EPHEMERAL.start() + (random.wrapping_add(step) % count) as u16)
+            .find(|port| !self.ports.contains_key(port))
+    }
+
+    /// Closes a socket; what waited in it is dropped.
+    pub fn close(&mut self, id: SocketId) {
+        let Some(socket) = self.sockets.try_remove(id.0) else {
+            return;
+        };
+        let port = socket.local.port();
+        if let Some(ids) = self.ports.get_mut(&port) {
+            ids.retain(|other| *other != id);
+            if ids.is_empty() {
+                self.ports.remove(&port);
+            }
+        }
+    }
+
+    /// Ties the socket to one peer: only its datagrams are received from then on, and ICMP errors
+    /// about it are reported.
+    pub fn connect(&mut self, id: SocketId, peer: SocketAddrV4) {
+        if let Some(socket) = self.sockets.get_mut(id.0) {
+            socket.peer = Some(peer);
+            socket.queue.retain(|datagram| datagram.source == peer);
+            socket.octets = socket
+                .queue
+                .iter()
+                .map(|datagram| datagram.payload.len())
+                .sum();
+        }
+    }
+
+    /// Whether a datagram from `local` can have been sent by a socket.
+    #[must_use]
+    pub fn is_bound(&self, local: SocketAddrV4) -> bool {
+        self.ports.contains_key(&local.port())
+    }
+
+    /// The address and port that the socket is bound to.
+    #[must_use]
+    pub fn local(&self, id: SocketId) -> Option<SocketAddrV4> {
+        self.sockets.get(id.0).map(|socket| socket.local)
+    }
+
+    /// The peer given to [`Udp::connect`].
+    #[must_use]
+    pub fn peer(&self, id: SocketId) -> Option<SocketAddrV4> {
+        self.sockets.get(id.0)?.peer
+    }
+
+    /// The oldest datagram that waits in the socket.
+    pub fn receive(&mut self, id: SocketId) -> Option<Datagram> {
+        let socket = self.sockets.get_mut(id.0)?;
+        let datagram = socket.queue.pop_front()?;
+        socket.octets -= datagram.payload.len();
+        Some(datagram)
+    }
+
+    /// The oldest datagram that waits in the socket, left there.
+    #[must_use]
+    pub fn peek(&self, id: SocketId) -> Option<&Datagram> {
+        self.sockets.get(id.0)?.queue.front()
+    }
+
+    /// Whether an ICMP error said that nobody listens at the peer; asking forgets it.
+    pub fn take_refused(&mut self, id: SocketId) -> bool {
+        self.sockets
+            .get_mut(id.0)
+            .is_some_and(|socket| core::mem::take(&mut socket.refused))
+    }
+
+    /// Takes the payload of an IPv4 datagram.
+    pub fn handle(&mut self, header: &ipv4::Header, segment: &Bytes) -> Delivery {
+        let Ok(udp) = UdpHeaderSlice::from_slice(segment) else {
+            return Delivery::Malformed { checksum: false };
+        };
+        let length = usize::from(udp.length());
+        if length < HEADER_LEN || length > segment.len() {
+            return Delivery::Malformed { checksum: false };
+        }
+        if udp.checksum() != 0 {
+            let sum = Sum::pseudo_header(
+                header.source,
+                header.destination,
+                ipv4::protocol::UDP,
+                udp.length(),
+            );
+            if sum.add_slice(&segment[..length]).finish() != 0 {
+                return Delivery::Malformed { checksum: true };
+            }
+        }
+        let source = SocketAddrV4::new(header.source, udp.source_port());
+        let destination = SocketAddrV4::new(header.destination, udp.destination_port());
+        let Some(id) = self.find(source, destination) else {
+            return Delivery::NoPort;
+        };
+        let Some(socket) = self.sockets.get_mut(id.0) else {
+            return Delivery::NoPort;
+        };
+        let payload_len = length - HEADER_LEN;
+        let full = socket.queue.len() >= socket.limits.datagrams
+            || socket.octets + payload_len > socket.limits.octets;
+        if full {
+            return Delivery::QueueFull;
+        }
+        let payload = match payload_len {
+            0..COPY_BELOW => Bytes::copy_from_slice(&segment[HEADER_LEN..length]),
+            _ => segment.slice(HEADER_LEN..length),
+        };
+        socket.octets += payload_len;
+        socket.queue.push_back(Datagram {
+            source,
+            destination,
+            payload,
+        });
+        Delivery::Queued(id)
+    }
+
+    /// The socket for a datagram: a connected one before an unconnected, one bound to the address
+    /// before one bound to all.
+    fn find(&self, source: SocketAddrV4, destination: SocketAddrV4) -> Option<SocketId> {
+        let candidates = self.ports.get(&destination.port())?.iter();
+        let fitting = candidates.filter_map(|id| {
+            let socket = self.sockets.get(id.0)?;
+            let address = socket.local.ip();
+            let fits = (address.is_unspecified() || address == destination.ip())
+                && socket.peer.is_none_or(|peer| peer == source);
+            fits.then_some((socket.peer.is_some(), !address.is_unspecified(), *id))
+        });
+        fitting.max().map(|(_, _, id)| id)
+    }
+
+    /// Takes an ICMP error about a datagram that went from `local` to `peer`; returns the connected
+    /// socket that sent it, if it is to be told.
+    pub fn handle_unreachable(
+        &mut self,
+        local: SocketAddrV4,
+        peer: SocketAddrV4,
+    ) -> Option<SocketId> {
+        let id = self.find(peer, local)?;
+        let socket = self.sockets.get_mut(id.0)?;
+        if socket.peer != Some(peer) {
+            return None;
+        }
+        socket.refused = true;
+        Some(id)
+    }
+}
+
+/// Writes the header, with its checksum, in front of the payload: `datagram` is the room for the
+/// header followed by room for `payload`, which is copied there.
+///
+/// # Panics
+///
+/// If `datagram` is not as long as both together, or longer than 65,535 octets.
+pub fn write(source: SocketAddrV4, destination: SocketAddrV4, payload: &[u8], datagram: &mut [u8]) {
+    let length = u16::try_from(datagram.len()).expect("a UDP datagram is at most 65535 octets");
+    let (header, body) = datagram.split_at_mut(HEADER_LEN);
+    header[0..2].copy_from_slice(&source.port().to_be_bytes());
+    header[2..4].copy_from_slice(&destination.port().to_be_bytes());
+    header[4..6].copy_from_slice(&length.to_be_bytes());
+    header[6..8].fill(0);
+    let (from, to): (Ipv4Addr, Ipv4Addr) = (*source.ip(), *destination.ip());
+    let sum = Sum::pseudo_header(from, to, ipv4::protocol::UDP, length).add_slice(header);
+    let sum = match sum.add_copy(payload, body).finish() {
+        // Zero would mean that there is no checksum (RFC 768).
+        0 => 0xffff,
+        sum => sum,
+    };
+    header[6..8].copy_from_slice(&sum.to_be_bytes());
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,46 @@
+//! The future that drives a stack.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::shared::Shared;
+
+/// Drives a [`Stack`](crate::Stack): reads frames, runs timers, sends. Spawn it, or await it beside
+/// the tasks that use the stack.
+///
+/// In each turn it first sends what the tasks have queued since the last one, then reads a batch of
+/// frames, wakes the tasks concerned, and has itself run again after them: so what a task answers
+/// leaves together with the acknowledgement, and one batch costs one acknowledgement.
+///
+/// It ends only with the error of a broken device.
+#[must_use = "a stack does nothing unless its runner is polled"]
+pub struct Runner {
+    shared: Shared,
+}
+
+impl Runner {
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self { shared }
+    }
+}
+
+impl Future for Runner {
+    type Output = io::Error;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Error> {
+        match self.shared.with(|inner| inner.turn(context)) {
+            Ok(again) => {
+                if again {
+                    context.waker().wake_by_ref();
+                }
+                Poll::Pending
+            }
+            Err(error) => {
+                self.shared.with(|inner| inner.break_off(error.kind()));
+                Poll::Ready(error)
+            }
+        }
+    }
+}

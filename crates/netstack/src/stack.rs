@@ -1,0 +1,225 @@
+//! The handle to a stack.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::task::Poll;
+use std::time::Duration;
+
+use crate::delay::Delay;
+use crate::device::{FrameDevice, Timer};
+use crate::proto::ethernet::MacAddr;
+use crate::proto::ipv4::{Cidr, Route};
+use crate::proto::stack::{Config as ProtoConfig, Counters, Event, SendError};
+use crate::proto::{self, tcp};
+use crate::runner::Runner;
+use crate::shared::Shared;
+
+/// What a stack starts with.
+///
+/// ```
+/// let mut config = netstack::Config::default();
+/// config.address = Some("10.0.0.2/24".parse()?);
+/// config.gateway = Some([10, 0, 0, 1].into());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Config {
+    /// Our first address; more can be added later.
+    pub address: Option<Cidr>,
+    /// The router for what is not on our link.
+    pub gateway: Option<Ipv4Addr>,
+    /// A secret, different at each start; taken from the system when it is not set.
+    pub seed: Option<[u8; 32]>,
+    /// Settings of TCP.
+    pub tcp: tcp::Config,
+    /// What a UDP socket may hold for its reader.
+    pub udp: proto::udp::QueueLimits,
+}
+
+/// A network stack over one interface: addresses, routes, counters.
+///
+/// It is a handle: its clones are the same stack. It belongs to one thread.
+#[derive(Clone)]
+pub struct Stack {
+    pub(crate) shared: Shared,
+}
+
+impl Stack {
+    /// A stack over `device`, with the future that drives it.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` if the device's MTU is not between 68 and 65,535 octets, or the gateway does
+    /// not lie in the address' network; an error of the system if it has no random numbers.
+    pub fn new(
+        device: impl FrameDevice + 'static,
+        timer: impl Timer + 'static,
+        config: Config,
+    ) -> io::Result<(Self, Runner)> {
+        let mtu = device.mtu();
+        if !(68..=65_535).contains(&mtu) {
+            return Err(invalid(format!("MTU {mtu}: expected 68 to 65535 octets")));
+        }
+        if let (Some(gateway), Some(address)) = (config.gateway, config.address)
+            && (!address.contains(gateway) || gateway == address.address())
+        {
+            return Err(invalid(format!(
+                "gateway {gateway}: expected another host of {address}"
+            )));
+        }
+        let seed = match config.seed {
+            Some(seed) => seed,
+            None => system_seed()?,
+        };
+        let mut proto = ProtoConfig::new(device.mac(), mtu, seed);
+        proto.tcp = config.tcp;
+        proto.udp = config.udp;
+        let proto = proto::Stack::new(proto);
+        let shared = Shared::new(proto, Box::new(device), Box::new(timer));
+        let stack = Self {
+            shared: shared.clone(),
+        };
+        if let Some(address) = config.address {
+            stack.add_address(address);
+        }
+        if let Some(gateway) = config.gateway {
+            stack.set_gateway(gateway);
+        }
+        Ok((stack, Runner::new(shared)))
+    }
+
+    /// Takes an address and announces it on the link.
+    pub fn add_address(&self, address: Cidr) {
+        self.shared.with(|inner| {
+            let now = inner.now();
+            inner.proto.add_address(now, address);
+            inner.after_call();
+        });
+    }
+
+    /// Gives an address up; tells whether it was ours.
+    pub fn remove_address(&self, address: Ipv4Addr) -> bool {
+        self.shared
+            .with(|inner| inner.proto.remove_address(address))
+    }
+
+    /// Our addresses.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<Cidr> {
+        self.shared.with(|inner| inner.proto.addresses().to_vec())
+    }
+
+    /// Sends what no other route leads to by this router.
+    pub fn set_gateway(&self, gateway: Ipv4Addr) {
+        if let Ok(destination) = Cidr::new(Ipv4Addr::UNSPECIFIED, 0) {
+            self.add_route(Route {
+                destination,
+                gateway,
+            });
+        }
+    }
+
+    /// Adds a route, replacing the one to the same prefix.
+    pub fn add_route(&self, route: Route) {
+        self.shared.with(|inner| inner.proto.add_route(route));
+    }
+
+    /// Takes the route to `destination` away; tells whether it was there.
+    pub fn remove_route(&self, destination: Cidr) -> bool {
+        self.shared
+            .with(|inner| inner.proto.remove_route(destination))
+    }
+
+    /// The routes, the longest prefix first.
+    #[must_use]
+    pub fn routes(&self) -> Vec<Route> {
+        self.shared.with(|inner| inner.proto.routes().to_vec())
+    }
+
+    /// The hardware address of the interface.
+    #[must_use]
+    pub fn mac(&self) -> MacAddr {
+        self.shared.with(|inner| inner.proto.mac())
+    }
+
+    /// Octets of the largest IPv4 packet that the interface takes.
+    #[must_use]
+    pub fn mtu(&self) -> usize {
+        self.shared.with(|inner| inner.proto.mtu())
+    }
+
+    /// The counters as they are now.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.shared.with(|inner| inner.proto.counters())
+    }
+
+    /// Frames that the device refused to send.
+    #[must_use]
+    pub fn failed_frames(&self) -> u64 {
+        self.shared.with(|inner| inner.failed_frames())
+    }
+
+    /// Is ready after `duration`, by the stack's timer.
+    pub async fn sleep(&self, duration: Duration) {
+        Delay::new(&self.shared, duration).await;
+    }
+
+    /// Asks `host` for an echo and waits at most `timeout` for it; returns the time it took.
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut`, `NetworkUnreachable`, or what broke the device.
+    pub async fn ping(&self, host: Ipv4Addr, timeout: Duration) -> io::Result<Duration> {
+        let (identifier, sequence) = self.shared.with(|inner| inner.next_echo());
+        let start = self.shared.with(|inner| {
+            let now = inner.now();
+            let (proto, out) = inner.parts();
+            let sent = proto.send_echo_request(now, host, identifier, sequence, b"netstack", out);
+            inner.after_call();
+            sent.map(|()| now)
+        });
+        let start = start.map_err(send_error)?;
+        let mut delay = std::pin::pin!(Delay::new(&self.shared, timeout));
+        std::future::poll_fn(|context| {
+            let answered = self.shared.with(|inner| {
+                inner.check()?;
+                let reply = inner.observe(context.waker(), |event| {
+                    matches!(event, Event::EchoReply { source, identifier: i, sequence: s, .. }
+                        if *source == host && *i == identifier && *s == sequence)
+                });
+                Ok(reply.map(|_| inner.now() - start))
+            });
+            match answered {
+                Ok(Some(time)) => Poll::Ready(Ok(time)),
+                Err(error) => Poll::Ready(Err(error)),
+                Ok(None) => delay.as_mut().poll(context).map(|()| Err(timed_out())),
+            }
+        })
+        .await
+    }
+}
+
+fn system_seed() -> io::Result<[u8; 32]> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(seed)
+}
+
+pub(crate) fn invalid(text: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, text)
+}
+
+pub(crate) fn timed_out() -> io::Error {
+    io::ErrorKind::TimedOut.into()
+}
+
+pub(crate) fn send_error(error: SendError) -> io::Error {
+    match error {
+        SendError::NoRoute => io::ErrorKind::NetworkUnreachable.into(),
+        SendError::TooLarge(largest) => invalid(format!(
+            "datagram too long: at most {largest} octets of payload fit"
+        )),
+    }
+}

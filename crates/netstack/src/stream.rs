@@ -1,0 +1,422 @@
+//! TCP connections.
+
+mod io_traits;
+mod split;
+
+pub use split::{ReadHalf, WriteHalf};
+
+use bytes::Bytes;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::delay::Limit;
+use crate::listener::v4;
+use crate::proto::tcp::{ConnectionId, Error, KeepAlive, Linger, Options, State, Status};
+use crate::shared::{Shared, wait};
+use crate::stack::Stack;
+
+/// A TCP connection.
+///
+/// What is written leaves when the tasks that are ready have had their turn; what was received can
+/// be read into a buffer, or taken as [`Bytes`] without a copy.
+///
+/// Dropping it closes the connection: what was written is still delivered in the background, as
+/// [`TcpStream::set_linger`] says. Reading and writing may be done by two tasks: see
+/// [`TcpStream::split`] and [`TcpStream::into_split`].
+pub struct TcpStream {
+    connection: Rc<Connection>,
+}
+
+/// What the halves of a stream share.
+pub(crate) struct Connection {
+    shared: Shared,
+    id: ConnectionId,
+    read_timeout: Cell<Option<Duration>>,
+    write_timeout: Cell<Option<Duration>>,
+    read_limit: RefCell<Limit>,
+    write_limit: RefCell<Limit>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.shared.with(|inner| {
+            let now = inner.now();
+            inner.forget_connection(self.id);
+            inner.tcp().release(now, self.id);
+            inner.after_call();
+        });
+    }
+}
+
+impl Connection {
+    /// Makes a call that may have something sent, and remembers the writing task if it must wait.
+    #[inline]
+    fn poll_write_call<T>(
+        &self,
+        context: &mut Context<'_>,
+        call: impl FnOnce(
+            &mut crate::proto::tcp::Tcp,
+            crate::proto::Instant,
+            ConnectionId,
+        ) -> Poll<Result<T, Error>>,
+    ) -> Poll<io::Result<T>> {
+        let poll = self.shared.with(|inner| {
+            inner.check()?;
+            let now = inner.now();
+            let poll = call(inner.tcp(), now, self.id)?;
+            if poll.is_pending() {
+                wait(&mut inner.waiting(self.id).write, context.waker());
+            }
+            inner.after_call();
+            poll.map(Ok)
+        });
+        match self.write_timeout.get() {
+            None => poll,
+            timeout => self
+                .write_limit
+                .borrow_mut()
+                .apply(context, &self.shared, timeout, poll),
+        }
+    }
+
+    /// Makes a call that reads, and remembers the reading task if it must wait.
+    #[inline]
+    fn poll_read_call<T>(
+        &self,
+        context: &mut Context<'_>,
+        call: impl FnOnce(
+            &mut crate::proto::tcp::Tcp,
+            crate::proto::Instant,
+            ConnectionId,
+        ) -> Poll<Result<T, Error>>,
+    ) -> Poll<io::Result<T>> {
+        let poll = self.shared.with(|inner| {
+            inner.check()?;
+            let now = inner.now();
+            let poll = call(inner.tcp(), now, self.id)?;
+            if poll.is_pending() {
+                wait(&mut inner.waiting(self.id).read, context.waker());
+            } else {
+                // A window may have opened that the peer should hear of.
+                inner.after_call();
+            }
+            poll.map(Ok)
+        });
+        match self.read_timeout.get() {
+            None => poll,
+            timeout => self
+                .read_limit
+                .borrow_mut()
+                .apply(context, &self.shared, timeout, poll),
+        }
+    }
+
+    fn poll_read(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.poll_read_call(context, |tcp, now, id| tcp.receive(now, id, buffer))
+    }
+
+    fn poll_read_chunk(
+        &self,
+        context: &mut Context<'_>,
+        max: usize,
+    ) -> Poll<io::Result<Option<Bytes>>> {
+        let poll = self.poll_read_call(context, |tcp, now, id| tcp.receive_bytes(now, id, max));
+        poll.map_ok(|chunk| (!chunk.is_empty()).then_some(chunk))
+    }
+
+    fn poll_peek(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.poll_read_call(context, |tcp, _, id| tcp.peek(id, buffer))
+    }
+
+    fn poll_write(&self, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_call(context, |tcp, now, id| tcp.send(now, id, data))
+    }
+
+    fn poll_write_chunk(
+        &self,
+        context: &mut Context<'_>,
+        chunk: &mut Bytes,
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_call(context, |tcp, now, id| tcp.send_bytes(now, id, chunk))
+    }
+
+    fn poll_flushed(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_write_call(context, |tcp, _, id| tcp.poll_flushed(id))
+    }
+
+    async fn write_chunk(&self, mut chunk: Bytes) -> io::Result<()> {
+        while !chunk.is_empty() {
+            poll_fn(|context| self.poll_write_chunk(context, &mut chunk)).await?;
+        }
+        Ok(())
+    }
+
+    fn shutdown(&self) -> io::Result<()> {
+        self.call(|tcp, now, id| tcp.shutdown(now, id))
+    }
+
+    fn call<T>(
+        &self,
+        call: impl FnOnce(
+            &mut crate::proto::tcp::Tcp,
+            crate::proto::Instant,
+            ConnectionId,
+        ) -> Result<T, Error>,
+    ) -> io::Result<T> {
+        self.shared.with(|inner| {
+            let now = inner.now();
+            let result = call(inner.tcp(), now, self.id);
+            inner.after_call();
+            Ok(result?)
+        })
+    }
+}
+
+impl TcpStream {
+    pub(crate) fn new(shared: Shared, id: ConnectionId) -> Self {
+        let connection = Connection {
+            shared,
+            id,
+            read_timeout: Cell::new(None),
+            write_timeout: Cell::new(None),
+            read_limit: RefCell::default(),
+            write_limit: RefCell::default(),
+        };
+        Self {
+            connection: Rc::new(connection),
+        }
+    }
+
+    /// Connects to `peer`.
+    ///
+    /// # Errors
+    ///
+    /// `ConnectionRefused`, `TimedOut`, `NetworkUnreachable`, `HostUnreachable`, `InvalidInput` for
+    /// an address that cannot be connected to, `OutOfMemory` when the stack's limits are reached.
+    pub async fn connect(stack: &Stack, peer: impl Into<SocketAddr>) -> io::Result<Self> {
+        let local = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
+        Self::connect_with(stack, local, peer, &Options::default()).await
+    }
+
+    /// As [`TcpStream::connect`], from a given address and port (0.0.0.0 and 0 leave them open)
+    /// with given settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`TcpStream::connect`], and `AddrInUse`.
+    pub async fn connect_with(
+        stack: &Stack,
+        local: impl Into<SocketAddr>,
+        peer: impl Into<SocketAddr>,
+        options: &Options,
+    ) -> io::Result<Self> {
+        let (local, peer) = (v4(local.into())?, v4(peer.into())?);
+        let id = stack.shared.with(|inner| {
+            inner.check()?;
+            let now = inner.now();
+            let id = inner.proto.connect(now, local, peer, options);
+            inner.after_call();
+            io::Result::Ok(id?)
+        })?;
+        let stream = Self::new(stack.shared.clone(), id);
+        poll_fn(|context| stream.poll_connected(context)).await?;
+        Ok(stream)
+    }
+
+    fn poll_connected(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.connection.poll_write_call(context, |tcp, _, id| {
+            let status = tcp.status(id)?;
+            match (status.state, status.error) {
+                (_, Some(error)) => Poll::Ready(Err(error)),
+                (State::SynSent | State::SynReceived, None) => Poll::Pending,
+                (_, None) => Poll::Ready(Ok(())),
+            }
+        })
+    }
+
+    /// Our end of the connection.
+    ///
+    /// # Errors
+    ///
+    /// None while the stream exists.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.status()?.local.into())
+    }
+
+    /// The peer's end of the connection.
+    ///
+    /// # Errors
+    ///
+    /// None while the stream exists.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.status()?.remote.into())
+    }
+
+    /// The state of the connection: RFC 9293's STATUS call.
+    ///
+    /// # Errors
+    ///
+    /// None while the stream exists.
+    pub fn status(&self) -> io::Result<Status> {
+        self.connection
+            .shared
+            .with(|inner| Ok(inner.tcp().status(self.connection.id)?))
+    }
+
+    /// Reads what is there into `buffer`; 0 octets at the end of the stream.
+    ///
+    /// # Errors
+    ///
+    /// `ConnectionReset`, `TimedOut`, or what else ended the connection.
+    pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        poll_fn(|context| self.connection.poll_read(context, buffer)).await
+    }
+
+    /// Takes the next piece of at most `max` octets of the stream as it lies in the frame that
+    /// brought it, without a copy; `None` at the end of the stream.
+    ///
+    /// # Errors
+    ///
+    /// As [`TcpStream::read`].
+    pub async fn read_chunk(&self, max: usize) -> io::Result<Option<Bytes>> {
+        poll_fn(|context| self.connection.poll_read_chunk(context, max)).await
+    }
+
+    /// Copies into `buffer` what [`TcpStream::read`] would, and leaves it in the stream.
+    ///
+    /// # Errors
+    ///
+    /// As [`TcpStream::read`].
+    pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        poll_fn(|context| self.connection.poll_peek(context, buffer)).await
+    }
+
+    /// Writes as much of `data` as the send buffer has room for, and returns how much.
+    ///
+    /// # Errors
+    ///
+    /// `BrokenPipe` after [`TcpStream::shutdown`], `ConnectionReset`, `TimedOut`, or what else
+    /// ended the connection.
+    pub async fn write(&self, data: &[u8]) -> io::Result<usize> {
+        poll_fn(|context| self.connection.poll_write(context, data)).await
+    }
+
+    /// Writes all of `data`.
+    ///
+    /// # Errors
+    ///
+    /// As [`TcpStream::write`].
+    pub async fn write_all(&self, mut data: &[u8]) -> io::Result<()> {
+        while !data.is_empty() {
+            let written = self.write(data).await?;
+            data = &data[written..];
+        }
+        Ok(())
+    }
+
+    /// Writes all of `chunk` by keeping it, not a copy, until it is acknowledged.
+    ///
+    /// # Errors
+    ///
+    /// As [`TcpStream::write`].
+    pub async fn write_chunk(&self, chunk: Bytes) -> io::Result<()> {
+        self.connection.write_chunk(chunk).await
+    }
+
+    /// Waits until the peer has acknowledged all that was written, and the end of the stream if
+    /// [`TcpStream::shutdown`] was called.
+    ///
+    /// # Errors
+    ///
+    /// As [`TcpStream::write`].
+    pub async fn flushed(&self) -> io::Result<()> {
+        poll_fn(|context| self.connection.poll_flushed(context)).await
+    }
+
+    /// Ends the stream that we write; reading goes on (RFC 9293 §3.6, half-close).
+    ///
+    /// # Errors
+    ///
+    /// `NotConnected`, or what ended the connection.
+    pub fn shutdown(&self) -> io::Result<()> {
+        self.connection.shutdown()
+    }
+
+    /// Resets the connection at once.
+    pub fn abort(self) {
+        let _ = self.connection.call(|tcp, now, id| {
+            tcp.abort(now, id);
+            Ok(())
+        });
+    }
+
+    /// Whether small segments leave at once, without waiting for those in flight to be
+    /// acknowledged (Nagle's algorithm). Off at first.
+    ///
+    /// # Errors
+    ///
+    /// None while the stream exists.
+    pub fn set_nodelay(&self, on: bool) -> io::Result<()> {
+        self.connection
+            .call(|tcp, now, id| tcp.set_nodelay(now, id, on))
+    }
+
+    /// Probes the peer when nothing was heard of it for a while; `None`, as at first, never.
+    ///
+    /// # Errors
+    ///
+    /// None while the stream exists.
+    pub fn set_keep_alive(&self, keep_alive: Option<KeepAlive>) -> io::Result<()> {
+        self.connection
+            .call(|tcp, now, id| tcp.set_keep_alive(now, id, keep_alive))
+    }
+
+    /// How long what was written may go unacknowledged before the connection fails with `TimedOut`.
+    ///
+    /// # Errors
+    ///
+    /// None while the stream exists.
+    pub fn set_user_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.connection
+            .call(|tcp, now, id| tcp.set_user_timeout(now, id, timeout))
+    }
+
+    /// What dropping the stream does with what was not acknowledged yet: `None` has it delivered in
+    /// the background, a duration bounds that, and zero resets the connection.
+    ///
+    /// # Errors
+    ///
+    /// None while the stream exists.
+    pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
+        let linger = linger.map_or(Linger::Background, Linger::Timeout);
+        self.connection
+            .call(|tcp, _, id| tcp.set_linger(id, linger))
+    }
+
+    /// How long a read may wait before it fails with `TimedOut`; the connection stays.
+    pub fn set_read_timeout(&self, timeout: Option<Duration>) {
+        self.connection.read_timeout.set(timeout);
+    }
+
+    /// How long a write may wait before it fails with `TimedOut`; the connection stays.
+    pub fn set_write_timeout(&self, timeout: Option<Duration>) {
+        self.connection.write_timeout.set(timeout);
+    }
+
+    /// Two borrowed halves, one to read and one to write.
+    pub fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
+        split::borrowed(self)
+    }
+
+    /// Two owned halves, for two tasks. When the writing half is dropped the stream that we write
+    /// ends; when both are, the connection is closed.
+    #[must_use]
+    pub fn into_split(self) -> (ReadHalf<'static>, WriteHalf<'static>) {
+        split::owned(self)
+    }
+}

@@ -1,0 +1,141 @@
+//! UDP sockets.
+
+use bytes::Bytes;
+use std::future::poll_fn;
+use std::io;
+use std::net::{SocketAddr, SocketAddrV4};
+use std::task::{Context, Poll};
+
+use crate::listener::v4;
+use crate::proto::udp::{BindError, Datagram, SocketId};
+use crate::shared::Shared;
+use crate::stack::{Stack, send_error};
+
+/// A UDP socket, with a bounded queue of datagrams received.
+pub struct UdpSocket {
+    shared: Shared,
+    id: SocketId,
+    local: SocketAddrV4,
+}
+
+impl UdpSocket {
+    /// Opens a socket on `address`; 0.0.0.0 stands for all addresses of the stack, port 0 for a
+    /// free port.
+    ///
+    /// # Errors
+    ///
+    /// `AddrInUse`, `AddrNotAvailable` when no port is free, `InvalidInput` for an IPv6 address.
+    pub fn bind(stack: &Stack, address: impl Into<SocketAddr>) -> io::Result<Self> {
+        let address = v4(address.into())?;
+        let bound = stack.shared.with(|inner| {
+            let id = inner.proto.udp_bind(address)?;
+            Ok((id, inner.proto.udp().local(id).unwrap_or(address)))
+        });
+        let (id, local) = bound.map_err(|error| match error {
+            BindError::AddrInUse => io::ErrorKind::AddrInUse,
+            BindError::NoPortLeft => io::ErrorKind::AddrNotAvailable,
+        })?;
+        Ok(Self {
+            shared: stack.shared.clone(),
+            id,
+            local,
+        })
+    }
+
+    /// The address and port of the socket.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local.into()
+    }
+
+    /// Ties the socket to one peer: [`UdpSocket::send`] sends to it, and only what comes from it is
+    /// received.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for an IPv6 address.
+    pub fn connect(&self, peer: impl Into<SocketAddr>) -> io::Result<()> {
+        let peer = v4(peer.into())?;
+        self.shared
+            .with(|inner| inner.proto.udp().connect(self.id, peer));
+        Ok(())
+    }
+
+    /// Sends a datagram to `peer`. It is in fragments if it exceeds the path's MTU.
+    ///
+    /// # Errors
+    ///
+    /// `NetworkUnreachable` if no route leads there, `InvalidInput` if it exceeds 65,507 octets.
+    pub fn send_to(&self, payload: &[u8], peer: impl Into<SocketAddr>) -> io::Result<()> {
+        let peer = v4(peer.into())?;
+        self.shared.with(|inner| {
+            inner.check()?;
+            let now = inner.now();
+            let (proto, out) = inner.parts();
+            let sent = proto.udp_send(now, self.id, peer, payload, out);
+            inner.after_call();
+            sent.map_err(send_error)
+        })
+    }
+
+    /// Sends a datagram to the peer of [`UdpSocket::connect`].
+    ///
+    /// # Errors
+    ///
+    /// `NotConnected`, and those of [`UdpSocket::send_to`].
+    pub fn send(&self, payload: &[u8]) -> io::Result<()> {
+        let peer = self.shared.with(|inner| inner.proto.udp().peer(self.id));
+        self.send_to(payload, peer.ok_or(io::ErrorKind::NotConnected)?)
+    }
+
+    /// Waits for a datagram and returns it without a copy, with its sender.
+    ///
+    /// # Errors
+    ///
+    /// `ConnectionRefused` when nobody listens at the connected peer.
+    pub async fn receive(&self) -> io::Result<(Bytes, SocketAddr)> {
+        let datagram = poll_fn(|context| self.poll_receive(context)).await?;
+        Ok((datagram.payload, datagram.source.into()))
+    }
+
+    /// Waits for a datagram and copies it into `buffer`; what does not fit is lost. Returns the
+    /// number of octets copied and the sender.
+    ///
+    /// # Errors
+    ///
+    /// As [`UdpSocket::receive`].
+    pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        let (payload, source) = self.receive().await?;
+        let len = payload.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&payload[..len]);
+        Ok((len, source))
+    }
+
+    /// As [`UdpSocket::receive`], for implementations of futures; it tells too to which of our
+    /// addresses the datagram was sent.
+    ///
+    /// # Errors
+    ///
+    /// As [`UdpSocket::receive`].
+    pub fn poll_receive(&self, context: &mut Context<'_>) -> Poll<io::Result<Datagram>> {
+        self.shared.with(|inner| {
+            inner.check()?;
+            if inner.proto.udp().take_refused(self.id) {
+                return Poll::Ready(Err(io::ErrorKind::ConnectionRefused.into()));
+            }
+            match inner.proto.udp().receive(self.id) {
+                Some(datagram) => Poll::Ready(Ok(datagram)),
+                None => {
+                    inner.wait_datagram(self.id.index(), context.waker());
+                    Poll::Pending
+                }
+            }
+        })
+    }
+}
+
+impl Drop for UdpSocket {
+    fn drop(&mut self) {
+        self.shared.with(|inner| inner.proto.udp().close(self.id));
+    }
+}
