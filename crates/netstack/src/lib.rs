@@ -1,6 +1,7 @@
 //! A TCP/IP stack in layers that are each useful alone.
 #![forbid(unsafe_code)]
 
+pub mod busy_poll;
 mod delay;
 mod device;
 mod listener;
