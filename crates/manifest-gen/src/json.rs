@@ -121,7 +121,9 @@ impl Reader<'_> {
             return Err(self.wrong_type(value, ".version", expected));
         }
         if number.value.parse() != Ok(VERSION) {
-            let problem = JsonProblem::Version(number.value.to_owned());
+            // More digits than these would not make the message clearer.
+            let version = number.value.chars().take(32).collect();
+            let problem = JsonProblem::Version(version);
             return Err(self.error(number.range, ".version", problem));
         }
         Ok(())

@@ -62,7 +62,10 @@ impl NoteKind {
             return Ok(None);
         };
         let header = Header::from_bytes(header);
-        if header.namesz != NAME_SIZE || name != NAME || header.kind != self.raw_type() {
+        // The padding behind the name may be anything, as for Solo5's own tools.
+        let owner = &NAME[..NAME_SIZE as usize];
+        let is_ours = header.namesz == NAME_SIZE && name.starts_with(owner);
+        if !is_ours || header.kind != self.raw_type() {
             return Ok(None);
         }
         let (min, max) = (self.pad() + 1, self.descriptor_max());

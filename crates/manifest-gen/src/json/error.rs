@@ -82,7 +82,7 @@ pub enum JsonProblem {
     #[error("invalid value {}, expected \"{MANIFEST_TYPE}\"", Excerpt(.0))]
     ManifestType(String),
     /// A manifest of another version.
-    #[error("invalid version {}, expected {VERSION}", Excerpt(.0))]
+    #[error("invalid version {0}, expected {VERSION}")]
     Version(String),
     /// A device of a type that is not known.
     #[error("unknown device type {}, expected \"NET_BASIC\" or \"BLOCK_BASIC\"", Excerpt(.0))]

@@ -127,11 +127,11 @@ fn the_root_holds_three_keys_of_the_right_types() {
         ),
         (
             "{ \"type\": \"solo5.manifest\",\n\"version\": 2, \"devices\": [] }",
-            "2: .version: invalid version \"2\", expected 1",
+            "2: .version: invalid version 2, expected 1",
         ),
         (
             "{ \"type\": \"solo5.manifest\", \"version\": 99999999999999999999, \"devices\": [] }",
-            "1: .version: invalid version \"99999999999999999999\", expected 1",
+            "1: .version: invalid version 99999999999999999999, expected 1",
         ),
         (
             "{ \"type\": \"solo5.manifest\", \"version\": 1, \"devices\": {} }",
