@@ -1,0 +1,218 @@
+//! The loop.
+
+use core::task::Context;
+
+use super::lanes::Lane;
+use super::{CURRENT, Local};
+use crate::inspect::HogReport;
+use crate::task::outcome::{drop_quietly, guarded};
+use crate::task::raw::{self, flag};
+use crate::task::{TaskRef, waker};
+use crate::{Aborted, Builder, EventSource};
+
+/// Runs `future` and whatever it spawns until it ends; then cancels what is
+/// left.
+#[track_caller]
+pub(crate) fn run<F: Future>(
+    builder: Builder,
+    source: Box<dyn EventSource>,
+    future: F,
+) -> F::Output {
+    assert!(
+        CURRENT.get().is_null(),
+        "a scheduler runs on this thread already: a task cannot start another"
+    );
+    let location = core::panic::Location::caller();
+    let local = Local::new(builder, source);
+    CURRENT.set(&raw const local);
+    // `future` may borrow what lives outside of this call: it is dropped
+    // before this returns, at the latest by `Ending`.
+    let main = local.spawn(future, Some("main".into()), location);
+    let ending = Ending(&local, main);
+    local.run_until_ended(main);
+    // SAFETY: `main` was spawned with this output and has a promise, which is
+    // not taken before; this is its thread.
+    let outcome = unsafe { raw::take_outcome::<F::Output>(main) };
+    drop(ending);
+    match outcome {
+        Ok(value) => value,
+        Err(Aborted::Panicked(panic)) => panic.resume(),
+        Err(Aborted::Cancelled) => unreachable!("nobody else has the promise of the main task"),
+    }
+}
+
+/// After so many polls the scheduler looks for events even if no time has
+/// passed, as in virtual time.
+const MAX_POLLS: u32 = 1024;
+
+/// Ends the scheduler, also when something in it panics; the main task first.
+struct Ending<'a>(&'a Local, TaskRef);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.abandon(self.1);
+        self.0.end();
+    }
+}
+
+impl Local {
+    fn run_until_ended(&self, main: TaskRef) {
+        // SAFETY: pinned by its promise until the caller gives that up.
+        let main = unsafe { main.as_ref() };
+        let mut last_tick = self.ticks();
+        let mut polls = 0;
+        self.polled_at.set(last_tick);
+        while main.has(flag::ALIVE) {
+            let next = self.lanes.borrow_mut().pop();
+            if let Some((task, lane)) = next {
+                self.poll_task(task, lane);
+                polls += 1;
+                let passed = self.polled_at.get().wrapping_sub(last_tick);
+                if passed < self.meter.quantum() && polls < MAX_POLLS {
+                    continue;
+                }
+                self.tick();
+            } else {
+                self.idle();
+            }
+            polls = 0;
+            last_tick = self.ticks();
+            self.polled_at.set(last_tick);
+        }
+    }
+
+    #[inline]
+    fn ticks(&self) -> u64 {
+        self.meter.ticks(|| self.source.now())
+    }
+
+    /// Polls a task that was in the run queue.
+    #[inline]
+    fn poll_task(&self, task: TaskRef, lane: Lane) {
+        // SAFETY: `SCHEDULED` pinned it, from here on `RUNNING` does.
+        let header = unsafe { task.as_ref() };
+        header.clear(flag::SCHEDULED);
+        if header.flags.get() & (flag::ALIVE | flag::RUNNING) != flag::ALIVE {
+            self.release(task);
+            return;
+        }
+        header.set(flag::RUNNING);
+        self.counters.polls.set(self.counters.polls.get() + 1);
+        self.running.set(Some(task));
+        self.lane.set(lane);
+        // SAFETY: pinned as long as the waker is lent.
+        let waker = unsafe { waker::borrowed(task) };
+        let mut context = Context::from_waker(&waker);
+        #[cfg(feature = "tracing")]
+        let span = self.enter_span(task);
+        // SAFETY: alive and `RUNNING`; `finish` clears `ALIVE` when it ended.
+        let ended = unsafe { (header.vtable.poll)(task, &mut context) };
+        #[cfg(feature = "tracing")]
+        drop(span);
+        let now = self.ticks();
+        let took = now.wrapping_sub(self.polled_at.replace(now));
+        if took > self.watch.get() {
+            self.note_long_poll(task, took);
+        }
+        if ended {
+            self.counters
+                .completed
+                .set(self.counters.completed.get() + 1);
+            self.finish(task);
+        } else if header.has(flag::CANCELLED) {
+            self.drop_future(task);
+        } else {
+            header.clear(flag::RUNNING);
+        }
+        self.running.set(None);
+        self.lane.set(Lane::Normal);
+    }
+
+    /// Looks at the world between two polls.
+    fn tick(&self) {
+        self.lane.set(Lane::Event);
+        let events = self.source.poll();
+        self.after_events(events);
+    }
+
+    /// Looks at the world, and waits for it if there is nothing to do.
+    fn idle(&self) {
+        if !self.shared.inbox.begin_sleep() {
+            self.tick();
+            return;
+        }
+        self.lane.set(Lane::Event);
+        let deadline = self.timers.borrow_mut().next_deadline();
+        let waited = self.source.wait(deadline);
+        self.shared.inbox.end_sleep();
+        match waited {
+            Ok(events) => self.after_events(events),
+            Err(_) if !self.shared.inbox.is_empty() => self.after_events(0),
+            Err(_) => self.report_deadlock(),
+        }
+    }
+
+    /// The rest of a tick: other threads, timers, hooks.
+    fn after_events(&self, events: usize) {
+        let messages = self.attend_inbox();
+        let now = self.source.now();
+        self.meter.calibrate(self.ticks(), now);
+        let fired = self.fire_timers(now);
+        self.lane.set(Lane::Normal);
+        let counters = &self.counters;
+        counters.ticks.set(counters.ticks.get() + 1);
+        counters
+            .events
+            .set(counters.events.get() + (events + messages + fired) as u64);
+        self.hooks.run();
+    }
+
+    fn fire_timers(&self, now: crate::Instant) -> usize {
+        if self.timers.borrow().is_idle_until(now) {
+            return 0;
+        }
+        let mut due = self.timers.borrow_mut().advance(now);
+        let count = due.len();
+        for waker in due.drain(..) {
+            waker.wake();
+        }
+        self.timers.borrow_mut().give_back(due);
+        count
+    }
+
+    /// A poll that took longer than all before, or than a task may.
+    #[cold]
+    fn note_long_poll(&self, task: TaskRef, took: u64) {
+        // SAFETY: pinned by `RUNNING`.
+        let location = unsafe { task.as_ref() }.location;
+        let counters = &self.counters;
+        if took > counters.longest_ticks.get() {
+            counters.longest_ticks.set(took);
+            counters.longest_location.set(Some(location));
+        }
+        let mut watch = counters.longest_ticks.get();
+        if let Some(hog) = &self.hog {
+            let nanos = self.meter.nanos(took);
+            if nanos >= hog.threshold_nanos {
+                counters.hogs.set(counters.hogs.get() + 1);
+                let report = HogReport::new(self.name_of(task), location, nanos);
+                if let Err(panic) = guarded(|| (hog.report)(&report)) {
+                    drop_quietly(panic);
+                }
+            }
+            watch = watch.min(self.meter.ticks_in(hog.threshold_nanos) - 1);
+        }
+        self.watch.set(watch);
+    }
+
+    #[cold]
+    fn report_deadlock(&self) -> ! {
+        let mut message = String::from(
+            "every task waits, no timer is set, and the event source has nothing to wait for; tasks:",
+        );
+        for task in self.list_tasks().take(16) {
+            message.push_str(&format!("\n  {task}"));
+        }
+        panic!("{message}")
+    }
+}

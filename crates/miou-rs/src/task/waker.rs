@@ -1,0 +1,196 @@
+//! Wakers of tasks. See the [module](super) for how references are counted.
+
+use core::mem::ManuallyDrop;
+use core::ptr::NonNull;
+use core::sync::atomic::{Ordering, fence};
+use core::task::{RawWaker, RawWakerVTable, Waker};
+use std::sync::Arc;
+
+use super::{Header, TaskRef};
+use crate::scheduler::{self, Local, Message};
+
+// A static, so that it has one address, by which our wakers are recognised.
+static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
+
+/// More wakers of one task than this, and the program is aborted, as `Arc`
+/// does: their count would overflow otherwise.
+const MAX_REFS: u32 = 1 << 30;
+
+/// The task that `waker` wakes, if it is a task of this crate.
+pub(crate) fn task_of(waker: &Waker) -> Option<TaskRef> {
+    if core::ptr::eq(waker.vtable(), &VTABLE) {
+        NonNull::new(waker.data().cast_mut().cast::<Header>())
+    } else {
+        None
+    }
+}
+
+/// A waker that takes over one reference to `task`.
+///
+/// # Safety
+///
+/// The caller has such a reference.
+pub(crate) unsafe fn from_task(task: TaskRef) -> Waker {
+    // SAFETY: the functions of `VTABLE` keep the contract of `RawWaker`: they
+    // are thread-safe, and `clone` and `drop_waker` balance.
+    unsafe { Waker::new(task.as_ptr().cast_const().cast(), &VTABLE) }
+}
+
+/// A waker for the duration of a poll, which takes no reference: the task is
+/// `RUNNING`.
+///
+/// # Safety
+///
+/// `task` outlives the value returned.
+pub(crate) unsafe fn borrowed(task: TaskRef) -> ManuallyDrop<Waker> {
+    // SAFETY: the reference that it would give back is never given back.
+    ManuallyDrop::new(unsafe { from_task(task) })
+}
+
+/// # Safety
+///
+/// `data` is that of a waker made by `from_task` that is still there.
+unsafe fn task_at(data: *const ()) -> TaskRef {
+    // SAFETY: it was the address of a task, so it is not null.
+    unsafe { NonNull::new_unchecked(data.cast_mut().cast()) }
+}
+
+/// Calls `f` with the scheduler of `task`, if it runs on this thread.
+///
+/// # Safety
+///
+/// `task` is there.
+#[inline]
+unsafe fn with_owner<R>(task: TaskRef, f: impl FnOnce(&Local) -> R) -> Option<R> {
+    // SAFETY: by contract; `shared` never changes.
+    let shared = unsafe { task.as_ref().shared };
+    scheduler::with_owner(shared, f)
+}
+
+unsafe fn clone(data: *const ()) -> RawWaker {
+    // SAFETY: the waker exists, so its task does.
+    unsafe {
+        let task = task_at(data);
+        let header = task.as_ref();
+        let count = match with_owner(task, |_| add_local(header)) {
+            Some(count) => count,
+            // Relaxed: a new reference comes from one that stays meanwhile.
+            None => header.remote_refs.fetch_add(1, Ordering::Relaxed),
+        };
+        if count > MAX_REFS {
+            std::process::abort();
+        }
+    }
+    RawWaker::new(data, &VTABLE)
+}
+
+/// One more reference made on the owner's thread.
+fn add_local(header: &Header) -> u32 {
+    let count = header.local_refs.get().wrapping_add(1);
+    header.local_refs.set(count);
+    // Below zero when more of the clones made elsewhere were dropped here than
+    // clones made here are left.
+    count.cast_signed().max(0).cast_unsigned()
+}
+
+unsafe fn wake(data: *const ()) {
+    // SAFETY: the waker exists, so its task does, and its reference is ours to
+    // give back.
+    unsafe {
+        let task = task_at(data);
+        let here = with_owner(task, |local| {
+            local.wake(task);
+            drop_local(local, task);
+        });
+        if here.is_none() {
+            let first = task.as_ref().remote_woken.raise();
+            send(if first {
+                Message::Wake(task)
+            } else {
+                Message::Drop(task)
+            });
+        }
+    }
+}
+
+unsafe fn wake_by_ref(data: *const ()) {
+    // SAFETY: the waker exists, so its task does.
+    unsafe {
+        let task = task_at(data);
+        let here = with_owner(task, |local| local.wake(task));
+        if here.is_none() && task.as_ref().remote_woken.raise() {
+            // The message is a reference of its own.
+            clone(data);
+            send(Message::Wake(task));
+        }
+    }
+}
+
+unsafe fn drop_waker(data: *const ()) {
+    // SAFETY: the waker exists, so its task does, and its reference is ours to
+    // give back.
+    unsafe {
+        let task = task_at(data);
+        if with_owner(task, |local| drop_local(local, task)).is_none() {
+            send(Message::Drop(task));
+        }
+    }
+}
+
+/// Gives one reference back on the owner's thread.
+///
+/// # Safety
+///
+/// The caller has it, and `local` is the task's scheduler.
+pub(crate) unsafe fn drop_local(local: &Local, task: TaskRef) {
+    // SAFETY: by contract.
+    unsafe {
+        let refs = &task.as_ref().local_refs;
+        refs.set(refs.get().wrapping_sub(1));
+        local.release(task);
+    }
+}
+
+/// Sends a message, which carries a reference, to the task's scheduler; if that
+/// is no more, gives the reference back.
+///
+/// # Safety
+///
+/// The caller has that reference.
+unsafe fn send(message: Message) {
+    let (Message::Wake(task) | Message::Drop(task)) = message;
+    // SAFETY: the reference keeps the task, and the task its `Shared`. From
+    // the push on the reference is the owner's, and the task may be gone at
+    // any time: hence a count on `Shared` of our own.
+    let shared = unsafe {
+        let shared = task.as_ref().shared;
+        Arc::increment_strong_count(shared);
+        Arc::from_raw(shared)
+    };
+    if shared.send(message).is_err() {
+        // SAFETY: the message was not sent, so the reference is still ours,
+        // and the inbox is closed.
+        unsafe { drop_severed(task) }
+    }
+}
+
+/// Gives one reference back after the scheduler's end.
+///
+/// # Safety
+///
+/// The caller has it, and the inbox is closed.
+pub(crate) unsafe fn drop_severed(task: TaskRef) {
+    // SAFETY: by contract. All references are in `remote_refs` since before
+    // the inbox was closed. Whoever gives back the last one is alone with the
+    // task, whose stage is empty and which holds a count on its `Shared`.
+    unsafe {
+        // Release: this thread is done with the task before the count falls.
+        if task.as_ref().remote_refs.fetch_sub(1, Ordering::Release) == 1 {
+            // Acquire: what the others did comes before the memory goes.
+            fence(Ordering::Acquire);
+            let shared = task.as_ref().shared;
+            (task.as_ref().vtable.deallocate)(task);
+            drop(Arc::from_raw(shared));
+        }
+    }
+}
