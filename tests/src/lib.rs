@@ -1,1 +1,23 @@
-//! Whole-unikernel tests.
+//! Drives whole unikernels: builds them, boots them under this workspace's tenders (on hvt through `ci/hvt`, which
+//! needs no KVM), collects what they print, and talks to them over TAP interfaces in network namespaces of their own.
+//!
+//! ```no_run
+//! use system_tests::{Guest, Target};
+//!
+//! let outcome = Guest::build("hello", Target::Spt).run();
+//! assert_eq!(outcome.status, 0, "{outcome}");
+//! assert_eq!(outcome.stdout, "Hello World!\n");
+//! ```
+//!
+//! Everything here panics with what is missing or went wrong: it serves tests only.
+#![forbid(unsafe_code)]
+
+mod build;
+mod guest;
+mod network;
+mod process;
+
+pub use build::{Profile, Target, host_program, workspace};
+pub use guest::Guest;
+pub use network::{Network, connect};
+pub use process::{Outcome, Running};

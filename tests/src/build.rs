@@ -1,0 +1,107 @@
+//! Building guests and host programs with Cargo, each at most once in a test process.
+
+use std::collections::HashMap;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+/// What a unikernel is built for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// A process under seccomp.
+    Spt,
+    /// A virtual machine.
+    Hvt,
+}
+
+impl Target {
+    /// The name given to `cargo --target`.
+    pub fn triple(self) -> &'static str {
+        match self {
+            Self::Spt => "x86_64-solo5-spt",
+            Self::Hvt => "x86_64-solo5-hvt",
+        }
+    }
+}
+
+/// The Cargo profile that a guest is built with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Profile {
+    /// Unoptimised.
+    Dev,
+    /// Optimised.
+    Release,
+}
+
+impl Profile {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Dev => "dev",
+            Self::Release => "release",
+        }
+    }
+
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Dev => "debug",
+            Self::Release => "release",
+        }
+    }
+}
+
+/// The workspace's root folder.
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("this package is a folder of the workspace")
+}
+
+fn target_folder() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
+}
+
+/// Builds the unikernel of `package` and returns its path.
+pub(crate) fn unikernel(package: &str, target: Target, profile: Profile) -> PathBuf {
+    let arguments = ["--target", target.triple(), "--profile", profile.name()];
+    cargo_build(package, package, &arguments);
+    target_folder()
+        .join(target.triple())
+        .join(profile.folder())
+        .join(package)
+}
+
+/// Builds the host program `binary` of `package` and returns its path.
+pub fn host_program(package: &str, binary: &str) -> PathBuf {
+    cargo_build(package, binary, &[]);
+    target_folder().join("debug").join(binary)
+}
+
+fn cargo_build(package: &str, binary: &str, arguments: &[&str]) {
+    type Built = Mutex<HashMap<String, Result<(), String>>>;
+    static BUILT: OnceLock<Built> = OnceLock::new();
+
+    let arguments: Vec<&str> = ["build", "-q", "-p", package, "--bin", binary]
+        .into_iter()
+        .chain(arguments.iter().copied())
+        .collect();
+    let mut built = BUILT
+        .get_or_init(Built::default)
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    let result = built.entry(arguments.join(" ")).or_insert_with(|| {
+        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let output = Command::new(cargo)
+            .args(&arguments)
+            .current_dir(workspace())
+            .output()
+            .map_err(|error| format!("cannot run cargo: {error}"))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    });
+    if let Err(message) = result {
+        panic!("cargo {} failed:\n{message}", arguments.join(" "));
+    }
+}

@@ -1,0 +1,112 @@
+//! A unikernel and how to boot it.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::build::{self, Profile, Target, host_program, workspace};
+use crate::process::{Outcome, Running};
+
+/// A unikernel with the options of its tender and its own arguments.
+///
+/// Unless [`Guest::log`] is called the bindings are told to be quiet, so that standard output is the program's alone.
+#[derive(Clone, Debug)]
+pub struct Guest {
+    unikernel: PathBuf,
+    target: Target,
+    options: Vec<OsString>,
+    arguments: Vec<OsString>,
+    quiet: bool,
+    limit: Duration,
+}
+
+impl Guest {
+    /// Builds the program of `package`, unoptimised.
+    pub fn build(package: &str, target: Target) -> Self {
+        Self::file(build::unikernel(package, target, Profile::Dev), target)
+    }
+
+    /// Builds the program of `package`, optimised.
+    pub fn build_release(package: &str, target: Target) -> Self {
+        Self::file(build::unikernel(package, target, Profile::Release), target)
+    }
+
+    /// A unikernel that exists already.
+    pub fn file(unikernel: impl Into<PathBuf>, target: Target) -> Self {
+        Self {
+            unikernel: unikernel.into(),
+            target,
+            options: Vec::new(),
+            arguments: Vec::new(),
+            quiet: true,
+            limit: Duration::from_secs(120),
+        }
+    }
+
+    /// Adds an option of the tender, such as `--mem=64`.
+    #[must_use]
+    pub fn option(mut self, option: impl Into<OsString>) -> Self {
+        self.options.push(option.into());
+        self
+    }
+
+    /// Adds an argument of the program.
+    #[must_use]
+    pub fn argument(mut self, argument: impl Into<OsString>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// Leaves the bindings' messages on.
+    #[must_use]
+    pub fn log(mut self) -> Self {
+        self.quiet = false;
+        self
+    }
+
+    /// Ends the run, and fails the test, after `limit` (120 s unless set).
+    #[must_use]
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// The file that is booted.
+    pub fn path(&self) -> &Path {
+        &self.unikernel
+    }
+
+    /// Boots the unikernel and waits for its end.
+    pub fn run(&self) -> Outcome {
+        self.start().wait()
+    }
+
+    /// Boots the unikernel. It ends with the value returned, at the latest.
+    pub fn start(&self) -> Running {
+        Running::start(self.command(), self.limit)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = match self.target {
+            Target::Spt => {
+                let mut command = Command::new(host_program("solo5-tender", "solo5-spt"));
+                command.args(&self.options).arg("--").arg(&self.unikernel);
+                command
+            }
+            Target::Hvt => {
+                let mut command = Command::new(workspace().join("ci/hvt"));
+                command.env("SOLO5_HVT", host_program("solo5-tender", "solo5-hvt"));
+                // The driver's own limit comes first; this one is for a driver that died.
+                command.env("HVT_SECONDS", (self.limit.as_secs() + 30).to_string());
+                command.arg(&self.unikernel).args(&self.options).arg("--");
+                command
+            }
+        };
+        if self.quiet {
+            command.arg("--solo5:quiet");
+        }
+        command.args(&self.arguments);
+        command
+    }
+}

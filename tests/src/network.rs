@@ -1,0 +1,98 @@
+//! A private network: a namespace in which the test and the unikernels it boots are alone.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sched::{CloneFlags, unshare};
+
+use crate::build::workspace;
+
+/// The network namespace that a test is in; it exists while the closure given to [`Network::with`] runs.
+#[derive(Debug)]
+pub struct Network(());
+
+impl Network {
+    /// Runs `test` on a thread in a new network namespace. Sockets it opens, threads and processes it starts are in
+    /// there too.
+    pub fn with(test: impl FnOnce(&Network) + Send) {
+        // Before the machine's own network is out of reach: a first use may download.
+        prepare_hvt();
+        let result = thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                unshare(CloneFlags::CLONE_NEWNET).unwrap_or_else(|error| {
+                    panic!("a network namespace needs root (or `unshare --user --map-root-user`): {error}")
+                });
+                ip(&["link", "set", "dev", "lo", "up"]);
+                test(&Network(()));
+            });
+            thread.join()
+        });
+        if let Err(panic) = result {
+            std::panic::resume_unwind(panic);
+        }
+    }
+
+    /// Makes the TAP interface `name`, which is up, with the host's address on it (`10.0.0.1/24`).
+    pub fn add_tap(&self, name: &str, address: &str) {
+        ip(&["tuntap", "add", "dev", name, "mode", "tap"]);
+        ip(&["address", "add", address, "dev", name]);
+        ip(&["link", "set", "dev", name, "up"]);
+    }
+}
+
+fn ip(arguments: &[&str]) {
+    let output = Command::new("ip")
+        .args(arguments)
+        .output()
+        .unwrap_or_else(|error| {
+            panic!("cannot run ip (package iproute2, which ci/setup installs): {error}")
+        });
+    assert!(
+        output.status.success(),
+        "ip {} (a TAP interface needs /dev/net/tun, open to this user): {}",
+        arguments.join(" "),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+fn prepare_hvt() {
+    let status = Command::new(workspace().join("ci/hvt"))
+        .arg("--prepare")
+        .status();
+    assert!(
+        status.is_ok_and(|status| status.success()),
+        "ci/hvt --prepare failed"
+    );
+}
+
+/// Connects to a unikernel that may still be booting; panics when it does not listen `within` this time.
+pub fn connect(address: SocketAddr, within: Duration) -> TcpStream {
+    let deadline = Instant::now() + within;
+    loop {
+        let left = deadline
+            .saturating_duration_since(Instant::now())
+            .max(Duration::from_millis(1));
+        match TcpStream::connect_timeout(&address, left) {
+            Ok(stream) => return stream,
+            Err(error) if Instant::now() >= deadline => {
+                panic!("no connection to {address}: {error}")
+            }
+            // Refused by a unikernel that does not listen yet, or no unikernel answered ARP: asked again.
+            Err(error) if is_too_early(&error) => thread::sleep(Duration::from_millis(20)),
+            Err(error) => panic!("cannot connect to {address}: {error}"),
+        }
+    }
+}
+
+fn is_too_early(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable, TimedOut,
+    };
+    matches!(
+        error.kind(),
+        ConnectionRefused | HostUnreachable | NetworkDown | NetworkUnreachable | TimedOut
+    )
+}
