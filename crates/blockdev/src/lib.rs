@@ -1,1 +1,54 @@
-//! solo5-blockdev
+//! Block devices: byte-granular reads and writes over anything that transfers one block at a time.
+//!
+//! What does the transfers is a [`SectorDevice`]: a unikernel's disk, a file, memory. A
+//! [`BlockDevice`] makes one usable: it checks bounds, splits what is larger than a block, and reads
+//! before it writes where only part of a block changes. With the feature `std` (the default) a
+//! [`Cursor`] makes it a [`Read`](std::io::Read), [`Write`](std::io::Write) and
+//! [`Seek`](std::io::Seek), for the many crates that want those.
+//!
+//! ```
+//! use blockdev::{BlockDevice, MemoryDevice};
+//!
+//! let mut disk = BlockDevice::new(MemoryDevice::new(512, 8)?);
+//! disk.write_at(510, b"across")?;
+//!
+//! let mut bytes = [0; 6];
+//! disk.read_at(510, &mut bytes)?;
+//! assert_eq!(&bytes, b"across");
+//!
+//! let error = disk.read_at(4094, &mut bytes).unwrap_err();
+//! assert_eq!(
+//!     error.to_string(),
+//!     "6 bytes at offset 4094 reach beyond the device's 4096 bytes"
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The crate knows nothing of where its devices come from, keeps no cache, starts no thread and
+//! waits for nothing but the device.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+mod device;
+mod error;
+mod geometry;
+mod memory;
+
+#[cfg(feature = "std")]
+mod cursor;
+#[cfg(feature = "std")]
+mod file;
+
+pub use device::{BlockDevice, SectorDevice};
+pub use error::{Error, Operation};
+pub use geometry::{Geometry, GeometryError};
+pub use memory::MemoryDevice;
+
+#[cfg(feature = "std")]
+pub use cursor::Cursor;
+#[cfg(feature = "std")]
+pub use file::{FileDevice, OpenError};

@@ -1,0 +1,105 @@
+use core::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use crate::{Geometry, GeometryError, SectorDevice};
+
+/// A file as a device: a disk image, or a disk of the host's.
+#[derive(Debug)]
+pub struct FileDevice {
+    file: File,
+    geometry: Geometry,
+}
+
+impl FileDevice {
+    /// Opens a file for reading and writing.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be opened, the block size is no power of two, or the file's size no multiple
+    /// of it or 0.
+    pub fn open(path: impl AsRef<Path>, block_size: usize) -> Result<Self, OpenError> {
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        Self::from_file(file, block_size)
+    }
+
+    /// Takes a file. Where it is opened for reading only, writes fail.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn from_file(mut file: File, block_size: usize) -> Result<Self, OpenError> {
+        // Block devices have a length of 0 in their metadata, but an end.
+        let capacity = file.seek(SeekFrom::End(0))?;
+        let geometry = Geometry::new(block_size, capacity)?;
+        Ok(Self { file, geometry })
+    }
+
+    /// Gives the file back.
+    pub fn into_inner(self) -> File {
+        self.file
+    }
+}
+
+impl SectorDevice for FileDevice {
+    type Error = io::Error;
+
+    fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    fn read_block(&mut self, offset: u64, block: &mut [u8]) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(offset))?;
+        self.file.read_exact(block)
+    }
+
+    fn write_block(&mut self, offset: u64, block: &[u8]) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(offset))?;
+        self.file.write_all(block)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+}
+
+/// Why a file cannot be a device.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// It cannot be opened, or has no end.
+    Io(io::Error),
+    /// Its size is not that of a device.
+    Geometry(GeometryError),
+}
+
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<GeometryError> for OpenError {
+    fn from(error: GeometryError) -> Self {
+        Self::Geometry(error)
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => write!(f, "cannot open the file: {error}"),
+            Self::Geometry(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            Self::Geometry(_) => None,
+        }
+    }
+}
