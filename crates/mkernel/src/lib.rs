@@ -1,3 +1,63 @@
-//! mkernel
-mod busy_poll;
-pub use busy_poll::BusyPoll;
+//! Unikernels in Rust on Solo5: one page over the crates that do the work.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! fn main() {
+//!     mkernel::run(async {
+//!         let hello = mkernel::spawn(async { println!("Hello") });
+//!         mkernel::sleep(Duration::from_secs(1)).await;
+//!         println!("World");
+//!         hello.await.expect("the task neither panics nor is cancelled");
+//!     })
+//! }
+//! ```
+//!
+//! Built with `--target x86_64-solo5-hvt` or `x86_64-solo5-spt` this is a
+//! unikernel; built for Linux it prints its manifest when it asks for a device,
+//! or runs over the devices that `MIOU_PROFILING` names (see
+//! [`solo5_ffi::host`](https://docs.rs/solo5-ffi)).
+//!
+//! - Tasks: [`run`], [`spawn`], [`sleep`], [`Orphans`] and the rest of
+//!   [`miou_rs`].
+//! - Devices: [`net!`] and [`block!`] declare and acquire one.
+//! - Network: [`net`], which starts a [`netstack`] on a device.
+//! - Storage: [`block`], which reads and writes a device at any offset.
+//! - The hypercalls themselves: [`solo5_ffi`].
+#![forbid(unsafe_code)]
+
+pub mod net;
+mod source;
+
+pub use miou_rs::{
+    self, Aborted, Builder, Care, Elapsed, Hook, Instant, Interval, Orphans, Promise, Sleep,
+    await_all, await_first, await_one, both, interval, sleep, sleep_until, spawn, spawn_named,
+    timeout, yield_now,
+};
+pub use netstack::busy_poll::Limits as BusyPoll;
+// The C library of a unikernel: linked even where a program names nothing of it.
+use nolibc as _;
+pub use solo5_ffi::{self, block, net};
+
+/// Runs a future, and the tasks that it spawns, to its end, with the devices of
+/// the unikernel as events.
+///
+/// # Panics
+///
+/// When `future` panics, when it can never end because every task waits and
+/// nothing can happen any more, and when called from within a task.
+pub fn run<F: Future>(future: F) -> F::Output {
+    run_with(Builder::new(), BusyPoll::default(), future)
+}
+
+/// As [`run`], with the scheduler's settings, and how long to poll network
+/// devices before blocking.
+///
+/// # Panics
+///
+/// As [`run`].
+pub fn run_with<F: Future>(builder: Builder, busy_poll: BusyPoll, future: F) -> F::Output {
+    let source = source::source();
+    source.set_busy_poll(busy_poll);
+    builder.run_with(source, future)
+}

@@ -1,0 +1,185 @@
+//! The event source of a unikernel: its network devices and its clock.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    task::Waker,
+    time::Duration,
+};
+
+use miou_rs::{Deadlock, EventSource, Instant};
+use netstack::{
+    busy_poll::{BusyPoll, Limits},
+    proto,
+};
+use solo5_ffi::{Net, NetError, clock_monotonic, yield_until};
+
+thread_local! {
+    static SOURCE: Rc<Solo5> = Rc::new(Solo5 {
+        ports: RefCell::default(),
+        busy_poll: RefCell::new(BusyPoll::new(Limits::default())),
+    });
+}
+
+/// The event source, of which there is one.
+pub(crate) fn source() -> Rc<Solo5> {
+    SOURCE.with(Rc::clone)
+}
+
+/// A network device, the task that waits for it, and a frame read ahead.
+///
+/// To look for an event is to try to read: on spt that is one system call
+/// where asking for readiness takes two.
+pub(crate) struct Port {
+    net: Net,
+    waker: Cell<Option<Waker>>,
+    ahead: RefCell<Ahead>,
+}
+
+struct Ahead {
+    buffer: Vec<u8>,
+    result: Result<Option<usize>, NetError>,
+}
+
+impl Port {
+    pub(crate) fn net(&self) -> &Net {
+        &self.net
+    }
+
+    /// Reads the next frame into `buffer`.
+    pub(crate) fn read(&self, buffer: &mut [u8]) -> Result<Option<usize>, NetError> {
+        let mut ahead = self.ahead.borrow_mut();
+        match std::mem::replace(&mut ahead.result, Ok(None)) {
+            Ok(None) => self.net.read(buffer),
+            Ok(Some(length)) => {
+                buffer[..length].copy_from_slice(&ahead.buffer[..length]);
+                Ok(Some(length))
+            }
+            error => error,
+        }
+    }
+
+    /// Whether [`Port::read`] has something to say; reads ahead to find out.
+    pub(crate) fn is_readable(&self) -> bool {
+        let Ahead { buffer, result } = &mut *self.ahead.borrow_mut();
+        if let Ok(None) = result {
+            *result = self.net.read(buffer);
+        }
+        !matches!(result, Ok(None))
+    }
+
+    /// Has `waker` woken when a frame has come; replaces the one before.
+    pub(crate) fn wake_when_readable(&self, waker: &Waker) {
+        let kept = self.waker.take().filter(|kept| kept.will_wake(waker));
+        self.waker.set(Some(kept.unwrap_or_else(|| waker.clone())));
+    }
+
+    fn is_awaited(&self) -> bool {
+        let waker = self.waker.take();
+        let awaited = waker.is_some();
+        self.waker.set(waker);
+        awaited
+    }
+
+    /// Wakes the task that waits; the number of tasks.
+    fn wake(&self) -> usize {
+        self.waker.take().map(Waker::wake).map_or(0, |()| 1)
+    }
+}
+
+/// Solo5: the clock, the yield hypercall and all network devices in use.
+pub(crate) struct Solo5 {
+    ports: RefCell<Vec<Rc<Port>>>,
+    busy_poll: RefCell<BusyPoll>,
+}
+
+impl Solo5 {
+    pub(crate) fn set_busy_poll(&self, limits: Limits) {
+        *self.busy_poll.borrow_mut() = BusyPoll::new(limits);
+    }
+
+    /// Watches a device from now on.
+    pub(crate) fn add(&self, net: Net) -> Rc<Port> {
+        let buffer = vec![0; net.max_frame()];
+        let ahead = RefCell::new(Ahead {
+            buffer,
+            result: Ok(None),
+        });
+        let port = Rc::new(Port {
+            net,
+            waker: Cell::default(),
+            ahead,
+        });
+        self.ports.borrow_mut().push(port.clone());
+        port
+    }
+
+    /// Polls for at most `duration` from `start` on; the number of events.
+    fn spin(&self, start: u64, duration: Duration) -> usize {
+        let end = start.saturating_add(nanos(duration));
+        loop {
+            let events = self.poll();
+            if events > 0 || clock_monotonic() >= end {
+                return events;
+            }
+        }
+    }
+
+    /// Blocks until a device is readable or `deadline`; the number of events.
+    fn block(&self, deadline: u64) -> usize {
+        let ready = yield_until(deadline);
+        let ports = self.ports.borrow();
+        let readable = ports
+            .iter()
+            .filter(|port| ready.contains(port.net.handle()));
+        readable.map(|port| port.wake()).sum()
+    }
+}
+
+impl EventSource for Solo5 {
+    fn now(&self) -> Instant {
+        Instant::from_nanos(clock_monotonic())
+    }
+
+    fn poll(&self) -> usize {
+        let ports = self.ports.borrow();
+        let awaited = ports.iter().filter(|port| port.is_awaited());
+        awaited
+            .filter(|port| port.is_readable())
+            .map(|port| port.wake())
+            .sum()
+    }
+
+    fn wait(&self, deadline: Option<Instant>) -> Result<usize, Deadlock> {
+        let is_awaited = self.ports.borrow().iter().any(|port| port.is_awaited());
+        let deadline = match deadline {
+            Some(deadline) => deadline.as_nanos(),
+            None if is_awaited => u64::MAX,
+            None => return Err(Deadlock),
+        };
+        if !is_awaited {
+            return Ok(self.block(deadline));
+        }
+        let start = clock_monotonic();
+        let left = Duration::from_nanos(deadline.saturating_sub(start));
+        let planned = self
+            .busy_poll
+            .borrow_mut()
+            .spin_for(proto::Instant::from_nanos(start));
+        let planned = planned.min(left);
+        let mut events = 0;
+        if !planned.is_zero() {
+            events = self.spin(start, planned);
+        }
+        if events == 0 {
+            events = self.block(deadline);
+        }
+        let [start, end] = [start, clock_monotonic()].map(proto::Instant::from_nanos);
+        self.busy_poll.borrow_mut().waited(start, end, planned);
+        Ok(events)
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
