@@ -1,0 +1,262 @@
+//! Threads: there is one, with thread-local variables and keys.
+
+use super::errno::fail;
+use super::hypercall::{fatal, script};
+use super::single_thread::SingleThread;
+use super::time::{sleep_for, sleep_until_on, to_nanoseconds};
+use core::ffi::{c_char, c_int, c_uint, c_void};
+use core::ptr;
+use libc::{
+    CLOCK_MONOTONIC, CLOCK_REALTIME, EAGAIN, EINVAL, ENOMEM, ENOSYS, ESRCH, ETIMEDOUT,
+    FUTEX_CLOCK_REALTIME, FUTEX_PRIVATE_FLAG, FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAKE,
+    FUTEX_WAKE_BITSET, cpu_set_t, free, malloc, pthread_attr_t, pthread_key_t, pthread_t, size_t,
+    timespec,
+};
+
+/// The one thread's name for itself.
+const SELF: pthread_t = 1;
+
+#[unsafe(no_mangle)]
+extern "C" fn pthread_self() -> pthread_t {
+    SELF
+}
+
+/// The error of a system that has no room for one more thread. The Rust test harness then runs the
+/// test on the thread it has, which it does for no other error.
+#[unsafe(no_mangle)]
+extern "C" fn pthread_create() -> c_int {
+    EAGAIN
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn pthread_join(_thread: pthread_t, _result: *mut *mut c_void) -> c_int {
+    ESRCH
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn pthread_detach(_thread: pthread_t) -> c_int {
+    ESRCH
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn pthread_setname_np(_thread: pthread_t, _name: *const c_char) -> c_int {
+    0
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn sched_yield() -> c_int {
+    0
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sched_getaffinity(
+    _process: c_int,
+    size: size_t,
+    set: *mut cpu_set_t,
+) -> c_int {
+    if size < size_of::<u64>() {
+        return fail(EINVAL);
+    }
+    // SAFETY: the caller gives `size` writable bytes.
+    unsafe {
+        crate::memory::memset(set.cast(), 0, size);
+        set.cast::<u8>().write(1);
+    }
+    0
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn pthread_attr_init(_attributes: *mut pthread_attr_t) -> c_int {
+    0
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn pthread_attr_destroy(_attributes: *mut pthread_attr_t) -> c_int {
+    0
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn pthread_attr_setstacksize(_attributes: *mut pthread_attr_t, _size: size_t) -> c_int {
+    0
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn pthread_getattr_np(thread: pthread_t, _attributes: *mut pthread_attr_t) -> c_int {
+    if thread == SELF { 0 } else { ESRCH }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pthread_attr_getstack(
+    _attributes: *const pthread_attr_t,
+    bottom: *mut *mut c_void,
+    size: *mut size_t,
+) -> c_int {
+    let start = &raw const script::STACK_BOTTOM;
+    let end = &raw const script::STACK_TOP;
+    // SAFETY: the caller gives two places.
+    unsafe {
+        bottom.write(start.cast_mut());
+        size.write(end.addr() - start.addr());
+    }
+    0
+}
+
+/// The page below the stack is the image's last read-only one.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pthread_attr_getguardsize(
+    _attributes: *const pthread_attr_t,
+    size: *mut size_t,
+) -> c_int {
+    // SAFETY: the caller gives a place.
+    unsafe { size.write(4096) };
+    0
+}
+
+/// As many keys as POSIX promises.
+const KEYS: usize = 128;
+
+/// The values of the keys in use.
+static VALUES: SingleThread<[Option<*mut c_void>; KEYS]> = SingleThread::new([None; KEYS]);
+
+/// The place of `key`'s value, if the key is in use.
+fn value_of(key: pthread_key_t) -> Option<&'static mut *mut c_void> {
+    // SAFETY: callers in this file use the reference at once and call nothing meanwhile.
+    unsafe { (*VALUES.get()).get_mut(key as usize)?.as_mut() }
+}
+
+/// The destructor would run at the end of a thread other than the first, and there is none.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pthread_key_create(
+    key: *mut pthread_key_t,
+    _destructor: Option<unsafe extern "C" fn(*mut c_void)>,
+) -> c_int {
+    // SAFETY: nothing else refers to VALUES while this function runs; the caller gives a place.
+    unsafe {
+        let values = &mut *VALUES.get();
+        let Some(index) = values.iter().position(Option::is_none) else {
+            return EAGAIN;
+        };
+        values[index] = Some(ptr::null_mut());
+        key.write(index as pthread_key_t);
+    }
+    0
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn pthread_key_delete(key: pthread_key_t) -> c_int {
+    if value_of(key).is_none() {
+        return EINVAL;
+    }
+    // SAFETY: nothing else refers to VALUES while this function runs.
+    unsafe { (*VALUES.get())[key as usize] = None };
+    0
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn pthread_setspecific(key: pthread_key_t, value: *const c_void) -> c_int {
+    match value_of(key) {
+        Some(place) => *place = value.cast_mut(),
+        None => return EINVAL,
+    }
+    0
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn pthread_getspecific(key: pthread_key_t) -> *mut c_void {
+    value_of(key).map_or(ptr::null_mut(), |value| *value)
+}
+
+type ThreadLocalDestructor = unsafe extern "C" fn(*mut c_void);
+
+/// A thread-local variable with a destructor, and the one registered before it.
+struct Registration {
+    destructor: ThreadLocalDestructor,
+    variable: *mut c_void,
+    earlier: *mut Registration,
+}
+
+static REGISTERED: SingleThread<*mut Registration> = SingleThread::new(ptr::null_mut());
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __cxa_thread_atexit_impl(
+    destructor: ThreadLocalDestructor,
+    variable: *mut c_void,
+    _library: *mut c_void,
+) -> c_int {
+    // SAFETY: the allocation has the size and alignment of a registration; nothing else refers to
+    // REGISTERED while this function runs.
+    unsafe {
+        let registration = malloc(size_of::<Registration>()).cast::<Registration>();
+        if registration.is_null() {
+            return fail(ENOMEM);
+        }
+        registration.write(Registration {
+            destructor,
+            variable,
+            earlier: REGISTERED.get().read(),
+        });
+        REGISTERED.get().write(registration);
+    }
+    0
+}
+
+/// Runs the destructors of thread-local variables, last registered first, with those that they
+/// register themselves.
+pub(super) fn run_thread_local_destructors() {
+    // SAFETY: each registration was made above, is taken off the list before its destructor is
+    // called, and is freed once. Who registered it promised that the destructor takes the variable.
+    unsafe {
+        while let Some(registration) = REGISTERED.get().read().as_ref() {
+            let &Registration {
+                destructor,
+                variable,
+                earlier,
+            } = registration;
+            free(REGISTERED.get().replace(earlier).cast());
+            destructor(variable);
+        }
+    }
+}
+
+/// `syscall(SYS_futex, …)`: what std's locks, condition variables and parked threads wait with.
+/// Nobody can change the word while the only thread waits for that, so a wait is a sleep if it has a
+/// deadline, and otherwise a deadlock.
+///
+/// # Safety
+///
+/// `word` and `timeout` are what the system call expects for `operation`.
+pub(super) unsafe fn futex(
+    word: *const u32,
+    operation: c_int,
+    value: c_uint,
+    timeout: *const timespec,
+) -> c_int {
+    let clock = if operation & FUTEX_CLOCK_REALTIME == 0 {
+        CLOCK_MONOTONIC
+    } else {
+        CLOCK_REALTIME
+    };
+    let command = operation & !(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
+    match command {
+        FUTEX_WAKE | FUTEX_WAKE_BITSET => return 0,
+        FUTEX_WAIT | FUTEX_WAIT_BITSET => {}
+        _ => return fail(ENOSYS),
+    }
+    // SAFETY: the caller gives an aligned word, and a timespec or null.
+    let (current, timeout) = unsafe { (word.read_volatile(), timeout.as_ref()) };
+    if current != value {
+        return fail(EAGAIN);
+    }
+    let Some(timeout) = timeout else {
+        fatal("deadlock: the only thread waits for another one to release a lock or to wake it");
+    };
+    let Some(time) = to_nanoseconds(timeout) else {
+        return fail(EINVAL);
+    };
+    if command == FUTEX_WAIT {
+        sleep_for(time);
+    } else if let Err(error) = sleep_until_on(clock, time) {
+        return fail(error);
+    }
+    fail(ETIMEDOUT)
+}

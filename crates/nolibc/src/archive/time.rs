@@ -1,0 +1,155 @@
+//! Clocks and sleeping.
+
+use super::errno::fail;
+use super::hypercall::{solo5_clock_monotonic, solo5_clock_wall, solo5_yield};
+use core::ffi::{c_int, c_long, c_uint};
+use core::ptr;
+use libc::{
+    CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW,
+    CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME, CLOCK_REALTIME_COARSE, CLOCK_TAI,
+    CLOCK_THREAD_CPUTIME_ID, EINVAL, TIMER_ABSTIME, clockid_t, time_t, timespec, timeval,
+};
+
+const NANOSECONDS: u64 = 1_000_000_000;
+
+/// The time of `clock` in nanoseconds. A unikernel is one process with one thread that never waits
+/// for a processor: its CPU time is what has passed.
+fn now(clock: clockid_t) -> Option<u64> {
+    match clock {
+        CLOCK_MONOTONIC
+        | CLOCK_MONOTONIC_RAW
+        | CLOCK_MONOTONIC_COARSE
+        | CLOCK_BOOTTIME
+        | CLOCK_PROCESS_CPUTIME_ID
+        | CLOCK_THREAD_CPUTIME_ID => Some(solo5_clock_monotonic()),
+        CLOCK_REALTIME | CLOCK_REALTIME_COARSE | CLOCK_TAI => Some(solo5_clock_wall()),
+        _ => None,
+    }
+}
+
+/// A `timespec` in nanoseconds; `None` if it is not normalised or negative, the end of time if it is
+/// too large.
+pub(super) fn to_nanoseconds(time: &timespec) -> Option<u64> {
+    let seconds = u64::try_from(time.tv_sec).ok()?;
+    let fraction = u64::try_from(time.tv_nsec)
+        .ok()
+        .filter(|&n| n < NANOSECONDS)?;
+    Some(seconds.saturating_mul(NANOSECONDS).saturating_add(fraction))
+}
+
+#[expect(clippy::cast_possible_wrap, reason = "u64::MAX ns are 584 years")]
+fn from_nanoseconds(time: u64) -> timespec {
+    timespec {
+        tv_sec: (time / NANOSECONDS) as time_t,
+        tv_nsec: (time % NANOSECONDS) as c_long,
+    }
+}
+
+/// Waits until the monotonic clock reaches `deadline`. Yielding returns early for as long as a
+/// network device has a frame that nobody reads, hence the loop.
+pub(super) fn sleep_until(deadline: u64) {
+    while solo5_clock_monotonic() < deadline {
+        // SAFETY: a null pointer asks for no set of ready devices.
+        unsafe { solo5_yield(deadline, ptr::null_mut()) };
+    }
+}
+
+/// Waits for `duration` nanoseconds.
+pub(super) fn sleep_for(duration: u64) {
+    sleep_until(solo5_clock_monotonic().saturating_add(duration));
+}
+
+/// Waits until `clock` reaches `time`.
+pub(super) fn sleep_until_on(clock: clockid_t, time: u64) -> Result<(), c_int> {
+    let now = now(clock).ok_or(EINVAL)?;
+    sleep_for(time.saturating_sub(now));
+    Ok(())
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_int {
+    let Some(now) = now(clock) else {
+        return fail(EINVAL);
+    };
+    // SAFETY: the caller gives a place for a timespec.
+    unsafe { time.write(from_nanoseconds(now)) };
+    0
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn clock_getres(clock: clockid_t, resolution: *mut timespec) -> c_int {
+    if now(clock).is_none() {
+        return fail(EINVAL);
+    }
+    if !resolution.is_null() {
+        // SAFETY: the caller gives a place for a timespec.
+        unsafe { resolution.write(from_nanoseconds(1)) };
+    }
+    0
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn gettimeofday(time: *mut timeval, _zone: *mut libc::timezone) -> c_int {
+    let now = from_nanoseconds(solo5_clock_wall());
+    // SAFETY: the caller gives a place for a timeval.
+    unsafe {
+        time.write(timeval {
+            tv_sec: now.tv_sec,
+            tv_usec: now.tv_nsec / 1000,
+        });
+    }
+    0
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn time(time: *mut time_t) -> time_t {
+    let now = from_nanoseconds(solo5_clock_wall()).tv_sec;
+    if !time.is_null() {
+        // SAFETY: the caller gives a place for a time_t, or null.
+        unsafe { time.write(now) };
+    }
+    now
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nanosleep(duration: *const timespec, _remaining: *mut timespec) -> c_int {
+    // SAFETY: the caller gives a timespec. There are no signals, so nothing remains.
+    match to_nanoseconds(unsafe { &*duration }) {
+        Some(duration) => sleep_for(duration),
+        None => return fail(EINVAL),
+    }
+    0
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn clock_nanosleep(
+    clock: clockid_t,
+    flags: c_int,
+    time: *const timespec,
+    _remaining: *mut timespec,
+) -> c_int {
+    // SAFETY: the caller gives a timespec.
+    let Some(time) = to_nanoseconds(unsafe { &*time }) else {
+        return EINVAL;
+    };
+    if flags & TIMER_ABSTIME == 0 {
+        if now(clock).is_none() {
+            return EINVAL;
+        }
+        sleep_for(time);
+        return 0;
+    }
+    sleep_until_on(clock, time).err().unwrap_or(0)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn usleep(microseconds: c_uint) -> c_int {
+    sleep_for(u64::from(microseconds) * 1000);
+    0
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn sleep(seconds: c_uint) -> c_uint {
+    sleep_for(u64::from(seconds) * NANOSECONDS);
+    0
+}

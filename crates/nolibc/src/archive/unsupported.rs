@@ -1,0 +1,95 @@
+//! What a unikernel has not, and std and crates link all the same: each function fails with
+//! `ENOSYS`, so that `std::fs`, `std::net` and `std::process` give an `Err`.
+//!
+//! The functions are declared without their parameters, which on x86_64 the caller passes in
+//! registers or removes from the stack itself.
+
+use super::errno::fail;
+use core::ffi::{c_int, c_void};
+use core::ptr;
+use libc::{EAI_SYSTEM, ENOSYS};
+
+/// Functions that give -1 and set `errno`; as wide as the widest result, because -1 is all ones.
+macro_rules! minus_one {
+    ($($name:ident)*) => {
+        $(
+            #[unsafe(no_mangle)]
+            extern "C" fn $name() -> isize {
+                fail(ENOSYS) as isize
+            }
+        )*
+    };
+}
+
+/// Functions that give a null pointer and set `errno`.
+macro_rules! null {
+    ($($name:ident)*) => {
+        $(
+            #[unsafe(no_mangle)]
+            extern "C" fn $name() -> *mut c_void {
+                fail(ENOSYS);
+                ptr::null_mut()
+            }
+        )*
+    };
+}
+
+/// Functions that give the error itself.
+macro_rules! error {
+    ($($name:ident)*) => {
+        $(
+            #[unsafe(no_mangle)]
+            extern "C" fn $name() -> c_int {
+                ENOSYS
+            }
+        )*
+    };
+}
+
+// Files.
+minus_one! {
+    open open64 openat openat64 lseek64 pread64 preadv pwrite64 pwritev ftruncate64 fsync fdatasync
+    flock stat64 lstat64 fstat64 fstatat64 statx futimens utimensat fchmod fchown fchownat
+    copy_file_range sendfile64 splice dup dup2 dup3 pipe2 closedir dirfd
+    chdir chmod chown lchown chroot link linkat symlink readlink rename mkdir mkfifo rmdir unlink
+    unlinkat access
+}
+null! { opendir fdopendir getcwd realpath }
+
+// `readdir64` gives null without an error at the end of a directory.
+null! { readdir64 }
+
+// Sockets.
+minus_one! {
+    socket socketpair accept4 bind listen connect shutdown getpeername getsockname getsockopt
+    setsockopt send sendto sendmsg recv recvfrom recvmsg gethostname __res_init
+}
+
+/// The error is in `errno`.
+#[unsafe(no_mangle)]
+extern "C" fn getaddrinfo() -> c_int {
+    fail(ENOSYS);
+    EAI_SYSTEM
+}
+
+/// There is nothing to free.
+#[unsafe(no_mangle)]
+extern "C" fn freeaddrinfo() {}
+
+// Waiting for file descriptors.
+minus_one! { epoll_create1 epoll_ctl epoll_wait eventfd }
+
+// Processes and signals.
+minus_one! {
+    fork execvp waitpid waitid kill pause pidfd_getpid setuid setgid setgroups setsid setpgid
+    prctl
+}
+error! {
+    posix_spawnp pidfd_spawnp posix_spawn_file_actions_init posix_spawn_file_actions_destroy
+    posix_spawn_file_actions_adddup2 posix_spawn_file_actions_addchdir
+    posix_spawn_file_actions_addchdir_np posix_spawnattr_init posix_spawnattr_destroy
+    posix_spawnattr_setflags posix_spawnattr_setpgroup posix_spawnattr_setsigdefault
+}
+
+// Memory protection.
+minus_one! { mprotect madvise }

@@ -1,0 +1,132 @@
+//! The functions of `string.h` that look for a byte.
+
+use core::ffi::{c_char, c_int, c_void};
+use core::ptr;
+
+/// The number of bytes before the null byte.
+///
+/// # Safety
+///
+/// `string` is valid for reads up to its null byte.
+#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
+pub unsafe extern "C" fn strlen(string: *const c_char) -> usize {
+    use core::arch::x86_64::{
+        _mm_cmpeq_epi8, _mm_load_si128, _mm_movemask_epi8, _mm_setzero_si128,
+    };
+    let misalignment = string.addr() % 16;
+    // SAFETY: aligned blocks of 16 bytes never cross a page, so each that is read has a byte of the
+    // string and can be read as a whole.
+    unsafe {
+        let zero = _mm_setzero_si128();
+        let mut block = string.byte_sub(misalignment).cast();
+        let ends = |block| _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_load_si128(block), zero));
+        // What lies before the string does not count.
+        let mut mask = ends(block) >> misalignment << misalignment;
+        while mask == 0 {
+            block = block.add(1);
+            mask = ends(block);
+        }
+        block.addr() - string.addr() + mask.trailing_zeros() as usize
+    }
+}
+
+/// The number of bytes before the null byte, or `limit` if there is none among that many.
+///
+/// # Safety
+///
+/// `string` is valid for reads up to its null byte or of `limit` bytes.
+#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
+pub unsafe extern "C" fn strnlen(string: *const c_char, limit: usize) -> usize {
+    // SAFETY: the caller's promise is the same.
+    let end = unsafe { memchr(string.cast(), 0, limit) };
+    if end.is_null() {
+        limit
+    } else {
+        end.addr() - string.addr()
+    }
+}
+
+/// The first of `size` bytes that equals the lowest eight bits of `byte`, or null.
+///
+/// # Safety
+///
+/// `block` is valid for reads up to that byte or of `size` bytes.
+#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
+pub unsafe extern "C" fn memchr(block: *const c_void, byte: c_int, size: usize) -> *mut c_void {
+    let block = block.cast::<u8>();
+    (0..size)
+        // SAFETY: see above.
+        .map(|index| unsafe { block.add(index) })
+        // SAFETY: see above.
+        .find(|&at| unsafe { *at } == byte as u8)
+        .map_or(ptr::null_mut(), |at| at.cast_mut().cast())
+}
+
+/// The last of `size` bytes that equals the lowest eight bits of `byte`, or null.
+///
+/// # Safety
+///
+/// `block` is valid for reads of `size` bytes.
+#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
+pub unsafe extern "C" fn memrchr(block: *const c_void, byte: c_int, size: usize) -> *mut c_void {
+    let block = block.cast::<u8>();
+    (0..size)
+        .rev()
+        // SAFETY: see above.
+        .map(|index| unsafe { block.add(index) })
+        // SAFETY: see above.
+        .find(|&at| unsafe { *at } == byte as u8)
+        .map_or(ptr::null_mut(), |at| at.cast_mut().cast())
+}
+
+/// The first byte of a string that equals the lowest eight bits of `byte`, or null; the null byte
+/// counts as one.
+///
+/// # Safety
+///
+/// `string` is valid for reads up to its null byte.
+#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
+pub unsafe extern "C" fn strchr(string: *const c_char, byte: c_int) -> *mut c_char {
+    // SAFETY: see above.
+    unsafe { memchr(string.cast(), byte, strlen(string) + 1).cast() }
+}
+
+/// The last byte of a string that equals the lowest eight bits of `byte`, or null; the null byte
+/// counts as one.
+///
+/// # Safety
+///
+/// `string` is valid for reads up to its null byte.
+#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
+pub unsafe extern "C" fn strrchr(string: *const c_char, byte: c_int) -> *mut c_char {
+    // SAFETY: see above.
+    unsafe { memrchr(string.cast(), byte, strlen(string) + 1).cast() }
+}
+
+/// Compares two strings as [`memcmp`](crate::memory::memcmp) does.
+///
+/// # Safety
+///
+/// Both are valid for reads up to their null bytes.
+#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
+pub unsafe extern "C" fn strcmp(left: *const c_char, right: *const c_char) -> c_int {
+    // SAFETY: the caller's promise is the same.
+    unsafe { strncmp(left, right, usize::MAX) }
+}
+
+/// Compares two strings, or their first `limit` bytes, as [`memcmp`](crate::memory::memcmp) does.
+///
+/// # Safety
+///
+/// Both are valid for reads up to their null bytes or of `limit` bytes.
+#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
+pub unsafe extern "C" fn strncmp(left: *const c_char, right: *const c_char, limit: usize) -> c_int {
+    for index in 0..limit {
+        // SAFETY: neither string has ended before this byte.
+        let (left, right) = unsafe { (*left.add(index) as u8, *right.add(index) as u8) };
+        if left != right || left == 0 {
+            return c_int::from(left) - c_int::from(right);
+        }
+    }
+    0
+}
