@@ -1,0 +1,86 @@
+//! The small services, over TCP and UDP: echo (RFC 862), discard (RFC 863),
+//! chargen (RFC 864) and daytime (RFC 867).
+mod tcp;
+mod udp;
+
+use std::{net::Ipv4Addr, sync::LazyLock};
+
+use bytes::Bytes;
+use clap::Parser;
+use mkernel::{
+    await_first,
+    net::{self, Cidr, Config},
+    spawn,
+};
+
+/// Serves echo, discard, chargen and daytime over TCP and UDP.
+#[derive(Parser)]
+#[command(name = "inetd")]
+struct Arguments {
+    /// Our address, with the length of the network's prefix
+    #[arg(long, default_value = "10.0.0.2/24")]
+    ipv4: Cidr,
+    /// The router to all other networks
+    #[arg(long)]
+    ipv4_gateway: Option<Ipv4Addr>,
+    /// The port of the echo service
+    #[arg(long, default_value_t = 3000)]
+    echo: u16,
+    /// The port of the discard service
+    #[arg(long, default_value_t = 3009)]
+    discard: u16,
+    /// The port of the character generator
+    #[arg(long, default_value_t = 3019)]
+    chargen: u16,
+    /// The port of the daytime service
+    #[arg(long, default_value_t = 3013)]
+    daytime: u16,
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments = Arguments::parse();
+    let mut config = Config::default();
+    config.address = Some(arguments.ipv4);
+    config.gateway = arguments.ipv4_gateway;
+    mkernel::run(async move {
+        let network = net::start(mkernel::net!("service")?, config)?;
+        let Arguments {
+            echo,
+            discard,
+            chargen,
+            daytime,
+            ..
+        } = arguments;
+        let services = [
+            spawn(tcp::serve(network.clone(), echo, tcp::echo)),
+            spawn(tcp::serve(network.clone(), discard, tcp::discard)),
+            spawn(tcp::serve(network.clone(), chargen, tcp::chargen)),
+            spawn(tcp::serve(network.clone(), daytime, tcp::daytime)),
+            spawn(udp::serve(network.clone(), echo, |request| request)),
+            spawn(udp::serve(network.clone(), discard, udp::discard)),
+            spawn(udp::serve(network.clone(), chargen, udp::chargen)),
+            spawn(udp::serve(network.clone(), daytime, |_| daytime_line())),
+        ];
+        // Each service runs until the device breaks or its port is taken.
+        await_first(services).await??;
+        Ok(())
+    })
+}
+
+/// The time as one line, in the second of the forms that RFC 867 proposes.
+fn daytime_line() -> Bytes {
+    let now = jiff::Timestamp::now().strftime("%d %b %y %H:%M:%S UTC\r\n");
+    now.to_string().into()
+}
+
+/// The lines of RFC 864: 72 of the 95 printing characters, beginning one
+/// further on each line; as many lines as there are characters, so that the
+/// text can follow itself.
+static CHARGEN_TEXT: LazyLock<Bytes> = LazyLock::new(|| {
+    let printing = b' '..=b'~';
+    let line = |first: usize| {
+        let characters = printing.clone().cycle().skip(first).take(72);
+        characters.chain(*b"\r\n")
+    };
+    (0..printing.len()).flat_map(line).collect()
+});
