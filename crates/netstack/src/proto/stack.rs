@@ -12,6 +12,7 @@
 //! [`LOOPBACK_BUDGET`] packets, and looks at each neighbour, address and reassembly once.
 
 mod addresses;
+mod dhcp;
 mod egress;
 mod icmp;
 mod ingress;
@@ -30,6 +31,7 @@ use std::collections::VecDeque;
 use super::Instant;
 use super::arp::Claim;
 use super::counters::{Arp, Icmp, Ip, Udp as UdpCounters};
+use super::dhcp::{Client, Lease};
 use super::ethernet::MacAddr;
 use super::icmp::RateLimit;
 use super::ipv4::{Reassembly, ReassemblyLimits};
@@ -103,6 +105,9 @@ pub enum Event {
     AddressRefused(Ipv4Addr, MacAddr),
     /// Another station uses an address of ours, which we defended.
     AddressConflict(Ipv4Addr, MacAddr),
+    /// The DHCP client got a lease, or another one, or lost it. The address and the default route
+    /// are set already.
+    Lease(Option<Lease>),
     /// An echo reply came.
     EchoReply {
         /// From whom.
@@ -137,6 +142,7 @@ pub struct Counters {
 pub struct Stack {
     egress: Egress,
     claims: Vec<Claim>,
+    dhcp: Option<Client>,
     reassembly: Reassembly,
     icmp: Icmp,
     icmp_limit: RateLimit,
@@ -174,6 +180,7 @@ impl Stack {
         Self {
             egress: Egress::new(config.mac, mtu, random.next_u32() as u16),
             claims: Vec::new(),
+            dhcp: None,
             reassembly: Reassembly::new(config.reassembly),
             icmp: Icmp::default(),
             icmp_limit: RateLimit::new(50, Duration::from_millis(5)),
@@ -255,6 +262,7 @@ impl Stack {
         }
         self.egress.poll_arp(now, out);
         self.report_undeliverable(now);
+        self.poll_dhcp(now, out);
         self.poll_claims(now, out);
         self.poll_reassembly(now, out);
     }
@@ -266,8 +274,10 @@ impl Stack {
             return Some(now);
         }
         let claims = self.claims.iter().filter_map(|claim| claim.poll_at(now));
+        let dhcp = self.dhcp.as_ref().map(|client| client.poll_at(now));
         [
             self.tcp.next_timeout(),
+            dhcp,
             self.egress.arp.poll_at(),
             self.reassembly.poll_at(),
         ]

@@ -8,7 +8,7 @@ use core::net::Ipv4Addr;
 use core::time::Duration;
 use std::collections::{HashMap, VecDeque};
 
-use super::{Operation, Packet};
+use super::Packet;
 use crate::proto::Instant;
 use crate::proto::ethernet::{self, MacAddr};
 
@@ -217,13 +217,11 @@ impl Cache {
         let Some(entry) = self.entries.get_mut(&packet.sender) else {
             return VecDeque::new();
         };
-        let solicited = for_us && packet.operation == Operation::Reply;
         let mut released = VecDeque::new();
         match &mut entry.state {
             State::Incomplete { queue, .. } => released = std::mem::take(queue),
-            State::Probing { station, .. } if *station != packet.sender_mac && !solicited => {
-                return released;
-            }
+            // We ask the station that we know; what others say meanwhile does not count.
+            State::Probing { station, .. } if *station != packet.sender_mac => return released,
             State::Probing { .. } => {}
             State::Reachable { station, confirmed } => {
                 let fresh = now < *confirmed + self.limits.fresh_for;

@@ -1,1 +1,355 @@
+use super::{
+    Cidr, CidrError, Fragments, HEADER_LEN, Header, HeaderError, Hop, Reassembled, Reassembly,
+    ReassemblyLimits, Route, Routes, protocol,
+};
+use crate::proto::Instant;
+use core::net::Ipv4Addr;
+use core::time::Duration;
 
+const A: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+const B: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+const START: Instant = Instant::from_nanos(0);
+
+fn cidr(text: &str) -> Cidr {
+    text.parse().expect("a prefix")
+}
+
+fn packet(header: &Header, payload: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0; HEADER_LEN + payload.len()];
+    header.write(&mut packet);
+    packet[HEADER_LEN..].copy_from_slice(payload);
+    packet
+}
+
+#[test]
+fn rfc791_section_3_1_header_round_trip() {
+    let mut header = Header::new(A, B, protocol::UDP, 100);
+    for (offset, more, dont) in [(0, false, true), (0, true, false), (1480, false, false)] {
+        header.fragment_offset = offset;
+        header.more_fragments = more;
+        header.dont_fragment = dont;
+        header.identification = 0xbeef;
+        header.tos = 0xb9;
+        assert_eq!(Header::parse(&packet(&header, &[0; 100])), Ok(header));
+    }
+}
+
+#[test]
+fn rfc1122_section_3_2_1_2_the_checksum_is_verified() {
+    let good = packet(&Header::new(A, B, protocol::UDP, 0), &[]);
+    for bit in 0..8 * HEADER_LEN {
+        let mut bad = good.clone();
+        bad[bit / 8] ^= 1 << (bit % 8);
+        assert!(Header::parse(&bad).is_err(), "bit {bit}");
+    }
+    let mut bad = good.clone();
+    bad[8] -= 1;
+    assert_eq!(Header::parse(&bad), Err(HeaderError::Checksum));
+}
+
+#[test]
+fn lengths_that_lie_are_refused_and_padding_is_not() {
+    let good = packet(&Header::new(A, B, protocol::UDP, 10), &[1; 10]);
+    for len in 0..good.len() {
+        assert_eq!(
+            Header::parse(&good[..len]),
+            Err(HeaderError::Malformed),
+            "{len} octets"
+        );
+    }
+    let mut padded = good;
+    padded.resize(46, 0);
+    assert_eq!(
+        Header::parse(&padded).map(|header| header.payload_len()),
+        Ok(10)
+    );
+}
+
+#[test]
+fn rfc1122_section_3_2_1_8_options_are_passed_over() {
+    let mut bytes = packet(&Header::new(A, B, protocol::UDP, 8), &[7; 8]);
+    // Record route with room for one address, and the end of options.
+    let options = [7, 7, 4, 0, 0, 0, 0, 0];
+    bytes.splice(HEADER_LEN..HEADER_LEN, options);
+    bytes[0] = 0x47;
+    bytes[3] = 36;
+    bytes[10..12].fill(0);
+    let sum = crate::proto::checksum::checksum(&bytes[..28]);
+    bytes[10..12].copy_from_slice(&sum.to_be_bytes());
+    let header = Header::parse(&bytes).expect("options are allowed");
+    assert_eq!((header.header_len, header.payload_len()), (28, 8));
+}
+
+#[test]
+fn prefixes_and_their_errors() {
+    assert_eq!("10.0.0.2/33".parse::<Cidr>(), Err(CidrError::Prefix(33)));
+    for bad in [
+        "10.0.0.2",
+        "10.0.0/8",
+        "10.0.0.2/",
+        "10.0.0.2/-1",
+        "",
+        "x/1",
+    ] {
+        let error = bad.parse::<Cidr>().expect_err(bad);
+        assert!(error.to_string().contains(bad), "{error}");
+    }
+    assert_eq!(cidr("10.1.2.3/8").to_string(), "10.1.2.3/8");
+    assert!(cidr("0.0.0.0/0").contains(B));
+    assert_eq!(cidr("10.0.0.2/31").broadcast(), None);
+    assert_eq!(
+        cidr("10.0.0.2/30").broadcast(),
+        Some(Ipv4Addr::new(10, 0, 0, 3))
+    );
+    assert_eq!(
+        Cidr::from_mask(A, Ipv4Addr::new(255, 255, 0, 0)),
+        Some(cidr("10.0.0.1/16"))
+    );
+    assert_eq!(Cidr::from_mask(A, Ipv4Addr::new(255, 0, 255, 0)), None);
+}
+
+#[test]
+fn rfc1122_section_3_3_1_next_hop() {
+    let mut routes = Routes::default();
+    assert_eq!(routes.hop(B), None);
+    routes.add_address(cidr("10.0.0.1/24"));
+    let far = Ipv4Addr::new(192, 0, 2, 1);
+    assert_eq!(routes.hop(far), None);
+    let gateway = Ipv4Addr::new(10, 0, 0, 254);
+    routes.add_route(Route {
+        destination: cidr("0.0.0.0/0"),
+        gateway,
+    });
+    let near = Ipv4Addr::new(10, 0, 0, 253);
+    routes.add_route(Route {
+        destination: cidr("192.0.2.0/24"),
+        gateway: near,
+    });
+    assert_eq!(routes.hop(B), Some(Hop::Station(B)));
+    assert_eq!(
+        routes.hop(far),
+        Some(Hop::Station(near)),
+        "the longest prefix wins"
+    );
+    assert_eq!(
+        routes.hop([198, 51, 100, 1].into()),
+        Some(Hop::Station(gateway))
+    );
+    assert_eq!(routes.hop(A), Some(Hop::Local));
+    assert_eq!(routes.hop(Ipv4Addr::LOCALHOST), Some(Hop::Local));
+    assert_eq!(routes.hop([10, 0, 0, 255].into()), Some(Hop::Broadcast));
+    assert_eq!(routes.hop(Ipv4Addr::BROADCAST), Some(Hop::Broadcast));
+    assert_eq!(routes.hop([224, 0, 0, 251].into()), Some(Hop::Multicast));
+    assert_eq!(routes.source_for(far), Some(A));
+    assert_eq!(
+        routes.source_for(Ipv4Addr::LOCALHOST),
+        Some(Ipv4Addr::LOCALHOST)
+    );
+    assert!(routes.remove_route(cidr("192.0.2.0/24")));
+    assert!(!routes.remove_route(cidr("192.0.2.0/24")));
+    assert_eq!(routes.hop(far), Some(Hop::Station(gateway)));
+}
+
+#[test]
+fn rfc1122_section_3_2_1_3_impossible_sources() {
+    let mut routes = Routes::default();
+    routes.add_address(cidr("10.0.0.1/24"));
+    for bad in [
+        A,
+        Ipv4Addr::LOCALHOST,
+        Ipv4Addr::BROADCAST,
+        [10, 0, 0, 255].into(),
+    ] {
+        assert!(!routes.is_valid_source(bad), "{bad}");
+    }
+    assert!(!routes.is_valid_source([224, 0, 0, 1].into()));
+    assert!(routes.is_valid_source(B));
+}
+
+/// The packets of a datagram of `len` octets, cut for `mtu`, and its payload.
+fn fragments(len: usize, mtu: usize, identification: u16) -> (Vec<Vec<u8>>, Vec<u8>) {
+    let payload: Vec<u8> = (0..len).map(|n| (n * 7 % 251) as u8).collect();
+    let header = Header {
+        dont_fragment: false,
+        identification,
+        ..Header::new(A, B, 17, len)
+    };
+    let cut = Fragments::new(header, mtu).expect("may be cut");
+    (
+        cut.map(|(header, range)| packet(&header, &payload[range]))
+            .collect(),
+        payload,
+    )
+}
+
+fn handle(reassembly: &mut Reassembly, now: Instant, packet: &[u8]) -> Reassembled {
+    let header = Header::parse(packet).expect("a good header");
+    reassembly.handle(now, &header, packet)
+}
+
+#[test]
+fn rfc791_section_3_2_fragments_fit_and_start_at_multiples_of_eight() {
+    for (len, mtu) in [
+        (0, 576),
+        (8, 576),
+        (556, 576),
+        (557, 576),
+        (65_507, 1500),
+        (3000, 68),
+    ] {
+        let (packets, payload) = fragments(len, mtu, 1);
+        assert!(packets.iter().all(|packet| packet.len() <= mtu));
+        let mut joined = Vec::new();
+        for (n, packet) in packets.iter().enumerate() {
+            let header = Header::parse(packet).expect("a good header");
+            assert_eq!(header.fragment_offset, joined.len());
+            assert_eq!(header.more_fragments, n + 1 < packets.len());
+            joined.extend_from_slice(&packet[HEADER_LEN..]);
+        }
+        assert_eq!(joined, payload, "{len} octets over {mtu}");
+        assert_eq!(packets.len() > 1, len > mtu - HEADER_LEN);
+    }
+}
+
+#[test]
+fn rfc791_section_2_3_dont_fragment_is_heeded() {
+    assert!(Fragments::new(Header::new(A, B, 17, 2000), 1500).is_none());
+    let may = Header {
+        dont_fragment: false,
+        ..Header::new(A, B, 17, 2000)
+    };
+    assert!(
+        Fragments::new(may, 27).is_none(),
+        "no room for eight octets"
+    );
+}
+
+#[test]
+fn rfc815_reassembles_in_any_order() {
+    let (packets, payload) = fragments(4000, 576, 7);
+    let count = packets.len();
+    for first in 0..count {
+        let mut reassembly = Reassembly::new(ReassemblyLimits::default());
+        for step in 0..count {
+            // Every order that is a rotation with stride; each packet twice.
+            let packet = &packets[(first + step * (count - 1)) % count];
+            let result = handle(&mut reassembly, START, packet);
+            if step + 1 < count {
+                assert_eq!(result, Reassembled::Incomplete);
+                assert_eq!(
+                    handle(&mut reassembly, START, packet),
+                    Reassembled::Incomplete
+                );
+                continue;
+            }
+            let Reassembled::Complete(header, whole) = result else {
+                panic!("{result:?}")
+            };
+            assert_eq!(whole, payload);
+            assert_eq!(header.payload_len(), payload.len());
+            assert!(!header.is_fragment());
+        }
+        assert_eq!(reassembly.octets(), 0);
+        assert_eq!(reassembly.poll_at(), None);
+    }
+}
+
+#[test]
+fn rfc1858_overlapping_fragments_end_their_datagram() {
+    let base = Header {
+        dont_fragment: false,
+        more_fragments: true,
+        ..Header::new(A, B, 17, 64)
+    };
+    let mut reassembly = Reassembly::new(ReassemblyLimits::default());
+    assert_eq!(
+        handle(&mut reassembly, START, &packet(&base, &[1; 64])),
+        Reassembled::Incomplete
+    );
+    let overlap = Header {
+        fragment_offset: 56,
+        ..base
+    };
+    assert_eq!(
+        handle(&mut reassembly, START, &packet(&overlap, &[2; 64])),
+        Reassembled::Refused
+    );
+    assert_eq!(reassembly.octets(), 0);
+}
+
+#[test]
+fn impossible_fragments_are_refused() {
+    let base = Header {
+        dont_fragment: false,
+        ..Header::new(A, B, 17, 64)
+    };
+    let mut reassembly = Reassembly::new(ReassemblyLimits::default());
+    let beyond = Header {
+        fragment_offset: 65_528,
+        ..base
+    };
+    assert_eq!(
+        handle(&mut reassembly, START, &packet(&beyond, &[0; 64])),
+        Reassembled::Refused
+    );
+    let uneven = Header {
+        more_fragments: true,
+        total_len: HEADER_LEN + 63,
+        ..base
+    };
+    assert_eq!(
+        handle(&mut reassembly, START, &packet(&uneven, &[0; 63])),
+        Reassembled::Refused
+    );
+    // Two different ends.
+    let end = Header {
+        fragment_offset: 128,
+        ..base
+    };
+    let later = Header {
+        fragment_offset: 256,
+        ..base
+    };
+    assert_eq!(
+        handle(&mut reassembly, START, &packet(&end, &[0; 64])),
+        Reassembled::Incomplete
+    );
+    assert_eq!(
+        handle(&mut reassembly, START, &packet(&later, &[0; 64])),
+        Reassembled::Refused
+    );
+}
+
+#[test]
+fn reassembly_memory_is_bounded() {
+    let limits = ReassemblyLimits {
+        datagrams: 8,
+        octets: 10_000,
+        ..ReassemblyLimits::default()
+    };
+    let mut reassembly = Reassembly::new(limits);
+    let mut dropped = 0;
+    for identification in 0..100 {
+        let (packets, _) = fragments(3000, 1500, identification);
+        for packet in &packets[..packets.len() - 1] {
+            handle(&mut reassembly, START, packet);
+            assert!(reassembly.octets() <= limits.octets);
+        }
+        dropped += reassembly.take_dropped();
+    }
+    assert!(dropped >= 90, "{dropped}");
+}
+
+#[test]
+fn rfc1122_section_3_3_2_reassembly_times_out() {
+    let limits = ReassemblyLimits::default();
+    let mut reassembly = Reassembly::new(limits);
+    let (packets, _) = fragments(3000, 1500, 1);
+    handle(&mut reassembly, START, &packets[0]);
+    let deadline = reassembly.poll_at().expect("a deadline");
+    assert_eq!(deadline - START, limits.timeout);
+    assert_eq!(reassembly.poll(deadline - Duration::from_nanos(1)), None);
+    let quoted = reassembly.poll(deadline).expect("given up");
+    assert_eq!(quoted, packets[0][..HEADER_LEN + 8]);
+    assert_eq!(reassembly.octets(), 0);
+}

@@ -90,6 +90,7 @@ impl Stack {
     }
 
     fn check_claims(&mut self, now: Instant, packet: &Packet) {
+        let mut conflicts = Vec::new();
         for index in 0..self.claims.len() {
             let claim = &mut self.claims[index];
             let address = claim.address();
@@ -97,6 +98,7 @@ impl Stack {
                 Some(ClaimEvent::Conflict(mac)) => {
                     self.egress.arp_counters.conflicts += 1;
                     self.push_event(Event::AddressConflict(address, mac));
+                    conflicts.push(address);
                 }
                 Some(ClaimEvent::Refused(mac)) => {
                     self.egress.arp_counters.conflicts += 1;
@@ -104,6 +106,9 @@ impl Stack {
                 }
                 Some(ClaimEvent::Granted) | None => {}
             }
+        }
+        for address in conflicts {
+            self.dhcp_conflict(now, address);
         }
     }
 

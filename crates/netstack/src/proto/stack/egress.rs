@@ -218,6 +218,19 @@ impl Egress {
         Ok(())
     }
 
+    /// Sends an IPv4 packet to all stations before we have an address, from 0.0.0.0 (RFC 2131
+    /// §4.1).
+    pub(crate) fn broadcast_unconfigured(
+        &mut self,
+        now: Instant,
+        header: &ipv4::Header,
+        write: impl FnOnce(&mut [u8]),
+        out: &mut dyn Transmit,
+    ) {
+        self.ip.out_requests += 1;
+        self.send_on(now, Link::Station(MacAddr::BROADCAST), header, write, out);
+    }
+
     pub(crate) fn send_arp(
         &mut self,
         packet: &arp::Packet,

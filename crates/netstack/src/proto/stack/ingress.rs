@@ -88,7 +88,7 @@ impl Stack {
             From::Broadcast if unicast => None,
             From::Link | From::Broadcast => {
                 let many = routes.is_broadcast(header.destination);
-                many.then_some(true)
+                (many || self.accepts_unconfigured(header)).then_some(true)
             }
         }
     }
@@ -176,6 +176,15 @@ impl Stack {
     ) {
         self.egress.ip.in_delivers += 1;
         let segment = packet.slice(header.header_len..);
+        if self.deliver_dhcp(now, &segment) {
+            self.udp_counters.in_datagrams += 1;
+            return;
+        }
+        let routes = &self.egress.routes;
+        if !(routes.is_local(header.destination) || routes.is_broadcast(header.destination)) {
+            self.egress.ip.in_addr_errors += 1;
+            return;
+        }
         match self.udp.handle(header, &segment) {
             Delivery::Queued(id) => {
                 self.udp_counters.in_datagrams += 1;

@@ -1,1 +1,213 @@
+use super::{BindError, Delivery, EPHEMERAL, HEADER_LEN, QueueLimits, SocketId, Udp, write};
+use crate::proto::ipv4::{Header, protocol};
+use bytes::Bytes;
+use core::net::{Ipv4Addr, SocketAddrV4};
 
+const OURS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+const ALIAS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 7);
+const THEIRS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+
+fn at(address: Ipv4Addr, port: u16) -> SocketAddrV4 {
+    SocketAddrV4::new(address, port)
+}
+
+fn bind(udp: &mut Udp, local: SocketAddrV4) -> SocketId {
+    udp.bind(local, QueueLimits::default(), 0)
+        .expect("a free port")
+}
+
+fn datagram(source: SocketAddrV4, destination: SocketAddrV4, payload: &[u8]) -> (Header, Bytes) {
+    let mut bytes = vec![0xff; HEADER_LEN + payload.len()];
+    write(source, destination, payload, &mut bytes);
+    let header = Header::new(*source.ip(), *destination.ip(), protocol::UDP, bytes.len());
+    (header, bytes.into())
+}
+
+fn deliver(udp: &mut Udp, from: SocketAddrV4, to: SocketAddrV4, payload: &[u8]) -> Delivery {
+    let (header, bytes) = datagram(from, to, payload);
+    udp.handle(&header, &bytes)
+}
+
+#[test]
+fn rfc768_delivers_by_port() {
+    let mut udp = Udp::default();
+    let id = bind(&mut udp, at(Ipv4Addr::UNSPECIFIED, 53));
+    let from = at(THEIRS, 4000);
+    assert_eq!(
+        deliver(&mut udp, from, at(OURS, 53), b"hello"),
+        Delivery::Queued(id)
+    );
+    assert_eq!(
+        deliver(&mut udp, from, at(OURS, 54), b"hello"),
+        Delivery::NoPort
+    );
+    assert_eq!(
+        udp.peek(id).map(|datagram| datagram.payload.clone()),
+        Some("hello".into())
+    );
+    let received = udp.receive(id).expect("one datagram");
+    assert_eq!(
+        (received.source, received.destination),
+        (from, at(OURS, 53))
+    );
+    assert_eq!(received.payload, "hello");
+    assert_eq!(udp.receive(id), None);
+}
+
+#[test]
+fn rfc768_checksum_is_verified_unless_zero() {
+    let mut udp = Udp::default();
+    let id = bind(&mut udp, at(OURS, 53));
+    let (header, good) = datagram(at(THEIRS, 1), at(OURS, 53), &[5; 31]);
+    for octet in 0..good.len() {
+        let mut bad = good.to_vec();
+        bad[octet] ^= 0x40;
+        let delivery = udp.handle(&header, &bad.into());
+        assert!(
+            !matches!(delivery, Delivery::Queued(_)),
+            "octet {octet}: {delivery:?}"
+        );
+    }
+    let mut unchecked = good.to_vec();
+    unchecked[6..8].fill(0);
+    assert_eq!(udp.handle(&header, &unchecked.into()), Delivery::Queued(id));
+}
+
+#[test]
+fn rfc768_a_sum_of_zero_is_sent_as_ones() {
+    // A payload of one word that makes the sum come out as zero.
+    let (source, destination) = (at(THEIRS, 1), at(OURS, 53));
+    let sum_of = |payload: &[u8]| {
+        let (_, bytes) = datagram(source, destination, payload);
+        u16::from_be_bytes([bytes[6], bytes[7]])
+    };
+    let sum = sum_of(&[0, 0]);
+    assert_eq!(sum_of(&sum.to_be_bytes()), 0xffff);
+}
+
+#[test]
+fn lengths_that_lie_are_refused() {
+    let mut udp = Udp::default();
+    bind(&mut udp, at(OURS, 53));
+    let (header, good) = datagram(at(THEIRS, 1), at(OURS, 53), &[5; 8]);
+    for length in [0u16, 7, 17, 0xffff] {
+        let mut bad = good.to_vec();
+        bad[4..6].copy_from_slice(&length.to_be_bytes());
+        let delivery = udp.handle(&header, &bad.into());
+        assert_eq!(
+            delivery,
+            Delivery::Malformed { checksum: false },
+            "length {length}"
+        );
+    }
+    for len in 0..HEADER_LEN {
+        let delivery = udp.handle(&header, &good.slice(..len));
+        assert_eq!(delivery, Delivery::Malformed { checksum: false });
+    }
+}
+
+#[test]
+fn queues_are_bounded_by_count_and_octets() {
+    let mut udp = Udp::default();
+    let limits = QueueLimits {
+        datagrams: 3,
+        octets: 1000,
+    };
+    let few = udp.bind(at(OURS, 1), limits, 0).expect("free");
+    let from = at(THEIRS, 9);
+    for _ in 0..3 {
+        assert_eq!(
+            deliver(&mut udp, from, at(OURS, 1), &[0; 10]),
+            Delivery::Queued(few)
+        );
+    }
+    assert_eq!(
+        deliver(&mut udp, from, at(OURS, 1), &[0; 10]),
+        Delivery::QueueFull
+    );
+    udp.receive(few);
+    assert_eq!(
+        deliver(&mut udp, from, at(OURS, 1), &[0; 981]),
+        Delivery::QueueFull
+    );
+    assert_eq!(
+        deliver(&mut udp, from, at(OURS, 1), &[0; 980]),
+        Delivery::Queued(few)
+    );
+}
+
+#[test]
+fn binding_the_same_twice_is_an_error() {
+    let mut udp = Udp::default();
+    let limits = QueueLimits::default();
+    let id = bind(&mut udp, at(OURS, 53));
+    assert_eq!(udp.bind(at(OURS, 53), limits, 0), Err(BindError::AddrInUse));
+    assert_eq!(
+        udp.bind(at(Ipv4Addr::UNSPECIFIED, 53), limits, 0),
+        Err(BindError::AddrInUse)
+    );
+    let alias = bind(&mut udp, at(ALIAS, 53));
+    assert_eq!(
+        deliver(&mut udp, at(THEIRS, 1), at(ALIAS, 53), b"x"),
+        Delivery::Queued(alias)
+    );
+    udp.close(id);
+    bind(&mut udp, at(OURS, 53));
+}
+
+#[test]
+fn rfc6056_ephemeral_ports_are_in_range_distinct_and_run_out() {
+    let mut udp = Udp::default();
+    let mut ports = std::collections::HashSet::new();
+    for n in 0..100u32 {
+        let id = udp.bind(
+            at(OURS, 0),
+            QueueLimits::default(),
+            n.wrapping_mul(0x9e37_79b9),
+        );
+        let port = udp.local(id.expect("free")).expect("open").port();
+        assert!(EPHEMERAL.contains(&port));
+        assert!(ports.insert(port), "port {port} given twice");
+    }
+    for n in 0..EPHEMERAL.len() as u32 {
+        if udp.sockets.len() == EPHEMERAL.len() {
+            break;
+        }
+        let _ = udp.bind(at(OURS, 0), QueueLimits::default(), n);
+    }
+    while udp.sockets.len() < EPHEMERAL.len() {
+        udp.bind(at(OURS, 0), QueueLimits::default(), 0).expect("one is left");
+    }
+    assert_eq!(udp.sockets.len(), EPHEMERAL.len());
+    let full = udp.bind(at(OURS, 0), QueueLimits::default(), 5);
+    assert_eq!(full, Err(BindError::NoPortLeft));
+}
+
+#[test]
+fn rfc1122_section_4_1_3_3_port_unreachable_reaches_the_connected_socket() {
+    let mut udp = Udp::default();
+    let id = bind(&mut udp, at(Ipv4Addr::UNSPECIFIED, 5000));
+    let peer = at(THEIRS, 53);
+    assert_eq!(
+        udp.handle_unreachable(at(OURS, 5000), peer),
+        None,
+        "not connected"
+    );
+    udp.connect(id, peer);
+    assert_eq!(
+        udp.handle_unreachable(at(OURS, 5000), at(THEIRS, 54)),
+        None,
+        "another peer"
+    );
+    assert_eq!(udp.handle_unreachable(at(OURS, 5000), peer), Some(id));
+    assert!(udp.take_refused(id));
+    assert!(!udp.take_refused(id));
+    assert_eq!(
+        deliver(&mut udp, at(THEIRS, 54), at(OURS, 5000), b"x"),
+        Delivery::NoPort
+    );
+    assert_eq!(
+        deliver(&mut udp, peer, at(OURS, 5000), b"x"),
+        Delivery::Queued(id)
+    );
+}
