@@ -7,6 +7,8 @@ mod device;
 mod listener;
 mod pool;
 pub mod proto;
+#[cfg(feature = "dns")]
+mod resolver;
 mod runner;
 mod shared;
 mod stack;
@@ -15,6 +17,8 @@ mod udp_socket;
 
 pub use device::{FrameDevice, Timer};
 pub use listener::TcpListener;
+#[cfg(feature = "dns")]
+pub use resolver::Resolver;
 pub use runner::Runner;
 pub use stack::{Config, Stack};
 pub use stream::{ReadHalf, TcpStream, WriteHalf};

@@ -161,6 +161,42 @@ impl Stack {
         self.shared.with(|inner| inner.failed_frames())
     }
 
+    /// Asks the link's DHCP servers for an address, takes it with its router, and waits at most
+    /// `timeout` for it. The lease is extended in the background for as long as the stack runs.
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut` (the search goes on all the same), or what broke the device.
+    #[cfg(feature = "dhcp")]
+    pub async fn dhcp(&self, timeout: Duration) -> io::Result<proto::dhcp::Lease> {
+        self.shared.with(|inner| {
+            let now = inner.now();
+            inner.proto.start_dhcp(now);
+            inner.after_call();
+        });
+        let mut delay = std::pin::pin!(Delay::new(&self.shared, timeout));
+        std::future::poll_fn(|context| {
+            let bound = self.shared.with(|inner| {
+                inner.check()?;
+                let wanted = |event: &Event| matches!(event, Event::Lease(Some(_)));
+                Ok(inner.observe(context.waker(), wanted))
+            });
+            match bound {
+                Ok(Some(Event::Lease(Some(lease)))) => Poll::Ready(Ok(lease)),
+                Err(error) => Poll::Ready(Err(error)),
+                Ok(_) => delay.as_mut().poll(context).map(|()| Err(timed_out())),
+            }
+        })
+        .await
+    }
+
+    /// The DHCP lease that is held now.
+    #[cfg(feature = "dhcp")]
+    #[must_use]
+    pub fn lease(&self) -> Option<proto::dhcp::Lease> {
+        self.shared.with(|inner| inner.proto.lease().cloned())
+    }
+
     /// Is ready after `duration`, by the stack's timer.
     pub async fn sleep(&self, duration: Duration) {
         Delay::new(&self.shared, duration).await;

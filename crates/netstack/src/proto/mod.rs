@@ -3,7 +3,10 @@
 pub mod arp;
 pub mod checksum;
 pub mod counters;
+#[cfg(feature = "dhcp")]
 pub mod dhcp;
+#[cfg(feature = "dns")]
+pub mod dns;
 pub mod ethernet;
 pub mod icmp;
 pub mod ipv4;

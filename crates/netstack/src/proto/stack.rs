@@ -12,6 +12,7 @@
 //! [`LOOPBACK_BUDGET`] packets, and looks at each neighbour, address and reassembly once.
 
 mod addresses;
+#[cfg(feature = "dhcp")]
 mod dhcp;
 mod egress;
 mod icmp;
@@ -31,6 +32,7 @@ use std::collections::VecDeque;
 use super::Instant;
 use super::arp::Claim;
 use super::counters::{Arp, Icmp, Ip, Udp as UdpCounters};
+#[cfg(feature = "dhcp")]
 use super::dhcp::{Client, Lease};
 use super::ethernet::MacAddr;
 use super::icmp::RateLimit;
@@ -107,6 +109,7 @@ pub enum Event {
     AddressConflict(Ipv4Addr, MacAddr),
     /// The DHCP client got a lease, or another one, or lost it. The address and the default route
     /// are set already.
+    #[cfg(feature = "dhcp")]
     Lease(Option<Lease>),
     /// An echo reply came.
     EchoReply {
@@ -142,6 +145,7 @@ pub struct Counters {
 pub struct Stack {
     egress: Egress,
     claims: Vec<Claim>,
+    #[cfg(feature = "dhcp")]
     dhcp: Option<Client>,
     reassembly: Reassembly,
     icmp: Icmp,
@@ -180,6 +184,7 @@ impl Stack {
         Self {
             egress: Egress::new(config.mac, mtu, random.next_u32() as u16),
             claims: Vec::new(),
+            #[cfg(feature = "dhcp")]
             dhcp: None,
             reassembly: Reassembly::new(config.reassembly),
             icmp: Icmp::default(),
@@ -203,6 +208,11 @@ impl Stack {
     #[must_use]
     pub fn mtu(&self) -> usize {
         self.egress.link_mtu
+    }
+
+    /// A number that others cannot foretell.
+    pub fn random_u16(&mut self) -> u16 {
+        (self.random.next_u64() >> 48) as u16
     }
 
     /// The counters as they are now.
@@ -262,6 +272,7 @@ impl Stack {
         }
         self.egress.poll_arp(now, out);
         self.report_undeliverable(now);
+        #[cfg(feature = "dhcp")]
         self.poll_dhcp(now, out);
         self.poll_claims(now, out);
         self.poll_reassembly(now, out);
@@ -274,7 +285,10 @@ impl Stack {
             return Some(now);
         }
         let claims = self.claims.iter().filter_map(|claim| claim.poll_at(now));
+        #[cfg(feature = "dhcp")]
         let dhcp = self.dhcp.as_ref().map(|client| client.poll_at(now));
+        #[cfg(not(feature = "dhcp"))]
+        let dhcp = None;
         [
             self.tcp.next_timeout(),
             dhcp,

@@ -90,6 +90,7 @@ impl Stack {
     }
 
     fn check_claims(&mut self, now: Instant, packet: &Packet) {
+        #[cfg(feature = "dhcp")]
         let mut conflicts = Vec::new();
         for index in 0..self.claims.len() {
             let claim = &mut self.claims[index];
@@ -98,6 +99,7 @@ impl Stack {
                 Some(ClaimEvent::Conflict(mac)) => {
                     self.egress.arp_counters.conflicts += 1;
                     self.push_event(Event::AddressConflict(address, mac));
+                    #[cfg(feature = "dhcp")]
                     conflicts.push(address);
                 }
                 Some(ClaimEvent::Refused(mac)) => {
@@ -107,6 +109,7 @@ impl Stack {
                 Some(ClaimEvent::Granted) | None => {}
             }
         }
+        #[cfg(feature = "dhcp")]
         for address in conflicts {
             self.dhcp_conflict(now, address);
         }

@@ -220,6 +220,7 @@ impl Egress {
 
     /// Sends an IPv4 packet to all stations before we have an address, from 0.0.0.0 (RFC 2131
     /// §4.1).
+    #[cfg(feature = "dhcp")]
     pub(crate) fn broadcast_unconfigured(
         &mut self,
         now: Instant,

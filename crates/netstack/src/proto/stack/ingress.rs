@@ -88,7 +88,9 @@ impl Stack {
             From::Broadcast if unicast => None,
             From::Link | From::Broadcast => {
                 let many = routes.is_broadcast(header.destination);
-                (many || self.accepts_unconfigured(header)).then_some(true)
+                #[cfg(feature = "dhcp")]
+                let many = many || self.accepts_unconfigured(header);
+                many.then_some(true)
             }
         }
     }
@@ -176,6 +178,7 @@ impl Stack {
     ) {
         self.egress.ip.in_delivers += 1;
         let segment = packet.slice(header.header_len..);
+        #[cfg(feature = "dhcp")]
         if self.deliver_dhcp(now, &segment) {
             self.udp_counters.in_datagrams += 1;
             return;

@@ -176,7 +176,8 @@ fn rfc6056_ephemeral_ports_are_in_range_distinct_and_run_out() {
         let _ = udp.bind(at(OURS, 0), QueueLimits::default(), n);
     }
     while udp.sockets.len() < EPHEMERAL.len() {
-        udp.bind(at(OURS, 0), QueueLimits::default(), 0).expect("one is left");
+        udp.bind(at(OURS, 0), QueueLimits::default(), 0)
+            .expect("one is left");
     }
     assert_eq!(udp.sockets.len(), EPHEMERAL.len());
     let full = udp.bind(at(OURS, 0), QueueLimits::default(), 5);

@@ -1,0 +1,182 @@
+//! The DNS resolver: questions over UDP, over TCP when an answer does not fit.
+
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::Ipv4Addr;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use crate::delay::Delay;
+use crate::proto::dns::{self, Answer, Cache, Cached};
+use crate::stack::{Stack, invalid, timed_out};
+use crate::stream::TcpStream;
+use crate::udp_socket::UdpSocket;
+
+/// Names remembered.
+const CACHE: usize = 512;
+/// Rounds through all servers, with [`PATIENCE`] for each question, doubled each round.
+const ROUNDS: u32 = 3;
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Names asked for in one look-up, when answers name others.
+const MAX_ALIASES: usize = 8;
+
+/// Finds the IPv4 addresses of names.
+///
+/// ```no_run
+/// # async fn example(stack: netstack::Stack) -> std::io::Result<()> {
+/// let resolver = netstack::Resolver::new(&stack, [[10, 0, 0, 1].into()]);
+/// for address in resolver.lookup("example.org").await? {
+///     println!("{address}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct Resolver {
+    stack: Stack,
+    servers: Vec<Ipv4Addr>,
+    cache: RefCell<Cache>,
+}
+
+impl Resolver {
+    /// A resolver that asks `servers`, the first one first.
+    pub fn new(stack: &Stack, servers: impl IntoIterator<Item = Ipv4Addr>) -> Self {
+        Self {
+            stack: stack.clone(),
+            servers: servers.into_iter().collect(),
+            cache: RefCell::new(Cache::new(CACHE)),
+        }
+    }
+
+    /// The addresses of `name`, which may be an address written out.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is no such name or it has no IPv4 address, `TimedOut` if no server
+    /// answered, `InvalidInput` if `name` is none, `Other` if the servers answered with failures.
+    pub async fn lookup(&self, name: &str) -> io::Result<Vec<Ipv4Addr>> {
+        if let Ok(address) = name.parse() {
+            return Ok(vec![address]);
+        }
+        // RFC 6761 §6.3.
+        if name.trim_end_matches('.').eq_ignore_ascii_case("localhost") {
+            return Ok(vec![Ipv4Addr::LOCALHOST]);
+        }
+        let mut current = name.to_owned();
+        for _ in 0..MAX_ALIASES {
+            let now = self.stack.shared.with(|inner| inner.now());
+            if let Some(cached) = self.cache.borrow().get(now, &current) {
+                return found(name, cached.clone());
+            }
+            let (cached, ttl) = match self.ask_all(&current).await? {
+                Answer::Addresses(addresses, ttl) => (Cached::Addresses(addresses), ttl),
+                Answer::None(ttl) => (Cached::None, ttl),
+                Answer::Alias(target) => {
+                    current = target;
+                    continue;
+                }
+                Answer::Truncated | Answer::Failed => break,
+            };
+            let mut cache = self.cache.borrow_mut();
+            cache.insert(now, &current, cached.clone(), ttl);
+            return found(name, cached);
+        }
+        Err(io::Error::other(format!(
+            "{name}: the DNS servers could not answer"
+        )))
+    }
+
+    /// Asks one server after the other until one answers.
+    async fn ask_all(&self, name: &str) -> io::Result<Answer> {
+        let mut last = Err(timed_out());
+        for round in 0..ROUNDS {
+            let patience = PATIENCE * (1 << round);
+            for server in &self.servers {
+                match self.within(patience, self.ask(*server, name)).await {
+                    Ok(Answer::Failed) => last = Ok(Answer::Failed),
+                    Ok(answer) => return Ok(answer),
+                    Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Err(error),
+                    Err(error) => last = last.or(Err(error)),
+                }
+            }
+            if matches!(last, Ok(Answer::Failed)) {
+                break;
+            }
+        }
+        last
+    }
+
+    async fn ask(&self, server: Ipv4Addr, name: &str) -> io::Result<Answer> {
+        // A port and an identifier that cannot be guessed (RFC 5452 §9.2).
+        let id = self.stack.shared.with(|inner| inner.proto.random_u16());
+        let question = dns::question(id, name).map_err(|error| invalid(error.to_string()))?;
+        let socket = UdpSocket::bind(&self.stack, (Ipv4Addr::UNSPECIFIED, 0))?;
+        socket.connect((server, dns::PORT))?;
+        socket.send(&question)?;
+        loop {
+            let (payload, _) = socket.receive().await?;
+            match dns::answer(id, name, &payload) {
+                Some(Answer::Truncated) => break,
+                Some(answer) => return Ok(answer),
+                None => {}
+            }
+        }
+        self.ask_by_tcp(server, name, id, &question).await
+    }
+
+    async fn ask_by_tcp(
+        &self,
+        server: Ipv4Addr,
+        name: &str,
+        id: u16,
+        question: &[u8],
+    ) -> io::Result<Answer> {
+        let stream = TcpStream::connect(&self.stack, (server, dns::PORT)).await?;
+        // RFC 1035 §4.2.2: a length of two octets goes before each message.
+        let length = u16::try_from(question.len()).map_err(io::Error::other)?;
+        stream
+            .write_all(&[&length.to_be_bytes(), question].concat())
+            .await?;
+        let mut length = [0; 2];
+        read_exact(&stream, &mut length).await?;
+        let mut message = vec![0; u16::from_be_bytes(length).into()];
+        read_exact(&stream, &mut message).await?;
+        Ok(dns::answer(id, name, &message).unwrap_or(Answer::Failed))
+    }
+
+    async fn within<T>(
+        &self,
+        patience: Duration,
+        work: impl Future<Output = io::Result<T>>,
+    ) -> io::Result<T> {
+        let mut work = pin!(work);
+        let mut delay = pin!(Delay::new(&self.stack.shared, patience));
+        poll_fn(|context| match work.as_mut().poll(context) {
+            Poll::Pending => delay.as_mut().poll(context).map(|()| Err(timed_out())),
+            ready => ready,
+        })
+        .await
+    }
+}
+
+fn found(name: &str, cached: Cached) -> io::Result<Vec<Ipv4Addr>> {
+    match cached {
+        Cached::Addresses(addresses) => Ok(addresses),
+        Cached::None => {
+            let text = format!("{name}: no such name, or no IPv4 address");
+            Err(io::Error::new(io::ErrorKind::NotFound, text))
+        }
+    }
+}
+
+async fn read_exact(stream: &TcpStream, mut buffer: &mut [u8]) -> io::Result<()> {
+    while !buffer.is_empty() {
+        let len = stream.read(buffer).await?;
+        if len == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        buffer = &mut buffer[len..];
+    }
+    Ok(())
+}
