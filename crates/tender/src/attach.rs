@@ -110,18 +110,17 @@ impl Devices {
         for (handle, entry) in manifest.entries().enumerate() {
             // The file may hold properties of its own; those count for nothing.
             let entry = entry.detached();
-            let entry = match (
-                entry.is_reserved(),
-                devices.attach_entry(handle, entry, options)?,
-            ) {
-                (true, _) => entry,
-                (false, Some(attached)) => attached,
-                (false, None) => {
-                    missing.push(wanted_option(&entry));
-                    entry
-                }
+            // A guest finds the first device of a name: a second one would never be used.
+            let repeated = is_repeated(manifest, handle, &entry);
+            let attached = if repeated {
+                None
+            } else {
+                devices.attach_entry(handle, entry, options)?
             };
-            devices.entries.push(entry);
+            if attached.is_none() && !entry.is_reserved() {
+                missing.push(wanted_option(&entry, repeated));
+            }
+            devices.entries.push(attached.unwrap_or(entry));
         }
         if missing.is_empty() {
             Ok(devices)
@@ -269,10 +268,21 @@ fn declared(manifest: &Manifest<'_>) -> String {
     }
 }
 
+/// Whether a device of the same name and type stands before this one.
+fn is_repeated(manifest: &Manifest<'_>, handle: usize, entry: &Entry) -> bool {
+    let (Some(name), Some(device_type)) = (entry.name(), entry.device_type()) else {
+        return false;
+    };
+    manifest
+        .find(name, device_type)
+        .is_some_and(|(first, _)| first != handle)
+}
+
 /// The option that attaches a device, for a message.
-fn wanted_option(entry: &Entry) -> String {
+fn wanted_option(entry: &Entry, repeated: bool) -> String {
     let name = entry.name_bytes().escape_ascii();
     match entry.device_type() {
+        _ if repeated => format!("{name} (declared twice)"),
         Some(DeviceType::NetBasic) => format!("--net:{name}=IFACE (NET_BASIC)"),
         Some(DeviceType::BlockBasic) => format!("--block:{name}=PATH (BLOCK_BASIC)"),
         None => format!(

@@ -44,8 +44,11 @@ pub(super) enum Fault {
     NoMemory { address: u64, rip: u64 },
     #[error("guest executed HLT: expected hypercall HALT, rip={rip:#x}")]
     Hlt { rip: u64 },
-    #[error("guest triple-faulted, rip={rip:#x}")]
-    Shutdown { rip: u64 },
+    /// Some processors reset the registers on the way, so there is no telling where.
+    #[error(
+        "guest triple-faulted: expected an interrupt descriptor table that handles its exceptions"
+    )]
+    Shutdown,
     #[error(
         "virtual processor stopped for reason {reason} that no guest should give, rip={rip:#x}"
     )]

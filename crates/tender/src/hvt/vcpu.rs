@@ -11,7 +11,6 @@ enum Stop {
     Translation,
     NoMemory(u64),
     Hlt,
-    Shutdown,
     Other(u32),
 }
 
@@ -37,7 +36,7 @@ pub(super) fn run(vcpu: &mut VcpuFd, hypercalls: &mut Hypercalls<'_>) -> Result<
             }
             Ok(VcpuExit::MemoryFault { .. }) => Stop::Translation,
             Ok(VcpuExit::Hlt) => Stop::Hlt,
-            Ok(VcpuExit::Shutdown) => Stop::Shutdown,
+            Ok(VcpuExit::Shutdown) => Stop::Fault(Fault::Shutdown),
             Ok(VcpuExit::Intr) => continue,
             Ok(_) => Stop::Other(vcpu.get_kvm_run().exit_reason),
             Err(error) => match error.errno() {
@@ -71,7 +70,6 @@ fn explain(vcpu: &VcpuFd, stop: Stop) -> Fault {
         Stop::Translation => Fault::Translation { rip },
         Stop::NoMemory(address) => Fault::NoMemory { address, rip },
         Stop::Hlt => Fault::Hlt { rip },
-        Stop::Shutdown => Fault::Shutdown { rip },
         Stop::Other(reason) => Fault::Exit { reason, rip },
     }
 }

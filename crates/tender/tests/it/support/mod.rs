@@ -1,0 +1,9 @@
+//! What the tests share.
+
+mod code;
+mod guest;
+mod run;
+
+pub(crate) use code::{Code, Reg};
+pub(crate) use guest::{DATA, Guest, TEXT};
+pub(crate) use run::{Ended, Scratch, Tender, run_hvt};

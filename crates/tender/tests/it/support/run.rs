@@ -1,0 +1,132 @@
+//! Running the tenders.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A folder of its own for a test's files, removed at the test's end.
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{count}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// A file of `len` bytes, all of them `fill`.
+    pub(crate) fn image(&self, name: &str, len: usize, fill: u8) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, vec![fill; len]).unwrap();
+        path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// How a tender ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// Exit status, unless a signal ended it.
+    pub(crate) code: Option<i32>,
+    /// That signal.
+    pub(crate) signal: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ended {
+    fn new(output: &Output) -> Self {
+        Self {
+            code: output.status.code(),
+            signal: output.status.signal(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Checks that the tender itself gave up, with one line (and the usage if `usage`) that holds `what`.
+    #[track_caller]
+    pub(crate) fn refused(&self, tender: Tender, what: &str, usage: bool) {
+        assert_eq!(self.code, Some(1), "{self:?}");
+        let mut lines = self.stderr.lines();
+        let first = lines.next().unwrap_or_default();
+        assert!(
+            first.starts_with(&format!("{}: ", tender.name())),
+            "{self:?}"
+        );
+        assert!(first.contains(what), "expected {what:?} in {first:?}");
+        let next = lines.next().unwrap_or_default();
+        assert_eq!(next.starts_with("usage: "), usage, "{self:?}");
+        assert!(usage || next.is_empty(), "one line expected: {self:?}");
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Tender {
+    Spt,
+    Hvt,
+}
+
+impl Tender {
+    pub(crate) const BOTH: [Self; 2] = [Self::Spt, Self::Hvt];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Spt => "solo5-spt",
+            Self::Hvt => "solo5-hvt",
+        }
+    }
+
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::Spt => env!("CARGO_BIN_EXE_solo5-spt"),
+            Self::Hvt => env!("CARGO_BIN_EXE_solo5-hvt"),
+        }
+    }
+
+    pub(crate) fn run<I: AsRef<OsStr>>(self, args: impl IntoIterator<Item = I>) -> Ended {
+        Ended::new(
+            &Command::new(self.path())
+                .args(args)
+                .stdin(Stdio::null())
+                .output()
+                .unwrap(),
+        )
+    }
+}
+
+/// Runs a guest under solo5-hvt: with KVM, or in an emulated machine by the workspace's script.
+pub(crate) fn run_hvt<I: AsRef<OsStr>>(
+    kernel: &Path,
+    options: impl IntoIterator<Item = I>,
+    args: &[&str],
+) -> Ended {
+    // One emulated machine at a time is enough for the processors.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ci/hvt");
+    let mut command = Command::new(script);
+    command
+        .env("SOLO5_HVT", Tender::Hvt.path())
+        .arg(kernel)
+        .args(options)
+        .arg("--")
+        .args(args);
+    Ended::new(&command.stdin(Stdio::null()).output().unwrap())
+}
