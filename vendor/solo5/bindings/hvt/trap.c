@@ -106,5 +106,6 @@ static NORETURN void trap_report(const struct trap_frame *frame)
             frame->rflags);
     if (frame->vector == 14)
         log_line(LOG_INFO, "Solo5: trap: cr2=0x%lx", cr2);
-    abort_at(__FILE_NAME__, __LINE__, &cookie, "Fatal trap");
+    abort_at(__FILE_NAME__, __LINE__, &cookie, "Fatal trap: %s at 0x%lx",
+            trap_name(frame->vector), frame->rip);
 }
