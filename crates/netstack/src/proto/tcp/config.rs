@@ -43,8 +43,10 @@ pub struct Config {
     /// How long a connection that nobody holds any more may stay in FIN-WAIT-2, and how long it may
     /// go unanswered by its peer while it still has data to deliver.
     pub orphan_timeout: Duration,
-    /// Challenge ACKs (RFC 5961 §10) and resets in each second, at most.
+    /// Challenge ACKs in each second, at most (RFC 5961 §10).
     pub challenge_acks_per_second: u32,
+    /// Resets in each second, at most, that answer segments which belong to no connection.
+    pub resets_per_second: u32,
     /// Whether SYN cookies answer SYNs that find the backlog full. Without them such SYNs are
     /// dropped.
     pub syn_cookies: bool,
@@ -70,6 +72,7 @@ impl Default for Config {
             retries: 15,
             orphan_timeout: Duration::from_secs(60),
             challenge_acks_per_second: 100,
+            resets_per_second: 1000,
             syn_cookies: true,
             ephemeral_ports: (32_768, 60_999),
             congestion: congestion::cubic,

@@ -1,247 +1,325 @@
-//! The engine.
+//! The engine: what connects segments, timers and transmission with connections.
 
-use core::net::{Ipv4Addr, SocketAddrV4};
-use core::task::Poll;
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::{
-    Config, ConnectionId, Counters, Error, Event, IcmpError, IpMeta, KeepAlive, Linger, ListenerId,
-    Options, Status, TxSink,
-};
+use super::config::Config;
+use super::counters::Counters;
+use super::demux::Connections;
+use super::interface::{ConnectionId, Event, IpMeta, ListenerId, Readiness, State, TxSink};
+use super::listeners::Listeners;
+use super::output::Turn;
+use super::segment::{ParseError, Segment};
+use super::segment_arrives::TimeWaits;
+use super::shared::Shared;
+use super::tcb::Owner;
+use super::timers::Timers;
 use crate::proto::Instant;
+
+/// Segments that a connection sends before another has its turn.
+const SHARE: usize = 16;
 
 /// All TCP listeners and connections of a stack.
 #[derive(Debug)]
 pub struct Tcp {
-    config: Config,
-    counters: Counters,
+    pub(super) shared: Shared,
+    pub(super) connections: Connections,
+    pub(super) listeners: Listeners,
+    pub(super) time_waits: TimeWaits,
+    timers: Timers,
+    /// Connections that may have something to send, each once.
+    transmit: VecDeque<ConnectionId>,
+    /// Connections and listeners with events, each once.
+    events: VecDeque<Source>,
+    pub(super) port_counter: u32,
 }
 
-#[allow(unused_variables, clippy::unused_self)] // The interface first: bodies follow.
+/// Where an event comes from.
+#[derive(Clone, Copy, Debug)]
+enum Source {
+    Connection(ConnectionId),
+    Listener(ListenerId),
+}
+
 impl Tcp {
     /// An engine without connections. `seed` must be secret and different at each start: initial
     /// sequence numbers, ports, SYN cookies and hash keys come from it.
     #[must_use]
     pub fn new(config: Config, seed: [u8; 32]) -> Self {
+        let mut shared = Shared::new(config, seed);
+        let port_counter = shared.secrets.random() as u32;
         Self {
-            config,
-            counters: Counters::default(),
+            connections: Connections::new(shared.secrets.table()),
+            listeners: Listeners::default(),
+            time_waits: TimeWaits::new(shared.secrets.table()),
+            timers: Timers::default(),
+            transmit: VecDeque::new(),
+            events: VecDeque::new(),
+            port_counter,
+            shared,
         }
     }
 
     /// The settings.
     #[must_use]
     pub fn config(&self) -> &Config {
-        &self.config
+        &self.shared.config
     }
 
     /// What was counted so far.
     #[must_use]
     pub fn counters(&self) -> &Counters {
-        &self.counters
+        &self.shared.counters
+    }
+
+    /// Connections that take memory, half-open ones included, and those in TIME-WAIT.
+    #[must_use]
+    pub fn connection_counts(&self) -> (usize, usize) {
+        (self.connections.len(), self.time_waits.len())
+    }
+
+    /// Octets of [`Config::memory`] that are in use.
+    #[must_use]
+    pub fn memory_used(&self) -> usize {
+        self.shared.memory.used()
     }
 
     /// A segment has arrived: the TCP header and all that follows it. The payload is not copied but
     /// kept as a slice of `segment`.
-    pub fn handle_segment(&mut self, now: Instant, ip: &IpMeta, segment: Bytes) {}
-
-    /// An ICMP error has arrived that quotes a datagram of ours: `quoted` is what it holds of that
-    /// datagram's TCP header (at least eight octets, otherwise it is ignored).
-    pub fn handle_icmp(
-        &mut self,
-        now: Instant,
-        source: Ipv4Addr,
-        destination: Ipv4Addr,
-        quoted: &[u8],
-        error: IcmpError,
-    ) {
+    pub fn handle_segment(&mut self, now: Instant, ip: &IpMeta, segment: Bytes) {
+        self.shared.counters.in_segs += 1;
+        let segment = match Segment::parse(ip, segment) {
+            Ok(segment) => segment,
+            Err(error) => {
+                self.shared.counters.in_errs += 1;
+                self.shared.counters.in_csum_errors += u64::from(error == ParseError::Checksum);
+                return;
+            }
+        };
+        if let Some(index) = self.connections.find(&segment.tuple) {
+            if let Some(tcb) = self.connections.at(index) {
+                if tcb.state == State::SynSent {
+                    tcb.arrives_syn_sent(now, segment, &mut self.shared);
+                } else {
+                    tcb.arrives_synchronized(now, segment, &mut self.shared);
+                }
+            }
+            self.settle_at(now, index);
+        } else if let Some(record) = self.time_waits.get(&segment.tuple).copied() {
+            self.arrives_time_wait(now, record, segment);
+        } else {
+            self.arrives_listen(now, segment, None);
+        }
     }
 
-    /// When [`Tcp::handle_timeout`] is to be called next; `None` when no timer runs.
+    /// When [`Tcp::handle_timeout`] is to be called next; `None` when no timer runs. It may be earlier
+    /// than anything is due: calling then does no harm.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
-        None
+        match (self.timers.next(), self.time_waits.next_end()) {
+            (Some(timer), Some(end)) => Some(timer.min(end)),
+            (timer, end) => timer.or(end),
+        }
     }
 
-    /// Runs the timers that have expired.
-    pub fn handle_timeout(&mut self, now: Instant) {}
+    /// Runs the timers that have expired: at most one for each connection.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.time_waits.expire(now);
+        for _ in 0..self.connections.len() {
+            let Some(index) = self.timers.pop(now) else {
+                break;
+            };
+            if let Some(tcb) = self.connections.at(index) {
+                if tcb.deadlines.first() > now && tcb.deadlines.first() != Instant::FAR_FUTURE {
+                    // The deadline had moved: nothing is due yet.
+                    self.timers.set(index, tcb.deadlines.first());
+                    continue;
+                }
+                tcb.on_timers(now, &mut self.shared);
+            }
+            self.settle_at(now, index);
+        }
+    }
 
     /// Writes what is to be sent to `sink`, at most `budget` segments, taking turns among the
     /// connections that have something. Returns how many it wrote.
     pub fn poll_transmit(&mut self, now: Instant, sink: &mut impl TxSink, budget: usize) -> usize {
-        0
+        let mut sent = 0;
+        while sent < budget
+            && let Some(reply) = self.shared.replies.front()
+        {
+            let Some(buffer) = sink.reserve(&reply.meta()) else {
+                return sent;
+            };
+            reply.header.write(buffer, |sum, _| sum);
+            sink.commit();
+            self.shared.counters.out_segs += 1;
+            self.shared.replies.pop_front();
+            sent += 1;
+        }
+        while sent < budget
+            && let Some(id) = self.transmit.pop_front()
+        {
+            let Ok(tcb) = self.connections.get_mut(id) else {
+                continue;
+            };
+            tcb.transmit = false;
+            let turn = tcb.transmit(
+                now,
+                &mut self.shared,
+                sink,
+                SHARE.min(budget - sent),
+                &mut sent,
+            );
+            self.timers.set(id.index, tcb.deadlines.first());
+            match turn {
+                Turn::Done => tcb.in_transmit = false,
+                Turn::More => self.transmit.push_back(id),
+                Turn::Blocked => {
+                    self.transmit.push_front(id);
+                    break;
+                }
+            }
+        }
+        sent
     }
 
-    /// Whether [`Tcp::poll_transmit`] has something to send now.
+    /// Whether [`Tcp::poll_transmit`] may have something to send now.
     #[must_use]
     pub fn wants_transmit(&self) -> bool {
-        false
+        !self.transmit.is_empty() || !self.shared.replies.is_empty()
     }
 
     /// The next event, if any.
     pub fn poll_event(&mut self) -> Option<Event> {
+        while let Some(source) = self.events.pop_front() {
+            match source {
+                Source::Listener(id) => {
+                    let Ok(listener) = self.listeners.get_mut(id) else {
+                        continue;
+                    };
+                    listener.in_events = false;
+                    if !listener.waiting.is_empty() {
+                        return Some(Event::Acceptable(id));
+                    }
+                }
+                Source::Connection(id) => {
+                    let Ok(tcb) = self.connections.get_mut(id) else {
+                        continue;
+                    };
+                    tcb.in_events = false;
+                    let events = core::mem::take(&mut tcb.events);
+                    if !events.is_empty() {
+                        return Some(Event::Connection(id, events));
+                    }
+                }
+            }
+        }
         None
     }
 
-    /// OPEN, passive (RFC 9293 §3.10.1). An unspecified address listens on all; port 0 takes a free
-    /// one. `backlog` bounds the connections that are half-open, and those that wait for `accept`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::AddrInUse`] when there is a listener on the address already.
-    pub fn listen(
-        &mut self,
-        local: SocketAddrV4,
-        backlog: usize,
-        options: Options,
-    ) -> Result<ListenerId, Error> {
-        Err(Error::AddrInUse(local))
+    /// Puts a connection into the lists that it belongs to after something has happened to it.
+    #[inline]
+    pub(super) fn settle(&mut self, index: u32) {
+        self.settle_at(Instant::default(), index);
     }
 
-    /// The address that a listener was bound to.
-    pub fn listener_address(&self, listener: ListenerId) -> Result<SocketAddrV4, Error> {
-        Err(Error::Released)
+    /// As [`Tcp::settle`], where the connection may enter TIME-WAIT `now`.
+    #[inline]
+    pub(super) fn settle_at(&mut self, now: Instant, index: u32) {
+        let Some(tcb) = self.connections.at(index) else {
+            return;
+        };
+        if tcb.owner == Owner::User {
+            if !tcb.events.is_empty() && !tcb.in_events {
+                tcb.in_events = true;
+                self.events.push_back(Source::Connection(tcb.id));
+            }
+        } else if let Owner::HalfOpen(listener) = tcb.owner
+            && tcb.state != State::SynReceived
+        {
+            self.promote(index, listener);
+        }
+        let Some(tcb) = self.connections.at(index) else {
+            return;
+        };
+        if tcb.transmit && !tcb.in_transmit {
+            tcb.in_transmit = true;
+            self.transmit.push_back(tcb.id);
+        }
+        self.timers.set(index, tcb.deadlines.first());
+        if matches!(tcb.state, State::TimeWait | State::Closed) {
+            self.finish(now, index);
+        }
     }
 
-    /// Takes an established connection from a listener, if one waits.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Released`].
-    pub fn accept(&mut self, listener: ListenerId) -> Result<Option<ConnectionId>, Error> {
-        Err(Error::Released)
+    /// A half-open connection is established, or has failed.
+    fn promote(&mut self, index: u32, id: ListenerId) {
+        let Some(tcb) = self.connections.at(index) else {
+            return;
+        };
+        let Ok(listener) = self.listeners.get_mut(id) else {
+            return;
+        };
+        listener.half_open = listener.half_open.saturating_sub(1);
+        if tcb.state == State::Closed {
+            tcb.owner = Owner::Nobody;
+            return;
+        }
+        tcb.owner = Owner::Waiting(id);
+        listener.waiting.push_back(tcb.id);
+        if !listener.in_events {
+            listener.in_events = true;
+            self.events.push_back(Source::Listener(id));
+        }
     }
 
-    /// Ends a listener; connections that were not accepted are reset.
-    pub fn close_listener(&mut self, now: Instant, listener: ListenerId) {}
-
-    /// OPEN, active (RFC 9293 §3.10.1). Port 0 of `local` takes an ephemeral one (RFC 6056).
-    ///
-    /// # Errors
-    ///
-    /// [`Error::AddrInUse`], [`Error::NoPort`], [`Error::OutOfMemory`], [`Error::InvalidInput`] for
-    /// an unspecified, broadcast or multicast address or a remote port of 0.
-    pub fn connect(
-        &mut self,
-        now: Instant,
-        local: SocketAddrV4,
-        remote: SocketAddrV4,
-        options: &Options,
-    ) -> Result<ConnectionId, Error> {
-        Err(Error::OutOfMemory)
+    /// A connection is in CLOSED or TIME-WAIT: its addresses are free, or kept in a small record, and
+    /// it goes unless a user holds it.
+    fn finish(&mut self, now: Instant, index: u32) {
+        let Some(tcb) = self.connections.at(index) else {
+            return;
+        };
+        if tcb.linked && tcb.state == State::TimeWait {
+            self.time_waits.insert(now, tcb, &mut self.shared);
+            if core::mem::take(&mut tcb.ack.now)
+                && let Some(record) = self.time_waits.get(&tcb.tuple).copied()
+            {
+                record.acknowledge(now, tcb.tuple, &mut self.shared);
+            }
+        }
+        self.timers.remove(index);
+        let keep = match tcb.owner {
+            Owner::User => true,
+            // It can still be accepted and read from when it was closed in order.
+            Owner::Waiting(_) => tcb.error.is_none(),
+            Owner::HalfOpen(_) | Owner::Nobody => false,
+        };
+        let (owner, id) = (tcb.owner, tcb.id);
+        self.connections.unlink(index);
+        if keep {
+            return;
+        }
+        if let Owner::Waiting(listener) = owner
+            && let Ok(listener) = self.listeners.get_mut(listener)
+        {
+            listener.waiting.retain(|waiting| *waiting != id);
+        }
+        if let Some(tcb) = self.connections.at(index) {
+            self.shared.memory.release(tcb.rcv.queue.clear());
+        }
+        self.connections.remove(index);
     }
 
-    /// SEND (RFC 9293 §3.10.2): queues a copy of as much of `data` as there is room for and returns
-    /// how much. Pending until [`Readiness::WRITABLE`](super::Readiness::WRITABLE) when there is none.
-    pub fn send(
-        &mut self,
-        now: Instant,
-        id: ConnectionId,
-        data: &[u8],
-    ) -> Poll<Result<usize, Error>> {
-        Poll::Ready(Err(Error::Released))
-    }
-
-    /// SEND without a copy: queues as much of `data` as there is room for, advances it by that and
-    /// returns how much.
-    pub fn send_bytes(
-        &mut self,
-        now: Instant,
-        id: ConnectionId,
-        data: &mut Bytes,
-    ) -> Poll<Result<usize, Error>> {
-        Poll::Ready(Err(Error::Released))
-    }
-
-    /// RECEIVE (RFC 9293 §3.10.3) into `buffer`: the number of octets copied, 0 at the end of the
-    /// stream. Pending until [`Readiness::READABLE`](super::Readiness::READABLE) when there is nothing.
-    pub fn receive(
-        &mut self,
-        now: Instant,
-        id: ConnectionId,
-        buffer: &mut [u8],
-    ) -> Poll<Result<usize, Error>> {
-        Poll::Ready(Err(Error::Released))
-    }
-
-    /// RECEIVE without a copy: the next chunk of at most `max` octets, empty at the end of the stream.
-    pub fn receive_bytes(
-        &mut self,
-        now: Instant,
-        id: ConnectionId,
-        max: usize,
-    ) -> Poll<Result<Bytes, Error>> {
-        Poll::Ready(Err(Error::Released))
-    }
-
-    /// Copies what [`Tcp::receive`] would return without taking it.
-    pub fn peek(&self, id: ConnectionId, buffer: &mut [u8]) -> Poll<Result<usize, Error>> {
-        Poll::Ready(Err(Error::Released))
-    }
-
-    /// CLOSE (RFC 9293 §3.10.4): no more will be sent after what is queued; receiving goes on.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotConnected`], [`Error::Released`] or what ended the connection.
-    pub fn shutdown(&mut self, now: Instant, id: ConnectionId) -> Result<(), Error> {
-        Err(Error::Released)
-    }
-
-    /// Ready once all that was sent, and the FIN if there was a shutdown, is acknowledged; pending
-    /// until [`Readiness::FLUSHED`](super::Readiness::FLUSHED).
-    pub fn poll_flushed(&mut self, id: ConnectionId) -> Poll<Result<(), Error>> {
-        Poll::Ready(Err(Error::Released))
-    }
-
-    /// ABORT (RFC 9293 §3.10.5): resets the connection. The handle stays valid.
-    pub fn abort(&mut self, now: Instant, id: ConnectionId) {}
-
-    /// Gives the handle back. What was sent is still delivered as [`Options::linger`] says; data
-    /// that was received and not read, or comes later, resets the connection (RFC 2525 §2.17).
-    pub fn release(&mut self, now: Instant, id: ConnectionId) {}
-
-    /// STATUS (RFC 9293 §3.10.6).
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Released`].
-    pub fn status(&self, id: ConnectionId) -> Result<Status, Error> {
-        Err(Error::Released)
-    }
-
-    /// Sets [`Options::nodelay`] of a connection.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Released`], as for all settings.
-    pub fn set_nodelay(&mut self, now: Instant, id: ConnectionId, on: bool) -> Result<(), Error> {
-        Err(Error::Released)
-    }
-
-    /// Sets [`Options::keep_alive`] of a connection.
-    pub fn set_keep_alive(
-        &mut self,
-        now: Instant,
-        id: ConnectionId,
-        on: Option<KeepAlive>,
-    ) -> Result<(), Error> {
-        Err(Error::Released)
-    }
-
-    /// Sets [`Options::user_timeout`] of a connection.
-    pub fn set_user_timeout(
-        &mut self,
-        now: Instant,
-        id: ConnectionId,
-        timeout: Option<core::time::Duration>,
-    ) -> Result<(), Error> {
-        Err(Error::Released)
-    }
-
-    /// Sets [`Options::linger`] of a connection.
-    pub fn set_linger(&mut self, id: ConnectionId, linger: Linger) -> Result<(), Error> {
-        Err(Error::Released)
+    /// Reports events to the user although the connection had them before it was the user's.
+    pub(super) fn announce(&mut self, id: ConnectionId) {
+        let Ok(tcb) = self.connections.get_mut(id) else {
+            return;
+        };
+        if tcb.rcv.queue.len() > 0 || tcb.rcv.fin.is_some() {
+            tcb.raise(Readiness::READABLE);
+        }
+        self.settle(id.index);
     }
 }

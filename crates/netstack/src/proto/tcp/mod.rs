@@ -11,10 +11,36 @@
 
 pub mod congestion;
 
+mod acknowledgment;
 mod config;
 mod counters;
+mod demux;
 mod engine;
+mod icmp;
 mod interface;
+mod isn;
+mod listeners;
+mod loss;
+mod options;
+mod output;
+mod ports;
+mod reassembly;
+mod receive_queue;
+mod reset;
+mod retransmission;
+mod rto;
+mod segment;
+mod segment_arrives;
+mod send_queue;
+mod seq;
+mod shared;
+mod status;
+mod syn_cookies;
+mod tcb;
+mod timeouts;
+mod timers;
+mod user_calls;
+mod window;
 
 pub use config::{Config, KeepAlive, Linger, Options};
 pub use counters::Counters;

@@ -1,0 +1,248 @@
+//! Loss detection and recovery: RACK-TLP (RFC 8985), NewReno for peers without SACK (RFC 6582) and
+//! the pace of a recovery (RFC 6937).
+
+use core::time::Duration;
+
+use super::retransmission::{RetransmissionQueue, Sent};
+use super::seq::Seq;
+use crate::proto::Instant;
+
+/// DupThresh of RFC 5681 and RFC 6675.
+pub(super) const DUP_THRESH: u32 = 3;
+/// RFC 8985 §6.2 step 4: recoveries for which a widened reordering window is kept.
+const REO_WND_PERSIST: u8 = 16;
+
+/// What the sender is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Recovery {
+    /// Nothing is known to be lost.
+    #[default]
+    Open,
+    /// Fast recovery (RFC 5681 §3.2, RFC 6675 §5).
+    Fast,
+    /// After a time-out, until all that was in flight then is acknowledged.
+    Timeout,
+}
+
+/// State of loss detection and recovery of a connection.
+#[derive(Clone, Debug)]
+pub(super) struct Loss {
+    pub(super) recovery: Recovery,
+    /// RecoveryPoint of RFC 6675, `recover` of RFC 6582: SND.NXT when recovery began.
+    pub(super) point: Seq,
+    /// Our timestamp of the first retransmission of this recovery: an echo of an older one tells
+    /// that it was not needed (RFC 3522).
+    pub(super) first_retransmission: Option<u32>,
+    /// RFC 6937: octets delivered and sent since recovery began, and in flight when it did.
+    prr_delivered: u32,
+    prr_out: u32,
+    recover_fs: u32,
+    /// Octets that fast recovery may send now.
+    pub(super) budget: u32,
+    /// Duplicate acknowledgements in a row, and the octets that they say have left the network: for
+    /// peers without SACK.
+    pub(super) dup_acks: u32,
+    pub(super) reno_sacked: u32,
+    /// RFC 8985 §5.2.
+    rack_time: Instant,
+    rack_end: Seq,
+    rack_rtt: Duration,
+    fack: Seq,
+    reordering_seen: bool,
+    reo_wnd_mult: u8,
+    reo_wnd_persist: u8,
+    dsack_round: Option<Seq>,
+    /// RFC 8985 §7.3: end of the outstanding tail-loss probe, and whether it was a retransmission.
+    pub(super) tlp: Option<(Seq, bool)>,
+}
+
+/// What the pieces that an acknowledgement delivers tell.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Delivered {
+    /// When the latest of them that was sent once was sent.
+    pub(super) sent_once: Option<Instant>,
+}
+
+impl Loss {
+    pub(super) fn new(iss: Seq) -> Self {
+        Self {
+            recovery: Recovery::Open,
+            point: iss,
+            first_retransmission: None,
+            prr_delivered: 0,
+            prr_out: 0,
+            recover_fs: 0,
+            budget: 0,
+            dup_acks: 0,
+            reno_sacked: 0,
+            rack_time: Instant::default(),
+            rack_end: iss,
+            rack_rtt: Duration::ZERO,
+            fack: iss,
+            reordering_seen: false,
+            reo_wnd_mult: 1,
+            reo_wnd_persist: 0,
+            dsack_round: None,
+            tlp: None,
+        }
+    }
+
+    /// RFC 8985 §6.2 steps 1 to 3 for one piece. `echoes_original` says that the timestamp echoed
+    /// is older than the piece's retransmission.
+    #[inline]
+    pub(super) fn deliver(
+        &mut self,
+        piece: &Sent,
+        now: Instant,
+        min_rtt: Duration,
+        echoes_original: bool,
+        delivered: &mut Delivered,
+    ) {
+        if piece.end.lt(self.fack) {
+            if !piece.retransmitted {
+                self.reordering_seen = true;
+            }
+        } else {
+            self.fack = piece.end;
+        }
+        let rtt = now - piece.time;
+        if piece.retransmitted {
+            // Step 2: the acknowledgement of an original says nothing of its retransmission.
+            if echoes_original || rtt < min_rtt {
+                return;
+            }
+        } else {
+            delivered.sent_once = Some(
+                delivered
+                    .sent_once
+                    .map_or(piece.time, |time| time.max(piece.time)),
+            );
+        }
+        if sent_after(piece.time, piece.end, self.rack_time, self.rack_end) {
+            self.rack_time = piece.time;
+            self.rack_end = piece.end;
+            self.rack_rtt = rtt;
+        }
+    }
+
+    /// RFC 8985 §6.2 step 4: a duplicate SACK arrived, so the reordering window was too small.
+    pub(super) fn dsack(&mut self, una: Seq, nxt: Seq) {
+        if self.dsack_round.is_none_or(|round| una.ge(round)) {
+            self.dsack_round = Some(nxt);
+            self.reo_wnd_mult = self.reo_wnd_mult.saturating_add(1);
+            self.reo_wnd_persist = REO_WND_PERSIST;
+        }
+    }
+
+    /// RFC 8985 §6.2 step 4: the reordering window.
+    fn reo_wnd(&self, sacked_pieces: u32, min_rtt: Duration, srtt: Duration) -> Duration {
+        if !self.reordering_seen && (self.recovery != Recovery::Open || sacked_pieces >= DUP_THRESH)
+        {
+            return Duration::ZERO;
+        }
+        (min_rtt / 4 * u32::from(self.reo_wnd_mult)).min(srtt)
+    }
+
+    /// RFC 8985 §6.2 step 5: marks what is lost. Returns whether something was, and how long to wait
+    /// until more may be.
+    pub(super) fn detect(
+        &self,
+        flight: &mut RetransmissionQueue,
+        now: Instant,
+        min_rtt: Duration,
+        srtt: Duration,
+    ) -> (bool, Option<Duration>) {
+        let patience = self.rack_rtt + self.reo_wnd(flight.sacked_pieces(), min_rtt, srtt);
+        let mut wait: Option<Duration> = None;
+        let lost = flight.mark_lost(|piece| {
+            if !sent_after(self.rack_time, self.rack_end, piece.time, piece.end) {
+                // Originals were sent in order: what follows one that was sent later was too.
+                return if piece.retransmitted {
+                    Some(false)
+                } else {
+                    None
+                };
+            }
+            let deadline = piece.time + patience;
+            if deadline <= now {
+                return Some(true);
+            }
+            let remaining = deadline - now;
+            wait = Some(wait.map_or(remaining, |wait| wait.max(remaining)));
+            Some(false)
+        });
+        (lost > 0, wait)
+    }
+
+    /// RFC 8985 §6.3: after a time-out, whether a piece is old enough to be taken for lost.
+    pub(super) fn outlived(
+        &self,
+        piece: &Sent,
+        now: Instant,
+        min_rtt: Duration,
+        srtt: Duration,
+    ) -> bool {
+        piece.time + self.rack_rtt + self.reo_wnd(DUP_THRESH, min_rtt, srtt) <= now
+    }
+
+    /// Begins fast recovery with `flight` octets between SND.UNA and SND.NXT.
+    pub(super) fn begin(&mut self, recovery: Recovery, nxt: Seq, flight: u32) {
+        self.recovery = recovery;
+        self.point = nxt;
+        self.first_retransmission = None;
+        self.prr_delivered = 0;
+        self.prr_out = 0;
+        self.recover_fs = flight.max(1);
+        self.budget = 0;
+        self.tlp = None;
+    }
+
+    /// Ends a recovery.
+    pub(super) fn end(&mut self) {
+        self.recovery = Recovery::Open;
+        self.first_retransmission = None;
+        self.dup_acks = 0;
+        self.reno_sacked = 0;
+        if self.reo_wnd_persist > 0 {
+            self.reo_wnd_persist -= 1;
+            if self.reo_wnd_persist == 0 {
+                self.reo_wnd_mult = 1;
+            }
+        }
+    }
+
+    /// RFC 6937 §3: how much an acknowledgement of `delivered` octets permits to send, with `pipe`
+    /// octets in flight; `smss` is added while the window is below the threshold and no more was
+    /// lost (slow start bound).
+    pub(super) fn pace(&mut self, delivered: u32, pipe: u32, ssthresh: u32, smss: u32) {
+        self.prr_delivered = self.prr_delivered.saturating_add(delivered);
+        self.budget = if pipe > ssthresh {
+            let target = (u64::from(self.prr_delivered) * u64::from(ssthresh))
+                .div_ceil(u64::from(self.recover_fs));
+            (target as u32).saturating_sub(self.prr_out)
+        } else {
+            let limit = self
+                .prr_delivered
+                .saturating_sub(self.prr_out)
+                .max(delivered)
+                + smss;
+            (ssthresh - pipe).min(limit)
+        };
+        if self.prr_out == 0 {
+            // RFC 6675 §5 step 4.3: the first retransmission goes out at once.
+            self.budget = self.budget.max(smss);
+        }
+    }
+
+    /// Octets were sent in fast recovery.
+    pub(super) fn sent(&mut self, octets: u32) {
+        self.prr_out = self.prr_out.saturating_add(octets);
+        self.budget = self.budget.saturating_sub(octets);
+    }
+}
+
+/// RACK_sent_after of RFC 8985 §6.1.
+#[inline]
+fn sent_after(time: Instant, end: Seq, than_time: Instant, than_end: Seq) -> bool {
+    time > than_time || (time == than_time && end.gt(than_end))
+}

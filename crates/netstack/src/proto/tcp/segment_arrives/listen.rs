@@ -1,0 +1,194 @@
+//! RFC 9293 §3.10.7.1 and §3.10.7.2: no connection, and LISTEN.
+
+use crate::proto::Instant;
+use crate::proto::tcp::engine::Tcp;
+use crate::proto::tcp::interface::{ListenerId, State};
+use crate::proto::tcp::options::{TcpOptions, Timestamps};
+use crate::proto::tcp::segment::{Flags, Header, Segment};
+use crate::proto::tcp::seq::Seq;
+use crate::proto::tcp::tcb::{IPV4_HEADER_LEN, Owner, Tcb, TimestampState};
+use crate::proto::tcp::{reset, syn_cookies};
+
+/// How long after a backlog was full an acknowledgement may bring a cookie back.
+const COOKIE_SECONDS: u64 = 128;
+
+impl Tcp {
+    /// A segment arrives that belongs to no connection. `above` is a number that the initial
+    /// sequence number must exceed (RFC 6191 §2).
+    pub(in crate::proto::tcp) fn arrives_listen(
+        &mut self,
+        now: Instant,
+        segment: Segment,
+        above: Option<Seq>,
+    ) {
+        let Some(listener) = self.listeners.find(segment.tuple.local) else {
+            reset::refuse(now, &mut self.shared, &segment);
+            return;
+        };
+        // First, RST: ignored.
+        if segment.flags.has(Flags::RST) {
+            return;
+        }
+        // Second, ACK: nothing was sent that it could acknowledge, unless it was a cookie.
+        if segment.flags.has(Flags::ACK) {
+            if !self.takes_cookie(now, listener, &segment) {
+                reset::refuse(now, &mut self.shared, &segment);
+            }
+            return;
+        }
+        // Third, SYN. Fourth, anything else: dropped. A SYN with FIN is nothing that a host sends.
+        if segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::FIN) {
+            self.arrives_syn(now, listener, &segment, above);
+        }
+    }
+
+    /// A SYN for a listener: what is spent first when memory or queues are full.
+    fn arrives_syn(&mut self, now: Instant, id: ListenerId, segment: &Segment, above: Option<Seq>) {
+        let Ok(listener) = self.listeners.get_mut(id) else {
+            return;
+        };
+        let counters = &mut self.shared.counters;
+        if self.shared.memory.pressure()
+            || self.connections.len() >= self.shared.config.max_connections
+        {
+            counters.listen_drops += 1;
+            return;
+        }
+        if listener.waiting.len() >= listener.backlog {
+            counters.listen_overflows += 1;
+            counters.listen_drops += 1;
+            return;
+        }
+        if listener.half_open >= listener.backlog {
+            listener.overflowed = Some(now);
+            if self.shared.config.syn_cookies {
+                self.send_cookie(now, segment);
+            } else {
+                counters.listen_drops += 1;
+            }
+            return;
+        }
+        listener.half_open += 1;
+        let mut tcb = self.passive(now, id, segment);
+        if let Some(above) = above
+            && tcb.snd.iss.le(above)
+        {
+            tcb.set_iss(above + 1);
+        }
+        tcb.arm_syn(now, &self.shared);
+        let index = tcb.id.index;
+        self.connections.insert(tcb);
+        self.shared.counters.passive_opens += 1;
+        self.settle(index);
+    }
+
+    /// A connection in SYN-RECEIVED from a SYN.
+    fn passive(&mut self, now: Instant, listener: ListenerId, syn: &Segment) -> Box<Tcb> {
+        let options = match self.listeners.get(listener) {
+            Ok(listener) => listener.options.clone(),
+            Err(_) => Default::default(),
+        };
+        let id = self.connections.next_id();
+        let mut tcb = Box::new(Tcb::new(
+            id,
+            syn.tuple,
+            Owner::HalfOpen(listener),
+            &options,
+            now,
+            &mut self.shared,
+        ));
+        tcb.state = State::SynReceived;
+        tcb.ecn.on = options.ecn;
+        tcb.timestamps = Some(TimestampState::new(
+            self.shared.secrets.timestamp_offset(&syn.tuple),
+            now,
+        ));
+        tcb.take_syn(now, syn);
+        tcb.negotiate_ecn(syn);
+        tcb.set_window(syn, false);
+        tcb
+    }
+
+    /// Answers a SYN with a cookie.
+    fn send_cookie(&mut self, now: Instant, segment: &Segment) {
+        let secrets = &self.shared.secrets;
+        let (tuple, options) = (segment.tuple, &segment.options);
+        let mss = options.mss.unwrap_or(crate::proto::tcp::tcb::DEFAULT_MSS);
+        let timestamps = options.timestamps.map(|theirs| Timestamps {
+            val: syn_cookies::hide(
+                Tcb::timestamp(secrets.timestamp_offset(&tuple), now),
+                options,
+            ),
+            ecr: theirs.val,
+        });
+        let scale = timestamps
+            .and(options.window_scale)
+            .and_then(|_| self.offered_scale(segment));
+        let header = Header {
+            tuple,
+            seq: syn_cookies::make(secrets, &tuple, segment.seq, mss, now),
+            ack: segment.seq + 1,
+            wnd: u16::MAX,
+            flags: Flags::SYN.with(Flags::ACK),
+            options: TcpOptions {
+                mss: Some(self.shared.config.mtu.saturating_sub(IPV4_HEADER_LEN + 20)),
+                window_scale: scale,
+                sack_permitted: timestamps.is_some() && options.sack_permitted,
+                timestamps,
+                ..TcpOptions::default()
+            },
+        };
+        if self.shared.reply(header, reset::DEFAULT_TTL) {
+            self.shared.counters.syn_cookies_sent += 1;
+        }
+    }
+
+    /// The window scale that a connection of this listener would offer.
+    fn offered_scale(&self, segment: &Segment) -> Option<u8> {
+        let listener = self.listeners.find(segment.tuple.local)?;
+        let options = &self.listeners.get(listener).ok()?.options;
+        Some(crate::proto::tcp::tcb::offered_wind_shift(options))
+    }
+
+    /// Makes a connection from an acknowledgement that brings a cookie back.
+    fn takes_cookie(&mut self, now: Instant, id: ListenerId, segment: &Segment) -> bool {
+        let Ok(listener) = self.listeners.get_mut(id) else {
+            return false;
+        };
+        let recent = listener
+            .overflowed
+            .is_some_and(|at| (now - at).as_secs() < COOKIE_SECONDS);
+        if !recent || segment.flags.has(Flags::SYN) {
+            return false;
+        }
+        let (cookie, irs) = (segment.ack - 1, segment.seq - 1);
+        let secrets = &self.shared.secrets;
+        let Some(mss) = syn_cookies::check(secrets, &segment.tuple, irs, cookie, now) else {
+            self.shared.counters.syn_cookies_failed += 1;
+            return false;
+        };
+        if self.shared.memory.pressure()
+            || self.connections.len() >= self.shared.config.max_connections
+            || listener.waiting.len() >= listener.backlog
+        {
+            // Dropped and not refused: the peer will say it again.
+            self.shared.counters.listen_overflows += 1;
+            return true;
+        }
+        listener.half_open += 1;
+        self.shared.counters.syn_cookies_recv += 1;
+        let mut syn = segment.clone();
+        syn.seq = irs;
+        syn.flags = Flags::SYN;
+        syn.payload.clear();
+        syn.options = syn_cookies::reveal(mss, segment.options.timestamps);
+        let mut tcb = self.passive(now, id, &syn);
+        tcb.set_iss(cookie);
+        tcb.snd.nxt = cookie + 1;
+        let index = tcb.id.index;
+        tcb.arrives_synchronized(now, segment.clone(), &mut self.shared);
+        self.connections.insert(tcb);
+        self.settle(index);
+        true
+    }
+}

@@ -1,0 +1,82 @@
+//! RFC 9293 §3.10.7.3: SYN-SENT.
+
+use crate::proto::Instant;
+use crate::proto::tcp::interface::{Error, State};
+use crate::proto::tcp::reset;
+use crate::proto::tcp::segment::{Flags, Segment};
+use crate::proto::tcp::shared::Shared;
+use crate::proto::tcp::tcb::Tcb;
+
+impl Tcb {
+    /// A segment arrives in SYN-SENT.
+    pub(in crate::proto::tcp) fn arrives_syn_sent(
+        &mut self,
+        now: Instant,
+        segment: Segment,
+        shared: &mut Shared,
+    ) {
+        // First, the ACK bit.
+        let acknowledges = segment.flags.has(Flags::ACK);
+        if acknowledges && (segment.ack.le(self.snd.iss) || segment.ack.gt(self.snd.nxt)) {
+            if !segment.flags.has(Flags::RST) {
+                reset::send(shared, self.tuple, segment.ack, None);
+            }
+            return;
+        }
+        // Second, the RST bit: without an acknowledgement it may be a blind one (RFC 5961 §3.2).
+        if segment.flags.has(Flags::RST) {
+            if acknowledges {
+                shared.counters.attempt_fails += 1;
+                self.close(Some(Error::ConnectionRefused), shared);
+            }
+            return;
+        }
+        // Third, security: not used. Fourth, the SYN bit.
+        if !segment.flags.has(Flags::SYN) {
+            return;
+        }
+        self.take_syn(now, &segment);
+        self.negotiate_ecn(&segment);
+        if !acknowledges {
+            self.open_simultaneously(now, &segment, shared);
+            return;
+        }
+        self.snd.una = segment.ack;
+        if self.rtt.backoffs() == 0 {
+            self.rtt.sample(
+                now - self.snd.last,
+                shared.config.min_rto,
+                shared.config.max_rto,
+            );
+        } else {
+            // RFC 6298 §5.7.
+            self.rtt.progress();
+            self.rtt
+                .restart_from(crate::proto::tcp::rto::AFTER_SYN_LOSS);
+        }
+        self.set_window(&segment, false);
+        self.soft_error = None;
+        self.establish(now, shared);
+        self.ack_now();
+        // Sixth step on: text and FIN.
+        let mut rest = segment;
+        rest.trim_front(self.rcv.nxt);
+        self.trim_to_window(&mut rest);
+        self.take_text_and_fin(now, rest, shared);
+    }
+
+    /// Both ends have sent a SYN (RFC 9293 §3.5, figure 7).
+    fn open_simultaneously(&mut self, now: Instant, segment: &Segment, shared: &Shared) {
+        self.state = State::SynReceived;
+        self.set_window(segment, false);
+        // The SYN may wait for transmission still; now it goes as SYN-ACK, with the same number.
+        self.arm_syn(now, shared);
+    }
+
+    /// RFC 3168 §6.1.1: ECN is used when the SYN has ECE and CWR, and the SYN-ACK ECE without CWR.
+    pub(super) fn negotiate_ecn(&mut self, segment: &Segment) {
+        let (ece, cwr) = (segment.flags.has(Flags::ECE), segment.flags.has(Flags::CWR));
+        let answer = segment.flags.has(Flags::ACK);
+        self.ecn.on &= ece && cwr != answer;
+    }
+}

@@ -1,0 +1,323 @@
+//! RFC 9293 §3.10.7.4: all states from SYN-RECEIVED on, step by step.
+
+use core::time::Duration;
+
+use crate::proto::Instant;
+use crate::proto::tcp::interface::{Ecn, Error, State};
+use crate::proto::tcp::loss::Recovery;
+use crate::proto::tcp::reset;
+use crate::proto::tcp::segment::{Flags, Segment};
+use crate::proto::tcp::seq::Seq;
+use crate::proto::tcp::shared::Shared;
+use crate::proto::tcp::tcb::{Owner, RetransmitTimer, Tcb};
+
+/// RFC 7323 §5.5: after 24 days TS.Recent says nothing.
+const TS_RECENT_LIFE: Duration = Duration::from_secs(24 * 24 * 3600);
+
+/// Least time between answers of a connection to empty segments that are not acceptable.
+const ANSWER_INTERVAL: Duration = Duration::from_millis(20);
+
+impl Tcb {
+    /// A segment arrives in a state from SYN-RECEIVED on.
+    pub(in crate::proto::tcp) fn arrives_synchronized(
+        &mut self,
+        now: Instant,
+        mut segment: Segment,
+        shared: &mut Shared,
+    ) {
+        if self.state == State::SynReceived && self.is_repeated_syn(now, &mut segment, shared) {
+            return;
+        }
+        // First, the sequence number; before it the timestamp (RFC 7323 §5.3).
+        let first = segment.seq;
+        if !self.check_timestamp(now, &segment, shared)
+            || !self.check_sequence(now, &mut segment, shared)
+        {
+            return;
+        }
+        self.rcv.last = now;
+        self.keep_alive_probes = 0;
+        // Second, the RST bit.
+        if segment.flags.has(Flags::RST) {
+            self.arrives_reset(now, first, shared);
+            return;
+        }
+        // Third, security: not used. Fourth, the SYN bit (RFC 5961 §4.2).
+        if segment.flags.has(Flags::SYN) {
+            shared.counters.syn_challenge += 1;
+            self.challenge(now, shared);
+            return;
+        }
+        // Fifth, the ACK field.
+        if !segment.flags.has(Flags::ACK) || !self.arrives_ack(now, &segment, shared) {
+            return;
+        }
+        self.remember_timestamp(now, &segment, first);
+        // Sixth, URG: urgent data is ordinary data (RFC 6093). Seventh, the text; eighth, FIN.
+        self.take_text_and_fin(now, segment, shared);
+    }
+
+    /// In SYN-RECEIVED: a SYN that was sent again is answered by our SYN-ACK again. The SYN-ACK of a
+    /// simultaneous open (RFC 9293 figure 7) has its SYN cut off and goes on as an acknowledgement.
+    fn is_repeated_syn(
+        &mut self,
+        now: Instant,
+        segment: &mut Segment,
+        shared: &mut Shared,
+    ) -> bool {
+        if !segment.flags.has(Flags::SYN)
+            || segment.seq != self.rcv.irs
+            || segment.flags.has(Flags::RST)
+        {
+            return false;
+        }
+        if segment.flags.has(Flags::ACK) {
+            segment.trim_front(self.rcv.nxt);
+            self.ack_now();
+            return false;
+        }
+        if shared.challenges.permits(now) {
+            self.syn_due = true;
+            self.transmit = true;
+        }
+        true
+    }
+
+    /// PAWS (RFC 7323 §5.3 R1) and the rule that segments without the option are dropped (§3.2).
+    #[inline]
+    fn check_timestamp(&mut self, now: Instant, segment: &Segment, shared: &mut Shared) -> bool {
+        let Some(ours) = self.timestamps else {
+            return true;
+        };
+        if segment.flags.has(Flags::RST) {
+            return true;
+        }
+        let Some(theirs) = segment.options.timestamps else {
+            return false;
+        };
+        if Seq(theirs.val).lt(Seq(ours.recent)) && now - ours.recent_at < TS_RECENT_LIFE {
+            shared.counters.paws_estab += 1;
+            self.acknowledge_unacceptable(now, segment, shared);
+            return false;
+        }
+        true
+    }
+
+    /// The acceptability test; cuts the segment to the window.
+    #[inline]
+    fn check_sequence(&mut self, now: Instant, segment: &mut Segment, shared: &mut Shared) -> bool {
+        let window = self.rcv_wnd();
+        if !segment.is_acceptable(self.rcv.nxt, window) {
+            // "Special allowance should be made to accept valid ACKs, URGs and RSTs" when the window
+            // is zero.
+            if window == 0 && segment.seq == self.rcv.nxt {
+                segment.payload.clear();
+                segment.flags.0 &= !Flags::FIN.0;
+                self.ack_now();
+                return true;
+            }
+            if !segment.flags.has(Flags::RST) {
+                self.acknowledge_unacceptable(now, segment, shared);
+            }
+            return false;
+        }
+        self.trim_to_window(segment);
+        true
+    }
+
+    /// Cuts off what was received before and what is beyond the window.
+    #[inline]
+    pub(super) fn trim_to_window(&mut self, segment: &mut Segment) {
+        if segment.seq.lt(self.rcv.nxt) {
+            if segment.len() > 0 {
+                // Partly a duplicate (RFC 2883).
+                self.rcv.dsack = Some((segment.seq, self.rcv.nxt.min(segment.end())));
+                self.ack_now();
+            }
+            segment.trim_front(self.rcv.nxt);
+        }
+        if segment.end().gt(self.rcv.edge) {
+            segment.trim_back(self.rcv.edge);
+        }
+    }
+
+    /// "If an incoming segment is not acceptable, an acknowledgment should be sent in reply."
+    /// Duplicates of data are reported (RFC 2883); answers to segments without any are limited, lest
+    /// two ends that disagree answer each other for ever.
+    fn acknowledge_unacceptable(&mut self, now: Instant, segment: &Segment, shared: &mut Shared) {
+        if self.state == State::SynReceived && segment.flags.has(Flags::RST) {
+            return;
+        }
+        if segment.len() > 0 {
+            if segment.seq.lt(self.rcv.nxt) && segment.end().le(self.rcv.nxt) {
+                self.rcv.dsack = Some((segment.seq, segment.end()));
+                shared.counters.dsack_old_sent += u64::from(self.sack);
+            }
+            self.ack_now();
+        } else if now >= self.last_answer + ANSWER_INTERVAL {
+            self.last_answer = now;
+            self.ack_now();
+        }
+    }
+
+    /// Second step: a reset is taken only with exactly the number expected (RFC 5961 §3.2).
+    fn arrives_reset(&mut self, now: Instant, seq: Seq, shared: &mut Shared) {
+        if seq != self.rcv.nxt {
+            self.challenge(now, shared);
+            return;
+        }
+        let error = match self.state {
+            State::SynReceived => {
+                shared.counters.attempt_fails += 1;
+                Some(Error::ConnectionRefused)
+            }
+            State::Closing | State::LastAck | State::TimeWait => None,
+            _ => {
+                shared.counters.estab_resets += 1;
+                Some(Error::ConnectionReset)
+            }
+        };
+        self.close(error, shared);
+    }
+
+    /// Fifth step; false when the segment is to be dropped.
+    #[inline]
+    fn arrives_ack(&mut self, now: Instant, segment: &Segment, shared: &mut Shared) -> bool {
+        if self.state == State::SynReceived {
+            if segment.ack.le(self.snd.una) || segment.ack.gt(self.snd.nxt) {
+                reset::send(shared, self.tuple, segment.ack, None);
+                return false;
+            }
+            self.snd.una = self.snd.iss + 1;
+            if self.rtt.backoffs() == 0 {
+                self.rtt.sample(
+                    now - self.snd.last,
+                    shared.config.min_rto,
+                    shared.config.max_rto,
+                );
+            } else {
+                self.rtt.progress();
+                self.rtt
+                    .restart_from(crate::proto::tcp::rto::AFTER_SYN_LOSS);
+            }
+            self.set_window(segment, true);
+            self.syn_due = false;
+            self.establish(now, shared);
+            if self.snd.fin {
+                // CLOSE came before: the FIN follows (RFC 9293 §3.10.4).
+                self.state = State::FinWait1;
+            }
+        }
+        // RFC 5961 §5.2: the range in which an acknowledgement may be.
+        if segment.ack.gt(self.snd.nxt) || (segment.ack + self.snd.max_wnd).lt(self.snd.una) {
+            self.challenge(now, shared);
+            return false;
+        }
+        if segment.ack.lt(self.snd.una) {
+            return true;
+        }
+        self.take_ecn(segment, shared);
+        let window = u32::from(segment.wnd) << self.snd.wind_shift;
+        let duplicate = segment.ack == self.snd.una
+            && segment.len() == 0
+            && self.snd.una != self.snd.nxt
+            && window == self.snd.wnd;
+        let news = segment.ack != self.snd.una || duplicate || !segment.options.sack.is_empty();
+        if news || (self.ecn.on && segment.flags.has(Flags::ECE)) {
+            self.take_ack(now, segment, duplicate, shared);
+        }
+        self.update_window(now, segment, shared);
+        self.after_fin_acked(now, shared);
+        true
+    }
+
+    /// SND.WND from a segment; the window of a SYN is not scaled (RFC 7323 §2.2).
+    pub(super) fn set_window(&mut self, segment: &Segment, scaled: bool) {
+        self.snd.wnd = u32::from(segment.wnd) << if scaled { self.snd.wind_shift } else { 0 };
+        self.snd.max_wnd = self.snd.max_wnd.max(self.snd.wnd);
+        self.snd.wl1 = segment.seq;
+        self.snd.wl2 = segment.ack;
+    }
+
+    /// "If SND.WL1 < SEG.SEQ or (SND.WL1 = SEG.SEQ and SND.WL2 =< SEG.ACK)".
+    #[inline]
+    fn update_window(&mut self, now: Instant, segment: &Segment, shared: &Shared) {
+        if self.snd.wl1.lt(segment.seq)
+            || (self.snd.wl1 == segment.seq && self.snd.wl2.le(segment.ack))
+        {
+            let before = self.snd.wnd;
+            self.set_window(segment, true);
+            if self.snd.wnd > before {
+                self.transmit = true;
+                if self.deadlines.retransmit_kind == RetransmitTimer::Persist {
+                    self.window_opened(now, shared);
+                }
+            }
+        }
+    }
+
+    /// A window that was probed is open: the probe's octet is sent again at once if it was not taken.
+    fn window_opened(&mut self, now: Instant, shared: &Shared) {
+        self.rtt.progress();
+        self.snd.unacked_since = now;
+        self.deadlines.retransmit = Instant::FAR_FUTURE;
+        self.deadlines.retransmit_kind = RetransmitTimer::Rto;
+        if self.snd.una != self.snd.nxt {
+            if self.loss.recovery == Recovery::Open {
+                self.flight.mark_lost(|_| Some(true));
+            }
+            self.arm_retransmit(now, None, shared);
+        }
+    }
+
+    /// RFC 3168 §6.1.3: congestion experienced is echoed until the peer says CWR.
+    #[inline]
+    fn take_ecn(&mut self, segment: &Segment, shared: &mut Shared) {
+        if !self.ecn.on {
+            return;
+        }
+        if segment.flags.has(Flags::CWR) {
+            self.ecn.echo = false;
+        }
+        if segment.ecn == Ecn::Ce {
+            shared.counters.ecn_ce += 1;
+            self.ecn.echo = true;
+            self.ack_now();
+        }
+    }
+
+    /// The states in which the acknowledgement of our FIN matters.
+    #[inline]
+    fn after_fin_acked(&mut self, now: Instant, shared: &mut Shared) {
+        if !matches!(
+            self.state,
+            State::FinWait1 | State::Closing | State::LastAck
+        ) || !self.fin_sent()
+            || self.snd.una != self.snd.nxt
+        {
+            return;
+        }
+        match self.state {
+            State::FinWait1 => {
+                self.state = State::FinWait2;
+                if self.owner == Owner::Nobody {
+                    self.deadlines.close = now + shared.config.orphan_timeout;
+                }
+            }
+            State::Closing => self.enter_time_wait(shared),
+            _ => self.close(None, shared),
+        }
+    }
+
+    /// RFC 7323 §4.3: TS.Recent follows segments that are at or before Last.ACK.sent.
+    #[inline]
+    fn remember_timestamp(&mut self, now: Instant, segment: &Segment, first: Seq) {
+        if let (Some(ours), Some(theirs)) = (&mut self.timestamps, segment.options.timestamps)
+            && first.le(ours.last_ack_sent)
+            && Seq(ours.recent).le(Seq(theirs.val))
+        {
+            ours.recent = theirs.val;
+            ours.recent_at = now;
+        }
+    }
+}

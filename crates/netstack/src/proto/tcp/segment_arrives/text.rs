@@ -1,0 +1,156 @@
+//! RFC 9293 §3.10.7.4, seventh and eighth step: the text of a segment and its FIN.
+
+use bytes::Bytes;
+
+use crate::proto::Instant;
+use crate::proto::tcp::interface::{Readiness, State};
+use crate::proto::tcp::reset;
+use crate::proto::tcp::segment::{Flags, Segment};
+use crate::proto::tcp::seq::Seq;
+use crate::proto::tcp::shared::Shared;
+use crate::proto::tcp::tcb::{Owner, Tcb};
+
+/// Slices kept out of order: so many, and one for so many octets of the receive buffer, lest tiny
+/// segments pin a frame buffer each.
+const SLICES: usize = 64;
+const OCTETS_PER_SLICE: usize = 512;
+
+impl Tcb {
+    /// Takes text and FIN of a segment that was cut to the window.
+    #[inline]
+    pub(super) fn take_text_and_fin(
+        &mut self,
+        now: Instant,
+        segment: Segment,
+        shared: &mut Shared,
+    ) {
+        if !self.may_receive() {
+            return;
+        }
+        let fin = segment.flags.has(Flags::FIN);
+        if fin {
+            self.rcv.fin = Some(segment.seq + segment.payload.len() as u32);
+        }
+        if !segment.payload.is_empty() {
+            if self.owner == Owner::Nobody {
+                self.reset_unread(shared);
+                return;
+            }
+            self.take_text(now, segment.seq, segment.payload, shared);
+        } else if fin && self.rcv.fin != Some(self.rcv.nxt) {
+            self.ack_now();
+        }
+        if self.rcv.fin == Some(self.rcv.nxt) {
+            self.take_fin(now, shared);
+        }
+    }
+
+    /// RFC 1122 §4.2.2.13: data for a user that has gone is answered by a reset, as otherwise the
+    /// peer would take it for delivered.
+    pub(in crate::proto::tcp) fn reset_unread(&mut self, shared: &mut Shared) {
+        shared.counters.abort_on_close += 1;
+        shared.counters.estab_resets += 1;
+        reset::send(shared, self.tuple, self.snd.nxt, Some(self.rcv.nxt));
+        self.close(None, shared);
+    }
+
+    /// Seventh step.
+    #[inline]
+    fn take_text(&mut self, now: Instant, seq: Seq, octets: Bytes, shared: &mut Shared) {
+        if seq != self.rcv.nxt {
+            self.take_early(seq, octets, shared);
+            return;
+        }
+        if shared.memory.left() < octets.len()
+            && let Some(reassembly) = &mut self.rcv.reassembly
+        {
+            // What is in order comes first.
+            let excess = octets.len() - shared.memory.left();
+            shared
+                .memory
+                .release(reassembly.prune(reassembly.len().saturating_sub(excess)));
+        }
+        if shared.memory.left() < octets.len() && self.rcv.queue.len() > 0 {
+            // Not acknowledged, so it will come again.
+            shared.counters.memory_drops += 1;
+            self.ack_now();
+            return;
+        }
+        let len = octets.len();
+        shared.memory.charge(len);
+        self.rcv.nxt += len as u32;
+        self.rcv.queue.push(octets);
+        if self.rcv.reassembly.is_some() {
+            self.take_reassembled();
+        }
+        self.raise(Readiness::READABLE);
+        self.schedule_ack(now, len, shared);
+    }
+
+    /// What was waiting for the gap to be filled.
+    fn take_reassembled(&mut self) {
+        let Some(reassembly) = &mut self.rcv.reassembly else {
+            return;
+        };
+        let gap = reassembly.len() > 0;
+        while let Some(octets) = reassembly.pop(self.rcv.nxt) {
+            self.rcv.nxt += octets.len() as u32;
+            self.rcv.queue.push(octets);
+        }
+        reassembly.advance(self.rcv.nxt);
+        if gap {
+            // RFC 5681 §4.2: at once when a segment fills a gap.
+            self.ack_now();
+        }
+    }
+
+    /// A segment that has a gap before it: kept if memory permits, and acknowledged at once
+    /// (RFC 5681 §4.2).
+    fn take_early(&mut self, seq: Seq, octets: Bytes, shared: &mut Shared) {
+        self.ack_now();
+        if !self.sack {
+            self.ack.duplicates = self.ack.duplicates.saturating_add(1);
+        }
+        let reassembly = self.rcv.reassembly.get_or_insert_default();
+        let slices = SLICES + self.rcv.buffer as usize / OCTETS_PER_SLICE;
+        if shared.memory.pressure() || reassembly.slices() >= slices {
+            shared.counters.ofo_drop += 1;
+            return;
+        }
+        let end = seq + octets.len() as u32;
+        if reassembly.contains(seq, end) {
+            // RFC 2883 §4.1.2: a duplicate of what is out of order.
+            self.rcv.dsack = Some((seq, end));
+        }
+        shared.counters.ofo_queue += 1;
+        shared.memory.charge(reassembly.insert(seq, octets));
+    }
+
+    /// Eighth step.
+    fn take_fin(&mut self, now: Instant, shared: &mut Shared) {
+        self.rcv.nxt += 1;
+        self.rcv.edge = self.rcv.edge.max(self.rcv.nxt);
+        self.drop_reassembly(shared);
+        self.ack_now();
+        self.raise(Readiness::READABLE);
+        match self.state {
+            State::Established => self.state = State::CloseWait,
+            // Our FIN is not acknowledged: otherwise the fifth step had left FIN-WAIT-1.
+            State::FinWait1 => self.state = State::Closing,
+            State::FinWait2 => self.enter_time_wait(shared),
+            _ => {}
+        }
+        let _ = now;
+    }
+
+    /// TIME-WAIT: the engine keeps the little that it needs.
+    pub(super) fn enter_time_wait(&mut self, shared: &mut Shared) {
+        self.state = State::TimeWait;
+        self.leave_established(shared);
+        self.drop_queues(false, shared);
+        self.deadlines = crate::proto::tcp::tcb::Deadlines::NONE;
+        self.raise(Readiness(
+            Readiness::FLUSHED.0 | Readiness::CLOSED.0 | Readiness::WRITABLE.0,
+        ));
+    }
+}

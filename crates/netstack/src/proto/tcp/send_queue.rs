@@ -1,0 +1,296 @@
+//! Octets that the user has sent, from SND.UNA to the last one queued.
+
+use std::collections::VecDeque;
+
+use bytes::{Buf, Bytes};
+
+use super::seq::Seq;
+use crate::proto::checksum::Sum;
+
+/// Capacities of the chunks that copied octets go to.
+const SMALL: usize = 2 << 10;
+const LARGE: usize = 32 << 10;
+/// Chunks of each capacity that a pool keeps.
+const POOLED: usize = 64;
+
+/// Chunks to be used again, for all connections of an engine: why sending does not allocate in
+/// steady state although an idle connection holds no chunk.
+#[derive(Debug, Default)]
+pub(super) struct ChunkPool {
+    small: Vec<Vec<u8>>,
+    large: Vec<Vec<u8>>,
+}
+
+impl ChunkPool {
+    fn take(&mut self, octets: usize) -> Vec<u8> {
+        let (pool, capacity) = if octets <= SMALL {
+            (&mut self.small, SMALL)
+        } else {
+            (&mut self.large, LARGE)
+        };
+        pool.pop().unwrap_or_else(|| Vec::with_capacity(capacity))
+    }
+
+    fn give(&mut self, mut chunk: Vec<u8>) {
+        let pool = if chunk.capacity() <= SMALL {
+            &mut self.small
+        } else {
+            &mut self.large
+        };
+        if pool.len() < POOLED {
+            chunk.clear();
+            pool.push(chunk);
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Octets {
+    /// Copied from the user; grows up to its capacity.
+    Copied(Vec<u8>),
+    /// Given by the user.
+    Shared(Bytes),
+}
+
+impl Octets {
+    #[inline]
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Copied(octets) => octets,
+            Self::Shared(octets) => octets,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Chunk {
+    /// Sequence number of the first octet.
+    start: Seq,
+    octets: Octets,
+}
+
+impl Chunk {
+    #[inline]
+    fn end(&self) -> Seq {
+        self.start + self.octets.as_slice().len() as u32
+    }
+}
+
+/// The send buffer of a connection.
+#[derive(Debug)]
+pub(super) struct SendQueue {
+    chunks: VecDeque<Chunk>,
+    /// Sequence number of the first octet that is not acknowledged.
+    start: Seq,
+    end: Seq,
+    /// The chunk last read from: the next read nearly always starts there or in the one after.
+    hint: usize,
+}
+
+impl SendQueue {
+    /// An empty queue whose first octet will have number `start`.
+    pub(super) fn new(start: Seq) -> Self {
+        Self {
+            chunks: VecDeque::new(),
+            start,
+            end: start,
+            hint: 0,
+        }
+    }
+
+    /// Octets in the queue.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        (self.end - self.start) as usize
+    }
+
+    /// The number after the last octet.
+    #[inline]
+    pub(super) fn end(&self) -> Seq {
+        self.end
+    }
+
+    /// Appends a copy of `data`.
+    pub(super) fn push_copy(&mut self, mut data: &[u8], pool: &mut ChunkPool) {
+        while !data.is_empty() {
+            let room = match self.chunks.back() {
+                Some(Chunk {
+                    octets: Octets::Copied(octets),
+                    ..
+                }) => octets.capacity() - octets.len(),
+                _ => 0,
+            };
+            if room == 0 {
+                // What follows other data is part of a stream: a large chunk.
+                let wanted = if self.chunks.is_empty() {
+                    data.len()
+                } else {
+                    LARGE
+                };
+                self.chunks.push_back(Chunk {
+                    start: self.end,
+                    octets: Octets::Copied(pool.take(wanted)),
+                });
+                continue;
+            }
+            let (now, later) = data.split_at(room.min(data.len()));
+            if let Some(Chunk {
+                octets: Octets::Copied(octets),
+                ..
+            }) = self.chunks.back_mut()
+            {
+                octets.extend_from_slice(now);
+            }
+            self.end += now.len() as u32;
+            data = later;
+        }
+    }
+
+    /// Appends `data` itself.
+    pub(super) fn push_shared(&mut self, data: Bytes) {
+        if !data.is_empty() {
+            let start = self.end;
+            self.end += data.len() as u32;
+            self.chunks.push_back(Chunk {
+                start,
+                octets: Octets::Shared(data),
+            });
+        }
+    }
+
+    /// Drops what is before `una`.
+    #[inline]
+    pub(super) fn acknowledge(&mut self, una: Seq, pool: &mut ChunkPool) {
+        let una = una.min(self.end);
+        if una.le(self.start) {
+            return;
+        }
+        self.start = una;
+        while let Some(chunk) = self.chunks.front_mut() {
+            if chunk.end().gt(una) {
+                if let Octets::Shared(octets) = &mut chunk.octets {
+                    octets.advance(una.since(chunk.start) as usize);
+                    chunk.start = una.max(chunk.start);
+                }
+                break;
+            }
+            let chunk = self.chunks.pop_front();
+            self.hint = self.hint.saturating_sub(1);
+            if let Some(Chunk {
+                octets: Octets::Copied(octets),
+                ..
+            }) = chunk
+            {
+                pool.give(octets);
+            }
+        }
+    }
+
+    /// Copies the octets from `from` on to `to`, which they fill, and adds them to `sum`.
+    #[inline]
+    pub(super) fn copy(&mut self, from: Seq, to: &mut [u8], sum: Sum) -> Sum {
+        if to.is_empty() {
+            return sum;
+        }
+        self.seek(from);
+        let Some(chunk) = self.chunks.get(self.hint) else {
+            return sum;
+        };
+        let octets = &chunk.octets.as_slice()[(from - chunk.start) as usize..];
+        if octets.len() >= to.len() {
+            return sum.add_copy(&octets[..to.len()], to);
+        }
+        self.copy_pieces(from, to);
+        // The pieces may begin at odd offsets, at which sums cannot be added up.
+        sum.add(to)
+    }
+
+    /// Moves the hint to the chunk that holds `at`, which is in the queue.
+    #[inline]
+    fn seek(&mut self, at: Seq) {
+        let holds = |chunk: &Chunk| chunk.start.le(at) && at.lt(chunk.end());
+        if self.chunks.get(self.hint).is_some_and(holds) {
+            return;
+        }
+        self.hint = self.chunks.partition_point(|chunk| chunk.end().le(at));
+    }
+
+    fn copy_pieces(&self, mut from: Seq, mut to: &mut [u8]) {
+        for chunk in self.chunks.range(self.hint..) {
+            let octets = &chunk.octets.as_slice()[(from - chunk.start) as usize..];
+            let (now, later) = to.split_at_mut(octets.len().min(to.len()));
+            now.copy_from_slice(&octets[..now.len()]);
+            from += now.len() as u32;
+            to = later;
+            if to.is_empty() {
+                break;
+            }
+        }
+    }
+
+    /// Frees what an empty queue still holds.
+    pub(super) fn shrink(&mut self) {
+        if self.chunks.is_empty() {
+            self.chunks = VecDeque::new();
+        }
+    }
+
+    /// Gives all chunks back.
+    pub(super) fn clear(&mut self, pool: &mut ChunkPool) {
+        self.acknowledge(self.end, pool);
+        self.chunks = VecDeque::new();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::{ChunkPool, LARGE, SendQueue};
+    use crate::proto::checksum::Sum;
+    use crate::proto::tcp::seq::Seq;
+
+    #[test]
+    fn copies_across_chunks_and_sums_what_it_copies() {
+        let mut pool = ChunkPool::default();
+        let mut queue = SendQueue::new(Seq(u32::MAX - 10));
+        let mut model = Vec::new();
+        for round in 0..60_u8 {
+            let data: Vec<u8> = (0..=round)
+                .map(|octet| octet.wrapping_mul(7) ^ round)
+                .collect();
+            model.extend_from_slice(&data);
+            if round % 3 == 0 {
+                queue.push_shared(Bytes::from(data));
+            } else {
+                queue.push_copy(&data, &mut pool);
+            }
+        }
+        assert_eq!(queue.len(), model.len());
+        for (at, length) in [(0, 5), (3, 700), (1, model.len() - 1), (100, 1), (999, 333)] {
+            let mut to = vec![0; length];
+            let sum = queue.copy(Seq(u32::MAX - 10) + at as u32, &mut to, Sum::default());
+            assert_eq!(to, model[at..at + length]);
+            assert_eq!(sum.finish(), Sum::default().add(&to).finish());
+        }
+        queue.acknowledge(Seq(u32::MAX - 10) + 1000, &mut pool);
+        assert_eq!(queue.len(), model.len() - 1000);
+        let mut to = vec![0; 100];
+        let _ = queue.copy(Seq(u32::MAX - 10) + 1001, &mut to, Sum::default());
+        assert_eq!(to, model[1001..1101]);
+    }
+
+    #[test]
+    fn chunks_are_used_again() {
+        let mut pool = ChunkPool::default();
+        let mut queue = SendQueue::new(Seq(0));
+        let data = vec![1; 3 * LARGE];
+        queue.push_copy(&data, &mut pool);
+        queue.acknowledge(queue.end(), &mut pool);
+        assert_eq!((queue.len(), pool.large.len()), (0, 3));
+        queue.push_copy(&data, &mut pool);
+        assert_eq!(pool.large.len(), 0);
+        queue.clear(&mut pool);
+        assert_eq!(pool.large.len(), 3);
+    }
+}

@@ -1,0 +1,113 @@
+//! What all connections of an engine share.
+
+use std::collections::VecDeque;
+
+use super::config::Config;
+use super::counters::Counters;
+use super::interface::TxMeta;
+use super::isn::Secrets;
+use super::reset::RateLimit;
+use super::segment::Header;
+use super::send_queue::ChunkPool;
+
+/// Segments without a connection that wait for transmission, at most; more are not sent.
+const REPLIES: usize = 256;
+
+/// A segment without payload that no connection sends: a reset, an answer of TIME-WAIT, a SYN
+/// cookie.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reply {
+    pub(super) header: Header,
+    pub(super) ttl: u8,
+}
+
+impl Reply {
+    /// What the IP layer has to know.
+    pub(super) fn meta(&self) -> TxMeta {
+        TxMeta {
+            source: *self.header.tuple.local.ip(),
+            destination: *self.header.tuple.remote.ip(),
+            len: self.header.len(),
+            ecn: super::Ecn::NotEct,
+            ttl: self.ttl,
+            dont_fragment: true,
+        }
+    }
+}
+
+/// The stack's memory budget, in octets of payload.
+#[derive(Debug)]
+pub(super) struct Memory {
+    used: usize,
+    limit: usize,
+}
+
+impl Memory {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { used: 0, limit }
+    }
+
+    #[inline]
+    pub(super) fn charge(&mut self, octets: usize) {
+        self.used += octets;
+    }
+
+    #[inline]
+    pub(super) fn release(&mut self, octets: usize) {
+        self.used = self.used.saturating_sub(octets);
+    }
+
+    /// Three quarters are spent: no new connections, no larger windows, nothing out of order.
+    #[inline]
+    pub(super) fn pressure(&self) -> bool {
+        self.used >= self.limit - self.limit / 4
+    }
+
+    /// Octets left.
+    #[inline]
+    pub(super) fn left(&self) -> usize {
+        self.limit.saturating_sub(self.used)
+    }
+
+    pub(super) fn used(&self) -> usize {
+        self.used
+    }
+}
+
+/// What all connections of an engine share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) config: Config,
+    pub(super) counters: Counters,
+    pub(super) secrets: Secrets,
+    pub(super) pool: ChunkPool,
+    pub(super) memory: Memory,
+    pub(super) replies: VecDeque<Reply>,
+    /// Limits challenge ACKs, and resets to segments that belong to no connection.
+    pub(super) challenges: RateLimit,
+    pub(super) resets: RateLimit,
+}
+
+impl Shared {
+    pub(super) fn new(config: Config, seed: [u8; 32]) -> Self {
+        Self {
+            counters: Counters::default(),
+            secrets: Secrets::new(seed),
+            pool: ChunkPool::default(),
+            memory: Memory::new(config.memory),
+            replies: VecDeque::new(),
+            challenges: RateLimit::new(config.challenge_acks_per_second),
+            resets: RateLimit::new(config.resets_per_second),
+            config,
+        }
+    }
+
+    /// Queues a segment that no connection sends; drops it when too many wait.
+    pub(super) fn reply(&mut self, header: Header, ttl: u8) -> bool {
+        if self.replies.len() >= REPLIES {
+            return false;
+        }
+        self.replies.push_back(Reply { header, ttl });
+        true
+    }
+}

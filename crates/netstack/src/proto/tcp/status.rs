@@ -1,0 +1,90 @@
+//! STATUS (RFC 9293 §3.10.6) and the settings of a connection.
+
+use core::time::Duration;
+
+use super::config::{KeepAlive, Linger};
+use super::engine::Tcp;
+use super::interface::{ConnectionId, Error, Status};
+use crate::proto::Instant;
+
+impl Tcp {
+    /// STATUS (RFC 9293 §3.10.6).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Released`].
+    pub fn status(&self, id: ConnectionId) -> Result<Status, Error> {
+        let tcb = self.connections.get(id)?;
+        Ok(Status {
+            local: tcb.tuple.local,
+            remote: tcb.tuple.remote,
+            state: tcb.state,
+            error: tcb.error,
+            soft_error: tcb.soft_error,
+            smoothed_rtt: tcb.rtt.srtt(),
+            maximum_segment: tcb.snd.mss.into(),
+            congestion_window: tcb.cwnd(),
+            unacknowledged: tcb.snd.queue.len(),
+            readable: tcb.rcv.queue.len(),
+            writable: (tcb.settings.send_buffer as usize).saturating_sub(tcb.snd.queue.len()),
+        })
+    }
+
+    /// Sets [`Options::nodelay`](super::Options::nodelay) of a connection.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Released`], as for all settings.
+    pub fn set_nodelay(&mut self, _now: Instant, id: ConnectionId, on: bool) -> Result<(), Error> {
+        let tcb = self.connections.get_mut(id)?;
+        tcb.settings.nodelay = on;
+        tcb.transmit = true;
+        self.settle(id.index);
+        Ok(())
+    }
+
+    /// Sets [`Options::keep_alive`](super::Options::keep_alive) of a connection.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Released`].
+    pub fn set_keep_alive(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        on: Option<KeepAlive>,
+    ) -> Result<(), Error> {
+        let tcb = self.connections.get_mut(id)?;
+        tcb.settings.keep_alive = on;
+        if tcb.is_synchronized() {
+            tcb.start_keep_alive(now);
+        }
+        self.settle(id.index);
+        Ok(())
+    }
+
+    /// Sets [`Options::user_timeout`](super::Options::user_timeout) of a connection.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Released`].
+    pub fn set_user_timeout(
+        &mut self,
+        _now: Instant,
+        id: ConnectionId,
+        timeout: Option<Duration>,
+    ) -> Result<(), Error> {
+        self.connections.get_mut(id)?.settings.user_timeout = timeout;
+        Ok(())
+    }
+
+    /// Sets [`Options::linger`](super::Options::linger) of a connection.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Released`].
+    pub fn set_linger(&mut self, id: ConnectionId, linger: Linger) -> Result<(), Error> {
+        self.connections.get_mut(id)?.settings.linger = linger;
+        Ok(())
+    }
+}

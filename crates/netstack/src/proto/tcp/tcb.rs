@@ -1,0 +1,591 @@
+//! The transmission control block: SND.* and RCV.* of RFC 9293 §3.3.1 and what belongs to them.
+
+use core::time::Duration;
+
+use super::config::{KeepAlive, Linger, Options};
+use super::congestion::{Controller, Parameters};
+use super::interface::{ConnectionId, Error, ListenerId, Readiness, State};
+use super::loss::Loss;
+use super::options::TIMESTAMPS_LEN;
+use super::reassembly::Reassembly;
+use super::receive_queue::ReceiveQueue;
+use super::retransmission::RetransmissionQueue;
+use super::rto::RttEstimator;
+use super::segment::{FourTuple, HEADER_LEN, Segment};
+use super::send_queue::SendQueue;
+use super::seq::Seq;
+use super::shared::Shared;
+use super::window::Autotune;
+use crate::proto::Instant;
+
+/// Octets of an IPv4 header without options.
+pub(super) const IPV4_HEADER_LEN: u16 = 20;
+/// RFC 9293 §3.7.1 (MUST-15): what a peer can take that sends no MSS option.
+pub(super) const DEFAULT_MSS: u16 = 536;
+/// Least MSS that is used: a smaller one from a peer or from ICMP only serves attacks (RFC 1191 §3
+/// has 68-octet datagrams as the least that a path may carry).
+pub(super) const MIN_MSS: u16 = 28;
+/// Acknowledgements sent at once at the start of a connection and after it was idle.
+pub(super) const QUICK_ACKS: u8 = 16;
+
+/// Send sequence variables.
+#[derive(Debug)]
+pub(super) struct Send {
+    /// ISS: initial send sequence number.
+    pub(super) iss: Seq,
+    /// SND.UNA: the oldest number not acknowledged.
+    pub(super) una: Seq,
+    /// SND.NXT: the next number to send.
+    pub(super) nxt: Seq,
+    /// SND.WND: the window offered by the peer, in octets from `una`.
+    pub(super) wnd: u32,
+    /// SND.WL1 and SND.WL2: sequence and acknowledgement number of the last window update.
+    pub(super) wl1: Seq,
+    pub(super) wl2: Seq,
+    /// Max(SND.WND) of RFC 9293 §3.8.6.2.1.
+    pub(super) max_wnd: u32,
+    /// Snd.Wind.Shift (RFC 7323 §2.2).
+    pub(super) wind_shift: u8,
+    /// The peer's MSS option.
+    pub(super) peer_mss: u16,
+    /// Octets of payload of a full segment: Eff.snd.MSS (RFC 9293 §3.7.1).
+    pub(super) mss: u16,
+    /// What is not acknowledged.
+    pub(super) queue: SendQueue,
+    /// The user has closed: a FIN follows the queue.
+    pub(super) fin: bool,
+    /// The number after the last segment sent that was not full (Minshall's form of Nagle's rule).
+    pub(super) small_end: Seq,
+    /// Since when SND.UNA has not moved although there is something to acknowledge.
+    pub(super) unacked_since: Instant,
+    /// Up to here the congestion window was what limited sending.
+    pub(super) cwnd_limited_until: Seq,
+    /// When data was last sent.
+    pub(super) last: Instant,
+}
+
+/// Receive sequence variables.
+#[derive(Debug)]
+pub(super) struct Receive {
+    /// IRS: initial receive sequence number.
+    pub(super) irs: Seq,
+    /// RCV.NXT: the next number expected.
+    pub(super) nxt: Seq,
+    /// RCV.NXT + RCV.WND as last told to the peer: the right edge never moves back.
+    pub(super) edge: Seq,
+    /// Rcv.Wind.Shift.
+    pub(super) wind_shift: u8,
+    /// Octets in order, not read.
+    pub(super) queue: ReceiveQueue,
+    /// What is out of order, once there was something.
+    pub(super) reassembly: Option<Box<Reassembly>>,
+    /// The number of the peer's FIN, once known.
+    pub(super) fin: Option<Seq>,
+    /// Size of the receive buffer.
+    pub(super) buffer: u32,
+    pub(super) autotune: Autotune,
+    /// When the last segment arrived.
+    pub(super) last: Instant,
+    /// A duplicate that the next acknowledgement reports (RFC 2883).
+    pub(super) dsack: Option<(Seq, Seq)>,
+}
+
+/// The timestamps option of a connection that uses it (RFC 7323 §3 and §5).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TimestampState {
+    /// Added to the clock's milliseconds.
+    pub(super) offset: u32,
+    /// TS.Recent.
+    pub(super) recent: u32,
+    /// When TS.Recent was set.
+    pub(super) recent_at: Instant,
+    /// Last.ACK.sent.
+    pub(super) last_ack_sent: Seq,
+}
+
+impl TimestampState {
+    /// Before the peer's first timestamp.
+    pub(super) fn new(offset: u32, now: Instant) -> Self {
+        Self {
+            offset,
+            recent: 0,
+            recent_at: now,
+            last_ack_sent: Seq(0),
+        }
+    }
+}
+
+/// Whether and when the peer is to get an acknowledgement.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct AckState {
+    /// At the next transmission.
+    pub(super) now: bool,
+    /// Duplicate acknowledgements due for a peer without SACK, each of which counts for its fast
+    /// retransmission (RFC 5681 §3.2).
+    pub(super) duplicates: u8,
+    /// Octets received since the last acknowledgement.
+    pub(super) octets: u32,
+    /// Acknowledgements still to be sent at once.
+    pub(super) quick: u8,
+    /// Largest segment received: what "full-sized" means for the peer (RFC 5681 §4.2).
+    pub(super) rmss: u16,
+}
+
+/// State of explicit congestion notification (RFC 3168 §6.1).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct EcnState {
+    /// Both ends want it.
+    pub(super) on: bool,
+    /// Congestion was experienced: ECE goes out until CWR comes.
+    pub(super) echo: bool,
+    /// The window was reduced: the next new data carries CWR.
+    pub(super) cwr: bool,
+    /// No further reduction until this number is acknowledged.
+    pub(super) recover: Option<Seq>,
+}
+
+/// What runs in the slot of the retransmission timer: these exclude one another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum RetransmitTimer {
+    /// Retransmission time-out (RFC 6298).
+    #[default]
+    Rto,
+    /// Tail-loss probe (RFC 8985 §7).
+    Probe,
+    /// End of the reordering window (RFC 8985 §6.2 step 5).
+    Reorder,
+    /// Zero-window probe, or the override of silly-window avoidance (RFC 9293 §3.8.6).
+    Persist,
+}
+
+/// The deadlines of a connection; [`Instant::FAR_FUTURE`] where none runs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadlines {
+    pub(super) retransmit: Instant,
+    pub(super) retransmit_kind: RetransmitTimer,
+    pub(super) delayed_ack: Instant,
+    pub(super) keep_alive: Instant,
+    /// End of FIN-WAIT-2 without a user, or of lingering.
+    pub(super) close: Instant,
+}
+
+impl Deadlines {
+    pub(super) const NONE: Self = Self {
+        retransmit: Instant::FAR_FUTURE,
+        retransmit_kind: RetransmitTimer::Rto,
+        delayed_ack: Instant::FAR_FUTURE,
+        keep_alive: Instant::FAR_FUTURE,
+        close: Instant::FAR_FUTURE,
+    };
+
+    #[inline]
+    pub(super) fn first(&self) -> Instant {
+        self.retransmit
+            .min(self.delayed_ack)
+            .min(self.keep_alive)
+            .min(self.close)
+    }
+}
+
+/// Who holds a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// A user has its handle.
+    User,
+    /// It is half-open, of a listener's backlog.
+    HalfOpen(ListenerId),
+    /// It is established and waits for a listener's `accept`.
+    Waiting(ListenerId),
+    /// Released: it goes when it is closed.
+    Nobody,
+}
+
+/// Settings that may change in the life of a connection.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) nodelay: bool,
+    pub(super) keep_alive: Option<KeepAlive>,
+    pub(super) user_timeout: Option<Duration>,
+    pub(super) linger: Linger,
+    pub(super) ttl: u8,
+    pub(super) send_buffer: u32,
+    /// Limit of the path, header included.
+    pub(super) path_mtu: u16,
+    /// Datagrams may be fragmented on their way: after a black hole was found at the least MTU.
+    pub(super) may_fragment: bool,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Tcb {
+    pub(super) id: ConnectionId,
+    pub(super) tuple: FourTuple,
+    pub(super) state: State,
+    pub(super) owner: Owner,
+    /// Opened by `connect`: a reset in SYN-RECEIVED is then an error for the user.
+    pub(super) active: bool,
+    pub(super) snd: Send,
+    pub(super) rcv: Receive,
+    pub(super) timestamps: Option<TimestampState>,
+    /// The peer has sent a window scale option.
+    pub(super) scaling: bool,
+    /// The peer has sent SACK-permitted.
+    pub(super) sack: bool,
+    pub(super) ack: AckState,
+    pub(super) ecn: EcnState,
+    pub(super) flight: RetransmissionQueue,
+    pub(super) rtt: RttEstimator,
+    pub(super) loss: Loss,
+    pub(super) congestion: Option<Box<dyn Controller>>,
+    pub(super) deadlines: Deadlines,
+    pub(super) settings: Settings,
+    /// SYN or SYN-ACK is to be sent.
+    pub(super) syn_due: bool,
+    /// A window or keep-alive probe is to be sent.
+    pub(super) probe_due: Option<Probe>,
+    /// When an empty segment that was not acceptable was last answered.
+    pub(super) last_answer: Instant,
+    /// Keep-alive probes not answered.
+    pub(super) keep_alive_probes: u8,
+    pub(super) error: Option<Error>,
+    pub(super) soft_error: Option<Error>,
+    /// `send` has found no room, or `poll_flushed` something not acknowledged.
+    pub(super) wants_writable: bool,
+    pub(super) wants_flushed: bool,
+    /// Events to report.
+    pub(super) events: Readiness,
+    /// In the engine's lists.
+    pub(super) in_events: bool,
+    pub(super) in_transmit: bool,
+    /// Something may have to be sent: asks for a place in the transmission list.
+    pub(super) transmit: bool,
+    /// In the connection table.
+    pub(super) linked: bool,
+    /// Counted in CurrEstab.
+    pub(super) counted: bool,
+}
+
+/// What a probe sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Probe {
+    /// A tail-loss probe.
+    Tail,
+    /// One octet into a window that is closed, or what silly-window avoidance held back.
+    Window,
+    /// An old sequence number, to which a live peer answers.
+    KeepAlive,
+}
+
+impl Tcb {
+    /// A connection before its first segment. `options` are the user's or the listener's.
+    pub(super) fn new(
+        id: ConnectionId,
+        tuple: FourTuple,
+        owner: Owner,
+        options: &Options,
+        now: Instant,
+        shared: &mut Shared,
+    ) -> Self {
+        let iss = shared.secrets.isn(now, &tuple);
+        let path_mtu = options
+            .path_mtu
+            .map_or(shared.config.mtu, |mtu| mtu.min(shared.config.mtu));
+        let max_buffer = max_buffer(options);
+        let buffer = (options.receive_buffer as u32).clamp(2 << 10, max_buffer);
+        Self {
+            id,
+            tuple,
+            state: State::Closed,
+            owner,
+            active: false,
+            snd: Send {
+                iss,
+                una: iss,
+                nxt: iss,
+                wnd: 0,
+                wl1: Seq(0),
+                wl2: Seq(0),
+                max_wnd: 0,
+                wind_shift: 0,
+                peer_mss: DEFAULT_MSS,
+                mss: DEFAULT_MSS,
+                queue: SendQueue::new(iss + 1),
+                fin: false,
+                small_end: iss,
+                unacked_since: now,
+                cwnd_limited_until: iss,
+                last: now,
+            },
+            rcv: Receive {
+                irs: Seq(0),
+                nxt: Seq(0),
+                edge: Seq(0),
+                wind_shift: wind_shift(max_buffer),
+                queue: ReceiveQueue::default(),
+                reassembly: None,
+                fin: None,
+                buffer,
+                autotune: Autotune::new(max_buffer),
+                last: now,
+                dsack: None,
+            },
+            timestamps: None,
+            scaling: false,
+            sack: false,
+            ack: AckState {
+                quick: QUICK_ACKS,
+                ..AckState::default()
+            },
+            ecn: EcnState::default(),
+            flight: RetransmissionQueue::default(),
+            rtt: RttEstimator::new(),
+            loss: Loss::new(iss),
+            congestion: None,
+            deadlines: Deadlines::NONE,
+            settings: Settings {
+                nodelay: options.nodelay,
+                keep_alive: options.keep_alive,
+                user_timeout: options.user_timeout,
+                linger: options.linger,
+                ttl: options.ttl,
+                send_buffer: options.send_buffer.clamp(1, 1 << 30) as u32,
+                path_mtu,
+                may_fragment: false,
+            },
+            syn_due: false,
+            probe_due: None,
+            last_answer: Instant::default(),
+            keep_alive_probes: 0,
+            error: None,
+            soft_error: None,
+            wants_writable: false,
+            wants_flushed: false,
+            events: Readiness::default(),
+            in_events: false,
+            in_transmit: false,
+            transmit: false,
+            linked: false,
+            counted: false,
+        }
+    }
+
+    /// Replaces the initial send sequence number before anything was sent.
+    pub(super) fn set_iss(&mut self, iss: Seq) {
+        self.snd.iss = iss;
+        self.snd.una = iss;
+        self.snd.nxt = iss;
+        self.snd.small_end = iss;
+        self.snd.cwnd_limited_until = iss;
+        self.snd.queue = SendQueue::new(iss + 1);
+        self.loss = Loss::new(iss);
+    }
+
+    /// Takes what a SYN or SYN-ACK says: IRS and options (RFC 9293 §3.10.7.2 and .3).
+    pub(super) fn take_syn(&mut self, now: Instant, segment: &Segment) {
+        self.rcv.irs = segment.seq;
+        self.rcv.nxt = segment.seq + 1;
+        self.rcv.edge = self.rcv.nxt + self.rcv.buffer.min(u32::from(u16::MAX));
+        self.rcv.last = now;
+        let options = &segment.options;
+        self.snd.peer_mss = options.mss.unwrap_or(DEFAULT_MSS).max(MIN_MSS);
+        self.scaling = options.window_scale.is_some();
+        match options.window_scale {
+            Some(shift) => self.snd.wind_shift = shift,
+            None => {
+                // RFC 7323 §1.3: both or neither.
+                self.rcv.wind_shift = 0;
+                self.rcv.buffer = self.rcv.buffer.min(u32::from(u16::MAX));
+                self.rcv.autotune.limit(u32::from(u16::MAX));
+            }
+        }
+        self.sack = options.sack_permitted;
+        self.timestamps = match (options.timestamps, self.timestamps) {
+            (Some(theirs), Some(ours)) => Some(TimestampState {
+                recent: theirs.val,
+                recent_at: now,
+                last_ack_sent: self.rcv.nxt,
+                ..ours
+            }),
+            _ => None,
+        };
+        self.update_mss();
+    }
+
+    /// Eff.snd.MSS of RFC 9293 §3.7.1: what the peer takes and the path carries, without options.
+    pub(super) fn update_mss(&mut self) {
+        let path = self
+            .settings
+            .path_mtu
+            .saturating_sub(IPV4_HEADER_LEN + HEADER_LEN as u16);
+        let options = if self.timestamps.is_some() {
+            TIMESTAMPS_LEN as u16
+        } else {
+            0
+        };
+        self.snd.mss = self
+            .snd
+            .peer_mss
+            .min(path)
+            .max(MIN_MSS)
+            .saturating_sub(options)
+            .max(1);
+        if let Some(congestion) = &mut self.congestion {
+            congestion.set_smss(self.snd.mss.into());
+        }
+    }
+
+    /// Enters ESTABLISHED.
+    pub(super) fn establish(&mut self, now: Instant, shared: &mut Shared) {
+        self.state = State::Established;
+        self.congestion = Some((shared.config.congestion)(&Parameters {
+            smss: self.snd.mss.into(),
+        }));
+        self.deadlines.retransmit = Instant::FAR_FUTURE;
+        self.rcv.last = now;
+        self.rcv.autotune.start(now, self.rcv.nxt);
+        self.start_keep_alive(now);
+        self.raise(Readiness::CONNECTED.union(Readiness::WRITABLE));
+        self.transmit = true;
+        self.counted = true;
+        shared.counters.curr_estab += 1;
+    }
+
+    /// Notes events for the user.
+    #[inline]
+    pub(super) fn raise(&mut self, events: Readiness) {
+        self.events = self.events.union(events);
+    }
+
+    /// Asks for an acknowledgement at the next transmission.
+    #[inline]
+    pub(super) fn ack_now(&mut self) {
+        self.ack.now = true;
+        self.transmit = true;
+    }
+
+    /// Whether our FIN has been sent.
+    #[inline]
+    pub(super) fn fin_sent(&self) -> bool {
+        self.snd.fin && self.snd.nxt.gt(self.snd.queue.end())
+    }
+
+    /// Whether the user may still queue data.
+    pub(super) fn may_send(&self) -> bool {
+        !self.snd.fin
+            && matches!(
+                self.state,
+                State::SynSent | State::SynReceived | State::Established | State::CloseWait
+            )
+    }
+
+    /// Whether the peer may still send data that we take.
+    #[inline]
+    pub(super) fn may_receive(&self) -> bool {
+        matches!(
+            self.state,
+            State::Established | State::FinWait1 | State::FinWait2
+        )
+    }
+
+    /// Whether the connection is established or was.
+    pub(super) fn is_synchronized(&self) -> bool {
+        !matches!(
+            self.state,
+            State::SynSent | State::SynReceived | State::Closed | State::TimeWait
+        )
+    }
+
+    /// RCV.WND: octets that the peer may send from RCV.NXT on.
+    #[inline]
+    pub(super) fn rcv_wnd(&self) -> u32 {
+        self.rcv.edge.since(self.rcv.nxt)
+    }
+
+    /// The congestion window.
+    #[inline]
+    pub(super) fn cwnd(&self) -> u32 {
+        // Before the connection is established there is nothing to send.
+        self.congestion
+            .as_ref()
+            .map_or(0, |congestion| congestion.cwnd())
+    }
+
+    /// The clock of our timestamps (RFC 7323 §4.1: a tick of 1 ms).
+    #[inline]
+    pub(super) fn timestamp(offset: u32, now: Instant) -> u32 {
+        (now.as_millis() as u32).wrapping_add(offset)
+    }
+
+    /// Ends the connection: CLOSED, with `error` for the user.
+    pub(super) fn close(&mut self, error: Option<Error>, shared: &mut Shared) {
+        if self.error.is_none() {
+            self.error = error;
+        }
+        self.leave_established(shared);
+        self.state = State::Closed;
+        self.drop_queues(error.is_some(), shared);
+        self.deadlines = Deadlines::NONE;
+        self.raise(Readiness(
+            Readiness::READABLE.0
+                | Readiness::WRITABLE.0
+                | Readiness::FLUSHED.0
+                | Readiness::CLOSED.0,
+        ));
+    }
+
+    /// Leaves the states that CurrEstab counts.
+    pub(super) fn leave_established(&mut self, shared: &mut Shared) {
+        if core::mem::take(&mut self.counted) {
+            shared.counters.curr_estab -= 1;
+        }
+    }
+
+    /// Drops what can no longer be sent or received; what was received in order stays for the user
+    /// unless the connection ended in error (RFC 9293 §3.10.7.4, second step: queues are flushed).
+    pub(super) fn drop_queues(&mut self, received: bool, shared: &mut Shared) {
+        shared.memory.release(self.snd.queue.len());
+        self.snd.queue.clear(&mut shared.pool);
+        self.flight = RetransmissionQueue::default();
+        self.drop_reassembly(shared);
+        if received {
+            shared.memory.release(self.rcv.queue.clear());
+        }
+    }
+
+    pub(super) fn drop_reassembly(&mut self, shared: &mut Shared) {
+        if let Some(reassembly) = self.rcv.reassembly.take() {
+            shared.memory.release(reassembly.len());
+        }
+    }
+
+    /// Frees capacity that an idle connection holds: called when a timer finds nothing to do.
+    pub(super) fn shrink(&mut self) {
+        self.snd.queue.shrink();
+        self.rcv.queue.shrink();
+        self.flight.shrink();
+        if self
+            .rcv
+            .reassembly
+            .as_ref()
+            .is_some_and(|reassembly| reassembly.len() == 0)
+        {
+            self.rcv.reassembly = None;
+        }
+    }
+}
+
+/// The largest receive buffer that options ask for.
+fn max_buffer(options: &Options) -> u32 {
+    options.max_receive_buffer.clamp(4 << 10, 1 << 30) as u32
+}
+
+/// The window scale that a connection with these options offers.
+pub(super) fn offered_wind_shift(options: &Options) -> u8 {
+    wind_shift(max_buffer(options))
+}
+
+/// The shift with which 16 bits can tell a window of `buffer` octets (RFC 7323 §2.2).
+fn wind_shift(buffer: u32) -> u8 {
+    let bits = 32 - buffer.leading_zeros();
+    (bits.saturating_sub(16) as u8).min(super::options::MAX_WINDOW_SCALE)
+}

@@ -1,0 +1,259 @@
+//! What happens when a connection's timer expires (RFC 9293 §3.10.8, RFC 6298 §5, RFC 8985 §6.3 and
+//! §7.3).
+
+use core::time::Duration;
+
+use super::interface::{Error, State};
+use super::loss::Recovery;
+use super::reset;
+use super::shared::Shared;
+use super::tcb::{Owner, Probe, QUICK_ACKS, RetransmitTimer, Tcb};
+use crate::proto::Instant;
+
+/// RFC 1191 §7: MTUs to fall back to when full segments are lost again and again and no router says
+/// why (RFC 2923 §2.1).
+const PLATEAUS: [u16; 5] = [8166, 1492, 1280, 1006, 576];
+/// Time-outs in a row after which a black hole is suspected.
+const BLACK_HOLE: u8 = 2;
+
+impl Tcb {
+    /// Runs the timers that have expired; frees idle memory when none has.
+    pub(super) fn on_timers(&mut self, now: Instant, shared: &mut Shared) {
+        let mut any = false;
+        if self.deadlines.delayed_ack <= now {
+            any = true;
+            self.deadlines.delayed_ack = Instant::FAR_FUTURE;
+            shared.counters.delayed_acks += 1;
+            self.ack_now();
+        }
+        if self.deadlines.close <= now {
+            self.give_up_closing(now, shared);
+            return;
+        }
+        if self.deadlines.keep_alive <= now {
+            any = true;
+            self.keep_alive(now, shared);
+        }
+        if self.state != State::Closed && self.deadlines.retransmit <= now {
+            any = true;
+            self.on_retransmit_timer(now, shared);
+        }
+        if !any {
+            self.shrink();
+            // Whoever starts again after a pause gets quick acknowledgements again.
+            self.ack.quick = QUICK_ACKS;
+        }
+    }
+
+    fn on_retransmit_timer(&mut self, now: Instant, shared: &mut Shared) {
+        self.deadlines.retransmit = Instant::FAR_FUTURE;
+        match (self.state, self.deadlines.retransmit_kind) {
+            (State::SynSent | State::SynReceived, _) => self.syn_timeout(now, shared),
+            (_, RetransmitTimer::Rto) => self.retransmission_timeout(now, shared),
+            (_, RetransmitTimer::Probe) => {
+                shared.counters.loss_probes += 1;
+                self.probe_due = Some(Probe::Tail);
+                // RFC 8985 §7.3: the time-out runs from the probe on.
+                self.deadlines.retransmit_kind = RetransmitTimer::Rto;
+                self.deadlines.retransmit = now + self.rtt.rto(shared.config.max_rto);
+            }
+            (_, RetransmitTimer::Reorder) => self.reordering_timeout(now, shared),
+            (_, RetransmitTimer::Persist) => self.persist_timeout(now, shared),
+        }
+        self.transmit = true;
+    }
+
+    /// Starts the timer of a SYN or SYN-ACK that is sent now.
+    pub(super) fn arm_syn(&mut self, now: Instant, shared: &Shared) {
+        self.syn_due = true;
+        self.transmit = true;
+        self.deadlines.retransmit_kind = RetransmitTimer::Rto;
+        self.deadlines.retransmit = now + self.rtt.rto(shared.config.max_rto);
+    }
+
+    fn syn_timeout(&mut self, now: Instant, shared: &mut Shared) {
+        let retries = if self.active {
+            shared.config.syn_retries
+        } else {
+            shared.config.syn_ack_retries
+        };
+        if self.rtt.backoffs() >= retries || self.user_timeout_passed(now) {
+            shared.counters.attempt_fails += 1;
+            shared.counters.abort_on_timeout += 1;
+            let error = self.soft_error.unwrap_or(Error::TimedOut);
+            self.close(Some(error), shared);
+            return;
+        }
+        shared.counters.timeouts += 1;
+        shared.counters.retrans_segs += 1;
+        self.rtt.back_off();
+        self.arm_syn(now, shared);
+    }
+
+    fn user_timeout_passed(&self, now: Instant) -> bool {
+        self.settings
+            .user_timeout
+            .is_some_and(|timeout| now - self.snd.unacked_since >= timeout)
+    }
+
+    /// Whether the peer has been silent for too long (RFC 9293 §3.8.3).
+    fn peer_has_vanished(&self, now: Instant, shared: &Shared) -> bool {
+        match self.settings.user_timeout {
+            Some(_) => self.user_timeout_passed(now),
+            None => self.rtt.backoffs() >= shared.config.retries,
+        }
+    }
+
+    /// RFC 6298 §5.4 to §5.6, RFC 5681 §3.1, RFC 8985 §6.3.
+    fn retransmission_timeout(&mut self, now: Instant, shared: &mut Shared) {
+        if self.snd.una == self.snd.nxt {
+            return;
+        }
+        if self.peer_has_vanished(now, shared) {
+            self.abort_on_timeout(shared);
+            return;
+        }
+        shared.counters.timeouts += 1;
+        if self.flight.first().is_some_and(|piece| piece.sacked) {
+            // The peer has dropped what it had said it has.
+            self.flight.forget_sacked();
+        }
+        let (una, min_rtt, srtt) = (self.snd.una, self.min_rtt(), self.srtt());
+        let (loss, sack) = (&self.loss, self.sack);
+        self.flight.mark_lost(|piece| {
+            Some(!sack || piece.start == una || loss.outlived(piece, now, min_rtt, srtt))
+        });
+        let first = self.loss.recovery != Recovery::Timeout;
+        let outstanding = self.snd.nxt - self.snd.una;
+        if let Some(congestion) = &mut self.congestion {
+            congestion.on_timeout(now, outstanding, first);
+        }
+        self.ecn.cwr |= self.ecn.on;
+        self.loss.end();
+        self.loss
+            .begin(Recovery::Timeout, self.snd.nxt, outstanding);
+        self.rtt.back_off();
+        self.suspect_black_hole(shared);
+        self.deadlines.retransmit_kind = RetransmitTimer::Rto;
+        self.deadlines.retransmit = self.next_timeout(now, shared);
+    }
+
+    /// The time-out from now, at most the end of the user time-out.
+    fn next_timeout(&self, now: Instant, shared: &Shared) -> Instant {
+        let timeout = now + self.rtt.rto(shared.config.max_rto);
+        match self.settings.user_timeout {
+            Some(user) => timeout
+                .min(self.snd.unacked_since + user)
+                .max(now + Duration::from_millis(1)),
+            None => timeout,
+        }
+    }
+
+    /// RFC 8985 §6.2 step 5: the reordering window has passed.
+    fn reordering_timeout(&mut self, now: Instant, shared: &mut Shared) {
+        let (min_rtt, srtt) = (self.min_rtt(), self.srtt());
+        let (lost, wait) = self.loss.detect(&mut self.flight, now, min_rtt, srtt);
+        if lost && self.loss.recovery == Recovery::Open {
+            shared.counters.sack_recovery += 1;
+            self.enter_recovery(now, self.snd.nxt - self.snd.una);
+        } else if lost && self.loss.recovery == Recovery::Fast {
+            self.loss
+                .pace(0, self.pipe(), self.ssthresh(), self.snd.mss.into());
+        }
+        self.arm_retransmit(now, wait, shared);
+    }
+
+    /// RFC 9293 §3.8.6.1: probes a closed window for as long as the peer answers.
+    fn persist_timeout(&mut self, now: Instant, shared: &mut Shared) {
+        let limit = self
+            .settings
+            .user_timeout
+            .unwrap_or(shared.config.max_rto * 10);
+        let unanswered = now - self.rcv.last.max(self.snd.unacked_since);
+        if self.rtt.backoffs() > 2 && unanswered >= limit {
+            self.abort_on_timeout(shared);
+            return;
+        }
+        if self.unsent() == 0 && !self.fin_unsent() && self.snd.una == self.snd.nxt {
+            return;
+        }
+        shared.counters.window_probe += 1;
+        self.probe_due = Some(Probe::Window);
+        self.rtt.back_off();
+        self.deadlines.retransmit_kind = RetransmitTimer::Persist;
+        self.deadlines.retransmit = now + self.rtt.rto(shared.config.max_rto);
+    }
+
+    pub(super) fn abort_on_timeout(&mut self, shared: &mut Shared) {
+        shared.counters.abort_on_timeout += 1;
+        // A soft error tells more than "timed out" (RFC 9293 §3.9.2.2).
+        let error = self.soft_error.unwrap_or(Error::TimedOut);
+        reset::send(shared, self.tuple, self.snd.nxt, Some(self.rcv.nxt));
+        self.close(Some(error), shared);
+    }
+
+    /// Sets the keep-alive timer.
+    pub(super) fn start_keep_alive(&mut self, now: Instant) {
+        self.keep_alive_probes = 0;
+        self.deadlines.keep_alive = self
+            .settings
+            .keep_alive
+            .map_or(Instant::FAR_FUTURE, |keep| now + keep.idle);
+    }
+
+    /// RFC 9293 §3.8.4.
+    fn keep_alive(&mut self, now: Instant, shared: &mut Shared) {
+        let Some(keep) = self.settings.keep_alive else {
+            self.deadlines.keep_alive = Instant::FAR_FUTURE;
+            return;
+        };
+        let due = self.rcv.last + keep.idle;
+        if due > now {
+            self.keep_alive_probes = 0;
+            self.deadlines.keep_alive = due;
+        } else if self.keep_alive_probes >= keep.probes {
+            self.abort_on_timeout(shared);
+        } else {
+            if self.snd.una == self.snd.nxt {
+                // With data in flight, retransmission finds out.
+                shared.counters.keep_alive += 1;
+                self.keep_alive_probes += 1;
+                self.probe_due = Some(Probe::KeepAlive);
+                self.transmit = true;
+            }
+            self.deadlines.keep_alive = now + keep.interval;
+        }
+    }
+
+    /// FIN-WAIT-2 without a user, or lingering, has lasted long enough.
+    fn give_up_closing(&mut self, _now: Instant, shared: &mut Shared) {
+        self.deadlines.close = Instant::FAR_FUTURE;
+        if self.state != State::FinWait2 || self.owner != Owner::Nobody {
+            shared.counters.abort_on_linger += 1;
+            reset::send(shared, self.tuple, self.snd.nxt, Some(self.rcv.nxt));
+        }
+        self.close(Some(Error::TimedOut), shared);
+    }
+
+    /// Full segments are lost again and again: perhaps the path drops large datagrams silently.
+    fn suspect_black_hole(&mut self, shared: &mut Shared) {
+        let full = self
+            .flight
+            .first()
+            .is_some_and(|piece| piece.len() >= u32::from(self.snd.mss));
+        if !full || self.rtt.backoffs() < BLACK_HOLE || self.settings.may_fragment {
+            return;
+        }
+        match PLATEAUS
+            .iter()
+            .find(|plateau| **plateau < self.settings.path_mtu)
+        {
+            Some(plateau) => {
+                shared.counters.mtu_reductions += 1;
+                self.settings.path_mtu = *plateau;
+                self.update_mss();
+            }
+            None => self.settings.may_fragment = true,
+        }
+    }
+}

@@ -1,0 +1,400 @@
+//! The user's calls (RFC 9293 §3.10.1 to §3.10.6).
+
+use core::net::SocketAddrV4;
+use core::task::Poll;
+
+use bytes::Bytes;
+
+use super::config::{Linger, Options};
+use super::engine::Tcp;
+use super::interface::{ConnectionId, Error, ListenerId, State};
+use super::reset;
+use super::segment::{FourTuple, is_host};
+use super::shared::Shared;
+use super::tcb::{Owner, Tcb, TimestampState};
+use crate::proto::Instant;
+
+impl Tcp {
+    /// OPEN, passive (RFC 9293 §3.10.1). An unspecified address listens on all; port 0 takes a free
+    /// one. `backlog` bounds the connections that are half-open, and those that wait for `accept`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AddrInUse`] when there is a listener on the address already.
+    pub fn listen(
+        &mut self,
+        local: SocketAddrV4,
+        backlog: usize,
+        options: Options,
+    ) -> Result<ListenerId, Error> {
+        let local = if local.port() == 0 {
+            self.choose_listening_port(*local.ip())?
+        } else {
+            local
+        };
+        if self.listeners.is_bound(local) {
+            return Err(Error::AddrInUse(local));
+        }
+        Ok(self.listeners.add(local, backlog, options))
+    }
+
+    /// The address that a listener was bound to.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Released`].
+    pub fn listener_address(&self, listener: ListenerId) -> Result<SocketAddrV4, Error> {
+        Ok(self.listeners.get(listener)?.local)
+    }
+
+    /// Takes an established connection from a listener, if one waits.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Released`].
+    pub fn accept(&mut self, listener: ListenerId) -> Result<Option<ConnectionId>, Error> {
+        let listener = self.listeners.get_mut(listener)?;
+        while let Some(id) = listener.waiting.pop_front() {
+            if let Ok(tcb) = self.connections.get_mut(id) {
+                tcb.owner = Owner::User;
+                self.announce(id);
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Ends a listener; connections that were not accepted are reset.
+    pub fn close_listener(&mut self, now: Instant, listener: ListenerId) {
+        let theirs: Vec<ConnectionId> = self.connections.ids().collect();
+        for id in theirs {
+            let Ok(tcb) = self.connections.get_mut(id) else {
+                continue;
+            };
+            if tcb.owner == Owner::HalfOpen(listener) || tcb.owner == Owner::Waiting(listener) {
+                tcb.owner = Owner::Nobody;
+                tcb.abort(&mut self.shared);
+                self.settle_at(now, id.index);
+            }
+        }
+        self.listeners.remove(listener);
+    }
+
+    /// OPEN, active (RFC 9293 §3.10.1). Port 0 of `local` takes an ephemeral one (RFC 6056).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AddrInUse`], [`Error::NoPort`], [`Error::OutOfMemory`], [`Error::InvalidInput`] for
+    /// an unspecified, broadcast or multicast address or a remote port of 0.
+    pub fn connect(
+        &mut self,
+        now: Instant,
+        local: SocketAddrV4,
+        remote: SocketAddrV4,
+        options: &Options,
+    ) -> Result<ConnectionId, Error> {
+        if remote.port() == 0 || !is_host(*remote.ip()) {
+            return Err(Error::InvalidInput(
+                "the remote end needs a port other than 0 and a host's address",
+            ));
+        }
+        if !is_host(*local.ip()) {
+            return Err(Error::InvalidInput(
+                "the local end needs an address of this host",
+            ));
+        }
+        if self.connections.len() >= self.shared.config.max_connections {
+            return Err(Error::OutOfMemory);
+        }
+        let (tuple, above) = if local.port() == 0 {
+            self.choose_port(now, *local.ip(), remote)?
+        } else {
+            let tuple = FourTuple { local, remote };
+            let above = self
+                .time_waits
+                .reusable(now, &tuple)
+                .map_err(|()| Error::AddrInUse(local))?;
+            if self.connections.contains(&tuple) || local == remote {
+                return Err(Error::AddrInUse(local));
+            }
+            (tuple, above)
+        };
+        self.time_waits.remove(&tuple);
+        let id = self.connections.next_id();
+        let mut tcb = Box::new(Tcb::new(
+            id,
+            tuple,
+            Owner::User,
+            options,
+            now,
+            &mut self.shared,
+        ));
+        if let Some(above) = above
+            && tcb.snd.iss.le(above)
+        {
+            tcb.set_iss(above + 1);
+        }
+        tcb.active = true;
+        tcb.state = State::SynSent;
+        tcb.ecn.on = options.ecn;
+        tcb.timestamps = Some(TimestampState::new(
+            self.shared.secrets.timestamp_offset(&tuple),
+            now,
+        ));
+        tcb.arm_syn(now, &self.shared);
+        self.connections.insert(tcb);
+        self.shared.counters.active_opens += 1;
+        self.settle(id.index);
+        Ok(id)
+    }
+
+    /// SEND (RFC 9293 §3.10.2): queues a copy of as much of `data` as there is room for and returns
+    /// how much. Pending until [`Readiness::WRITABLE`](super::Readiness::WRITABLE) when there is none.
+    pub fn send(
+        &mut self,
+        _now: Instant,
+        id: ConnectionId,
+        data: &[u8],
+    ) -> Poll<Result<usize, Error>> {
+        let tcb = self.connections.get_mut(id)?;
+        let room = match tcb.room(data.len(), &self.shared) {
+            Poll::Ready(room) => room?,
+            Poll::Pending => return Poll::Pending,
+        };
+        tcb.snd
+            .queue
+            .push_copy(&data[..room], &mut self.shared.pool);
+        self.shared.memory.charge(room);
+        tcb.transmit = true;
+        self.settle(id.index);
+        Poll::Ready(Ok(room))
+    }
+
+    /// SEND without a copy: queues as much of `data` as there is room for, advances it by that and
+    /// returns how much.
+    pub fn send_bytes(
+        &mut self,
+        _now: Instant,
+        id: ConnectionId,
+        data: &mut Bytes,
+    ) -> Poll<Result<usize, Error>> {
+        let tcb = self.connections.get_mut(id)?;
+        let room = match tcb.room(data.len(), &self.shared) {
+            Poll::Ready(room) => room?,
+            Poll::Pending => return Poll::Pending,
+        };
+        tcb.snd.queue.push_shared(data.split_to(room));
+        self.shared.memory.charge(room);
+        tcb.transmit = true;
+        self.settle(id.index);
+        Poll::Ready(Ok(room))
+    }
+
+    /// RECEIVE (RFC 9293 §3.10.3) into `buffer`: the number of octets copied, 0 at the end of the
+    /// stream. Pending until [`Readiness::READABLE`](super::Readiness::READABLE) when there is nothing.
+    pub fn receive(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        buffer: &mut [u8],
+    ) -> Poll<Result<usize, Error>> {
+        let tcb = self.connections.get_mut(id)?;
+        if buffer.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        if let Some(ended) = tcb.nothing_to_receive() {
+            return ended.map_ok(|()| 0);
+        }
+        let octets = tcb.rcv.queue.read(buffer);
+        tcb.after_read(now, octets, &mut self.shared);
+        self.settle(id.index);
+        Poll::Ready(Ok(octets))
+    }
+
+    /// RECEIVE without a copy: the next chunk of at most `max` octets, empty at the end of the stream.
+    pub fn receive_bytes(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        max: usize,
+    ) -> Poll<Result<Bytes, Error>> {
+        let tcb = self.connections.get_mut(id)?;
+        if let Some(ended) = tcb.nothing_to_receive() {
+            return ended.map_ok(|()| Bytes::new());
+        }
+        let octets = tcb.rcv.queue.read_slice(max.max(1));
+        tcb.after_read(now, octets.len(), &mut self.shared);
+        self.settle(id.index);
+        Poll::Ready(Ok(octets))
+    }
+
+    /// Copies what [`Tcp::receive`] would return without taking it.
+    pub fn peek(&self, id: ConnectionId, buffer: &mut [u8]) -> Poll<Result<usize, Error>> {
+        let tcb = self.connections.get(id)?;
+        if let Some(ended) = tcb.nothing_to_receive() {
+            return ended.map_ok(|()| 0);
+        }
+        Poll::Ready(Ok(tcb.rcv.queue.peek(buffer)))
+    }
+
+    /// CLOSE (RFC 9293 §3.10.4): no more will be sent after what is queued; receiving goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotConnected`], [`Error::Released`] or what ended the connection.
+    pub fn shutdown(&mut self, now: Instant, id: ConnectionId) -> Result<(), Error> {
+        let tcb = self.connections.get_mut(id)?;
+        let result = tcb.shutdown(&mut self.shared);
+        self.settle_at(now, id.index);
+        result
+    }
+
+    /// Ready once all that was sent, and the FIN if there was a shutdown, is acknowledged; pending
+    /// until [`Readiness::FLUSHED`](super::Readiness::FLUSHED).
+    pub fn poll_flushed(&mut self, id: ConnectionId) -> Poll<Result<(), Error>> {
+        let tcb = self.connections.get_mut(id)?;
+        if let Some(error) = tcb.error {
+            return Poll::Ready(Err(error));
+        }
+        if tcb.is_flushed() || matches!(tcb.state, State::Closed | State::TimeWait) {
+            return Poll::Ready(Ok(()));
+        }
+        tcb.wants_flushed = true;
+        Poll::Pending
+    }
+
+    /// ABORT (RFC 9293 §3.10.5): resets the connection. The handle stays valid.
+    pub fn abort(&mut self, now: Instant, id: ConnectionId) {
+        if let Ok(tcb) = self.connections.get_mut(id) {
+            tcb.abort(&mut self.shared);
+            self.settle_at(now, id.index);
+        }
+    }
+
+    /// Gives the handle back. What was sent is still delivered as [`Options::linger`](super::Options::linger) says; data
+    /// that was received and not read, or comes later, resets the connection (RFC 2525 §2.17).
+    pub fn release(&mut self, now: Instant, id: ConnectionId) {
+        let Ok(tcb) = self.connections.get_mut(id) else {
+            return;
+        };
+        if tcb.owner != Owner::User {
+            return;
+        }
+        tcb.owner = Owner::Nobody;
+        tcb.released(now, &mut self.shared);
+        self.settle_at(now, id.index);
+    }
+}
+
+impl Tcb {
+    /// How many of `wanted` octets can be queued now.
+    fn room(&mut self, wanted: usize, shared: &Shared) -> Poll<Result<usize, Error>> {
+        if !self.may_send() {
+            let error = self.error.unwrap_or(if self.snd.fin {
+                Error::BrokenPipe
+            } else {
+                Error::NotConnected
+            });
+            return Poll::Ready(Err(error));
+        }
+        let free = (self.settings.send_buffer as usize).saturating_sub(self.snd.queue.len());
+        // When the stack's memory is spent a connection may still queue one segment.
+        let spare = if self.snd.queue.len() == 0 {
+            self.snd.mss.into()
+        } else {
+            0
+        };
+        let free = free.min(shared.memory.left().max(spare));
+        if free == 0 && wanted > 0 {
+            self.wants_writable = true;
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(wanted.min(free)))
+    }
+
+    /// What RECEIVE answers when the queue is empty; `None` when it is not.
+    fn nothing_to_receive(&self) -> Option<Poll<Result<(), Error>>> {
+        if self.rcv.queue.len() > 0 {
+            return None;
+        }
+        Some(match (self.error, self.state) {
+            (Some(error), _) => Poll::Ready(Err(error)),
+            (None, State::SynSent | State::SynReceived) => Poll::Pending,
+            (None, _) if self.may_receive() => Poll::Pending,
+            (None, _) => Poll::Ready(Ok(())),
+        })
+    }
+
+    /// CLOSE.
+    fn shutdown(&mut self, shared: &mut Shared) -> Result<(), Error> {
+        match self.state {
+            State::SynSent => {
+                self.close(None, shared);
+                return Ok(());
+            }
+            // The FIN waits until the connection is established.
+            State::SynReceived => {}
+            State::Established => self.state = State::FinWait1,
+            State::CloseWait => self.state = State::LastAck,
+            State::Closed => return Err(self.error.unwrap_or(Error::NotConnected)),
+            State::FinWait1
+            | State::FinWait2
+            | State::Closing
+            | State::LastAck
+            | State::TimeWait => return Ok(()),
+        }
+        if self.state != State::SynReceived {
+            self.leave_established(shared);
+        }
+        self.snd.fin = true;
+        self.transmit = true;
+        Ok(())
+    }
+
+    /// ABORT: a reset in the states that RFC 9293 §3.10.5 names, and nothing more.
+    pub(super) fn abort(&mut self, shared: &mut Shared) {
+        if self.counted {
+            shared.counters.estab_resets += 1;
+        }
+        match self.state {
+            State::Closed | State::TimeWait => {}
+            State::SynSent => self.close(Some(Error::ConnectionAborted), shared),
+            _ => {
+                reset::send(shared, self.tuple, self.snd.nxt, Some(self.rcv.nxt));
+                self.close(Some(Error::ConnectionAborted), shared);
+            }
+        }
+    }
+
+    /// No user holds the connection any more.
+    fn released(&mut self, now: Instant, shared: &mut Shared) {
+        if matches!(self.state, State::Closed | State::TimeWait) {
+            return;
+        }
+        if self.rcv.queue.len() > 0 {
+            self.reset_unread(shared);
+            return;
+        }
+        let linger = match self.settings.linger {
+            Linger::Background => None,
+            Linger::Timeout(timeout) => Some(timeout),
+        };
+        if linger.is_some_and(|timeout| timeout.is_zero()) {
+            shared.counters.abort_on_linger += 1;
+            self.abort(shared);
+            return;
+        }
+        // An error has been reported, or nobody is left to hear of it.
+        let _ = self.shutdown(shared);
+        match (self.state, linger) {
+            (State::Closed | State::TimeWait, _) => {}
+            (State::FinWait2, _) => self.deadlines.close = now + shared.config.orphan_timeout,
+            (_, Some(timeout)) => self.deadlines.close = now + timeout,
+            (_, None) => {
+                // The peer must show that it is there within this time.
+                let timeout = shared.config.orphan_timeout;
+                self.settings.user_timeout.get_or_insert(timeout);
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Two engines back to back in virtual time.
+
+mod sim;
+
+#[path = "sim/transfer.rs"]
+mod transfer;
+
+use core::time::Duration;
+
+use netstack::proto::tcp::{Config, Options, congestion};
+use sim::{Link, Random};
+use transfer::{complete, pair};
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+
+#[test]
+fn a_clean_link_carries_both_ways() {
+    let link = Link {
+        delay: MS(10),
+        ..Link::default()
+    };
+    let mut network = pair(
+        3_000_000,
+        2_000_000,
+        link,
+        1,
+        &Config::default(),
+        &Options::default(),
+    );
+    let took = complete(&mut network, MS(60_000));
+    assert_eq!(
+        network.a.tcp.counters().retrans_segs + network.b.tcp.counters().retrans_segs,
+        0
+    );
+    assert!(took < MS(1_000), "{took:?}");
+}
+
+/// A link that is bad in ways that the seed chooses.
+fn bad_link(random: &mut Random) -> Link {
+    let mut up_to = |limit: u64| random.below(limit + 1);
+    let delay = Duration::from_micros(10 + up_to(30_000));
+    let percent = |value: u64| (value * 10_000) as u32;
+    Link {
+        delay,
+        jitter: if up_to(1) == 0 {
+            Duration::ZERO
+        } else {
+            delay / (1 + up_to(4) as u32)
+        },
+        loss: percent(up_to(3) * up_to(5)),
+        duplicate: percent(up_to(2) * up_to(5)),
+        corrupt: percent(up_to(1) * up_to(4)),
+        reorder: percent(up_to(2) * up_to(5)),
+        ..Link::default()
+    }
+}
+
+fn run_seed(seed: u64) {
+    let mut random = Random::new(seed);
+    let link = bad_link(&mut random);
+    let mut config = Config::default();
+    config.mtu = [576, 1500, 9000][random.below(3) as usize];
+    if random.below(3) == 0 {
+        config.congestion = congestion::new_reno;
+    }
+    let mut options = Options::default();
+    options.nodelay = random.below(2) == 0;
+    options.ecn = random.below(4) == 0;
+    options.receive_buffer = 4096 << random.below(6);
+    options.max_receive_buffer = options.receive_buffer << random.below(4);
+    options.send_buffer = 2000 << random.below(8);
+    let (up, down) = (random.below(60_000) as usize, random.below(60_000) as usize);
+    let mut network = pair(up, down, link, seed, &config, &options);
+    network.a.app.chunk = 1 + random.below(5_000) as usize;
+    network.b.app.chunk = 1 + random.below(5_000) as usize;
+    complete(&mut network, Duration::from_secs(3_600));
+}
+
+/// Runs seeds on both processors; the seed is in the message of a failure.
+fn run_seeds(seeds: core::ops::Range<u64>) {
+    let middle = seeds.start + (seeds.end - seeds.start) / 2;
+    std::thread::scope(|scope| {
+        for part in [seeds.start..middle, middle..seeds.end] {
+            scope.spawn(move || {
+                for seed in part {
+                    let result = std::panic::catch_unwind(|| run_seed(seed));
+                    assert!(result.is_ok(), "seed {seed} failed");
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn ten_thousand_seeds_of_loss_reordering_duplication_corruption_and_delay() {
+    run_seeds(0..10_000);
+}
