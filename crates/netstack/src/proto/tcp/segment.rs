@@ -89,8 +89,8 @@ impl Segment {
     pub(super) fn parse(ip: &IpMeta, mut octets: Bytes) -> Result<Self, ParseError> {
         let header = TcpHeaderSlice::from_slice(&octets).map_err(|_| ParseError::Header)?;
         let length = u16::try_from(octets.len()).map_err(|_| ParseError::Header)?;
-        let sum =
-            Sum::pseudo_header(ip.source, ip.destination, IpNumber::TCP.0, length).add(&octets);
+        let sum = Sum::pseudo_header(ip.source, ip.destination, IpNumber::TCP.0, length)
+            .add_slice(&octets);
         if sum.finish() != 0 {
             return Err(ParseError::Checksum);
         }
@@ -218,8 +218,8 @@ impl Header {
         let (local, remote) = (*self.tuple.local.ip(), *self.tuple.remote.ip());
         self.options.write(options);
         let sum = Sum::pseudo_header(local, remote, IpNumber::TCP.0, total as u16)
-            .add(&bytes)
-            .add(options);
+            .add_slice(&bytes)
+            .add_slice(options);
         let sum = payload(sum, body);
         bytes[16..18].copy_from_slice(&sum.finish().to_be_bytes());
         fixed.copy_from_slice(&bytes);

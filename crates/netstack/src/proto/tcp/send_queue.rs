@@ -202,7 +202,7 @@ impl SendQueue {
         }
         self.copy_pieces(from, to);
         // The pieces may begin at odd offsets, at which sums cannot be added up.
-        sum.add(to)
+        sum.add_slice(to)
     }
 
     /// Moves the hint to the chunk that holds `at`, which is in the queue.
@@ -271,7 +271,7 @@ mod tests {
             let mut to = vec![0; length];
             let sum = queue.copy(Seq(u32::MAX - 10) + at as u32, &mut to, Sum::default());
             assert_eq!(to, model[at..at + length]);
-            assert_eq!(sum.finish(), Sum::default().add(&to).finish());
+            assert_eq!(sum.finish(), Sum::default().add_slice(&to).finish());
         }
         queue.acknowledge(Seq(u32::MAX - 10) + 1000, &mut pool);
         assert_eq!(queue.len(), model.len() - 1000);
