@@ -93,11 +93,13 @@ impl Tender {
         }
     }
 
-    pub(crate) fn path(self) -> &'static str {
-        match self {
-            Self::Spt => env!("CARGO_BIN_EXE_solo5-spt"),
-            Self::Hvt => env!("CARGO_BIN_EXE_solo5-hvt"),
-        }
+    /// The binary that Cargo has built for this test.
+    pub(crate) fn path(self) -> PathBuf {
+        // At run time: on the way to the compiler, a shell may drop a variable with a hyphen in its name.
+        let variable = format!("CARGO_BIN_EXE_{}", self.name());
+        std::env::var_os(&variable)
+            .unwrap_or_else(|| panic!("{variable} is not set: run by Cargo"))
+            .into()
     }
 
     pub(crate) fn run<I: AsRef<OsStr>>(self, args: impl IntoIterator<Item = I>) -> Ended {
@@ -111,7 +113,7 @@ impl Tender {
     }
 }
 
-/// Runs a guest under solo5-hvt: with KVM, or in an emulated machine by the workspace's script.
+/// Runs a guest under solo5-hvt, by the workspace's script: with KVM, or else in an emulated machine.
 pub(crate) fn run_hvt<I: AsRef<OsStr>>(
     kernel: &Path,
     options: impl IntoIterator<Item = I>,
@@ -121,12 +123,19 @@ pub(crate) fn run_hvt<I: AsRef<OsStr>>(
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ci/hvt");
-    let mut command = Command::new(script);
-    command
-        .env("SOLO5_HVT", Tender::Hvt.path())
-        .arg(kernel)
-        .args(options)
-        .arg("--")
-        .args(args);
+    let mut command;
+    if script.exists() {
+        command = Command::new(script);
+        command
+            .env("SOLO5_HVT", Tender::Hvt.path())
+            .arg(kernel)
+            .args(options)
+            .arg("--")
+            .args(args);
+    } else {
+        // Outside the workspace, as in the published package.
+        command = Command::new(Tender::Hvt.path());
+        command.args(options).arg(kernel).args(args);
+    }
     Ended::new(&command.stdin(Stdio::null()).output().unwrap())
 }
