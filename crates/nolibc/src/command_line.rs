@@ -66,3 +66,21 @@ pub fn split(line: &[u8], mut each: impl FnMut(Piece)) {
         each(Piece::End);
     }
 }
+
+/// Quotes an argument so that [`split`] gives it back as it is; one that needs no quotes stays.
+///
+/// ```
+/// use nolibc::command_line::quote;
+///
+/// assert_eq!(quote("--foo=100"), "--foo=100");
+/// assert_eq!(quote("it's  two"), r"'it'\''s  two'");
+/// assert_eq!(quote(""), "''");
+/// ```
+#[cfg(not(nolibc_archive))]
+pub fn quote(argument: &str) -> std::borrow::Cow<'_, str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_./:=,@%+-".contains(&byte);
+    if !argument.is_empty() && argument.bytes().all(plain) {
+        return argument.into();
+    }
+    format!("'{}'", argument.replace('\'', r"'\''")).into()
+}

@@ -26,7 +26,7 @@ pub unsafe extern "C" fn strlen(string: *const c_char) -> usize {
             block = block.add(1);
             mask = ends(block);
         }
-        block.addr() - string.addr() + mask.trailing_zeros() as usize
+        block.addr() + mask.trailing_zeros() as usize - string.addr()
     }
 }
 
