@@ -42,7 +42,9 @@ impl Manifest {
         })?;
         let parsed = parse_to_ast(text, &CollectOptions::default(), &STRICT).map_err(|error| {
             let problem = JsonProblem::Syntax(error.kind().to_string());
-            JsonError::new(error.line_display(), None, problem)
+            // Not the parser's own count of lines, in which a lone carriage return ends one.
+            let line = line_at(source, error.range().start);
+            JsonError::new(line, None, problem)
         })?;
         let Some(root) = parsed.value else {
             return Err(JsonError::new(1, None, JsonProblem::NoValue));

@@ -70,6 +70,8 @@ fn what_is_not_json_is_refused_with_its_line() {
         ("{'type': 1}", "1: JSON parse error: "),
         ("{\"a\": 0x1}", "1: JSON parse error: "),
         ("{\n\"a", "2: JSON parse error: "),
+        // Found by fuzzing: only a line feed ends a line, here as in the other errors.
+        ("{\r\r\r\n]", "2: JSON parse error: "),
     ];
     for (source, expected) in cases {
         let message = message(source);
