@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use nolibc::command_line::quote;
+
 use crate::build::{self, Profile, Target, host_program, workspace};
 use crate::process::{Outcome, Running};
 
@@ -106,7 +108,12 @@ impl Guest {
         if self.quiet {
             command.arg("--solo5:quiet");
         }
-        command.args(&self.arguments);
+        // A tender joins the arguments with spaces, and nolibc splits them like a shell.
+        command.args(
+            self.arguments
+                .iter()
+                .map(|argument| quote(argument.to_str().expect("arguments are text")).into_owned()),
+        );
         command
     }
 }

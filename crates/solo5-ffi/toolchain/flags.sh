@@ -12,12 +12,14 @@ solo5_compile_flags() {
 
 # For each program: the linker script and the bindings, both found in solo5-ffi's output directory,
 # in place of the C compiler's start-up files. Pages are 4 KiB because Solo5 loads at 1 MiB, below
-# the first 2 MiB page. $2 is the size of the stack in bytes and $3 the program's name, which
-# nolibc makes argv[0] of: eight bytes in each of eight symbols.
+# the first 2 MiB page. $2 is the size of the stack in bytes (empty if the user has chosen one) and $3
+# the program's name, which nolibc makes argv[0] of: eight bytes in each of eight symbols.
 solo5_link_flags() {
     echo "-Clink-arg=-nostartfiles -Clink-arg=-Tsolo5_$1.lds -Clink-arg=-l:solo5_$1.o
-        -Clink-arg=-Wl,-z,max-page-size=0x1000,--build-id=none
-        -Clink-arg=-Wl,--defsym=__solo5_stack_size=$2"
+        -Clink-arg=-Wl,-z,max-page-size=0x1000,--build-id=none"
+    if [ -n "$2" ]; then
+        echo "-Clink-arg=-Wl,--defsym=__solo5_stack_size=$2"
+    fi
     index=0
     for word in $(printf %.64s "$3" | od -An -v -t x8); do
         echo "-Clink-arg=-Wl,--defsym=__solo5_program_name_$index=0x$word"

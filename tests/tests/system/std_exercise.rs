@@ -1,0 +1,118 @@
+//! The standard library in a unikernel: the cases of `tests/guests/std-exercise`.
+
+use system_tests::{Guest, Outcome, Target};
+
+on_each_target! {
+    cases_that_return, cases_that_return_optimised,
+    arguments_keep_their_spaces, exit_statuses, abort, panic_prints_its_message,
+    stack_overflow_hits_read_only_pages, out_of_memory_is_an_error, deadlock_is_told,
+}
+
+fn run(target: Target, case: &str) -> Outcome {
+    case.split(' ')
+        .fold(Guest::build("std-exercise", target), Guest::argument)
+        .run()
+}
+
+const CASES: [&str; 13] = [
+    "hash_map",
+    "b_tree_map",
+    "formatting",
+    "floating_point",
+    "thread_local",
+    "instant",
+    "system_time",
+    "environment",
+    "catch_unwind",
+    "locks_with_timeouts",
+    "large_allocations",
+    "too_large_allocations",
+    "what_solo5_lacks",
+];
+
+fn check_all(guest: &Guest) {
+    let lines: String = CASES.map(|case| format!("ok: {case}\n")).concat();
+    guest
+        .clone()
+        .argument("all")
+        .run()
+        .assert_printed(&format!("{lines}SUCCESS\n"));
+}
+
+fn cases_that_return(target: Target) {
+    check_all(&Guest::build("std-exercise", target));
+}
+
+fn cases_that_return_optimised(target: Target) {
+    check_all(&Guest::build_release("std-exercise", target));
+}
+
+fn arguments_keep_their_spaces(target: Target) {
+    let given = [
+        "arguments",
+        "--bar",
+        "two  words",
+        "it's",
+        "",
+        "\"",
+        "\\",
+        "a\nb",
+    ];
+    let outcome = given
+        .into_iter()
+        .fold(Guest::build("std-exercise", target), Guest::argument)
+        .run();
+    let lines: String = given[1..]
+        .iter()
+        .map(|argument| format!("{argument:?}\n"))
+        .collect();
+    outcome.assert_printed(&format!("std-exercise\n{lines}"));
+}
+
+fn exit_statuses(target: Target) {
+    for status in [0, 1, 7, 101, 254] {
+        assert_eq!(run(target, &format!("return {status}")).status, status);
+    }
+    let outcome = run(target, "exit 9");
+    assert_eq!(
+        (outcome.status, outcome.stdout.as_str()),
+        (9, "exit"),
+        "{outcome}"
+    );
+}
+
+fn abort(target: Target) {
+    assert_eq!(run(target, "abort").status, 255);
+}
+
+fn panic_prints_its_message(target: Target) {
+    let outcome = run(target, "panic why");
+    assert_eq!(outcome.status, 101, "{outcome}");
+    assert!(
+        outcome.stdout.contains("on purpose: [\"why\"]"),
+        "{outcome}"
+    );
+}
+
+/// A signal ends the process on spt; on hvt the tender notices.
+fn stack_overflow_hits_read_only_pages(target: Target) {
+    let outcome = run(target, "stack_overflow");
+    assert_eq!(outcome.stdout, "recursing\n", "{outcome}");
+    match target {
+        Target::Spt => assert_eq!(outcome.status, 128 + 11, "{outcome}"),
+        Target::Hvt => outcome.assert_error(1, "translation fault"),
+    }
+}
+
+fn out_of_memory_is_an_error(target: Target) {
+    let outcome = run(target, "out_of_memory");
+    assert_eq!(outcome.status, 255, "{outcome}");
+    let message = "memory allocation of 10000000 bytes failed";
+    assert!(outcome.stdout.contains(message), "{outcome}");
+}
+
+fn deadlock_is_told(target: Target) {
+    let outcome = run(target, "deadlock");
+    assert_eq!(outcome.status, 255, "{outcome}");
+    assert!(outcome.stdout.contains("nolibc: deadlock"), "{outcome}");
+}

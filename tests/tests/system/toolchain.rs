@@ -1,0 +1,166 @@
+//! What Cargo does with `--target x86_64-solo5-…`: the linkers, the test harness, the runner, and the
+//! messages of programs that do not link.
+
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use system_tests::{Guest, Outcome, Running, Target, workspace};
+
+on_each_target! { cargo_test, cargo_run }
+
+/// What chooses GNU ld instead of rust-lld.
+const GNU_LD: &str = "-Clinker-features=-lld";
+
+fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(workspace());
+    command
+}
+
+fn outcome(command: Command) -> Outcome {
+    Running::start(command, Duration::from_secs(500)).wait()
+}
+
+/// The crates that issue 2 names, and a documentation test.
+fn cargo_test(target: Target) {
+    let mut command = cargo();
+    command.args(["test", "-p", "crates-exercise", "--target", target.triple()]);
+    let all = outcome(command);
+    assert_eq!(all.status, 0, "{all}");
+    for text in ["test result: ok. 9 passed", "test result: ok. 1 passed"] {
+        assert!(all.stdout.contains(text), "no {text:?}\n{all}");
+    }
+
+    let mut command = cargo();
+    command.args(["test", "-p", "crates-exercise", "--test", "crates"]);
+    command.args(["--target", target.triple(), "--", "regex", "--nocapture"]);
+    let filtered = outcome(command);
+    assert_eq!(filtered.status, 0, "{filtered}");
+    assert!(
+        filtered
+            .stdout
+            .contains("1 passed; 0 failed; 0 ignored; 0 measured; 8 filtered out")
+    );
+}
+
+fn cargo_run(target: Target) {
+    let mut command = cargo();
+    command.args([
+        "run",
+        "-q",
+        "-p",
+        "std-exercise",
+        "--target",
+        target.triple(),
+    ]);
+    command.args([
+        "--",
+        "--mem=32",
+        "--",
+        "arguments",
+        "two  words",
+        "--",
+        "it's",
+    ]);
+    outcome(command).assert_printed("std-exercise\n\"two  words\"\n\"--\"\n\"it's\"\n");
+}
+
+/// Builds the program of `package` for spt in a target folder of its own.
+fn build(package: &str, flags: &str, folder: &str, more: &[&str]) -> Outcome {
+    let mut command = cargo();
+    command
+        .args([
+            "build",
+            "-q",
+            "-p",
+            package,
+            "--target",
+            Target::Spt.triple(),
+            "--target-dir",
+        ])
+        .arg(workspace().join("target").join(folder))
+        .args(more)
+        .env("RUSTFLAGS", flags);
+    outcome(command)
+}
+
+fn built(folder: &str, profile: &str, package: &str) -> Guest {
+    let path = [folder, Target::Spt.triple(), profile, package];
+    let path = path
+        .iter()
+        .fold(workspace().join("target"), |path, part| path.join(part));
+    Guest::file(path, Target::Spt)
+}
+
+#[test]
+fn spt_gnu_ld() {
+    for (profile, option) in [("debug", "--profile=dev"), ("release", "--profile=release")] {
+        let outcome = build("std-exercise", GNU_LD, "gnu-ld", &[option]);
+        assert_eq!(outcome.status, 0, "{outcome}");
+        let outcome = built("gnu-ld", profile, "std-exercise")
+            .argument("all")
+            .run();
+        assert_eq!(outcome.status, 0, "{outcome}");
+        assert!(outcome.stdout.ends_with("SUCCESS\n"), "{outcome}");
+    }
+}
+
+#[test]
+fn spt_missing_symbols_are_named() {
+    for (flags, folder) in [("", "rust-lld"), (GNU_LD, "gnu-ld")] {
+        let outcome = build("missing-symbol", flags, folder, &[]);
+        outcome.assert_error(
+            101,
+            "note: Solo5 lacks `dlopen`: Solo5 has no dynamic loader",
+        );
+    }
+}
+
+#[test]
+fn spt_stack_size_is_the_users() {
+    let flags = "-Clink-arg=-Wl,--defsym=__solo5_stack_size=0x1000000";
+    let outcome = build("std-exercise", flags, "stack-size", &[]);
+    assert_eq!(outcome.status, 0, "{outcome}");
+    let guest = built("stack-size", "debug", "std-exercise")
+        .argument("exit")
+        .argument("3");
+    let outcome = guest.clone().option("--mem=16").run();
+    outcome.assert_error(1, "do not fit the 0x1000000 bytes of memory");
+    assert_eq!(guest.option("--mem=32").run().status, 3);
+}
+
+/// Runs the wrapper as Cargo would for a program without dependencies.
+fn wrapper() -> Outcome {
+    let folder = workspace().join("target/wrapper");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("empty.rs"), "fn main() {}").unwrap();
+    let mut command = Command::new(workspace().join("crates/solo5-ffi/toolchain/solo5-rustc"));
+    command
+        .args(["rustc", "--crate-type", "bin", "--emit=link", "empty.rs"])
+        .args(["--target", Target::Spt.triple()])
+        .env_remove("CARGO_PKG_NAME")
+        .current_dir(folder);
+    outcome(command)
+}
+
+#[test]
+fn spt_a_program_without_nolibc_is_told() {
+    wrapper().assert_error(1, "add `mkernel` (or `solo5-nolibc`)");
+}
+
+/// The other wrapper is run with rustc and its arguments behind its own.
+#[test]
+fn spt_other_wrappers_are_run() {
+    let folder = workspace().join("target/wrapper-chain");
+    fs::create_dir_all(&folder).unwrap();
+    let mut command = Command::new(workspace().join("crates/solo5-ffi/toolchain/solo5-rustc"));
+    command
+        .args(["rustc", "--print", "cfg", "--target", Target::Spt.triple()])
+        .env("SOLO5_RUSTC_WRAPPER", "echo wrapped:")
+        .current_dir(folder);
+    let outcome = outcome(command);
+    assert_eq!(outcome.status, 0, "{outcome}");
+    let start = "wrapped: rustc --print cfg --target=x86_64-unknown-linux-gnu --cfg solo5";
+    assert!(outcome.stdout.starts_with(start), "{outcome}");
+}
