@@ -1,0 +1,124 @@
+//! The five examples.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::process::Command;
+use std::time::Duration;
+
+use system_tests::{Guest, Network, Target, connect, workspace};
+use tempfile::TempDir;
+
+on_each_target! {
+    hello, hello_release, sleep, block,
+    cmdline_defaults, cmdline_values, cmdline_help, cmdline_refuses_what_is_no_number,
+    echo, echo_serves_two_connections_at_once,
+}
+
+fn hello(target: Target) {
+    Guest::build("hello", target).run().assert_printed("Hello World!\n");
+}
+
+fn hello_release(target: Target) {
+    Guest::build_release("hello", target).run().assert_printed("Hello World!\n");
+}
+
+fn sleep(target: Target) {
+    Guest::build("sleep", target).run().assert_printed("Hello\nWorld\n");
+}
+
+fn block(target: Target) {
+    let folder = TempDir::new().unwrap();
+    let image = folder.path().join("disk.img");
+    let content: Vec<u8> = (0..4096_u32).map(|i| (i * 7 + 3) as u8).collect();
+    fs::write(&image, &content).unwrap();
+
+    let outcome = Guest::build("block", target).option(format!("--block:disk={}", image.display())).run();
+
+    assert_eq!(outcome.status, 0, "{outcome}");
+    assert_eq!(dumped_bytes(&outcome.stdout), content[..512], "{outcome}");
+    assert_eq!(fs::read(&image).unwrap(), content);
+}
+
+/// The bytes in a hex dump whose lines are an offset, the bytes, and possibly text behind a `|`.
+fn dumped_bytes(dump: &str) -> Vec<u8> {
+    let lines = dump.lines().map(|line| line.split('|').next().unwrap_or_default());
+    let words = lines.flat_map(|line| line.split_whitespace().skip(1));
+    words.filter(|word| word.len() == 2).map(|word| u8::from_str_radix(word, 16).unwrap()).collect()
+}
+
+fn cmdline_defaults(target: Target) {
+    Guest::build("cmdline", target).run().assert_printed("foo: 42\nbar: \"Hello World!\"\n");
+}
+
+fn cmdline_values(target: Target) {
+    let guest = Guest::build("cmdline", target).argument("--foo=-7").argument("--bar").argument("two  words, 'quoted'");
+    guest.run().assert_printed("foo: -7\nbar: \"two  words, 'quoted'\"\n");
+}
+
+fn cmdline_help(target: Target) {
+    let outcome = Guest::build("cmdline", target).argument("--help").run();
+    assert_eq!(outcome.status, 0, "{outcome}");
+    for text in ["Usage: ", "--foo <", "42", "--bar <", "Hello World!"] {
+        assert!(outcome.stdout.contains(text), "no {text:?}\n{outcome}");
+    }
+}
+
+fn cmdline_refuses_what_is_no_number(target: Target) {
+    let outcome = Guest::build("cmdline", target).argument("--foo=many").run();
+    // clap's status; standard error is the console, which is the tender's standard output.
+    assert_eq!(outcome.status, 2, "{outcome}");
+    assert!(outcome.stdout.contains("invalid value 'many' for '--foo"), "{outcome}");
+}
+
+/// The command line of the README.
+#[test]
+fn cargo_run() {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let arguments = "run -q -p cmdline --target x86_64-solo5-spt -- -- --foo 100 --bar Retreat!";
+    let output = Command::new(cargo).args(arguments.split(' ')).current_dir(workspace()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "foo: 100\nbar: \"Retreat!\"\n");
+}
+
+fn echo_guest(target: Target) -> Guest {
+    Guest::build("echo", target)
+        .option("--net:service=tap0")
+        .argument("--ipv4=10.0.0.2/24")
+        .argument("--ipv4-gateway=10.0.0.1")
+        .argument("--port=3000")
+}
+
+fn echo(target: Target) {
+    let guest = echo_guest(target);
+    Network::with(|network| {
+        network.add_tap("tap0", "10.0.0.1/24");
+        let running = guest.start();
+        let mut stream = connect(([10, 0, 0, 2], 3000).into(), Duration::from_secs(60));
+        stream.write_all(b"Retreat!").unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer, "Retreat!", "{}", running.stop());
+    });
+}
+
+fn echo_serves_two_connections_at_once(target: Target) {
+    let guest = echo_guest(target);
+    Network::with(|network| {
+        network.add_tap("tap0", "10.0.0.1/24");
+        let running = guest.start();
+        let mut streams: Vec<_> =
+            (0..2).map(|_| connect(([10, 0, 0, 2], 3000).into(), Duration::from_secs(60))).collect();
+        for round in 0..3 {
+            for stream in streams.iter_mut().rev() {
+                let message = format!("round {round}");
+                stream.write_all(message.as_bytes()).unwrap();
+                let mut answer = vec![0; message.len()];
+                stream.read_exact(&mut answer).unwrap();
+                assert_eq!(answer, message.as_bytes());
+            }
+        }
+        drop(running);
+    });
+}

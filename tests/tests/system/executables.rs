@@ -1,0 +1,67 @@
+//! What the toolchain makes: notes, segments, interpreter.
+
+use std::fs::File;
+use std::io;
+use std::process::Command;
+
+use manifest_gen::elf::Executable;
+use system_tests::{Guest, Target, host_program};
+
+on_each_target! { query_abi, query_manifest, write_xor_execute, linux_refuses_to_run_it }
+
+const EXAMPLES: [&str; 5] = ["hello", "sleep", "block", "cmdline", "echo"];
+
+fn elftool(command: &str, guest: &Guest) -> String {
+    let output = Command::new(host_program("solo5-manifest-gen", "solo5-elftool"))
+        .arg(command)
+        .arg(guest.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn query_abi(target: Target) {
+    let name = match target {
+        Target::Spt => "spt",
+        Target::Hvt => "hvt",
+    };
+    let expected = format!("{{\n  \"type\": \"solo5.abi\",\n  \"target\": \"{name}\",\n  \"version\": 2\n}}\n");
+    assert_eq!(elftool("query-abi", &Guest::build("echo", target)), expected);
+}
+
+fn query_manifest(target: Target) {
+    let manifest = |devices: &str| {
+        format!("{{\n  \"type\": \"solo5.manifest\",\n  \"version\": 1,\n  \"devices\": [{devices}]\n}}\n")
+    };
+    let service = "\n    { \"name\": \"service\", \"type\": \"NET_BASIC\" }\n  ";
+    assert_eq!(elftool("query-manifest", &Guest::build("echo", target)), manifest(service));
+    let disk = "\n    { \"name\": \"disk\", \"type\": \"BLOCK_BASIC\" }\n  ";
+    assert_eq!(elftool("query-manifest", &Guest::build("block", target)), manifest(disk));
+    // A device that the program does not reach is not declared.
+    let none = elftool("query-manifest", &Guest::build("hello", target));
+    assert!(!none.contains("name"), "{none}");
+}
+
+fn write_xor_execute(target: Target) {
+    const GIB: u64 = 1 << 30;
+    for example in EXAMPLES {
+        for guest in [Guest::build(example, target), Guest::build_release(example, target)] {
+            let mut executable = Executable::open(File::open(guest.path()).unwrap()).unwrap();
+            let segments = executable.load_plan(GIB).unwrap().segments;
+            assert!(segments.iter().any(|segment| segment.is_executable()), "{segments:?}");
+            for segment in &segments {
+                assert!(!(segment.is_writable() && segment.is_executable()), "{example}: {segment:?}");
+            }
+        }
+    }
+}
+
+/// The interpreter that it names does not exist, so the kernel says that the file does not.
+fn linux_refuses_to_run_it(target: Target) {
+    let guest = Guest::build("hello", target);
+    let error = Command::new(guest.path()).spawn().unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    let status = Command::new("sh").arg("-c").arg(guest.path()).output().unwrap().status;
+    assert_eq!(status.code(), Some(127));
+}

@@ -1,0 +1,25 @@
+//! Whole-unikernel tests, all of them on spt and on hvt.
+//!
+//! - [`examples`]: what the five examples print and do.
+//! - [`executables`]: manifest, W^X segments and interpreter of what the toolchain builds.
+//! - [`bad_input`]: what the tenders say about files, options and devices that are no good.
+//! - [`load`]: many connections at once, with the Linux kernel as client.
+//!
+//! `cargo test -p system-tests spt` runs the tests that need neither KVM nor QEMU.
+
+/// Makes a test for each target out of functions that take one.
+macro_rules! on_each_target {
+    ($($test:ident),* $(,)?) => {
+        mod spt {
+            $(#[test] fn $test() { super::$test(system_tests::Target::Spt) })*
+        }
+        mod hvt {
+            $(#[test] fn $test() { super::$test(system_tests::Target::Hvt) })*
+        }
+    };
+}
+
+mod bad_input;
+mod examples;
+mod executables;
+mod load;
