@@ -12,14 +12,14 @@ use crate::process::{Outcome, Running};
 
 /// A unikernel with the options of its tender and its own arguments.
 ///
-/// Unless [`Guest::log`] is called the bindings are told to be quiet, so that standard output is the program's alone.
+/// The bindings are told to be quiet, so that standard output is the program's alone, unless [`Guest::log`] is called.
 #[derive(Clone, Debug)]
 pub struct Guest {
     unikernel: PathBuf,
     target: Target,
     options: Vec<OsString>,
     arguments: Vec<OsString>,
-    quiet: bool,
+    log: bool,
     limit: Duration,
 }
 
@@ -41,7 +41,7 @@ impl Guest {
             target,
             options: Vec::new(),
             arguments: Vec::new(),
-            quiet: true,
+            log: false,
             limit: Duration::from_secs(120),
         }
     }
@@ -63,7 +63,7 @@ impl Guest {
     /// Leaves the bindings' messages on.
     #[must_use]
     pub fn log(mut self) -> Self {
-        self.quiet = false;
+        self.log = true;
         self
     }
 
@@ -89,24 +89,23 @@ impl Guest {
         Running::start(self.command(), self.limit)
     }
 
+    /// What `cargo run --target` runs.
     fn command(&self) -> Command {
-        let mut command = match self.target {
-            Target::Spt => {
-                let mut command = Command::new(host_program("solo5-tender", "solo5-spt"));
-                command.args(&self.options).arg("--").arg(&self.unikernel);
-                command
-            }
-            Target::Hvt => {
-                let mut command = Command::new(workspace().join("ci/hvt"));
-                command.env("SOLO5_HVT", host_program("solo5-tender", "solo5-hvt"));
-                // The driver's own limit comes first; this one is for a driver that died.
-                command.env("HVT_SECONDS", (self.limit.as_secs() + 30).to_string());
-                command.arg(&self.unikernel).args(&self.options).arg("--");
-                command
-            }
+        let (abi, tender) = match self.target {
+            Target::Spt => ("spt", "solo5-spt"),
+            Target::Hvt => ("hvt", "solo5-hvt"),
         };
-        if self.quiet {
-            command.arg("--solo5:quiet");
+        let mut command = Command::new(workspace().join("crates/solo5-ffi/toolchain/solo5-run"));
+        command.env("SOLO5_TENDER", host_program("solo5-tender", tender));
+        // The driver's own limit comes first; this one is for a driver that died.
+        command.env("HVT_SECONDS", (self.limit.as_secs() + 30).to_string());
+        command
+            .arg(abi)
+            .arg(&self.unikernel)
+            .args(&self.options)
+            .arg("--");
+        if self.log {
+            command.arg("--solo5:info");
         }
         // A tender joins the arguments with spaces, and nolibc splits them like a shell.
         command.args(

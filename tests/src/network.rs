@@ -41,6 +41,11 @@ impl Network {
         ip(&["address", "add", address, "dev", name]);
         ip(&["link", "set", "dev", name, "up"]);
     }
+
+    /// Takes the interface down.
+    pub fn set_down(&self, name: &str) {
+        ip(&["link", "set", "dev", name, "down"]);
+    }
 }
 
 fn ip(arguments: &[&str]) {

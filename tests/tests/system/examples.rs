@@ -16,15 +16,21 @@ on_each_target! {
 }
 
 fn hello(target: Target) {
-    Guest::build("hello", target).run().assert_printed("Hello World!\n");
+    Guest::build("hello", target)
+        .run()
+        .assert_printed("Hello World!\n");
 }
 
 fn hello_release(target: Target) {
-    Guest::build_release("hello", target).run().assert_printed("Hello World!\n");
+    Guest::build_release("hello", target)
+        .run()
+        .assert_printed("Hello World!\n");
 }
 
 fn sleep(target: Target) {
-    Guest::build("sleep", target).run().assert_printed("Hello\nWorld\n");
+    Guest::build("sleep", target)
+        .run()
+        .assert_printed("Hello\nWorld\n");
 }
 
 fn block(target: Target) {
@@ -33,7 +39,9 @@ fn block(target: Target) {
     let content: Vec<u8> = (0..4096_u32).map(|i| (i * 7 + 3) as u8).collect();
     fs::write(&image, &content).unwrap();
 
-    let outcome = Guest::build("block", target).option(format!("--block:disk={}", image.display())).run();
+    let outcome = Guest::build("block", target)
+        .option(format!("--block:disk={}", image.display()))
+        .run();
 
     assert_eq!(outcome.status, 0, "{outcome}");
     assert_eq!(dumped_bytes(&outcome.stdout), content[..512], "{outcome}");
@@ -42,18 +50,30 @@ fn block(target: Target) {
 
 /// The bytes in a hex dump whose lines are an offset, the bytes, and possibly text behind a `|`.
 fn dumped_bytes(dump: &str) -> Vec<u8> {
-    let lines = dump.lines().map(|line| line.split('|').next().unwrap_or_default());
+    let lines = dump
+        .lines()
+        .map(|line| line.split('|').next().unwrap_or_default());
     let words = lines.flat_map(|line| line.split_whitespace().skip(1));
-    words.filter(|word| word.len() == 2).map(|word| u8::from_str_radix(word, 16).unwrap()).collect()
+    words
+        .filter(|word| word.len() == 2)
+        .map(|word| u8::from_str_radix(word, 16).unwrap())
+        .collect()
 }
 
 fn cmdline_defaults(target: Target) {
-    Guest::build("cmdline", target).run().assert_printed("foo: 42\nbar: \"Hello World!\"\n");
+    Guest::build("cmdline", target)
+        .run()
+        .assert_printed("foo: 42\nbar: \"Hello World!\"\n");
 }
 
 fn cmdline_values(target: Target) {
-    let guest = Guest::build("cmdline", target).argument("--foo=-7").argument("--bar").argument("two  words, 'quoted'");
-    guest.run().assert_printed("foo: -7\nbar: \"two  words, 'quoted'\"\n");
+    let guest = Guest::build("cmdline", target)
+        .argument("--foo=-7")
+        .argument("--bar")
+        .argument("two  words, 'quoted'");
+    guest
+        .run()
+        .assert_printed("foo: -7\nbar: \"two  words, 'quoted'\"\n");
 }
 
 fn cmdline_help(target: Target) {
@@ -68,7 +88,10 @@ fn cmdline_refuses_what_is_no_number(target: Target) {
     let outcome = Guest::build("cmdline", target).argument("--foo=many").run();
     // clap's status; standard error is the console, which is the tender's standard output.
     assert_eq!(outcome.status, 2, "{outcome}");
-    assert!(outcome.stdout.contains("invalid value 'many' for '--foo"), "{outcome}");
+    assert!(
+        outcome.stdout.contains("invalid value 'many' for '--foo"),
+        "{outcome}"
+    );
 }
 
 /// The command line of the README.
@@ -76,9 +99,16 @@ fn cmdline_refuses_what_is_no_number(target: Target) {
 fn cargo_run() {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let arguments = "run -q -p cmdline --target x86_64-solo5-spt -- -- --foo 100 --bar Retreat!";
-    let output = Command::new(cargo).args(arguments.split(' ')).current_dir(workspace()).output().unwrap();
+    let output = Command::new(cargo)
+        .args(arguments.split(' '))
+        .current_dir(workspace())
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), "foo: 100\nbar: \"Retreat!\"\n");
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        "foo: 100\nbar: \"Retreat!\"\n"
+    );
 }
 
 fn echo_guest(target: Target) -> Guest {
@@ -108,8 +138,9 @@ fn echo_serves_two_connections_at_once(target: Target) {
     Network::with(|network| {
         network.add_tap("tap0", "10.0.0.1/24");
         let running = guest.start();
-        let mut streams: Vec<_> =
-            (0..2).map(|_| connect(([10, 0, 0, 2], 3000).into(), Duration::from_secs(60))).collect();
+        let mut streams: Vec<_> = (0..2)
+            .map(|_| connect(([10, 0, 0, 2], 3000).into(), Duration::from_secs(60)))
+            .collect();
         for round in 0..3 {
             for stream in streams.iter_mut().rev() {
                 let message = format!("round {round}");

@@ -1,0 +1,71 @@
+//! Many connections at once, with the Linux kernel as client.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use fastrand::Rng;
+use system_tests::{Guest, Network, Target, connect};
+
+on_each_target! { two_hundred_connections_at_once }
+
+const CONNECTIONS: u64 = 200;
+
+/// Each connection sends random bytes and reads back what the unikernel echoes; none sends before all are open.
+fn two_hundred_connections_at_once(target: Target) {
+    // An emulated machine takes about a millisecond for each frame.
+    let bytes = match target {
+        Target::Spt => 1_000_000,
+        Target::Hvt => 20_000,
+    };
+    let guest = Guest::build_release("echo", target)
+        .option("--net:service=tap0")
+        .argument("--ipv4=10.0.0.2/24")
+        .argument("--ipv4-gateway=10.0.0.1")
+        .limit(Duration::from_secs(400));
+    Network::with(|network| {
+        network.add_tap("tap0", "10.0.0.1/24");
+        let running = guest.start();
+        let address = SocketAddr::from(([10, 0, 0, 2], 3000));
+        let streams: Vec<TcpStream> = (0..CONNECTIONS)
+            .map(|_| connect(address, Duration::from_secs(60)))
+            .collect();
+        thread::scope(|scope| {
+            for (seed, stream) in (0..).zip(&streams) {
+                scope.spawn(move || exchange(stream, seed, bytes));
+            }
+        });
+        drop(running);
+    });
+}
+
+/// Sends `length` random bytes and checks that they come back, and nothing else.
+fn exchange(stream: &TcpStream, seed: u64, length: usize) {
+    let mut sent = vec![0; length];
+    Rng::with_seed(seed).fill(&mut sent);
+    // A unikernel that stops answering fails the test instead of stopping it.
+    stream
+        .set_read_timeout(Some(Duration::from_secs(120)))
+        .unwrap();
+    stream
+        .set_write_timeout(Some(Duration::from_secs(120)))
+        .unwrap();
+    thread::scope(|scope| {
+        let sent = &sent;
+        let writer = scope.spawn(move || {
+            let mut stream = stream;
+            stream.write_all(sent).unwrap();
+            stream.shutdown(Shutdown::Write).unwrap();
+        });
+        let mut received = Vec::new();
+        let mut reader = stream;
+        reader.read_to_end(&mut received).unwrap();
+        writer.join().unwrap();
+        assert!(
+            received == *sent,
+            "connection {seed}: {} bytes came back of {length}",
+            received.len()
+        );
+    });
+}
