@@ -79,6 +79,13 @@ impl Guest {
         &self.unikernel
     }
 
+    /// Runs the tender on this machine, also where it has no KVM: for what must fail before a virtual machine starts.
+    pub fn run_without_kvm(&self) -> Outcome {
+        let mut command = Command::new(self.tender());
+        command.args(&self.options).arg("--").arg(&self.unikernel);
+        Running::start(command, self.limit).wait()
+    }
+
     /// Boots the unikernel and waits for its end.
     pub fn run(&self) -> Outcome {
         self.start().wait()
@@ -89,14 +96,21 @@ impl Guest {
         Running::start(self.command(), self.limit)
     }
 
+    fn tender(&self) -> PathBuf {
+        match self.target {
+            Target::Spt => host_program("solo5-tender", "solo5-spt"),
+            Target::Hvt => host_program("solo5-tender", "solo5-hvt"),
+        }
+    }
+
     /// What `cargo run --target` runs.
     fn command(&self) -> Command {
-        let (abi, tender) = match self.target {
-            Target::Spt => ("spt", "solo5-spt"),
-            Target::Hvt => ("hvt", "solo5-hvt"),
+        let abi = match self.target {
+            Target::Spt => "spt",
+            Target::Hvt => "hvt",
         };
         let mut command = Command::new(workspace().join("crates/solo5-ffi/toolchain/solo5-run"));
-        command.env("SOLO5_TENDER", host_program("solo5-tender", tender));
+        command.env("SOLO5_TENDER", self.tender());
         // The driver's own limit comes first; this one is for a driver that died.
         command.env("HVT_SECONDS", (self.limit.as_secs() + 30).to_string());
         command

@@ -19,5 +19,5 @@ mod process;
 
 pub use build::{Profile, Target, host_program, workspace};
 pub use guest::Guest;
-pub use network::{Network, connect};
+pub use network::Network;
 pub use process::{Outcome, Running};

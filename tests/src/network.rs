@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use nix::sched::{CloneFlags, unshare};
 
 use crate::build::workspace;
+use crate::process::Running;
 
 /// The network namespace that a test is in; it exists while the closure given to [`Network::with`] runs.
 #[derive(Debug)]
@@ -73,25 +74,31 @@ fn prepare_hvt() {
     );
 }
 
-/// Connects to a unikernel that may still be booting; panics when it does not listen `within` this time.
-pub fn connect(address: SocketAddr, within: Duration) -> TcpStream {
-    let deadline = Instant::now() + within;
-    loop {
-        let left = deadline
-            .saturating_duration_since(Instant::now())
-            .max(Duration::from_millis(1));
-        match TcpStream::connect_timeout(&address, left) {
-            Ok(stream) => return stream,
-            Err(error) if Instant::now() >= deadline => {
-                panic!("no connection to {address}: {error}")
+impl Running {
+    /// Connects to this unikernel, which may still be booting; panics when it does not listen `within` this time.
+    #[track_caller]
+    pub fn connect(&mut self, address: SocketAddr, within: Duration) -> TcpStream {
+        let deadline = Instant::now() + within;
+        loop {
+            let error = match TcpStream::connect_timeout(&address, ATTEMPT) {
+                Ok(stream) => return stream,
+                Err(error) => error,
+            };
+            if !is_too_early(&error) || Instant::now() >= deadline || self.has_ended() {
+                panic!("no connection to {address}: {error}; {}", self.outcome());
             }
-            // Refused by a unikernel that does not listen yet, or no unikernel answered ARP: asked again.
-            Err(error) if is_too_early(&error) => thread::sleep(Duration::from_millis(20)),
-            Err(error) => panic!("cannot connect to {address}: {error}"),
+            thread::sleep(PAUSE);
         }
     }
 }
 
+/// For the answer to one attempt: the kernel asks for the address, and repeats its SYN, each second.
+const ATTEMPT: Duration = Duration::from_secs(5);
+
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A unikernel that does not listen yet refuses, and one that has no address yet is not reached.
 fn is_too_early(error: &io::Error) -> bool {
     use io::ErrorKind::{
         ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable, TimedOut,

@@ -108,6 +108,7 @@ impl Running {
                 self.outcome()
             );
             if self.next_event(self.deadline).is_err() {
+                self.end();
                 panic!("has not printed {text:?} in time: {}", self.outcome());
             }
         }
@@ -118,6 +119,7 @@ impl Running {
     pub fn wait(mut self) -> Outcome {
         while self.status.is_none() {
             if self.next_event(self.deadline).is_err() {
+                self.end();
                 panic!("has not ended in time: {}", self.outcome());
             }
         }
@@ -128,6 +130,12 @@ impl Running {
     pub fn stop(mut self) -> Outcome {
         self.end();
         self.outcome()
+    }
+
+    /// Takes note of what has been printed so far and says whether the process has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        while self.next_event(Instant::now()).is_ok() {}
+        self.status.is_some()
     }
 
     fn next_event(&mut self, deadline: Instant) -> Result<(), RecvTimeoutError> {
@@ -142,7 +150,7 @@ impl Running {
         Ok(())
     }
 
-    fn outcome(&self) -> Outcome {
+    pub(crate) fn outcome(&self) -> Outcome {
         Outcome {
             status: self.status.unwrap_or(-1),
             stdout: self.stdout.clone(),

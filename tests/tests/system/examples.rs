@@ -6,7 +6,7 @@ use std::net::Shutdown;
 use std::process::Command;
 use std::time::Duration;
 
-use system_tests::{Guest, Network, Target, connect, workspace};
+use system_tests::{Guest, Network, Target, workspace};
 use tempfile::TempDir;
 
 on_each_target! {
@@ -123,8 +123,8 @@ fn echo(target: Target) {
     let guest = echo_guest(target);
     Network::with(|network| {
         network.add_tap("tap0", "10.0.0.1/24");
-        let running = guest.start();
-        let mut stream = connect(([10, 0, 0, 2], 3000).into(), Duration::from_secs(60));
+        let mut running = guest.start();
+        let mut stream = running.connect(([10, 0, 0, 2], 3000).into(), Duration::from_secs(60));
         stream.write_all(b"Retreat!").unwrap();
         stream.shutdown(Shutdown::Write).unwrap();
         let mut answer = String::new();
@@ -137,9 +137,9 @@ fn echo_serves_two_connections_at_once(target: Target) {
     let guest = echo_guest(target);
     Network::with(|network| {
         network.add_tap("tap0", "10.0.0.1/24");
-        let running = guest.start();
+        let mut running = guest.start();
         let mut streams: Vec<_> = (0..2)
-            .map(|_| connect(([10, 0, 0, 2], 3000).into(), Duration::from_secs(60)))
+            .map(|_| running.connect(([10, 0, 0, 2], 3000).into(), Duration::from_secs(60)))
             .collect();
         for round in 0..3 {
             for stream in streams.iter_mut().rev() {

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use fastrand::Rng;
-use system_tests::{Guest, Network, Target, connect};
+use system_tests::{Guest, Network, Target};
 
 on_each_target! { two_hundred_connections_at_once }
 
@@ -26,10 +26,10 @@ fn two_hundred_connections_at_once(target: Target) {
         .limit(Duration::from_secs(400));
     Network::with(|network| {
         network.add_tap("tap0", "10.0.0.1/24");
-        let running = guest.start();
+        let mut running = guest.start();
         let address = SocketAddr::from(([10, 0, 0, 2], 3000));
         let streams: Vec<TcpStream> = (0..CONNECTIONS)
-            .map(|_| connect(address, Duration::from_secs(60)))
+            .map(|_| running.connect(address, Duration::from_secs(60)))
             .collect();
         thread::scope(|scope| {
             for (seed, stream) in (0..).zip(&streams) {
