@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use nolibc::command_line::quote;
-
 use crate::build::{self, Profile, Target, host_program, workspace};
 use crate::process::{Outcome, Running};
 
@@ -42,7 +40,7 @@ impl Guest {
             options: Vec::new(),
             arguments: Vec::new(),
             log: false,
-            limit: Duration::from_secs(120),
+            limit: Duration::from_secs(240),
         }
     }
 
@@ -67,7 +65,7 @@ impl Guest {
         self
     }
 
-    /// Ends the run, and fails the test, after `limit` (120 s unless set).
+    /// Ends the run, and fails the test, after `limit` (240 s unless set).
     #[must_use]
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
@@ -121,12 +119,7 @@ impl Guest {
         if self.log {
             command.arg("--solo5:info");
         }
-        // A tender joins the arguments with spaces, and nolibc splits them like a shell.
-        command.args(
-            self.arguments
-                .iter()
-                .map(|argument| quote(argument.to_str().expect("arguments are text")).into_owned()),
-        );
+        command.args(&self.arguments);
         command
     }
 }

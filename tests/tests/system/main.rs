@@ -4,6 +4,8 @@
 //! - [`executables`]: manifest, W^X segments and interpreter of what the toolchain builds.
 //! - [`bad_input`]: what the tenders say about files, options and devices that are no good.
 //! - [`load`]: many connections at once, with the Linux kernel as client.
+//! - [`std_exercise`]: the standard library in a unikernel; how programs end, overflow and run out of memory.
+//! - [`toolchain`]: `cargo run` and `cargo test` with `--target`, crates from crates.io, linkers, missing symbols.
 //!
 //! `cargo test -p system-tests spt` runs the tests that need neither KVM nor QEMU.
 
@@ -23,3 +25,5 @@ mod bad_input;
 mod examples;
 mod executables;
 mod load;
+mod std_exercise;
+mod toolchain;
