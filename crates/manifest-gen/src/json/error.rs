@@ -1,4 +1,4 @@
-use std::fmt;
+use std::fmt::{self, Write};
 
 use jsonc_parser::ast::Value;
 use solo5_abi::manifest::VERSION;
@@ -97,11 +97,19 @@ struct Excerpt<'a>(&'a str);
 
 impl fmt::Display for Excerpt<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Of what is shown, not of the source: an escape is longer than what it stands for.
         const MAX: usize = 80;
-        match self.0.char_indices().nth(MAX) {
-            None => write!(f, "{:?}", self.0),
-            Some((end, _)) => write!(f, "{:?}...", &self.0[..end]),
+        let mut shown = 0;
+        f.write_char('"')?;
+        for character in self.0.chars() {
+            let escape = character.escape_debug();
+            shown += escape.len();
+            if shown > MAX {
+                return f.write_str("\"...");
+            }
+            write!(f, "{escape}")?;
         }
+        f.write_char('"')
     }
 }
 

@@ -222,4 +222,12 @@ fn messages_are_one_short_line_whatever_the_source_holds() {
     assert!(message.starts_with(r#"1: (root): unknown key: "a\n\u{1b}[2Jxxx"#));
     assert!(message.len() < 150, "{}", message.len());
     assert!(!message.chars().any(char::is_control));
+
+    // Found by fuzzing: characters that are shown by longer escapes.
+    let controls = "\u{e}".repeat(80);
+    let error = Manifest::from_json(format!("{{\"{controls}\": 1}}").as_bytes()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("1: (root): unknown key: \"{}\"...", "\\u{e}".repeat(16))
+    );
 }
