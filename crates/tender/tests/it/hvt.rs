@@ -131,3 +131,38 @@ fn memory_is_writable_or_executable_but_not_both() {
         "{ended:?}"
     );
 }
+
+/// Where the ring is with 64 MiB of memory, and what the ABI has in it.
+const RING: u64 = 64 << 20;
+const KICK: u16 = 0x600;
+
+/// Publishes `tail` submissions, kicks, and spins: the tender's other thread must end the guest.
+fn kick(code: Code, tail: u32) -> Code {
+    code.store(RING, tail)
+        .bytes(&[0x0f, 0xae, 0xf0])
+        .out(KICK, 0)
+        .bytes(&[0xeb, 0xfe])
+}
+
+#[test]
+fn a_hostile_ring_is_a_fault() {
+    let read_into_text = Code::new()
+        .store(RING + 128, 2)
+        .store(RING + 132, 1)
+        .store(RING + 136, TEXT as u32);
+    let cases = [
+        (
+            kick(Code::new(), 5000),
+            "network ring's ent_tail to 5000: expected 0 to 0 + 1024",
+        ),
+        (
+            kick(read_into_text.store(RING + 144, 1514), 1),
+            "1514 bytes at 0x100000 as frame buffer",
+        ),
+    ];
+    for (code, what) in cases {
+        let guest = Guest::hvt(code).device("service", DeviceType::NetBasic);
+        let ended = run(&guest, &["--mem=64", "--net:service=tap0"]);
+        ended.refused(Tender::Hvt, what, false);
+    }
+}

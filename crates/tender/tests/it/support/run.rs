@@ -114,28 +114,43 @@ impl Tender {
 }
 
 /// Runs a guest under solo5-hvt, by the workspace's script: with KVM, or else in an emulated machine.
+///
+/// It runs in a network namespace of its own, with a TAP interface `tap0` that is up.
 pub(crate) fn run_hvt<I: AsRef<OsStr>>(
     kernel: &Path,
     options: impl IntoIterator<Item = I>,
     args: &[&str],
 ) -> Ended {
+    // The script looks for the interface in /sys, which shows the namespace that it was mounted in.
+    const NAMESPACE: [&str; 6] = [
+        "--map-root-user",
+        "--net",
+        "--mount",
+        "sh",
+        "-c",
+        "mount -t sysfs sysfs /sys && ip tuntap add tap0 mode tap && ip link set tap0 up && exec \"$@\"",
+    ];
     // One emulated machine at a time is enough for the processors.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ci/hvt");
-    let mut command;
+    let mut command = Command::new("unshare");
+    command.args(NAMESPACE).arg("unshare");
     if script.exists() {
-        command = Command::new(script);
         command
             .env("SOLO5_HVT", Tender::Hvt.path())
+            .arg(script)
             .arg(kernel)
             .args(options)
             .arg("--")
             .args(args);
     } else {
         // Outside the workspace, as in the published package.
-        command = Command::new(Tender::Hvt.path());
-        command.args(options).arg(kernel).args(args);
+        command
+            .arg(Tender::Hvt.path())
+            .args(options)
+            .arg(kernel)
+            .args(args);
     }
     Ended::new(&command.stdin(Stdio::null()).output().unwrap())
 }
