@@ -5,7 +5,7 @@
 mod report;
 mod subjects;
 
-use std::{env, time::Duration};
+use std::{env, thread, time::Duration};
 
 use anyhow::Result;
 use nix::sched::{CloneFlags, unshare};
@@ -45,7 +45,9 @@ fn main() -> Result<()> {
         connections: 16,
     };
     run_group(&mut report, 1500, Placement::TwoCpus, &[connect])?;
-    idle_connections(&mut report)?;
+    if is_wanted("idle-connection") {
+        idle_connections(&mut report)?;
+    }
     println!(
         "client on CPU {CLIENT_CPU}, server on the other one (cases `-same`: on the same one); \
          {ROUNDS} interleaved rounds of {SECONDS} s; medians"
@@ -79,10 +81,15 @@ fn echo_cases(suffix: &str) -> Vec<Case> {
         .into()
 }
 
+/// Whether the command line asks for this case: by a part of its name, or by
+/// naming none.
+fn is_wanted(case: &str) -> bool {
+    let mut parts = env::args().skip(1).peekable();
+    parts.peek().is_none() || parts.any(|part| case.contains(&part))
+}
+
 /// Runs the cases against all subjects, in rounds, on fresh servers.
 fn run_group(report: &mut Report, mtu: usize, placement: Placement, cases: &[Case]) -> Result<()> {
-    let wanted: Vec<String> = env::args().skip(1).collect();
-    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part));
     for case in cases.iter().filter(|case| is_wanted(&case.name)) {
         let buffer = best_smoltcp_buffer(mtu, placement, case)?;
         let servers = Subject::ALL
@@ -129,22 +136,21 @@ fn best_smoltcp_buffer(mtu: usize, placement: Placement, case: &Case) -> Result<
     Ok(best.0)
 }
 
-/// Growth of a server's resident memory per connection that was used once and
-/// now waits. Linux keeps its connections in the kernel, outside this figure.
+/// Resident memory of a server whose connections were each used once and now
+/// wait, less that of a server with one, per connection. Linux keeps its
+/// connections in the kernel, outside this figure.
 fn idle_connections(report: &mut Report) -> Result<()> {
     const CONNECTIONS: usize = 1000;
+    let resident_with = |subject, connections| -> Result<f64> {
+        let server = Server::start(subject, 1500, Placement::TwoCpus, connections, SMALL_BUFFER)?;
+        let _held = server.hold_connections(connections)?;
+        thread::sleep(Duration::from_secs(1));
+        Ok(server.resident_bytes()? as f64)
+    };
     for _ in 0..3 {
         for subject in Subject::ALL {
-            let server =
-                Server::start(subject, 1500, Placement::TwoCpus, CONNECTIONS, SMALL_BUFFER)?;
-            // The first use of each service is not a connection's cost.
-            server.load("echo", 1, 0.1)?;
-            let before = server.resident_bytes()?;
-            let held = server.hold_connections(CONNECTIONS)?;
-            std::thread::sleep(Duration::from_secs(1));
-            let after = server.resident_bytes()?;
-            drop(held);
-            let bytes = (after as f64 - before as f64) / CONNECTIONS as f64;
+            let growth = resident_with(subject, CONNECTIONS)? - resident_with(subject, 1)?;
+            let bytes = growth / (CONNECTIONS - 1) as f64;
             report.add("idle-connection", subject.name(), "bytes", bytes);
         }
     }

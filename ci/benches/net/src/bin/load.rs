@@ -93,10 +93,17 @@ fn bulk(
     let end = start + duration;
     let mut at_end = 0;
     let mut last_progress = start;
+    let mut progress = true;
     while transfers.iter().any(|transfer| !transfer.done) {
-        poll.poll(&mut events, Some(Duration::from_millis(50)))?;
+        // Readiness is told once: wait only when every socket has blocked.
+        let pause = if progress {
+            Duration::ZERO
+        } else {
+            Duration::from_millis(50)
+        };
+        poll.poll(&mut events, Some(pause))?;
         let sending = Instant::now() < end;
-        let mut progress = false;
+        progress = false;
         for transfer in transfers.iter_mut().filter(|transfer| !transfer.done) {
             progress |= advance(transfer, &mut buffer, way, sending)?;
         }

@@ -1,7 +1,7 @@
 //! The services of `examples/inetd` over smoltcp on a TAP interface.
 //!
-//! `peer-smoltcp TAP ADDRESS SOCKETS BUFFER`: `SOCKETS` sockets listen on each
-//! port, with `BUFFER` bytes each way. smoltcp has no backlog, so this is the
+//! `peer-smoltcp TAP ADDRESS SOCKETS BUFFER`: `SOCKETS` sockets listen on the
+//! echo port, at most 8 on each other one, with `BUFFER` bytes each way. smoltcp has no backlog, so this is the
 //! greatest number of connections at once.
 
 use std::{env, net::Ipv4Addr, os::fd::AsRawFd};
@@ -30,11 +30,11 @@ const SERVICES: [(u16, Service); 3] = [
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let [tap, address, sockets_per_port, buffer] = arguments.as_slice() else {
+    let [tap, address, echo_sockets, buffer] = arguments.as_slice() else {
         bail!("usage: peer-smoltcp TAP ADDRESS SOCKETS BUFFER");
     };
     let address: Ipv4Addr = address.parse().context(address.clone())?;
-    let sockets_per_port: usize = sockets_per_port.parse().context(sockets_per_port.clone())?;
+    let echo_sockets: usize = echo_sockets.parse().context(echo_sockets.clone())?;
     let buffer: usize = buffer.parse().context(buffer.clone())?;
 
     let mut device = TunTapInterface::new(tap, Medium::Ethernet)?;
@@ -48,7 +48,11 @@ fn main() -> Result<()> {
     let mut set = SocketSet::new(vec![]);
     let mut served: Vec<(SocketHandle, u16, Service)> = Vec::new();
     for (port, service) in SERVICES {
-        for _ in 0..sockets_per_port {
+        let sockets = match service {
+            Service::Echo => echo_sockets,
+            _ => echo_sockets.min(8),
+        };
+        for _ in 0..sockets {
             let storage = || SocketBuffer::new(vec![0; buffer]);
             let mut socket = Socket::new(storage(), storage());
             socket.set_nagle_enabled(false);

@@ -1,7 +1,10 @@
 //! The services of `examples/inetd` as a user of Linux would write them:
 //! tokio's current-thread runtime over the kernel's sockets.
 
-use std::io::Result;
+use std::{
+    cell::RefCell,
+    io::{Error, ErrorKind, Result},
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -30,16 +33,26 @@ where
     }
 }
 
+thread_local! {
+    /// One buffer for all: an idle connection costs no more than it must.
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; 256 << 10]);
+}
+
 async fn echo(mut stream: TcpStream) -> Result<()> {
-    let mut buffer = Vec::new();
     loop {
-        // No buffer while it waits: an idle connection costs no more than it must.
         stream.readable().await?;
-        buffer.resize(64 << 10, 0);
-        match stream.try_read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(read) => stream.write_all(&buffer[..read]).await?,
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+        let echoed = BUFFER.with_borrow_mut(|buffer| {
+            let read = stream.try_read(buffer)?;
+            let written = match stream.try_write(&buffer[..read]) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+                written => written?,
+            };
+            Ok::<_, Error>((read, buffer[written..read].to_vec()))
+        });
+        match echoed {
+            Ok((0, _)) => return Ok(()),
+            Ok((_, left)) => stream.write_all(&left).await?,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
     }
