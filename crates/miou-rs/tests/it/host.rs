@@ -1,0 +1,221 @@
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc;
+use std::task::Poll;
+use std::thread;
+use std::time::Duration;
+
+use futures_lite::io::{AsyncReadExt, AsyncWriteExt};
+use miou_rs::host::{Async, Host, connect};
+use miou_rs::{Builder, Instant, Orphans, run, sleep, spawn, stats, timeout, yield_now};
+
+const LOOPBACK: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
+
+#[test]
+fn many_connections_are_echoed_at_once() {
+    const CONNECTIONS: usize = 50;
+    const LENGTH: usize = 100_000;
+    run(async {
+        let listener = Async::<TcpListener>::bind(LOOPBACK).unwrap();
+        let address = listener.get_ref().local_addr().unwrap();
+        let _server = spawn(async move {
+            let mut connections = Orphans::new();
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                connections.spawn(async move { futures_lite::io::copy(&stream, &stream).await });
+                while let miou_rs::Care::Finished(result) = connections.care() {
+                    assert_eq!(result.unwrap().unwrap(), LENGTH as u64);
+                }
+            }
+        });
+        let clients = (0..CONNECTIONS).map(|number| {
+            spawn(async move {
+                let stream = connect(address).await.unwrap();
+                let sent: Vec<u8> = (0..LENGTH).map(|at| (at * 31 + number) as u8).collect();
+                let mut received = vec![0; LENGTH];
+                let (write, read) = (
+                    async {
+                        let mut writer = &stream;
+                        writer.write_all(&sent).await.unwrap();
+                    },
+                    async {
+                        let mut reader = &stream;
+                        reader.read_exact(&mut received).await.unwrap();
+                    },
+                );
+                futures_lite::future::zip(write, read).await;
+                assert!(sent == received);
+            })
+        });
+        for result in miou_rs::await_all(clients).await {
+            result.unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_connection_that_is_refused_is_an_error() {
+    // A port that was free a moment ago.
+    let address = TcpListener::bind(LOOPBACK).unwrap().local_addr().unwrap();
+    let error = run(async { connect(address).await.unwrap_err() });
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+}
+
+#[test]
+fn a_thread_wakes_a_scheduler_that_sleeps() {
+    let (ask, asked) = mpsc::channel::<std::task::Waker>();
+    let thread = thread::spawn(move || {
+        for waker in asked {
+            waker.wake();
+        }
+    });
+    run(async {
+        for _ in 0..100 {
+            let mut polled = false;
+            std::future::poll_fn(|context| {
+                if polled {
+                    return Poll::Ready(());
+                }
+                polled = true;
+                ask.send(context.waker().clone()).unwrap();
+                Poll::Pending
+            })
+            .await;
+        }
+        drop(ask);
+    });
+    thread.join().unwrap();
+}
+
+#[test]
+fn channels_reach_from_thread_to_thread() {
+    let (sender, receiver) = miou_rs::sync::bounded(3);
+    let (back, answers) = miou_rs::sync::bounded(3);
+    let thread = thread::spawn(move || {
+        while let Ok(number) = receiver.recv_blocking() {
+            back.send_blocking(number * 2_u64).unwrap();
+        }
+    });
+    let sum = run(async {
+        let sending = spawn(async move {
+            for number in 0..1_000 {
+                sender.send(number).await.unwrap();
+            }
+        });
+        let mut sum = 0;
+        while let Ok(number) = answers.recv().await {
+            sum += number;
+        }
+        sending.await.unwrap();
+        sum
+    });
+    thread.join().unwrap();
+    assert_eq!(sum, 999_000);
+}
+
+#[test]
+fn a_scheduler_that_sleeps_is_woken_in_time() {
+    run(async {
+        let start = Instant::now();
+        sleep(Duration::from_millis(3)).await;
+        assert!(start.elapsed() >= Duration::from_millis(3));
+        assert!(
+            timeout(Duration::from_millis(1), std::future::pending::<()>())
+                .await
+                .is_err()
+        );
+    });
+}
+
+#[test]
+fn a_socket_may_be_read_and_written_at_once_and_taken_back() {
+    run(async {
+        let (one, other) = UnixStream::pair().unwrap();
+        let (one, other) = (Async::new(one).unwrap(), Async::new(other).unwrap());
+        let mut byte = [0];
+        assert!(
+            timeout(Duration::from_millis(1), (&other).read(&mut byte))
+                .await
+                .is_err(),
+            "nothing was written yet"
+        );
+        let reading = spawn(async move {
+            let mut byte = [0];
+            let length = other
+                .read_with(|mut other| other.read(&mut byte))
+                .await
+                .unwrap();
+            (other, byte, length)
+        });
+        yield_now().await;
+        one.write_with(|mut one| one.write(b"x")).await.unwrap();
+        let (other, byte, length) = reading.await.unwrap();
+        assert_eq!((byte, length), (*b"x", 1));
+        let other: UnixStream = other.into_inner();
+        other.set_nonblocking(false).unwrap();
+        (&other).write_all(b"y").unwrap();
+        let mut byte = [0];
+        (&one).read_exact(&mut byte).await.unwrap();
+        assert_eq!(byte, *b"y");
+    });
+}
+
+#[test]
+fn without_a_scheduler_nothing_is_watched() {
+    let (one, _other) = UnixStream::pair().unwrap();
+    let error = Async::new(one).unwrap_err();
+    assert!(error.to_string().contains("miou_rs::host::Host"), "{error}");
+}
+
+#[test]
+fn a_regular_file_cannot_be_watched() {
+    run(async {
+        let file = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
+        let error = Async::new(std::os::fd::OwnedFd::from(file)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{error}");
+    });
+}
+
+#[test]
+fn tasks_that_compute_do_not_keep_a_socket_waiting() {
+    run(async {
+        let (one, other) = UnixStream::pair().unwrap();
+        let (one, other) = (Async::new(one).unwrap(), Async::new(other).unwrap());
+        let _busy: Vec<_> = (0..100)
+            .map(|_| {
+                spawn(async {
+                    loop {
+                        yield_now().await;
+                    }
+                })
+            })
+            .collect();
+        let echo = spawn(async move { futures_lite::io::copy(&other, &other).await });
+        for number in 0..100 {
+            (&one).write_all(&[number]).await.unwrap();
+            let mut byte = [0];
+            (&one).read_exact(&mut byte).await.unwrap();
+            assert_eq!(byte, [number]);
+        }
+        one.get_ref().shutdown(std::net::Shutdown::Both).unwrap();
+        assert_eq!(echo.await.unwrap().unwrap(), 100);
+        assert!(stats().events >= 200);
+    });
+}
+
+#[test]
+fn an_event_source_is_found_by_the_thread_and_gone_with_it() {
+    let first = Host::new().unwrap();
+    let second = Host::new().unwrap();
+    Builder::new().run_with(second, async {
+        let (stream, _other) = UnixStream::pair().unwrap();
+        Async::new(stream).unwrap();
+    });
+    // `first` is found again.
+    let (stream, _other) = UnixStream::pair().unwrap();
+    drop(Async::<UnixStream>::new(stream).unwrap());
+    drop(first);
+    let (stream, _other) = UnixStream::pair().unwrap();
+    assert!(Async::<UnixStream>::new(stream).is_err());
+}

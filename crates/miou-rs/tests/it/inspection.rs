@@ -1,0 +1,118 @@
+use std::cell::RefCell;
+use std::future::pending;
+use std::rc::Rc;
+use std::time::Duration;
+
+use miou_rs::{
+    Builder, HogReport, TaskState, VirtualClock, sleep, spawn, spawn_named, stats, tasks, yield_now,
+};
+
+use crate::run;
+
+#[test]
+fn tasks_are_counted() {
+    run(async {
+        let ends = spawn(async {});
+        let panics = spawn(async { panic!("on purpose") });
+        let waits = spawn(sleep(Duration::from_secs(1)));
+        let before = stats();
+        assert_eq!((before.spawned, before.alive, before.ready), (4, 4, 3));
+        yield_now().await;
+        let after = stats();
+        assert_eq!((after.alive, after.completed, after.panicked), (2, 2, 1));
+        assert_eq!((after.timers, after.ready), (1, 0));
+        // Main, the three, and main again.
+        assert_eq!(after.polls - before.polls, 4);
+        drop((ends, panics, waits));
+        assert_eq!(stats().cancelled, 1);
+    });
+}
+
+#[test]
+fn events_and_ticks_are_counted() {
+    run(async {
+        let before = stats();
+        for _ in 0..5 {
+            sleep(Duration::from_millis(1)).await;
+        }
+        let after = stats();
+        assert_eq!(after.events - before.events, 5);
+        assert!(after.ticks - before.ticks >= 5);
+    });
+}
+
+#[test]
+fn tasks_are_listed_with_name_place_and_state() {
+    run(async {
+        let line = line!() + 1;
+        let _waits = spawn_named("waits", pending::<()>());
+        yield_now().await;
+        let _ready = spawn_named(String::from("ready"), pending::<()>());
+        let _nameless = spawn(pending::<()>());
+        let list = tasks();
+        let found = |name| {
+            list.iter()
+                .find(|task| task.name.as_deref() == name)
+                .unwrap_or_else(|| panic!("no {name:?} in {list:?}"))
+        };
+        assert_eq!(list.len(), 4);
+        assert_eq!(found(Some("waits")).state, TaskState::Waiting);
+        assert_eq!(found(Some("waits")).location.line(), line);
+        assert!(
+            found(Some("waits"))
+                .location
+                .file()
+                .ends_with("inspection.rs")
+        );
+        assert_eq!(found(Some("ready")).state, TaskState::Ready);
+        assert_eq!(found(Some("main")).state, TaskState::Running);
+        assert_eq!(found(None).state, TaskState::Ready);
+    });
+}
+
+#[test]
+fn the_longest_poll_is_kept_with_its_place() {
+    let clock = VirtualClock::new();
+    Builder::new().run_with(clock.clone(), async {
+        let line = line!() + 3;
+        for micros in [3, 50, 7] {
+            let clock = clock.clone();
+            let computes = spawn(async move { clock.advance(Duration::from_micros(micros)) });
+            computes.await.unwrap();
+        }
+        assert_eq!(stats().longest_poll, Duration::from_micros(50));
+        assert_eq!(stats().longest_poll_location.unwrap().line(), line);
+    });
+}
+
+#[test]
+fn a_task_that_hogs_is_reported_each_time() {
+    let clock = VirtualClock::new();
+    let reports: Rc<RefCell<Vec<HogReport>>> = Rc::default();
+    let builder = Builder::new().on_hog(Duration::from_millis(1), {
+        let reports = reports.clone();
+        move |report| reports.borrow_mut().push(report.clone())
+    });
+    let line = line!() + 2;
+    builder.run_with(clock.clone(), async {
+        let hog = spawn_named("hog", async move {
+            for micros in [999, 1_000, 5_000, 10, 1_500] {
+                clock.advance(Duration::from_micros(micros));
+                yield_now().await;
+            }
+        });
+        hog.await.unwrap();
+        assert_eq!(stats().hogs, 3);
+    });
+    let reports = reports.take();
+    let times: Vec<_> = reports
+        .iter()
+        .map(|report| report.took.as_micros())
+        .collect();
+    assert_eq!(times, [1_000, 5_000, 1_500]);
+    for report in reports {
+        assert_eq!(report.name.as_deref(), Some("hog"));
+        assert_eq!(report.location.line(), line);
+        assert!(report.to_string().contains("inspection.rs"), "{report}");
+    }
+}
