@@ -18,6 +18,9 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+#[path = "build/upstream.rs"]
+mod upstream;
+
 /// Where the vendored sources lie, from this manifest. In the repository `vendor` is a link to the
 /// top-level folder; in a published package it is a folder.
 const VENDOR: &str = "vendor/solo5";
@@ -53,8 +56,11 @@ const SOURCES: &[&str] = &[
     "include/spt_abi.h",
 ];
 
-/// The linker scripts, one for each ABI and what they include.
+/// The linker scripts: one for each ABI, and the layout that both include.
 const SCRIPTS: &[&str] = &["solo5_hvt.lds", "solo5_spt.lds", "solo5_sections.lds"];
+
+/// The parts of the layout that are added to upstream's scripts, too.
+const SCRIPT_PARTS: &[&str] = &["solo5_manifest.lds", "solo5_stack.lds", "solo5_std.lds"];
 
 /// What the bindings are compiled with beyond cc's own choice: freestanding, at fixed addresses
 /// below 2 GiB, without vector registers or a red zone (they run trap handlers), with the stack
@@ -81,10 +87,11 @@ fn main() {
     let vendor = manifest_dir.join(VENDOR);
     // Once a build script prints any of these, and cc prints some for environment variables, cargo
     // no longer looks at the package's files by itself: so each file is named.
-    for file in SOURCES.iter().chain(SCRIPTS) {
+    for file in SOURCES.iter().chain(SCRIPTS).chain(SCRIPT_PARTS) {
         println!("cargo:rerun-if-changed={VENDOR}/{file}");
     }
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=build/upstream.rs");
     println!("cargo:rerun-if-env-changed=SOLO5_BINDINGS");
     println!("cargo:include={}", vendor.join("include").display());
 
@@ -97,7 +104,7 @@ fn main() {
     );
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));
     match env::var_os("SOLO5_BINDINGS") {
-        Some(dir) => link_upstream(&abi, Path::new(&dir), &out),
+        Some(dir) => upstream::link(&abi, Path::new(&dir), &vendor, &out),
         None => compile_ours(&abi, &vendor, &out),
     }
     println!("cargo:rustc-link-search=native={}", out.display());
@@ -126,16 +133,8 @@ fn compile_ours(abi: &str, vendor: &Path, out: &Path) {
     for object in build.compile_intermediates() {
         copy(&object, &out.join(format!("solo5_{abi}.o")));
     }
-    for script in SCRIPTS {
+    for script in SCRIPTS.iter().chain(SCRIPT_PARTS) {
         copy(&vendor.join(script), &out.join(script));
-    }
-}
-
-fn link_upstream(abi: &str, dir: &Path, out: &Path) {
-    for file in [format!("solo5_{abi}.o"), format!("solo5_{abi}.lds")] {
-        let from = dir.join(&file);
-        println!("cargo:rerun-if-changed={}", from.display());
-        copy(&from, &out.join(&file));
     }
 }
 
