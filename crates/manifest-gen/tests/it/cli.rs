@@ -25,7 +25,9 @@ pub(crate) fn folder(test: &str) -> PathBuf {
 }
 
 fn elftool(folder: &Path, arguments: &[&str], input: &[u8]) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_solo5-elftool"))
+    // At run time: a shell as rustc's wrapper does not hand on variables with a hyphen.
+    let program = std::env::var_os("CARGO_BIN_EXE_solo5-elftool").expect("set by cargo");
+    let mut child = Command::new(program)
         .args(arguments)
         .current_dir(folder)
         .stdin(Stdio::piped())
