@@ -24,6 +24,7 @@ use solo5_abi::hvt::{
 };
 use solo5_abi::note::Target;
 
+use crate::Tender;
 use crate::attach::Devices;
 use crate::error::Error;
 use crate::kernel::{Kernel, command_line};
@@ -164,7 +165,7 @@ pub fn run(options: &Options) -> Result<Infallible, Error> {
     let cmdline = command_line(&options.args)?;
     let layout = Layout::new(options.mem, !devices.net.is_empty())?;
     if layout.mem_size != options.mem {
-        notice(&format!(
+        Tender::Hvt.notice(&format!(
             "guest memory rounded from {} MiB to {} MiB",
             options.mem >> 20,
             layout.mem_size >> 20
@@ -219,11 +220,6 @@ pub fn run(options: &Options) -> Result<Infallible, Error> {
     }
 }
 
-/// Tells of something that is not as asked for, but no reason to stop.
-fn notice(text: &str) {
-    crate::print(&format!("{}: {text}\n", crate::Tender::Hvt.program()));
-}
-
 fn create_vm() -> Result<(Kvm, VmFd), HvtError> {
     let kvm = Kvm::new().map_err(HvtError::OpenKvm)?;
     let (found, expected) = (kvm.get_api_version(), KVM_API_VERSION);
@@ -275,7 +271,7 @@ fn create_vcpu(
     vcpu.set_cpuid2(&cpuid).map_err(kvm_error("set CPUID"))?;
     let no_execute = !exec_heap && cpu::has_no_execute(&cpuid);
     if !no_execute {
-        notice("warning: all guest memory is executable");
+        Tender::Hvt.notice("warning: all guest memory is executable");
     }
     let executable = if no_execute {
         let segments = plan
@@ -311,14 +307,19 @@ fn tsc_frequency(vcpu: &VcpuFd) -> Result<u64, HvtError> {
 
 /// The kick port, connected to an eventfd; without it there is no ring, and frames go by hypercall.
 fn connect_doorbell(vm: &VmFd) -> Option<Doorbell> {
+    let without = |why: &dyn std::fmt::Display| {
+        Tender::Hvt.notice(&format!(
+            "warning: no network ring, frames go by hypercall: {why}"
+        ));
+    };
     if !vm.check_extension(Cap::Ioeventfd) {
-        notice("warning: KVM has no ioeventfd, the network ring is not offered");
+        without(&HvtError::Capability(Cap::Ioeventfd));
         return None;
     }
-    let doorbell = Doorbell::new().ok()?;
+    let doorbell = Doorbell::new().inspect_err(|error| without(error)).ok()?;
     let port = IoEventAddress::Pio(u64::from(PORT_KICK));
-    vm.register_ioevent(&doorbell.kick, &port, NoDatamatch)
-        .ok()?;
+    let registered = vm.register_ioevent(&doorbell.kick, &port, NoDatamatch);
+    registered.inspect_err(|error| without(error)).ok()?;
     Some(doorbell)
 }
 
@@ -354,7 +355,7 @@ fn serve_ring(filter: &BpfProgram, machine: &Machine, doorbell: &Doorbell, addre
     let ring = Ring::new(&machine.memory, &machine.devices, address);
     let ring = ring.expect("the layout has room for the ring, page-aligned");
     if let Err(error) = apply_filter(filter) {
-        notice(&HvtError::Install(error).to_string());
+        Tender::Hvt.notice(&HvtError::Install(error).to_string());
         fault::exit(1);
     }
     let served = doorbell.done.write(1).map_err(|error| fault::Fault::Io {

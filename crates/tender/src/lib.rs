@@ -49,6 +49,11 @@ impl Tender {
         }
     }
 
+    /// Tells of something that is not as it might be, but no reason to stop.
+    fn notice(self, text: &str) {
+        print(&format!("{}: {text}\n", self.program()));
+    }
+
     const fn abi_version(self) -> u32 {
         match self {
             Self::Hvt => solo5_abi::hvt::ABI_VERSION,

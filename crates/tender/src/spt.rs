@@ -10,6 +10,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use solo5_abi::note::Target;
 use solo5_abi::spt::{ABI_VERSION, BOOT_INFO, BootInfo, EPOLL_TIMER, MANIFEST, STACK_OFFSET};
 
+use crate::Tender;
 use crate::attach::Devices;
 use crate::error::Error;
 use crate::kernel::{Kernel, command_line};
@@ -69,6 +70,9 @@ pub fn run(options: &Options) -> Result<std::convert::Infallible, Error> {
     let cmdline = command_line(&options.args)?;
     let plan = kernel.plan(options.mem)?;
 
+    if options.exec_heap {
+        Tender::Spt.notice("warning: guest memory outside the loaded segments is executable");
+    }
     let memory = Memory::map(options.mem, options.exec_heap)?;
     kernel.load(&plan, |start, len| memory.slice(start, len))?;
     for segment in &plan.segments {

@@ -40,7 +40,7 @@ pub(super) fn run(vcpu: &mut VcpuFd, hypercalls: &mut Hypercalls<'_>) -> Result<
             Ok(VcpuExit::Intr) => continue,
             Ok(_) => Stop::Other(vcpu.get_kvm_run().exit_reason),
             Err(error) => match error.errno() {
-                libc::EINTR | libc::EAGAIN => continue,
+                libc::EINTR => continue,
                 libc::EFAULT => Stop::Translation,
                 errno => Stop::Fault(Fault::Run {
                     what: "KVM_RUN",
