@@ -15,11 +15,12 @@
 //! group is a link error. The README has the lists.
 //!
 //! In Rust the crate offers what can be tested on any host: [`command_line`], the quoting of
-//! arguments, and the functions of [`memory`] and [`strings`].
+//! arguments, the allocator [`heap`], and the functions of [`memory`] and [`strings`].
 #![cfg_attr(nolibc_archive, no_std)]
 
 #[cfg(nolibc_archive)]
 mod archive;
 pub mod command_line;
+pub mod heap;
 pub mod memory;
 pub mod strings;

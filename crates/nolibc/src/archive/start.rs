@@ -40,7 +40,7 @@ unsafe extern "C" fn start(info: *const StartInfo, bindings_stack: usize) -> ! {
     let (info, line) = unsafe { (&*info, CStr::from_ptr((*info).command_line)) };
     // SAFETY: the bindings give this range to the application, once. Their own stack lies at its
     // upper end; the frames in use are kept.
-    unsafe { heap::initialise(info.heap_start, bindings_stack & !0xfff) };
+    unsafe { heap::initialise(info.heap_start, bindings_stack) };
     memory::detect_processor();
     set_up_thread_local_storage();
     let (argc, argv) = arguments(line.to_bytes());
