@@ -92,6 +92,8 @@ fn main() {
     }
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=build/upstream.rs");
+    // Another wrapper may link in another way, which only what it links can tell Cargo.
+    println!("cargo:rerun-if-changed=toolchain");
     println!("cargo:rerun-if-env-changed=SOLO5_BINDINGS");
     println!("cargo:include={}", vendor.join("include").display());
 
