@@ -21,11 +21,12 @@
 //! - Tasks: [`run`], [`spawn`], [`sleep`], [`Orphans`] and the rest of
 //!   [`miou_rs`].
 //! - Devices: [`net!`] and [`block!`] declare and acquire one.
-//! - Network: [`net`], which starts a [`netstack`] on a device.
-//! - Storage: [`block`], which reads and writes a device at any offset.
+//! - Network: [`mod@net`], which starts a [`netstack`] on a device.
+//! - Storage: [`mod@block`], which reads and writes a device at any offset.
 //! - The hypercalls themselves: [`solo5_ffi`].
 #![forbid(unsafe_code)]
 
+pub mod block;
 pub mod net;
 mod source;
 

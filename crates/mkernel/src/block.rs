@@ -1,0 +1,44 @@
+//! Reads and writes at any offset of a block device of the unikernel.
+//!
+//! ```no_run
+//! let mut disk = mkernel::block::open(mkernel::block!("disk")?)?;
+//! disk.write_at(510, b"across")?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use blockdev::SectorDevice;
+pub use blockdev::{self, BlockDevice, Cursor, Geometry, GeometryError};
+use solo5_ffi::{Block, BlockError};
+
+/// Takes an acquired device for reads and writes at any offset.
+///
+/// # Errors
+///
+/// When the host attached a device whose size [`Geometry`] does not allow.
+pub fn open(block: Block) -> Result<BlockDevice<Disk>, GeometryError> {
+    let geometry = Geometry::new(block.block_size(), block.capacity())?;
+    Ok(BlockDevice::new(Disk { block, geometry }))
+}
+
+/// A block device of the unikernel, as [`blockdev`] wants it.
+#[derive(Debug)]
+pub struct Disk {
+    block: Block,
+    geometry: Geometry,
+}
+
+impl SectorDevice for Disk {
+    type Error = BlockError;
+
+    fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    fn read_block(&mut self, offset: u64, block: &mut [u8]) -> Result<(), BlockError> {
+        self.block.read(offset, block)
+    }
+
+    fn write_block(&mut self, offset: u64, block: &[u8]) -> Result<(), BlockError> {
+        self.block.write(offset, block)
+    }
+}
