@@ -368,3 +368,70 @@ fn halt_hands_the_status_on_and_checks_the_cookie() {
         ));
     }
 }
+
+/// SplitMix64: the same numbers on every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+
+    /// A number near one that a check compares with, or any number.
+    fn edge(&mut self) -> u64 {
+        const EDGES: [u64; 9] = [0, 1, 512, 2048, 0x10_0000, BUFFER, LIMIT, 1 << 63, u64::MAX];
+        let near = (self.next() % 5).wrapping_sub(2);
+        match self.next() as usize % (EDGES.len() + 1) {
+            n if n < EDGES.len() => EDGES[n].wrapping_add(near),
+            _ => self.next(),
+        }
+    }
+}
+
+/// Whatever the arguments, a hypercall has a result or is a fault, and the tender's tables stay as they are.
+#[test]
+fn random_arguments_are_answered_or_refused() {
+    let (path, devices) = disk("random");
+    fs::remove_file(path).unwrap();
+    let guest = Guest::new(devices);
+    let tables = vec![0x5a; 0x10_0000];
+    guest.memory.write(0, &tables);
+    let mut numbers = Numbers(7);
+    let (mut answered, mut refused) = (0, 0);
+    for _ in 0..200_000 {
+        // PUTS would print, POLL would wait.
+        let calls = [
+            Hypercall::BlockWrite,
+            Hypercall::BlockRead,
+            Hypercall::Walltime,
+            Hypercall::Halt,
+        ];
+        let call = calls[numbers.next() as usize % calls.len()];
+        let argument = match numbers.next() % 4 {
+            0 => numbers.edge() as u32,
+            _ => ARGUMENT as u32,
+        };
+        let fields: [u64; 5] = std::array::from_fn(|_| numbers.edge());
+        guest
+            .memory
+            .write(ARGUMENT, &fields.map(u64::to_le_bytes).concat());
+        match guest.out(call.port(), &argument.to_le_bytes()) {
+            Ok(_) => answered += 1,
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(
+        answered > 10_000 && refused > 10_000,
+        "{answered} answered, {refused} refused"
+    );
+    let mut after = vec![0; tables.len()];
+    guest
+        .memory
+        .slice(0, after.len() as u64)
+        .unwrap()
+        .copy_to(&mut after[..]);
+    assert!(after == tables, "the tender's tables have changed");
+}
