@@ -66,6 +66,8 @@ impl Tender {
 ///
 /// Comes back only when there is none to run or it cannot be run; the reason has then been printed.
 #[must_use]
+// Inlined into each binary, where `tender` is known: neither then carries the other's code.
+#[inline(always)]
 pub fn run(tender: Tender) -> ExitCode {
     let program = tender.program();
     let error = match options::parse(std::env::args_os().skip(1)) {
