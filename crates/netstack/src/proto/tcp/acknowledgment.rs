@@ -59,6 +59,7 @@ impl Tcb {
             self.snd.unacked_since = now;
             self.soft_error = None;
             self.rtt.progress();
+            self.try_larger_segments(progress.acked);
         }
         self.measure(
             now,
@@ -170,9 +171,9 @@ impl Tcb {
         shared: &Shared,
     ) {
         let rtt = match (told.sent_once, timestamps, self.timestamps) {
-            (Some(sent), ..) => now - sent,
-            // Only retransmissions were acknowledged: the echoed timestamp tells which.
-            (None, Some(theirs), Some(ours)) if acked > 0 && theirs.ecr != 0 => {
+            (Some(sent), ..) if !told.retransmitted => now - sent,
+            // With retransmissions among them, the echoed timestamp tells which arrived last.
+            (_, Some(theirs), Some(ours)) if acked > 0 && theirs.ecr != 0 => {
                 let millis = Self::timestamp(ours.offset, now).wrapping_sub(theirs.ecr);
                 if millis > 600_000 {
                     return;

@@ -61,6 +61,9 @@ pub(super) struct Loss {
 pub(super) struct Delivered {
     /// When the latest of them that was sent once was sent.
     pub(super) sent_once: Option<Instant>,
+    /// Some were sent again: the others may have arrived long ago, and only the gap before them
+    /// kept the acknowledgement back.
+    pub(super) retransmitted: bool,
 }
 
 impl Loss {
@@ -107,6 +110,7 @@ impl Loss {
         }
         let rtt = now - piece.time;
         if piece.retransmitted {
+            delivered.retransmitted = true;
             // Step 2: the acknowledgement of an original says nothing of its retransmission.
             if echoes_original || rtt < min_rtt {
                 return;

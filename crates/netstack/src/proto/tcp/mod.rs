@@ -12,6 +12,7 @@
 pub mod congestion;
 
 mod acknowledgment;
+mod black_hole;
 mod config;
 mod counters;
 mod demux;

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::black_hole::BlackHole;
 use super::config::{KeepAlive, Linger, Options};
 use super::congestion::{Controller, Parameters};
 use super::interface::{ConnectionId, Error, ListenerId, Readiness, State};
@@ -236,6 +237,7 @@ pub(super) struct Tcb {
     pub(super) flight: RetransmissionQueue,
     pub(super) rtt: RttEstimator,
     pub(super) loss: Loss,
+    pub(super) black_hole: BlackHole,
     pub(super) congestion: Option<Box<dyn Controller>>,
     pub(super) deadlines: Deadlines,
     pub(super) settings: Settings,
@@ -340,6 +342,7 @@ impl Tcb {
             flight: RetransmissionQueue::default(),
             rtt: RttEstimator::new(),
             loss: Loss::new(iss),
+            black_hole: BlackHole::default(),
             congestion: None,
             deadlines: Deadlines::NONE,
             settings: Settings {

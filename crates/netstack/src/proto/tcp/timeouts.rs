@@ -10,12 +10,6 @@ use super::shared::Shared;
 use super::tcb::{Owner, Probe, QUICK_ACKS, RetransmitTimer, Tcb};
 use crate::proto::Instant;
 
-/// RFC 1191 §7: MTUs to fall back to when full segments are lost again and again and no router says
-/// why (RFC 2923 §2.1).
-const PLATEAUS: [u16; 5] = [8166, 1492, 1280, 1006, 576];
-/// Time-outs in a row after which a black hole is suspected.
-const BLACK_HOLE: u8 = 2;
-
 impl Tcb {
     /// Runs the timers that have expired; frees idle memory when none has.
     pub(super) fn on_timers(&mut self, now: Instant, shared: &mut Shared) {
@@ -233,27 +227,5 @@ impl Tcb {
             reset::send(shared, self.tuple, self.snd.nxt, Some(self.rcv.nxt));
         }
         self.close(Some(Error::TimedOut), shared);
-    }
-
-    /// Full segments are lost again and again: perhaps the path drops large datagrams silently.
-    fn suspect_black_hole(&mut self, shared: &mut Shared) {
-        let full = self
-            .flight
-            .first()
-            .is_some_and(|piece| piece.len() >= u32::from(self.snd.mss));
-        if !full || self.rtt.backoffs() < BLACK_HOLE || self.settings.may_fragment {
-            return;
-        }
-        match PLATEAUS
-            .iter()
-            .find(|plateau| **plateau < self.settings.path_mtu)
-        {
-            Some(plateau) => {
-                shared.counters.mtu_reductions += 1;
-                self.settings.path_mtu = *plateau;
-                self.update_mss();
-            }
-            None => self.settings.may_fragment = true,
-        }
     }
 }
