@@ -27,16 +27,27 @@ pub(super) struct BlackHole {
 impl Tcb {
     /// A retransmission time-out: reduces the MTU if full segments are lost again and again.
     pub(super) fn suspect_black_hole(&mut self, shared: &mut Shared) {
-        let full = self.flight.first().is_some_and(|piece| piece.len() >= u32::from(self.snd.mss));
+        let full = self
+            .flight
+            .first()
+            .is_some_and(|piece| piece.len() >= u32::from(self.snd.mss));
         if !full || self.rtt.backoffs() < TIMEOUTS || self.settings.may_fragment {
             return;
         }
-        let Some(plateau) = PLATEAUS.iter().find(|plateau| **plateau < self.settings.path_mtu) else {
+        // What makes a difference: the peer may take less than the path carries.
+        let used = self
+            .settings
+            .path_mtu
+            .min(self.snd.peer_mss.saturating_add(40));
+        let Some(plateau) = PLATEAUS.iter().find(|plateau| **plateau < used) else {
             self.settings.may_fragment = true;
             return;
         };
         shared.counters.mtu_reductions += 1;
-        let before = self.black_hole.trial.map_or(self.settings.path_mtu, |(before, _)| before);
+        let before = self
+            .black_hole
+            .trial
+            .map_or(self.settings.path_mtu, |(before, _)| before);
         self.settings.path_mtu = *plateau;
         self.update_mss();
         self.black_hole.suspicions = self.black_hole.suspicions.saturating_add(1);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::interface::{ConnectionId, Error};
 use super::isn::TableHash;
 use super::segment::FourTuple;
-use super::tcb::Tcb;
+use super::tcb::{Owner, Tcb};
 
 /// A place for a connection. The generation tells a handle of its present connection from those of
 /// earlier ones.
@@ -105,14 +105,27 @@ impl Connections {
         }
     }
 
-    pub(super) fn get(&self, id: ConnectionId) -> Result<&Tcb, Error> {
+    /// A connection that a user holds.
+    pub(super) fn user(&self, id: ConnectionId) -> Result<&Tcb, Error> {
         match self.slots.get(id.index as usize) {
             Some(Slot {
                 generation,
                 tcb: Some(tcb),
-            }) if *generation == id.generation => Ok(tcb),
+            }) if *generation == id.generation && tcb.owner == Owner::User => Ok(tcb),
             _ => Err(Error::Released),
         }
+    }
+
+    /// A connection that a user holds.
+    #[inline]
+    pub(super) fn user_mut(&mut self, id: ConnectionId) -> Result<&mut Tcb, Error> {
+        self.get_mut(id).and_then(|tcb| {
+            if tcb.owner == Owner::User {
+                Ok(tcb)
+            } else {
+                Err(Error::Released)
+            }
+        })
     }
 
     /// Takes a connection out of the table: its addresses may be used again.

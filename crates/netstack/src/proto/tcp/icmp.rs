@@ -2,6 +2,7 @@
 
 use core::net::{Ipv4Addr, SocketAddrV4};
 
+use super::black_hole::BlackHole;
 use super::engine::Tcp;
 use super::interface::{Error, IcmpError, State};
 use super::segment::FourTuple;
@@ -85,6 +86,7 @@ impl Tcb {
         }
         shared.counters.mtu_reductions += 1;
         self.settings.path_mtu = mtu;
+        self.black_hole = BlackHole::default();
         self.update_mss();
         // §6.4: what was too large goes out again in smaller segments, and that is no sign of
         // congestion.

@@ -14,7 +14,7 @@ impl Tcp {
     ///
     /// [`Error::Released`].
     pub fn status(&self, id: ConnectionId) -> Result<Status, Error> {
-        let tcb = self.connections.get(id)?;
+        let tcb = self.connections.user(id)?;
         Ok(Status {
             local: tcb.tuple.local,
             remote: tcb.tuple.remote,
@@ -36,7 +36,7 @@ impl Tcp {
     ///
     /// [`Error::Released`], as for all settings.
     pub fn set_nodelay(&mut self, _now: Instant, id: ConnectionId, on: bool) -> Result<(), Error> {
-        let tcb = self.connections.get_mut(id)?;
+        let tcb = self.connections.user_mut(id)?;
         tcb.settings.nodelay = on;
         tcb.transmit = true;
         self.settle(id.index);
@@ -54,7 +54,7 @@ impl Tcp {
         id: ConnectionId,
         on: Option<KeepAlive>,
     ) -> Result<(), Error> {
-        let tcb = self.connections.get_mut(id)?;
+        let tcb = self.connections.user_mut(id)?;
         tcb.settings.keep_alive = on;
         if tcb.is_synchronized() {
             tcb.start_keep_alive(now);
@@ -74,7 +74,7 @@ impl Tcp {
         id: ConnectionId,
         timeout: Option<Duration>,
     ) -> Result<(), Error> {
-        self.connections.get_mut(id)?.settings.user_timeout = timeout;
+        self.connections.user_mut(id)?.settings.user_timeout = timeout;
         Ok(())
     }
 
@@ -84,7 +84,7 @@ impl Tcp {
     ///
     /// [`Error::Released`].
     pub fn set_linger(&mut self, id: ConnectionId, linger: Linger) -> Result<(), Error> {
-        self.connections.get_mut(id)?.settings.linger = linger;
+        self.connections.user_mut(id)?.settings.linger = linger;
         Ok(())
     }
 }

@@ -156,7 +156,7 @@ impl Tcp {
         id: ConnectionId,
         data: &[u8],
     ) -> Poll<Result<usize, Error>> {
-        let tcb = self.connections.get_mut(id)?;
+        let tcb = self.connections.user_mut(id)?;
         let room = match tcb.room(data.len(), &self.shared) {
             Poll::Ready(room) => room?,
             Poll::Pending => return Poll::Pending,
@@ -178,7 +178,7 @@ impl Tcp {
         id: ConnectionId,
         data: &mut Bytes,
     ) -> Poll<Result<usize, Error>> {
-        let tcb = self.connections.get_mut(id)?;
+        let tcb = self.connections.user_mut(id)?;
         let room = match tcb.room(data.len(), &self.shared) {
             Poll::Ready(room) => room?,
             Poll::Pending => return Poll::Pending,
@@ -198,7 +198,7 @@ impl Tcp {
         id: ConnectionId,
         buffer: &mut [u8],
     ) -> Poll<Result<usize, Error>> {
-        let tcb = self.connections.get_mut(id)?;
+        let tcb = self.connections.user_mut(id)?;
         if buffer.is_empty() {
             return Poll::Ready(Ok(0));
         }
@@ -218,7 +218,7 @@ impl Tcp {
         id: ConnectionId,
         max: usize,
     ) -> Poll<Result<Bytes, Error>> {
-        let tcb = self.connections.get_mut(id)?;
+        let tcb = self.connections.user_mut(id)?;
         if let Some(ended) = tcb.nothing_to_receive() {
             return ended.map_ok(|()| Bytes::new());
         }
@@ -230,7 +230,7 @@ impl Tcp {
 
     /// Copies what [`Tcp::receive`] would return without taking it.
     pub fn peek(&self, id: ConnectionId, buffer: &mut [u8]) -> Poll<Result<usize, Error>> {
-        let tcb = self.connections.get(id)?;
+        let tcb = self.connections.user(id)?;
         if let Some(ended) = tcb.nothing_to_receive() {
             return ended.map_ok(|()| 0);
         }
@@ -243,7 +243,7 @@ impl Tcp {
     ///
     /// [`Error::NotConnected`], [`Error::Released`] or what ended the connection.
     pub fn shutdown(&mut self, now: Instant, id: ConnectionId) -> Result<(), Error> {
-        let tcb = self.connections.get_mut(id)?;
+        let tcb = self.connections.user_mut(id)?;
         let result = tcb.shutdown(&mut self.shared);
         self.settle_at(now, id.index);
         result
@@ -252,7 +252,7 @@ impl Tcp {
     /// Ready once all that was sent, and the FIN if there was a shutdown, is acknowledged; pending
     /// until [`Readiness::FLUSHED`](super::Readiness::FLUSHED).
     pub fn poll_flushed(&mut self, id: ConnectionId) -> Poll<Result<(), Error>> {
-        let tcb = self.connections.get_mut(id)?;
+        let tcb = self.connections.user_mut(id)?;
         if let Some(error) = tcb.error {
             return Poll::Ready(Err(error));
         }
@@ -265,7 +265,7 @@ impl Tcp {
 
     /// ABORT (RFC 9293 §3.10.5): resets the connection. The handle stays valid.
     pub fn abort(&mut self, now: Instant, id: ConnectionId) {
-        if let Ok(tcb) = self.connections.get_mut(id) {
+        if let Ok(tcb) = self.connections.user_mut(id) {
             tcb.abort(&mut self.shared);
             self.settle_at(now, id.index);
         }

@@ -7,6 +7,10 @@ use super::shared::Shared;
 use super::tcb::Tcb;
 use crate::proto::Instant;
 
+/// On a fast network it is not the round-trip time that decides how much piles up between two reads,
+/// but when the user runs.
+const LEAST_PERIOD: Duration = Duration::from_millis(1);
+
 /// Grows the receive buffer to twice what the user reads in a round trip, which is what a sender
 /// needs that is not to be limited by it: half in flight, half for the window's growth.
 #[derive(Clone, Debug)]
@@ -39,6 +43,7 @@ impl Autotune {
     #[inline]
     fn read(&mut self, now: Instant, octets: usize, rtt: Duration, buffer: u32) -> Option<u32> {
         self.read = self.read.saturating_add(octets as u32);
+        let rtt = rtt.max(LEAST_PERIOD);
         if now - self.since < rtt {
             return None;
         }

@@ -4,7 +4,6 @@ use core::time::Duration;
 
 use crate::proto::Instant;
 use crate::proto::tcp::interface::{Ecn, Error, State};
-use crate::proto::tcp::loss::Recovery;
 use crate::proto::tcp::reset;
 use crate::proto::tcp::segment::{Flags, Segment};
 use crate::proto::tcp::seq::Seq;
@@ -221,7 +220,9 @@ impl Tcb {
         let duplicate = segment.ack == self.snd.una
             && segment.len() == 0
             && self.snd.una != self.snd.nxt
-            && window == self.snd.wnd;
+            && window == self.snd.wnd
+            // The answers to window probes are no sign of loss.
+            && window != 0;
         let news = segment.ack != self.snd.una || duplicate || !segment.options.sack.is_empty();
         if news || (self.ecn.on && segment.flags.has(Flags::ECE)) {
             self.take_ack(now, segment, duplicate, shared);
@@ -263,9 +264,7 @@ impl Tcb {
         self.deadlines.retransmit = Instant::FAR_FUTURE;
         self.deadlines.retransmit_kind = RetransmitTimer::Rto;
         if self.snd.una != self.snd.nxt {
-            if self.loss.recovery == Recovery::Open {
-                self.flight.mark_lost(|_| Some(true));
-            }
+            self.flight.mark_lost(|_| Some(true));
             self.arm_retransmit(now, None, shared);
         }
     }

@@ -1,0 +1,365 @@
+//! RFC 9293 §3.6 and §3.10.4 to §3.10.6: closing, TIME-WAIT, aborting, and the user's calls.
+
+use core::net::SocketAddrV4;
+use core::task::Poll;
+use core::time::Duration;
+
+use netstack::proto::tcp::{Config, Error, Linger, State};
+
+use crate::wire::*;
+
+#[test]
+fn rfc9293_3_6_figure_12_active_close_ends_in_time_wait() {
+    let mut c = Conn::plain();
+    c.e.tcp.shutdown(c.e.now, c.id).unwrap();
+    let fin = c.e.one();
+    assert_eq!((fin.flags & FIN, fin.seq), (FIN, c.ack));
+    assert_eq!(c.state(), State::FinWait1);
+    c.ack += 1;
+    c.e.ignores(&c.seg(ACK));
+    assert_eq!(c.state(), State::FinWait2);
+    let ack = c.e.answer(&c.seg(ACK | FIN));
+    assert_eq!((ack.flags, ack.ack), (ACK, c.seq + 1));
+    assert_eq!(c.state(), State::TimeWait);
+    assert_eq!(c.e.tcp.counters().time_wait, 1);
+}
+
+#[test]
+fn rfc9293_3_6_passive_close_ends_with_the_acknowledgement_of_the_fin() {
+    let mut c = Conn::plain();
+    c.e.answer(&c.seg(ACK | FIN));
+    c.seq += 1;
+    c.e.tcp.shutdown(c.e.now, c.id).unwrap();
+    assert!(c.e.one().has(FIN | ACK));
+    assert_eq!(c.state(), State::LastAck);
+    c.ack += 1;
+    c.e.ignores(&c.seg(ACK));
+    assert_eq!((c.state(), c.e.error(c.id)), (State::Closed, None));
+    c.e.tcp.release(c.e.now, c.id);
+    assert_eq!(c.e.tcp.connection_counts(), (0, 0));
+}
+
+#[test]
+fn rfc9293_3_6_figure_13_simultaneous_close_passes_through_closing() {
+    let mut c = Conn::plain();
+    c.e.tcp.shutdown(c.e.now, c.id).unwrap();
+    c.e.one();
+    let ack = c.e.answer(&c.seg(ACK | FIN));
+    assert_eq!((ack.ack, c.state()), (c.seq + 1, State::Closing));
+    c.seq += 1;
+    c.ack += 1;
+    c.e.ignores(&c.seg(ACK));
+    assert_eq!(c.state(), State::TimeWait);
+}
+
+#[test]
+fn rfc9293_3_6_a_fin_that_acknowledges_ours_goes_straight_to_time_wait() {
+    let mut c = Conn::plain();
+    c.e.tcp.shutdown(c.e.now, c.id).unwrap();
+    c.e.one();
+    c.ack += 1;
+    c.e.answer(&c.seg(ACK | FIN));
+    assert_eq!(c.state(), State::TimeWait);
+}
+
+#[test]
+fn rfc9293_3_6_half_close_still_receives() {
+    let mut c = Conn::plain();
+    c.e.tcp.shutdown(c.e.now, c.id).unwrap();
+    c.e.one();
+    assert_eq!(
+        c.e.tcp.send(c.e.now, c.id, b"x"),
+        Poll::Ready(Err(Error::BrokenPipe))
+    );
+    c.acks(1);
+    c.give_data(b"still here");
+    assert_eq!(c.e.read(c.id), b"still here");
+    assert_eq!(c.e.one().ack, c.seq);
+}
+
+#[test]
+fn rfc9293_3_6_in_close_wait_data_still_goes_out_before_the_fin() {
+    let mut c = Conn::plain();
+    c.e.answer(&c.seg(ACK | FIN));
+    c.seq += 1;
+    c.e.send(c.id, b"bye");
+    c.e.tcp.shutdown(c.e.now, c.id).unwrap();
+    let last = c.e.one();
+    assert_eq!(
+        (last.payload.as_slice(), last.flags & FIN),
+        (&b"bye"[..], FIN)
+    );
+}
+
+fn in_time_wait(syn: &Seg) -> Conn {
+    let mut c = Conn::accept(Config::default(), plain(), syn);
+    c.e.tcp.shutdown(c.e.now, c.id).unwrap();
+    c.e.one();
+    c.ack += 1;
+    let fin = c.seg(ACK | FIN);
+    c.e.answer(&fin);
+    c.seq += 1;
+    c.e.tcp.release(c.e.now, c.id);
+    assert_eq!(c.e.tcp.connection_counts(), (0, 1));
+    c
+}
+
+#[test]
+fn rfc9293_3_6_1_time_wait_lasts_two_segment_lifetimes() {
+    let mut c = in_time_wait(&seg(SYN, IRS, 0));
+    c.e.pass(Duration::from_secs(59));
+    assert_eq!(c.e.tcp.connection_counts(), (0, 1));
+    c.e.pass(Duration::from_secs(2));
+    assert_eq!(c.e.tcp.connection_counts(), (0, 0));
+}
+
+#[test]
+fn rfc9293_3_10_7_4_eighth_a_fin_again_in_time_wait_is_acknowledged_and_starts_it_over() {
+    let mut c = in_time_wait(&seg(SYN, IRS, 0));
+    c.e.pass(Duration::from_secs(40));
+    let ack = c.e.answer(&seg(ACK | FIN, c.seq - 1, c.ack));
+    assert_eq!((ack.flags, ack.seq, ack.ack), (ACK, c.ack, c.seq));
+    c.e.pass(Duration::from_secs(59));
+    assert_eq!(c.e.tcp.connection_counts(), (0, 1));
+    c.e.pass(Duration::from_secs(62));
+    assert_eq!(c.e.tcp.connection_counts(), (0, 0));
+}
+
+#[test]
+fn rfc1337_3_a_reset_does_not_end_time_wait() {
+    let mut c = in_time_wait(&seg(SYN, IRS, 0));
+    c.e.ignores(&seg(RST, c.seq, 0));
+    assert_eq!(c.e.tcp.connection_counts(), (0, 1));
+}
+
+#[test]
+fn rfc6191_2_a_syn_with_a_later_timestamp_reuses_time_wait() {
+    let mut c = in_time_wait(&seg(SYN, IRS, 0).ts(100, 0));
+    // The same timestamp and an old number: an old segment.
+    let old = c.e.answer(&seg(SYN, IRS, 0).ts(100, 0));
+    assert_eq!(old.flags, ACK);
+    // A later timestamp, although the number is old.
+    let answer = c.e.answer(&seg(SYN, IRS - 500, 0).ts(101, 0));
+    assert_eq!((answer.flags, answer.ack), (SYN | ACK, IRS - 499));
+    assert!(
+        (answer.seq.wrapping_sub(c.ack) as i32) > 0,
+        "the new ISN exceeds what was used"
+    );
+    assert_eq!(
+        (
+            c.e.tcp.connection_counts(),
+            c.e.tcp.counters().time_wait_recycled
+        ),
+        ((1, 0), 1)
+    );
+}
+
+#[test]
+fn rfc9293_3_6_1_without_timestamps_a_syn_with_a_larger_number_reuses_time_wait() {
+    let mut c = in_time_wait(&seg(SYN, IRS, 0));
+    assert_eq!(c.e.answer(&seg(SYN, c.seq - 1, 0)).flags, ACK);
+    assert_eq!(c.e.answer(&seg(SYN, c.seq + 1, 0)).flags, SYN | ACK);
+}
+
+#[test]
+fn time_wait_records_are_bounded_and_the_oldest_goes_first() {
+    let mut config = Config::default();
+    config.max_time_wait = 3;
+    let mut e = Engine::with(config, plain());
+    for port in 0..5 {
+        let mut syn = seg(SYN, IRS, 0);
+        syn.from = 5000 + port;
+        let answer = e.answer(&syn);
+        let from = |mut segment: Seg| {
+            segment.from = 5000 + port;
+            segment
+        };
+        e.give(&from(seg(ACK, IRS + 1, answer.seq + 1)));
+        let id = e.tcp.accept(e.listener).unwrap().unwrap();
+        e.tcp.release(e.now, id);
+        let fin = e.one();
+        e.answer(&from(seg(ACK | FIN, IRS + 1, fin.seq + 1)));
+    }
+    assert_eq!(
+        (
+            e.tcp.connection_counts(),
+            e.tcp.counters().time_wait_overflow
+        ),
+        ((0, 3), 2)
+    );
+}
+
+#[test]
+fn rfc9293_3_10_5_abort_sends_a_reset_that_the_peer_takes() {
+    let mut c = Conn::plain();
+    c.e.send(c.id, b"never");
+    c.e.tcp.abort(c.e.now, c.id);
+    let reset = c.e.one();
+    assert!(reset.has(RST) && reset.payload.is_empty());
+    assert_eq!(reset.seq, c.ack);
+    assert_eq!(c.e.error(c.id), Some(Error::ConnectionAborted));
+    assert_eq!(c.e.tcp.memory_used(), 0);
+}
+
+#[test]
+fn rfc9293_3_10_4_close_in_syn_sent_deletes_the_connection() {
+    let mut e = Engine::new();
+    let remote = SocketAddrV4::new(PEER, PEER_PORT);
+    let id = e
+        .tcp
+        .connect(e.now, SocketAddrV4::new(OURS, 0), remote, &plain())
+        .unwrap();
+    e.one();
+    e.tcp.shutdown(e.now, id).unwrap();
+    assert_eq!(e.state(id), State::Closed);
+    e.nothing();
+}
+
+#[test]
+fn rfc1122_4_2_2_13_released_with_unread_data_resets() {
+    let mut c = Conn::plain();
+    c.give_data(b"unread");
+    let _ = c.e.sent();
+    c.e.tcp.release(c.e.now, c.id);
+    assert!(c.e.one().has(RST));
+    assert_eq!(c.e.tcp.connection_counts(), (0, 0));
+}
+
+#[test]
+fn rfc1122_4_2_2_13_data_for_a_released_connection_resets() {
+    let mut c = Conn::plain();
+    c.e.tcp.release(c.e.now, c.id);
+    assert!(c.e.one().has(FIN));
+    c.give_data(b"too late");
+    assert!(c.e.one().has(RST));
+    assert_eq!(c.e.tcp.connection_counts(), (0, 0));
+}
+
+#[test]
+fn a_released_connection_delivers_what_was_sent() {
+    let mut c = Conn::plain();
+    c.e.send(c.id, b"all of it");
+    c.e.tcp.release(c.e.now, c.id);
+    let last = c.e.one();
+    assert_eq!(
+        (last.payload.as_slice(), last.flags & FIN),
+        (&b"all of it"[..], FIN)
+    );
+    c.acks(10);
+    c.e.answer(&c.seg(ACK | FIN));
+    assert_eq!(c.e.tcp.connection_counts(), (0, 1));
+}
+
+#[test]
+fn fin_wait_2_of_a_released_connection_ends() {
+    let mut c = Conn::plain();
+    c.e.tcp.release(c.e.now, c.id);
+    c.e.one();
+    c.acks(1);
+    c.e.pass(Duration::from_secs(61));
+    assert_eq!(c.e.tcp.connection_counts(), (0, 0));
+}
+
+#[test]
+fn linger_zero_resets_and_a_linger_time_bounds_the_wait() {
+    let mut c = Conn::plain();
+    c.e.tcp
+        .set_linger(c.id, Linger::Timeout(Duration::ZERO))
+        .unwrap();
+    c.e.send(c.id, b"dropped");
+    c.e.tcp.release(c.e.now, c.id);
+    assert!(c.e.one().has(RST));
+
+    let mut c = Conn::plain();
+    c.e.tcp.set_linger(c.id, Linger::Timeout(ms(1500))).unwrap();
+    c.e.send(c.id, b"tried");
+    c.e.tcp.release(c.e.now, c.id);
+    c.e.one();
+    let sent = c.e.pass(ms(1600));
+    assert!(sent.last().unwrap().1.has(RST));
+    assert_eq!(c.e.tcp.connection_counts(), (0, 0));
+}
+
+#[test]
+fn closing_a_listener_resets_what_was_not_accepted() {
+    let mut e = Engine::new();
+    let answer = e.answer(&seg(SYN, IRS, 0));
+    e.give(&seg(ACK, IRS + 1, answer.seq + 1));
+    e.tcp.close_listener(e.now, e.listener);
+    assert!(e.one().has(RST));
+    assert_eq!(e.tcp.connection_counts(), (0, 0));
+    assert!(e.answer(&seg(SYN, IRS, 0)).has(RST));
+    assert_eq!(e.tcp.accept(e.listener), Err(Error::Released));
+}
+
+#[test]
+fn handles_of_released_connections_are_refused() {
+    let mut c = Conn::plain();
+    c.e.tcp.release(c.e.now, c.id);
+    assert_eq!(
+        c.e.tcp.send(c.e.now, c.id, b"x"),
+        Poll::Ready(Err(Error::Released))
+    );
+    assert_eq!(c.e.tcp.status(c.id).unwrap_err(), Error::Released);
+    assert_eq!(c.e.tcp.shutdown(c.e.now, c.id), Err(Error::Released));
+}
+
+#[test]
+fn addresses_in_use_are_refused() {
+    let mut e = Engine::new();
+    let local = SocketAddrV4::new(OURS, PORT);
+    assert_eq!(
+        e.tcp.listen(local, 1, plain()),
+        Err(Error::AddrInUse(local))
+    );
+    let remote = SocketAddrV4::new(PEER, PEER_PORT);
+    let mine = SocketAddrV4::new(OURS, 999);
+    e.tcp.connect(e.now, mine, remote, &plain()).unwrap();
+    assert_eq!(
+        e.tcp.connect(e.now, mine, remote, &plain()),
+        Err(Error::AddrInUse(mine))
+    );
+    let nowhere = SocketAddrV4::new(PEER, 0);
+    assert!(matches!(
+        e.tcp.connect(e.now, mine, nowhere, &plain()),
+        Err(Error::InvalidInput(_))
+    ));
+}
+
+#[test]
+fn rfc6056_3_3_ephemeral_ports_differ_and_run_out_with_an_error() {
+    let mut config = Config::default();
+    config.ephemeral_ports = (50_000, 50_009);
+    let mut e = Engine::with(config, plain());
+    let remote = SocketAddrV4::new(PEER, PEER_PORT);
+    let mut ports = Vec::new();
+    for _ in 0..10 {
+        let id = e
+            .tcp
+            .connect(e.now, SocketAddrV4::new(OURS, 0), remote, &plain())
+            .unwrap();
+        ports.push(e.tcp.status(id).unwrap().local.port());
+    }
+    assert!(
+        ports
+            .windows(2)
+            .any(|pair| pair[1] != pair[0].wrapping_add(1)),
+        "{ports:?} follow one another"
+    );
+    ports.sort_unstable();
+    assert_eq!(ports, (50_000..50_010).collect::<Vec<_>>());
+    let more = e
+        .tcp
+        .connect(e.now, SocketAddrV4::new(OURS, 0), remote, &plain());
+    assert_eq!(more, Err(Error::NoPort(remote)));
+}
+
+#[test]
+fn peek_leaves_what_it_shows() {
+    let mut c = Conn::plain();
+    assert_eq!(c.e.tcp.peek(c.id, &mut [0; 2]), Poll::Pending);
+    c.give_data(b"peeked");
+    let mut buffer = [0; 4];
+    assert_eq!(c.e.tcp.peek(c.id, &mut buffer), Poll::Ready(Ok(4)));
+    assert_eq!((&buffer, c.e.read(c.id)), (b"peek", b"peeked".to_vec()));
+}

@@ -1,0 +1,447 @@
+//! Attacks, limits and the network's word: RFC 5961, RFC 4987, budgets, ICMP (RFC 5461, RFC 5927,
+//! RFC 1191, RFC 2923), ECN (RFC 3168).
+
+use core::net::SocketAddrV4;
+use core::task::Poll;
+use core::time::Duration;
+
+use netstack::proto::tcp::{Config, Ecn, Error, IcmpError, State};
+
+use crate::wire::*;
+
+#[test]
+fn rfc5961_3_2_a_reset_in_the_window_is_challenged_and_outside_it_is_dropped() {
+    let mut c = Conn::plain();
+    let challenge = c.e.answer(&seg(RST, c.seq + 5, 0));
+    assert_eq!(
+        (challenge.flags, challenge.seq, challenge.ack),
+        (ACK, c.ack, c.seq)
+    );
+    c.e.ignores(&seg(RST, c.seq + 70_000, 0));
+    c.e.ignores(&seg(RST, c.seq - 1, 0));
+    assert_eq!(
+        (c.state(), c.e.tcp.counters().challenge_ack),
+        (State::Established, 1)
+    );
+}
+
+#[test]
+fn rfc5961_4_2_a_syn_on_a_connection_is_challenged() {
+    let mut c = Conn::plain();
+    let challenge = c.e.answer(&seg(SYN, c.seq + 5, 0));
+    assert_eq!((challenge.flags, challenge.ack), (ACK, c.seq));
+    assert_eq!(
+        (c.state(), c.e.tcp.counters().syn_challenge),
+        (State::Established, 1)
+    );
+}
+
+#[test]
+fn rfc5961_5_2_data_with_an_impossible_acknowledgement_is_challenged_and_dropped() {
+    let mut c = Conn::plain();
+    let window = 65_000;
+    let challenge =
+        c.e.answer(&seg(ACK, c.seq, c.ack - window - 1).data(b"inject"));
+    assert_eq!(challenge.ack, c.seq);
+    assert_eq!(c.e.read(c.id), b"");
+    c.e.give(&seg(ACK, c.seq, c.ack - window).data(b"late but possible"));
+    assert_eq!(c.e.read(c.id), b"late but possible");
+}
+
+#[test]
+fn rfc5961_10_challenges_are_limited() {
+    let mut c = Conn::plain();
+    let mut challenges = 0;
+    for _ in 0..1000 {
+        c.e.give(&seg(RST, c.seq + 5, 0));
+        challenges += c.e.sent().len();
+    }
+    assert_eq!(challenges, 100);
+}
+
+#[test]
+fn resets_for_unknown_connections_are_limited() {
+    let mut e = Engine::new();
+    let mut resets = 0;
+    for _ in 0..5000 {
+        e.give(&seg(ACK, 5, 77));
+        resets += e.sent().len();
+    }
+    assert_eq!(resets, 1000);
+}
+
+/// SYNs from other ports fill the backlog of eight.
+fn flooded(config: Config) -> Engine {
+    let mut e = Engine::with(config, plain());
+    for port in 0..8 {
+        let mut syn = seg(SYN, IRS, 0);
+        syn.from = 10_000 + port;
+        assert!(e.answer(&syn).has(SYN | ACK));
+    }
+    e
+}
+
+#[test]
+fn rfc4987_3_6_a_full_backlog_is_answered_by_cookies_that_keep_nothing() {
+    let mut e = flooded(Config::default());
+    let syn = sack_syn().scale(5).ts(33, 0);
+    let cookie = e.answer(&syn);
+    assert_eq!((cookie.flags, cookie.ack), (SYN | ACK, IRS + 1));
+    assert!(cookie.sack_permitted && cookie.scale.is_some() && cookie.timestamps.unwrap().1 == 33);
+    assert_eq!(e.tcp.connection_counts(), (8, 0));
+    // The third segment of the handshake, with data.
+    let stamp = cookie.timestamps.unwrap().0;
+    e.give(
+        &seg(ACK, IRS + 1, cookie.seq + 1)
+            .ts(34, stamp)
+            .window(100)
+            .data(b"hello"),
+    );
+    let id = e
+        .tcp
+        .accept(e.listener)
+        .unwrap()
+        .expect("the cookie makes a connection");
+    assert_eq!(
+        (e.state(id), e.read(id)),
+        (State::Established, b"hello".to_vec())
+    );
+    let _ = e.sent();
+    // The options of the SYN were in the cookie.
+    e.send(id, &[0; 5000]);
+    let sent: usize = e.sent().iter().map(|segment| segment.payload.len()).sum();
+    // 536 less the timestamps, as many as fit.
+    assert_eq!(sent, (100 << 5) / 524 * 524);
+    let counters = e.tcp.counters();
+    assert_eq!(
+        (counters.syn_cookies_sent, counters.syn_cookies_recv),
+        (1, 1)
+    );
+}
+
+#[test]
+fn rfc4987_3_6_a_wrong_cookie_is_reset() {
+    let mut e = flooded(Config::default());
+    let cookie = e.answer(&seg(SYN, IRS, 0));
+    let reset = e.answer(&seg(ACK, IRS + 1, cookie.seq + 2));
+    assert_eq!((reset.flags, reset.seq), (RST, cookie.seq + 2));
+    assert_eq!(e.tcp.counters().syn_cookies_failed, 1);
+}
+
+#[test]
+fn a_flood_of_syns_takes_bounded_memory_and_honest_peers_get_through() {
+    let mut e = Engine::new();
+    for round in 0..20_000_u32 {
+        let mut syn = seg(SYN, round, 0);
+        syn.from = 1024 + (round % 60_000) as u16;
+        e.give(&syn);
+        let _ = e.sent();
+    }
+    assert_eq!(e.tcp.connection_counts(), (8, 0));
+    let mut honest = sack_syn().ts(5, 0);
+    honest.from = 99;
+    let answer = e.answer(&honest);
+    let mut third = seg(ACK, IRS + 1, answer.seq + 1).ts(6, answer.timestamps.unwrap().0);
+    third.from = 99;
+    e.give(&third);
+    assert!(e.tcp.accept(e.listener).unwrap().is_some());
+}
+
+#[test]
+fn without_cookies_a_full_backlog_drops_syns() {
+    let mut config = Config::default();
+    config.syn_cookies = false;
+    let mut e = flooded(config);
+    e.ignores(&seg(SYN, IRS, 0));
+    assert_eq!(e.tcp.counters().listen_drops, 1);
+}
+
+#[test]
+fn a_full_accept_queue_drops_syns() {
+    let mut e = Engine::new();
+    for port in 0..8 {
+        let mut syn = seg(SYN, IRS, 0);
+        syn.from = 10_000 + port;
+        let answer = e.answer(&syn);
+        let mut third = seg(ACK, IRS + 1, answer.seq + 1);
+        third.from = syn.from;
+        e.give(&third);
+    }
+    e.ignores(&seg(SYN, IRS, 0));
+    assert_eq!(e.tcp.counters().listen_overflows, 1);
+    assert!(e.tcp.accept(e.listener).unwrap().is_some());
+    assert!(e.answer(&seg(SYN, IRS, 0)).has(SYN | ACK));
+}
+
+#[test]
+fn when_memory_is_short_new_syns_are_dropped_first() {
+    let mut config = Config::default();
+    config.memory = 20_000;
+    let mut c = Conn::accept(config, plain(), &seg(SYN, IRS, 0).mss(1000));
+    for _ in 0..16 {
+        c.give_data(&[1; 1000]);
+    }
+    let _ = c.e.sent();
+    let mut syn = seg(SYN, IRS, 0);
+    syn.from = 5;
+    c.e.ignores(&syn);
+    assert_eq!(c.e.tcp.counters().listen_drops, 1);
+    // The established connection goes on.
+    c.give_data(&[1; 1000]);
+    assert_eq!(c.e.one().ack, c.seq);
+    assert_eq!(c.e.read(c.id).len(), 17_000);
+    assert!(c.e.answer(&syn).has(SYN | ACK));
+}
+
+#[test]
+fn when_memory_is_short_nothing_is_kept_out_of_order_and_the_budget_holds() {
+    let mut config = Config::default();
+    config.memory = 20_000;
+    let mut c = Conn::accept(config, plain(), &sack_syn());
+    let mut seq = c.seq;
+    for _ in 0..40 {
+        c.e.give(&seg(ACK, seq, c.ack).data(&[1; 1000]));
+        seq += 1000;
+        let _ = c.e.sent();
+    }
+    assert!(c.e.tcp.memory_used() <= 21_000, "{}", c.e.tcp.memory_used());
+    let ack =
+        c.e.answer(&seg(ACK, c.seq + 30_000, c.ack).data(&[1; 1000]));
+    assert!(
+        ack.sack.is_empty() || ack.sack[0].0 < c.seq + 30_000,
+        "{:?}",
+        ack.sack
+    );
+    assert!(c.e.tcp.memory_used() <= 21_000);
+}
+
+#[test]
+fn tiny_segments_out_of_order_are_bounded_in_number() {
+    let mut c = Conn::sacked();
+    for offset in 0..30_000 {
+        c.e.give(&seg(ACK, c.seq + 2 + 2 * offset, c.ack).data(b"x"));
+        let _ = c.e.sent();
+    }
+    assert!(c.e.tcp.memory_used() < 300, "{}", c.e.tcp.memory_used());
+    assert!(c.e.tcp.counters().ofo_drop > 29_000);
+}
+
+#[test]
+fn the_number_of_connections_is_bounded() {
+    let mut config = Config::default();
+    config.max_connections = 2;
+    let mut e = Engine::with(config, plain());
+    for port in 0..2 {
+        let mut syn = seg(SYN, IRS, 0);
+        syn.from = 100 + port;
+        e.answer(&syn);
+    }
+    e.ignores(&seg(SYN, IRS, 0));
+    let remote = SocketAddrV4::new(PEER, PEER_PORT);
+    let more = e
+        .tcp
+        .connect(e.now, SocketAddrV4::new(OURS, 0), remote, &plain());
+    assert_eq!(more, Err(Error::OutOfMemory));
+}
+
+/// The first octets of a segment's header, as an ICMP error quotes them.
+fn quote(segment: &Seg) -> Vec<u8> {
+    let mut quoted = Vec::new();
+    quoted.extend(segment.from.to_be_bytes());
+    quoted.extend(segment.to.to_be_bytes());
+    quoted.extend(segment.seq.to_be_bytes());
+    quoted
+}
+
+fn icmp(e: &mut Engine, segment: &Seg, error: IcmpError) {
+    e.tcp.handle_icmp(e.now, OURS, PEER, &quote(segment), error);
+}
+
+#[test]
+fn rfc9293_3_9_2_2_a_hard_error_ends_an_attempt_and_a_soft_one_is_kept() {
+    let mut e = Engine::new();
+    let remote = SocketAddrV4::new(PEER, PEER_PORT);
+    let id = e
+        .tcp
+        .connect(e.now, SocketAddrV4::new(OURS, 0), remote, &plain())
+        .unwrap();
+    let syn = e.one();
+    icmp(&mut e, &syn, IcmpError::HostUnreachable);
+    assert_eq!(e.state(id), State::SynSent);
+    assert_eq!(
+        e.tcp.status(id).unwrap().soft_error,
+        Some(Error::HostUnreachable)
+    );
+    e.pass(Duration::from_secs(300));
+    assert_eq!(
+        e.error(id),
+        Some(Error::HostUnreachable),
+        "it tells more than a time-out"
+    );
+
+    let id = e
+        .tcp
+        .connect(e.now, SocketAddrV4::new(OURS, 0), remote, &plain())
+        .unwrap();
+    let syn = e.one();
+    icmp(&mut e, &syn, IcmpError::PortUnreachable);
+    assert_eq!(e.error(id), Some(Error::ConnectionRefused));
+}
+
+#[test]
+fn rfc5461_4_1_a_hard_error_does_not_end_an_established_connection() {
+    let mut c = Conn::plain();
+    let sent = c.sends(1);
+    icmp(&mut c.e, &sent[0], IcmpError::PortUnreachable);
+    assert_eq!(c.state(), State::Established);
+    c.acks(1000);
+    assert_eq!(c.e.tcp.status(c.id).unwrap().soft_error, None);
+}
+
+#[test]
+fn rfc5927_4_1_errors_for_what_is_not_in_flight_are_ignored() {
+    let mut e = Engine::new();
+    let remote = SocketAddrV4::new(PEER, PEER_PORT);
+    let id = e
+        .tcp
+        .connect(e.now, SocketAddrV4::new(OURS, 0), remote, &plain())
+        .unwrap();
+    let mut syn = e.one();
+    syn.seq = syn.seq.wrapping_add(1);
+    icmp(&mut e, &syn, IcmpError::PortUnreachable);
+    assert_eq!(e.state(id), State::SynSent);
+}
+
+#[test]
+fn rfc1191_3_segments_become_smaller_and_what_was_too_large_is_sent_again() {
+    let mut c = Conn::accept(Config::default(), plain(), &seg(SYN, IRS, 0).mss(1460));
+    c.e.send(c.id, &[3; 2920]);
+    let sent = c.e.sent();
+    assert!(
+        sent.iter()
+            .all(|segment| segment.payload.len() == 1460 && segment.dont_fragment)
+    );
+    icmp(&mut c.e, &sent[0], IcmpError::FragmentationNeeded(1000));
+    let again = c.e.sent();
+    assert!(
+        again.iter().all(|segment| segment.payload.len() <= 960),
+        "{again:?}"
+    );
+    let octets: usize = again.iter().map(|segment| segment.payload.len()).sum();
+    assert_eq!((octets, again[0].seq), (2920, sent[0].seq));
+    assert_eq!(c.e.tcp.counters().mtu_reductions, 1);
+    // A larger one, and one too small to be true, change nothing more than they may.
+    icmp(&mut c.e, &again[0], IcmpError::FragmentationNeeded(1400));
+    assert_eq!(c.e.tcp.status(c.id).unwrap().maximum_segment, 960);
+    icmp(&mut c.e, &again[0], IcmpError::FragmentationNeeded(68));
+    assert_eq!(c.e.tcp.status(c.id).unwrap().maximum_segment, 552 - 40);
+}
+
+#[test]
+fn rfc1191_5_a_router_that_does_not_say_its_mtu_gets_the_next_plateau() {
+    let mut c = Conn::accept(Config::default(), plain(), &seg(SYN, IRS, 0).mss(1460));
+    c.e.send(c.id, &[3; 1460]);
+    let sent = c.e.one();
+    icmp(&mut c.e, &sent, IcmpError::FragmentationNeeded(0));
+    assert_eq!(c.e.tcp.status(c.id).unwrap().maximum_segment, 1492 - 40);
+}
+
+#[test]
+fn rfc2923_2_1_in_a_black_hole_segments_become_smaller() {
+    let mut c = Conn::accept(Config::default(), plain(), &seg(SYN, IRS, 0).mss(1460));
+    c.e.send(c.id, &[3; 1460]);
+    c.e.one();
+    let mut least = usize::MAX;
+    for (_, segment) in c.e.pass(Duration::from_secs(60)) {
+        least = least.min(segment.payload.len());
+    }
+    assert!(least < 1240, "{least}");
+}
+
+#[test]
+fn rfc3168_6_1_1_ecn_is_agreed_on_when_both_ask() {
+    let mut options = plain();
+    options.ecn = true;
+    let c = Conn::accept(
+        Config::default(),
+        options.clone(),
+        &seg(SYN | ECE | CWR, IRS, 0).mss(1000),
+    );
+    assert!(c.syn_ack.has(ECE) && !c.syn_ack.has(CWR));
+    let c = Conn::accept(Config::default(), options, &seg(SYN, IRS, 0).mss(1000));
+    assert!(!c.syn_ack.has(ECE));
+    let c = Conn::accept(
+        Config::default(),
+        plain(),
+        &seg(SYN | ECE | CWR, IRS, 0).mss(1000),
+    );
+    assert!(!c.syn_ack.has(ECE));
+}
+
+fn with_ecn() -> Conn {
+    let mut options = plain();
+    options.ecn = true;
+    Conn::accept(
+        Config::default(),
+        options,
+        &seg(SYN | ECE | CWR, IRS, 0).mss(1000),
+    )
+}
+
+#[test]
+fn rfc3168_6_1_3_congestion_experienced_is_echoed_until_cwr() {
+    let mut c = with_ecn();
+    let marked = c.seg(ACK).data(b"marked").ecn(Ecn::Ce);
+    c.seq += 6;
+    assert!(c.e.answer(&marked).has(ECE));
+    c.give_data(b"again");
+    assert!(c.e.one().has(ECE));
+    let cwr = c.seg(ACK | CWR).data(b"reduced");
+    c.seq += 7;
+    assert!(!c.e.answer(&cwr).has(ECE));
+}
+
+#[test]
+fn rfc3168_6_1_2_an_echo_reduces_the_window_once_a_round_trip_and_cwr_says_so() {
+    let mut c = with_ecn();
+    let sent = c.sends(8);
+    assert!(sent.iter().all(|segment| segment.ecn == Ecn::Ect0));
+    let before = c.e.tcp.status(c.id).unwrap().congestion_window;
+    for _ in 0..3 {
+        c.ack += 1000;
+        let segment = c.seg(ACK | ECE);
+        c.e.give(&segment);
+    }
+    c.e.nothing();
+    let after = c.e.tcp.status(c.id).unwrap().congestion_window;
+    assert!(after < before && after >= before / 2, "{before} to {after}");
+    c.acks(5000);
+    c.e.send(c.id, &[0; 2000]);
+    let sent = c.e.sent();
+    assert!(sent[0].has(CWR) && !sent[1].has(CWR));
+    assert_eq!(c.e.tcp.counters().retrans_segs, 0);
+}
+
+#[test]
+fn rfc3168_6_1_5_retransmissions_are_not_ecn_capable() {
+    let mut c = with_ecn();
+    c.sends(1);
+    let again = c.e.pass(ms(300));
+    assert_eq!(again[0].1.ecn, Ecn::NotEct);
+}
+
+#[test]
+fn a_spent_budget_still_lets_each_connection_send_a_segment() {
+    let mut config = Config::default();
+    config.memory = 10_000;
+    let mut c = Conn::accept(config, plain(), &seg(SYN, IRS, 0).mss(1000));
+    for _ in 0..10 {
+        c.give_data(&[1; 1000]);
+    }
+    let _ = c.e.sent();
+    assert_eq!(
+        c.e.tcp.send(c.e.now, c.id, &[0; 5000]),
+        Poll::Ready(Ok(1000))
+    );
+    assert_eq!(c.e.tcp.send(c.e.now, c.id, &[0; 5000]), Poll::Pending);
+}

@@ -1,0 +1,19 @@
+//! TCP clause by clause, in virtual time: each test is named after the clause that it shows.
+//!
+//! - `segment_arrives`: RFC 9293 §3.10.7, in its order
+//! - `closing`: RFC 9293 §3.6, TIME-WAIT (RFC 6191, RFC 1337), user calls
+//! - `data`: acknowledgements, windows, Nagle's rule, probes, keep-alive
+//! - `options`: RFC 7323, RFC 2018, RFC 2883
+//! - `recovery`: RFC 5681, 6582, 6675, 8985, 6298, 3522
+//! - `defences`: RFC 5961, RFC 4987, budgets, ICMP, path MTU, ECN
+
+mod wire;
+
+mod rfc {
+    mod closing;
+    mod data;
+    mod defences;
+    mod options;
+    mod recovery;
+    mod segment_arrives;
+}
