@@ -134,6 +134,17 @@ fn udp_frame(to: &[u8; 6], port: u16, payload: &[u8]) -> Vec<u8> {
     [&to[..], &PEER_MAC, &[8, 0], &ip, &ports, payload].concat()
 }
 
+/// Waits for a frame, for so many milliseconds at most.
+fn readable(tap: &Tap, timeout: i32) -> bool {
+    let mut polled = libc::pollfd {
+        fd: tap.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    // SAFETY: `polled` is one live structure.
+    unsafe { libc::poll(&raw mut polled, 1, timeout) > 0 }
+}
+
 fn frames_go_both_ways() {
     make("frames0");
     ip("addr add 10.9.0.1/24 dev frames0");
@@ -147,19 +158,22 @@ fn frames_go_both_ways() {
     );
 
     let socket = UdpSocket::bind("10.9.0.1:4242").unwrap();
-    socket.send_to(b"out", "10.9.0.2:7").unwrap();
-    let len = tap
-        .read_frame(&mut frame)
-        .unwrap()
-        .expect("sending to a TAP queues the frame at once");
+    // Until the kernel has noticed that the interface is attached, it drops what is sent there.
+    let mut tries = 0..600;
+    while !readable(&tap, 100) {
+        assert!(tries.next().is_some(), "no frame arrives");
+        socket.send_to(b"out", "10.9.0.2:7").unwrap();
+    }
+    let len = tap.read_frame(&mut frame).unwrap().expect("readable");
     assert_eq!(
         (len, &frame[..6], &frame[12..14]),
         (14 + 20 + 8 + 3, &PEER_MAC[..], &[8, 0][..])
     );
     assert!(frame[..len].ends_with(b"out"));
-    assert_eq!(tap.read_frame(&mut frame).unwrap(), None);
+    while tap.read_frame(&mut frame).unwrap().is_some() {}
 
     socket.send_to(b"cut", "10.9.0.2:7").unwrap();
+    assert!(readable(&tap, 60_000));
     assert_eq!(
         tap.read_frame(&mut frame[..20]).unwrap(),
         Some(20),
