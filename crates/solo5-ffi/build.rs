@@ -18,6 +18,8 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+#[path = "build/flags.rs"]
+mod flags;
 #[path = "build/upstream.rs"]
 mod upstream;
 
@@ -62,26 +64,6 @@ const SCRIPTS: &[&str] = &["solo5_hvt.lds", "solo5_spt.lds", "solo5_sections.lds
 /// The parts of the layout that are added to upstream's scripts, too.
 const SCRIPT_PARTS: &[&str] = &["solo5_manifest.lds", "solo5_stack.lds", "solo5_std.lds"];
 
-/// What the bindings are compiled with beyond cc's own choice: freestanding, at fixed addresses
-/// below 2 GiB, without vector registers or a red zone (they run trap handlers), with the stack
-/// protector's guard in a global because there is no thread pointer yet.
-const FLAGS: &[&str] = &[
-    "-std=gnu11",
-    "-ffreestanding",
-    "-fno-pie",
-    "-mno-red-zone",
-    "-mno-sse",
-    "-mno-mmx",
-    "-mno-avx",
-    "-fstack-protector-strong",
-    "-mstack-protector-guard=global",
-    "-fcf-protection=none",
-    "-fno-asynchronous-unwind-tables",
-    "-Wall",
-    "-Wextra",
-    "-Werror",
-];
-
 fn main() {
     let manifest_dir = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("set by cargo"));
     let vendor = manifest_dir.join(VENDOR);
@@ -91,6 +73,7 @@ fn main() {
         println!("cargo:rerun-if-changed={VENDOR}/{file}");
     }
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=build/flags.rs");
     println!("cargo:rerun-if-changed=build/upstream.rs");
     // Another wrapper may link in another way, which only what it links can tell Cargo.
     println!("cargo:rerun-if-changed=toolchain");
@@ -128,7 +111,7 @@ fn compile_ours(abi: &str, vendor: &Path, out: &Path) {
             concat!("\"mkernel ", env!("CARGO_PKG_VERSION"), "\""),
         )
         .file(bindings.join(format!("solo5_{abi}.c")));
-    for flag in FLAGS {
+    for flag in flags::FLAGS {
         build.flag(flag);
     }
     // One translation unit, one object.

@@ -7,6 +7,10 @@
 
 static int hello(const struct solo5_start_info *info)
 {
+#ifdef FILLER /* bytes that leave too little memory to start */
+    static volatile uint8_t filler[FILLER];
+    CHECK(filler[0] == 0);
+#endif
     say("Hello, World\nCommand line: '");
     say(info->cmdline);
     say("'\n");

@@ -1,0 +1,20 @@
+//! The bindings of `vendor/solo5`, driven by the C guests in `vendor/solo5/tests`, which are linked with GNU ld and with
+//! rust-lld and booted under this workspace's tenders.
+//!
+//! - [`c_guest`]: compiles, links and boots them;
+//! - [`objects`]: what the objects export and need;
+//! - [`cases`]: start-up, memory, time, the console, every way to end, traps;
+//! - [`tls`]: thread-local storage of all alignments;
+//! - [`devices`]: block devices, the largest manifest;
+//! - [`network`]: frames of all sizes, and hvt's ring when it is full;
+//! - [`scripts`]: what the linker scripts make of a program.
+
+mod c_guest;
+mod cases;
+mod devices;
+#[path = "../../../crates/solo5-ffi/build/flags.rs"]
+mod flags;
+mod network;
+mod objects;
+mod scripts;
+mod tls;
