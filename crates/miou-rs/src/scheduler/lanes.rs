@@ -103,3 +103,6 @@ impl Shuffle {
         ((u128::from(self.next()) * bound as u128) >> 64) as usize
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -97,3 +97,6 @@ impl WakeFlag {
         self.0.swap(false, Ordering::AcqRel);
     }
 }
+
+#[cfg(all(test, loom))]
+mod models;

@@ -310,3 +310,6 @@ impl Wheel {
         turn | (slot as u64) << shift
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,7 +26,7 @@ async fn polls(tasks: usize, rounds: usize) -> Vec<usize> {
 
 #[test]
 fn of_many_tasks_that_yield_each_is_polled_once_a_round() {
-    let polls = run(polls(100, 10));
+    let polls = run(polls(100, if cfg!(miri) { 2 } else { 10 }));
     let round: Vec<_> = (0..100).collect();
     for polled in polls.chunks(100) {
         assert_eq!(polled, round);
@@ -86,7 +86,7 @@ fn waking_a_task_twice_polls_it_once() {
 
 #[test]
 fn with_a_seed_too_every_task_has_its_turns() {
-    for seed in 0..20 {
+    for seed in 0..if cfg!(miri) { 2 } else { 20 } {
         let polls = Builder::new()
             .seed(seed)
             .run_with(VirtualClock::new(), polls(10, 5));

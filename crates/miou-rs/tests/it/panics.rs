@@ -38,7 +38,7 @@ fn a_panic_reaches_whoever_awaits_with_its_message() {
 fn a_panic_keeps_its_payload() {
     run(async {
         let promise = spawn(async { panic_any(42_u32) });
-        let aborted: Aborted = promise.await.map(|()| ()).unwrap_err();
+        let aborted: Aborted = promise.await.unwrap_err();
         assert_eq!(
             aborted.to_string(),
             "the task panicked: (a payload that is not a string)"
@@ -59,7 +59,7 @@ fn a_panic_does_not_touch_other_tasks() {
         });
         assert_eq!(before.await.unwrap(), 1);
         assert_eq!(after.await.unwrap(), 2);
-        assert!(panics.await.map(|()| ()).unwrap_err().is_panicked());
+        assert!(panics.await.unwrap_err().is_panicked());
     });
 }
 
@@ -85,7 +85,7 @@ fn a_panic_drops_the_children() {
             yield_now().await;
             panic!("on purpose");
         });
-        assert!(promise.await.map(|()| ()).unwrap_err().is_panicked());
+        assert!(promise.await.unwrap_err().is_panicked());
         trace.add("awaited");
     });
     trace.assert(&["child", "awaited"]);

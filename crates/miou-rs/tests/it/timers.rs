@@ -105,12 +105,12 @@ fn a_sleep_can_be_set_anew() {
 #[test]
 fn a_dropped_sleep_leaves_nothing() {
     run(async {
-        let sleeps: Vec<_> = (1..=1_000)
+        let sleeps: Vec<_> = (1..=500)
             .map(|n| Box::pin(timeout(Duration::from_secs(n), pending::<()>())))
             .collect();
         let all = spawn(futures_like::poll_once(sleeps));
         yield_now().await;
-        assert_eq!(stats().timers, 1_000);
+        assert_eq!(stats().timers, 500);
         drop(all);
         assert_eq!(stats().timers, 0);
     });
@@ -205,10 +205,10 @@ fn timers_fire_to_the_nanosecond() {
 
 #[test]
 fn a_sleep_may_outlive_its_scheduler_and_go_on_in_another() {
-    let mut sleeping = run(async {
+    let [mut sleeping] = run(async {
         let mut sleeping = Box::pin(sleep(ms(100)));
         assert!(timeout(ms(1), &mut sleeping).await.is_err());
-        sleeping
+        [sleeping]
     });
     run(async {
         sleeping.as_mut().await;

@@ -28,7 +28,8 @@ fn a_waker_may_outlive_its_task() {
     run(async {
         let (waker, promise) = waker_of_a_task().await;
         drop(promise);
-        waker.clone().wake();
+        let clone = waker.clone();
+        clone.wake();
         waker.wake_by_ref();
     });
 }

@@ -1,0 +1,69 @@
+//! Memory is bounded by live tasks: ten million connections, one after another,
+//! through one `Orphans`, in virtual time.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use miou_rs::{Builder, Care, Instant, Orphans, VirtualClock, sleep, stats};
+
+const CONNECTIONS: u64 = if cfg!(miri) { 300 } else { 10_000_000 };
+
+struct Counting;
+
+static IN_USE: AtomicUsize = AtomicUsize::new(0);
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+// SAFETY: everything is passed on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        IN_USE.fetch_add(layout.size(), Relaxed);
+        // SAFETY: passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        IN_USE.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[test]
+fn ten_million_connections_in_sequence_leave_the_heap_flat() {
+    let heap = Builder::new().run_with(VirtualClock::new(), async {
+        let mut connections = Orphans::new();
+        let (mut served, mut early) = (0, 0);
+        for number in 0..CONNECTIONS {
+            // One arrives each 100 µs and lasts 1 ms: ten are alive.
+            sleep(Duration::from_micros(100)).await;
+            connections.spawn(async move {
+                sleep(Duration::from_millis(1)).await;
+                number
+            });
+            while let Care::Finished(result) = connections.care() {
+                assert!(result.unwrap() <= number);
+                served += 1;
+            }
+            if number == CONNECTIONS / 100 {
+                early = IN_USE.load(Relaxed);
+            }
+        }
+        let late = IN_USE.load(Relaxed);
+        assert!(stats().alive <= 12, "{}", stats().alive);
+        while let Some(result) = connections.next().await {
+            result.unwrap();
+            served += 1;
+        }
+        assert_eq!(served, CONNECTIONS);
+        assert_eq!(
+            Instant::now(),
+            Instant::ZERO + Duration::from_micros(100 * CONNECTIONS + 1_000)
+        );
+        (early, late)
+    });
+    // Not by one byte.
+    assert_eq!(heap.0, heap.1);
+}
