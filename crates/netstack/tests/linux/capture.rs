@@ -1,0 +1,117 @@
+//! The captures of the other scenarios, as tshark sees them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use crate::Scenario;
+use crate::link::captures;
+
+pub(crate) const SCENARIOS: &[Scenario] = &[("captures-are-clean", captures_are_clean)];
+
+/// What may be said of any capture: notes on how TCP works, not on how it fails.
+const ALWAYS: &[&str] = &[
+    "Connection establish request (SYN)",
+    "Connection establish acknowledge (SYN+ACK)",
+    "Connection finish (FIN)",
+    "Connection reset (RST)",
+    "TCP window update",
+    "TCP keep-alive segment",
+    "ACK to a TCP keep-alive segment",
+    "TCP Zero Window segment",
+    "TCP Zero Window Probe",
+    "ACK to a TCP Zero Window Probe",
+    "TCP window specified by the receiver is now completely full",
+    "This frame initiates the connection closing",
+    "This frame undergoes the connection closing",
+    "D-SACK Sequence",
+    "Duplicate ACK",
+    "This session reuses previously used ports",
+    "The SYN packet does not contain a SACK PERM option",
+];
+
+/// What may be said when frames were lost, doubled or reordered on purpose, or forged.
+const ROUGH: &[&str] = &[
+    "This frame is a (suspected) retransmission",
+    "This frame is a (suspected) fast retransmission",
+    "This frame is a (suspected) spurious retransmission",
+    "This frame is a (suspected) out-of-order segment",
+    "Previous segment(s) not captured (common at capture start)",
+    "ACKed segment that wasn't captured (common at capture start)",
+    "A new tcp session is started with the same ports as an earlier session in this trace",
+];
+
+/// The captures of links that are fair.
+fn is_fair(name: &str) -> bool {
+    !["loss", "reordered", "duplicated", "flood", "blind", "exact"]
+        .iter()
+        .any(|rough| name.contains(rough))
+}
+
+fn captures_are_clean() -> String {
+    let mut files: Vec<_> = std::fs::read_dir(captures())
+        .expect("captures")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "nothing was captured");
+    let mut frames = 0;
+    for file in &files {
+        frames += check(file);
+    }
+    format!(
+        "{} captures of {frames} frames: none malformed, nothing unexpected",
+        files.len()
+    )
+}
+
+fn check(file: &Path) -> usize {
+    let name = file
+        .file_stem()
+        .expect("a name")
+        .to_string_lossy()
+        .into_owned();
+    let fields = ["_ws.malformed", "_ws.expert.message", "_ws.expert.severity"];
+    let mut command = Command::new("tshark");
+    command
+        .arg("-r")
+        .arg(file)
+        .args(["-T", "fields", "-E", "separator=\t", "-E", "aggregator=|"]);
+    for option in [
+        "ip.check_checksum",
+        "tcp.check_checksum",
+        "udp.check_checksum",
+    ] {
+        command.arg("-o").arg(format!("{option}:TRUE"));
+    }
+    for field in fields {
+        command.arg("-e").arg(field);
+    }
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("tshark: {error}"));
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut unexpected: BTreeMap<String, usize> = BTreeMap::new();
+    let mut frames = 0;
+    for (number, line) in text.lines().enumerate() {
+        frames += 1;
+        let mut columns = line.split('\t');
+        let malformed = columns.next().unwrap_or_default();
+        assert!(
+            malformed.is_empty(),
+            "{name}: frame {} is malformed",
+            number + 1
+        );
+        for message in columns.next().unwrap_or_default().split('|') {
+            let message = message.trim();
+            let expected = ALWAYS
+                .iter()
+                .chain(ROUGH.iter().filter(|_| !is_fair(&name)));
+            if !message.is_empty() && !expected.into_iter().any(|m| message.starts_with(m)) {
+                *unexpected.entry(message.to_owned()).or_default() += 1;
+            }
+        }
+    }
+    assert!(unexpected.is_empty(), "{name}: {unexpected:#?}");
+    frames
+}

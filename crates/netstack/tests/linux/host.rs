@@ -1,0 +1,101 @@
+//! A thread that runs a stack over a link, with a server on it.
+
+use async_executor::LocalExecutor;
+use netstack::proto::ethernet::MacAddr;
+use netstack::{Config, Stack};
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::rc::Rc;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::link::{Conditions, Control, Link};
+use crate::namespace::Interface;
+use crate::tap::{HostTimer, TapDevice};
+
+/// The stack's address.
+pub(crate) const ADDRESS: [u8; 4] = [10, 0, 0, 2];
+/// No wait of a scenario lasts longer.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Starts tasks on the stack's thread.
+pub(crate) type Spawner = Rc<LocalExecutor<'static>>;
+
+/// A running stack; dropping it ends it.
+pub(crate) struct Host {
+    stop: Option<async_channel::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+    pub(crate) control: Control,
+    _interface: Interface,
+}
+
+impl Host {
+    /// Starts a stack at [`ADDRESS`] under `conditions` and runs `server` on it. It is ready when
+    /// this returns.
+    pub(crate) fn start<F>(
+        conditions: Conditions,
+        server: impl FnOnce(Stack, Spawner) -> F + Send + 'static,
+    ) -> Self
+    where
+        F: Future<Output = io::Result<()>> + 'static,
+    {
+        let interface = Interface::new(conditions.mtu);
+        let (stop, stopped) = async_channel::bounded(1);
+        let (ready, is_ready) = mpsc::channel();
+        let control = Control::default();
+        let for_link = control.clone();
+        let thread = std::thread::spawn(move || {
+            let tap = TapDevice::open(Interface::NAME, MacAddr([2, 0, 0, 0, 0, 2]));
+            let link = Link::new(tap.expect("the TAP interface"), conditions, for_link);
+            let mut config = Config::default();
+            config.address = Some("10.0.0.2/24".parse().expect("an address"));
+            config.gateway = Some([10, 0, 0, 1].into());
+            let (stack, runner) = Stack::new(link, HostTimer::new(), config).expect("a stack");
+            let executor = Rc::new(LocalExecutor::new());
+            let server = server(stack, executor.clone());
+            let task = executor.spawn(async move {
+                ready.send(()).expect("the scenario waits");
+                server.await.expect("the server runs");
+            });
+            let until = async {
+                // The channel is closed when the host is dropped.
+                let _ = stopped.recv().await;
+                Ok(())
+            };
+            let run = async { Err(runner.await) };
+            let ended = async_io::block_on(executor.run(futures_lite::future::or(until, run)));
+            drop(task);
+            ended.expect("the device works");
+        });
+        is_ready.recv_timeout(PATIENCE).expect("the stack starts");
+        Self {
+            stop: Some(stop),
+            thread: Some(thread),
+            control,
+            _interface: interface,
+        }
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.stop.take();
+        let ended = self.thread.take().expect("not yet joined").join();
+        if !std::thread::panicking() {
+            ended.expect("the stack's thread does not panic");
+        }
+    }
+}
+
+/// Connects the kernel to a port of the stack.
+pub(crate) fn connect(port: u16) -> TcpStream {
+    let address = SocketAddr::from((ADDRESS, port));
+    let stream = TcpStream::connect_timeout(&address, PATIENCE).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    stream
+        .set_write_timeout(Some(PATIENCE))
+        .expect("a time-out");
+    stream
+}

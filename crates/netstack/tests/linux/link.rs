@@ -1,0 +1,271 @@
+//! A link between the stack and the TAP interface that treats frames badly, from a seed.
+
+use netstack::FrameDevice;
+use netstack::proto::ethernet::MacAddr;
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::tap::TapDevice;
+
+/// What happens to frames, in each direction alike.
+#[derive(Clone, Debug)]
+pub(crate) struct Conditions {
+    pub(crate) mtu: usize,
+    /// Per mille of frames lost.
+    pub(crate) loss: u32,
+    /// Per mille of frames that come twice.
+    pub(crate) duplication: u32,
+    /// Per mille of frames that come after the next few.
+    pub(crate) reordering: u32,
+    pub(crate) seed: u64,
+    /// The name of the capture, if there is to be one.
+    pub(crate) capture: Option<&'static str>,
+}
+
+impl Default for Conditions {
+    fn default() -> Self {
+        Self {
+            mtu: 1500,
+            loss: 0,
+            duplication: 0,
+            reordering: 0,
+            seed: 1,
+            capture: None,
+        }
+    }
+}
+
+/// What the scenario sees and does of the link while it runs.
+#[derive(Clone, Default)]
+pub(crate) struct Control(Arc<Mutex<Shared>>);
+
+#[derive(Default)]
+struct Shared {
+    cut: bool,
+    last: Option<Passed>,
+    lost: u64,
+}
+
+/// The last TCP segment that passed from the stack to the kernel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Passed {
+    pub(crate) source_port: u16,
+    pub(crate) destination_port: u16,
+    pub(crate) sequence: u32,
+    pub(crate) acknowledgment: u32,
+    pub(crate) payload: u32,
+}
+
+impl Control {
+    /// Cuts the link, or joins it again.
+    pub(crate) fn cut(&self, cut: bool) {
+        self.0.lock().expect("no panic").cut = cut;
+    }
+
+    pub(crate) fn last(&self) -> Option<Passed> {
+        self.0.lock().expect("no panic").last
+    }
+
+    pub(crate) fn lost(&self) -> u64 {
+        self.0.lock().expect("no panic").lost
+    }
+}
+
+/// Frames of one direction.
+#[derive(Default)]
+struct Lane {
+    /// Frames that are to pass now.
+    ready: VecDeque<Vec<u8>>,
+    /// A frame that waits until so many others have passed.
+    held: Option<(Vec<u8>, u32)>,
+}
+
+/// The link as the stack's device.
+pub(crate) struct Link {
+    tap: TapDevice,
+    conditions: Conditions,
+    random: u64,
+    inward: Lane,
+    control: Control,
+    capture: Option<Capture>,
+}
+
+impl Link {
+    pub(crate) fn new(tap: TapDevice, conditions: Conditions, control: Control) -> Self {
+        let capture = conditions.capture.map(Capture::create);
+        Self {
+            tap,
+            random: conditions.seed,
+            conditions,
+            inward: Lane::default(),
+            control,
+            capture,
+        }
+    }
+
+    fn chance(&mut self, per_mille: u32) -> bool {
+        self.random = self
+            .random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (self.random >> 33) % 1000 < u64::from(per_mille)
+    }
+
+    /// Sends `frame` through the bad weather: what comes out is put into `lane`.
+    fn pass(&mut self, frame: &[u8], mut lane: Lane) -> Lane {
+        if self.chance(self.conditions.loss) || self.control.0.lock().expect("no panic").cut {
+            self.control.0.lock().expect("no panic").lost += 1;
+            return lane;
+        }
+        if lane.held.is_none() && self.chance(self.conditions.reordering) {
+            lane.held = Some((frame.to_vec(), 3));
+            return lane;
+        }
+        lane.ready.push_back(frame.to_vec());
+        if self.chance(self.conditions.duplication) {
+            lane.ready.push_back(frame.to_vec());
+        }
+        if let Some((frame, left)) = lane.held.take() {
+            match left {
+                0 => lane.ready.push_back(frame),
+                left => lane.held = Some((frame, left - 1)),
+            }
+        }
+        lane
+    }
+
+    fn is_fair(&self) -> bool {
+        let Conditions {
+            loss,
+            duplication,
+            reordering,
+            ..
+        } = self.conditions;
+        loss + duplication + reordering == 0
+    }
+
+    fn record(&mut self, frame: &[u8]) {
+        if let Some(capture) = &mut self.capture {
+            capture.write(frame);
+        }
+    }
+}
+
+impl FrameDevice for Link {
+    fn mtu(&self) -> usize {
+        self.conditions.mtu
+    }
+
+    fn mac(&self) -> MacAddr {
+        self.tap.mac()
+    }
+
+    fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        loop {
+            if let Some(frame) = self.inward.ready.pop_front() {
+                self.record(&frame);
+                buffer[..frame.len()].copy_from_slice(&frame);
+                return Ok(Some(frame.len()));
+            }
+            let Some(len) = self.tap.try_read(buffer)? else {
+                // Nothing follows: what was held back comes now.
+                match self.inward.held.take() {
+                    Some((frame, _)) => self.inward.ready.push_back(frame),
+                    None => return Ok(None),
+                }
+                continue;
+            };
+            let lane = std::mem::take(&mut self.inward);
+            self.inward = self.pass(&buffer[..len], lane);
+        }
+    }
+
+    fn write(&mut self, frame: &[u8]) -> io::Result<()> {
+        self.record(frame);
+        if let Some(passed) = Passed::parse(frame) {
+            self.control.0.lock().expect("no panic").last = Some(passed);
+        }
+        if self.is_fair() && !self.control.0.lock().expect("no panic").cut {
+            return self.tap.write(frame);
+        }
+        // Nothing is held back outwards: the kernel's frames are reordered instead.
+        let reordering = std::mem::take(&mut self.conditions.reordering);
+        let lane = self.pass(frame, Lane::default());
+        self.conditions.reordering = reordering;
+        lane.ready
+            .iter()
+            .try_for_each(|frame| self.tap.write(frame))
+    }
+
+    fn poll_readable(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.tap.poll_readable(context)
+    }
+}
+
+impl Passed {
+    fn parse(frame: &[u8]) -> Option<Self> {
+        let headers = etherparse::PacketHeaders::from_ethernet_slice(frame).ok()?;
+        let tcp = headers.transport?.tcp()?;
+        Some(Self {
+            source_port: tcp.source_port,
+            destination_port: tcp.destination_port,
+            sequence: tcp.sequence_number,
+            acknowledgment: tcp.acknowledgment_number,
+            payload: headers.payload.slice().len() as u32,
+        })
+    }
+}
+
+/// A file of frames in the format of libpcap.
+struct Capture {
+    file: BufWriter<File>,
+    left: u32,
+}
+
+/// Frames in one capture, at most.
+const CAPTURED: u32 = 20_000;
+
+/// Where captures are kept until they are checked.
+pub(crate) fn captures() -> std::path::PathBuf {
+    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("captures");
+    std::fs::create_dir_all(&directory).expect("a directory for captures");
+    directory
+}
+
+impl Capture {
+    fn create(name: &str) -> Self {
+        let path = captures().join(name).with_extension("pcap");
+        let mut file = BufWriter::new(File::create(path).expect("a capture file"));
+        // Magic number, version 2.4, time zone, accuracy, longest frame, Ethernet.
+        let words: [u32; 6] = [0xa1b2_c3d4, 2 | 4 << 16, 0, 0, 65_535, 1];
+        for word in words {
+            file.write_all(&word.to_le_bytes())
+                .expect("a capture's header");
+        }
+        Self {
+            file,
+            left: CAPTURED,
+        }
+    }
+
+    fn write(&mut self, frame: &[u8]) {
+        if self.left == 0 {
+            return;
+        }
+        self.left -= 1;
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .expect("after 1970");
+        let len = frame.len() as u32;
+        for word in [now.as_secs() as u32, now.subsec_micros(), len, len] {
+            self.file
+                .write_all(&word.to_le_bytes())
+                .expect("a frame's header");
+        }
+        self.file.write_all(frame).expect("a captured frame");
+    }
+}

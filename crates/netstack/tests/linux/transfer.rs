@@ -1,0 +1,186 @@
+//! Transfers, checked octet by octet.
+
+use netstack::{Stack, TcpListener, TcpStream};
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::time::Instant;
+
+use crate::Scenario;
+use crate::host::{Host, Spawner, connect};
+use crate::link::Conditions;
+use crate::stream::Octets;
+
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    ("transfer-1500-clean", || {
+        matrix(1500, 0, 100, Some("transfer-1500-clean"))
+    }),
+    ("transfer-576-clean", || {
+        matrix(576, 0, 20, Some("transfer-576-clean"))
+    }),
+    ("transfer-9000-clean", || {
+        matrix(9000, 0, 100, Some("transfer-9000-clean"))
+    }),
+    ("transfer-1500-loss-1", || {
+        matrix(1500, 10, 100, Some("transfer-1500-loss-1"))
+    }),
+    ("transfer-576-loss-1", || matrix(576, 10, 10, None)),
+    ("transfer-9000-loss-1", || matrix(9000, 10, 50, None)),
+    ("transfer-1500-loss-5", || {
+        matrix(1500, 50, 10, Some("transfer-1500-loss-5"))
+    }),
+    ("transfer-576-loss-5", || matrix(576, 50, 2, None)),
+    ("transfer-9000-loss-5", || matrix(9000, 50, 10, None)),
+    ("transfer-1500-loss-20", || {
+        matrix(1500, 200, 1, Some("transfer-1500-loss-20"))
+    }),
+    ("transfer-reordered", reordered),
+    ("transfer-duplicated", duplicated),
+    ("thousand-connections", thousand_connections),
+    ("half-close", half_close),
+];
+
+/// Serves `upload` on port 9 (receives and checks octets, then says so) and `download` on port 19
+/// (sends as many as it is asked for).
+async fn serve(stack: Stack, spawner: Spawner) -> io::Result<()> {
+    let upload = TcpListener::bind(&stack, ([0; 4], 9))?;
+    let download = TcpListener::bind(&stack, ([0; 4], 19))?;
+    let uploads = spawner.clone();
+    spawner
+        .spawn(async move {
+            while let Ok((stream, _)) = upload.accept().await {
+                uploads.spawn(receive(stream)).detach();
+            }
+        })
+        .detach();
+    loop {
+        let (stream, _) = download.accept().await?;
+        spawner.spawn(send(stream)).detach();
+    }
+}
+
+async fn receive(stream: TcpStream) {
+    let (mut octets, mut count) = (Octets::new(1), 0u64);
+    while let Some(chunk) = stream.read_chunk(usize::MAX).await.expect("a chunk") {
+        octets.check(&chunk);
+        count += chunk.len() as u64;
+    }
+    stream
+        .write_all(&count.to_be_bytes())
+        .await
+        .expect("an answer");
+}
+
+async fn send(stream: TcpStream) {
+    let mut count = [0; 8];
+    let mut have = 0;
+    while have < count.len() {
+        have += stream.read(&mut count[have..]).await.expect("how many");
+    }
+    let mut left = u64::from_be_bytes(count) as usize;
+    let (mut octets, mut buffer) = (Octets::new(2), vec![0; 64 << 10]);
+    while left > 0 {
+        let len = left.min(buffer.len());
+        octets.fill(&mut buffer[..len]);
+        stream.write_all(&buffer[..len]).await.expect("sent");
+        left -= len;
+    }
+}
+
+/// Transfers `count` octets each way, one way after the other; what the table shows.
+fn both_ways(host: &Host, count: usize) -> String {
+    let start = Instant::now();
+    let mut stream = connect(9);
+    Octets::new(1).send(&mut stream, count).expect("sent");
+    stream.shutdown(Shutdown::Write).expect("half-closed");
+    let mut answer = [0; 8];
+    stream.read_exact(&mut answer).expect("an answer");
+    assert_eq!(u64::from_be_bytes(answer), count as u64);
+    let up = start.elapsed().as_secs_f64();
+
+    let start = Instant::now();
+    let mut stream = connect(19);
+    stream
+        .write_all(&(count as u64).to_be_bytes())
+        .expect("asked");
+    assert_eq!(
+        Octets::new(2).receive(&mut stream).expect("received"),
+        count
+    );
+    let down = start.elapsed().as_secs_f64();
+    let rate = |seconds: f64| count as f64 / seconds / 1e6;
+    format!(
+        "{:>4} MB each way: {:>7.1} MB/s to the stack, {:>7.1} MB/s from it, {} frames lost",
+        count / 1_000_000,
+        rate(up),
+        rate(down),
+        host.control.lost()
+    )
+}
+
+fn matrix(mtu: usize, loss: u32, megabytes: usize, capture: Option<&'static str>) -> String {
+    let conditions = Conditions {
+        mtu,
+        loss,
+        capture,
+        ..Conditions::default()
+    };
+    let host = Host::start(conditions, serve);
+    both_ways(&host, megabytes * 1_000_000)
+}
+
+fn reordered() -> String {
+    let capture = Some("transfer-reordered");
+    let conditions = Conditions {
+        reordering: 20,
+        capture,
+        ..Conditions::default()
+    };
+    both_ways(&Host::start(conditions, serve), 50_000_000)
+}
+
+fn duplicated() -> String {
+    let capture = Some("transfer-duplicated");
+    let conditions = Conditions {
+        duplication: 50,
+        capture,
+        ..Conditions::default()
+    };
+    both_ways(&Host::start(conditions, serve), 50_000_000)
+}
+
+fn thousand_connections() -> String {
+    const CONNECTIONS: usize = 1000;
+    const COUNT: usize = 4096;
+    let conditions = Conditions {
+        capture: Some("thousand-connections"),
+        ..Conditions::default()
+    };
+    let _host = Host::start(conditions, serve);
+    let mut streams: Vec<_> = (0..CONNECTIONS).map(|_| connect(9)).collect();
+    for stream in &mut streams {
+        Octets::new(1).send(stream, COUNT).expect("sent");
+    }
+    for stream in &mut streams {
+        stream.shutdown(Shutdown::Write).expect("half-closed");
+        let mut answer = [0; 8];
+        stream.read_exact(&mut answer).expect("an answer");
+        assert_eq!(u64::from_be_bytes(answer), COUNT as u64);
+    }
+    format!("{CONNECTIONS} connections open at once, {COUNT} octets on each")
+}
+
+fn half_close() -> String {
+    let conditions = Conditions {
+        capture: Some("half-close"),
+        ..Conditions::default()
+    };
+    let _host = Host::start(conditions, serve);
+    let mut stream = connect(19);
+    stream
+        .write_all(&1_000_000u64.to_be_bytes())
+        .expect("asked");
+    stream.shutdown(Shutdown::Write).expect("half-closed");
+    let count = Octets::new(2).receive(&mut stream).expect("received");
+    assert_eq!(count, 1_000_000);
+    format!("{count} octets after our side had closed")
+}
