@@ -59,6 +59,7 @@ impl Interface {
 
 impl Drop for Interface {
     fn drop(&mut self) {
-        ip("tuntap del dev tap0 mode tap");
+        // Also when tasks that never end still hold it.
+        ip("link del tap0");
     }
 }
