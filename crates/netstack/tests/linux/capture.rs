@@ -30,6 +30,12 @@ const ALWAYS: &[&str] = &[
     "The SYN packet does not contain a SACK PERM option",
 ];
 
+/// What may be said now and then of a fair link too: a peer that is late with an acknowledgement
+/// gets a tail-loss probe.
+const PROBE: &str = "This frame is a (suspected) retransmission";
+/// Of so many frames one may be a probe.
+const PROBE_RATE: usize = 50;
+
 /// What may be said when frames were lost, doubled or reordered on purpose, or forged.
 const ROUGH: &[&str] = &[
     "This frame is a (suspected) retransmission",
@@ -43,9 +49,17 @@ const ROUGH: &[&str] = &[
 
 /// The captures of links that are fair.
 fn is_fair(name: &str) -> bool {
-    !["loss", "reordered", "duplicated", "flood", "blind", "exact"]
-        .iter()
-        .any(|rough| name.contains(rough))
+    ![
+        "loss",
+        "reordered",
+        "duplicated",
+        "thousand",
+        "flood",
+        "blind",
+        "exact",
+    ]
+    .iter()
+    .any(|rough| name.contains(rough))
 }
 
 fn captures_are_clean() -> String {
@@ -77,6 +91,10 @@ fn check(file: &Path) -> usize {
         .arg("-r")
         .arg(file)
         .args(["-T", "fields", "-E", "separator=\t", "-E", "aggregator=|"]);
+    // The octets are random: nobody is to guess what is in them.
+    for ports in ["tcp.port==1-65535,data", "udp.port==1-65535,data"] {
+        command.args(["-d", ports]);
+    }
     for option in [
         "ip.check_checksum",
         "tcp.check_checksum",
@@ -111,6 +129,12 @@ fn check(file: &Path) -> usize {
                 *unexpected.entry(message.to_owned()).or_default() += 1;
             }
         }
+    }
+    if unexpected
+        .get(PROBE)
+        .is_some_and(|count| count * PROBE_RATE <= frames)
+    {
+        unexpected.remove(PROBE);
     }
     assert!(unexpected.is_empty(), "{name}: {unexpected:#?}");
     frames

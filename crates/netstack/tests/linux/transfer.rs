@@ -12,27 +12,29 @@ use crate::stream::Octets;
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     ("transfer-1500-clean", || {
-        matrix(1500, 0, 100, Some("transfer-1500-clean"))
+        matrix(1500, 0, 100000, Some("transfer-1500-clean"))
     }),
     ("transfer-576-clean", || {
-        matrix(576, 0, 20, Some("transfer-576-clean"))
+        matrix(576, 0, 20000, Some("transfer-576-clean"))
     }),
     ("transfer-9000-clean", || {
-        matrix(9000, 0, 100, Some("transfer-9000-clean"))
+        matrix(9000, 0, 100000, Some("transfer-9000-clean"))
     }),
     ("transfer-1500-loss-1", || {
-        matrix(1500, 10, 100, Some("transfer-1500-loss-1"))
+        matrix(1500, 10, 100000, Some("transfer-1500-loss-1"))
     }),
-    ("transfer-576-loss-1", || matrix(576, 10, 10, None)),
-    ("transfer-9000-loss-1", || matrix(9000, 10, 50, None)),
+    ("transfer-576-loss-1", || matrix(576, 10, 10000, None)),
+    ("transfer-9000-loss-1", || matrix(9000, 10, 50000, None)),
     ("transfer-1500-loss-5", || {
-        matrix(1500, 50, 10, Some("transfer-1500-loss-5"))
+        matrix(1500, 50, 10000, Some("transfer-1500-loss-5"))
     }),
-    ("transfer-576-loss-5", || matrix(576, 50, 2, None)),
-    ("transfer-9000-loss-5", || matrix(9000, 50, 10, None)),
+    ("transfer-576-loss-5", || matrix(576, 50, 2000, None)),
+    ("transfer-9000-loss-5", || matrix(9000, 50, 10000, None)),
     ("transfer-1500-loss-20", || {
-        matrix(1500, 200, 1, Some("transfer-1500-loss-20"))
+        matrix(1500, 200, 200, Some("transfer-1500-loss-20"))
     }),
+    ("transfer-576-loss-20", || matrix(576, 200, 100, None)),
+    ("transfer-9000-loss-20", || matrix(9000, 200, 1000, None)),
     ("transfer-reordered", reordered),
     ("transfer-duplicated", duplicated),
     ("thousand-connections", thousand_connections),
@@ -109,15 +111,15 @@ fn both_ways(host: &Host, count: usize) -> String {
     let down = start.elapsed().as_secs_f64();
     let rate = |seconds: f64| count as f64 / seconds / 1e6;
     format!(
-        "{:>4} MB each way: {:>7.1} MB/s to the stack, {:>7.1} MB/s from it, {} frames lost",
-        count / 1_000_000,
+        "{:>6} kB each way: {:>7.2} MB/s to the stack, {:>7.2} MB/s from it, {} frames lost",
+        count / 1000,
         rate(up),
         rate(down),
         host.control.lost()
     )
 }
 
-fn matrix(mtu: usize, loss: u32, megabytes: usize, capture: Option<&'static str>) -> String {
+fn matrix(mtu: usize, loss: u32, kilobytes: usize, capture: Option<&'static str>) -> String {
     let conditions = Conditions {
         mtu,
         loss,
@@ -125,7 +127,7 @@ fn matrix(mtu: usize, loss: u32, megabytes: usize, capture: Option<&'static str>
         ..Conditions::default()
     };
     let host = Host::start(conditions, serve);
-    both_ways(&host, megabytes * 1_000_000)
+    both_ways(&host, kilobytes * 1000)
 }
 
 fn reordered() -> String {
