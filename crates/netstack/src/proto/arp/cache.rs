@@ -24,6 +24,8 @@ pub struct CacheLimits {
     pub entries: usize,
     /// Frames waiting for one neighbour; the oldest goes first (RFC 1122 §2.3.2.2).
     pub queued_frames: usize,
+    /// Frames waiting for all neighbours together; a further one is dropped.
+    pub all_queued_frames: usize,
     /// How long a confirmed entry is believed without asking.
     pub fresh_for: Duration,
     /// How long an entry that nobody uses is kept.
@@ -34,7 +36,8 @@ impl Default for CacheLimits {
     fn default() -> Self {
         Self {
             entries: 1024,
-            queued_frames: 16,
+            queued_frames: 64,
+            all_queued_frames: 512,
             fresh_for: Duration::from_secs(60),
             unused_for: Duration::from_secs(20 * 60),
         }
@@ -148,6 +151,9 @@ impl Cache {
     /// Returns how many older frames were dropped to make room.
     pub fn enqueue(&mut self, now: Instant, target: Ipv4Addr, frame: Vec<u8>) -> usize {
         let limit = self.limits.queued_frames.max(1);
+        if self.queued_frames() >= self.limits.all_queued_frames.max(1) {
+            return 1;
+        }
         let entry = self.entry(now, target);
         entry.last_used = now;
         let mut dropped = 0;
@@ -162,6 +168,15 @@ impl Cache {
             State::Reachable { .. } | State::Probing { .. } => dropped += 1,
         }
         dropped
+    }
+
+    /// Frames waiting for all neighbours: counted anew, since only few are unresolved at a time.
+    fn queued_frames(&self) -> usize {
+        let queues = self.entries.values().map(|entry| match &entry.state {
+            State::Incomplete { queue, .. } => queue.len(),
+            State::Reachable { .. } | State::Probing { .. } => 0,
+        });
+        queues.sum()
     }
 
     /// The entry of `target`, made if need be with a first request due at once.

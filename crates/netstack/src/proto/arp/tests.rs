@@ -93,6 +93,16 @@ fn rfc1122_section_2_3_2_2_frames_wait_for_their_neighbour() {
 }
 
 #[test]
+fn frames_waiting_for_many_neighbours_are_bounded() {
+    let limits = CacheLimits::default();
+    let mut cache = Cache::new(limits);
+    let dropped: usize = (0..1000u32)
+        .map(|host| cache.enqueue(START, Ipv4Addr::from_bits(host), frame(1)))
+        .sum();
+    assert_eq!(dropped, 1000 - limits.all_queued_frames);
+}
+
+#[test]
 fn rfc1122_section_2_3_2_1_one_request_a_second_then_unreachable() {
     let mut cache = Cache::new(CacheLimits::default());
     cache.enqueue(START, THEIR_IP, frame(1));
