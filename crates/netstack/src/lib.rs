@@ -17,6 +17,7 @@ mod udp_socket;
 
 pub use device::{FrameDevice, Timer};
 pub use listener::TcpListener;
+pub use pool::FramePool;
 #[cfg(feature = "dns")]
 pub use resolver::Resolver;
 pub use runner::Runner;

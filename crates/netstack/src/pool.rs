@@ -11,9 +11,24 @@ const KEPT: usize = 256;
 /// Lent buffers looked at when a free one is wanted.
 const LOOKS: usize = 4;
 
-/// A pool of buffers of one size.
+/// A pool of frame buffers of one size.
+///
+/// [`Stack`](crate::Stack) has its own; whoever drives [`proto::Stack`](crate::proto::Stack) by
+/// hand may use one.
+///
+/// ```
+/// use netstack::FramePool;
+///
+/// let mut pool = FramePool::new(1514);
+/// let mut buffer = pool.take();
+/// buffer[..3].copy_from_slice(b"abc");
+/// let whole = FramePool::lend(buffer);
+/// let frame = whole.slice(..3);
+/// pool.settle(whole);
+/// assert_eq!(frame, "abc"); // The pool has the buffer again once `frame` is dropped.
+/// ```
 #[derive(Debug)]
-pub(crate) struct Pool {
+pub struct FramePool {
     /// Octets of a buffer.
     size: usize,
     /// Buffers that nobody else holds, with all of their octets initialised.
@@ -22,8 +37,10 @@ pub(crate) struct Pool {
     lent: VecDeque<Bytes>,
 }
 
-impl Pool {
-    pub(crate) fn new(size: usize) -> Self {
+impl FramePool {
+    /// An empty pool of buffers of `size` octets.
+    #[must_use]
+    pub fn new(size: usize) -> Self {
         Self {
             size,
             free: Vec::new(),
@@ -33,7 +50,8 @@ impl Pool {
 
     /// A buffer of full size; its content is undefined.
     #[inline]
-    pub(crate) fn take(&mut self) -> BytesMut {
+    #[must_use]
+    pub fn take(&mut self) -> BytesMut {
         match self.free.pop() {
             Some(buffer) => buffer,
             None => self.reclaim().unwrap_or_else(|| self.allocate()),
@@ -60,21 +78,22 @@ impl Pool {
 
     /// Gives back a buffer that was not used.
     #[inline]
-    pub(crate) fn give_back(&mut self, buffer: BytesMut) {
+    pub fn give_back(&mut self, buffer: BytesMut) {
         if self.free.len() < KEPT {
             self.free.push(buffer);
         }
     }
 
-    /// Turns a buffer into a whole that can be sliced; [`Pool::settle`] must follow.
+    /// Turns a buffer into a whole that can be sliced; [`FramePool::settle`] must follow.
     #[inline]
-    pub(crate) fn lend(buffer: BytesMut) -> Bytes {
+    #[must_use]
+    pub fn lend(buffer: BytesMut) -> Bytes {
         buffer.freeze()
     }
 
     /// Takes note of a lent buffer: it is free again when nobody kept a slice of it.
     #[inline]
-    pub(crate) fn settle(&mut self, whole: Bytes) {
+    pub fn settle(&mut self, whole: Bytes) {
         match whole.try_into_mut() {
             Ok(buffer) => self.give_back(buffer),
             Err(whole) if self.lent.len() < KEPT => self.lent.push_back(whole),
@@ -86,15 +105,15 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
-    use super::Pool;
+    use super::FramePool;
 
     #[test]
     fn a_buffer_comes_back_when_its_last_slice_is_gone() {
-        let mut pool = Pool::new(100);
+        let mut pool = FramePool::new(100);
         let buffer = pool.take();
         assert_eq!(buffer.len(), 100);
         let address = buffer.as_ptr();
-        let whole = Pool::lend(buffer);
+        let whole = FramePool::lend(buffer);
         let slice = whole.slice(10..20);
         pool.settle(whole);
         let other = pool.take();
@@ -111,10 +130,10 @@ mod tests {
 
     #[test]
     fn an_unused_buffer_is_the_next_one() {
-        let mut pool = Pool::new(64);
+        let mut pool = FramePool::new(64);
         let buffer = pool.take();
         let address = buffer.as_ptr();
-        pool.settle(Pool::lend(buffer));
+        pool.settle(FramePool::lend(buffer));
         let buffer = pool.take();
         assert_eq!(buffer.as_ptr(), address);
         pool.give_back(buffer);
@@ -123,10 +142,10 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_bounded() {
-        let mut pool = Pool::new(8);
+        let mut pool = FramePool::new(8);
         let slices: Vec<_> = (0..2 * super::KEPT)
             .map(|_| {
-                let whole = Pool::lend(pool.take());
+                let whole = FramePool::lend(pool.take());
                 let slice = whole.slice(..4);
                 pool.settle(whole);
                 slice

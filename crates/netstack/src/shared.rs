@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use crate::device::{FrameDevice, Timer};
-use crate::pool::Pool;
+use crate::pool::FramePool;
 use crate::proto::stack::Event;
 use crate::proto::tcp::{self, Readiness, Tcp};
 use crate::proto::{Instant, Stack as Proto, ethernet};
@@ -31,7 +31,7 @@ pub(crate) struct Inner {
     pub(crate) proto: Proto,
     device: Device,
     timer: Box<dyn Timer>,
-    pool: Pool,
+    pool: FramePool,
     /// The time when the runner last looked, or a user called while it slept.
     now: Instant,
     /// Frames to read in the next turn: doubles while the device has more, so that a lone frame is
@@ -83,7 +83,7 @@ impl Shared {
             proto,
             device: Device { device, failed: 0 },
             timer,
-            pool: Pool::new(size),
+            pool: FramePool::new(size),
             now,
             batch: 1,
             runner: None,
@@ -267,7 +267,7 @@ impl Inner {
                 }
                 Err(error) => return Err(error),
             };
-            let whole = Pool::lend(buffer);
+            let whole = FramePool::lend(buffer);
             self.proto
                 .handle_frame(self.now, whole.slice(..len), &mut self.device);
             self.pool.settle(whole);
