@@ -5,8 +5,10 @@
 
 use core::net::Ipv4Addr;
 
-/// Octets summed per step of the main loop: eight additions with carry, one fold of the carry.
-const BLOCK: usize = 64;
+/// Octets summed per step of the main loop: sixteen additions with carry, one fold of the carry.
+const BLOCK: usize = 128;
+/// The same for what remains.
+const SMALL_BLOCK: usize = 32;
 
 /// A running one's-complement sum over 16-bit words.
 ///
@@ -126,7 +128,7 @@ fn add_carry(left: u64, right: u64) -> u64 {
 }
 
 #[inline]
-fn add_block(sum: u64, block: &[u8; BLOCK]) -> u64 {
+fn add_block<const N: usize>(sum: u64, block: &[u8; N]) -> u64 {
     let (words, _) = block.as_chunks::<8>();
     let (mut sum, mut carry) = (sum, false);
     for word in words {
@@ -138,16 +140,24 @@ fn add_block(sum: u64, block: &[u8; BLOCK]) -> u64 {
 
 #[inline]
 fn add_rest(mut sum: u64, rest: &[u8]) -> u64 {
+    let (blocks, rest) = rest.as_chunks::<SMALL_BLOCK>();
+    for block in blocks {
+        sum = add_block(sum, block);
+    }
     let (words, tail) = rest.as_chunks::<8>();
     for word in words {
         sum = add_carry(sum, u64::from_ne_bytes(*word));
     }
-    if !tail.is_empty() {
-        let mut last = [0; 8];
-        last[..tail.len()].copy_from_slice(tail);
-        sum = add_carry(sum, u64::from_ne_bytes(last));
+    match tail {
+        [] => sum,
+        // What a TCP segment of 1,460 octets ends with.
+        [a, b, c, d] => add_carry(sum, u32::from_ne_bytes([*a, *b, *c, *d]).into()),
+        _ => {
+            let mut last = [0; 8];
+            last[..tail.len()].copy_from_slice(tail);
+            add_carry(sum, u64::from_ne_bytes(last))
+        }
     }
-    sum
 }
 
 #[inline]

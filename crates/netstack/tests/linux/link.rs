@@ -227,7 +227,7 @@ struct Capture {
 }
 
 /// Frames in one capture, at most.
-const CAPTURED: u32 = 20_000;
+const CAPTURED: u32 = 8_000;
 
 /// Where captures are kept until they are checked.
 pub(crate) fn captures() -> std::path::PathBuf {

@@ -9,7 +9,7 @@ use netstack::proto::stack::Config;
 use netstack::proto::tcp::{ConnectionId, ListenerId, Options};
 use netstack::proto::{Instant, Stack};
 
-use crate::endpoint::{Endpoint, Frames, MTU, PORT, Role};
+use crate::endpoint::{Endpoint, Frames, MTU, PIECE, PORT, Role};
 
 pub struct Ours {
     stack: Stack,
@@ -43,7 +43,7 @@ impl Ours {
             listener,
             connection,
             pool: FramePool::new(MTU + 14),
-            data: vec![b'm'; 64 << 10],
+            data: vec![b'm'; PIECE],
         }
     }
 

@@ -6,7 +6,7 @@ use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer};
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
 
-use crate::endpoint::{Endpoint, Frames, MTU, PORT, Role};
+use crate::endpoint::{Endpoint, Frames, MTU, PIECE, PORT, Role};
 
 /// The buffers of smoltcp's own examples, each way.
 const DEFAULT_BUFFER: usize = 65_535;
@@ -104,7 +104,7 @@ impl Theirs {
             set,
             handle,
             wire,
-            data: vec![b'm'; 64 << 10],
+            data: vec![b'm'; PIECE],
         }
     }
 }
