@@ -1,10 +1,15 @@
-//! Allocators for nolibc's malloc, compared: `alloc-bench SUBJECT CASE` runs one case once (under
-//! callgrind, say), and `alloc-bench` all of them, with a row of JSON for each figure: the time, and
-//! the least memory in which the case succeeds as a multiple of what it holds at its peak.
+//! Allocators for nolibc's malloc, compared (`ci/bench alloc`): time, instructions (by callgrind, if
+//! valgrind is there), the least memory in which a case succeeds, and code size.
+//!
+//! `alloc-bench [--json FILE]` measures; `alloc-bench SUBJECT CASE` runs one case once.
 
 mod cases;
+mod report;
 mod subjects;
 
+use report::Report;
+use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 use subjects::Subject;
 
@@ -12,13 +17,12 @@ use subjects::Subject;
 const MEMORY: usize = 512 << 20;
 const REPETITIONS: usize = 9;
 const CASES: [&str; 5] = ["small", "mixed", "frames", "grow", "large"];
+const SUBJECTS: [&str; 3] = ["dlmalloc", "rlsf", "talc"];
 
 /// Fresh zeroed memory, as a unikernel's.
 fn memory() -> *mut u8 {
-    let (protection, flags) = (
-        libc::PROT_READ | libc::PROT_WRITE,
-        libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
-    );
+    let protection = libc::PROT_READ | libc::PROT_WRITE;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
     // SAFETY: a new mapping, wherever there is room.
     let memory = unsafe { libc::mmap(std::ptr::null_mut(), MEMORY, protection, flags, -1, 0) };
     assert_ne!(memory, libc::MAP_FAILED, "no memory");
@@ -38,63 +42,133 @@ fn run<S: Subject>(case: &str, memory: *mut u8, size: usize) -> Option<usize> {
     }
 }
 
-fn row(case: &str, subject: &str, metric: &str, unit: &str, mut figures: Vec<f64>) {
-    figures.sort_by(f64::total_cmp);
-    let (median, n) = (figures[figures.len() / 2], figures.len());
-    println!(
-        r#"{{"case":"{case}","subject":"{subject}","metric":"{metric}","unit":"{unit}","median":{median},"min":{},"max":{},"n":{n}}}"#,
-        figures[0],
-        figures[n - 1],
-    );
-}
-
-fn measure<S: Subject>(case: &str, subject: &str, memory: *mut u8) {
-    let peak = run::<S>(case, memory, MEMORY).expect("512 MiB do");
-    let times = (0..REPETITIONS).map(|_| {
-        let start = Instant::now();
-        run::<S>(case, memory, MEMORY);
-        start.elapsed().as_secs_f64() * 1e3
-    });
-    row(case, subject, "time", "ms", times.collect());
-    if case != "large" {
-        let (mut low, mut high) = (peak, MEMORY);
-        while high - low > peak / 500 + 4096 {
-            let middle = low + (high - low) / 2;
-            if run::<S>(case, memory, middle).is_some() {
-                high = middle;
-            } else {
-                low = middle;
-            }
-        }
-        row(
-            case,
-            subject,
-            "least memory",
-            "of peak",
-            vec![high as f64 / peak as f64],
-        );
+fn run_subject(subject: &str, case: &str, memory: *mut u8, size: usize) -> Option<usize> {
+    match subject {
+        #[cfg(feature = "dlmalloc")]
+        "dlmalloc" => run::<dlmalloc::Dlmalloc<subjects::Memory>>(case, memory, size),
+        #[cfg(feature = "rlsf")]
+        "rlsf" => run::<subjects::Rlsf>(case, memory, size),
+        #[cfg(feature = "talc")]
+        "talc" => run::<subjects::Talc>(case, memory, size),
+        _ => panic!("expected one of {SUBJECTS:?}, not {subject:?}"),
     }
 }
 
-fn dispatch<S: Subject>(subject: &str, arguments: &[String], memory: *mut u8) {
-    match arguments {
-        [] => CASES
-            .iter()
-            .for_each(|case| measure::<S>(case, subject, memory)),
-        [chosen, case] if chosen == subject => {
-            run::<S>(case, memory, MEMORY).expect("512 MiB do");
+/// The least memory in which a case succeeds, as a multiple of what it holds at its peak.
+fn least_memory(subject: &str, case: &str, memory: *mut u8, peak: usize) -> f64 {
+    let (mut low, mut high) = (peak, MEMORY);
+    while high - low > peak / 500 + 4096 {
+        let middle = low + (high - low) / 2;
+        if run_subject(subject, case, memory, middle).is_some() {
+            high = middle;
+        } else {
+            low = middle;
         }
-        _ => {}
+    }
+    high as f64 / peak as f64
+}
+
+/// How many instructions a case takes, start of the program included; `None` without valgrind.
+fn instructions(subject: &str, case: &str) -> Option<f64> {
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(std::env::current_exe().ok()?)
+        .args([subject, case])
+        .output()
+        .ok()?;
+    let messages = String::from_utf8_lossy(&output.stderr).into_owned();
+    let (_, count) = messages.split_once("Collected : ")?;
+    count.split_whitespace().next()?.parse().ok()
+}
+
+/// The size of the text of this program when it has only the subject named, or none.
+fn text_size(subject: &str) -> Option<f64> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let target = package.join("target/size");
+    let built = Command::new("cargo")
+        .args([
+            "build",
+            "-q",
+            "--release",
+            "--no-default-features",
+            "--features",
+            subject,
+        ])
+        .arg("--manifest-path")
+        .arg(package.join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(&target)
+        .env("RUSTFLAGS", "-Awarnings")
+        .status()
+        .ok()?;
+    let program = target.join("release/alloc-bench");
+    let size = Command::new("size").arg(program).output().ok()?;
+    let table = String::from_utf8_lossy(&size.stdout).into_owned();
+    let text = table.lines().nth(1)?.split_whitespace().next()?;
+    if built.success() {
+        text.parse().ok()
+    } else {
+        None
+    }
+}
+
+fn measure(report: &mut Report) {
+    let memory = memory();
+    for case in CASES {
+        for subject in SUBJECTS {
+            let peak = run_subject(subject, case, memory, MEMORY).expect("512 MiB do");
+            let times = (0..REPETITIONS).map(|_| {
+                let start = Instant::now();
+                run_subject(subject, case, memory, MEMORY);
+                start.elapsed().as_secs_f64() * 1e3
+            });
+            report.add(case, subject, "time", "ms", times.collect());
+            if case == "large" {
+                continue;
+            }
+            let least = least_memory(subject, case, memory, peak);
+            report.add(case, subject, "least memory", "of peak", vec![least]);
+            let instructions = instructions(subject, case).map(|count| count / 1e6);
+            report.add(
+                case,
+                subject,
+                "instructions",
+                "millions",
+                instructions.into_iter().collect(),
+            );
+        }
+    }
+    for subject in SUBJECTS {
+        let added = text_size(subject)
+            .zip(text_size(""))
+            .map(|(with, without)| with - without);
+        report.add(
+            "all, with the cases",
+            subject,
+            "text",
+            "bytes",
+            added.into_iter().collect(),
+        );
     }
 }
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let memory = memory();
-    #[cfg(feature = "dlmalloc")]
-    dispatch::<dlmalloc::Dlmalloc<subjects::Memory>>("dlmalloc", &arguments, memory);
-    #[cfg(feature = "rlsf")]
-    dispatch::<subjects::Rlsf>("rlsf", &arguments, memory);
-    #[cfg(feature = "talc")]
-    dispatch::<subjects::Talc>("talc", &arguments, memory);
+    let mut report = Report::default();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => measure(&mut report),
+        ["--json", file] => {
+            measure(&mut report);
+            report
+                .write(Path::new(file))
+                .expect("the file can be written");
+        }
+        [subject, case] => {
+            run_subject(subject, case, memory(), MEMORY).expect("512 MiB do");
+        }
+        _ => {
+            eprintln!("usage: alloc-bench [--json FILE] | SUBJECT CASE");
+            std::process::exit(2);
+        }
+    }
 }
