@@ -21,7 +21,7 @@
 //! of `vendor/solo5`, which its build script compiles. Built for Linux, the same functions run over
 //! TAP interfaces and disk images that the file named by `MIOU_PROFILING` lists, so that perf,
 //! heaptrack and gdb work on the same program; without that variable the program prints its
-//! manifest and ends. See [`host`].
+//! manifest and ends. The module `host` says how.
 //!
 //! # Devices
 //!
