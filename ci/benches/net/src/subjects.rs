@@ -305,7 +305,7 @@ fn on_cpu(cpu: usize, program: impl AsRef<std::ffi::OsStr>) -> Command {
 }
 
 /// Another program of this package, built with this one.
-fn beside_us(name: &str) -> Result<PathBuf> {
+pub fn beside_us(name: &str) -> Result<PathBuf> {
     Ok(env::current_exe()?.with_file_name(name))
 }
 

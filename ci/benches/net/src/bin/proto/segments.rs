@@ -30,16 +30,21 @@ pub fn run(subject: &str, direction: &str, count: usize) -> Result<()> {
     let mut peer = Peer::new();
     if subject == "none" {
         peer.connect_to(0);
-        let mut frames = Frames::default();
+        // The copies that a device makes are not a stack's either: the frame's way in, or out.
+        let (mut frames, mut device) = (Frames::default(), Frames::default());
         for n in 0..count {
             match direction {
                 "in" => peer.data(&mut frames),
-                // Every second segment is acknowledged.
-                _ if n % 2 == 1 => peer.acknowledge(2 * PAYLOAD, &mut frames),
-                _ => {}
+                _ => device.push(&peer.template),
             }
-            if n % BATCH == 0 {
-                std::hint::black_box(&mut frames).clear();
+            if direction == "out" && n % 2 == 1 {
+                // Every second segment is acknowledged.
+                peer.acknowledge(2 * PAYLOAD, &mut frames);
+            }
+            if n % BATCH == BATCH - 1 {
+                frames.iter().for_each(|frame| device.push(frame));
+                std::hint::black_box(&mut device).clear();
+                frames.clear();
             }
         }
         return Ok(());
