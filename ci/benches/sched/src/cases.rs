@@ -32,6 +32,21 @@ pub fn measure<S: Subject>(case: &str, compute_loops: u64) -> Option<Measures> {
 
 pub use availability::calibrate;
 
+/// The time that at least `count` operations of a case take, scaled to
+/// `count`; `None` for the cases that are not counted in operations, and if the
+/// executor cannot express it.
+pub fn time<S: Subject>(case: &str, count: u64) -> Option<Duration> {
+    let (time, operations) = match case {
+        "spawn" if S::JOINS => spawn::<S>(count),
+        "yield-2" => yields::<S>(2, count.div_ceil(2)),
+        "yield-1000" => yields::<S>(1_000, count.div_ceil(1_000)),
+        "yield-100000" => yields::<S>(100_000, count.div_ceil(100_000)),
+        "wake" => wakes::<S>(100_000, count),
+        _ => return None,
+    };
+    Some(time.mul_f64(count as f64 / operations as f64))
+}
+
 fn ns_per_op((time, operations): (Duration, u64)) -> Measures {
     let value = time.as_nanos() as f64 / operations as f64;
     vec![("ns_per_op", "ns", value)]
@@ -145,7 +160,9 @@ fn wakes<S: Subject>(tasks: usize, count: u64) -> (Duration, u64) {
         let mut random = 1_u64;
         let start = Instant::now();
         for woken in 0..count {
-            random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            random = random
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
             slots.wake((random >> 33) as usize % tasks);
             while slots.woken() <= woken {
                 S::yield_now().await;
@@ -165,8 +182,12 @@ fn timers<S: Subject>(count: u64) -> (Duration, u64) {
         let mut random = 1_u64;
         let mut timers: Vec<Option<S::Sleep>> = Vec::with_capacity(count as usize);
         for _ in 0..count {
-            random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            let mut sleep = S::sleep(Duration::from_micros(2_000_000 + (random >> 33) % 1_000_000));
+            random = random
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
+            let mut sleep = S::sleep(Duration::from_micros(
+                2_000_000 + (random >> 33) % 1_000_000,
+            ));
             poll_fn(|context| {
                 assert!(Pin::new(&mut sleep).poll(context).is_pending());
                 Poll::Ready(())

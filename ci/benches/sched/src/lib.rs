@@ -34,17 +34,29 @@ pub const SUBJECTS: [&str; 7] = [
 /// What a case gives: metric, unit, value.
 pub type Measures = Vec<(&'static str, &'static str, f64)>;
 
+/// Calls a function generic over [`Subject`] with the one of that name.
+macro_rules! with_subject {
+    ($name:expr, $function:path, $($argument:expr),*) => {{
+        use $function as function;
+        match $name {
+            "miou-rs" => function::<subjects::miou::Miou>($($argument),*),
+            "tokio" => function::<subjects::tokio::Tokio>($($argument),*),
+            "async-executor" => function::<subjects::async_executor::AsyncExecutor>($($argument),*),
+            "smol" => function::<subjects::smol::Smol>($($argument),*),
+            "embassy" => function::<subjects::embassy::Embassy>($($argument),*),
+            "local-pool" => function::<subjects::local_pool::LocalPool>($($argument),*),
+            "async-task" => function::<subjects::async_task::AsyncTask>($($argument),*),
+            _ => None,
+        }
+    }};
+}
+
 /// Runs a case once; `None` if the executor cannot express it.
 pub fn measure(case: &str, subject: &str, compute_loops: u64) -> Option<Measures> {
-    use subjects::*;
-    match subject {
-        "miou-rs" => cases::measure::<miou::Miou>(case, compute_loops),
-        "tokio" => cases::measure::<tokio::Tokio>(case, compute_loops),
-        "async-executor" => cases::measure::<async_executor::AsyncExecutor>(case, compute_loops),
-        "smol" => cases::measure::<smol::Smol>(case, compute_loops),
-        "embassy" => cases::measure::<embassy::Embassy>(case, compute_loops),
-        "local-pool" => cases::measure::<local_pool::LocalPool>(case, compute_loops),
-        "async-task" => cases::measure::<async_task::AsyncTask>(case, compute_loops),
-        _ => None,
-    }
+    with_subject!(subject, cases::measure, case, compute_loops)
+}
+
+/// See [`cases::time`].
+pub fn time(case: &str, subject: &str, count: u64) -> Option<std::time::Duration> {
+    with_subject!(subject, cases::time, case, count)
 }

@@ -80,14 +80,18 @@ fn parse(arguments: &[String]) -> Result<Options, String> {
                     .parse()
                     .map_err(|_| format!("--rounds is {value:?}; expected a number"))?;
             }
-            "--case" => options.cases.retain(|case| case.starts_with(value.as_str())),
+            "--case" => options
+                .cases
+                .retain(|case| case.starts_with(value.as_str())),
             "--subject" => options.subjects.retain(|subject| subject == value),
             "--json" => options.json = Some(value.into()),
             _ => return Err(format!("unknown option {argument:?}")),
         }
     }
     if options.cases.is_empty() || options.subjects.is_empty() {
-        return Err(format!("no such case or subject; there are {CASES:?}, {SUBJECTS:?}"));
+        return Err(format!(
+            "no such case or subject; there are {CASES:?}, {SUBJECTS:?}"
+        ));
     }
     Ok(options)
 }
@@ -98,7 +102,11 @@ fn measure_all(options: &Options) -> Result<Table, String> {
     let mut table = Table::default();
     for case in &options.cases {
         // Memory does not vary.
-        let rounds = if *case == "idle-task" { 1 } else { options.rounds };
+        let rounds = if *case == "idle-task" {
+            1
+        } else {
+            options.rounds
+        };
         for round in 0..rounds {
             eprint!("\r{case} {}/{rounds}          ", round + 1);
             for subject in &options.subjects {

@@ -9,6 +9,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use polling::{Event, Events, PollMode, Poller};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use slab::Slab;
 
 use crate::{Deadlock, EventSource, Instant, Notifier};
@@ -95,7 +96,7 @@ impl EventSource for Host {
 
     fn poll(&self) -> usize {
         // A notification needs no look: the scheduler has its own.
-        if self.inner.sources.borrow().is_empty() {
+        if self.inner.sources.borrow().is_empty() || !self.inner.has_events() {
             return 0;
         }
         self.inner.collect(Some(Duration::ZERO))
@@ -125,6 +126,15 @@ impl Inner {
     /// The event source of the scheduler on this thread.
     pub(super) fn current() -> Option<Rc<Self>> {
         CURRENT.with_borrow(Weak::upgrade)
+    }
+
+    /// Whether there are events to collect: one system call, where the poller's
+    /// own wait makes five.
+    fn has_events(&self) -> bool {
+        let mut descriptors = [PollFd::new(&*self.poller, PollFlags::IN)];
+        let at_once = Timespec::default();
+        // When in doubt, look.
+        rustix::event::poll(&mut descriptors, Some(&at_once)) != Ok(0)
     }
 
     /// Waits at most `timeout`, and wakes who waits for what happened.

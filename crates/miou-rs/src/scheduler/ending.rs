@@ -72,6 +72,11 @@ impl Local {
                 if header.has(flag::PROMISE) {
                     refs = refs.wrapping_add(1);
                 }
+                // A future that could not be dropped, as code that is not a
+                // task's has panicked while it ran, is never moved: it stays.
+                if header.has(flag::ALIVE) {
+                    refs = refs.wrapping_add(1);
+                }
                 header.set(flag::SEVERED);
                 header.remote_refs.fetch_add(refs, Ordering::AcqRel);
             }

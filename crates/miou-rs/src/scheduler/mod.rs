@@ -71,7 +71,6 @@ pub(crate) struct Local {
     lanes: RefCell<Lanes>,
     /// The lane for what is woken or spawned now.
     lane: Cell<Lane>,
-    pub(crate) running: Cell<Option<TaskRef>>,
     /// The first of the list of all tasks that have memory.
     tasks: Cell<Option<TaskRef>>,
     names: RefCell<HashMap<TaskRef, Label>>,
@@ -159,7 +158,6 @@ impl Local {
             source,
             lanes: RefCell::new(Lanes::new(builder.event_bound, builder.seed)),
             lane: Cell::new(Lane::Normal),
-            running: Cell::new(None),
             tasks: Cell::new(None),
             names: RefCell::default(),
             timers: RefCell::new(Wheel::new(now)),

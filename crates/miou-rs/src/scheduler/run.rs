@@ -98,7 +98,6 @@ impl Local {
         }
         header.set(flag::RUNNING);
         self.counters.polls.set(self.counters.polls.get() + 1);
-        self.running.set(Some(task));
         self.lane.set(lane);
         // SAFETY: pinned as long as the waker is lent.
         let waker = unsafe { waker::borrowed(task) };
@@ -124,7 +123,6 @@ impl Local {
         } else {
             header.clear(flag::RUNNING);
         }
-        self.running.set(None);
         self.lane.set(Lane::Normal);
     }
 

@@ -62,7 +62,9 @@ pub fn measure<S: Subject>(busy: usize, compute_loops: u64) -> Measures {
             let mut byte = [0];
             // The client hangs up at the end.
             while let Ok(1) = S::read(&mut stream, &mut byte).await {
-                S::write(&mut stream, &byte).await.expect("the client reads");
+                S::write(&mut stream, &byte)
+                    .await
+                    .expect("the client reads");
             }
             stop.set(true);
             elapsed.set(start.elapsed());
@@ -94,7 +96,9 @@ fn client(mut stream: UnixStream) -> Vec<Duration> {
     let mut random = 1_u64;
     std::thread::sleep(Duration::from_millis(100));
     while begun.elapsed() < DURATION {
-        random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        random = random
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
         std::thread::sleep(Duration::from_micros(100 + (random >> 33) % 400));
         let start = Instant::now();
         stream.write_all(&[1]).expect("the other side reads");

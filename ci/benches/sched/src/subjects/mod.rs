@@ -45,7 +45,10 @@ pub trait Subject: 'static {
 
     fn stream(stream: UnixStream) -> io::Result<Self::Stream>;
 
-    fn read(stream: &mut Self::Stream, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>>;
+    fn read(
+        stream: &mut Self::Stream,
+        buffer: &mut [u8],
+    ) -> impl Future<Output = io::Result<usize>>;
 
     fn write(stream: &mut Self::Stream, buffer: &[u8]) -> impl Future<Output = io::Result<usize>>;
 }
