@@ -33,7 +33,8 @@
 //!    [hooks](Hook) run.
 //! 6. *Event tasks* run before the others: the tasks that an event, a timer or
 //!    another thread has woken, and what these wake or spawn in that poll. One
-//!    that yields is no longer one of them.
+//!    that yields is no longer one of them, unless it is a
+//!    [driver](spawn_driver()), which always is.
 //! 7. After [16](Builder::event_bound) event tasks in a row one of the others is
 //!    polled, if any is ready: events cannot starve them.
 //!
@@ -165,7 +166,7 @@ pub use hook::Hook;
 pub use inspect::{HogReport, Stats, TaskInfo, TaskState, stats, tasks};
 pub use instant::Instant;
 pub use orphans::{Care, Orphans};
-pub use promise::{Cancel, Promise, spawn, spawn_named};
+pub use promise::{Cancel, Promise, spawn, spawn_driver, spawn_named};
 pub use source::{Deadlock, EventSource, Notifier};
 pub use task::outcome::{Aborted, Panic};
 pub use timer::{Elapsed, Interval, Sleep, interval, sleep, sleep_until, timeout};

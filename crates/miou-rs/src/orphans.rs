@@ -118,7 +118,7 @@ impl<T: 'static> Orphans<T> {
             future.await
         };
         vacant.insert(scheduler::with(|local| {
-            Promise::spawn(local, task, name, location)
+            Promise::spawn(local, task, name, location, 0)
         }));
     }
 

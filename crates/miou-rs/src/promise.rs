@@ -60,7 +60,7 @@ where
     F::Output: 'static,
 {
     let location = Location::caller();
-    scheduler::with(|local| Promise::spawn(local, future, None, location))
+    scheduler::with(|local| Promise::spawn(local, future, None, location, 0))
 }
 
 /// Starts a task that goes by `name` in [`stats`](crate::stats) and in the
@@ -77,7 +77,26 @@ where
 {
     let location = Location::caller();
     let name = Some(name.into());
-    scheduler::with(|local| Promise::spawn(local, future, name, location))
+    scheduler::with(|local| Promise::spawn(local, future, name, location, 0))
+}
+
+/// Starts a task that hands events on to others, such as one that drains a
+/// device: it is always an event task, even after it has yielded or when a
+/// task of the other lane wakes it. Nothing that waits
+/// for an event through it waits behind tasks that merely yield.
+///
+/// # Panics
+///
+/// Outside of a scheduler.
+#[track_caller]
+pub fn spawn_driver<F>(name: impl Into<Cow<'static, str>>, future: F) -> Promise<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let location = Location::caller();
+    let name = Some(name.into());
+    scheduler::with(|local| Promise::spawn(local, future, name, location, flag::DRIVER))
 }
 
 impl<T> Promise<T> {
@@ -86,13 +105,14 @@ impl<T> Promise<T> {
         future: F,
         name: Option<Cow<'static, str>>,
         location: &'static Location<'static>,
+        flags: u16,
     ) -> Self
     where
         F: Future<Output = T> + 'static,
         T: 'static,
     {
         Self {
-            task: local.spawn(future, name, location),
+            task: local.spawn(future, name, location, flags),
             marker: PhantomData,
         }
     }

@@ -32,8 +32,8 @@ mod source;
 
 pub use miou_rs::{
     self, Aborted, Builder, Care, Elapsed, Hook, Instant, Interval, Orphans, Promise, Sleep,
-    await_all, await_first, await_one, both, interval, sleep, sleep_until, spawn, spawn_named,
-    timeout, yield_now,
+    await_all, await_first, await_one, both, interval, sleep, sleep_until, spawn, spawn_driver,
+    spawn_named, timeout, yield_now,
 };
 pub use netstack::busy_poll::Limits as BusyPoll;
 // The C library of a unikernel: linked even where a program names nothing of it.

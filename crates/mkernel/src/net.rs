@@ -46,7 +46,7 @@ use crate::source::{Port, source};
 pub fn start(device: Net, config: Config) -> io::Result<Network> {
     let device = Device(source().add(device));
     let (stack, runner) = Stack::new(device, Alarm::default(), config)?;
-    let driver = miou_rs::spawn_named("network", runner);
+    let driver = miou_rs::spawn_driver("network", runner);
     Ok(Network { stack, driver })
 }
 

@@ -176,14 +176,18 @@ impl Local {
         self.source.now()
     }
 
-    /// Makes a task and puts it in the run queue.
+    /// Makes a task, with these flags besides its own, and puts it in the run
+    /// queue.
     pub(crate) fn spawn<F: Future>(
         &self,
         future: F,
         name: Option<Cow<'static, str>>,
         location: &'static Location<'static>,
+        flags: u16,
     ) -> TaskRef {
         let task = raw::allocate(future, Arc::as_ptr(&self.shared), location);
+        // SAFETY: just allocated, and not yet in any queue.
+        unsafe { task.as_ref() }.set(flags);
         self.link(task);
         self.label(task, name, location);
         self.counters.spawned.set(self.counters.spawned.get() + 1);
@@ -207,7 +211,9 @@ impl Local {
         }
         header.flags.set(flags | flag::SCHEDULED);
         // Woken while it runs, it was by itself: it yields.
-        let lane = if flags & flag::RUNNING != 0 {
+        let lane = if flags & flag::DRIVER != 0 {
+            Lane::Event
+        } else if flags & flag::RUNNING != 0 {
             Lane::Normal
         } else {
             self.lane.get()

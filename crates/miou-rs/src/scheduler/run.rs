@@ -27,7 +27,7 @@ pub(crate) fn run<F: Future>(
     CURRENT.set(&raw const local);
     // `future` may borrow what lives outside of this call: it is dropped
     // before this returns, at the latest by `Ending`.
-    let main = local.spawn(future, Some("main".into()), location);
+    let main = local.spawn(future, Some("main".into()), location, 0);
     let ending = Ending(&local, main);
     local.run_until_ended(main);
     // SAFETY: `main` was spawned with this output and has a promise, which is

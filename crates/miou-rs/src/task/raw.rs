@@ -39,6 +39,8 @@ pub(crate) mod flag {
     pub(crate) const TAKEN: u16 = 1 << 8;
     /// The scheduler keeps a name for it (or a span).
     pub(crate) const NAMED: u16 = 1 << 9;
+    /// It hands events on: every wake puts it in the event lane.
+    pub(crate) const DRIVER: u16 = 1 << 11;
     /// The scheduler has ended: the references are all in `remote_refs`.
     pub(crate) const SEVERED: u16 = 1 << 10;
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use miou_rs::{Builder, Instant, VirtualClock, sleep, sleep_until, spawn, yield_now};
+use miou_rs::{Builder, Instant, VirtualClock, sleep, sleep_until, spawn, spawn_driver, yield_now};
 
 /// A task that an event wakes, and that then keeps another awake, which keeps
 /// it awake: neither ever leaves the event lane.
@@ -44,6 +44,57 @@ fn event_tasks_that_never_rest_leave_one_poll_in_seventeen_to_the_others() {
         }
         assert!(turns.get() > 1_000, "{}", turns.get());
     });
+}
+
+#[test]
+fn a_driver_that_yields_and_those_it_wakes_run_before_tasks_that_yielded() {
+    let trace = Rc::new(RefCell::new(Vec::new()));
+    Builder::new().run_with(VirtualClock::new(), async {
+        let [for_service, for_driver]: [Rc<RefCell<Option<Waker>>>; 2] = Default::default();
+        let _busy: Vec<_> = (0..10)
+            .map(|_| {
+                spawn(async {
+                    loop {
+                        yield_now().await;
+                    }
+                })
+            })
+            .collect();
+        let (served, service_waker, driver_waker) =
+            (trace.clone(), for_service.clone(), for_driver.clone());
+        let _service = spawn(std::future::poll_fn(move |context| {
+            served.borrow_mut().push("service");
+            *service_waker.borrow_mut() = Some(context.waker().clone());
+            // An ordinary task wakes the driver, the first time.
+            if let Some(waker) = driver_waker.take() {
+                waker.wake();
+            }
+            Poll::<()>::Pending
+        }));
+        let driven = trace.clone();
+        let driver = spawn_driver("driver", async move {
+            std::future::poll_fn(|context| {
+                if for_service.borrow().is_some() {
+                    return Poll::Ready(());
+                }
+                *for_driver.borrow_mut() = Some(context.waker().clone());
+                Poll::Pending
+            })
+            .await;
+            for _ in 0..3 {
+                driven.borrow_mut().push("driver");
+                for_service.borrow().iter().for_each(Waker::wake_by_ref);
+                yield_now().await;
+            }
+        });
+        yield_now().await;
+        trace.borrow_mut().push("main");
+        driver.await.unwrap();
+    });
+    let expected = [
+        "service", "driver", "service", "driver", "service", "driver", "service", "main",
+    ];
+    assert_eq!(*trace.borrow(), expected);
 }
 
 #[test]
