@@ -95,6 +95,56 @@ impl Header {
     /// [`HeaderError`], when the datagram must be dropped without a word (RFC 1122 §3.2.1.1–2).
     #[inline]
     pub fn parse(packet: &[u8]) -> Result<Self, HeaderError> {
+        match packet.first_chunk::<HEADER_LEN>() {
+            // Nearly every packet. By hand it takes a third of the instructions of the general way.
+            Some(header) if header[0] == 0x45 => Self::parse_plain(header, packet.len()),
+            _ => Self::parse_any(packet),
+        }
+    }
+
+    /// Reads a header without options, whose first octet has been checked.
+    #[inline]
+    fn parse_plain(header: &[u8; HEADER_LEN], available: usize) -> Result<Self, HeaderError> {
+        let [
+            _,
+            tos,
+            l0,
+            l1,
+            i0,
+            i1,
+            f0,
+            f1,
+            ttl,
+            protocol,
+            _,
+            _,
+            rest @ ..,
+        ] = *header;
+        let [s0, s1, s2, s3, d0, d1, d2, d3] = rest;
+        let total_len = usize::from(u16::from_be_bytes([l0, l1]));
+        if total_len < HEADER_LEN || total_len > available {
+            return Err(HeaderError::Malformed);
+        }
+        if checksum(header) != 0 {
+            return Err(HeaderError::Checksum);
+        }
+        let fragment = u16::from_be_bytes([f0, f1]);
+        Ok(Self {
+            source: Ipv4Addr::new(s0, s1, s2, s3),
+            destination: Ipv4Addr::new(d0, d1, d2, d3),
+            protocol,
+            ttl,
+            tos,
+            identification: u16::from_be_bytes([i0, i1]),
+            dont_fragment: fragment & 0x4000 != 0,
+            more_fragments: fragment & 0x2000 != 0,
+            fragment_offset: usize::from(fragment & 0x1fff) * 8,
+            header_len: HEADER_LEN,
+            total_len,
+        })
+    }
+
+    fn parse_any(packet: &[u8]) -> Result<Self, HeaderError> {
         let slice = Ipv4HeaderSlice::from_slice(packet).map_err(|_| HeaderError::Malformed)?;
         let header_len = slice.slice().len();
         let total_len = usize::from(slice.total_len());

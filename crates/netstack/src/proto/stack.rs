@@ -144,6 +144,9 @@ pub struct Counters {
 #[derive(Debug)]
 pub struct Stack {
     egress: Egress,
+    /// Source and destination of the last packet from the link to an address of ours: the next
+    /// one's are nearly always the same.
+    accepted: Option<(Ipv4Addr, Ipv4Addr)>,
     claims: Vec<Claim>,
     #[cfg(feature = "dhcp")]
     dhcp: Option<Client>,
@@ -183,6 +186,7 @@ impl Stack {
         tcp.mtu = mtu as u16;
         Self {
             egress: Egress::new(config.mac, mtu, random.next_u32() as u16),
+            accepted: None,
             claims: Vec::new(),
             #[cfg(feature = "dhcp")]
             dhcp: None,

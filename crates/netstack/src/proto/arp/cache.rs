@@ -123,6 +123,12 @@ impl Cache {
         }
     }
 
+    /// Until when the answer of the last [`Cache::lookup`], which was `station`, is fresh.
+    pub(crate) fn fresh_until(&self, station: MacAddr) -> Option<Instant> {
+        let (_, last, until) = self.last?;
+        (last == station).then_some(until)
+    }
+
     fn lookup_entry(&mut self, now: Instant, target: Ipv4Addr) -> Option<MacAddr> {
         let entry = self.entries.get_mut(&target)?;
         entry.last_used = now;

@@ -11,6 +11,7 @@ use crate::proto::ipv4::{Cidr, Route};
 impl Stack {
     /// Takes an address at once and announces it to the link (RFC 5227 §2.3).
     pub fn add_address(&mut self, now: Instant, cidr: Cidr) {
+        self.changed();
         self.egress.routes.add_address(cidr);
         self.claim(Claim::announce(now, self.egress.mac, cidr.address()));
     }
@@ -35,6 +36,7 @@ impl Stack {
     /// Gives an address up; tells whether it was ours. Connections from it are not ended.
     pub fn remove_address(&mut self, address: Ipv4Addr) -> bool {
         self.claims.retain(|claim| claim.address() != address);
+        self.changed();
         self.egress.routes.remove_address(address)
     }
 
@@ -46,11 +48,13 @@ impl Stack {
 
     /// Adds a route, replacing the one to the same prefix.
     pub fn add_route(&mut self, route: Route) {
+        self.changed();
         self.egress.routes.add_route(route);
     }
 
     /// Takes the route to `destination` away; tells whether it was there.
     pub fn remove_route(&mut self, destination: Cidr) -> bool {
+        self.changed();
         self.egress.routes.remove_route(destination)
     }
 
@@ -65,9 +69,16 @@ impl Stack {
         self.egress.arp.iter()
     }
 
+    /// Addresses or routes change: what was concluded from them no longer holds.
+    fn changed(&mut self) {
+        self.egress.forget();
+        self.accepted = None;
+    }
+
     /// Takes an ARP packet from the link.
     pub(super) fn handle_arp(&mut self, now: Instant, bytes: &[u8], out: &mut dyn Transmit) {
         self.egress.arp_counters.in_packets += 1;
+        self.egress.forget();
         let Some(packet) = Packet::parse(bytes) else {
             self.egress.arp_counters.in_errors += 1;
             return;

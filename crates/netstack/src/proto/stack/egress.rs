@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use super::Transmit;
 use crate::proto::Instant;
 use crate::proto::arp::{self, Cache, CacheLimits, CachePoll};
+use crate::proto::checksum::Sum;
 use crate::proto::counters::{Arp, Ip};
 use crate::proto::ethernet::{self, MacAddr};
 use crate::proto::ipv4::{self, Fragments, Hop, Routes, protocol};
@@ -48,7 +49,25 @@ pub(crate) struct Egress {
     pub(crate) undeliverable: Vec<Vec<u8>>,
     /// The frame under construction.
     frame: Vec<u8>,
+    /// The headers of the last TCP segment, which the next one's nearly always equal.
+    flow: Option<Flow>,
     identification: u16,
+}
+
+/// Ethernet and IPv4 headers that hold for all segments to one destination.
+#[derive(Debug)]
+struct Flow {
+    source: Ipv4Addr,
+    destination: Ipv4Addr,
+    ttl: u8,
+    tos: u8,
+    station: MacAddr,
+    /// When the neighbour's address is no longer fresh.
+    until: Instant,
+    /// The headers, with total length and checksum zero.
+    headers: [u8; PAYLOAD],
+    /// The sum of the IPv4 header in `headers`.
+    sum: Sum,
 }
 
 /// Where a frame is to go.
@@ -74,6 +93,7 @@ impl Egress {
             loopback: VecDeque::new(),
             undeliverable: Vec::new(),
             frame: vec![0; ethernet::HEADER_LEN + link_mtu],
+            flow: None,
             identification,
         }
     }
@@ -176,6 +196,32 @@ impl Egress {
         }
     }
 
+    /// Keeps the headers just begun for the next segment, as long as the neighbour is fresh.
+    fn remember(&mut self, meta: &TxMeta, station: MacAddr) {
+        let Some(until) = self.arp.fresh_until(station) else {
+            return;
+        };
+        let mut headers = [0; PAYLOAD];
+        headers.copy_from_slice(&self.frame[..PAYLOAD]);
+        headers[IP + 2..IP + 4].fill(0);
+        headers[IP + 10..IP + 12].fill(0);
+        self.flow = Some(Flow {
+            source: meta.source,
+            destination: meta.destination,
+            ttl: meta.ttl,
+            tos: meta.ecn as u8,
+            station,
+            until,
+            headers,
+            sum: Sum::default().add_slice(&headers[IP..]),
+        });
+    }
+
+    /// Forgets what was remembered of the way to a destination: something about it has changed.
+    pub(crate) fn forget(&mut self) {
+        self.flow = None;
+    }
+
     /// Sends a datagram, in fragments if it needs to be and may.
     pub(crate) fn send_datagram(
         &mut self,
@@ -257,6 +303,7 @@ impl Egress {
     /// `undeliverable`.
     pub(crate) fn poll_arp(&mut self, now: Instant, out: &mut dyn Transmit) {
         while let Some(action) = self.arp.poll(now) {
+            self.forget();
             match action {
                 CachePoll::Request { target, station } => {
                     let Some(sender) = self.routes.source_for(target) else {
@@ -289,6 +336,53 @@ impl Egress {
     }
 }
 
+impl Flow {
+    #[inline]
+    fn fits(&self, now: Instant, meta: &TxMeta) -> bool {
+        self.destination == meta.destination
+            && self.source == meta.source
+            && (self.ttl, self.tos) == (meta.ttl, meta.ecn as u8)
+            && meta.dont_fragment
+            && now < self.until
+    }
+
+    /// Writes the headers for a packet of `total_len` octets into `frame`, and gives the room after
+    /// them.
+    #[inline]
+    fn write<'a>(&self, total_len: u16, frame: &'a mut [u8]) -> &'a mut [u8] {
+        let (headers, room) = frame.split_at_mut(PAYLOAD);
+        headers.copy_from_slice(&self.headers);
+        headers[IP + 2..IP + 4].copy_from_slice(&total_len.to_be_bytes());
+        let checksum = self.sum.add_word(total_len).finish();
+        headers[IP + 10..IP + 12].copy_from_slice(&checksum.to_be_bytes());
+        room
+    }
+}
+
+impl Segments<'_> {
+    /// Makes the headers of a segment whose destination is another than the last one's.
+    fn reserve_anew(&mut self, meta: &TxMeta) -> &mut [u8] {
+        let (source, destination) = (meta.source, meta.destination);
+        let mut header = ipv4::Header::new(source, destination, protocol::TCP, meta.len);
+        header.ttl = meta.ttl;
+        header.tos = meta.ecn as u8;
+        if !meta.dont_fragment {
+            header.dont_fragment = false;
+            header.identification = self.egress.next_identification();
+        }
+        let link = self
+            .egress
+            .link(self.now, destination)
+            .unwrap_or(Link::Nowhere);
+        self.pending = Some((link, header.total_len));
+        self.egress.begin(link, &header);
+        if let (Link::Station(station), true) = (link, meta.dont_fragment) {
+            self.egress.remember(meta, station);
+        }
+        &mut self.egress.frame[PAYLOAD..IP + header.total_len]
+    }
+}
+
 /// Puts TCP's segments into frames.
 pub(crate) struct Segments<'a> {
     egress: &'a mut Egress,
@@ -304,20 +398,15 @@ impl TxSink for Segments<'_> {
             self.egress.ip.frag_fails += 1;
             return None;
         }
-        let (source, destination) = (meta.source, meta.destination);
-        let mut header = ipv4::Header::new(source, destination, protocol::TCP, meta.len);
-        header.ttl = meta.ttl;
-        header.tos = meta.ecn as u8;
-        if !meta.dont_fragment {
-            header.dont_fragment = false;
-            header.identification = self.egress.next_identification();
+        if let Some(flow) = &self.egress.flow
+            && flow.fits(self.now, meta)
+        {
+            let total_len = ipv4::HEADER_LEN + meta.len;
+            self.pending = Some((Link::Station(flow.station), total_len));
+            let frame = &mut self.egress.frame[..IP + total_len];
+            return Some(flow.write(total_len as u16, frame));
         }
-        let link = self
-            .egress
-            .link(self.now, destination)
-            .unwrap_or(Link::Nowhere);
-        self.pending = Some((link, header.total_len));
-        Some(self.egress.begin(link, &header))
+        Some(self.reserve_anew(meta))
     }
 
     #[inline]

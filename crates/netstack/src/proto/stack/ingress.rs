@@ -76,7 +76,19 @@ impl Stack {
 
     /// Decides whether a packet is for us: `None` if not, else whether it was sent to many.
     #[inline]
-    fn accept(&self, header: &Header, from: From) -> Option<bool> {
+    fn accept(&mut self, header: &Header, from: From) -> Option<bool> {
+        let pair = Some((header.source, header.destination));
+        if from == From::Link && self.accepted == pair {
+            return Some(false);
+        }
+        let accepted = self.accept_anew(header, from);
+        if from == From::Link && accepted == Some(false) {
+            self.accepted = pair;
+        }
+        accepted
+    }
+
+    fn accept_anew(&self, header: &Header, from: From) -> Option<bool> {
         let routes = &self.egress.routes;
         let unicast = routes.is_local(header.destination);
         match from {
