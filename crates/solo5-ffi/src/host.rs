@@ -16,7 +16,7 @@
 //! absent.
 //!
 //! Without the variable, the first device that the program acquires, or [`start`](crate::start),
-//! prints the program's manifest as JSON, which is what `solo5-elftool query-manifest` prints of
+//! prints the program's [`manifest`] as JSON, which is what `solo5-elftool query-manifest` prints of
 //! the same program built as a unikernel, and ends the program with status 0.
 
 pub(crate) mod backend;

@@ -36,7 +36,6 @@ static NORETURN void start_hvt(const struct hvt_boot_info *info)
     (void)platform_set_fs_base(0);
     gdt_init();
     idt_init();
-    vector_registers_init();
     boot_info = info;
 
     const struct boot boot = {

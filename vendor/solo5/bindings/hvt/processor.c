@@ -1,9 +1,13 @@
 /*
- * processor.c: descriptor tables and vector registers.
+ * processor.c: descriptor tables.
  *
  * The tender's GDT lies in memory that is not mapped, and there is no IDT. Our
  * own send every trap to a stack of its own, which is why applications may use
  * a red zone, and why an overflowing stack can still be reported.
+ *
+ * The vector registers stay as the tender leaves them: SSE on, AVX off. Turning
+ * AVX on would take XSETBV, which some nested and emulated hypervisors forget
+ * at the next exit.
  */
 enum {
     SELECTOR_CODE = 0x08,
@@ -119,38 +123,4 @@ static void idt_init(void)
         };
     }
     __asm__ volatile ("lidt %0" : : "m" (idtr) : "memory");
-}
-
-static void cpuid(uint32_t leaf, uint32_t *eax, uint32_t *ebx, uint32_t *ecx)
-{
-    uint32_t edx;
-
-    __asm__ volatile ("cpuid" : "=a" (*eax), "=b" (*ebx), "=c" (*ecx), "=d" (edx)
-            : "a" (leaf), "c" (0));
-}
-
-/*
- * The tender leaves SSE on and AVX off. Code that asks CPUID finds AVX, and
- * may use it only if the system has enabled it: here, so do we. There is one
- * thread and no trap returns, so no register ever has to be saved.
- */
-static void vector_registers_init(void)
-{
-    enum { CPUID_1_ECX_XSAVE = 1 << 26, CPUID_1_ECX_AVX = 1 << 28 };
-    enum { CR4_OSXSAVE = 1 << 18 };
-    enum { X87_SSE_AVX = 0x07, AVX512 = 0xe0 };
-    uint32_t eax, ebx, ecx, state;
-    uint64_t cr4;
-
-    cpuid(1, &eax, &ebx, &ecx);
-    if (!(ecx & CPUID_1_ECX_XSAVE) || !(ecx & CPUID_1_ECX_AVX))
-        return;
-    __asm__ volatile ("movq %%cr4, %0" : "=r" (cr4));
-    __asm__ volatile ("movq %0, %%cr4" : : "r" (cr4 | CR4_OSXSAVE));
-
-    cpuid(0xd, &eax, &ebx, &ecx); /* EAX: what XCR0 may hold */
-    if ((eax & X87_SSE_AVX) != X87_SSE_AVX)
-        return;
-    state = X87_SSE_AVX | ((eax & AVX512) == AVX512 ? AVX512 : 0);
-    __asm__ volatile ("xsetbv" : : "c" (0), "a" (state), "d" (0));
 }
