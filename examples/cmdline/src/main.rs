@@ -1,6 +1,5 @@
 //! An ordinary `clap` command line, `--help` included.
 use clap::Parser;
-use mkernel as _;
 
 /// Prints the values of its two options.
 #[derive(Parser)]
