@@ -35,6 +35,18 @@ impl Instant {
         self.0
     }
 
+    /// The instant `nanos` nanoseconds later: without a [`Duration`]'s division on hot paths.
+    #[inline]
+    pub(crate) const fn after_nanos(self, nanos: u64) -> Self {
+        Self(self.0.saturating_add(nanos))
+    }
+
+    /// Nanoseconds since `earlier`, zero when that is in fact later.
+    #[inline]
+    pub(crate) const fn nanos_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
     /// Whole microseconds since the origin.
     #[must_use]
     pub const fn as_micros(self) -> u64 {
@@ -49,6 +61,7 @@ impl Instant {
 }
 
 /// Nanoseconds of `duration`, at most `u64::MAX` (584 years).
+#[inline]
 fn nanos(duration: Duration) -> u64 {
     duration
         .as_secs()
@@ -60,12 +73,14 @@ impl Add<Duration> for Instant {
     type Output = Self;
 
     /// Saturates at [`Instant::FAR_FUTURE`].
+    #[inline]
     fn add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(nanos(duration)))
     }
 }
 
 impl AddAssign<Duration> for Instant {
+    #[inline]
     fn add_assign(&mut self, duration: Duration) {
         *self = *self + duration;
     }
@@ -75,6 +90,7 @@ impl Sub<Duration> for Instant {
     type Output = Self;
 
     /// Saturates at the origin.
+    #[inline]
     fn sub(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(nanos(duration)))
     }
@@ -84,6 +100,7 @@ impl Sub for Instant {
     type Output = Duration;
 
     /// Zero when `earlier` is in fact later.
+    #[inline]
     fn sub(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }

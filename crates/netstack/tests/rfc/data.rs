@@ -395,3 +395,13 @@ fn received_chunks_are_slices_of_the_frame() {
     );
     assert_eq!(first.as_ptr().wrapping_add(4), rest.as_ptr());
 }
+
+#[test]
+fn memory_is_given_back_when_late_text_overlaps() {
+    let mut c = Conn::plain();
+    c.e.answer(&seg(ACK, c.seq + 3, c.ack).data(b"defgh"));
+    c.e.answer(&seg(ACK, c.seq, c.ack).data(b"abcde"));
+    assert_eq!(c.e.tcp.memory_used(), 8);
+    assert_eq!(c.e.read(c.id), b"abcdefgh");
+    assert_eq!(c.e.tcp.memory_used(), 0);
+}

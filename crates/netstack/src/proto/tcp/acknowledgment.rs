@@ -13,6 +13,8 @@ use super::shared::Shared;
 use super::tcb::{RetransmitTimer, Tcb};
 use crate::proto::Instant;
 
+const MILLISECOND: u64 = 1_000_000;
+
 /// What one acknowledgement has delivered.
 #[derive(Clone, Copy, Debug)]
 struct Progress {
@@ -37,12 +39,19 @@ impl Tcb {
             .saturating_sub(self.loss.reno_sacked)
     }
 
-    pub(super) fn srtt(&self) -> Duration {
-        self.rtt.srtt().unwrap_or(super::rto::INITIAL)
+    /// SRTT in nanoseconds, or what stands for it before there is a measurement.
+    #[inline]
+    pub(super) fn srtt(&self) -> u64 {
+        match self.rtt.srtt() {
+            0 => super::rto::INITIAL.as_nanos() as u64,
+            srtt => srtt,
+        }
     }
 
-    pub(super) fn min_rtt(&self) -> Duration {
-        self.rtt.min().unwrap_or(Duration::ZERO)
+    /// The least round-trip time seen, in nanoseconds.
+    #[inline]
+    pub(super) fn min_rtt(&self) -> u64 {
+        self.rtt.min().unwrap_or(0)
     }
 
     /// Takes an acknowledgement with SND.UNA =< SEG.ACK =< SND.NXT.
@@ -61,13 +70,7 @@ impl Tcb {
             self.rtt.progress();
             self.try_larger_segments(progress.acked);
         }
-        self.measure(
-            now,
-            segment.options.timestamps,
-            progress.acked,
-            &delivered,
-            shared,
-        );
+        self.measure(now, segment.options.timestamps, progress.acked, &delivered);
         if self.loss.tlp.is_some() {
             self.settle_probe(now, segment.ack, &progress, shared);
         }
@@ -77,7 +80,7 @@ impl Tcb {
         let wait = self.detect_loss(now, duplicate, &progress, shared);
         self.adjust_window(now, segment, &progress, shared);
         if progress.acked > 0 || progress.delivered > 0 || wait.is_some() {
-            self.arm_retransmit(now, wait, shared);
+            self.arm_retransmit(now, wait);
         }
         self.transmit = true;
     }
@@ -104,7 +107,7 @@ impl Tcb {
         let (loss, flight) = (&mut self.loss, &mut self.flight);
         let mut deliver = |piece: &super::retransmission::Sent| {
             let original =
-                echo.is_some_and(|echo| Seq(echo).lt(Seq(Self::timestamp(offset, piece.time))));
+                || echo.is_some_and(|echo| Seq(echo).lt(Seq(Self::timestamp(offset, piece.time))));
             loss.deliver(piece, now, min_rtt, original, told);
         };
         let mut delivered = 0;
@@ -168,22 +171,20 @@ impl Tcb {
         timestamps: Option<Timestamps>,
         acked: u32,
         told: &Delivered,
-        shared: &Shared,
     ) {
         let rtt = match (told.sent_once, timestamps, self.timestamps) {
-            (Some(sent), ..) if !told.retransmitted => now - sent,
+            (Some(sent), ..) if !told.retransmitted => now.nanos_since(sent),
             // With retransmissions among them, the echoed timestamp tells which arrived last.
             (_, Some(theirs), Some(ours)) if acked > 0 && theirs.ecr != 0 => {
                 let millis = Self::timestamp(ours.offset, now).wrapping_sub(theirs.ecr);
                 if millis > 600_000 {
                     return;
                 }
-                Duration::from_millis(millis.into())
+                u64::from(millis) * 1_000_000
             }
             _ => return,
         };
-        self.rtt
-            .sample(rtt, shared.config.min_rto, shared.config.max_rto);
+        self.rtt.sample(rtt);
     }
 
     /// RFC 8985 §7.4: has a tail-loss probe repaired a loss?
@@ -237,7 +238,7 @@ impl Tcb {
         duplicate: bool,
         progress: &Progress,
         shared: &mut Shared,
-    ) -> Option<Duration> {
+    ) -> Option<u64> {
         if !self.sack {
             self.count_duplicates(now, duplicate, progress, shared);
             return None;
@@ -351,8 +352,8 @@ impl Tcb {
                 acked: progress.delivered.max(progress.acked.min(1)),
                 flight: progress.pipe,
                 cwnd_limited,
-                srtt,
-                min_rtt,
+                srtt: Duration::from_nanos(srtt),
+                min_rtt: Duration::from_nanos(min_rtt),
             });
         }
     }
@@ -376,37 +377,39 @@ impl Tcb {
     /// Starts the timer that fits what is in flight: the reordering timer when `wait` asks for it,
     /// a tail-loss probe, the retransmission time-out or the persist timer.
     #[inline]
-    pub(super) fn arm_retransmit(&mut self, now: Instant, wait: Option<Duration>, shared: &Shared) {
-        let max_rto = shared.config.max_rto;
+    pub(super) fn arm_retransmit(&mut self, now: Instant, wait: Option<u64>) {
         if self.snd.una == self.snd.nxt {
             self.deadlines.retransmit = Instant::FAR_FUTURE;
             return;
         }
-        let rto = self.rtt.rto(max_rto);
+        let rto = self.rtt.timeout();
         let (kind, after) = match wait {
-            Some(wait) => (RetransmitTimer::Reorder, wait.max(Duration::from_millis(1))),
+            Some(wait) => (RetransmitTimer::Reorder, wait.max(MILLISECOND)),
             None => match self.probe_timeout(rto) {
                 Some(timeout) => (RetransmitTimer::Probe, timeout),
                 None => (RetransmitTimer::Rto, rto),
             },
         };
         self.deadlines.retransmit_kind = kind;
-        self.deadlines.retransmit = now + after;
+        self.deadlines.retransmit = now.after_nanos(after);
     }
 
     /// RFC 8985 §7.2: when a tail-loss probe is due, if one may be sent.
     #[inline]
-    fn probe_timeout(&self, rto: Duration) -> Option<Duration> {
+    fn probe_timeout(&self, rto: u64) -> Option<u64> {
         let eligible = self.sack
             && self.loss.recovery == Recovery::Open
             && self.loss.tlp.is_none()
             && self.flight.sacked() == 0
             && self.rtt.backoffs() == 0;
-        let srtt = self.rtt.srtt().filter(|_| eligible)?;
-        let mut timeout = 2 * srtt + Duration::from_millis(2);
+        let srtt = self.rtt.srtt();
+        if !eligible || srtt == 0 {
+            return None;
+        }
+        let mut timeout = 2 * srtt + 2 * MILLISECOND;
         if self.snd.nxt - self.snd.una <= u32::from(self.snd.mss) {
             // The peer may hold back the acknowledgement of a single segment.
-            timeout += Duration::from_millis(200);
+            timeout += 200 * MILLISECOND;
         }
         Some(timeout.min(rto))
     }

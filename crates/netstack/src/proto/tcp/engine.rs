@@ -13,7 +13,7 @@ use super::output::Turn;
 use super::segment::{ParseError, Segment};
 use super::segment_arrives::TimeWaits;
 use super::shared::Shared;
-use super::tcb::Owner;
+use super::tcb::{Owner, Tcb};
 use super::timers::Timers;
 use crate::proto::Instant;
 
@@ -89,7 +89,7 @@ impl Tcp {
     /// kept as a slice of `segment`.
     pub fn handle_segment(&mut self, now: Instant, ip: &IpMeta, segment: Bytes) {
         self.shared.counters.in_segs += 1;
-        let segment = match Segment::parse(ip, segment) {
+        let mut segment = match Segment::parse(ip, segment) {
             Ok(segment) => segment,
             Err(error) => {
                 self.shared.counters.in_errs += 1;
@@ -100,9 +100,9 @@ impl Tcp {
         if let Some(index) = self.connections.find(&segment.tuple) {
             if let Some(tcb) = self.connections.at(index) {
                 if tcb.state == State::SynSent {
-                    tcb.arrives_syn_sent(now, segment, &mut self.shared);
+                    tcb.arrives_syn_sent(now, &mut segment, &mut self.shared);
                 } else {
-                    tcb.arrives_synchronized(now, segment, &mut self.shared);
+                    tcb.arrives_synchronized(now, &mut segment, &mut self.shared);
                 }
             }
             self.settle_at(now, index);
@@ -131,9 +131,10 @@ impl Tcp {
                 break;
             };
             if let Some(tcb) = self.connections.at(index) {
+                tcb.timer = Instant::FAR_FUTURE;
                 if tcb.deadlines.first() > now && tcb.deadlines.first() != Instant::FAR_FUTURE {
                     // The deadline had moved: nothing is due yet.
-                    self.timers.set(index, tcb.deadlines.first());
+                    schedule(&mut self.timers, tcb);
                     continue;
                 }
                 tcb.on_timers(now, &mut self.shared);
@@ -172,7 +173,7 @@ impl Tcp {
                 SHARE.min(budget - sent),
                 &mut sent,
             );
-            self.timers.set(id.index, tcb.deadlines.first());
+            schedule(&mut self.timers, tcb);
             match turn {
                 Turn::Done => tcb.in_transmit = false,
                 Turn::More => self.transmit.push_back(id),
@@ -228,11 +229,11 @@ impl Tcp {
     /// As [`Tcp::settle`], where the connection may enter TIME-WAIT `now`.
     #[inline]
     pub(super) fn settle_at(&mut self, now: Instant, index: u32) {
-        let Some(tcb) = self.connections.at(index) else {
+        let Some(mut tcb) = self.connections.at(index) else {
             return;
         };
         if tcb.owner == Owner::User {
-            if !tcb.events.is_empty() && !tcb.in_events {
+            if !tcb.in_events && !tcb.events.is_empty() {
                 tcb.in_events = true;
                 self.events.push_back(Source::Connection(tcb.id));
             }
@@ -240,15 +241,16 @@ impl Tcp {
             && tcb.state != State::SynReceived
         {
             self.promote(index, listener);
+            let Some(promoted) = self.connections.at(index) else {
+                return;
+            };
+            tcb = promoted;
         }
-        let Some(tcb) = self.connections.at(index) else {
-            return;
-        };
         if tcb.transmit && !tcb.in_transmit {
             tcb.in_transmit = true;
             self.transmit.push_back(tcb.id);
         }
-        self.timers.set(index, tcb.deadlines.first());
+        schedule(&mut self.timers, tcb);
         if matches!(tcb.state, State::TimeWait | State::Closed) {
             self.finish(now, index);
         }
@@ -289,6 +291,7 @@ impl Tcp {
                 record.acknowledge(now, tcb.tuple, &mut self.shared);
             }
         }
+        tcb.timer = Instant::FAR_FUTURE;
         self.timers.remove(index);
         let keep = match tcb.owner {
             Owner::User => true,
@@ -321,5 +324,15 @@ impl Tcp {
             tcb.raise(Readiness::READABLE);
         }
         self.settle(id.index);
+    }
+}
+
+/// Sees to it that the table of timers looks at a connection when its first deadline comes.
+#[inline]
+fn schedule(timers: &mut Timers, tcb: &mut Tcb) {
+    let first = tcb.deadlines.first();
+    if first < tcb.timer {
+        tcb.timer = first;
+        timers.set(tcb.id.index, first);
     }
 }

@@ -1,8 +1,6 @@
 //! Loss detection and recovery: RACK-TLP (RFC 8985), NewReno for peers without SACK (RFC 6582) and
 //! the pace of a recovery (RFC 6937).
 
-use core::time::Duration;
-
 use super::retransmission::{RetransmissionQueue, Sent};
 use super::seq::Seq;
 use crate::proto::Instant;
@@ -46,7 +44,7 @@ pub(super) struct Loss {
     /// RFC 8985 §5.2.
     rack_time: Instant,
     rack_end: Seq,
-    rack_rtt: Duration,
+    rack_rtt: u64,
     fack: Seq,
     reordering_seen: bool,
     reo_wnd_mult: u8,
@@ -80,7 +78,7 @@ impl Loss {
             reno_sacked: 0,
             rack_time: Instant::default(),
             rack_end: iss,
-            rack_rtt: Duration::ZERO,
+            rack_rtt: 0,
             fack: iss,
             reordering_seen: false,
             reo_wnd_mult: 1,
@@ -97,8 +95,8 @@ impl Loss {
         &mut self,
         piece: &Sent,
         now: Instant,
-        min_rtt: Duration,
-        echoes_original: bool,
+        min_rtt: u64,
+        echoes_original: impl FnOnce() -> bool,
         delivered: &mut Delivered,
     ) {
         if piece.end.lt(self.fack) {
@@ -108,11 +106,11 @@ impl Loss {
         } else {
             self.fack = piece.end;
         }
-        let rtt = now - piece.time;
+        let rtt = now.nanos_since(piece.time);
         if piece.retransmitted {
             delivered.retransmitted = true;
             // Step 2: the acknowledgement of an original says nothing of its retransmission.
-            if echoes_original || rtt < min_rtt {
+            if rtt < min_rtt || echoes_original() {
                 return;
             }
         } else {
@@ -139,12 +137,12 @@ impl Loss {
     }
 
     /// RFC 8985 §6.2 step 4: the reordering window.
-    fn reo_wnd(&self, sacked_pieces: u32, min_rtt: Duration, srtt: Duration) -> Duration {
+    fn reo_wnd(&self, sacked_pieces: u32, min_rtt: u64, srtt: u64) -> u64 {
         if !self.reordering_seen && (self.recovery != Recovery::Open || sacked_pieces >= DUP_THRESH)
         {
-            return Duration::ZERO;
+            return 0;
         }
-        (min_rtt / 4 * u32::from(self.reo_wnd_mult)).min(srtt)
+        (min_rtt / 4 * u64::from(self.reo_wnd_mult)).min(srtt)
     }
 
     /// RFC 8985 §6.2 step 5: marks what is lost. Returns whether something was, and how long to wait
@@ -153,11 +151,11 @@ impl Loss {
         &self,
         flight: &mut RetransmissionQueue,
         now: Instant,
-        min_rtt: Duration,
-        srtt: Duration,
-    ) -> (bool, Option<Duration>) {
+        min_rtt: u64,
+        srtt: u64,
+    ) -> (bool, Option<u64>) {
         let patience = self.rack_rtt + self.reo_wnd(flight.sacked_pieces(), min_rtt, srtt);
-        let mut wait: Option<Duration> = None;
+        let mut wait: Option<u64> = None;
         let lost = flight.mark_lost(|piece| {
             if !sent_after(self.rack_time, self.rack_end, piece.time, piece.end) {
                 // Originals were sent in order: what follows one that was sent later was too.
@@ -167,11 +165,11 @@ impl Loss {
                     None
                 };
             }
-            let deadline = piece.time + patience;
+            let deadline = piece.time.after_nanos(patience);
             if deadline <= now {
                 return Some(true);
             }
-            let remaining = deadline - now;
+            let remaining = deadline.nanos_since(now);
             wait = Some(wait.map_or(remaining, |wait| wait.max(remaining)));
             Some(false)
         });
@@ -179,14 +177,11 @@ impl Loss {
     }
 
     /// RFC 8985 §6.3: after a time-out, whether a piece is old enough to be taken for lost.
-    pub(super) fn outlived(
-        &self,
-        piece: &Sent,
-        now: Instant,
-        min_rtt: Duration,
-        srtt: Duration,
-    ) -> bool {
-        piece.time + self.rack_rtt + self.reo_wnd(DUP_THRESH, min_rtt, srtt) <= now
+    pub(super) fn outlived(&self, piece: &Sent, now: Instant, min_rtt: u64, srtt: u64) -> bool {
+        piece
+            .time
+            .after_nanos(self.rack_rtt + self.reo_wnd(DUP_THRESH, min_rtt, srtt))
+            <= now
     }
 
     /// Begins fast recovery with `flight` octets between SND.UNA and SND.NXT.

@@ -49,7 +49,7 @@ impl Tcb {
     ) -> Turn {
         for _ in 0..share {
             let sack = self.sack_blocks();
-            let Some(plan) = self.plan(now, &sack, shared) else {
+            let Some(plan) = self.plan(now, &sack) else {
                 return Turn::Done;
             };
             if !self.send_segment(now, plan, sack, shared, sink) {
@@ -83,7 +83,7 @@ impl Tcb {
 
     /// Decides what to send next.
     #[inline]
-    fn plan(&mut self, now: Instant, sack: &SackBlocks, shared: &Shared) -> Option<Plan> {
+    fn plan(&mut self, now: Instant, sack: &SackBlocks) -> Option<Plan> {
         if self.syn_due {
             return Some(Plan::Syn);
         }
@@ -110,7 +110,7 @@ impl Tcb {
         {
             return Some(plan);
         }
-        if let Some(plan) = self.plan_new(now, mss, shared) {
+        if let Some(plan) = self.plan_new(now, mss) {
             return Some(plan);
         }
         self.ack.now.then_some(Plan::Ack)
@@ -150,7 +150,7 @@ impl Tcb {
 
     /// New data or FIN, if windows, Nagle's rule and silly-window avoidance let it go.
     #[inline]
-    fn plan_new(&mut self, now: Instant, mss: u32, shared: &Shared) -> Option<Plan> {
+    fn plan_new(&mut self, now: Instant, mss: u32) -> Option<Plan> {
         let unsent = self.unsent();
         let fin_unsent = self.fin_unsent();
         if unsent == 0 && !fin_unsent {
@@ -164,12 +164,12 @@ impl Tcb {
             if idle && self.deadlines.retransmit == Instant::FAR_FUTURE {
                 // RFC 9293 §3.8.6.1: the window may open unnoticed.
                 self.deadlines.retransmit_kind = RetransmitTimer::Persist;
-                self.deadlines.retransmit = now + self.rtt.rto(shared.config.max_rto);
+                self.deadlines.retransmit = now.after_nanos(self.rtt.timeout());
             }
             return None;
         }
         if idle
-            && now - self.snd.last > self.rtt.rto(shared.config.max_rto)
+            && now.nanos_since(self.snd.last) > self.rtt.timeout()
             && let Some(congestion) = &mut self.congestion
         {
             congestion.on_idle();
@@ -374,7 +374,7 @@ impl Tcb {
                     self.snd.last = now;
                 }
             }
-            Plan::New(len, fin) => self.note_new(now, len, fin, shared),
+            Plan::New(len, fin) => self.note_new(now, len, fin),
             Plan::Again(index, piece) => self.note_again(now, index, &piece, shared),
             Plan::KeepAlive | Plan::Ack => {}
         }
@@ -401,7 +401,7 @@ impl Tcb {
     }
 
     #[inline]
-    fn note_new(&mut self, now: Instant, len: u32, fin: bool, shared: &Shared) {
+    fn note_new(&mut self, now: Instant, len: u32, fin: bool) {
         let start = self.snd.nxt;
         if start == self.snd.una {
             self.snd.unacked_since = now;
@@ -418,7 +418,7 @@ impl Tcb {
         if self.loss.recovery == Recovery::Fast {
             self.loss.sent(len);
         }
-        self.after_sending(now, shared);
+        self.after_sending(now);
     }
 
     fn note_again(&mut self, now: Instant, index: usize, piece: &Sent, shared: &mut Shared) {
@@ -438,16 +438,16 @@ impl Tcb {
         if self.loss.recovery == Recovery::Fast {
             self.loss.sent(piece.len());
         }
-        self.after_sending(now, shared);
+        self.after_sending(now);
     }
 
     /// Starts the timer for what was just sent (RFC 6298 §5.1, RFC 8985 §7.2).
     #[inline]
-    fn after_sending(&mut self, now: Instant, shared: &Shared) {
+    fn after_sending(&mut self, now: Instant) {
         let running = self.deadlines.retransmit != Instant::FAR_FUTURE;
         if self.snd.wnd == 0 && self.deadlines.retransmit_kind == RetransmitTimer::Persist {
             if !running || self.deadlines.retransmit <= now {
-                self.deadlines.retransmit = now + self.rtt.rto(shared.config.max_rto);
+                self.deadlines.retransmit = now.after_nanos(self.rtt.timeout());
             }
             return;
         }
@@ -455,7 +455,7 @@ impl Tcb {
             if running && self.deadlines.retransmit_kind == RetransmitTimer::Reorder {
                 return;
             }
-            self.arm_retransmit(now, None, shared);
+            self.arm_retransmit(now, None);
         }
     }
 }

@@ -18,24 +18,33 @@ pub(super) struct RttEstimator {
     min: u64,
     /// Doublings since the last acknowledgement of new data.
     backoff: u8,
+    /// With back-off, at most `max_rto`: what is asked for most.
+    timeout: u64,
+    /// The bounds of the time-out.
+    min_rto: u64,
+    max_rto: u64,
 }
 
 impl RttEstimator {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(min_rto: Duration, max_rto: Duration) -> Self {
+        let initial = INITIAL.as_nanos() as u64;
         Self {
             srtt: 0,
             rttvar: 0,
-            rto: INITIAL.as_nanos() as u64,
+            rto: initial,
             min: u64::MAX,
             backoff: 0,
+            timeout: initial,
+            min_rto: min_rto.as_nanos() as u64,
+            max_rto: max_rto.as_nanos() as u64,
         }
     }
 
     /// Takes a measurement of an octet that was sent once (Karn's algorithm, RFC 6298 §3).
     #[inline]
-    pub(super) fn sample(&mut self, rtt: Duration, min_rto: Duration, max_rto: Duration) {
+    pub(super) fn sample(&mut self, rtt: u64) {
         // A sample of zero is what a coarse clock gives; zero stands for "none" here.
-        let rtt = (rtt.as_nanos() as u64).max(1);
+        let rtt = rtt.max(1);
         self.min = self.min.min(rtt);
         if self.srtt == 0 {
             // §2.2
@@ -47,32 +56,40 @@ impl RttEstimator {
             self.srtt = self.srtt - self.srtt / 8 + rtt / 8;
         }
         // The lower bound stands for the clock granularity and the peer's delayed acknowledgements.
-        let rto = self.srtt + (4 * self.rttvar).max(min_rto.as_nanos() as u64);
-        self.rto = rto.min(max_rto.as_nanos() as u64);
+        let rto = self.srtt + (4 * self.rttvar).max(self.min_rto);
+        self.rto = rto.min(self.max_rto);
         self.backoff = 0;
+        self.timeout = self.rto;
     }
 
     /// Starts over from `rto` (RFC 6298 §5.7).
     pub(super) fn restart_from(&mut self, rto: Duration) {
         self.rto = self.rto.max(rto.as_nanos() as u64);
+        self.update();
     }
 
     /// New data was acknowledged: the back-off ends.
     #[inline]
     pub(super) fn progress(&mut self) {
         self.backoff = 0;
+        self.timeout = self.rto;
     }
 
     /// §5.5: doubles the time-out.
     pub(super) fn back_off(&mut self) {
         self.backoff = self.backoff.saturating_add(1).min(32);
+        self.update();
     }
 
-    /// The time-out with its back-off, at most `max_rto`.
+    fn update(&mut self) {
+        let backed_off = u128::from(self.rto) << self.backoff;
+        self.timeout = backed_off.min(self.max_rto.into()) as u64;
+    }
+
+    /// The time-out with its back-off, in nanoseconds.
     #[inline]
-    pub(super) fn rto(&self, max_rto: Duration) -> Duration {
-        let backed_off = (u128::from(self.rto) << self.backoff).min(max_rto.as_nanos());
-        Duration::from_nanos(backed_off as u64)
+    pub(super) fn timeout(&self) -> u64 {
+        self.timeout
     }
 
     /// Time-outs since the last progress.
@@ -80,14 +97,16 @@ impl RttEstimator {
         self.backoff
     }
 
+    /// SRTT in nanoseconds, zero before there is a measurement.
     #[inline]
-    pub(super) fn srtt(&self) -> Option<Duration> {
-        (self.srtt != 0).then(|| Duration::from_nanos(self.srtt))
+    pub(super) fn srtt(&self) -> u64 {
+        self.srtt
     }
 
+    /// The least sample in nanoseconds.
     #[inline]
-    pub(super) fn min(&self) -> Option<Duration> {
-        (self.min != u64::MAX).then(|| Duration::from_nanos(self.min))
+    pub(super) fn min(&self) -> Option<u64> {
+        (self.min != u64::MAX).then_some(self.min)
     }
 }
 
@@ -95,60 +114,61 @@ impl RttEstimator {
 mod tests {
     use core::time::Duration;
 
-    use super::{INITIAL, RttEstimator};
+    use super::RttEstimator;
 
     const MIN: Duration = Duration::from_millis(200);
     const MAX: Duration = Duration::from_secs(60);
-    const MS: fn(u64) -> Duration = Duration::from_millis;
+    const MS: u64 = 1_000_000;
+    const SECOND: u64 = 1000 * MS;
 
     #[test]
     fn rfc6298_2_1_one_second_before_a_measurement() {
-        assert_eq!(RttEstimator::new().rto(MAX), INITIAL);
+        assert_eq!(RttEstimator::new(MIN, MAX).timeout(), SECOND);
     }
 
     #[test]
     fn rfc6298_2_2_first_measurement() {
-        let mut rtt = RttEstimator::new();
-        rtt.sample(MS(200), MIN, MAX);
-        assert_eq!(rtt.srtt(), Some(MS(200)));
+        let mut rtt = RttEstimator::new(MIN, MAX);
+        rtt.sample(200 * MS);
+        assert_eq!(rtt.srtt(), 200 * MS);
         // SRTT + 4 × R/2.
-        assert_eq!(rtt.rto(MAX), MS(600));
+        assert_eq!(rtt.timeout(), 600 * MS);
     }
 
     #[test]
     fn rfc6298_2_3_later_measurements() {
-        let mut rtt = RttEstimator::new();
-        rtt.sample(MS(200), MIN, MAX);
-        rtt.sample(MS(280), MIN, MAX);
+        let mut rtt = RttEstimator::new(MIN, MAX);
+        rtt.sample(200 * MS);
+        rtt.sample(280 * MS);
         // RTTVAR = 3/4 × 100 + 1/4 × 80 = 95; SRTT = 7/8 × 200 + 1/8 × 280 = 210.
-        assert_eq!(rtt.srtt(), Some(MS(210)));
-        assert_eq!(rtt.rto(MAX), MS(210 + 4 * 95));
-        assert_eq!(rtt.min(), Some(MS(200)));
+        assert_eq!(rtt.srtt(), 210 * MS);
+        assert_eq!(rtt.timeout(), (210 + 4 * 95) * MS);
+        assert_eq!(rtt.min(), Some(200 * MS));
     }
 
     #[test]
     fn rfc6298_2_4_and_2_5_bounds() {
-        let mut rtt = RttEstimator::new();
+        let mut rtt = RttEstimator::new(MIN, MAX);
         for _ in 0..100 {
-            rtt.sample(MS(1), MIN, MAX);
+            rtt.sample(MS);
         }
-        assert!(rtt.rto(MAX) >= MIN && rtt.rto(MAX) < MS(202));
-        rtt.sample(Duration::from_secs(100), MIN, MAX);
-        assert_eq!(rtt.rto(MAX), MAX);
+        assert!(rtt.timeout() >= 200 * MS && rtt.timeout() < 202 * MS);
+        rtt.sample(100 * SECOND);
+        assert_eq!(rtt.timeout(), 60 * SECOND);
     }
 
     #[test]
     fn rfc6298_5_5_back_off_doubles_up_to_the_bound_and_ends_with_progress() {
-        let mut rtt = RttEstimator::new();
+        let mut rtt = RttEstimator::new(MIN, MAX);
         for doubled in [1, 2, 4, 8, 16, 32, 60, 60] {
-            assert_eq!(rtt.rto(MAX), Duration::from_secs(doubled));
+            assert_eq!(rtt.timeout(), doubled * SECOND);
             rtt.back_off();
         }
         for _ in 0..300 {
             rtt.back_off();
         }
-        assert_eq!(rtt.rto(MAX), MAX);
+        assert_eq!(rtt.timeout(), 60 * SECOND);
         rtt.progress();
-        assert_eq!(rtt.rto(MAX), INITIAL);
+        assert_eq!(rtt.timeout(), SECOND);
     }
 }

@@ -21,7 +21,9 @@ impl Tcp {
             state: tcb.state,
             error: tcb.error,
             soft_error: tcb.soft_error,
-            smoothed_rtt: tcb.rtt.srtt(),
+            smoothed_rtt: Some(tcb.rtt.srtt())
+                .filter(|srtt| *srtt != 0)
+                .map(Duration::from_nanos),
             maximum_segment: tcb.snd.mss.into(),
             congestion_window: tcb.cwnd(),
             unacknowledged: tcb.snd.queue.len(),

@@ -254,6 +254,8 @@ pub(super) struct Tcb {
     /// `send` has found no room, or `poll_flushed` something not acknowledged.
     pub(super) wants_writable: bool,
     pub(super) wants_flushed: bool,
+    /// When the engine's table of timers looks at the connection next.
+    pub(super) timer: Instant,
     /// Events to report.
     pub(super) events: Readiness,
     /// In the engine's lists.
@@ -340,7 +342,7 @@ impl Tcb {
             },
             ecn: EcnState::default(),
             flight: RetransmissionQueue::default(),
-            rtt: RttEstimator::new(),
+            rtt: RttEstimator::new(shared.config.min_rto, shared.config.max_rto),
             loss: Loss::new(iss),
             black_hole: BlackHole::default(),
             congestion: None,
@@ -363,6 +365,7 @@ impl Tcb {
             soft_error: None,
             wants_writable: false,
             wants_flushed: false,
+            timer: Instant::FAR_FUTURE,
             events: Readiness::default(),
             in_events: false,
             in_transmit: false,

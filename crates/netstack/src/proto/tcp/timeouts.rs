@@ -49,7 +49,7 @@ impl Tcb {
                 self.probe_due = Some(Probe::Tail);
                 // RFC 8985 §7.3: the time-out runs from the probe on.
                 self.deadlines.retransmit_kind = RetransmitTimer::Rto;
-                self.deadlines.retransmit = now + self.rtt.rto(shared.config.max_rto);
+                self.deadlines.retransmit = now.after_nanos(self.rtt.timeout());
             }
             (_, RetransmitTimer::Reorder) => self.reordering_timeout(now, shared),
             (_, RetransmitTimer::Persist) => self.persist_timeout(now, shared),
@@ -58,11 +58,11 @@ impl Tcb {
     }
 
     /// Starts the timer of a SYN or SYN-ACK that is sent now.
-    pub(super) fn arm_syn(&mut self, now: Instant, shared: &Shared) {
+    pub(super) fn arm_syn(&mut self, now: Instant) {
         self.syn_due = true;
         self.transmit = true;
         self.deadlines.retransmit_kind = RetransmitTimer::Rto;
-        self.deadlines.retransmit = now + self.rtt.rto(shared.config.max_rto);
+        self.deadlines.retransmit = now.after_nanos(self.rtt.timeout());
     }
 
     fn syn_timeout(&mut self, now: Instant, shared: &mut Shared) {
@@ -81,7 +81,7 @@ impl Tcb {
         shared.counters.timeouts += 1;
         shared.counters.retrans_segs += 1;
         self.rtt.back_off();
-        self.arm_syn(now, shared);
+        self.arm_syn(now);
     }
 
     fn user_timeout_passed(&self, now: Instant) -> bool {
@@ -129,12 +129,12 @@ impl Tcb {
         self.rtt.back_off();
         self.suspect_black_hole(shared);
         self.deadlines.retransmit_kind = RetransmitTimer::Rto;
-        self.deadlines.retransmit = self.next_timeout(now, shared);
+        self.deadlines.retransmit = self.next_timeout(now);
     }
 
     /// The time-out from now, at most the end of the user time-out.
-    fn next_timeout(&self, now: Instant, shared: &Shared) -> Instant {
-        let timeout = now + self.rtt.rto(shared.config.max_rto);
+    fn next_timeout(&self, now: Instant) -> Instant {
+        let timeout = now.after_nanos(self.rtt.timeout());
         match self.settings.user_timeout {
             Some(user) => timeout
                 .min(self.snd.unacked_since + user)
@@ -154,7 +154,7 @@ impl Tcb {
             self.loss
                 .pace(0, self.pipe(), self.ssthresh(), self.snd.mss.into());
         }
-        self.arm_retransmit(now, wait, shared);
+        self.arm_retransmit(now, wait);
     }
 
     /// RFC 9293 §3.8.6.1: probes a closed window for as long as the peer answers.
@@ -175,7 +175,7 @@ impl Tcb {
         self.probe_due = Some(Probe::Window);
         self.rtt.back_off();
         self.deadlines.retransmit_kind = RetransmitTimer::Persist;
-        self.deadlines.retransmit = now + self.rtt.rto(shared.config.max_rto);
+        self.deadlines.retransmit = now.after_nanos(self.rtt.timeout());
     }
 
     pub(super) fn abort_on_timeout(&mut self, shared: &mut Shared) {

@@ -141,7 +141,7 @@ impl Tcp {
             self.shared.secrets.timestamp_offset(&tuple),
             now,
         ));
-        tcb.arm_syn(now, &self.shared);
+        tcb.arm_syn(now);
         self.connections.insert(tcb);
         self.shared.counters.active_opens += 1;
         self.settle(id.index);

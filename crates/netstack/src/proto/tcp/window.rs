@@ -1,7 +1,5 @@
 //! The receive window: how much is offered, when the peer is told, and how the buffer grows.
 
-use core::time::Duration;
-
 use super::seq::Seq;
 use super::shared::Shared;
 use super::tcb::Tcb;
@@ -9,7 +7,7 @@ use crate::proto::Instant;
 
 /// On a fast network it is not the round-trip time that decides how much piles up between two reads,
 /// but when the user runs.
-const LEAST_PERIOD: Duration = Duration::from_millis(1);
+const LEAST_PERIOD: u64 = 1_000_000;
 
 /// Grows the receive buffer to twice what the user reads in a round trip, which is what a sender
 /// needs that is not to be limited by it: half in flight, half for the window's growth.
@@ -41,15 +39,15 @@ impl Autotune {
 
     /// The user has read `octets`; returns the new size of the buffer if it is to grow.
     #[inline]
-    fn read(&mut self, now: Instant, octets: usize, rtt: Duration, buffer: u32) -> Option<u32> {
+    fn read(&mut self, now: Instant, octets: usize, rtt: u64, buffer: u32) -> Option<u32> {
         self.read = self.read.saturating_add(octets as u32);
         let rtt = rtt.max(LEAST_PERIOD);
-        if now - self.since < rtt {
+        let elapsed = now.nanos_since(self.since);
+        if elapsed < rtt {
             return None;
         }
         let read = core::mem::take(&mut self.read);
-        let periods = ((now - self.since).as_nanos() / rtt.as_nanos().max(1))
-            .clamp(1, u128::from(u32::MAX)) as u32;
+        let periods = (elapsed / rtt).clamp(1, u64::from(u32::MAX)) as u32;
         self.since = now;
         // Per round trip, if reading was seldom.
         let wanted = (read / periods).saturating_mul(2);
@@ -133,26 +131,24 @@ impl Tcb {
 
 #[cfg(test)]
 mod tests {
-    use core::time::Duration;
-
     use super::Autotune;
     use crate::proto::Instant;
 
     #[test]
     fn buffer_grows_while_more_than_half_of_it_is_read_in_a_round_trip() {
-        let rtt = Duration::from_millis(10);
+        let rtt = 10_000_000;
         let mut autotune = Autotune::new(1000);
         let mut now = Instant::from_nanos(1);
         autotune.start(now, crate::proto::tcp::seq::Seq(0));
         assert_eq!(autotune.read(now, 90, rtt, 100), None);
-        now += rtt;
+        now = now.after_nanos(rtt);
         assert_eq!(autotune.read(now, 10, rtt, 100), Some(200));
-        now += rtt;
+        now = now.after_nanos(rtt);
         assert_eq!(autotune.read(now, 100, rtt, 200), None);
         // The same amount in ten round trips is no reason to grow.
-        now += rtt * 10;
+        now = now.after_nanos(rtt * 10);
         assert_eq!(autotune.read(now, 300, rtt, 200), None);
-        now += rtt;
+        now = now.after_nanos(rtt);
         assert_eq!(autotune.read(now, 700, rtt, 600), Some(1000));
     }
 }

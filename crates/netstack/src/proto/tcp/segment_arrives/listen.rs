@@ -75,7 +75,7 @@ impl Tcp {
         {
             tcb.set_iss(above + 1);
         }
-        tcb.arm_syn(now, &self.shared);
+        tcb.arm_syn(now);
         let index = tcb.id.index;
         self.connections.insert(tcb);
         self.shared.counters.passive_opens += 1;
@@ -186,7 +186,7 @@ impl Tcp {
         tcb.set_iss(cookie);
         tcb.snd.nxt = cookie + 1;
         let index = tcb.id.index;
-        tcb.arrives_synchronized(now, segment.clone(), &mut self.shared);
+        tcb.arrives_synchronized(now, &mut segment.clone(), &mut self.shared);
         self.connections.insert(tcb);
         self.settle(index);
         true

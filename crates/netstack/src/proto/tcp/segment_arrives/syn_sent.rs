@@ -12,7 +12,7 @@ impl Tcb {
     pub(in crate::proto::tcp) fn arrives_syn_sent(
         &mut self,
         now: Instant,
-        segment: Segment,
+        segment: &mut Segment,
         shared: &mut Shared,
     ) {
         // First, the ACK bit.
@@ -35,42 +35,37 @@ impl Tcb {
         if !segment.flags.has(Flags::SYN) {
             return;
         }
-        self.take_syn(now, &segment);
-        self.negotiate_ecn(&segment);
+        self.take_syn(now, segment);
+        self.negotiate_ecn(segment);
         if !acknowledges {
-            self.open_simultaneously(now, &segment, shared);
+            self.open_simultaneously(now, segment);
             return;
         }
         self.snd.una = segment.ack;
         if self.rtt.backoffs() == 0 {
-            self.rtt.sample(
-                now - self.snd.last,
-                shared.config.min_rto,
-                shared.config.max_rto,
-            );
+            self.rtt.sample(now.nanos_since(self.snd.last));
         } else {
             // RFC 6298 §5.7.
             self.rtt.progress();
             self.rtt
                 .restart_from(crate::proto::tcp::rto::AFTER_SYN_LOSS);
         }
-        self.set_window(&segment, false);
+        self.set_window(segment, false);
         self.soft_error = None;
         self.establish(now, shared);
         self.ack_now();
         // Sixth step on: text and FIN.
-        let mut rest = segment;
-        rest.trim_front(self.rcv.nxt);
-        self.trim_to_window(&mut rest);
-        self.take_text_and_fin(now, rest, shared);
+        segment.trim_front(self.rcv.nxt);
+        self.trim_to_window(segment);
+        self.take_text_and_fin(now, segment, shared);
     }
 
     /// Both ends have sent a SYN (RFC 9293 §3.5, figure 7).
-    fn open_simultaneously(&mut self, now: Instant, segment: &Segment, shared: &Shared) {
+    fn open_simultaneously(&mut self, now: Instant, segment: &Segment) {
         self.state = State::SynReceived;
         self.set_window(segment, false);
         // The SYN may wait for transmission still; now it goes as SYN-ACK, with the same number.
-        self.arm_syn(now, shared);
+        self.arm_syn(now);
     }
 
     /// RFC 3168 §6.1.1: ECN is used when the SYN has ECE and CWR, and the SYN-ACK ECE without CWR.

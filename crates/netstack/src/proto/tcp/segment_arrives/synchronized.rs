@@ -21,16 +21,15 @@ impl Tcb {
     pub(in crate::proto::tcp) fn arrives_synchronized(
         &mut self,
         now: Instant,
-        mut segment: Segment,
+        segment: &mut Segment,
         shared: &mut Shared,
     ) {
-        if self.state == State::SynReceived && self.is_repeated_syn(now, &mut segment, shared) {
+        if self.state == State::SynReceived && self.is_repeated_syn(now, segment, shared) {
             return;
         }
         // First, the sequence number; before it the timestamp (RFC 7323 §5.3).
         let first = segment.seq;
-        if !self.check_timestamp(now, &segment, shared)
-            || !self.check_sequence(now, &mut segment, shared)
+        if !self.check_timestamp(now, segment, shared) || !self.check_sequence(now, segment, shared)
         {
             return;
         }
@@ -48,10 +47,10 @@ impl Tcb {
             return;
         }
         // Fifth, the ACK field.
-        if !segment.flags.has(Flags::ACK) || !self.arrives_ack(now, &segment, shared) {
+        if !segment.flags.has(Flags::ACK) || !self.arrives_ack(now, segment, shared) {
             return;
         }
-        self.remember_timestamp(now, &segment, first);
+        self.remember_timestamp(now, segment, first);
         // Sixth, URG: urgent data is ordinary data (RFC 6093). Seventh, the text; eighth, FIN.
         self.take_text_and_fin(now, segment, shared);
     }
@@ -189,11 +188,7 @@ impl Tcb {
             }
             self.snd.una = self.snd.iss + 1;
             if self.rtt.backoffs() == 0 {
-                self.rtt.sample(
-                    now - self.snd.last,
-                    shared.config.min_rto,
-                    shared.config.max_rto,
-                );
+                self.rtt.sample(now.nanos_since(self.snd.last));
             } else {
                 self.rtt.progress();
                 self.rtt
@@ -227,7 +222,7 @@ impl Tcb {
         if news || (self.ecn.on && segment.flags.has(Flags::ECE)) {
             self.take_ack(now, segment, duplicate, shared);
         }
-        self.update_window(now, segment, shared);
+        self.update_window(now, segment);
         self.after_fin_acked(now, shared);
         true
     }
@@ -242,7 +237,7 @@ impl Tcb {
 
     /// "If SND.WL1 < SEG.SEQ or (SND.WL1 = SEG.SEQ and SND.WL2 =< SEG.ACK)".
     #[inline]
-    fn update_window(&mut self, now: Instant, segment: &Segment, shared: &Shared) {
+    fn update_window(&mut self, now: Instant, segment: &Segment) {
         if self.snd.wl1.lt(segment.seq)
             || (self.snd.wl1 == segment.seq && self.snd.wl2.le(segment.ack))
         {
@@ -251,21 +246,21 @@ impl Tcb {
             if self.snd.wnd > before {
                 self.transmit = true;
                 if self.deadlines.retransmit_kind == RetransmitTimer::Persist {
-                    self.window_opened(now, shared);
+                    self.window_opened(now);
                 }
             }
         }
     }
 
     /// A window that was probed is open: the probe's octet is sent again at once if it was not taken.
-    fn window_opened(&mut self, now: Instant, shared: &Shared) {
+    fn window_opened(&mut self, now: Instant) {
         self.rtt.progress();
         self.snd.unacked_since = now;
         self.deadlines.retransmit = Instant::FAR_FUTURE;
         self.deadlines.retransmit_kind = RetransmitTimer::Rto;
         if self.snd.una != self.snd.nxt {
             self.flight.mark_lost(|_| Some(true));
-            self.arm_retransmit(now, None, shared);
+            self.arm_retransmit(now, None);
         }
     }
 

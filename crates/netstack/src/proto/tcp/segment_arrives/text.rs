@@ -21,7 +21,7 @@ impl Tcb {
     pub(super) fn take_text_and_fin(
         &mut self,
         now: Instant,
-        segment: Segment,
+        segment: &mut Segment,
         shared: &mut Shared,
     ) {
         if !self.may_receive() {
@@ -36,7 +36,8 @@ impl Tcb {
                 self.reset_unread(shared);
                 return;
             }
-            self.take_text(now, segment.seq, segment.payload, shared);
+            let octets = core::mem::take(&mut segment.payload);
+            self.take_text(now, segment.seq, octets, shared);
         } else if fin && self.rcv.fin != Some(self.rcv.nxt) {
             self.ack_now();
         }
@@ -81,24 +82,28 @@ impl Tcb {
         self.rcv.nxt += len as u32;
         self.rcv.queue.push(octets);
         if self.rcv.reassembly.is_some() {
-            self.take_reassembled();
+            self.take_reassembled(shared);
         }
         self.raise(Readiness::READABLE);
         self.schedule_ack(now, len, shared);
     }
 
     /// What was waiting for the gap to be filled.
-    fn take_reassembled(&mut self) {
+    fn take_reassembled(&mut self, shared: &mut Shared) {
         let Some(reassembly) = &mut self.rcv.reassembly else {
             return;
         };
-        let gap = reassembly.len() > 0;
+        let kept = reassembly.len();
+        let mut taken = 0;
         while let Some(octets) = reassembly.pop(self.rcv.nxt) {
             self.rcv.nxt += octets.len() as u32;
+            taken += octets.len();
             self.rcv.queue.push(octets);
         }
+        // What had arrived in order as well.
+        shared.memory.release(kept - taken - reassembly.len());
         reassembly.advance(self.rcv.nxt);
-        if gap {
+        if kept > 0 {
             // RFC 5681 §4.2: at once when a segment fills a gap.
             self.ack_now();
         }
