@@ -14,7 +14,7 @@ fn run(target: Target, case: &str) -> Outcome {
         .run()
 }
 
-const CASES: [&str; 13] = [
+const CASES: [&str; 14] = [
     "hash_map",
     "b_tree_map",
     "formatting",
@@ -24,6 +24,7 @@ const CASES: [&str; 13] = [
     "system_time",
     "environment",
     "catch_unwind",
+    "backtrace",
     "locks_with_timeouts",
     "large_allocations",
     "too_large_allocations",

@@ -9,7 +9,7 @@ mod runtime;
 use std::process::ExitCode;
 
 /// Cases that return if std behaves, and panic otherwise.
-pub(crate) const RETURNS: [(&str, fn()); 13] = [
+pub(crate) const RETURNS: [(&str, fn()); 14] = [
     ("hash_map", collections::hash_map),
     ("b_tree_map", collections::b_tree_map),
     ("formatting", collections::formatting),
@@ -19,6 +19,7 @@ pub(crate) const RETURNS: [(&str, fn()); 13] = [
     ("system_time", runtime::system_time),
     ("environment", runtime::environment),
     ("catch_unwind", runtime::catch_unwind),
+    ("backtrace", runtime::backtrace),
     ("locks_with_timeouts", runtime::locks_with_timeouts),
     ("large_allocations", memory::large_allocations),
     ("too_large_allocations", memory::too_large_allocations),

@@ -87,6 +87,12 @@ pub(crate) fn catch_unwind() {
     assert_eq!(dropped.get(), 101);
 }
 
+/// Walking the stack ends before `main`'s callers; there is no file to take symbols from.
+pub(crate) fn backtrace() {
+    let text = std::backtrace::Backtrace::force_capture().to_string();
+    assert!(text.contains("0:"), "{text}");
+}
+
 /// A wait that nobody can end lasts until its timeout.
 pub(crate) fn locks_with_timeouts() {
     let lock = Mutex::new(0);
