@@ -12,6 +12,8 @@ const PARTS: &[&str] = &["m", "pthread", "dl", "rt", "util"];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    // The rlib, whose sources cargo knows, lacks those of the archive alone.
+    println!("cargo::rerun-if-changed=src");
     println!("cargo::rustc-check-cfg=cfg(nolibc_archive)");
     println!("cargo::rustc-check-cfg=cfg(solo5, values(none(), \"hvt\", \"spt\"))");
     if env::var_os("CARGO_CFG_SOLO5").is_none() {

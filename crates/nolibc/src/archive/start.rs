@@ -70,7 +70,10 @@ const STACK_GUARD_OFFSET: usize = 0x28;
 /// words follow, because code compiled for glibc expects its thread control block there.
 fn set_up_thread_local_storage() {
     const CONTROL_BLOCK: usize = 128;
-    let block = heap::zeroed(solo5_tls_size() + CONTROL_BLOCK) as usize;
+    // Our bindings align the thread pointer by themselves; upstream's leave it to the block.
+    const ALIGNMENT: usize = 64;
+    let block = heap::zeroed(solo5_tls_size() + CONTROL_BLOCK + ALIGNMENT) as usize;
+    let block = block.next_multiple_of(ALIGNMENT);
     // SAFETY: the block is of the size asked for, and zeroed. The word at the guard's offset lies in
     // the control block. The thread pointer belongs to the block.
     let result = unsafe {
