@@ -5,7 +5,8 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use system_tests::{Guest, Outcome, Running, Target, workspace};
+use manifest_gen::query_manifest;
+use system_tests::{Guest, Network, Outcome, Running, Target, workspace};
 
 on_each_target! { cargo_test, cargo_run }
 
@@ -114,6 +115,49 @@ fn spt_missing_symbols_are_named() {
             101,
             "note: Solo5 lacks `dlopen`: Solo5 has no dynamic loader",
         );
+    }
+}
+
+/// One device, whoever declares it and however often; of those that nothing reaches, none.
+#[test]
+fn spt_devices_of_one_name_are_one() {
+    for flags in ["", GNU_LD] {
+        for (profile, option) in [("debug", "--profile=dev"), ("release", "--profile=release")] {
+            let folder = if flags.is_empty() {
+                "rust-lld"
+            } else {
+                "gnu-ld"
+            };
+            let outcome = build("device-names", flags, folder, &[option]);
+            assert_eq!(outcome.status, 0, "{outcome}");
+            let guest = built(folder, profile, "device-names");
+            let json = query_manifest(fs::File::open(guest.path()).unwrap()).unwrap();
+            let devices: Vec<&str> = json.lines().filter(|line| line.contains("name")).collect();
+            let expected = [
+                r#"    { "name": "disk", "type": "BLOCK_BASIC" },"#,
+                r#"    { "name": "service", "type": "NET_BASIC" }"#,
+            ];
+            assert_eq!(devices, expected, "{json}");
+        }
+    }
+    let image = tempfile::NamedTempFile::new().unwrap();
+    image.as_file().set_len(4096).unwrap();
+    Network::with(|network| {
+        network.add_tap("names0", "10.0.0.1/24");
+        let guest = built("gnu-ld", "release", "device-names")
+            .option(format!("--block:disk={}", image.path().display()))
+            .option("--net:service=names0");
+        let again = "device \"disk\" of type BLOCK_BASIC: acquired already, or not attached\n";
+        let expected = format!("disk: 4096 bytes\n{}service: MTU 1500\n", again.repeat(3));
+        guest.run().assert_printed(&expected);
+    });
+}
+
+#[test]
+fn spt_a_name_of_two_types_does_not_link() {
+    for (flags, folder) in [("", "rust-lld"), (GNU_LD, "gnu-ld")] {
+        let outcome = build("device-clash", flags, folder, &[]);
+        outcome.assert_error(101, "solo5_device_disk_is_both_net_and_block");
     }
 }
 
