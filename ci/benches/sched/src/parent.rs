@@ -151,6 +151,7 @@ fn count_instructions(options: &Options) -> Result<Table, String> {
                 .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
                 .arg(&program)
                 .args(["child", case, subject, "1"])
+                .env("SCHED_BENCH_CALLGRIND", "1")
                 .output()
                 .map_err(|error| format!("cannot run valgrind: {error}"))?;
             if output.stdout.is_empty() {
