@@ -88,8 +88,13 @@ fn main() {
         "cfg(solo5) is {abi:?}: expected \"hvt\" or \"spt\""
     );
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));
-    match env::var_os("SOLO5_BINDINGS") {
-        Some(dir) => upstream::link(&abi, Path::new(&dir), &vendor, &out),
+    match env::var_os("SOLO5_BINDINGS").map(PathBuf::from) {
+        // This script's working directory is not the user's.
+        Some(dir) if dir.is_relative() => panic!(
+            "SOLO5_BINDINGS={}: expected an absolute path",
+            dir.display()
+        ),
+        Some(dir) => upstream::link(&abi, &dir, &vendor, &out),
         None => compile_ours(&abi, &vendor, &out),
     }
     println!("cargo:rustc-link-search=native={}", out.display());

@@ -36,8 +36,11 @@ solo5_time_t solo5_clock_monotonic(void)
 {
     uint64_t now = read_tsc();
 
-    tsc_base_ns += tsc_to_ns(now - tsc_base);
-    tsc_base = now;
+    /* Another core's TSC may be a little behind. */
+    if (now > tsc_base) {
+        tsc_base_ns += tsc_to_ns(now - tsc_base);
+        tsc_base = now;
+    }
     return tsc_base_ns;
 }
 
