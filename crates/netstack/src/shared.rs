@@ -37,6 +37,8 @@ pub(crate) struct Inner {
     /// Frames to read in the next turn: doubles while the device has more, so that a lone frame is
     /// answered without first asking for another.
     batch: usize,
+    /// When the timer will ring, if it is set.
+    alarm: Option<Instant>,
     runner: Option<Waker>,
     /// Whether the runner has been woken, or is running.
     runner_awake: bool,
@@ -86,6 +88,7 @@ impl Shared {
             pool: FramePool::new(size),
             now,
             batch: 1,
+            alarm: None,
             runner: None,
             runner_awake: false,
             connections: Vec::new(),
@@ -226,32 +229,60 @@ impl Inner {
     /// One turn of the runner; `Ok(true)` when another is to follow as soon as other tasks have had
     /// theirs.
     pub(crate) fn turn(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
-        wait(&mut self.runner, context.waker());
+        if wait(&mut self.runner, context.waker()) {
+            // The alarm would wake the task that ran us before.
+            self.alarm = None;
+        }
         self.runner_awake = true;
         self.now = self.timer.now();
         let more = self.proto.poll(self.now, SEND_BUDGET, &mut self.device);
-        let read = self.read_batch()?;
+        let read = self.receive(context)?;
         self.dispatch();
         self.expire_delays();
-        if more || read || self.proto.wants_poll() {
-            return Ok(true);
-        }
-        if let Poll::Ready(result) = self.device.device.poll_readable(context) {
-            result?;
-            return Ok(true);
-        }
-        let delay = self.delays.first_key_value().map(|((at, _), _)| *at);
-        let deadline = [self.proto.poll_at(self.now), delay]
-            .into_iter()
-            .flatten()
-            .min();
-        if let Some(deadline) = deadline
-            && self.timer.poll_until(context, deadline).is_ready()
-        {
+        if more || read || self.proto.wants_poll() || self.sleep(context).is_ready() {
             return Ok(true);
         }
         self.runner_awake = false;
         Ok(false)
+    }
+
+    /// Has the task woken when time demands it; ready if it does so now.
+    fn sleep(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let delay = self.delays.first_key_value().map(|((at, _), _)| *at);
+        let deadlines = [self.proto.poll_at(self.now), delay];
+        let Some(deadline) = deadlines.into_iter().flatten().min() else {
+            return Poll::Pending;
+        };
+        // Most deadlines only move on, as each acknowledgement puts off the retransmission: an
+        // alarm that comes too early costs less than setting it anew each time.
+        if self.alarm.is_some_and(|at| self.now < at && at <= deadline) {
+            return Poll::Pending;
+        }
+        self.alarm = Some(deadline);
+        let rung = self.timer.poll_until(context, deadline);
+        if rung.is_ready() {
+            self.alarm = None;
+        }
+        rung
+    }
+
+    /// Reads frames if there are any; tells whether there were. When there are none the task is
+    /// woken by the next.
+    fn receive(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
+        // After a full batch of more than one there is likely more; else the device is asked
+        // first, which may look ahead and so spares a read in vain.
+        if self.batch > 2 && self.read_batch()? {
+            return Ok(true);
+        }
+        match self.device.device.poll_readable(context) {
+            Poll::Pending => Ok(false),
+            Poll::Ready(result) => {
+                result?;
+                self.read_batch()?;
+                // Also when it was wrong: it is to be asked again.
+                Ok(true)
+            }
+        }
     }
 
     /// Reads a batch of frames; tells whether there were any.
@@ -358,11 +389,12 @@ fn slot<T: Default>(table: &mut Vec<T>, index: usize) -> &mut T {
     &mut table[index]
 }
 
-/// Keeps `waker` in `place`, without cloning it when it is there already.
+/// Keeps `waker` in `place`, without cloning it when it is there already; tells whether it is new.
 #[inline]
-pub(crate) fn wait(place: &mut Option<Waker>, waker: &Waker) {
-    match place {
-        Some(old) if old.will_wake(waker) => {}
-        _ => *place = Some(waker.clone()),
+pub(crate) fn wait(place: &mut Option<Waker>, waker: &Waker) -> bool {
+    if place.as_ref().is_some_and(|old| old.will_wake(waker)) {
+        return false;
     }
+    *place = Some(waker.clone());
+    true
 }

@@ -202,7 +202,10 @@ impl FrameDevice for Link {
     }
 
     fn poll_readable(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.tap.poll_readable(context)
+        if self.inward.ready.is_empty() && self.inward.held.is_none() {
+            return self.tap.poll_readable(context);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
