@@ -1,0 +1,86 @@
+//! A stack that gets its address from a server of ours.
+
+use crate::world::{SERVER, World};
+use dhcproto::v4::{DhcpOption, Message, MessageType, Opcode};
+use dhcproto::{Decodable, Decoder, Encodable};
+use netstack::{Config, TcpListener, TcpStream, UdpSocket};
+use std::io::ErrorKind;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+const LEASED: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 50);
+
+fn answer(request: &[u8]) -> Vec<u8> {
+    let request = Message::decode(&mut Decoder::new(request)).expect("a message");
+    let kind = match request.opts().msg_type() {
+        Some(MessageType::Discover) => MessageType::Offer,
+        _ => MessageType::Ack,
+    };
+    let none = Ipv4Addr::UNSPECIFIED;
+    let mut reply = Message::new_with_id(request.xid(), none, LEASED, none, none, request.chaddr());
+    reply.set_opcode(Opcode::BootReply);
+    let options = reply.opts_mut();
+    options.insert(DhcpOption::MessageType(kind));
+    options.insert(DhcpOption::ServerIdentifier(SERVER));
+    options.insert(DhcpOption::AddressLeaseTime(3600));
+    options.insert(DhcpOption::SubnetMask([255, 255, 255, 0].into()));
+    options.insert(DhcpOption::Router(vec![SERVER]));
+    reply.to_vec().expect("encodes")
+}
+
+fn without_address() -> World {
+    let mut server = Config::default();
+    server.address = Some("10.0.0.2/24".parse().expect("an address"));
+    World::with([Config::default(), server])
+}
+
+#[test]
+fn a_leased_address_is_used_renewed_and_reaches_beyond_the_router() {
+    let world = without_address();
+    let socket = UdpSocket::bind(&world.server, ([0; 4], 67)).expect("a free port");
+    world.spawn(async move {
+        loop {
+            let (request, peer) = socket.receive().await.expect("a request");
+            let to = match peer.ip().is_unspecified() {
+                true => Ipv4Addr::BROADCAST.into(),
+                false => peer.ip(),
+            };
+            socket
+                .send_to(&answer(&request), (to, 68))
+                .expect("a route");
+        }
+    });
+    world.run(async {
+        let lease = world
+            .client
+            .dhcp(Duration::from_secs(10))
+            .await
+            .expect("a lease");
+        assert_eq!(lease.address.to_string(), "10.0.0.50/24");
+        assert_eq!(world.client.addresses(), [lease.address]);
+        assert_eq!(world.client.routes()[0].gateway, SERVER);
+        let listener = TcpListener::bind(&world.server, (SERVER, 7)).expect("a free port");
+        let stream = TcpStream::connect(&world.client, (SERVER, 7))
+            .await
+            .expect("connected");
+        assert_eq!(stream.local_addr().expect("connected").ip(), LEASED);
+        listener.accept().await.expect("a connection");
+        // Three times the lease: it was renewed at each half.
+        world.client.sleep(Duration::from_secs(3 * 3600)).await;
+        assert_eq!(world.client.lease(), Some(lease));
+    });
+}
+
+#[test]
+fn without_a_server_there_is_no_lease() {
+    let world = without_address();
+    world.run(async {
+        let error = world
+            .client
+            .dhcp(Duration::from_secs(20))
+            .await
+            .expect_err("nobody");
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert!(world.client.addresses().is_empty());
+    });
+}

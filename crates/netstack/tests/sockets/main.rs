@@ -1,0 +1,10 @@
+//! The async sockets, between two stacks in one process and in virtual time.
+//!
+//! - `world`: two stacks, a wire, a clock that jumps to the next alarm
+//! - `tcp`, `udp`, `dns`, `dhcp`: what their users may rely on
+
+mod dhcp;
+mod dns;
+mod tcp;
+mod udp;
+mod world;
