@@ -5,6 +5,10 @@
 mod cores;
 mod report;
 mod subjects;
+mod virtual_time;
+
+#[path = "../../../../crates/netstack/tests/sim/mod.rs"]
+mod sim;
 
 use std::{env, thread, time::Duration};
 
@@ -29,12 +33,22 @@ struct Case {
 }
 
 fn main() -> Result<()> {
+    let mut report = Report::default();
+    if is_wanted("loss-1") || is_wanted("loss-5") {
+        virtual_time::goodput(&mut report);
+    }
+    if is_wanted("segment-in") || is_wanted("segment-out") {
+        virtual_time::instructions(&mut report)?;
+    }
+    if only_virtual() {
+        report.print();
+        return report.save("net");
+    }
     build_unikernel()?;
     // All interfaces below live, and die, with this process.
     unshare(CloneFlags::CLONE_NEWNET)?;
     subjects::prepare_namespace()?;
 
-    let mut report = Report::default();
     for mtu in [1500, 9000] {
         run_group(&mut report, mtu, Placement::TwoCpus, &bulk_cases(mtu))?;
     }
@@ -83,11 +97,34 @@ fn echo_cases(suffix: &str) -> Vec<Case> {
         .into()
 }
 
-/// Whether the command line asks for this case: by a part of its name, or by
-/// naming none.
+/// The parts of case names that the command line gives; `--json` and its value, from `ci/bench`, are
+/// none.
+fn wanted_parts() -> Vec<String> {
+    let mut arguments = env::args().skip(1);
+    let mut parts = Vec::new();
+    while let Some(argument) = arguments.next() {
+        if argument == "--json" {
+            arguments.next();
+        } else {
+            parts.push(argument);
+        }
+    }
+    parts
+}
+
+/// Whether the command line asks for this case: by a part of its name, or by naming none.
 fn is_wanted(case: &str) -> bool {
-    let mut parts = env::args().skip(1).peekable();
-    parts.peek().is_none() || parts.any(|part| case.contains(&part))
+    let parts = wanted_parts();
+    parts.is_empty() || parts.iter().any(|part| case.contains(part))
+}
+
+/// Whether the command line asks for nothing but cases that need no network.
+fn only_virtual() -> bool {
+    let parts = wanted_parts();
+    !parts.is_empty()
+        && parts
+            .iter()
+            .all(|part| part.starts_with("loss") || part.starts_with("segment"))
 }
 
 /// Runs the cases against all subjects, in rounds, on fresh servers.

@@ -36,6 +36,7 @@ impl Report {
             let medians = Subject::ALL.map(|subject| self.median(case, metric, subject));
             for median in medians {
                 match median {
+                    Some(median) if median < 1.0 => print!(" {median:>20.5}"),
                     Some(median) => print!(" {median:>20.2}"),
                     None => print!(" {:>20}", "-"),
                 }

@@ -67,8 +67,14 @@ impl Ours {
         let mut stack = Stack::new(stack::Config::new(MacAddr(OUR_MAC), 1500, [1; 32]));
         let cidr = Cidr::new(OURS, 24).context("a network")?;
         stack.add_address(Instant::from_nanos(1), cidr);
-        let listener = stack.tcp().listen(SocketAddrV4::new(OURS, PORT), 4, Options::default())?;
-        Ok(Self { stack, listener, id: None })
+        let listener = stack
+            .tcp()
+            .listen(SocketAddrV4::new(OURS, PORT), 4, Options::default())?;
+        Ok(Self {
+            stack,
+            listener,
+            id: None,
+        })
     }
 }
 
@@ -105,7 +111,8 @@ impl Subject for Ours {
                 sent += count;
             }
         }
-        self.stack.poll(now, 64, &mut |frame: &[u8]| wire.take(frame));
+        self.stack
+            .poll(now, 64, &mut |frame: &[u8]| wire.take(frame));
         sent
     }
 }
@@ -171,10 +178,16 @@ struct Smoltcp {
 impl Smoltcp {
     fn new() -> Result<Self> {
         let mut wire = Wire::default();
-        let mut device = Frames { frames: VecDeque::new(), wire: &mut wire };
+        let mut device = Frames {
+            frames: VecDeque::new(),
+            wire: &mut wire,
+        };
         let hardware = HardwareAddress::Ethernet(EthernetAddress(OUR_MAC));
-        let mut interface =
-            Interface::new(smoltcp::iface::Config::new(hardware), &mut device, SmolInstant::from_micros(0));
+        let mut interface = Interface::new(
+            smoltcp::iface::Config::new(hardware),
+            &mut device,
+            SmolInstant::from_micros(0),
+        );
         interface.update_ip_addrs(|addresses| {
             let _ = addresses.push(IpCidr::new(OURS.into(), 24));
         });
@@ -184,11 +197,18 @@ impl Smoltcp {
         socket.listen(PORT)?;
         let mut sockets = SocketSet::new(vec![]);
         let handle = sockets.add(socket);
-        Ok(Self { interface, sockets, handle })
+        Ok(Self {
+            interface,
+            sockets,
+            handle,
+        })
     }
 
     fn poll(&mut self, now: u64, frames: &[Bytes], wire: &mut Wire) {
-        let mut device = Frames { frames: frames.iter().map(|frame| &frame[..]).collect(), wire };
+        let mut device = Frames {
+            frames: frames.iter().map(|frame| &frame[..]).collect(),
+            wire,
+        };
         let now = SmolInstant::from_micros((now / 1000) as i64);
         self.interface.poll(now, &mut device, &mut self.sockets);
     }
@@ -200,14 +220,18 @@ impl Subject for Smoltcp {
         let socket = self.sockets.get_mut::<Socket<'_>>(self.handle);
         let mut octets = 0;
         while socket.can_recv() {
-            octets += socket.recv(|data| (data.len(), black_box(data).len())).unwrap_or(0);
+            octets += socket
+                .recv(|data| (data.len(), black_box(data).len()))
+                .unwrap_or(0);
         }
         octets
     }
 
     fn send(&mut self, now: u64, count: usize, data: &[u8], wire: &mut Wire) -> usize {
         let socket = self.sockets.get_mut::<Socket<'_>>(self.handle);
-        let sent = (0..count).map(|_| socket.send_slice(data).unwrap_or(0)).sum();
+        let sent = (0..count)
+            .map(|_| socket.send_slice(data).unwrap_or(0))
+            .sum();
         self.poll(now, &[], wire);
         sent
     }
@@ -222,7 +246,15 @@ struct Peer {
 }
 
 fn sum(words: &[u8]) -> u32 {
-    words.chunks(2).map(|word| u32::from(u16::from_be_bytes([word[0], word.get(1).copied().unwrap_or(0)]))).sum()
+    words
+        .chunks(2)
+        .map(|word| {
+            u32::from(u16::from_be_bytes([
+                word[0],
+                word.get(1).copied().unwrap_or(0),
+            ]))
+        })
+        .sum()
 }
 
 fn folded(mut sum: u32) -> [u8; 2] {
@@ -249,7 +281,16 @@ impl Peer {
         tcp.extend(PORT.to_be_bytes());
         tcp.extend(self.seq.to_be_bytes());
         tcp.extend(self.ack.to_be_bytes());
-        tcp.extend([((20 + options.len()) as u8 / 4) << 4, flags, 0xff, 0xff, 0, 0, 0, 0]);
+        tcp.extend([
+            ((20 + options.len()) as u8 / 4) << 4,
+            flags,
+            0xff,
+            0xff,
+            0,
+            0,
+            0,
+            0,
+        ]);
         tcp.extend(options);
         tcp.extend(payload);
         let pseudo = sum(&PEER.octets()) + sum(&OURS.octets()) + 6 + tcp.len() as u32;
@@ -275,11 +316,19 @@ impl Peer {
         arp.extend([0; 6]);
         arp.extend(OURS.octets());
         subject.receive(STEP, vec![arp.into()], &mut wire);
-        let mut peer = Self { seq: 100, ack: 0, pool: BytesMut::new() };
+        let mut peer = Self {
+            seq: 100,
+            ack: 0,
+            pool: BytesMut::new(),
+        };
         let syn = peer.frame(2, &[2, 4, 0x05, 0xb4, 1, 3, 3, 7, 4, 2, 0, 0], &[]);
         subject.receive(2 * STEP, vec![syn], &mut wire);
         let answer = wire.last.get(38..42).context("a SYN-ACK is expected")?;
-        ensure!(wire.last[47] == 0x12, "a SYN-ACK is expected, the flags are {:#x}", wire.last[47]);
+        ensure!(
+            wire.last[47] == 0x12,
+            "a SYN-ACK is expected, the flags are {:#x}",
+            wire.last[47]
+        );
         peer.seq += 1;
         peer.ack = u32::from_be_bytes([answer[0], answer[1], answer[2], answer[3]]).wrapping_add(1);
         let third = peer.frame(0x10, &[], &[]);
@@ -290,7 +339,12 @@ impl Peer {
 
 /// What callgrind counts: batches of frames in, and what is sent after each.
 #[inline(never)]
-fn measured(subject: &mut dyn Subject, batches: Vec<Vec<Bytes>>, data: &[u8], wire: &mut Wire) -> usize {
+fn measured(
+    subject: &mut dyn Subject,
+    batches: Vec<Vec<Bytes>>,
+    data: &[u8],
+    wire: &mut Wire,
+) -> usize {
     let mut octets = 0;
     for (count, batch) in batches.into_iter().enumerate() {
         let now = (4 + count as u64) * STEP;
@@ -349,7 +403,11 @@ fn main() -> Result<()> {
         batches * BATCH * PAYLOAD
     );
     if direction == "out" {
-        ensure!(wire.segments >= (batches - 2) * BATCH, "only {} segments were sent", wire.segments);
+        ensure!(
+            wire.segments >= (batches - 2) * BATCH,
+            "only {} segments were sent",
+            wire.segments
+        );
     }
     Ok(())
 }
