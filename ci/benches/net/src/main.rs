@@ -42,6 +42,7 @@ fn main() -> Result<()> {
     }
     if only_virtual() {
         report.print();
+        report.print_others();
         return report.save("net");
     }
     build_unikernel()?;
@@ -69,6 +70,7 @@ fn main() -> Result<()> {
          {ROUNDS} interleaved rounds of {SECONDS} s; medians"
     );
     report.print();
+    report.print_others();
     report.save("net")
 }
 

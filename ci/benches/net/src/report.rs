@@ -51,6 +51,18 @@ impl Report {
         }
     }
 
+    /// Subjects that have no column, each case in a line of its own.
+    pub fn print_others(&self) {
+        for ((case, metric, subject), values) in &self.samples {
+            if !Subject::ALL.iter().any(|column| column.name() == *subject) {
+                println!(
+                    "{case:<20} {metric:<13} {subject:>20} {:.5}",
+                    middle(&sorted(values))
+                );
+            }
+        }
+    }
+
     pub fn save(&self, name: &str) -> Result<()> {
         let mut rows = Vec::new();
         for ((case, metric, subject), values) in &self.samples {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use netstack::proto::Instant;
-use netstack::proto::tcp::{Config, ConnectionId, Ecn, ListenerId, Options, Tcp};
+use netstack::proto::tcp::{Config, ConnectionId, Ecn, ListenerId, Options, Tcp, congestion};
 use smoltcp::iface::{Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer};
@@ -38,8 +38,12 @@ pub fn goodput(report: &mut Report) {
                 ..Link::default()
             };
             let gbit = |octets: u64| octets as f64 * 8.0 / SECONDS as f64 / 1e9;
-            let ours = run(Ours::new(seed), link.clone(), seed);
+            let ours = run(ours(seed, Config::default()), link.clone(), seed);
             report.add(case, "mkernel", "gbit_per_s", gbit(ours));
+            let mut config = Config::default();
+            config.congestion = congestion::westwood;
+            let westwood = run(ours(seed, config), link.clone(), seed);
+            report.add(case, "mkernel-westwood", "gbit_per_s", gbit(westwood));
             let default = run(Smoltcp::new(CongestionControl::None), link.clone(), seed);
             report.add(case, "smoltcp", "gbit_per_s", gbit(default));
             let cubic = run(Smoltcp::new(CongestionControl::Cubic), link, seed);
@@ -128,14 +132,10 @@ struct Sender {
     id: Option<ConnectionId>,
 }
 
-struct Ours;
-
-impl Ours {
-    fn new(seed: u64) -> TcpHost<Sender> {
-        TcpHost {
-            tcp: Tcp::new(Config::default(), [100 + seed as u8; 32]),
-            app: Sender { id: None },
-        }
+fn ours(seed: u64, config: Config) -> TcpHost<Sender> {
+    TcpHost {
+        tcp: Tcp::new(config, [100 + seed as u8; 32]),
+        app: Sender { id: None },
     }
 }
 

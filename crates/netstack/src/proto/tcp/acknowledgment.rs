@@ -306,14 +306,7 @@ impl Tcb {
         }
         self.ecn.cwr |= self.ecn.on;
         self.loss.begin(Recovery::Fast, self.snd.nxt, outstanding);
-        self.loss
-            .pace(0, self.pipe(), self.ssthresh(), self.snd.mss.into());
-    }
-
-    pub(super) fn ssthresh(&self) -> u32 {
-        self.congestion
-            .as_ref()
-            .map_or(u32::MAX, |congestion| congestion.ssthresh())
+        self.pace(0);
     }
 
     /// Lets the window grow, or paces a recovery, or reacts to an ECN echo.
@@ -332,8 +325,11 @@ impl Tcb {
                 } else {
                     progress.acked.max(self.snd.mss.into())
                 };
-                self.loss
-                    .pace(delivered, self.pipe(), self.ssthresh(), self.snd.mss.into());
+                self.pace(delivered);
+            }
+            let ack = self.ack_report(now, segment.ack, progress);
+            if let Some(congestion) = &mut self.congestion {
+                congestion.on_recovering(&ack);
             }
             return;
         }
@@ -344,18 +340,29 @@ impl Tcb {
         if progress.acked == 0 {
             return;
         }
-        let (srtt, min_rtt) = (self.srtt(), self.min_rtt());
-        let cwnd_limited = segment.ack.le(self.snd.cwnd_limited_until);
+        let ack = self.ack_report(now, segment.ack, progress);
         if let Some(congestion) = &mut self.congestion {
-            congestion.on_ack(&Ack {
-                now,
-                acked: progress.delivered.max(progress.acked.min(1)),
-                flight: progress.pipe,
-                cwnd_limited,
-                srtt: Duration::from_nanos(srtt),
-                min_rtt: Duration::from_nanos(min_rtt),
-            });
+            congestion.on_ack(&ack);
         }
+    }
+
+    /// What the congestion controller is told.
+    #[inline]
+    fn ack_report(&self, now: Instant, ack: Seq, progress: &Progress) -> Ack {
+        Ack {
+            now,
+            acked: progress.delivered,
+            flight: progress.pipe,
+            cwnd_limited: ack.le(self.snd.cwnd_limited_until),
+            srtt: Duration::from_nanos(self.srtt()),
+            min_rtt: Duration::from_nanos(self.min_rtt()),
+        }
+    }
+
+    /// Lets fast recovery send in proportion to what was delivered.
+    pub(super) fn pace(&mut self, delivered: u32) {
+        let (pipe, target) = (self.pipe(), self.cwnd());
+        self.loss.pace(delivered, pipe, target, self.snd.mss.into());
     }
 
     /// RFC 3168 §6.1.2: an echo counts as a loss, once in each window.

@@ -41,6 +41,7 @@ mod tcb;
 mod timeouts;
 mod timers;
 mod user_calls;
+mod variables;
 mod window;
 
 pub use config::{Config, KeepAlive, Linger, Options};

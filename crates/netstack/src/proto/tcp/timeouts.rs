@@ -151,8 +151,7 @@ impl Tcb {
             shared.counters.sack_recovery += 1;
             self.enter_recovery(now, self.snd.nxt - self.snd.una);
         } else if lost && self.loss.recovery == Recovery::Fast {
-            self.loss
-                .pace(0, self.pipe(), self.ssthresh(), self.snd.mss.into());
+            self.pace(0);
         }
         self.arm_retransmit(now, wait);
     }

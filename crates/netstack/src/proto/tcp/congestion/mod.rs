@@ -2,12 +2,14 @@
 
 mod cubic;
 mod new_reno;
+mod westwood;
 
 use core::fmt;
 use core::time::Duration;
 
 pub use cubic::Cubic;
 pub use new_reno::NewReno;
+pub use westwood::Westwood;
 
 use crate::proto::Instant;
 
@@ -52,6 +54,10 @@ pub trait Controller: fmt::Debug + Send {
     /// New data was acknowledged outside of loss recovery.
     fn on_ack(&mut self, ack: &Ack);
 
+    /// Data was acknowledged during fast recovery: the window does not grow, but the rate may be
+    /// measured.
+    fn on_recovering(&mut self, _ack: &Ack) {}
+
     /// Loss, or an ECN echo, begins a congestion event with `flight` octets in flight: reduces
     /// `ssthresh` and the window (RFC 5681 §3.2 step 2, RFC 9438 §4.6).
     fn on_congestion_event(&mut self, now: Instant, flight: u32);
@@ -87,6 +93,12 @@ pub fn cubic(parameters: &Parameters) -> Box<dyn Controller> {
 #[must_use]
 pub fn new_reno(parameters: &Parameters) -> Box<dyn Controller> {
     Box::new(NewReno::new(parameters))
+}
+
+/// Westwood+, for paths that lose packets without being congested.
+#[must_use]
+pub fn westwood(parameters: &Parameters) -> Box<dyn Controller> {
+    Box::new(Westwood::new(parameters))
 }
 
 #[cfg(test)]
