@@ -38,11 +38,11 @@ pub fn goodput(report: &mut Report) {
                 ..Link::default()
             };
             let gbit = |octets: u64| octets as f64 * 8.0 / SECONDS as f64 / 1e9;
-            let ours = run(ours(seed, Config::default()), link.clone(), seed);
+            let ours = run(sender(seed, Config::default()), link.clone(), seed);
             report.add(case, "mkernel", "gbit_per_s", gbit(ours));
             let mut config = Config::default();
             config.congestion = congestion::westwood;
-            let westwood = run(ours(seed, config), link.clone(), seed);
+            let westwood = run(sender(seed, config), link.clone(), seed);
             report.add(case, "mkernel-westwood", "gbit_per_s", gbit(westwood));
             let default = run(Smoltcp::new(CongestionControl::None), link.clone(), seed);
             report.add(case, "smoltcp", "gbit_per_s", gbit(default));
@@ -132,7 +132,7 @@ struct Sender {
     id: Option<ConnectionId>,
 }
 
-fn ours(seed: u64, config: Config) -> TcpHost<Sender> {
+fn sender(seed: u64, config: Config) -> TcpHost<Sender> {
     TcpHost {
         tcp: Tcp::new(config, [100 + seed as u8; 32]),
         app: Sender { id: None },
