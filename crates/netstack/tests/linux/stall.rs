@@ -125,6 +125,7 @@ fn stack_stops_reading() -> String {
 /// The stack has something to send (or probes) while nobody is there.
 fn vanishes(user_timeout: bool) -> String {
     let (told, error) = mpsc::channel();
+    let (settled, is_settled) = mpsc::channel();
     let (gone, is_gone) = async_channel::bounded::<()>(1);
     let host = Host::start(Conditions::default(), move |stack: Stack, _| async move {
         let listener = TcpListener::bind(&stack, ([0; 4], 7))?;
@@ -132,6 +133,9 @@ fn vanishes(user_timeout: bool) -> String {
         let mut octet = [0];
         stream.read(&mut octet).await?;
         stream.write_all(&octet).await?;
+        // Else it is the octet, not the probes, that goes unanswered.
+        stream.flushed().await?;
+        settled.send(()).expect("somebody waits");
         if user_timeout {
             stream.set_user_timeout(Some(Duration::from_secs(1)))?;
             // The channel is closed when the link is cut.
@@ -152,6 +156,7 @@ fn vanishes(user_timeout: bool) -> String {
     let mut stream = connect(7);
     stream.write_all(b"!").expect("sent");
     stream.read_exact(&mut [0]).expect("echoed");
+    is_settled.recv_timeout(PATIENCE).expect("acknowledged");
     host.control.cut(true);
     drop(gone);
     let ended = error.recv_timeout(PATIENCE).expect("the connection ends");
