@@ -4,9 +4,10 @@
 
 # For each crate: what cfg(solo5) and cfg(solo5 = "hvt") see, and code for fixed addresses without a
 # dynamic loader (a tender refuses anything else). crt-static makes std ask for libgcc_eh and libc as
-# archives.
+# archives. rustix_use_libc keeps the rustix crate from making Linux's system calls by itself.
 solo5_compile_flags() {
     echo "--cfg solo5 --cfg solo5=\"$1\" --check-cfg cfg(solo5,values(none(),\"hvt\",\"spt\"))
+        --cfg rustix_use_libc --check-cfg cfg(rustix_use_libc)
         -Crelocation-model=static -Ctarget-feature=+crt-static -Crelro-level=off"
 }
 

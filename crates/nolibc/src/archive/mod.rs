@@ -1,6 +1,7 @@
 //! The C symbols of `libc.a`, which `solo5-rustc` compiles with `--cfg nolibc_archive`.
 
 mod auxiliary;
+mod calendar;
 mod environment;
 mod errno;
 mod exit;

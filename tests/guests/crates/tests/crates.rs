@@ -111,6 +111,52 @@ fn jiff() {
     );
 }
 
+/// It asks libc for the calendar.
+#[test]
+fn time() {
+    let now = time::OffsetDateTime::now_utc();
+    let offset = time::UtcOffset::local_offset_at(now);
+    assert!(now.year() >= 2025, "{now}");
+    assert!(
+        !cfg!(solo5) || offset == Ok(time::UtcOffset::UTC),
+        "{offset:?}"
+    );
+}
+
+/// Through rustix, which on Linux makes system calls by itself: here it must ask libc.
+#[test]
+fn tempfile() {
+    let file = tempfile::tempfile().map(drop).map_err(|error| error.kind());
+    let expected = if cfg!(solo5) {
+        Err(io::ErrorKind::Unsupported)
+    } else {
+        Ok(())
+    };
+    assert_eq!(file, expected);
+}
+
+#[test]
+fn tokio() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let start = std::time::Instant::now();
+    let duration = std::time::Duration::from_millis(20);
+    let answer = runtime.block_on(async {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let task = tokio::spawn(async move {
+            tokio::time::sleep(duration).await;
+            sender.send(42).unwrap();
+        });
+        let answer = receiver.await.unwrap();
+        task.await.unwrap();
+        answer
+    });
+    assert_eq!(answer, 42);
+    assert!(start.elapsed() >= duration);
+}
+
 /// From the operating system's source of randomness, and from a seed.
 #[test]
 fn rand() {
