@@ -152,7 +152,7 @@ fn with_words(mut command: Command, arguments: &str) -> Command {
 }
 
 /// Whether solo5-hvt boots the smallest guest on this machine as it is.
-fn kvm_runs_general_code() -> bool {
+pub(crate) fn kvm_runs_general_code() -> bool {
     static ANSWER: OnceLock<bool> = OnceLock::new();
     *ANSWER.get_or_init(|| {
         if !Path::new("/dev/kvm").exists() || env::var_os("HVT_EMULATE").is_some() {

@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use system_tests::{Network, Running, Target};
 
-use crate::c_guest::{LINKERS, Program, TARGETS, boot};
+use crate::c_guest::{LINKERS, Program, TARGETS, boot, kvm_runs_general_code};
 use crate::devices::{c_manifest, options};
 
 /// An EtherType for local experiments (IEEE 802), in which nothing else takes part.
@@ -43,7 +43,7 @@ impl RawSocket {
         socket.set(
             libc::SO_RCVTIMEO,
             libc::timeval {
-                tv_sec: 60,
+                tv_sec: 10,
                 tv_usec: 0,
             },
         );
@@ -68,21 +68,16 @@ impl RawSocket {
         assert_eq!(sent, frame.len() as isize, "{}", io::Error::last_os_error());
     }
 
-    /// The next frame that we have not sent ourselves.
-    fn receive(&self) -> Vec<u8> {
+    /// The next frame that we have not sent ourselves, if there is one in time.
+    fn receive(&self) -> Option<Vec<u8>> {
         loop {
             let mut frame = vec![0; 65536];
             let (data, size) = (frame.as_mut_ptr().cast(), frame.len());
             // SAFETY: `data` and `size` are those of a vector that nothing else refers to.
             let received = unsafe { libc::recv(self.0.as_raw_fd(), data, size, 0) };
-            assert!(
-                received > 0,
-                "no frame in time: {}",
-                io::Error::last_os_error()
-            );
-            frame.truncate(received as usize);
+            frame.truncate(usize::try_from(received).ok()?);
             if frame[6..12] != HOST {
-                return frame;
+                return Some(frame);
             }
         }
     }
@@ -141,7 +136,39 @@ fn start(network: &Network, target: Target, mtu: usize, case: &str) -> Started {
     }
 }
 
-/// Frames of every length, some ten under way at a time, come back with the addresses swapped and nothing else changed.
+/// Sends the frames with these numbers and takes note of those that come back, with the addresses swapped and nothing
+/// else changed, in order. Frames may be lost on an emulated network: those are sent again.
+fn exchange(socket: &RawSocket, numbers: impl Iterator<Item = u32>, length: impl Fn(u32) -> usize) {
+    let mut missing: Vec<u32> = numbers.collect();
+    for _ in 0..10 {
+        for &number in &missing {
+            socket.send(&frame(number, length(number)));
+        }
+        let mut last = 0;
+        while let Some(&expected) = missing.last()
+            && let Some(received) = socket.receive()
+        {
+            let number = u32::from_le_bytes(received[14..18].try_into().expect("four bytes"));
+            assert_eq!(received[..6], HOST, "{number}");
+            assert_eq!(
+                received[12..],
+                frame(number, length(number))[12..],
+                "{number}"
+            );
+            assert!(number >= last, "{number} after {last}");
+            last = number;
+            missing.retain(|&other| other != number);
+            if number == expected {
+                break; // what was sent before it will not come any more
+            }
+        }
+        if missing.is_empty() {
+            return;
+        }
+    }
+    panic!("frames {missing:?} were lost ten times");
+}
+
 fn echo(target: Target, mtu: usize) {
     Network::with(|network| {
         let Started {
@@ -150,16 +177,12 @@ fn echo(target: Target, mtu: usize) {
             _folder,
         } = start(network, target, mtu, "echo");
         guest.wait_for(&format!("MTU {mtu}"));
-        let length = |number: u32| 18 + number as usize * 7 % (mtu + 14 - 18 + 1);
+        let length = |number: u32| 18 + number as usize % 1000 * 7 % (mtu + 14 - 18 + 1);
         for first in (0..1000).step_by(10) {
-            for number in first..first + 10 {
-                socket.send(&frame(number, length(number)));
-            }
-            for number in first..first + 10 {
-                let (received, sent) = (socket.receive(), frame(number, length(number)));
-                assert_eq!(received[..6], HOST, "{number}");
-                assert_eq!(received[12..], sent[12..], "{number}");
-            }
+            exchange(&socket, first..first + 10, length);
+        }
+        for _ in 0..3 {
+            socket.send(&frame(u32::MAX, 60)); // the end, should one be lost
         }
         let outcome = guest.wait();
         assert_eq!(outcome.status, 0, "{outcome}");
@@ -186,6 +209,10 @@ fn jumbo_frames_are_echoed_in_order() {
 #[test]
 fn what_is_queued_when_the_guest_ends_is_sent() {
     for target in TARGETS {
+        // An emulated network loses some of so many at once, whoever sent them.
+        if target == Target::Hvt && !kvm_runs_general_code() {
+            continue;
+        }
         Network::with(|network| {
             let Started {
                 socket,
@@ -193,7 +220,7 @@ fn what_is_queued_when_the_guest_ends_is_sent() {
                 _folder,
             } = start(network, target, 1500, "flood");
             for number in 0..400_u64 {
-                let frame = socket.receive();
+                let frame = socket.receive().expect("a frame in time");
                 assert_eq!(frame.len() as u64, 60 + number % 1000);
                 assert_eq!(frame[14..22], number.to_le_bytes());
             }
