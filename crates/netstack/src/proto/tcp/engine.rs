@@ -256,6 +256,19 @@ impl Tcp {
         }
     }
 
+    /// Gives a connection a turn in the next transmission: all that sending or reading changes for the
+    /// engine.
+    #[inline]
+    pub(super) fn wants_turn(&mut self, id: ConnectionId) {
+        if let Some(tcb) = self.connections.at(id.index) {
+            tcb.transmit = true;
+            if !tcb.in_transmit {
+                tcb.in_transmit = true;
+                self.transmit.push_back(id);
+            }
+        }
+    }
+
     /// A half-open connection is established, or has failed.
     fn promote(&mut self, index: u32, id: ListenerId) {
         let Some(tcb) = self.connections.at(index) else {

@@ -216,10 +216,12 @@ impl Header {
         bytes[13] = self.flags.0;
         bytes[14..16].copy_from_slice(&self.wnd.to_be_bytes());
         let (local, remote) = (*self.tuple.local.ip(), *self.tuple.remote.ip());
-        self.options.write(options);
-        let sum = Sum::pseudo_header(local, remote, IpNumber::TCP.0, total as u16)
-            .add_slice(&bytes)
-            .add_slice(options);
+        let mut sum =
+            Sum::pseudo_header(local, remote, IpNumber::TCP.0, total as u16).add_slice(&bytes);
+        if !options.is_empty() {
+            self.options.write(options);
+            sum = sum.add_slice(options);
+        }
         let sum = payload(sum, body);
         bytes[16..18].copy_from_slice(&sum.finish().to_be_bytes());
         fixed.copy_from_slice(&bytes);

@@ -165,8 +165,7 @@ impl Tcp {
             .queue
             .push_copy(&data[..room], &mut self.shared.pool);
         self.shared.memory.charge(room);
-        tcb.transmit = true;
-        self.settle(id.index);
+        self.wants_turn(id);
         Poll::Ready(Ok(room))
     }
 
@@ -185,8 +184,7 @@ impl Tcp {
         };
         tcb.snd.queue.push_shared(data.split_to(room));
         self.shared.memory.charge(room);
-        tcb.transmit = true;
-        self.settle(id.index);
+        self.wants_turn(id);
         Poll::Ready(Ok(room))
     }
 
@@ -206,8 +204,9 @@ impl Tcp {
             return ended.map_ok(|()| 0);
         }
         let octets = tcb.rcv.queue.read(buffer);
-        tcb.after_read(now, octets, &mut self.shared);
-        self.settle(id.index);
+        if tcb.after_read(now, octets, &mut self.shared) {
+            self.wants_turn(id);
+        }
         Poll::Ready(Ok(octets))
     }
 
@@ -223,8 +222,9 @@ impl Tcp {
             return ended.map_ok(|()| Bytes::new());
         }
         let octets = tcb.rcv.queue.read_slice(max.max(1));
-        tcb.after_read(now, octets.len(), &mut self.shared);
-        self.settle(id.index);
+        if tcb.after_read(now, octets.len(), &mut self.shared) {
+            self.wants_turn(id);
+        }
         Poll::Ready(Ok(octets))
     }
 

@@ -91,12 +91,13 @@ impl Tcb {
         scaled as u16
     }
 
-    /// The user has read: grows the buffer, and tells the peer when its window has at least doubled.
+    /// The user has read: grows the buffer. Returns whether the peer is to be told, as its window has
+    /// at least doubled.
     #[inline]
-    pub(super) fn after_read(&mut self, now: Instant, octets: usize, shared: &mut Shared) {
+    pub(super) fn after_read(&mut self, now: Instant, octets: usize, shared: &mut Shared) -> bool {
         shared.memory.release(octets);
         if !self.may_receive() {
-            return;
+            return false;
         }
         if !shared.memory.pressure()
             && let Some(buffer) = self
@@ -111,9 +112,9 @@ impl Tcb {
             self.possible_edge(shared).since(self.rcv.nxt),
         );
         let step = (self.rcv.buffer / 2).min(self.snd.mss.into());
-        if new >= old.saturating_mul(2) && new - old >= step {
-            self.ack_now();
-        }
+        let tell = new >= old.saturating_mul(2) && new - old >= step;
+        self.ack.now |= tell;
+        tell
     }
 
     /// RFC 5681 §4.2: in-order data of `octets` has arrived: now or later?
