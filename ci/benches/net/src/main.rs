@@ -2,7 +2,6 @@
 //! `solo5-spt`, over smoltcp on a TAP interface, and over Linux with tokio
 //! behind a veth pair, asked by the same client in interleaved rounds.
 
-mod cores;
 mod report;
 mod subjects;
 mod virtual_time;
@@ -64,7 +63,6 @@ fn main() -> Result<()> {
     if is_wanted("idle-connection") {
         idle_connections(&mut report)?;
     }
-    cores::run(&mut report, is_wanted)?;
     println!(
         "client on CPU {CLIENT_CPU}, server on the other one (cases `-same`: on the same one); \
          {ROUNDS} interleaved rounds of {SECONDS} s; medians"
