@@ -29,7 +29,7 @@ pub struct Tcp {
     pub(super) time_waits: TimeWaits,
     timers: Timers,
     /// Connections that may have something to send, each once.
-    transmit: VecDeque<ConnectionId>,
+    pub(super) transmit: VecDeque<ConnectionId>,
     /// Connections and listeners with events, each once.
     events: VecDeque<Source>,
     pub(super) port_counter: u32,

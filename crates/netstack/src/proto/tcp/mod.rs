@@ -13,6 +13,7 @@ pub mod congestion;
 
 mod acknowledgment;
 mod black_hole;
+mod bulk;
 mod config;
 mod counters;
 mod demux;

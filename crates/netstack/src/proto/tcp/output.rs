@@ -47,7 +47,13 @@ impl Tcb {
         share: usize,
         sent: &mut usize,
     ) -> Turn {
-        for _ in 0..share {
+        let end = *sent + share;
+        while *sent < end {
+            match self.transmit_run(now, shared, sink, end - *sent, sent) {
+                Some(Turn::Blocked) => return Turn::Blocked,
+                Some(_) => continue,
+                None => {}
+            }
             let sack = self.sack_blocks();
             let Some(plan) = self.plan(now, &sack) else {
                 return Turn::Done;
@@ -301,7 +307,13 @@ impl Tcb {
 
     /// The header of any segment but SYNs.
     #[inline]
-    fn header(&mut self, now: Instant, seq: Seq, sack: SackBlocks, shared: &Shared) -> Header {
+    pub(super) fn header(
+        &mut self,
+        now: Instant,
+        seq: Seq,
+        sack: SackBlocks,
+        shared: &Shared,
+    ) -> Header {
         let timestamps = self.timestamps.map(|ours| Timestamps {
             val: Self::timestamp(ours.offset, now),
             ecr: ours.recent,
@@ -381,12 +393,18 @@ impl Tcb {
         if self.state == State::SynSent {
             return;
         }
-        // Every segment acknowledges.
+        self.has_acknowledged(matches!(plan, Plan::New(..)), matches!(plan, Plan::Ack));
+    }
+
+    /// Every segment acknowledges: nothing is due any more. New data may be the answer to what was
+    /// received.
+    #[inline]
+    pub(super) fn has_acknowledged(&mut self, new_data: bool, alone: bool) {
         if self.ack.quick > 0 {
-            if matches!(plan, Plan::New(..)) && self.ack.octets > 0 {
+            if new_data && self.ack.octets > 0 {
                 // The user answers what it receives: its answers carry the acknowledgements.
                 self.ack.quick = 0;
-            } else if matches!(plan, Plan::Ack) {
+            } else if alone {
                 self.ack.quick -= 1;
             }
         }
@@ -443,7 +461,7 @@ impl Tcb {
 
     /// Starts the timer for what was just sent (RFC 6298 §5.1, RFC 8985 §7.2).
     #[inline]
-    fn after_sending(&mut self, now: Instant) {
+    pub(super) fn after_sending(&mut self, now: Instant) {
         let running = self.deadlines.retransmit != Instant::FAR_FUTURE;
         if self.snd.wnd == 0 && self.deadlines.retransmit_kind == RetransmitTimer::Persist {
             if !running || self.deadlines.retransmit <= now {

@@ -111,7 +111,23 @@ impl SendQueue {
     }
 
     /// Appends a copy of `data`.
-    pub(super) fn push_copy(&mut self, mut data: &[u8], pool: &mut ChunkPool) {
+    #[inline]
+    pub(super) fn push_copy(&mut self, data: &[u8], pool: &mut ChunkPool) {
+        // Nearly always the last chunk has room for all.
+        if let Some(Chunk {
+            octets: Octets::Copied(octets),
+            ..
+        }) = self.chunks.back_mut()
+            && octets.capacity() - octets.len() >= data.len()
+        {
+            octets.extend_from_slice(data);
+            self.end += data.len() as u32;
+            return;
+        }
+        self.push_pieces(data, pool);
+    }
+
+    fn push_pieces(&mut self, mut data: &[u8], pool: &mut ChunkPool) {
         while !data.is_empty() {
             let room = match self.chunks.back() {
                 Some(Chunk {

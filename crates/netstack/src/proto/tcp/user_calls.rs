@@ -165,7 +165,10 @@ impl Tcp {
             .queue
             .push_copy(&data[..room], &mut self.shared.pool);
         self.shared.memory.charge(room);
-        self.wants_turn(id);
+        tcb.transmit = true;
+        if !core::mem::replace(&mut tcb.in_transmit, true) {
+            self.transmit.push_back(id);
+        }
         Poll::Ready(Ok(room))
     }
 
@@ -184,7 +187,10 @@ impl Tcp {
         };
         tcb.snd.queue.push_shared(data.split_to(room));
         self.shared.memory.charge(room);
-        self.wants_turn(id);
+        tcb.transmit = true;
+        if !core::mem::replace(&mut tcb.in_transmit, true) {
+            self.transmit.push_back(id);
+        }
         Poll::Ready(Ok(room))
     }
 
