@@ -71,3 +71,15 @@ unsafe extern "C" fn sigprocmask(how: c_int, new: *const sigset_t, old: *mut sig
     // SAFETY: the caller's promises are the same.
     unsafe { pthread_sigmask(how, new, old) }
 }
+
+/// `SIGRTMIN`.
+#[unsafe(no_mangle)]
+extern "C" fn __libc_current_sigrtmin() -> c_int {
+    34
+}
+
+/// `SIGRTMAX`.
+#[unsafe(no_mangle)]
+extern "C" fn __libc_current_sigrtmax() -> c_int {
+    64
+}

@@ -53,6 +53,9 @@ minus_one! {
     copy_file_range sendfile64 splice dup dup2 dup3 pipe2 closedir dirfd
     chdir chmod chown lchown chroot link linkat symlink readlink rename mkdir mkfifo rmdir unlink
     unlinkat access
+    lseek pread pwrite ftruncate truncate truncate64 stat lstat fstat fstatat statfs fstatfs
+    statfs64 fstatfs64 faccessat fchmodat mkdirat renameat renameat2 readlinkat symlinkat fallocate
+    sendfile memfd_create
 }
 null! { opendir fdopendir getcwd realpath }
 
@@ -61,7 +64,7 @@ null! { readdir64 }
 
 // Sockets.
 minus_one! {
-    socket socketpair accept4 bind listen connect shutdown getpeername getsockname getsockopt
+    socket socketpair accept accept4 bind listen connect shutdown getpeername getsockname getsockopt
     setsockopt send sendto sendmsg recv recvfrom recvmsg gethostname __res_init
 }
 
@@ -77,7 +80,10 @@ extern "C" fn getaddrinfo() -> c_int {
 extern "C" fn freeaddrinfo() {}
 
 // Waiting for file descriptors.
-minus_one! { epoll_create1 epoll_ctl epoll_wait eventfd }
+minus_one! {
+    epoll_create1 epoll_ctl epoll_wait epoll_pwait eventfd timerfd_create timerfd_settime
+    inotify_init1 inotify_add_watch inotify_rm_watch
+}
 
 // Processes and signals.
 minus_one! {
