@@ -12,7 +12,9 @@ use crate::shared::Shared;
 ///
 /// In each turn it first sends what the tasks have queued since the last one, then reads a batch of
 /// frames, wakes the tasks concerned, and has itself run again after them: so what a task answers
-/// leaves together with the acknowledgement, and one batch costs one acknowledgement.
+/// leaves together with the acknowledgement, and one batch costs one acknowledgement. After a batch
+/// that brought connections to accept it lets the tasks run twice, so that those started for them
+/// can answer too.
 ///
 /// It ends only with the error of a broken device.
 #[must_use = "a stack does nothing unless its runner is polled"]

@@ -37,6 +37,10 @@ pub(crate) struct Inner {
     /// Frames to read in the next turn: doubles while the device has more, so that a lone frame is
     /// answered without first asking for another.
     batch: usize,
+    /// Whether a connection was there to be accepted in the last turn. Then one turn is left out,
+    /// so that not only the listener's task but also the one that it starts can say something
+    /// before the acknowledgement of what came with the connection is sent.
+    accepting: bool,
     /// When the timer will ring, if it is set.
     alarm: Option<Instant>,
     runner: Option<Waker>,
@@ -89,6 +93,7 @@ impl Shared {
             now,
             batch: 1,
             alarm: None,
+            accepting: false,
             runner: None,
             runner_awake: false,
             connections: Vec::new(),
@@ -234,6 +239,9 @@ impl Inner {
             self.alarm = None;
         }
         self.runner_awake = true;
+        if std::mem::take(&mut self.accepting) {
+            return Ok(true);
+        }
         self.now = self.timer.now();
         let more = self.proto.poll(self.now, SEND_BUDGET, &mut self.device);
         let read = self.receive(context)?;
@@ -327,6 +335,7 @@ impl Inner {
                 Event::Tcp(tcp::Event::Connection(id, ready)) => self.wake_connection(id, ready),
                 Event::Tcp(tcp::Event::Acceptable(id)) => {
                     let waiting = slot(&mut self.listeners, id.index());
+                    self.accepting |= !waiting.is_empty();
                     self.woken.extend(waiting.drain(..));
                 }
                 Event::Udp(id) => {
