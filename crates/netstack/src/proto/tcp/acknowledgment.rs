@@ -1,8 +1,6 @@
 //! What an acknowledgement does to the sender: RFC 9293 §3.10.7.4 fifth step, RFC 5681, RFC 6582,
 //! RFC 6675 and RFC 8985.
 
-use core::time::Duration;
-
 use super::congestion::Ack;
 use super::interface::Readiness;
 use super::loss::{DUP_THRESH, Delivered, Recovery};
@@ -354,8 +352,8 @@ impl Tcb {
             acked: progress.delivered,
             flight: progress.pipe,
             cwnd_limited: ack.le(self.snd.cwnd_limited_until),
-            srtt: Duration::from_nanos(self.srtt()),
-            min_rtt: Duration::from_nanos(self.min_rtt()),
+            srtt: self.srtt(),
+            min_rtt: self.min_rtt(),
         }
     }
 

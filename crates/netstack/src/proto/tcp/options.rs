@@ -87,6 +87,9 @@ impl TcpOptions {
                 ..Self::default()
             };
         }
+        if options.is_empty() {
+            return Self::default();
+        }
         Self::parse_any(options)
     }
 

@@ -40,11 +40,17 @@ impl Reply {
 pub(super) struct Memory {
     used: usize,
     limit: usize,
+    /// Three quarters of the limit.
+    threshold: usize,
 }
 
 impl Memory {
     pub(super) fn new(limit: usize) -> Self {
-        Self { used: 0, limit }
+        Self {
+            used: 0,
+            limit,
+            threshold: limit - limit / 4,
+        }
     }
 
     #[inline]
@@ -60,7 +66,7 @@ impl Memory {
     /// Three quarters are spent: no new connections, no larger windows, nothing out of order.
     #[inline]
     pub(super) fn pressure(&self) -> bool {
-        self.used >= self.limit - self.limit / 4
+        self.used >= self.threshold
     }
 
     /// Octets left.

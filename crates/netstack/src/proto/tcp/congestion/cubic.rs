@@ -101,7 +101,7 @@ impl Cubic {
             return;
         }
         // §4.4 and §4.5: the window one round trip ahead, at most half as large again.
-        let target = self.cubic(elapsed + ack.srtt).clamp(cwnd, 1.5 * cwnd);
+        let target = self.cubic(elapsed + ack.srtt()).clamp(cwnd, 1.5 * cwnd);
         self.increase += (target - cwnd) / cwnd * acked * f64::from(self.smss);
         if self.increase >= 1.0 {
             self.cwnd = self

@@ -34,10 +34,23 @@ pub struct Ack {
     /// Whether the congestion window, and not the application or the peer's window, limited what
     /// was in flight (RFC 9438 §5.8, RFC 5681 §4.1).
     pub cwnd_limited: bool,
+    /// In nanoseconds: on the path of each acknowledgement, which most controllers do not ask for it.
+    pub(crate) srtt: u64,
+    pub(crate) min_rtt: u64,
+}
+
+impl Ack {
     /// Smoothed round-trip time.
-    pub srtt: Duration,
+    #[must_use]
+    pub fn srtt(&self) -> Duration {
+        Duration::from_nanos(self.srtt)
+    }
+
     /// Least round-trip time seen.
-    pub min_rtt: Duration,
+    #[must_use]
+    pub fn min_rtt(&self) -> Duration {
+        Duration::from_nanos(self.min_rtt)
+    }
 }
 
 /// A congestion control algorithm for one connection.

@@ -15,8 +15,8 @@ fn ack(now: Instant, acked: u32, cwnd: u32) -> Ack {
         acked,
         flight: cwnd,
         cwnd_limited: true,
-        srtt: RTT,
-        min_rtt: RTT,
+        srtt: RTT.as_nanos() as u64,
+        min_rtt: RTT.as_nanos() as u64,
     }
 }
 

@@ -48,11 +48,11 @@ impl Westwood {
 
     /// Measures the rate once a round trip and filters it (a weight of 1/8 for the newest).
     fn measure(&mut self, ack: &Ack) {
-        self.min_rtt = self.min_rtt.min(ack.min_rtt);
+        self.min_rtt = self.min_rtt.min(ack.min_rtt());
         self.delivered += u64::from(ack.acked);
         let since = *self.since.get_or_insert(ack.now);
         let interval = ack.now - since;
-        if interval < ack.srtt.max(LEAST_INTERVAL) {
+        if interval < ack.srtt().max(LEAST_INTERVAL) {
             return;
         }
         let sample = self.delivered as f64 / interval.as_secs_f64();
