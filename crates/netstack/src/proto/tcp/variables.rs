@@ -4,6 +4,7 @@ use super::reassembly::Reassembly;
 use super::receive_queue::ReceiveQueue;
 use super::send_queue::SendQueue;
 use super::seq::Seq;
+use super::tcb::DEFAULT_MSS;
 use super::window::Autotune;
 use crate::proto::Instant;
 
@@ -41,6 +42,30 @@ pub(super) struct Send {
     pub(super) cwnd_limited_until: Seq,
     /// When data was last sent.
     pub(super) last: Instant,
+}
+
+impl Send {
+    /// Before anything was sent.
+    pub(super) fn new(iss: Seq, now: Instant) -> Self {
+        Self {
+            iss,
+            una: iss,
+            nxt: iss,
+            wnd: 0,
+            wl1: Seq(0),
+            wl2: Seq(0),
+            max_wnd: 0,
+            wind_shift: 0,
+            peer_mss: DEFAULT_MSS,
+            mss: DEFAULT_MSS,
+            queue: SendQueue::new(iss + 1),
+            fin: false,
+            small_end: iss,
+            unacked_since: now,
+            cwnd_limited_until: iss,
+            last: now,
+        }
+    }
 }
 
 /// Receive sequence variables.
