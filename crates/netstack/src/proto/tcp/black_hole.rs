@@ -15,6 +15,10 @@ const TIMEOUTS: u8 = 3;
 /// Full segments of the smaller size that are acknowledged before the larger size is tried again.
 const TRIAL: u32 = 16;
 
+/// Octets that options can take of a full segment (RFC 9293 §3.1): one that was built while there
+/// was SACK to tell of is so much shorter, and no less likely to be dropped.
+const OPTIONS: u32 = 40;
+
 /// What is suspected.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct BlackHole {
@@ -30,7 +34,7 @@ impl Tcb {
         let full = self
             .flight
             .first()
-            .is_some_and(|piece| piece.len() >= u32::from(self.snd.mss));
+            .is_some_and(|piece| piece.len() + OPTIONS >= u32::from(self.snd.mss));
         if !full || self.rtt.backoffs() < TIMEOUTS || self.settings.may_fragment {
             return;
         }
