@@ -66,7 +66,9 @@ fn ping_pong(stream: &mut std::net::TcpStream) -> io::Result<()> {
 }
 
 fn syn_flood() -> String {
-    const SYNS: u32 = 20_000;
+    const SYNS: u32 = 100_000;
+    /// State for each SYN would take more.
+    const MEMORY: u64 = 16 << 20;
     let host = Host::start(
         Conditions {
             capture: Some("syn-flood"),
@@ -77,6 +79,7 @@ fn syn_flood() -> String {
     let attacker = Attacker::new();
     let mut before = connect(7);
     ping_pong(&mut before).expect("an echo before the flood");
+    let memory_before = resident();
     let mut longest = Duration::ZERO;
     for n in 0..SYNS {
         // From a network behind the kernel, where nobody answers.
@@ -91,7 +94,7 @@ fn syn_flood() -> String {
             },
             &[],
         );
-        if n % 1000 == 999 {
+        if n % 5000 == 4999 {
             let start = Instant::now();
             let mut stream = connect(7);
             ping_pong(&mut stream).expect("an echo amid the flood");
@@ -99,9 +102,24 @@ fn syn_flood() -> String {
         }
     }
     ping_pong(&mut before).expect("an echo after the flood");
+    let grown = resident().saturating_sub(memory_before);
+    let cookies = host.counters().tcp.syn_cookies_sent;
     drop(host);
     assert!(longest < PATIENCE / 2);
-    format!("{SYNS} SYNs; 20 connections amid them, the slowest took {longest:.1?}")
+    assert!(cookies > 0, "the backlog never overflowed");
+    assert!(grown < MEMORY, "memory grew by {grown} octets");
+    format!(
+        "{SYNS} SYNs, {cookies} cookies; 20 connections amid them, the slowest took {longest:.1?}; \
+         memory grew by {} kB",
+        grown >> 10
+    )
+}
+
+/// Octets of memory that this process has.
+fn resident() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/statm").expect("the kernel tells");
+    let pages = text.split(' ').nth(1).expect("a second number");
+    4096 * pages.parse::<u64>().expect("a number")
 }
 
 /// A connection, and what its last segment from the stack looked like.

@@ -39,6 +39,9 @@ const PROBES: &[&str] = &[
 ];
 /// Of so many frames one may be a probe.
 const PROBE_RATE: usize = 50;
+/// Frames by which the shortest capture counts as longer: the kernel may still ask for the end of a
+/// connection to the stack of the scenario before.
+const LEFT_OVER: usize = 4 * PROBE_RATE;
 
 /// What may be said when frames were lost, doubled or reordered on purpose, or forged.
 const ROUGH: &[&str] = &[
@@ -57,6 +60,7 @@ fn is_fair(name: &str) -> bool {
         "loss",
         "reordered",
         "duplicated",
+        "path",
         "thousand",
         "flood",
         "blind",
@@ -138,7 +142,7 @@ fn check(file: &Path) -> usize {
         .iter()
         .filter_map(|probe| unexpected.get(*probe))
         .sum();
-    if probes * PROBE_RATE <= frames {
+    if probes * PROBE_RATE <= frames + LEFT_OVER {
         unexpected.retain(|message, _| !PROBES.contains(&message.as_str()));
     }
     assert!(unexpected.is_empty(), "{name}: {unexpected:#?}");

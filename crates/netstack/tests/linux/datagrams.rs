@@ -1,6 +1,8 @@
 //! UDP, ICMP, fragments, and connections that the stack opens.
 
+use etherparse::{IcmpEchoHeader, Icmpv4Header, Icmpv4Type};
 use netstack::{Stack, TcpStream, UdpSocket};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::mpsc;
@@ -18,6 +20,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     }),
     ("udp-port-unreachable", port_unreachable),
     ("ping", ping),
+    ("ping-from-the-kernel", ping_from_the_kernel),
     ("connect-to-the-kernel", connect_to_the_kernel),
 ];
 
@@ -107,6 +110,39 @@ fn ping() -> String {
     let time = there.expect("the kernel answers");
     assert_eq!(nobody.expect_err("nobody").kind(), io::ErrorKind::TimedOut);
     format!("an echo after {time:.1?}; TimedOut from nobody")
+}
+
+/// Echo requests of the kernel's, whole and in fragments.
+fn ping_from_the_kernel() -> String {
+    let conditions = Conditions {
+        capture: Some("ping-from-the-kernel"),
+        ..Conditions::default()
+    };
+    let _host = Host::start(conditions, echo);
+    let lengths = [0, 56, 1472, 1473, 4000, 30_000, 65_507];
+    let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4));
+    let mut socket = socket.expect("a raw socket");
+    socket.set_read_timeout(Some(PATIENCE)).expect("set");
+    let to = SockAddr::from(SocketAddr::from((ADDRESS, 0)));
+    let mut answer = vec![0; 65_536];
+    for (sequence, len) in (0..).zip(lengths) {
+        let mut payload = vec![0; len];
+        Octets::new(len as u64).fill(&mut payload);
+        let echo = IcmpEchoHeader {
+            id: 77,
+            seq: sequence,
+        };
+        let request = Icmpv4Type::EchoRequest(echo);
+        let header = Icmpv4Header::with_checksum(request, &payload).to_bytes();
+        let request = [&header[..], &payload].concat();
+        socket.send_to(&request, &to).expect("sent");
+        let received = socket.read(&mut answer).expect("an echo");
+        // Behind an IPv4 header of 20 octets: type 0, code 0, a checksum, then what was sent.
+        let reply = &answer[20..received];
+        assert_eq!(reply[..2], [0, 0], "an echo reply");
+        assert!(reply[4..] == request[4..], "{len} octets came back changed");
+    }
+    format!("echoes of {lengths:?} octets came back")
 }
 
 fn connect_to_the_kernel() -> String {

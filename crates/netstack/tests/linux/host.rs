@@ -2,6 +2,7 @@
 
 use async_executor::LocalExecutor;
 use netstack::proto::ethernet::MacAddr;
+use netstack::proto::stack::Counters;
 use netstack::{Config, Stack};
 use std::future::Future;
 use std::io;
@@ -25,7 +26,7 @@ pub(crate) type Spawner = Rc<LocalExecutor<'static>>;
 
 /// A running stack; dropping it ends it.
 pub(crate) struct Host {
-    stop: Option<async_channel::Sender<()>>,
+    questions: Option<async_channel::Sender<mpsc::Sender<Counters>>>,
     thread: Option<JoinHandle<()>>,
     pub(crate) control: Control,
     _interface: Interface,
@@ -42,7 +43,7 @@ impl Host {
         F: Future<Output = io::Result<()>> + 'static,
     {
         let interface = Interface::new(conditions.mtu);
-        let (stop, stopped) = async_channel::bounded(1);
+        let (questions, asked) = async_channel::bounded::<mpsc::Sender<Counters>>(1);
         let (ready, is_ready) = mpsc::channel();
         let control = Control::default();
         let for_link = control.clone();
@@ -54,14 +55,16 @@ impl Host {
             config.gateway = Some([10, 0, 0, 1].into());
             let (stack, runner) = Stack::new(link, HostTimer::new(), config).expect("a stack");
             let executor = Rc::new(LocalExecutor::new());
-            let server = server(stack, executor.clone());
+            let server = server(stack.clone(), executor.clone());
             let task = executor.spawn(async move {
                 ready.send(()).expect("the scenario waits");
                 server.await.expect("the server runs");
             });
             let until = async {
                 // The channel is closed when the host is dropped.
-                let _ = stopped.recv().await;
+                while let Ok(answer) = asked.recv().await {
+                    answer.send(stack.counters()).expect("the scenario waits");
+                }
                 Ok(())
             };
             let run = async { Err(runner.await) };
@@ -71,7 +74,7 @@ impl Host {
         });
         is_ready.recv_timeout(PATIENCE).expect("the stack starts");
         Self {
-            stop: Some(stop),
+            questions: Some(questions),
             thread: Some(thread),
             control,
             _interface: interface,
@@ -79,9 +82,19 @@ impl Host {
     }
 }
 
+impl Host {
+    /// The stack's counters.
+    pub(crate) fn counters(&self) -> Counters {
+        let (answer, answered) = mpsc::channel();
+        let questions = self.questions.as_ref().expect("not yet dropped");
+        questions.send_blocking(answer).expect("the stack runs");
+        answered.recv_timeout(PATIENCE).expect("the stack runs")
+    }
+}
+
 impl Drop for Host {
     fn drop(&mut self) {
-        self.stop.take();
+        self.questions.take();
         let ended = self.thread.take().expect("not yet joined").join();
         if !std::thread::panicking() {
             ended.expect("the stack's thread does not panic");

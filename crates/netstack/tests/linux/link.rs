@@ -11,6 +11,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::tap::TapDevice;
 
+/// Octets of an Ethernet header.
+const ETHERNET: usize = 14;
+
+/// Whose frame it is.
+#[derive(Clone, Copy, Debug)]
+enum Sender {
+    Kernel = 0,
+    Stack = 1,
+}
+
 /// What happens to frames, in each direction alike.
 #[derive(Clone, Debug)]
 pub(crate) struct Conditions {
@@ -21,6 +31,8 @@ pub(crate) struct Conditions {
     pub(crate) duplication: u32,
     /// Per mille of frames that come after the next few.
     pub(crate) reordering: u32,
+    /// Per mille of IPv4 packets in which one bit changes.
+    pub(crate) corruption: u32,
     pub(crate) seed: u64,
     /// The name of the capture, if there is to be one.
     pub(crate) capture: Option<&'static str>,
@@ -33,6 +45,7 @@ impl Default for Conditions {
             loss: 0,
             duplication: 0,
             reordering: 0,
+            corruption: 0,
             seed: 1,
             capture: None,
         }
@@ -46,8 +59,21 @@ pub(crate) struct Control(Arc<Mutex<Shared>>);
 #[derive(Default)]
 struct Shared {
     cut: bool,
+    crossing: bool,
+    path: Option<Path>,
+    waiting: usize,
     last: Option<Passed>,
+    longest: [u32; 2],
     lost: u64,
+}
+
+/// A hop on the path that takes less than the link.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Path {
+    /// Octets of the longest IPv4 packet that passes.
+    pub(crate) mtu: usize,
+    /// Whether the router tells the sender (RFC 1191), or drops silently.
+    pub(crate) tells: bool,
 }
 
 /// The last TCP segment that passed from the stack to the kernel.
@@ -64,6 +90,29 @@ impl Control {
     /// Cuts the link, or joins it again.
     pub(crate) fn cut(&self, cut: bool) {
         self.0.lock().expect("no panic").cut = cut;
+    }
+
+    /// From now on the stack's frames wait, until the kernel's next SYN or FIN has reached the
+    /// stack: so it crosses the stack's own.
+    pub(crate) fn cross(&self) {
+        self.0.lock().expect("no panic").crossing = true;
+    }
+
+    /// The stack's frames that wait for a crossing.
+    pub(crate) fn waiting(&self) -> usize {
+        self.0.lock().expect("no panic").waiting
+    }
+
+    /// Narrows the path from now on, and measures anew what passes.
+    pub(crate) fn narrow(&self, path: Path) {
+        let mut shared = self.0.lock().expect("no panic");
+        shared.path = Some(path);
+        shared.longest = [0; 2];
+    }
+
+    /// The longest IPv4 packets that passed, from the kernel and from the stack.
+    pub(crate) fn longest(&self) -> [u32; 2] {
+        self.0.lock().expect("no panic").longest
     }
 
     pub(crate) fn last(&self) -> Option<Passed> {
@@ -90,6 +139,8 @@ pub(crate) struct Link {
     conditions: Conditions,
     random: u64,
     inward: Lane,
+    /// The stack's frames that wait for a crossing.
+    waiting: Vec<Vec<u8>>,
     control: Control,
     capture: Option<Capture>,
 }
@@ -102,6 +153,7 @@ impl Link {
             random: conditions.seed,
             conditions,
             inward: Lane::default(),
+            waiting: Vec::new(),
             control,
             capture,
         }
@@ -125,7 +177,12 @@ impl Link {
             lane.held = Some((frame.to_vec(), 3));
             return lane;
         }
-        lane.ready.push_back(frame.to_vec());
+        let mut changed = frame.to_vec();
+        if frame[12..14] == [8, 0] && self.chance(self.conditions.corruption) {
+            let bit = (self.random >> 33) as usize % (8 * (frame.len() - ETHERNET));
+            changed[ETHERNET + bit / 8] ^= 1 << (bit % 8);
+        }
+        lane.ready.push_back(changed);
         if self.chance(self.conditions.duplication) {
             lane.ready.push_back(frame.to_vec());
         }
@@ -143,9 +200,50 @@ impl Link {
             loss,
             duplication,
             reordering,
+            corruption,
             ..
         } = self.conditions;
-        loss + duplication + reordering == 0
+        loss + duplication + reordering + corruption == 0
+    }
+
+    /// Whether a frame fits the path. One that does not is dropped, and `from`, which sent it, is
+    /// told if the router tells.
+    fn fits(&mut self, frame: &[u8], from: Sender) -> io::Result<bool> {
+        let mut shared = self.control.0.lock().expect("no panic");
+        let Some(ip) = frame.get(ETHERNET..).filter(|_| frame[12..14] == [8, 0]) else {
+            return Ok(true);
+        };
+        let (len, dont_fragment) = (ip.len(), ip[6] & 0x40 != 0);
+        match shared.path {
+            Some(Path { mtu, tells }) if len > mtu && dont_fragment => {
+                drop(shared);
+                if tells {
+                    let told = fragmentation_needed(frame, mtu);
+                    match from {
+                        Sender::Kernel => {
+                            self.record(&told);
+                            self.tap.write(&told)?;
+                        }
+                        Sender::Stack => self.inward.ready.push_back(told),
+                    }
+                }
+                Ok(false)
+            }
+            _ => {
+                let longest = &mut shared.longest[from as usize];
+                *longest = (*longest).max(len as u32);
+                Ok(true)
+            }
+        }
+    }
+
+    /// Ends the wait for a crossing if `frame`, of the kernel, is what was waited for: what waits
+    /// leaves before the stack's next frame.
+    fn meet(&mut self, frame: &[u8]) {
+        let mut shared = self.control.0.lock().expect("no panic");
+        if shared.crossing && starts_or_ends(frame) {
+            shared.crossing = false;
+        }
     }
 
     fn record(&mut self, frame: &[u8]) {
@@ -168,6 +266,7 @@ impl FrameDevice for Link {
         loop {
             if let Some(frame) = self.inward.ready.pop_front() {
                 self.record(&frame);
+                self.meet(&frame);
                 buffer[..frame.len()].copy_from_slice(&frame);
                 return Ok(Some(frame.len()));
             }
@@ -179,6 +278,9 @@ impl FrameDevice for Link {
                 }
                 continue;
             };
+            if !self.fits(&buffer[..len], Sender::Kernel)? {
+                continue;
+            }
             let lane = std::mem::take(&mut self.inward);
             self.inward = self.pass(&buffer[..len], lane);
         }
@@ -189,7 +291,22 @@ impl FrameDevice for Link {
         if let Some(passed) = Passed::parse(frame) {
             self.control.0.lock().expect("no panic").last = Some(passed);
         }
-        if self.is_fair() && !self.control.0.lock().expect("no panic").cut {
+        if !self.fits(frame, Sender::Stack)? {
+            return Ok(());
+        }
+        let (crossing, cut) = {
+            let mut shared = self.control.0.lock().expect("no panic");
+            shared.waiting = self.waiting.len() + usize::from(shared.crossing);
+            (shared.crossing, shared.cut)
+        };
+        if crossing {
+            self.waiting.push(frame.to_vec());
+            return Ok(());
+        }
+        for waiting in std::mem::take(&mut self.waiting) {
+            self.tap.write(&waiting)?;
+        }
+        if self.is_fair() && !cut {
             return self.tap.write(frame);
         }
         // Nothing is held back outwards: the kernel's frames are reordered instead.
@@ -207,6 +324,35 @@ impl FrameDevice for Link {
         }
         Poll::Ready(Ok(()))
     }
+}
+
+/// Whether a frame holds a TCP segment with SYN or FIN.
+fn starts_or_ends(frame: &[u8]) -> bool {
+    etherparse::PacketHeaders::from_ethernet_slice(frame)
+        .ok()
+        .and_then(|headers| headers.transport?.tcp())
+        .is_some_and(|tcp| tcp.syn || tcp.fin)
+}
+
+/// The frame by which a router tells the sender of `frame` that the next hop takes no more than
+/// `mtu` octets (RFC 1191 §4).
+fn fragmentation_needed(frame: &[u8], mtu: usize) -> Vec<u8> {
+    const ROUTER: [u8; 4] = [10, 0, 0, 254];
+    // RFC 792: the header and eight octets more.
+    let original = &frame[ETHERNET..frame.len().min(ETHERNET + 28)];
+    let header = etherparse::icmpv4::DestUnreachableHeader::FragmentationNeeded {
+        next_hop_mtu: mtu as u16,
+    };
+    let sender: [u8; 4] = original[12..16].try_into().expect("four octets");
+    let icmp = etherparse::Icmpv4Type::DestinationUnreachable(header);
+    let icmp = etherparse::Icmpv4Header::with_checksum(icmp, original).to_bytes();
+    let len = (icmp.len() + original.len()) as u16;
+    let protocol = etherparse::IpNumber::ICMP;
+    let ip = etherparse::Ipv4Header::new(len, 64, protocol, ROUTER, sender);
+    let mut ip = ip.expect("a header");
+    ip.header_checksum = ip.calc_header_checksum();
+    let ethernet = [&frame[6..12], &frame[..6], &[8, 0]].concat();
+    [&ethernet, &ip.to_bytes()[..], &icmp, original].concat()
 }
 
 impl Passed {

@@ -12,14 +12,18 @@
 //! - `attack`: floods and forged segments
 //! - `stall`: windows that close, peers that vanish
 //! - `datagrams`: UDP, ICMP, fragments
+//! - `path`: a path that is narrower than the link, whose routers say so, or do not
+//! - `crossing`: simultaneous close and open; many connections from the stack
 //! - `capture`: what tshark says of the captures
 
 mod attack;
 mod capture;
+mod crossing;
 mod datagrams;
 mod host;
 mod link;
 mod namespace;
+mod path;
 mod stall;
 mod stream;
 mod transfer;
@@ -40,6 +44,8 @@ fn scenarios() -> Vec<Scenario> {
         stall::SCENARIOS,
         attack::SCENARIOS,
         datagrams::SCENARIOS,
+        path::SCENARIOS,
+        crossing::SCENARIOS,
         // Last, since it looks at what the others captured.
         capture::SCENARIOS,
     ]

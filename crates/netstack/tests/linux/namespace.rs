@@ -43,6 +43,16 @@ pub(crate) fn ip(arguments: &str) {
     assert!(output.status.success(), "ip {arguments}: {errors}");
 }
 
+/// A counter of the kernel's TCP in this namespace, as `/proc/net/snmp` names it.
+pub(crate) fn kernel_tcp(name: &str) -> u64 {
+    let text = std::fs::read_to_string("/proc/self/net/snmp").expect("the kernel's counters");
+    let mut rows = text.lines().filter(|line| line.starts_with("Tcp:"));
+    let (names, values) = (rows.next().expect("names"), rows.next().expect("values"));
+    let mut pairs = names.split(' ').zip(values.split(' '));
+    let value = pairs.find_map(|(key, value)| (key == name).then_some(value));
+    value.expect("its name").parse().expect("a number")
+}
+
 /// A TAP interface with the address 10.0.0.1/24 on the kernel's side, until it is dropped.
 pub(crate) struct Interface;
 
@@ -51,7 +61,8 @@ impl Interface {
 
     pub(crate) fn new(mtu: usize) -> Self {
         ip("tuntap add dev tap0 mode tap");
-        ip(&format!("link set tap0 mtu {mtu} up"));
+        // The kernel's windows fit its queue: a fair link loses nothing.
+        ip(&format!("link set tap0 mtu {mtu} txqueuelen 10000 up"));
         ip("addr add 10.0.0.1/24 dev tap0");
         Self
     }
