@@ -22,7 +22,9 @@ impl super::Subject for Miou {
         if std::env::var_os("SCHED_BENCH_CALLGRIND").is_some() {
             builder = builder.quantum(Duration::MAX);
         }
-        builder.run(main).expect("the kernel gives poll descriptors");
+        builder
+            .run(main)
+            .expect("the kernel gives poll descriptors");
     }
 
     fn spawn<F: Future<Output = ()> + 'static>(future: F) -> Self::Handle {
