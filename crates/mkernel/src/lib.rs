@@ -38,7 +38,21 @@ pub use miou_rs::{
 pub use netstack::busy_poll::Limits as BusyPoll;
 // The C library of a unikernel: linked even where a program names nothing of it.
 use nolibc as _;
-pub use solo5_ffi::{self, block, net};
+pub use solo5_ffi::{self, block};
+
+/// Declares the network device `"name"`, with the offload that [`net::start`] makes use of, and
+/// acquires it; otherwise as [`solo5_ffi::net!`].
+///
+/// ```no_run
+/// let device = mkernel::net!("service")?;
+/// # Ok::<(), mkernel::solo5_ffi::AcquireError>(())
+/// ```
+#[macro_export]
+macro_rules! net {
+    ($name:literal) => {
+        $crate::solo5_ffi::net!($name, offload)
+    };
+}
 
 /// Runs a future, and the tasks that it spawns, to its end, with the devices of
 /// the unikernel as events.

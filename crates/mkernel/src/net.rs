@@ -24,13 +24,20 @@ use std::{
     task::{Context, Poll},
 };
 
+use bytes::BytesMut;
 use miou_rs::{Promise, Sleep, sleep_until};
-use netstack::proto;
 pub use netstack::{
     self, Config, FrameDevice, ReadHalf, Stack, TcpListener, TcpStream, UdpSocket, WriteHalf,
     proto::ipv4::{Cidr, Route},
 };
-use solo5_ffi::Net;
+use netstack::{
+    Received,
+    proto::{
+        self,
+        stack::{HEADROOM, Run},
+    },
+};
+use solo5_ffi::{Net, NetHeader};
 
 use crate::source::{Port, source};
 
@@ -44,7 +51,7 @@ use crate::source::{Port, source};
 ///
 /// Outside of [`run`](crate::run).
 pub fn start(device: Net, config: Config) -> io::Result<Network> {
-    let device = Device(source().add(device));
+    let device = Device::new(source().add(device));
     let (stack, runner) = Stack::new(device, Alarm::default(), config)?;
     let driver = miou_rs::spawn_driver("network", runner);
     Ok(Network { stack, driver })
@@ -75,31 +82,87 @@ impl Deref for Network {
 }
 
 /// A device of the unikernel, as the stack wants it.
-struct Device(Rc<Port>);
+struct Device {
+    port: Rc<Port>,
+    /// A frame on its way out, behind a header that asks for nothing; empty without offload.
+    outgoing: Vec<u8>,
+}
+
+impl Device {
+    fn new(port: Rc<Port>) -> Self {
+        let outgoing = match port.net().has_offload() {
+            true => vec![0; NetHeader::SIZE + port.net().max_frame()],
+            false => Vec::new(),
+        };
+        Self { port, outgoing }
+    }
+}
 
 impl FrameDevice for Device {
     fn mtu(&self) -> usize {
-        self.0.net().mtu()
+        self.port.net().mtu()
     }
 
     fn mac(&self) -> proto::ethernet::MacAddr {
-        self.0.net().mac_address().into()
+        self.port.net().mac_address().into()
     }
 
-    fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        self.0.read(buffer).map_err(io::Error::other)
+    fn try_read(&mut self, buffer: &mut BytesMut) -> io::Result<Option<Received>> {
+        let Some(length) = self.port.read(buffer).map_err(io::Error::other)? else {
+            return Ok(None);
+        };
+        if !self.offload() {
+            return Ok(Some(length.into()));
+        }
+        let header = buffer.first_chunk().map(NetHeader::from_bytes);
+        let flags = header.map_or(0, |header| header.flags);
+        Ok(Some(Received {
+            frame: NetHeader::SIZE.min(length)..length,
+            checksummed: flags & (NetHeader::NEEDS_CSUM | NetHeader::DATA_VALID) != 0,
+        }))
     }
 
     fn write(&mut self, frame: &[u8]) -> io::Result<()> {
-        self.0.net().write(frame).map_err(io::Error::other)
+        let frame = match self.offload() {
+            true => {
+                let length = NetHeader::SIZE + frame.len();
+                self.outgoing[NetHeader::SIZE..length].copy_from_slice(frame);
+                &self.outgoing[..length]
+            }
+            false => frame,
+        };
+        self.port.net().write(frame).map_err(io::Error::other)
     }
 
     fn poll_readable(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.0.is_readable() {
+        if self.port.is_readable() {
             return Poll::Ready(Ok(()));
         }
-        self.0.wake_when_readable(context.waker());
+        self.port.wake_when_readable(context.waker());
         Poll::Pending
+    }
+
+    fn offload(&self) -> bool {
+        !self.outgoing.is_empty()
+    }
+
+    fn buffer_size(&self) -> usize {
+        self.port.net().read_size()
+    }
+
+    fn write_run(&mut self, buffer: &mut [u8], run: &Run) -> io::Result<()> {
+        let header = NetHeader {
+            flags: NetHeader::NEEDS_CSUM,
+            gso_type: NetHeader::GSO_TCPV4,
+            hdr_len: run.header_len as u16,
+            gso_size: run.segment,
+            csum_start: run.transport as u16,
+            // RFC 9293 §3.1: where the checksum is in a TCP header.
+            csum_offset: 16,
+        };
+        let whole = &mut buffer[HEADROOM - NetHeader::SIZE..];
+        whole[..NetHeader::SIZE].copy_from_slice(&header.to_bytes());
+        self.port.net().write(whole).map_err(io::Error::other)
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::BytesMut;
 use miou_rs::{Deadlock, EventSource, Instant};
 use netstack::{
     busy_poll::{BusyPoll, Limits},
@@ -37,7 +38,7 @@ pub(crate) struct Port {
 }
 
 struct Ahead {
-    buffer: Vec<u8>,
+    buffer: BytesMut,
     result: Result<Option<usize>, NetError>,
 }
 
@@ -46,13 +47,14 @@ impl Port {
         &self.net
     }
 
-    /// Reads the next frame into `buffer`.
-    pub(crate) fn read(&self, buffer: &mut [u8]) -> Result<Option<usize>, NetError> {
+    /// Reads the next frame into `buffer`, of [`Net::read_size`] bytes, or exchanges it for one of
+    /// the same size that holds the frame.
+    pub(crate) fn read(&self, buffer: &mut BytesMut) -> Result<Option<usize>, NetError> {
         let mut ahead = self.ahead.borrow_mut();
         match std::mem::replace(&mut ahead.result, Ok(None)) {
             Ok(None) => self.net.read(buffer),
             Ok(Some(length)) => {
-                buffer[..length].copy_from_slice(&ahead.buffer[..length]);
+                std::mem::swap(buffer, &mut ahead.buffer);
                 Ok(Some(length))
             }
             error => error,
@@ -100,7 +102,7 @@ impl Solo5 {
 
     /// Watches a device from now on.
     pub(crate) fn add(&self, net: Net) -> Rc<Port> {
-        let buffer = vec![0; net.max_frame()];
+        let buffer = BytesMut::zeroed(net.read_size());
         let ahead = RefCell::new(Ahead {
             buffer,
             result: Ok(None),

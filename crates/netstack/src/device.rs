@@ -1,15 +1,22 @@
 //! The two things that a stack needs of the world: a frame device and a timer.
 
 use std::io;
+use std::ops::Range;
 use std::task::{Context, Poll};
 
+use bytes::BytesMut;
+
 use crate::proto::Instant;
-use crate::proto::ethernet::MacAddr;
+use crate::proto::ethernet::{self, MacAddr};
+use crate::proto::stack::Run;
 
 /// A network interface that carries Ethernet II frames, without their frame check sequence.
 ///
 /// All methods return at once. A frame is at most [`FrameDevice::mtu`] octets and 14 of Ethernet
 /// header long.
+///
+/// The methods with a body are for devices that offload work from the stack (TCP segmentation and
+/// checksums, as virtio-net and most network cards do); others leave them alone.
 pub trait FrameDevice {
     /// Octets of the largest packet behind an Ethernet header, which is not counted.
     fn mtu(&self) -> usize;
@@ -17,13 +24,14 @@ pub trait FrameDevice {
     /// The hardware address of the interface.
     fn mac(&self) -> MacAddr;
 
-    /// Reads the next frame into `buffer`, which has room for the longest, and returns its length;
-    /// `None` when no frame waits.
+    /// Reads the next frame into `buffer`, whose length is [`FrameDevice::buffer_size`], or exchanges
+    /// it for a buffer of the same length that holds the frame; `None` when no frame waits. A device
+    /// that has joined segments may give a frame that is longer than the MTU.
     ///
     /// # Errors
     ///
     /// When the device is broken: the stack stops, and its runner returns the error.
-    fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>>;
+    fn try_read(&mut self, buffer: &mut BytesMut) -> io::Result<Option<Received>>;
 
     /// Sends a frame. A device that is busy drops it, as a link may.
     ///
@@ -35,6 +43,48 @@ pub trait FrameDevice {
     /// Ready when a frame may wait. When pending, the context's task is woken once one does; only
     /// the task of the last call is.
     fn poll_readable(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Whether the device cuts runs of TCP segments apart: then they are given to
+    /// [`FrameDevice::write_run`].
+    fn offload(&self) -> bool {
+        false
+    }
+
+    /// Octets of the buffer that [`FrameDevice::try_read`] wants.
+    fn buffer_size(&self) -> usize {
+        ethernet::HEADER_LEN + self.mtu()
+    }
+
+    /// Sends a run of TCP segments that are written as one frame, which begins at
+    /// [`HEADROOM`](crate::proto::stack::HEADROOM); what is before it is the device's to write.
+    ///
+    /// # Errors
+    ///
+    /// As [`FrameDevice::write`].
+    fn write_run(&mut self, buffer: &mut [u8], run: &Run) -> io::Result<()> {
+        let _ = (buffer, run);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// A frame that was received into a buffer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Where in the buffer it lies.
+    pub frame: Range<usize>,
+    /// The checksum of TCP or UDP need not be verified: the device has done so, or the segment comes
+    /// from the same machine and has none yet.
+    pub checksummed: bool,
+}
+
+impl From<usize> for Received {
+    /// A frame of that length at the start of the buffer, of which nothing is known.
+    fn from(length: usize) -> Self {
+        Self {
+            frame: 0..length,
+            checksummed: false,
+        }
+    }
 }
 
 /// A monotonic clock with one alarm.

@@ -38,7 +38,7 @@ mod stack;
 mod stream;
 mod udp_socket;
 
-pub use device::{FrameDevice, Timer};
+pub use device::{FrameDevice, Received, Timer};
 pub use listener::TcpListener;
 pub use pool::FramePool;
 #[cfg(feature = "dns")]

@@ -5,11 +5,16 @@
 
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
+use std::ops::Range;
 
-/// Buffers looked at, and buffers kept for later, at most.
+/// Buffers kept for later, and lent buffers kept in mind, at most.
 const KEPT: usize = 256;
+/// Octets of either, at most.
+const KEPT_OCTETS: usize = 2 << 20;
 /// Lent buffers looked at when a free one is wanted.
 const LOOKS: usize = 4;
+/// Octets of the buffers to which shorter frames are moved.
+const SMALLER: [usize; 3] = [2 << 10, 8 << 10, 32 << 10];
 
 /// A pool of frame buffers of one size.
 ///
@@ -31,6 +36,8 @@ const LOOKS: usize = 4;
 pub struct FramePool {
     /// Octets of a buffer.
     size: usize,
+    /// Buffers that are kept, at most.
+    kept: usize,
     /// Buffers that nobody else holds, with all of their octets initialised.
     free: Vec<BytesMut>,
     /// Whole buffers of which somebody may still hold slices, the longest lent in front.
@@ -43,6 +50,7 @@ impl FramePool {
     pub fn new(size: usize) -> Self {
         Self {
             size,
+            kept: KEPT.min(KEPT_OCTETS / size.max(1)),
             free: Vec::new(),
             lent: VecDeque::new(),
         }
@@ -79,7 +87,7 @@ impl FramePool {
     /// Gives back a buffer that was not used.
     #[inline]
     pub fn give_back(&mut self, buffer: BytesMut) {
-        if self.free.len() < KEPT {
+        if self.free.len() < self.kept {
             self.free.push(buffer);
         }
     }
@@ -96,16 +104,108 @@ impl FramePool {
     pub fn settle(&mut self, whole: Bytes) {
         match whole.try_into_mut() {
             Ok(buffer) => self.give_back(buffer),
-            Err(whole) if self.lent.len() < KEPT => self.lent.push_back(whole),
+            Err(whole) if self.lent.len() < self.kept => self.lent.push_back(whole),
             // Too many are out: this one is freed by its last holder.
             Err(_) => {}
         }
     }
 }
 
+/// The buffers that a device reads into, and smaller ones: a short frame is moved to the smallest
+/// that takes it, lest a few octets that wait to be read hold on to 64 KiB.
+#[derive(Debug)]
+pub(crate) struct ReceiveBuffers {
+    whole: FramePool,
+    /// By ascending size, each at most half of the device's.
+    smaller: Vec<FramePool>,
+}
+
+/// A frame in a buffer that goes back to its pool.
+pub(crate) struct Lent {
+    buffer: Bytes,
+    frame: Range<usize>,
+    /// Which of the smaller pools it belongs to.
+    smaller: Option<usize>,
+}
+
+impl Lent {
+    #[inline]
+    pub(crate) fn frame(&self) -> Bytes {
+        self.buffer.slice(self.frame.clone())
+    }
+}
+
+impl ReceiveBuffers {
+    pub(crate) fn new(size: usize) -> Self {
+        let smaller = SMALLER.into_iter().filter(|smaller| 2 * smaller <= size);
+        Self {
+            whole: FramePool::new(size),
+            smaller: smaller.map(FramePool::new).collect(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn take(&mut self) -> BytesMut {
+        self.whole.take()
+    }
+
+    #[inline]
+    pub(crate) fn give_back(&mut self, buffer: BytesMut) {
+        self.whole.give_back(buffer);
+    }
+
+    /// Lends the frame that was read into `buffer`; [`ReceiveBuffers::settle`] must follow.
+    #[inline]
+    pub(crate) fn lend(&mut self, buffer: BytesMut, frame: Range<usize>) -> Lent {
+        let fits = |pool: &FramePool| frame.len() <= pool.size;
+        let Some(smaller) = self.smaller.iter().position(fits) else {
+            return Lent {
+                buffer: FramePool::lend(buffer),
+                frame,
+                smaller: None,
+            };
+        };
+        let mut copy = self.smaller[smaller].take();
+        let length = frame.len();
+        copy[..length].copy_from_slice(&buffer[frame]);
+        self.whole.give_back(buffer);
+        Lent {
+            buffer: FramePool::lend(copy),
+            frame: 0..length,
+            smaller: Some(smaller),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn settle(&mut self, lent: Lent) {
+        let pool = match lent.smaller {
+            Some(smaller) => &mut self.smaller[smaller],
+            None => &mut self.whole,
+        };
+        pool.settle(lent.buffer);
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::FramePool;
+    use super::{FramePool, ReceiveBuffers};
+
+    #[test]
+    fn a_short_frame_does_not_hold_on_to_a_large_buffer() {
+        let mut buffers = ReceiveBuffers::new(65_559);
+        for (length, held) in [(60, 2 << 10), (5000, 8 << 10), (40_000, 65_559)] {
+            let mut buffer = buffers.take();
+            buffer[10..10 + length].fill(7);
+            let lent = buffers.lend(buffer, 10..10 + length);
+            let frame = lent.frame();
+            assert_eq!(lent.buffer.len(), held);
+            buffers.settle(lent);
+            assert_eq!(frame.len(), length);
+            assert!(frame.iter().all(|octet| *octet == 7));
+        }
+        let plain = ReceiveBuffers::new(1514);
+        assert!(plain.smaller.is_empty(), "Ethernet frames are not moved");
+    }
 
     #[test]
     fn a_buffer_comes_back_when_its_last_slice_is_gone() {

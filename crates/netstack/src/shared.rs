@@ -7,10 +7,10 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use crate::device::{FrameDevice, Timer};
-use crate::pool::FramePool;
-use crate::proto::stack::Event;
+use crate::pool::ReceiveBuffers;
+use crate::proto::stack::{Event, Run};
 use crate::proto::tcp::{self, Readiness, Tcp};
-use crate::proto::{Instant, Stack as Proto, ethernet};
+use crate::proto::{Instant, Stack as Proto};
 
 /// Frames read in one turn, at most; then other tasks have theirs.
 const MAX_BATCH: usize = 64;
@@ -31,7 +31,7 @@ pub(crate) struct Inner {
     pub(crate) proto: Proto,
     device: Device,
     timer: Box<dyn Timer>,
-    pool: FramePool,
+    buffers: ReceiveBuffers,
     /// The time when the runner last looked, or a user called while it slept.
     now: Instant,
     /// Frames to read in the next turn: doubles while the device has more, so that a lone frame is
@@ -75,6 +75,13 @@ impl crate::proto::stack::Transmit for Device {
             self.failed += 1;
         }
     }
+
+    #[inline]
+    fn transmit_run(&mut self, buffer: &mut [u8], run: &Run) {
+        if self.device.write_run(buffer, run).is_err() {
+            self.failed += 1;
+        }
+    }
 }
 
 /// A handle to [`Inner`].
@@ -83,13 +90,13 @@ pub(crate) struct Shared(Rc<RefCell<Inner>>);
 
 impl Shared {
     pub(crate) fn new(proto: Proto, device: Box<dyn FrameDevice>, timer: Box<dyn Timer>) -> Self {
-        let size = ethernet::HEADER_LEN + proto.mtu();
+        let buffers = ReceiveBuffers::new(device.buffer_size());
         let now = timer.now();
         Self(Rc::new(RefCell::new(Inner {
             proto,
             device: Device { device, failed: 0 },
             timer,
-            pool: FramePool::new(size),
+            buffers,
             now,
             batch: 1,
             alarm: None,
@@ -297,19 +304,17 @@ impl Inner {
     fn read_batch(&mut self) -> io::Result<bool> {
         let mut count = 0;
         while count < self.batch {
-            let mut buffer = self.pool.take();
-            let len = match self.device.device.try_read(&mut buffer) {
-                Ok(Some(len)) => len,
-                Ok(None) => {
-                    self.pool.give_back(buffer);
-                    break;
-                }
-                Err(error) => return Err(error),
+            let mut buffer = self.buffers.take();
+            let Some(received) = self.device.device.try_read(&mut buffer)? else {
+                self.buffers.give_back(buffer);
+                break;
             };
-            let whole = FramePool::lend(buffer);
+            let lent = self.buffers.lend(buffer, received.frame);
+            let frame = lent.frame();
+            let checksummed = received.checksummed;
             self.proto
-                .handle_frame(self.now, whole.slice(..len), &mut self.device);
-            self.pool.settle(whole);
+                .handle_received(self.now, frame, checksummed, &mut self.device);
+            self.buffers.settle(lent);
             count += 1;
         }
         self.batch = if count == self.batch {

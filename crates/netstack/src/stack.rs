@@ -73,6 +73,7 @@ impl Stack {
             None => system_seed()?,
         };
         let mut proto = ProtoConfig::new(device.mac(), mtu, seed);
+        proto.offload = device.offload();
         proto.tcp = config.tcp;
         proto.udp = config.udp;
         let proto = proto::Stack::new(proto);

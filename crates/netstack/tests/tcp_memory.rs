@@ -111,6 +111,7 @@ const IP: IpMeta = IpMeta {
     source: PEER,
     destination: OURS,
     ecn: Ecn::NotEct,
+    checksummed: false,
 };
 
 fn established() -> (Conn, ConnectionId, Frame) {

@@ -60,7 +60,7 @@ impl Raw<'_> {
     }
 
     pub fn give(&self, tcp: &mut Tcp, now: Instant, ecn: Ecn) {
-        let ip = IpMeta { source: PEER, destination: OURS, ecn };
+        let ip = IpMeta { source: PEER, destination: OURS, ecn, checksummed: false };
         tcp.handle_segment(now, &ip, Bytes::from(self.octets()));
     }
 }

@@ -1,10 +1,11 @@
 //! A frame device over a TAP interface, and a timer, for an ordinary process on Linux.
 
 use async_io::Async;
+use bytes::BytesMut;
 use hostdev::Tap;
 use netstack::proto::Instant;
 use netstack::proto::ethernet::MacAddr;
-use netstack::{FrameDevice, Timer};
+use netstack::{FrameDevice, Received, Timer};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -38,8 +39,9 @@ impl FrameDevice for TapDevice {
         self.mac
     }
 
-    fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        self.tap.get_ref().read_frame(buffer)
+    fn try_read(&mut self, buffer: &mut BytesMut) -> io::Result<Option<Received>> {
+        let length = self.tap.get_ref().read_frame(buffer)?;
+        Ok(length.map(Received::from))
     }
 
     fn write(&mut self, frame: &[u8]) -> io::Result<()> {

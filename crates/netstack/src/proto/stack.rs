@@ -48,11 +48,32 @@ pub const LOOPBACK_BUDGET: usize = 64;
 /// Echo replies and address events kept for [`Stack::poll_event`]; older ones are dropped.
 const EVENT_QUEUE: usize = 256;
 
+/// Octets before a frame that [`Transmit::transmit_run`] gives.
+pub const HEADROOM: usize = 16;
+
+/// How a device cuts a frame apart into TCP segments, and completes their checksums.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Where the TCP header begins in the frame, in octets.
+    pub transport: usize,
+    /// Octets of all headers, from the start of the frame.
+    pub header_len: usize,
+    /// Octets of payload in each segment.
+    pub segment: u16,
+}
+
 /// Takes frames that are to be sent, at once: the device.
 pub trait Transmit {
     /// Sends a frame: an Ethernet header and at most the link's MTU behind it. A device that cannot
     /// take it drops it.
     fn transmit(&mut self, frame: &[u8]);
+
+    /// Sends a run of TCP segments that are written as one. The frame begins at [`HEADROOM`]; before
+    /// it is room for the device's own header. Called only with [`Config::offload`].
+    fn transmit_run(&mut self, buffer: &mut [u8], run: &Run) {
+        let _ = run;
+        self.transmit(&buffer[HEADROOM..]);
+    }
 }
 
 impl<F: FnMut(&[u8])> Transmit for F {
@@ -69,6 +90,8 @@ pub struct Config {
     pub mac: MacAddr,
     /// Octets of the largest IPv4 packet on the link; the Ethernet header is not counted.
     pub mtu: usize,
+    /// Whether the device takes runs of TCP segments as one ([`Transmit::transmit_run`]).
+    pub offload: bool,
     /// A secret, different at each start: sequence numbers, ports and identifications come from it.
     pub seed: [u8; 32],
     /// Settings of TCP; its `mtu` is set from the one above.
@@ -86,6 +109,7 @@ impl Config {
         Self {
             mac,
             mtu,
+            offload: false,
             seed,
             tcp: tcp::Config::default(),
             udp: udp::QueueLimits::default(),
@@ -185,7 +209,7 @@ impl Stack {
         let mut tcp = config.tcp;
         tcp.mtu = mtu as u16;
         Self {
-            egress: Egress::new(config.mac, mtu, random.next_u32() as u16),
+            egress: Egress::new(config.mac, mtu, config.offload, random.next_u32() as u16),
             accepted: None,
             claims: Vec::new(),
             #[cfg(feature = "dhcp")]
@@ -258,7 +282,7 @@ impl Stack {
             let Some(packet) = self.egress.loopback.pop_front() else {
                 break;
             };
-            self.handle_packet(now, packet, ingress::From::Loopback, out);
+            self.handle_packet(now, packet, ingress::From::Loopback, false, out);
         }
         self.wants_poll()
     }

@@ -221,8 +221,14 @@ impl Udp {
             .is_some_and(|socket| core::mem::take(&mut socket.refused))
     }
 
-    /// Takes the payload of an IPv4 datagram.
-    pub fn handle(&mut self, header: &ipv4::Header, segment: &Bytes) -> Delivery {
+    /// Takes the payload of an IPv4 datagram, whose checksum is not looked at if the device has said
+    /// that it need not be.
+    pub fn handle(
+        &mut self,
+        header: &ipv4::Header,
+        segment: &Bytes,
+        checksummed: bool,
+    ) -> Delivery {
         let Ok(udp) = UdpHeaderSlice::from_slice(segment) else {
             return Delivery::Malformed { checksum: false };
         };
@@ -230,7 +236,7 @@ impl Udp {
         if length < HEADER_LEN || length > segment.len() {
             return Delivery::Malformed { checksum: false };
         }
-        if udp.checksum() != 0 {
+        if udp.checksum() != 0 && !checksummed {
             let sum = Sum::pseudo_header(
                 header.source,
                 header.destination,

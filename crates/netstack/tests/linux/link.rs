@@ -1,7 +1,8 @@
 //! A link between the stack and the TAP interface that treats frames badly, from a seed.
 
-use netstack::FrameDevice;
+use bytes::BytesMut;
 use netstack::proto::ethernet::MacAddr;
+use netstack::{FrameDevice, Received};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Write};
@@ -262,15 +263,15 @@ impl FrameDevice for Link {
         self.tap.mac()
     }
 
-    fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+    fn try_read(&mut self, buffer: &mut BytesMut) -> io::Result<Option<Received>> {
         loop {
             if let Some(frame) = self.inward.ready.pop_front() {
                 self.record(&frame);
                 self.meet(&frame);
                 buffer[..frame.len()].copy_from_slice(&frame);
-                return Ok(Some(frame.len()));
+                return Ok(Some(frame.len().into()));
             }
-            let Some(len) = self.tap.try_read(buffer)? else {
+            let Some(received) = self.tap.try_read(buffer)? else {
                 // Nothing follows: what was held back comes now.
                 match self.inward.held.take() {
                     Some((frame, _)) => self.inward.ready.push_back(frame),
@@ -278,11 +279,12 @@ impl FrameDevice for Link {
                 }
                 continue;
             };
-            if !self.fits(&buffer[..len], Sender::Kernel)? {
+            let frame = &buffer[received.frame];
+            if !self.fits(frame, Sender::Kernel)? {
                 continue;
             }
             let lane = std::mem::take(&mut self.inward);
-            self.inward = self.pass(&buffer[..len], lane);
+            self.inward = self.pass(frame, lane);
         }
     }
 

@@ -319,6 +319,7 @@ fn a_segment_with_a_wrong_checksum_is_counted_and_dropped() {
         source: PEER,
         destination: OURS,
         ecn: Default::default(),
+        checksummed: false,
     };
     e.tcp.handle_segment(e.now, &ip, octets.into());
     e.nothing();

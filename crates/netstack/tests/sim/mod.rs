@@ -141,6 +141,7 @@ impl<A: App> Host for TcpHost<A> {
             source: packet.source,
             destination: packet.destination,
             ecn: packet.ecn,
+            checksummed: false,
         };
         self.tcp.handle_segment(now, &ip, packet.segment);
     }

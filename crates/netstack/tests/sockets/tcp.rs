@@ -284,7 +284,10 @@ fn a_configuration_that_cannot_work_is_refused_with_its_value() {
         fn mac(&self) -> netstack::proto::ethernet::MacAddr {
             Default::default()
         }
-        fn try_read(&mut self, _: &mut [u8]) -> std::io::Result<Option<usize>> {
+        fn try_read(
+            &mut self,
+            _: &mut bytes::BytesMut,
+        ) -> std::io::Result<Option<netstack::Received>> {
             Ok(None)
         }
         fn write(&mut self, _: &[u8]) -> std::io::Result<()> {

@@ -1,9 +1,10 @@
 //! Two stacks on a wire, and the time they live in.
 
 use async_executor::LocalExecutor;
+use bytes::BytesMut;
 use netstack::proto::Instant;
 use netstack::proto::ethernet::MacAddr;
-use netstack::{Config, FrameDevice, Stack, Timer};
+use netstack::{Config, FrameDevice, Received, Stack, Timer};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
@@ -66,10 +67,10 @@ impl FrameDevice for Device {
         self.mac
     }
 
-    fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+    fn try_read(&mut self, buffer: &mut BytesMut) -> io::Result<Option<Received>> {
         Ok(self.here.borrow_mut().frames.pop_front().map(|frame| {
             buffer[..frame.len()].copy_from_slice(&frame);
-            frame.len()
+            frame.len().into()
         }))
     }
 

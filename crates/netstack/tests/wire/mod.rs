@@ -255,6 +255,7 @@ impl Engine {
             source: PEER,
             destination: OURS,
             ecn: segment.ecn,
+            checksummed: false,
         };
         self.tcp
             .handle_segment(self.now, &ip, Bytes::from(segment.octets()));

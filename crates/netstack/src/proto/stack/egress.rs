@@ -4,7 +4,7 @@ use bytes::Bytes;
 use core::net::Ipv4Addr;
 use std::collections::VecDeque;
 
-use super::Transmit;
+use super::{HEADROOM, Run, Transmit};
 use crate::proto::Instant;
 use crate::proto::arp::{self, Cache, CacheLimits, CachePoll};
 use crate::proto::checksum::Sum;
@@ -47,8 +47,10 @@ pub(crate) struct Egress {
     pub(crate) loopback: VecDeque<Bytes>,
     /// Frames to neighbours that did not answer, until their senders have been told.
     pub(crate) undeliverable: Vec<Vec<u8>>,
-    /// The frame under construction.
-    frame: Vec<u8>,
+    /// The frame under construction, behind [`HEADROOM`] octets.
+    buffer: Vec<u8>,
+    /// Whether the device cuts runs of segments apart.
+    offload: bool,
     /// The headers of the last TCP segment, which the next one's nearly always equal.
     flow: Option<Flow>,
     identification: u16,
@@ -81,7 +83,12 @@ enum Link {
 }
 
 impl Egress {
-    pub(crate) fn new(mac: MacAddr, link_mtu: usize, identification: u16) -> Self {
+    pub(crate) fn new(mac: MacAddr, link_mtu: usize, offload: bool, identification: u16) -> Self {
+        let longest = if offload {
+            usize::from(u16::MAX)
+        } else {
+            link_mtu
+        };
         Self {
             mac,
             link_mtu,
@@ -92,7 +99,8 @@ impl Egress {
             arp_counters: Arp::default(),
             loopback: VecDeque::new(),
             undeliverable: Vec::new(),
-            frame: vec![0; ethernet::HEADER_LEN + link_mtu],
+            buffer: vec![0; HEADROOM + IP + longest],
+            offload,
             flow: None,
             identification,
         }
@@ -164,7 +172,7 @@ impl Egress {
             Link::Station(station) => station,
             Link::Unresolved(_) | Link::Loopback | Link::Nowhere => MacAddr::default(),
         };
-        let frame = &mut self.frame[..IP + header.total_len];
+        let frame = &mut self.buffer[HEADROOM..][..IP + header.total_len];
         ethernet::Header {
             destination,
             source: self.mac,
@@ -178,7 +186,7 @@ impl Egress {
     /// Sends the packet of `total_len` octets that was begun last.
     #[inline]
     fn finish(&mut self, now: Instant, link: Link, total_len: usize, out: &mut dyn Transmit) {
-        let frame = &self.frame[..IP + total_len];
+        let frame = &self.buffer[HEADROOM..][..IP + total_len];
         match link {
             Link::Station(_) => out.transmit(frame),
             Link::Nowhere => self.ip.out_no_routes += 1,
@@ -202,7 +210,7 @@ impl Egress {
             return;
         };
         let mut headers = [0; PAYLOAD];
-        headers.copy_from_slice(&self.frame[..PAYLOAD]);
+        headers.copy_from_slice(&self.buffer[HEADROOM..][..PAYLOAD]);
         headers[IP + 2..IP + 4].fill(0);
         headers[IP + 10..IP + 12].fill(0);
         self.flow = Some(Flow {
@@ -374,12 +382,16 @@ impl Segments<'_> {
             .egress
             .link(self.now, destination)
             .unwrap_or(Link::Nowhere);
-        self.pending = Some((link, header.total_len));
+        self.pending = Some(Pending {
+            link,
+            total_len: header.total_len,
+            cut: 0,
+        });
         self.egress.begin(link, &header);
         if let (Link::Station(station), true) = (link, meta.dont_fragment) {
             self.egress.remember(meta, station);
         }
-        &mut self.egress.frame[PAYLOAD..IP + header.total_len]
+        &mut self.egress.buffer[HEADROOM..][PAYLOAD..IP + header.total_len]
     }
 }
 
@@ -388,22 +400,34 @@ pub(crate) struct Segments<'a> {
     egress: &'a mut Egress,
     now: Instant,
     out: &'a mut dyn Transmit,
-    pending: Option<(Link, usize)>,
+    pending: Option<Pending>,
+}
+
+/// The segment under construction.
+struct Pending {
+    link: Link,
+    total_len: usize,
+    /// As [`TxMeta::cut`].
+    cut: u16,
 }
 
 impl TxSink for Segments<'_> {
     #[inline]
     fn reserve(&mut self, meta: &TxMeta) -> Option<&mut [u8]> {
-        if IP + ipv4::HEADER_LEN + meta.len > self.egress.frame.len() {
+        let total_len = ipv4::HEADER_LEN + meta.len;
+        if meta.cut == 0 && total_len > self.egress.link_mtu {
             self.egress.ip.frag_fails += 1;
             return None;
         }
         if let Some(flow) = &self.egress.flow
             && flow.fits(self.now, meta)
         {
-            let total_len = ipv4::HEADER_LEN + meta.len;
-            self.pending = Some((Link::Station(flow.station), total_len));
-            let frame = &mut self.egress.frame[..IP + total_len];
+            self.pending = Some(Pending {
+                link: Link::Station(flow.station),
+                total_len,
+                cut: meta.cut,
+            });
+            let frame = &mut self.egress.buffer[HEADROOM..][..IP + total_len];
             return Some(flow.write(total_len as u16, frame));
         }
         Some(self.reserve_anew(meta))
@@ -411,9 +435,36 @@ impl TxSink for Segments<'_> {
 
     #[inline]
     fn commit(&mut self) {
-        if let Some((link, total_len)) = self.pending.take() {
-            self.egress.ip.out_requests += 1;
+        let Some(pending) = self.pending.take() else {
+            return;
+        };
+        self.egress.ip.out_requests += 1;
+        if pending.cut == 0 {
+            let Pending {
+                link, total_len, ..
+            } = pending;
             self.egress.finish(self.now, link, total_len, self.out);
+        } else {
+            let buffer = &mut self.egress.buffer[..HEADROOM + IP + pending.total_len];
+            // RFC 9293 §3.1: the data offset, in words of four octets.
+            let tcp_header = usize::from(buffer[HEADROOM + PAYLOAD + 12] >> 4) * 4;
+            let run = Run {
+                transport: PAYLOAD,
+                header_len: PAYLOAD + tcp_header,
+                segment: pending.cut,
+            };
+            self.out.transmit_run(buffer, &run);
+        }
+    }
+
+    #[inline]
+    fn longest_run(&self, meta: &TxMeta) -> usize {
+        // Only what goes out at once: a frame that waits for its neighbour waits as segments.
+        let flow = self.egress.flow.as_ref();
+        if self.egress.offload && flow.is_some_and(|flow| flow.fits(self.now, meta)) {
+            usize::from(u16::MAX) - ipv4::HEADER_LEN
+        } else {
+            0
         }
     }
 }

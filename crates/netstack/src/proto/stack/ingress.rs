@@ -27,7 +27,20 @@ impl Stack {
     /// Answers that need no further decision (ARP, echo, ICMP errors) go out at once; what TCP has
     /// to say waits for [`Stack::poll`].
     #[inline]
-    pub fn handle_frame(&mut self, now: Instant, mut frame: Bytes, out: &mut dyn Transmit) {
+    pub fn handle_frame(&mut self, now: Instant, frame: Bytes, out: &mut dyn Transmit) {
+        self.handle_received(now, frame, false, out);
+    }
+
+    /// As [`Stack::handle_frame`], for a device that may have joined segments to one longer than the
+    /// MTU, and that says whether it vouches for the checksum of TCP or UDP.
+    #[inline]
+    pub fn handle_received(
+        &mut self,
+        now: Instant,
+        mut frame: Bytes,
+        checksummed: bool,
+        out: &mut dyn Transmit,
+    ) {
         let Some(header) = ethernet::Header::parse(&frame) else {
             return;
         };
@@ -39,7 +52,7 @@ impl Stack {
         };
         frame.advance(ethernet::HEADER_LEN);
         match header.ether_type {
-            ethernet::IPV4 => self.handle_packet(now, frame, from, out),
+            ethernet::IPV4 => self.handle_packet(now, frame, from, checksummed, out),
             ethernet::ARP => self.handle_arp(now, &frame, out),
             _ => {}
         }
@@ -52,6 +65,7 @@ impl Stack {
         now: Instant,
         mut packet: Bytes,
         from: From,
+        checksummed: bool,
         out: &mut dyn Transmit,
     ) {
         self.egress.ip.in_receives += 1;
@@ -71,7 +85,7 @@ impl Stack {
             self.handle_fragment(now, &header, &packet, to_many, out);
             return;
         }
-        self.deliver(now, &header, packet, to_many, out);
+        self.deliver(now, &header, packet, (to_many, checksummed), out);
     }
 
     /// Decides whether a packet is for us: `None` if not, else whether it was sent to many.
@@ -126,7 +140,7 @@ impl Stack {
                 let mut whole = vec![0; header.total_len];
                 header.write(&mut whole);
                 whole[ipv4::HEADER_LEN..].copy_from_slice(&payload);
-                self.deliver(now, &header, whole.into(), to_many, out);
+                self.deliver(now, &header, whole.into(), (to_many, false), out);
             }
         }
     }
@@ -140,13 +154,15 @@ impl Stack {
         }
     }
 
+    /// Gives a whole packet to its protocol: one that was sent to many or not, and whose transport
+    /// checksum the device vouches for or not.
     #[inline]
     fn deliver(
         &mut self,
         now: Instant,
         header: &Header,
         packet: Bytes,
-        to_many: bool,
+        (to_many, checksummed): (bool, bool),
         out: &mut dyn Transmit,
     ) {
         match header.protocol {
@@ -162,13 +178,14 @@ impl Stack {
                         source,
                         destination,
                         ecn,
+                        checksummed,
                     },
                     segment,
                 );
             }
             // RFC 9293 §3.9.2.3: TCP is never spoken to many.
             protocol::TCP => self.egress.ip.in_discards += 1,
-            protocol::UDP => self.deliver_udp(now, header, &packet, to_many, out),
+            protocol::UDP => self.deliver_udp(now, header, &packet, (to_many, checksummed), out),
             protocol::ICMP => {
                 self.egress.ip.in_delivers += 1;
                 self.handle_icmp(now, header, &packet, to_many, out);
@@ -185,7 +202,7 @@ impl Stack {
         now: Instant,
         header: &Header,
         packet: &Bytes,
-        to_many: bool,
+        (to_many, checksummed): (bool, bool),
         out: &mut dyn Transmit,
     ) {
         self.egress.ip.in_delivers += 1;
@@ -200,7 +217,7 @@ impl Stack {
             self.egress.ip.in_addr_errors += 1;
             return;
         }
-        match self.udp.handle(header, &segment) {
+        match self.udp.handle(header, &segment, checksummed) {
             Delivery::Queued(id) => {
                 self.udp_counters.in_datagrams += 1;
                 self.push_event(Event::Udp(id));

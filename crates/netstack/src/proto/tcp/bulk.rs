@@ -1,5 +1,7 @@
 //! Full segments in a row: what [`output`](super::output) would do for each of them, with all that
-//! they have in common done once.
+//! they have in common done once. A device that cuts segments takes many of them as one.
+
+use etherparse::IpNumber;
 
 use super::interface::{Ecn, State, TxMeta, TxSink};
 use super::loss::Recovery;
@@ -14,7 +16,11 @@ use crate::proto::checksum::Sum;
 /// Longest header of a segment without SACK blocks.
 const TEMPLATE: usize = HEADER_LEN + super::options::TIMESTAMPS_LEN;
 
-/// The header of a run, and its sum with a sequence number of zero.
+/// What a run that the device cuts apart takes of a turn's share: it is more work than a segment,
+/// and less than its segments.
+const CUT_COST: usize = 4;
+
+/// The header of a run, and its sum as that of a full segment with a sequence number of zero.
 struct Template {
     bytes: [u8; TEMPLATE],
     len: usize,
@@ -29,7 +35,7 @@ impl Template {
         bytes[4..8].fill(0);
         bytes[16..18].fill(0);
         let (local, remote) = (header.tuple.local, header.tuple.remote);
-        let protocol = etherparse::IpNumber::TCP.0;
+        let protocol = IpNumber::TCP.0;
         let sum = Sum::pseudo_header(*local.ip(), *remote.ip(), protocol, (len + payload) as u16)
             .add_slice(&bytes[..len]);
         Self { bytes, len, sum }
@@ -68,31 +74,42 @@ impl Tcb {
         share: usize,
         sent: &mut usize,
     ) -> Option<Turn> {
-        let count = self.run_length(share);
-        if count < 2 {
+        // Most often there is none: the rest is not looked at then.
+        if self.run_length(2) < 2 {
             return None;
         }
-        let mss = self.snd.mss;
+        let mss = usize::from(self.snd.mss);
         let header = self.header(now, self.snd.nxt, SackBlocks::default(), shared);
-        let template = Template::new(&header, mss.into());
-        let meta = TxMeta {
+        let template = Template::new(&header, mss);
+        let mut meta = TxMeta {
             source: *self.tuple.local.ip(),
             destination: *self.tuple.remote.ip(),
-            len: template.len + usize::from(mss),
+            len: 0,
+            cut: 0,
             ecn: Ecn::NotEct,
             ttl: self.settings.ttl,
             dont_fragment: !self.settings.may_fragment,
         };
+        let longest = sink.longest_run(&meta).saturating_sub(template.len) / mss;
+        let (at_once, cost) = match longest {
+            0 | 1 => (1, 1),
+            longest => (longest, CUT_COST),
+        };
+        let count = self.run_length(share.div_ceil(cost) * at_once);
         let mut run = 0;
-        while run < count
-            && let Some(buffer) = sink.reserve(&meta)
-        {
-            self.write_next(now, &template, buffer);
+        while run < count {
+            let segments = at_once.min(count - run);
+            meta.len = template.len + segments * mss;
+            meta.cut = if segments > 1 { self.snd.mss } else { 0 };
+            let Some(buffer) = sink.reserve(&meta) else {
+                break;
+            };
+            self.write_next(now, &template, buffer, segments);
             sink.commit();
-            run += 1;
+            *sent += cost;
+            run += segments;
         }
         if run > 0 {
-            *sent += run;
             shared.counters.out_segs += run as u64;
             self.snd.last = now;
             self.after_sending(now);
@@ -105,9 +122,16 @@ impl Tcb {
         })
     }
 
-    /// Writes the segment at SND.NXT and advances it.
+    /// Writes the next `segments`, as one, and advances SND.NXT.
     #[inline]
-    fn write_next(&mut self, now: Instant, template: &Template, buffer: &mut [u8]) {
+    fn write_next(
+        &mut self,
+        now: Instant,
+        template: &Template,
+        buffer: &mut [u8],
+        segments: usize,
+    ) {
+        let len = buffer.len() as u16;
         let seq = self.snd.nxt;
         let (head, body) = buffer.split_at_mut(template.len);
         // Lengths that the compiler knows spare a call of memcpy.
@@ -118,13 +142,24 @@ impl Tcb {
             head[..HEADER_LEN].copy_from_slice(fixed);
         }
         head[4..8].copy_from_slice(&seq.0.to_be_bytes());
-        let sum = template
-            .sum
-            .add_word((seq.0 >> 16) as u16)
-            .add_word(seq.0 as u16);
-        let sum = self.snd.queue.copy(seq, body, sum);
-        head[16..18].copy_from_slice(&sum.finish().to_be_bytes());
-        self.snd.nxt += u32::from(self.snd.mss);
-        self.flight.push(seq, self.snd.nxt, now);
+        let checksum = if segments == 1 {
+            let sum = template
+                .sum
+                .add_word((seq.0 >> 16) as u16)
+                .add_word(seq.0 as u16);
+            self.snd.queue.copy(seq, body, sum).finish()
+        } else {
+            self.snd.queue.copy_unsummed(seq, body);
+            let (local, remote) = (self.tuple.local, self.tuple.remote);
+            // The device goes on from the sum itself, not from its complement.
+            !Sum::pseudo_header(*local.ip(), *remote.ip(), IpNumber::TCP.0, len).finish()
+        };
+        head[16..18].copy_from_slice(&checksum.to_be_bytes());
+        // Each is a piece of its own: it may be lost alone.
+        for _ in 0..segments {
+            let start = self.snd.nxt;
+            self.snd.nxt += u32::from(self.snd.mss);
+            self.flight.push(start, self.snd.nxt, now);
+        }
     }
 }

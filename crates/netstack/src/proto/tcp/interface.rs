@@ -40,6 +40,8 @@ pub struct IpMeta {
     pub destination: Ipv4Addr,
     /// The ECN field of the IP header.
     pub ecn: Ecn,
+    /// The device vouches for the segment's checksum, which may not even be in the header yet.
+    pub checksummed: bool,
 }
 
 /// What the IP layer has to know of a segment that is sent.
@@ -51,6 +53,9 @@ pub struct TxMeta {
     pub destination: Ipv4Addr,
     /// Octets of the segment: TCP header, options and payload.
     pub len: usize,
+    /// Not zero: this is a run of full segments with so many octets of payload each, which the device
+    /// is to cut apart. Its checksum field holds the sum of the pseudo-header alone.
+    pub cut: u16,
     /// The ECN field to set.
     pub ecn: Ecn,
     /// Time to live to set.
@@ -70,6 +75,13 @@ pub trait TxSink {
 
     /// Sends the segment written to the octets last reserved.
     fn commit(&mut self);
+
+    /// Octets that a run of full segments to the destination of `meta` may have, TCP header
+    /// included, when the device can cut it apart; zero when it cannot.
+    fn longest_run(&self, meta: &TxMeta) -> usize {
+        let _ = meta;
+        0
+    }
 }
 
 /// A connection. It stays valid until [`Tcp::release`](super::Tcp::release), also when the peer or

@@ -277,6 +277,7 @@ impl Tcb {
             source: *self.tuple.local.ip(),
             destination: *self.tuple.remote.ip(),
             len: header.len() + octets as usize,
+            cut: 0,
             ecn,
             ttl: self.settings.ttl,
             dont_fragment: !self.settings.may_fragment,

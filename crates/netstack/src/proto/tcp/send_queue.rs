@@ -221,6 +221,12 @@ impl SendQueue {
         sum.add_slice(to)
     }
 
+    /// Copies the octets from `from` on to `to`, which they fill.
+    pub(super) fn copy_unsummed(&mut self, from: Seq, to: &mut [u8]) {
+        self.seek(from);
+        self.copy_pieces(from, to);
+    }
+
     /// Moves the hint to the chunk that holds `at`, which is in the queue.
     #[inline]
     fn seek(&mut self, at: Seq) {

@@ -28,6 +28,7 @@ impl Reply {
             source: *self.header.tuple.local.ip(),
             destination: *self.header.tuple.remote.ip(),
             len: self.header.len(),
+            cut: 0,
             ecn: super::Ecn::NotEct,
             ttl: self.ttl,
             dont_fragment: true,

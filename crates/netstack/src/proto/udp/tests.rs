@@ -25,7 +25,7 @@ fn datagram(source: SocketAddrV4, destination: SocketAddrV4, payload: &[u8]) -> 
 
 fn deliver(udp: &mut Udp, from: SocketAddrV4, to: SocketAddrV4, payload: &[u8]) -> Delivery {
     let (header, bytes) = datagram(from, to, payload);
-    udp.handle(&header, &bytes)
+    udp.handle(&header, &bytes, false)
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn rfc768_checksum_is_verified_unless_zero() {
     for octet in 0..good.len() {
         let mut bad = good.to_vec();
         bad[octet] ^= 0x40;
-        let delivery = udp.handle(&header, &bad.into());
+        let delivery = udp.handle(&header, &bad.into(), false);
         assert!(
             !matches!(delivery, Delivery::Queued(_)),
             "octet {octet}: {delivery:?}"
@@ -70,7 +70,10 @@ fn rfc768_checksum_is_verified_unless_zero() {
     }
     let mut unchecked = good.to_vec();
     unchecked[6..8].fill(0);
-    assert_eq!(udp.handle(&header, &unchecked.into()), Delivery::Queued(id));
+    assert_eq!(
+        udp.handle(&header, &unchecked.into(), false),
+        Delivery::Queued(id)
+    );
 }
 
 #[test]
@@ -93,7 +96,7 @@ fn lengths_that_lie_are_refused() {
     for length in [0u16, 7, 17, 0xffff] {
         let mut bad = good.to_vec();
         bad[4..6].copy_from_slice(&length.to_be_bytes());
-        let delivery = udp.handle(&header, &bad.into());
+        let delivery = udp.handle(&header, &bad.into(), false);
         assert_eq!(
             delivery,
             Delivery::Malformed { checksum: false },
@@ -101,7 +104,7 @@ fn lengths_that_lie_are_refused() {
         );
     }
     for len in 0..HEADER_LEN {
-        let delivery = udp.handle(&header, &good.slice(..len));
+        let delivery = udp.handle(&header, &good.slice(..len), false);
         assert_eq!(delivery, Delivery::Malformed { checksum: false });
     }
 }

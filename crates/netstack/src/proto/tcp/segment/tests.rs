@@ -16,6 +16,7 @@ const IP: IpMeta = IpMeta {
     source: THEIRS,
     destination: OURS,
     ecn: Ecn::NotEct,
+    checksummed: false,
 };
 
 fn segment(seq: u32, payload: &'static [u8], flags: Flags) -> Segment {
