@@ -78,6 +78,7 @@ fn main() {
     // Another wrapper may link in another way, which only what it links can tell Cargo.
     println!("cargo:rerun-if-changed=toolchain");
     println!("cargo:rerun-if-env-changed=SOLO5_BINDINGS");
+    println!("cargo:rustc-check-cfg=cfg(solo5_upstream_bindings)");
     println!("cargo:include={}", vendor.join("include").display());
 
     let Ok(abi) = env::var("CARGO_CFG_SOLO5") else {
@@ -94,7 +95,11 @@ fn main() {
             "SOLO5_BINDINGS={}: expected an absolute path",
             dir.display()
         ),
-        Some(dir) => upstream::link(&abi, &dir, &vendor, &out),
+        Some(dir) => {
+            upstream::link(&abi, &dir, &vendor, &out);
+            // They do not know the extensions of the ABI.
+            println!("cargo:rustc-cfg=solo5_upstream_bindings");
+        }
         None => compile_ours(&abi, &vendor, &out),
     }
     println!("cargo:rustc-link-search=native={}", out.display());

@@ -7,6 +7,15 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// `TUNGETIFF`: which interface is this TUN/TAP descriptor attached to (linux/if_tun.h).
 const TUNGETIFF: libc::Ioctl = 0x8004_54d2;
+/// `TUNGETFEATURES`: which flags does `TUNSETIFF` know.
+const TUNGETFEATURES: libc::Ioctl = 0x8004_54cf;
+/// `TUNSETOFFLOAD`: what may be left to whoever reads the descriptor, as `TUN_F_*` bits.
+const TUNSETOFFLOAD: libc::Ioctl = 0x4004_54d0;
+/// `TUNSETVNETHDRSZ` and `TUNSETVNETLE`: bytes of the virtio-net header, and its byte order.
+const TUNSETVNETHDRSZ: libc::Ioctl = 0x4004_54d8;
+const TUNSETVNETLE: libc::Ioctl = 0x4004_54dc;
+/// `TUN_F_CSUM|TUN_F_TSO4|TUN_F_TSO_ECN`.
+const OFFLOADS: libc::c_ulong = 1 | 2 | 8;
 /// `SIOCETHTOOL` and the two commands used with it (linux/sockios.h, linux/ethtool.h).
 const SIOCETHTOOL: libc::Ioctl = 0x8946;
 const ETHTOOL_SGSO: u32 = 0x24;
@@ -52,10 +61,12 @@ fn name_of(request: &libc::ifreq) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Attaches a `/dev/net/tun` descriptor to the TAP `name`; the name the kernel chose.
-pub(crate) fn tun_set_iff(tun: BorrowedFd<'_>, name: &str) -> io::Result<String> {
+/// Attaches a `/dev/net/tun` descriptor to the TAP `name`, with or without a virtio-net header in front of each frame;
+/// the name the kernel chose.
+pub(crate) fn tun_set_iff(tun: BorrowedFd<'_>, name: &str, header: bool) -> io::Result<String> {
     let mut request = request(name);
-    request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI) as libc::c_short;
+    let flags = libc::IFF_TAP | libc::IFF_NO_PI | if header { libc::IFF_VNET_HDR } else { 0 };
+    request.ifr_ifru.ifru_flags = flags as libc::c_short;
     call(tun, libc::TUNSETIFF, &mut request)?;
     Ok(name_of(&request))
 }
@@ -67,6 +78,43 @@ pub(crate) fn tun_get_iff(tun: BorrowedFd<'_>) -> io::Result<(String, i32)> {
     // SAFETY: TUNGETIFF fills in `ifru_flags`, and any bytes are a valid integer.
     let flags = unsafe { request.ifr_ifru.ifru_flags };
     Ok((name_of(&request), i32::from(flags)))
+}
+
+/// Whether the kernel can put a virtio-net header in front of each frame.
+pub(crate) fn tun_has_header(tun: BorrowedFd<'_>) -> bool {
+    let mut features: libc::c_uint = 0;
+    // SAFETY: TUNGETFEATURES writes one `unsigned int`, which `features` is.
+    let result = unsafe { libc::ioctl(tun.as_raw_fd(), TUNGETFEATURES, &raw mut features) };
+    result == 0 && features & libc::IFF_VNET_HDR.cast_unsigned() != 0
+}
+
+/// Has the attached TAP, whose frames carry headers, leave checksums and TCP segmentation to whoever reads them.
+pub(crate) fn tun_enable_offload(tun: BorrowedFd<'_>) -> io::Result<()> {
+    let set = |number, value: libc::c_int| {
+        // SAFETY: both numbers read one `int`, which `value` is.
+        match unsafe { libc::ioctl(tun.as_raw_fd(), number, &raw const value) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    };
+    // A persistent TAP keeps what its last user set.
+    set(TUNSETVNETHDRSZ, crate::OFFLOAD_HEADER_LEN as libc::c_int)?;
+    set(TUNSETVNETLE, 1)?;
+    tun_set_offload(tun, OFFLOADS)
+}
+
+/// Has the attached TAP finish every frame before it is read.
+pub(crate) fn tun_disable_offload(tun: BorrowedFd<'_>) {
+    // No kernel refuses to leave nothing undone; one that knows no offload does not have to be told.
+    let _ = tun_set_offload(tun, 0);
+}
+
+fn tun_set_offload(tun: BorrowedFd<'_>, offloads: libc::c_ulong) -> io::Result<()> {
+    // SAFETY: the argument of TUNSETOFFLOAD is a number.
+    match unsafe { libc::ioctl(tun.as_raw_fd(), TUNSETOFFLOAD, offloads) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// A throw-away socket for asking about interfaces of this network namespace.
@@ -98,10 +146,11 @@ impl InterfaceQuery {
         Ok(unsafe { request.ifr_ifru.ifru_mtu })
     }
 
-    /// Switches generic receive and segmentation offload off, as far as the driver lets it.
-    pub(crate) fn disable_offloads(&self, name: &str) {
+    /// Switches generic receive and segmentation offload on or off, as far as the driver lets it.
+    pub(crate) fn set_generic_offloads(&self, name: &str, on: bool) {
         for cmd in [ETHTOOL_SGRO, ETHTOOL_SGSO] {
-            let mut value = EthtoolValue { cmd, data: 0 };
+            let data = u32::from(on);
+            let mut value = EthtoolValue { cmd, data };
             let mut request = request(name);
             request.ifr_ifru.ifru_data = (&raw mut value).cast();
             // SAFETY: `request` is a live `ifreq` whose data pointer is to a live, writable `ethtool_value`, as both

@@ -27,3 +27,7 @@ pub use tap::{Tap, TapError};
 
 /// Bytes of an Ethernet header (two addresses and the EtherType), which an MTU does not include.
 pub const ETHERNET_HEADER_LEN: usize = 14;
+
+/// Bytes of the header in front of each frame of a TAP interface with offload (`struct virtio_net_hdr` of
+/// linux/virtio_net.h, little-endian).
+pub const OFFLOAD_HEADER_LEN: usize = 10;

@@ -3,7 +3,10 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 
-use crate::ifreq::{InterfaceQuery, tun_get_iff, tun_set_iff};
+use crate::ifreq::{
+    InterfaceQuery, tun_disable_offload, tun_enable_offload, tun_get_iff, tun_has_header,
+    tun_set_iff,
+};
 
 /// The longest interface name (`IFNAMSIZ` less its NUL).
 const MAX_NAME: usize = libc::IFNAMSIZ - 1;
@@ -87,15 +90,35 @@ pub struct Tap {
     file: File,
     name: String,
     mtu: u16,
+    offload: bool,
 }
 
 impl Tap {
-    /// Attaches to the existing TAP interface `name`, which must be up or running, and switches its GRO and GSO off.
+    /// Attaches to the existing TAP interface `name`, which must be up or running, and switches its GRO, its GSO and
+    /// whatever else an earlier user had left to itself off.
     ///
     /// # Errors
     ///
     /// When there is no such interface, when it is down, not a TAP, in use, or this process may not attach to it.
     pub fn open(name: &str) -> Result<Self, TapError> {
+        Self::attach(name, false)
+    }
+
+    /// As [`open`](Self::open), with offload where the kernel can do it, which [`has_offload`](Self::has_offload)
+    /// tells; without it otherwise.
+    ///
+    /// With offload, each frame that is read or written has [`OFFLOAD_HEADER_LEN`](crate::OFFLOAD_HEADER_LEN) bytes in
+    /// front of it, which say whether its checksum is still to be filled in and whether it is TCP over IPv4 of up to
+    /// 64 KiB, whatever the MTU, that is to be cut into segments.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_with_offload(name: &str) -> Result<Self, TapError> {
+        Self::attach(name, true)
+    }
+
+    fn attach(name: &str, offload: bool) -> Result<Self, TapError> {
         if name.is_empty() || name.len() > MAX_NAME {
             return Err(TapError::NameLength(name.to_owned()));
         }
@@ -114,28 +137,19 @@ impl Tap {
         if flags & (libc::IFF_UP | libc::IFF_RUNNING) == 0 {
             return Err(TapError::Down(name.to_owned()));
         }
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .custom_flags(libc::O_NONBLOCK)
-            .open("/dev/net/tun")
-            .map_err(TapError::OpenTun)?;
-        let attached = tun_set_iff(file.as_fd(), name).map_err(|source| TapError::Attach {
-            name: name.to_owned(),
-            source,
-        })?;
-        if attached != name {
-            return Err(TapError::Renamed {
-                wanted: name.to_owned(),
-                attached,
-            });
-        }
+        let with_offload = if offload { attach_offload(name) } else { None };
+        let offload = with_offload.is_some();
+        let file = match with_offload {
+            Some(file) => file,
+            None => attach_plain(name)?,
+        };
         let mtu = mtu(&query, name)?;
-        query.disable_offloads(name);
+        query.set_generic_offloads(name, offload);
         Ok(Self {
             file,
-            name: attached,
+            name: name.to_owned(),
             mtu,
+            offload,
         })
     }
 
@@ -166,11 +180,13 @@ impl Tap {
             }
             other => other?,
         };
-        query.disable_offloads(&name);
+        tun_disable_offload(owned.as_fd());
+        query.set_generic_offloads(&name, false);
         Ok(Self {
             file: File::from(owned),
             name,
             mtu,
+            offload: false,
         })
     }
 
@@ -184,6 +200,12 @@ impl Tap {
     #[must_use]
     pub fn mtu(&self) -> u16 {
         self.mtu
+    }
+
+    /// Whether each frame has a header in front of it: see [`open_with_offload`](Self::open_with_offload).
+    #[must_use]
+    pub fn has_offload(&self) -> bool {
+        self.offload
     }
 
     /// Reads one frame, header included, into `buffer`; `None` when none is queued. A longer frame is cut.
@@ -230,6 +252,41 @@ impl AsRawFd for Tap {
     fn as_raw_fd(&self) -> RawFd {
         self.file.as_raw_fd()
     }
+}
+
+fn open_tun() -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open("/dev/net/tun")
+}
+
+fn attach_plain(name: &str) -> Result<File, TapError> {
+    let file = open_tun().map_err(TapError::OpenTun)?;
+    let attached = tun_set_iff(file.as_fd(), name, false).map_err(|source| TapError::Attach {
+        name: name.to_owned(),
+        source,
+    })?;
+    if attached != name {
+        return Err(TapError::Renamed {
+            wanted: name.to_owned(),
+            attached,
+        });
+    }
+    tun_disable_offload(file.as_fd());
+    Ok(file)
+}
+
+/// The TAP with offload, if it can be had. Otherwise it is left alone, for [`attach_plain`] to say what is wrong.
+fn attach_offload(name: &str) -> Option<File> {
+    let file = open_tun().ok()?;
+    if !tun_has_header(file.as_fd()) {
+        return None;
+    }
+    let attached = tun_set_iff(file.as_fd(), name, true).ok()?;
+    tun_enable_offload(file.as_fd()).ok()?;
+    (attached == name).then_some(file)
 }
 
 fn query(name: &str) -> Result<InterfaceQuery, TapError> {

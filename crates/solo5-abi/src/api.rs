@@ -62,6 +62,9 @@ layout! {
     pub struct NetInfo, size 16 {
         /// The guest's own address on this device.
         0 => pub mac_address: [u8; 6],
+        /// Features that the device has: bits such as [`NET_OFFLOAD`](crate::manifest::NET_OFFLOAD).
+        /// Padding in Solo5's own interface, whose bindings leave it as it is.
+        6 => pub features: u16,
         /// Bytes of the largest payload of a frame, without the 14 bytes of Ethernet header.
         8 => pub mtu: u64,
     }

@@ -29,6 +29,22 @@
 //! assert_eq!(device, SERVICE);
 //! # Ok::<(), solo5_abi::manifest::ParseError>(())
 //! ```
+//!
+//! # Extensions
+//!
+//! One thing here is not Solo5's: *network offload*, by which a frame may carry up to 64 KiB of TCP,
+//! behind a header of ten bytes ([`net::NetHeader`]). Guest and tender agree on it in two fields of
+//! a network device's manifest entry, which lie in bytes of the union `u` that Solo5 leaves unused:
+//!
+//! 1. the guest sets [`manifest::NET_OFFLOAD`] in `wanted`, in its own note;
+//! 2. a tender that knows the field and can do it sets the bit in `granted`, in the copy that it
+//!    hands to the guest, and only then do frames carry headers.
+//!
+//! Whoever knows nothing of this meets what Solo5 specifies. A guest of Solo5's own has zeros in
+//! `wanted`, so a tender that follows these rules grants nothing. A tender of Solo5's own fills in
+//! address and MTU and copies the rest as it is, so a guest that wants the feature reads zero in
+//! `granted`. The sizes and offsets of all else are unchanged, and tools that read manifests do not
+//! look at the union.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -38,6 +54,7 @@ pub mod api;
 pub mod elf;
 pub mod hvt;
 pub mod manifest;
+pub mod net;
 pub mod note;
 pub mod spt;
 

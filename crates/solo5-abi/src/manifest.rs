@@ -10,7 +10,9 @@ mod entry;
 mod error;
 mod name;
 
-pub use entry::{BlockProperties, DeviceType, Entry, NetProperties, TYPE_RESERVED_FIRST};
+pub use entry::{
+    BlockProperties, DeviceType, Entry, NET_OFFLOAD, NetProperties, TYPE_RESERVED_FIRST,
+};
 pub use error::ParseError;
 pub use name::{NAME_FIELD, NAME_MAX, NameError, check_name};
 

@@ -75,6 +75,7 @@ fn attaching_fills_in_the_unions() {
     let net = NetProperties {
         mac: [2, 0, 0, 0, 0, 9],
         mtu: 1500,
+        ..Default::default()
     };
     let attached = Entry::new("service", DeviceType::NetBasic).with_net(7, net);
     let bytes = attached.to_bytes();

@@ -6,8 +6,11 @@
 //! declarations with the same name and type, in whatever crates and monomorphizations, the linker
 //! keeps one. Within one object, where a group may be given only once, `.ifndef` does the same.
 //!
-//! A second, untyped symbol makes a name that is declared with both types an error of the assembler
-//! or of the linker, which names the symbol `solo5_device_NAME_is_both_net_and_block`.
+//! A second, untyped symbol makes a name that is declared as two different things (net and block, or
+//! net with and without offload) an error of the assembler or of the linker, which names the symbol
+//! `solo5_device_NAME_is_declared_in_two_ways`.
+
+use solo5_abi::manifest::NET_OFFLOAD;
 
 use crate::{DeviceType, Entry};
 
@@ -16,8 +19,12 @@ use crate::{DeviceType, Entry};
 /// # Panics
 ///
 /// At compile time, when the name is not 1 to 67 ASCII letters and digits.
-pub const fn entry_words(name: &str, device_type: DeviceType) -> [u64; 13] {
-    let entry = Entry::new(name, device_type);
+pub const fn entry_words(name: &str, device_type: DeviceType, offload: bool) -> [u64; 13] {
+    let mut entry = Entry::new(name, device_type);
+    // Upstream's bindings would not tell the program that its frames carry headers: they do not ask for it.
+    if offload && cfg!(not(solo5_upstream_bindings)) {
+        entry = entry.wanting(NET_OFFLOAD);
+    }
     // SAFETY: both types have 104 bytes, and an entry has no byte of padding.
     unsafe { core::mem::transmute::<Entry, [u64; 13]>(entry) }
 }
@@ -31,9 +38,20 @@ pub const fn entry_words(name: &str, device_type: DeviceType) -> [u64; 13] {
 /// [`AcquireError`](crate::AcquireError); used with [`block!`](crate::block!) too, it is an error at
 /// link time.
 ///
+/// `net!("name", offload)` also asks the tender for network offload, for a program that can do with
+/// or without it: [`Net::has_offload`](crate::Net::has_offload) tells whether each frame now has a
+/// [`NetHeader`](crate::NetHeader). The same name with and without `offload` is an error at link
+/// time.
+///
 /// ```no_run
 /// let net = solo5_ffi::net!("service")?;
 /// println!("MTU {}", net.mtu());
+/// # Ok::<(), solo5_ffi::AcquireError>(())
+/// ```
+///
+/// ```no_run
+/// let uplink = solo5_ffi::net!("uplink", offload)?;
+/// let mut frame = vec![0; uplink.read_size()];
 /// # Ok::<(), solo5_ffi::AcquireError>(())
 /// ```
 ///
@@ -43,7 +61,15 @@ pub const fn entry_words(name: &str, device_type: DeviceType) -> [u64; 13] {
 #[macro_export]
 macro_rules! net {
     ($name:literal) => {
-        $crate::Net::acquire($crate::__device_entry!($name, "net", NetBasic))
+        $crate::Net::acquire($crate::__device_entry!($name, "net", NetBasic, false))
+    };
+    ($name:literal, offload) => {
+        $crate::Net::acquire($crate::__device_entry!(
+            $name,
+            "offload_net",
+            NetBasic,
+            true
+        ))
     };
 }
 
@@ -61,7 +87,7 @@ macro_rules! net {
 #[macro_export]
 macro_rules! block {
     ($name:literal) => {
-        $crate::Block::acquire($crate::__device_entry!($name, "block", BlockBasic))
+        $crate::Block::acquire($crate::__device_entry!($name, "block", BlockBasic, false))
     };
 }
 
@@ -69,10 +95,10 @@ macro_rules! block {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __device_entry {
-    ($name:literal, $kind:literal, $device_type:ident) => {{
+    ($name:literal, $kind:literal, $device_type:ident, $offload:literal) => {{
         mod entry {
             const WORDS: [u64; 13] =
-                $crate::entry_words($name, $crate::DeviceType::$device_type);
+                $crate::entry_words($name, $crate::DeviceType::$device_type, $offload);
             ::core::arch::global_asm!(
                 concat!(".ifndef solo5_", $kind, "_device_", $name),
                 concat!(
@@ -85,9 +111,9 @@ macro_rules! __device_entry {
                 concat!(".type solo5_", $kind, "_device_", $name, ", %object"),
                 concat!(".size solo5_", $kind, "_device_", $name, ", 104"),
                 concat!("solo5_", $kind, "_device_", $name, ":"),
-                concat!(".globl solo5_device_", $name, "_is_both_net_and_block"),
-                concat!(".hidden solo5_device_", $name, "_is_both_net_and_block"),
-                concat!("solo5_device_", $name, "_is_both_net_and_block:"),
+                concat!(".globl solo5_device_", $name, "_is_declared_in_two_ways"),
+                concat!(".hidden solo5_device_", $name, "_is_declared_in_two_ways"),
+                concat!("solo5_device_", $name, "_is_declared_in_two_ways:"),
                 ".quad {0}, {1}, {2}, {3}, {4}, {5}, {6}, {7}, {8}, {9}, {10}, {11}, {12}",
                 ".popsection",
                 ".endif",

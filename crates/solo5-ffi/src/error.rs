@@ -53,14 +53,14 @@ pub enum NetError {
         length: usize,
         /// The fewest bytes.
         min: usize,
-        /// The most bytes: the MTU and the Ethernet header.
+        /// The most bytes: [`Net::read_size`](crate::Net::read_size).
         max: usize,
     },
     /// The buffer to receive into could not hold every frame of this device.
     BufferLength {
         /// Bytes given.
         length: usize,
-        /// Bytes needed: the MTU and the Ethernet header.
+        /// Bytes needed: [`Net::read_size`](crate::Net::read_size).
         min: usize,
     },
     /// The host failed; Solo5 does not tell how.

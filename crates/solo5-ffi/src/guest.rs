@@ -3,6 +3,7 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use solo5_abi::api::{BlockInfo, NetInfo, SolResult};
+use solo5_abi::manifest::NET_OFFLOAD;
 
 use crate::{
     AcquireError, Block, BlockError, DeviceType, Entry, Handle, HandleSet, Net, NetError, sys,
@@ -54,6 +55,8 @@ pub(crate) fn net_acquire(entry: &'static Entry) -> Result<Net, AcquireError> {
         handle,
         mac_address: info.mac_address,
         mtu: info.mtu as usize,
+        // Upstream's bindings leave the zero of the default.
+        offload: info.features & NET_OFFLOAD != 0,
     })
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```no_run
 //! let net = solo5_ffi::net!("service")?;
-//! let mut frame = vec![0; net.max_frame()];
+//! let mut frame = vec![0; net.read_size()];
 //! loop {
 //!     let ready = solo5_ffi::yield_until(u64::MAX);
 //!     if ready.contains(net.handle()) {
@@ -62,3 +62,4 @@ pub use error::{AcquireError, BlockError, NetError};
 pub use handle::{Handle, HandleSet};
 pub use net::Net;
 pub use solo5_abi::manifest::{DeviceType, Entry};
+pub use solo5_abi::net::NetHeader;

@@ -10,6 +10,7 @@ use std::{env, fs};
 
 use manifest_gen::{DeviceType, Manifest, query_abi, query_manifest};
 use solo5_abi::manifest::{self, BlockProperties, Entry, NetProperties};
+use solo5_abi::net::{self, NetHeader};
 use solo5_abi::{CMDLINE_SIZE, api, elf, hvt, note, spt};
 
 const INCLUDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/vendor/solo5/include");
@@ -124,7 +125,11 @@ fn the_application_interface_is_the_same() {
         cmdline: "cmdline", heap_start: "heap_start", heap_size: "heap_size",
     });
     structure!(expected, api::NetInfo, "struct solo5_net_info", {
-        mac_address: "mac_address", mtu: "mtu",
+        mac_address: "mac_address", features: "features", mtu: "mtu",
+    });
+    structure!(expected, NetHeader, "struct solo5_net_header", {
+        flags: "flags", gso_type: "gso_type", hdr_len: "hdr_len", gso_size: "gso_size",
+        csum_start: "csum_start", csum_offset: "csum_offset",
     });
     structure!(expected, api::BlockInfo, "struct solo5_block_info", {
         capacity: "capacity", block_size: "block_size",
@@ -148,6 +153,14 @@ fn the_application_interface_is_the_same() {
         "SOLO5_EXIT_ABORT": api::EXIT_ABORT,
         "SOLO5_NET_ALEN": api::NET_ALEN,
         "SOLO5_NET_HLEN": api::NET_HLEN,
+        "SOLO5_NET_OFFLOAD": manifest::NET_OFFLOAD,
+        "SOLO5_NET_OFFLOAD_MIN": net::MIN_FRAME,
+        "SOLO5_NET_OFFLOAD_MAX": net::MAX_FRAME,
+        "SOLO5_NET_HEADER_NEEDS_CSUM": NetHeader::NEEDS_CSUM,
+        "SOLO5_NET_HEADER_DATA_VALID": NetHeader::DATA_VALID,
+        "SOLO5_NET_HEADER_GSO_NONE": NetHeader::GSO_NONE,
+        "SOLO5_NET_HEADER_GSO_TCPV4": NetHeader::GSO_TCPV4,
+        "SOLO5_NET_HEADER_GSO_ECN": NetHeader::GSO_ECN,
     });
     expected.check("api");
 }
@@ -276,7 +289,9 @@ fn notes_and_manifest_are_the_same() {
     structure!(expected, BlockProperties, "struct mft_block_basic", {
         capacity: "capacity", block_size: "block_size",
     });
-    structure!(expected, NetProperties, "struct mft_net_basic", { mac: "mac", mtu: "mtu" });
+    structure!(expected, NetProperties, "struct mft_net_basic", {
+        mac: "mac", mtu: "mtu", wanted: "wanted", granted: "granted",
+    });
     numbers!(expected, {
         "ABI1_NOTE_TYPE": note::TYPE_ABI1,
         "MFT1_NOTE_TYPE": note::TYPE_MFT1,
@@ -293,6 +308,7 @@ fn notes_and_manifest_are_the_same() {
         "MFT_NAME_SIZE": manifest::NAME_FIELD,
         "MFT_DEV_BLOCK_BASIC": DeviceType::BlockBasic,
         "MFT_DEV_NET_BASIC": DeviceType::NetBasic,
+        "MFT_NET_OFFLOAD": manifest::NET_OFFLOAD,
         "MFT_RESERVED_FIRST": manifest::TYPE_RESERVED_FIRST,
     });
     expected.check("notes");
@@ -310,7 +326,8 @@ fn a_manifest_entry_filled_in_by_c_reads_the_same_in_rust() {
                   .u.block_basic = { .capacity = 0x123456789000, .block_size = 4096 },
                   .b.hostfd = 5, .attached = true },
                 { .name = "net", .type = MFT_DEV_NET_BASIC,
-                  .u.net_basic = { .mac = { 2, 3, 4, 5, 6, 7 }, .mtu = 1500 },
+                  .u.net_basic = { .mac = { 2, 3, 4, 5, 6, 7 }, .mtu = 1500,
+                                   .wanted = MFT_NET_OFFLOAD, .granted = 0x1234 },
                   .b.hostfd = -1, .attached = true },
             };
             return fwrite(e, sizeof e, 1, stdout) != 1;
@@ -327,6 +344,8 @@ fn a_manifest_entry_filled_in_by_c_reads_the_same_in_rust() {
     let net = NetProperties {
         mac: [2, 3, 4, 5, 6, 7],
         mtu: 1500,
+        wanted: manifest::NET_OFFLOAD,
+        granted: 0x1234,
     };
     let expected = [
         Entry::new("disk", DeviceType::BlockBasic).with_block(5, block),

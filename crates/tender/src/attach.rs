@@ -5,7 +5,9 @@ use std::io;
 use std::os::fd::AsRawFd;
 
 use hostdev::{BlockError, BlockImage, MacAddress, Tap, TapError};
-use solo5_abi::manifest::{BlockProperties, DeviceType, Entry, Header, Manifest, NetProperties};
+use solo5_abi::manifest::{
+    BlockProperties, DeviceType, Entry, Header, Manifest, NET_OFFLOAD, NetProperties,
+};
 
 use crate::options::{NetSource, Options};
 
@@ -108,7 +110,7 @@ impl Devices {
         };
         let mut missing = Vec::new();
         for (handle, entry) in manifest.entries().enumerate() {
-            // The file may hold properties of its own; those count for nothing.
+            // The file may hold properties of its own; those count for nothing, but for the features that it asks for.
             let entry = entry.detached();
             // A guest finds the first device of a name: a second one would never be used.
             let repeated = is_repeated(manifest, handle, &entry);
@@ -144,7 +146,7 @@ impl Devices {
                 let Some(source) = options.net.get(name) else {
                     return Ok(None);
                 };
-                let (tap, properties) = open_net(name, source, options)?;
+                let (tap, properties) = open_net(name, source, entry.wanted(), options)?;
                 let attached = entry.with_net(tap.as_raw_fd(), properties);
                 self.net.push(NetDevice { handle, tap });
                 Ok(Some(attached))
@@ -187,9 +189,13 @@ impl Devices {
 fn open_net(
     name: &str,
     source: &NetSource,
+    wanted: u16,
     options: &Options,
 ) -> Result<(Tap, NetProperties), AttachError> {
     let tap = match source {
+        NetSource::Interface(interface) if wanted & NET_OFFLOAD != 0 => {
+            Tap::open_with_offload(interface)
+        }
         NetSource::Interface(interface) => Tap::open(interface),
         NetSource::Descriptor(fd) => Tap::from_inherited(*fd),
     };
@@ -207,6 +213,8 @@ fn open_net(
     let properties = NetProperties {
         mac: mac.0,
         mtu: tap.mtu(),
+        wanted,
+        granted: if tap.has_offload() { NET_OFFLOAD } else { 0 },
     };
     Ok((tap, properties))
 }

@@ -157,7 +157,7 @@ fn spt_devices_of_one_name_are_one() {
 fn spt_a_name_of_two_types_does_not_link() {
     for (flags, folder) in [("", "rust-lld"), (GNU_LD, "gnu-ld")] {
         let outcome = build("device-clash", flags, folder, &[]);
-        outcome.assert_error(101, "solo5_device_disk_is_both_net_and_block");
+        outcome.assert_error(101, "solo5_device_disk_is_declared_in_two_ways");
     }
 }
 

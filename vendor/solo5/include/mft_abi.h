@@ -30,7 +30,12 @@ struct mft_block_basic {
 struct mft_net_basic {
     uint8_t mac[6];
     uint16_t mtu; /* bytes, Ethernet header not counted */
+    /* An extension of ours: zero in Solo5's own manifests. */
+    uint16_t wanted;  /* in the note: MFT_NET_* that the guest can use */
+    uint16_t granted; /* in the tender's copy: those of them that it has */
 };
+
+#define MFT_NET_OFFLOAD 0x1u /* frames carry a struct solo5_net_header */
 
 struct mft_entry {
     char name[MFT_NAME_SIZE];

@@ -92,7 +92,39 @@ void solo5_console_write(const char *buf, size_t size);
 
 struct solo5_net_info {
     uint8_t mac_address[SOLO5_NET_ALEN]; /* the guest's own */
+    uint16_t features;                   /* SOLO5_NET_*, see below */
     size_t mtu;                          /* bytes, Ethernet header not counted */
+};
+
+/*
+ * Offload, an extension of ours. Solo5's own bindings leave `features` as it
+ * is: zero it before solo5_net_acquire(). The feature is granted only if the
+ * manifest entry asks for it (MFT_NET_OFFLOAD) and the tender can do it.
+ *
+ * With it, each frame that is sent or received is preceded by a struct
+ * solo5_net_header, which counts in all sizes: one of SOLO5_NET_OFFLOAD_MIN..
+ * SOLO5_NET_OFFLOAD_MAX bytes is sent, whatever the MTU, and a buffer to
+ * receive into has SOLO5_NET_OFFLOAD_MAX. What is received may lack its
+ * checksum (NEEDS_CSUM), also where gso_type is NONE.
+ */
+#define SOLO5_NET_OFFLOAD     0x1u
+#define SOLO5_NET_OFFLOAD_MIN (sizeof (struct solo5_net_header) + SOLO5_NET_HLEN)
+#define SOLO5_NET_OFFLOAD_MAX (SOLO5_NET_OFFLOAD_MIN + 65535)
+
+#define SOLO5_NET_HEADER_NEEDS_CSUM 0x1u  /* flags: checksum to be filled in */
+#define SOLO5_NET_HEADER_DATA_VALID 0x2u  /* flags: checksum found good */
+#define SOLO5_NET_HEADER_GSO_NONE   0     /* gso_type: a frame as it is */
+#define SOLO5_NET_HEADER_GSO_TCPV4  1     /* gso_type: to be cut into segments */
+#define SOLO5_NET_HEADER_GSO_ECN    0x80u /* bit of gso_type: CWR in the first */
+
+/* As Linux's struct virtio_net_hdr. Offsets count from the Ethernet header. */
+struct solo5_net_header {
+    uint8_t flags;
+    uint8_t gso_type;
+    uint16_t hdr_len;     /* bytes of headers, which each segment gets */
+    uint16_t gso_size;    /* bytes of payload in each segment */
+    uint16_t csum_start;  /* where the bytes to be summed start */
+    uint16_t csum_offset; /* from there: where the checksum goes */
 };
 
 /*
@@ -105,6 +137,7 @@ solo5_result_t solo5_net_acquire(const char *name, solo5_handle_t *handle,
 /*
  * Sends one Ethernet frame of SOLO5_NET_HLEN..mtu+SOLO5_NET_HLEN bytes without
  * blocking. A frame for which the host has no room is dropped, which is OK.
+ * (With SOLO5_NET_OFFLOAD, other sizes: see there.)
  */
 solo5_result_t solo5_net_write(solo5_handle_t handle, const uint8_t *buf,
         size_t size);
@@ -112,7 +145,7 @@ solo5_result_t solo5_net_write(solo5_handle_t handle, const uint8_t *buf,
 /*
  * Receives one Ethernet frame without blocking into a buffer of at least
  * mtu+SOLO5_NET_HLEN bytes; AGAIN when none is queued. `*read_size` is set
- * only on OK.
+ * only on OK. (With SOLO5_NET_OFFLOAD, other sizes: see there.)
  */
 solo5_result_t solo5_net_read(solo5_handle_t handle, uint8_t *buf, size_t size,
         size_t *read_size);

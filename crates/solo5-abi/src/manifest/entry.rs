@@ -61,14 +61,26 @@ layout! {
 }
 
 layout! {
-    /// What a tender tells of an attached network device, in the union `u` of its entry.
-    pub struct NetProperties, size 8 {
+    /// What a tender tells of an attached network device, in the union `u` of its entry; and what
+    /// the guest has asked for there.
+    ///
+    /// Features are bits: there is [`NET_OFFLOAD`]. Their two fields are an extension of this
+    /// project's, in bytes that are zero in a manifest of Solo5's own.
+    pub struct NetProperties, size 12 {
         /// The guest's own address on this device.
         0 => pub mac: [u8; 6],
         /// Bytes of the largest payload of a frame, without the 14 bytes of Ethernet header.
         6 => pub mtu: u16,
+        /// Features that the guest can use, written by whoever declares the device.
+        8 => pub wanted: u16,
+        /// Those of them that it has, written by the tender.
+        10 => pub granted: u16,
     }
 }
+
+/// The feature of a network device that frames carry a [`NetHeader`](crate::net::NetHeader), by
+/// which checksums and segmentation are left to the other side.
+pub const NET_OFFLOAD: u16 = 1;
 
 /// One entry of a manifest (`struct mft_entry`), 104 bytes aligned to 8.
 ///
@@ -78,7 +90,8 @@ layout! {
 pub struct Entry {
     name: [u8; NAME_FIELD],
     raw_type: u32,
-    /// The C union `u`: `u64` capacity and `u16` block size, or 6 bytes of MAC and `u16` MTU.
+    /// The C union `u`: `u64` capacity and `u16` block size, or 6 bytes of MAC and `u16` each of MTU,
+    /// wanted and granted features.
     properties: [u8; 16],
     /// The C union `b`: an `int` descriptor of the tender's, or a pointer of its own.
     binding: [u8; 8],
@@ -97,6 +110,9 @@ const _: () = {
     assert!(offset_of!(Entry, attached) == 96);
     assert!(offset_of!(Entry, padding) == 97);
 };
+
+/// Where the features that are asked for lie in `properties`.
+const WANTED: usize = core::mem::offset_of!(NetProperties, wanted);
 
 impl Entry {
     /// Bytes that an entry takes.
@@ -157,6 +173,31 @@ impl Entry {
         let (start, _) = field.split_at_mut(name.len());
         start.copy_from_slice(name.as_bytes());
         Ok(Self::with_raw_type(field, device_type as u32))
+    }
+
+    /// The entry, which declares a network device, asking for features of it: bits such as
+    /// [`NET_OFFLOAD`].
+    ///
+    /// # Panics
+    ///
+    /// When the device is another one.
+    #[must_use]
+    pub const fn wanting(mut self, features: u16) -> Self {
+        assert!(
+            self.raw_type == DeviceType::NetBasic as u32,
+            "only network devices have features to ask for"
+        );
+        [self.properties[WANTED], self.properties[WANTED + 1]] = features.to_le_bytes();
+        self
+    }
+
+    /// The features that the declaration of a network device asks for, those that are known.
+    pub const fn wanted(&self) -> u16 {
+        if self.raw_type != DeviceType::NetBasic as u32 {
+            return 0;
+        }
+        let wanted = u16::from_le_bytes([self.properties[WANTED], self.properties[WANTED + 1]]);
+        wanted & NET_OFFLOAD
     }
 
     /// The entry as it lies in memory.
@@ -238,9 +279,14 @@ impl Entry {
         (is_net && self.is_attached()).then(|| NetProperties::from_bytes(properties))
     }
 
-    /// The entry as declared: name and type are kept, all that a tender fills in is cleared.
+    /// The entry as declared: name, type and wanted features are kept, all that a tender fills in is
+    /// cleared.
     pub const fn detached(self) -> Self {
-        Self::with_raw_type(self.name, self.raw_type)
+        let entry = Self::with_raw_type(self.name, self.raw_type);
+        match self.wanted() {
+            0 => entry,
+            wanted => entry.wanting(wanted),
+        }
     }
 
     /// The entry with a block device attached, of whatever type it was declared.

@@ -52,6 +52,23 @@ static uint32_t manifest_count(mft_type_t type)
     return count;
 }
 
+/* Whether frames on that device are preceded by a struct solo5_net_header. */
+static bool net_has_offload(const struct mft_entry *e)
+{
+    return (e->u.net_basic.granted & MFT_NET_OFFLOAD) != 0;
+}
+
+static size_t net_min_frame(const struct mft_entry *e)
+{
+    return net_has_offload(e) ? SOLO5_NET_OFFLOAD_MIN : SOLO5_NET_HLEN;
+}
+
+static size_t net_max_frame(const struct mft_entry *e)
+{
+    return net_has_offload(e) ? SOLO5_NET_OFFLOAD_MAX
+            : (size_t)e->u.net_basic.mtu + SOLO5_NET_HLEN;
+}
+
 solo5_result_t solo5_net_acquire(const char *name, solo5_handle_t *handle,
         struct solo5_net_info *info)
 {
@@ -62,6 +79,7 @@ solo5_result_t solo5_net_acquire(const char *name, solo5_handle_t *handle,
         return SOLO5_R_EINVAL;
     memcpy(info->mac_address, e->u.net_basic.mac, sizeof info->mac_address);
     info->mtu = e->u.net_basic.mtu;
+    info->features = net_has_offload(e) ? SOLO5_NET_OFFLOAD : 0;
     return SOLO5_R_OK;
 }
 
@@ -84,8 +102,7 @@ static const struct mft_entry *net_check_write(solo5_handle_t handle,
 {
     const struct mft_entry *e = manifest_device(handle, MFT_DEV_NET_BASIC);
 
-    if (e == NULL || size < SOLO5_NET_HLEN
-            || size > (size_t)e->u.net_basic.mtu + SOLO5_NET_HLEN)
+    if (e == NULL || size < net_min_frame(e) || size > net_max_frame(e))
         return NULL;
     return e;
 }
@@ -96,7 +113,7 @@ static const struct mft_entry *net_check_read(solo5_handle_t handle,
 {
     const struct mft_entry *e = manifest_device(handle, MFT_DEV_NET_BASIC);
 
-    if (e == NULL || size < (size_t)e->u.net_basic.mtu + SOLO5_NET_HLEN)
+    if (e == NULL || size < net_max_frame(e))
         return NULL;
     return e;
 }

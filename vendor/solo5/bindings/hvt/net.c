@@ -7,7 +7,8 @@
  *
  * Writes are queued: the frame is copied to a buffer that stays untouched
  * until the host has consumed the entry. Frames leave in order on either path:
- * the hypercall is made only when the queue is empty.
+ * the hypercall is made only when the queue is empty. With offload, where a
+ * frame may have 64 KiB, that is the way of those that gain by it.
  *
  * Reads are answered at once on either path. While the host's thread is awake
  * the ring saves the exit; while it sleeps, a hypercall saves its waking up.
