@@ -72,7 +72,7 @@ fn port_unreachable() -> String {
         ..Conditions::default()
     };
     let _host = Host::start(conditions, move |stack: Stack, _| async move {
-        let socket = UdpSocket::bind(&stack, ([0; 4], 0))?;
+        let socket = UdpSocket::bind(&stack, ([0; 4], 4446))?;
         socket.connect((KERNEL, 4444))?;
         socket.send(b"anybody?")?;
         let kind = socket.receive().await.map_err(|error| error.kind());
@@ -81,7 +81,8 @@ fn port_unreachable() -> String {
     });
     let ours = error.recv_timeout(PATIENCE).expect("an error");
     assert_eq!(ours, Err(io::ErrorKind::ConnectionRefused));
-    let socket = std::net::UdpSocket::bind("10.0.0.1:0").expect("a socket");
+    // Not any port: tshark takes some for those of traceroute.
+    let socket = std::net::UdpSocket::bind("10.0.0.1:4445").expect("a socket");
     socket
         .connect(SocketAddr::from((ADDRESS, 4444)))
         .expect("connected");
