@@ -204,6 +204,19 @@ impl Egress {
         }
     }
 
+    /// Sends the run of segments of `total_len` octets that was begun last.
+    fn finish_run(&mut self, total_len: usize, segment: u16, out: &mut dyn Transmit) {
+        let buffer = &mut self.buffer[..HEADROOM + IP + total_len];
+        // RFC 9293 §3.1: the data offset, in words of four octets.
+        let tcp_header = usize::from(buffer[HEADROOM + PAYLOAD + 12] >> 4) * 4;
+        let run = Run {
+            transport: PAYLOAD,
+            header_len: PAYLOAD + tcp_header,
+            segment,
+        };
+        out.transmit_run(buffer, &run);
+    }
+
     /// Keeps the headers just begun for the next segment, as long as the neighbour is fresh.
     fn remember(&mut self, meta: &TxMeta, station: MacAddr) {
         let Some(until) = self.arp.fresh_until(station) else {
@@ -340,6 +353,7 @@ impl Egress {
             now,
             out,
             pending: None,
+            cut: 0,
         }
     }
 }
@@ -382,11 +396,8 @@ impl Segments<'_> {
             .egress
             .link(self.now, destination)
             .unwrap_or(Link::Nowhere);
-        self.pending = Some(Pending {
-            link,
-            total_len: header.total_len,
-            cut: 0,
-        });
+        self.pending = Some((link, header.total_len));
+        self.cut = 0;
         self.egress.begin(link, &header);
         if let (Link::Station(station), true) = (link, meta.dont_fragment) {
             self.egress.remember(meta, station);
@@ -400,14 +411,8 @@ pub(crate) struct Segments<'a> {
     egress: &'a mut Egress,
     now: Instant,
     out: &'a mut dyn Transmit,
-    pending: Option<Pending>,
-}
-
-/// The segment under construction.
-struct Pending {
-    link: Link,
-    total_len: usize,
-    /// As [`TxMeta::cut`].
+    /// Of the packet under construction, its length, and [`TxMeta::cut`].
+    pending: Option<(Link, usize)>,
     cut: u16,
 }
 
@@ -422,11 +427,8 @@ impl TxSink for Segments<'_> {
         if let Some(flow) = &self.egress.flow
             && flow.fits(self.now, meta)
         {
-            self.pending = Some(Pending {
-                link: Link::Station(flow.station),
-                total_len,
-                cut: meta.cut,
-            });
+            self.pending = Some((Link::Station(flow.station), total_len));
+            self.cut = meta.cut;
             let frame = &mut self.egress.buffer[HEADROOM..][..IP + total_len];
             return Some(flow.write(total_len as u16, frame));
         }
@@ -435,25 +437,14 @@ impl TxSink for Segments<'_> {
 
     #[inline]
     fn commit(&mut self) {
-        let Some(pending) = self.pending.take() else {
+        let Some((link, total_len)) = self.pending.take() else {
             return;
         };
         self.egress.ip.out_requests += 1;
-        if pending.cut == 0 {
-            let Pending {
-                link, total_len, ..
-            } = pending;
+        if self.cut == 0 {
             self.egress.finish(self.now, link, total_len, self.out);
         } else {
-            let buffer = &mut self.egress.buffer[..HEADROOM + IP + pending.total_len];
-            // RFC 9293 §3.1: the data offset, in words of four octets.
-            let tcp_header = usize::from(buffer[HEADROOM + PAYLOAD + 12] >> 4) * 4;
-            let run = Run {
-                transport: PAYLOAD,
-                header_len: PAYLOAD + tcp_header,
-                segment: pending.cut,
-            };
-            self.out.transmit_run(buffer, &run);
+            self.egress.finish_run(total_len, self.cut, self.out);
         }
     }
 

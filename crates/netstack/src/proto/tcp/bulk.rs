@@ -8,6 +8,7 @@ use super::loss::Recovery;
 use super::options::SackBlocks;
 use super::output::Turn;
 use super::segment::{HEADER_LEN, Header};
+use super::seq::Seq;
 use super::shared::Shared;
 use super::tcb::Tcb;
 use crate::proto::Instant;
@@ -40,13 +41,29 @@ impl Template {
             .add_slice(&bytes[..len]);
         Self { bytes, len, sum }
     }
+
+    /// Writes the header of a segment that begins at `seq`, without its checksum; gives the header
+    /// and the room for the payload.
+    #[inline]
+    fn write<'a>(&self, seq: Seq, buffer: &'a mut [u8]) -> (&'a mut [u8], &'a mut [u8]) {
+        let (head, body) = buffer.split_at_mut(self.len);
+        // Lengths that the compiler knows spare a call of memcpy.
+        if let Some(fixed) = head.first_chunk_mut::<TEMPLATE>() {
+            *fixed = self.bytes;
+        } else {
+            let (fixed, _) = self.bytes.split_at(HEADER_LEN);
+            head[..HEADER_LEN].copy_from_slice(fixed);
+        }
+        head[4..8].copy_from_slice(&seq.0.to_be_bytes());
+        (head, body)
+    }
 }
 
 impl Tcb {
     /// How many full segments can go out now of which none is anything but data: not the first after
     /// a pause, nor the last, which carries PSH and perhaps FIN.
     #[inline]
-    fn run_length(&self, share: usize) -> usize {
+    fn run_length(&self) -> usize {
         let plain = matches!(self.state, State::Established | State::CloseWait)
             && self.snd.una != self.snd.nxt
             && self.loss.recovery == Recovery::Open
@@ -61,7 +78,7 @@ impl Tcb {
         let room = (self.snd.una + self.snd.wnd).since(self.snd.nxt);
         let window = self.cwnd().saturating_sub(self.pipe());
         let octets = self.unsent().saturating_sub(1).min(room).min(window);
-        ((octets / u32::from(self.snd.mss)) as usize).min(share)
+        (octets / u32::from(self.snd.mss)) as usize
     }
 
     /// Sends a run of full segments, at most `share`; counts them in `sent`. `None` when there is no
@@ -74,40 +91,38 @@ impl Tcb {
         share: usize,
         sent: &mut usize,
     ) -> Option<Turn> {
-        // Most often there is none: the rest is not looked at then.
-        if self.run_length(2) < 2 {
+        let ready = self.run_length();
+        if ready.min(share) < 2 {
             return None;
         }
         let mss = usize::from(self.snd.mss);
         let header = self.header(now, self.snd.nxt, SackBlocks::default(), shared);
         let template = Template::new(&header, mss);
-        let mut meta = TxMeta {
+        let meta = TxMeta {
             source: *self.tuple.local.ip(),
             destination: *self.tuple.remote.ip(),
-            len: 0,
+            len: template.len + mss,
             cut: 0,
             ecn: Ecn::NotEct,
             ttl: self.settings.ttl,
             dont_fragment: !self.settings.may_fragment,
         };
         let longest = sink.longest_run(&meta).saturating_sub(template.len) / mss;
-        let (at_once, cost) = match longest {
-            0 | 1 => (1, 1),
-            longest => (longest, CUT_COST),
-        };
-        let count = self.run_length(share.div_ceil(cost) * at_once);
         let mut run = 0;
-        while run < count {
-            let segments = at_once.min(count - run);
-            meta.len = template.len + segments * mss;
-            meta.cut = if segments > 1 { self.snd.mss } else { 0 };
-            let Some(buffer) = sink.reserve(&meta) else {
-                break;
-            };
-            self.write_next(now, &template, buffer, segments);
-            sink.commit();
-            *sent += cost;
-            run += segments;
+        let mut count = ready.min(share);
+        if longest < 2 {
+            while run < count
+                && let Some(buffer) = sink.reserve(&meta)
+            {
+                self.write_next(now, &template, buffer);
+                sink.commit();
+                run += 1;
+            }
+            *sent += run;
+        } else {
+            count = ready.min(share.div_ceil(CUT_COST) * longest);
+            run = self.transmit_joined(now, sink, &template, meta, (count, longest));
+            *sent += CUT_COST * run.div_ceil(longest);
         }
         if run > 0 {
             shared.counters.out_segs += run as u64;
@@ -122,9 +137,53 @@ impl Tcb {
         })
     }
 
-    /// Writes the next `segments`, as one, and advances SND.NXT.
+    /// Sends `count` full segments, up to `longest` as one that the device cuts apart; returns how
+    /// many the sink took.
+    fn transmit_joined(
+        &mut self,
+        now: Instant,
+        sink: &mut impl TxSink,
+        template: &Template,
+        mut meta: TxMeta,
+        (count, longest): (usize, usize),
+    ) -> usize {
+        let mss = usize::from(self.snd.mss);
+        let mut run = 0;
+        while run < count {
+            let segments = longest.min(count - run);
+            meta.len = template.len + segments * mss;
+            meta.cut = if segments > 1 { self.snd.mss } else { 0 };
+            let Some(buffer) = sink.reserve(&meta) else {
+                break;
+            };
+            if segments == 1 {
+                self.write_next(now, template, buffer);
+            } else {
+                self.write_joined(now, template, buffer, segments);
+            }
+            sink.commit();
+            run += segments;
+        }
+        run
+    }
+
+    /// Writes the segment at SND.NXT and advances it.
     #[inline]
-    fn write_next(
+    fn write_next(&mut self, now: Instant, template: &Template, buffer: &mut [u8]) {
+        let seq = self.snd.nxt;
+        let (head, body) = template.write(seq, buffer);
+        let sum = template
+            .sum
+            .add_word((seq.0 >> 16) as u16)
+            .add_word(seq.0 as u16);
+        let sum = self.snd.queue.copy(seq, body, sum);
+        head[16..18].copy_from_slice(&sum.finish().to_be_bytes());
+        self.snd.nxt += u32::from(self.snd.mss);
+        self.flight.push(seq, self.snd.nxt, now);
+    }
+
+    /// Writes the next `segments` as one, for the device to cut apart, and advances SND.NXT.
+    fn write_joined(
         &mut self,
         now: Instant,
         template: &Template,
@@ -132,29 +191,12 @@ impl Tcb {
         segments: usize,
     ) {
         let len = buffer.len() as u16;
-        let seq = self.snd.nxt;
-        let (head, body) = buffer.split_at_mut(template.len);
-        // Lengths that the compiler knows spare a call of memcpy.
-        if let Some(fixed) = head.first_chunk_mut::<TEMPLATE>() {
-            *fixed = template.bytes;
-        } else {
-            let (fixed, _) = template.bytes.split_at(HEADER_LEN);
-            head[..HEADER_LEN].copy_from_slice(fixed);
-        }
-        head[4..8].copy_from_slice(&seq.0.to_be_bytes());
-        let checksum = if segments == 1 {
-            let sum = template
-                .sum
-                .add_word((seq.0 >> 16) as u16)
-                .add_word(seq.0 as u16);
-            self.snd.queue.copy(seq, body, sum).finish()
-        } else {
-            self.snd.queue.copy_unsummed(seq, body);
-            let (local, remote) = (self.tuple.local, self.tuple.remote);
-            // The device goes on from the sum itself, not from its complement.
-            !Sum::pseudo_header(*local.ip(), *remote.ip(), IpNumber::TCP.0, len).finish()
-        };
-        head[16..18].copy_from_slice(&checksum.to_be_bytes());
+        let (head, body) = template.write(self.snd.nxt, buffer);
+        self.snd.queue.copy_unsummed(self.snd.nxt, body);
+        let (local, remote) = (self.tuple.local, self.tuple.remote);
+        let sum = Sum::pseudo_header(*local.ip(), *remote.ip(), IpNumber::TCP.0, len);
+        // The device goes on from the sum itself, not from its complement.
+        head[16..18].copy_from_slice(&(!sum.finish()).to_be_bytes());
         // Each is a piece of its own: it may be lost alone.
         for _ in 0..segments {
             let start = self.snd.nxt;
