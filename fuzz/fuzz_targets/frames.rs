@@ -43,9 +43,11 @@ fuzz_target!(|data: &[u8]| {
             assert!((14..=1514).contains(&frame.len()), "a frame of {} octets", frame.len());
             answers.set(answers.get() + 1);
         };
+        // As from a device that vouches for the checksums of TCP and UDP.
+        let checksummed = step & 0x80 != 0;
         match step % 4 {
-            0 => stack.handle_frame(now, octets.to_vec().into(), &mut out),
-            1 => stack.handle_frame(now, ipv4_frame(*step, octets).into(), &mut out),
+            0 => stack.handle_received(now, octets.to_vec().into(), checksummed, &mut out),
+            1 => stack.handle_received(now, ipv4_frame(*step, octets).into(), checksummed, &mut out),
             2 => {
                 now += Duration::from_millis(1 << (len % 18));
                 while stack.poll(now, 16, &mut out) && answers.get() < MOST_ANSWERS {}
