@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use solo5_ffi::{AcquireError, Block, NetError, NetHeader};
+use solo5_ffi::{AcquireError, Block, NetError};
 
 mod other {
     use solo5_ffi::{AcquireError, Block};
@@ -37,7 +37,7 @@ fn main() {
     }
 
     let uplink = device_names::uplink().expect("nobody has acquired it before");
-    let too_short = uplink.write(&[0; NetHeader::SIZE + 13]);
+    let too_short = uplink.write(&[0; 13]);
     let Err(NetError::FrameLength { min, max, .. }) = too_short else {
         panic!("{too_short:?}");
     };
