@@ -112,8 +112,9 @@ fn offload_is_for_those_who_ask_for_it() {
         Network::with(|network| {
             let tap = format!("offload{target:?}").to_lowercase();
             network.add_tap(&tap, "10.0.0.1/24");
-            // Each after one of the other kind, on the same interface.
-            for _ in 0..2 {
+            // Each after one of the other kind, on the same interface. An emulated machine makes a new one for each.
+            let direct = target == Target::Spt || kvm_runs_general_code();
+            for _ in 0..if direct { 2 } else { 1 } {
                 let reflected = reflect(&plain, target, &tap, &tap);
                 assert_eq!(reflected.features, 0);
                 assert!(reflected.longest <= LONGEST_ON_THE_WIRE);
@@ -121,7 +122,6 @@ fn offload_is_for_those_who_ask_for_it() {
                 let reflected = reflect(&asking, target, &tap, &tap);
                 assert_eq!(reflected.features, 1);
                 // An emulated network may have cut the segments before they reach the tender's interface.
-                let direct = target == Target::Spt || kvm_runs_general_code();
                 assert!(!direct || reflected.longest > 10 * LONGEST_ON_THE_WIRE);
             }
         });
