@@ -43,7 +43,8 @@
 //! Whoever knows nothing of this meets what Solo5 specifies. A guest of Solo5's own has zeros in
 //! `wanted`, so a tender that follows these rules grants nothing. A tender of Solo5's own fills in
 //! address and MTU and copies the rest as it is, so a guest that wants the feature reads zero in
-//! `granted`. The sizes and offsets of all else are unchanged, and tools that read manifests do not
+//! `granted`. (A guest linked with bindings of Solo5's own, which do not look at `granted`, must not
+//! ask.) The sizes and offsets of all else are unchanged, and tools that read manifests do not
 //! look at the union.
 #![no_std]
 #![forbid(unsafe_code)]

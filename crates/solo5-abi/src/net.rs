@@ -15,7 +15,8 @@ layout! {
         /// [`GSO_NONE`](Self::GSO_NONE), or [`GSO_TCPV4`](Self::GSO_TCPV4) and perhaps the bit
         /// [`GSO_ECN`](Self::GSO_ECN).
         1 => pub gso_type: u8,
-        /// With segmentation, bytes of the Ethernet, IP and TCP headers, which each segment gets.
+        /// With segmentation, bytes of the Ethernet, IP and TCP headers, which each segment gets. A
+        /// hint: in what is received it may be more, so the frame itself is looked at.
         2 => pub hdr_len: u16,
         /// With segmentation, bytes of TCP payload in each segment but the last.
         4 => pub gso_size: u16,

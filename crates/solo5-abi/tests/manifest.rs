@@ -1,8 +1,8 @@
 //! Manifests: entries as they lie in memory, and what the parser refuses.
 
 use solo5_abi::manifest::{
-    BlockProperties, DeviceType, Entry, Header, MAX_ENTRIES, MAX_SIZE, Manifest, NameError,
-    NetProperties, ParseError, TYPE_RESERVED_FIRST, check_name,
+    BlockProperties, DeviceType, Entry, Header, MAX_ENTRIES, MAX_SIZE, Manifest, NET_OFFLOAD,
+    NameError, NetProperties, ParseError, TYPE_RESERVED_FIRST, check_name,
 };
 
 fn bytes_of(entries: &[Entry]) -> Vec<u8> {
@@ -93,6 +93,53 @@ fn attaching_fills_in_the_unions() {
         copy.find("service", DeviceType::NetBasic),
         Some((1, attached))
     );
+}
+
+#[test]
+fn features_are_asked_for_by_the_guest_and_granted_by_the_tender() {
+    let plain = Entry::new("service", DeviceType::NetBasic);
+    let asking = plain.wanting(NET_OFFLOAD);
+    let bytes = asking.to_bytes();
+    assert_eq!(bytes[..72], plain.to_bytes()[..72]);
+    assert_eq!(bytes[72..80], [0; 8]);
+    assert_eq!(bytes[80..84], [1, 0, 0, 0]);
+    assert_eq!(bytes[84..], [0; 20]);
+    assert_eq!((plain.wanted(), asking.wanted()), (0, NET_OFFLOAD));
+
+    // Of what a note holds, nothing but the known features is the guest's to say.
+    let mut note = bytes;
+    note[72..96].fill(0xff);
+    let entry = Entry::from_bytes(&note);
+    assert_eq!(entry.wanted(), NET_OFFLOAD);
+    assert_eq!(entry.detached(), asking);
+    note[80] = 0xfe;
+    assert_eq!(Entry::from_bytes(&note).detached(), plain);
+
+    // In a block device's entry the same bytes are the block size.
+    let block = BlockProperties {
+        capacity: 512,
+        block_size: 513,
+    };
+    let disk = Entry::new("disk", DeviceType::BlockBasic);
+    assert_eq!(disk.with_block(3, block).wanted(), 0);
+    assert_eq!(disk.with_block(3, block).detached(), disk);
+
+    let net = NetProperties {
+        mac: [2, 0, 0, 0, 0, 9],
+        mtu: 1500,
+        wanted: asking.wanted(),
+        granted: NET_OFFLOAD,
+    };
+    let attached = asking.with_net(7, net);
+    assert_eq!(attached.to_bytes()[80..84], [1, 0, 1, 0]);
+    assert_eq!(attached.net(), Some(net));
+    assert_eq!(attached.detached(), asking);
+}
+
+#[test]
+#[should_panic(expected = "only network devices have features")]
+fn a_block_device_has_no_features() {
+    let _ = Entry::new("disk", DeviceType::BlockBasic).wanting(NET_OFFLOAD);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Structures keep their fields through `to_bytes` and `from_bytes`, and numbers are the ABI's.
 
 use solo5_abi::hvt::{BootInfo, Hypercall, NetIo, Poll, ring};
+use solo5_abi::net::{MAX_FRAME, MIN_FRAME, NetHeader};
 use solo5_abi::note::{Abi, Header, Target};
 use solo5_abi::{api::SolResult, spt};
 
@@ -67,6 +68,22 @@ fn padding_is_written_as_zero_and_ignored_when_read() {
         ret: 4,
     };
     assert_eq!(NetIo::from_bytes(&net.to_bytes()), net);
+}
+
+#[test]
+fn the_header_of_a_frame_is_virtio_nets() {
+    let header = NetHeader {
+        flags: NetHeader::NEEDS_CSUM,
+        gso_type: NetHeader::GSO_TCPV4 | NetHeader::GSO_ECN,
+        hdr_len: 54,
+        gso_size: 1460,
+        csum_start: 34,
+        csum_offset: 16,
+    };
+    let bytes = header.to_bytes();
+    assert_eq!(bytes, [1, 0x81, 54, 0, 0xb4, 5, 34, 0, 16, 0]);
+    assert_eq!(NetHeader::from_bytes(&bytes), header);
+    assert_eq!((NetHeader::SIZE, MIN_FRAME, MAX_FRAME), (10, 24, 65_559));
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::{DeviceType, Entry};
 /// At compile time, when the name is not 1 to 67 ASCII letters and digits.
 pub const fn entry_words(name: &str, device_type: DeviceType, offload: bool) -> [u64; 13] {
     let mut entry = Entry::new(name, device_type);
-    // Upstream's bindings would not tell the program that its frames carry headers: they do not ask for it.
+    // Upstream's bindings do not tell a program that its frames carry headers: it must not ask for it.
     if offload && cfg!(not(solo5_upstream_bindings)) {
         entry = entry.wanting(NET_OFFLOAD);
     }

@@ -17,7 +17,7 @@ fn disk() -> Result<Block, AcquireError> {
 }
 
 fn service() -> Result<Net, AcquireError> {
-    solo5_ffi::net!("service")
+    solo5_ffi::net!("service", offload)
 }
 
 /// Declares a device that nothing reaches.
@@ -79,6 +79,9 @@ fn net() {
     assert!(service().is_err());
     assert_eq!(device.mac_address(), [2, 0, 0, 0x12, 0x34, 0x56]);
     assert_eq!((device.mtu(), device.max_frame()), (1400, 1414));
+    // Asked for, and not to be had on a host.
+    assert!(!device.has_offload());
+    assert_eq!(device.read_size(), 1414);
     let (min, max) = (14, 1414);
     for length in [0, 13, 1415] {
         let error = NetError::FrameLength { length, min, max };

@@ -7,6 +7,7 @@
 //! - [`tls`]: thread-local storage of all alignments;
 //! - [`devices`]: block devices, the largest manifest;
 //! - [`network`]: frames of all sizes, and hvt's ring when it is full;
+//! - [`offload`]: segments of up to 64 KiB, for those who ask for them;
 //! - [`scripts`]: what the linker scripts make of a program.
 
 mod c_guest;
@@ -16,5 +17,6 @@ mod devices;
 mod flags;
 mod network;
 mod objects;
+mod offload;
 mod scripts;
 mod tls;

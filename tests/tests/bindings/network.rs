@@ -15,10 +15,10 @@ const ETHER_TYPE: u16 = 0x88b5;
 const HOST: [u8; 6] = [2, 0, 0, 0, 0, 1];
 
 /// A socket for the frames of [`ETHER_TYPE`] on one interface.
-struct RawSocket(OwnedFd);
+pub(crate) struct RawSocket(OwnedFd);
 
 impl RawSocket {
-    fn bind(interface: &str) -> Self {
+    pub(crate) fn bind(interface: &str) -> Self {
         let protocol = ETHER_TYPE.to_be();
         let name = CString::new(interface).expect("a name without NUL");
         // SAFETY: `socket` touches no memory; `if_nametoindex` reads a NUL-terminated string.
@@ -62,7 +62,7 @@ impl RawSocket {
         assert_eq!(set, 0, "socket option: {}", io::Error::last_os_error());
     }
 
-    fn send(&self, frame: &[u8]) {
+    pub(crate) fn send(&self, frame: &[u8]) {
         // SAFETY: the pointer and the length are those of a slice, which is only read.
         let sent = unsafe { libc::send(self.0.as_raw_fd(), frame.as_ptr().cast(), frame.len(), 0) };
         assert_eq!(sent, frame.len() as isize, "{}", io::Error::last_os_error());
@@ -84,7 +84,7 @@ impl RawSocket {
 }
 
 /// A frame to all, with this number and as many bytes.
-fn frame(number: u32, length: usize) -> Vec<u8> {
+pub(crate) fn frame(number: u32, length: usize) -> Vec<u8> {
     let mut frame = vec![0xff; 6];
     frame.extend(HOST);
     frame.extend(ETHER_TYPE.to_be_bytes());

@@ -135,7 +135,8 @@ fn spt_devices_of_one_name_are_one() {
             let devices: Vec<&str> = json.lines().filter(|line| line.contains("name")).collect();
             let expected = [
                 r#"    { "name": "disk", "type": "BLOCK_BASIC" },"#,
-                r#"    { "name": "service", "type": "NET_BASIC" }"#,
+                r#"    { "name": "service", "type": "NET_BASIC" },"#,
+                r#"    { "name": "uplink", "type": "NET_BASIC" }"#,
             ];
             assert_eq!(devices, expected, "{json}");
         }
@@ -144,20 +145,27 @@ fn spt_devices_of_one_name_are_one() {
     image.as_file().set_len(4096).unwrap();
     Network::with(|network| {
         network.add_tap("names0", "10.0.0.1/24");
+        network.add_tap("names1", "10.0.1.1/24");
         let guest = built("gnu-ld", "release", "device-names")
             .option(format!("--block:disk={}", image.path().display()))
-            .option("--net:service=names0");
+            .option("--net:service=names0")
+            .option("--net:uplink=names1");
         let again = "device \"disk\" of type BLOCK_BASIC: acquired already, or not attached\n";
-        let expected = format!("disk: 4096 bytes\n{}service: MTU 1500\n", again.repeat(3));
+        let expected = format!(
+            "disk: 4096 bytes\n{}service: MTU 1500\n\
+             uplink: MTU 1500, offload true, frames of 24 to 65559 bytes\n",
+            again.repeat(3)
+        );
         guest.run().assert_printed(&expected);
     });
 }
 
 #[test]
-fn spt_a_name_of_two_types_does_not_link() {
+fn spt_a_name_declared_in_two_ways_does_not_link() {
     for (flags, folder) in [("", "rust-lld"), (GNU_LD, "gnu-ld")] {
         let outcome = build("device-clash", flags, folder, &[]);
         outcome.assert_error(101, "solo5_device_disk_is_declared_in_two_ways");
+        outcome.assert_error(101, "solo5_device_spare_is_declared_in_two_ways");
     }
 }
 

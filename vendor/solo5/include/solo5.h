@@ -121,7 +121,7 @@ struct solo5_net_info {
 struct solo5_net_header {
     uint8_t flags;
     uint8_t gso_type;
-    uint16_t hdr_len;     /* bytes of headers, which each segment gets */
+    uint16_t hdr_len;     /* bytes of headers; a hint, may be more if received */
     uint16_t gso_size;    /* bytes of payload in each segment */
     uint16_t csum_start;  /* where the bytes to be summed start */
     uint16_t csum_offset; /* from there: where the checksum goes */

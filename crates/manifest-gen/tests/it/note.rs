@@ -5,7 +5,9 @@ use manifest_gen::{
     DeviceError, DeviceType, Manifest, NoteError, NoteProblem, abi_to_json, manifest_to_json,
     query_abi, query_manifest,
 };
-use solo5_abi::manifest::{Entry, Header, Manifest as AbiManifest, NameError, ParseError};
+use solo5_abi::manifest::{
+    Entry, Header, Manifest as AbiManifest, NET_OFFLOAD, NameError, ParseError,
+};
 use solo5_abi::note::Abi;
 use std::io::Cursor;
 
@@ -144,6 +146,23 @@ fn queries_print_what_an_executable_holds() {
     assert_eq!(
         abi_to_json(&unknown),
         "{\n  \"type\": \"solo5.abi\",\n  \"target\": \"unknown\",\n  \"version\": 4294967295\n}\n"
+    );
+}
+
+/// Features are between guest and tender: the tools neither show nor refuse them.
+#[test]
+fn wanted_features_are_not_looked_at() {
+    let asking = Entry::new("service0", DeviceType::NetBasic).wanting(NET_OFFLOAD);
+    let disk = Entry::new("storage", DeviceType::BlockBasic);
+    let mut parts = parts();
+    parts[MFT1].content = manifest_note(&[Entry::RESERVED_FIRST, asking, disk]);
+    assert_eq!(
+        query_manifest(Cursor::new(file(&parts))).unwrap(),
+        net_and_disk().to_json()
+    );
+    assert_eq!(
+        Manifest::from_bytes(&content(&[asking, disk])),
+        Ok(net_and_disk())
     );
 }
 

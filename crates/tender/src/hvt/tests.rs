@@ -1,3 +1,5 @@
+mod offload;
+
 use solo5_abi::hvt::MEM_MAX;
 
 use super::{HvtError, Layout};

@@ -20,6 +20,15 @@ pub async fn service<T: Default>() -> Result<(Net, T), AcquireError> {
     Ok((solo5_ffi::net!("service")?, T::default()))
 }
 
+/// The device `uplink`, with offload where the tender has it.
+///
+/// # Errors
+///
+/// When it has been acquired before.
+pub fn uplink() -> Result<Net, AcquireError> {
+    solo5_ffi::net!("uplink", offload)
+}
+
 /// A device that the program does not use.
 ///
 /// # Errors

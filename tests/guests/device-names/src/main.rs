@@ -1,11 +1,11 @@
-//! Declares `disk` in three places and two crates, and uses it once.
+//! Declares `disk` in three places and two crates, and uses it once; and asks for offload of `uplink`.
 #![forbid(unsafe_code)]
 
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use solo5_ffi::{AcquireError, Block};
+use solo5_ffi::{AcquireError, Block, NetError};
 
 mod other {
     use solo5_ffi::{AcquireError, Block};
@@ -35,4 +35,16 @@ fn main() {
         Poll::Ready(Err(error)) => println!("{error}"),
         Poll::Pending => println!("service: pending"),
     }
+
+    let uplink = device_names::uplink().expect("nobody has acquired it before");
+    let too_short = uplink.write(&[0; 13]);
+    let Err(NetError::FrameLength { min, max, .. }) = too_short else {
+        panic!("{too_short:?}");
+    };
+    assert_eq!(max, uplink.read_size());
+    println!(
+        "uplink: MTU {}, offload {}, frames of {min} to {max} bytes",
+        uplink.mtu(),
+        uplink.has_offload()
+    );
 }

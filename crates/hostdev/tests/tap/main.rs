@@ -2,6 +2,8 @@
 //!
 //! There is no test harness: entering a user namespace, as an unprivileged user must, takes a process of one thread.
 
+mod offload;
+
 use std::fs;
 use std::io;
 use std::net::UdpSocket;
@@ -13,7 +15,7 @@ use hostdev::{Tap, TapError};
 
 type Check = (&'static str, fn());
 
-const CHECKS: [Check; 6] = [
+const CHECKS: [Check; 9] = [
     ("interfaces_must_be_up", interfaces_must_be_up),
     (
         "only_taps_are_attached_and_only_once",
@@ -28,6 +30,15 @@ const CHECKS: [Check; 6] = [
     (
         "inherited_descriptors_are_asked",
         inherited_descriptors_are_asked,
+    ),
+    (
+        "segments_are_cut_for_those_without_offload_only",
+        offload::segments_are_cut_for_those_without_offload_only,
+    ),
+    ("bad_headers_are_errors", offload::bad_headers_are_errors),
+    (
+        "an_inherited_tap_has_no_header",
+        offload::an_inherited_tap_has_no_header,
     ),
 ];
 
@@ -111,6 +122,17 @@ fn the_mtu_is_the_interfaces() {
 
 const PEER_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
 
+/// The Internet checksum (RFC 1071).
+fn checksum(bytes: &[u8]) -> u16 {
+    let words = bytes.chunks(2);
+    let words = words.map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0)));
+    let mut sum = words.sum::<u32>();
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    !sum as u16
+}
+
 /// 10.9.0.2:7 to 10.9.0.1:`port`, without a UDP checksum.
 fn udp_frame(to: &[u8; 6], port: u16, payload: &[u8]) -> Vec<u8> {
     let udp_len = 8 + payload.len() as u16;
@@ -118,11 +140,7 @@ fn udp_frame(to: &[u8; 6], port: u16, payload: &[u8]) -> Vec<u8> {
         0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0, 10, 9, 0, 2, 10, 9, 0, 1,
     ];
     ip[2..4].copy_from_slice(&(20 + udp_len).to_be_bytes());
-    let sum = ip
-        .chunks(2)
-        .map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1]))
-        .sum::<u32>();
-    let checksum = !((sum & 0xffff) + (sum >> 16)) as u16;
+    let checksum = checksum(&ip);
     ip[10..12].copy_from_slice(&checksum.to_be_bytes());
     let ports = [
         7_u16.to_be_bytes(),
