@@ -19,8 +19,8 @@ pub(crate) enum Lane {
 /// Event tasks go first; but after `bound` of them in a row, one normal task is
 /// polled if there is one.
 pub(crate) struct Lanes<T = TaskRef> {
-    normal: VecDeque<T>,
-    event: VecDeque<T>,
+    normal: Queue<T>,
+    event: Queue<T>,
     bound: u32,
     streak: u32,
     shuffle: Option<Shuffle>,
@@ -29,8 +29,8 @@ pub(crate) struct Lanes<T = TaskRef> {
 impl<T> Lanes<T> {
     pub(crate) fn new(bound: u32, seed: Option<u64>) -> Self {
         Self {
-            normal: VecDeque::new(),
-            event: VecDeque::new(),
+            normal: Queue::new(),
+            event: Queue::new(),
             bound,
             streak: 0,
             shuffle: seed.map(Shuffle::new),
@@ -40,17 +40,17 @@ impl<T> Lanes<T> {
     #[inline]
     pub(crate) fn push(&mut self, task: T, lane: Lane) {
         match lane {
-            Lane::Normal => self.normal.push_back(task),
-            Lane::Event => self.event.push_back(task),
+            Lane::Normal => self.normal.push(task),
+            Lane::Event => self.event.push(task),
         }
     }
 
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<(T, Lane)> {
-        let lane = if self.event.is_empty() {
+        let lane = if self.event.tasks.is_empty() {
             self.streak = 0;
             Lane::Normal
-        } else if self.normal.is_empty() {
+        } else if self.normal.tasks.is_empty() {
             self.streak = 0;
             Lane::Event
         } else if self.streak < self.bound {
@@ -65,17 +65,72 @@ impl<T> Lanes<T> {
             Lane::Event => &mut self.event,
         };
         if let Some(shuffle) = &mut self.shuffle
-            && queue.len() > 1
+            && queue.tasks.len() > 1
         {
-            let chosen = shuffle.below(queue.len());
-            queue.swap(0, chosen);
+            let chosen = shuffle.below(queue.tasks.len());
+            queue.tasks.swap(0, chosen);
         }
-        queue.pop_front().map(|task| (task, lane))
+        queue.pop().map(|task| (task, lane))
     }
 
     /// How many wait in the normal lane, and in the event lane.
     pub(crate) fn lengths(&self) -> (usize, usize) {
-        (self.normal.len(), self.event.len())
+        (self.normal.tasks.len(), self.event.tasks.len())
+    }
+}
+
+/// A queue whose memory is bounded by what is in it: after many tasks were ready
+/// at once it gives back what it no longer needs.
+struct Queue<T> {
+    tasks: VecDeque<T>,
+    /// When fewer are left than that, the memory is halved.
+    few: usize,
+}
+
+/// So little memory is always kept, in tasks.
+const KEPT: usize = 256;
+
+impl<T> Queue<T> {
+    const fn new() -> Self {
+        Self {
+            tasks: VecDeque::new(),
+            few: 0,
+        }
+    }
+
+    #[inline]
+    fn push(&mut self, task: T) {
+        if self.tasks.len() == self.tasks.capacity() {
+            self.grow();
+        }
+        self.tasks.push_back(task);
+    }
+
+    #[inline]
+    fn pop(&mut self) -> Option<T> {
+        if self.tasks.len() < self.few {
+            self.shrink();
+        }
+        self.tasks.pop_front()
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        self.tasks.reserve(self.tasks.len().max(4));
+        self.set_few();
+    }
+
+    /// Three quarters of the memory are empty, so many were taken since it was
+    /// last changed that moving the rest costs less than one step for each.
+    #[cold]
+    fn shrink(&mut self) {
+        self.tasks.shrink_to(self.tasks.capacity() / 2);
+        self.set_few();
+    }
+
+    fn set_few(&mut self) {
+        let capacity = self.tasks.capacity();
+        self.few = if capacity > KEPT { capacity / 4 } else { 0 };
     }
 }
 

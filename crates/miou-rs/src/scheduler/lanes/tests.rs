@@ -81,3 +81,31 @@ proptest! {
         assert_eq!(taken.len(), pushed);
     }
 }
+
+#[test]
+fn the_memory_of_the_queue_is_in_proportion_to_what_is_in_it() {
+    const MANY: usize = if cfg!(miri) { 2_000 } else { 100_000 };
+    let mut lanes = Lanes::new(16, None);
+    let capacity = |lanes: &Lanes<usize>| lanes.normal.tasks.capacity();
+    for round in 0..3 {
+        for number in 0..MANY {
+            lanes.push(number, Lane::Normal);
+        }
+        for number in 0..MANY {
+            assert_eq!(lanes.pop(), Some((number, Lane::Normal)));
+            let left = MANY - number;
+            assert!(
+                capacity(&lanes) <= (left * 4).max(super::KEPT),
+                "{left} left, round {round}"
+            );
+        }
+        assert_eq!(lanes.pop(), None);
+    }
+    // Few are never moved.
+    let kept = capacity(&lanes);
+    for number in 0..1_000 {
+        lanes.push(number, Lane::Normal);
+        lanes.pop();
+    }
+    assert_eq!(capacity(&lanes), kept);
+}
