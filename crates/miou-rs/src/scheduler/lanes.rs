@@ -19,18 +19,20 @@ pub(crate) enum Lane {
 /// Event tasks go first; but after `bound` of them in a row, one normal task is
 /// polled if there is one.
 pub(crate) struct Lanes<T = TaskRef> {
-    normal: Queue<T>,
-    event: Queue<T>,
+    /// By `Lane`.
+    queues: [VecDeque<T>; 2],
     bound: u32,
     streak: u32,
     shuffle: Option<Shuffle>,
 }
 
+/// A lane keeps memory for so many tasks, however few there are.
+const KEPT: usize = 256;
+
 impl<T> Lanes<T> {
     pub(crate) fn new(bound: u32, seed: Option<u64>) -> Self {
         Self {
-            normal: Queue::new(),
-            event: Queue::new(),
+            queues: [VecDeque::new(), VecDeque::new()],
             bound,
             streak: 0,
             shuffle: seed.map(Shuffle::new),
@@ -39,18 +41,16 @@ impl<T> Lanes<T> {
 
     #[inline]
     pub(crate) fn push(&mut self, task: T, lane: Lane) {
-        match lane {
-            Lane::Normal => self.normal.push(task),
-            Lane::Event => self.event.push(task),
-        }
+        self.queues[lane as usize].push_back(task);
     }
 
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<(T, Lane)> {
-        let lane = if self.event.tasks.is_empty() {
+        let [normal, event] = &self.queues;
+        let lane = if event.is_empty() {
             self.streak = 0;
             Lane::Normal
-        } else if self.normal.tasks.is_empty() {
+        } else if normal.is_empty() {
             self.streak = 0;
             Lane::Event
         } else if self.streak < self.bound {
@@ -60,78 +60,40 @@ impl<T> Lanes<T> {
             self.streak = 0;
             Lane::Normal
         };
-        let queue = match lane {
-            Lane::Normal => &mut self.normal,
-            Lane::Event => &mut self.event,
-        };
-        if let Some(shuffle) = &mut self.shuffle
-            && queue.tasks.len() > 1
-        {
-            let chosen = shuffle.below(queue.tasks.len());
-            queue.tasks.swap(0, chosen);
+        if self.shuffle.is_some() {
+            self.choose(lane);
         }
-        queue.pop().map(|task| (task, lane))
+        let queue = &mut self.queues[lane as usize];
+        if queue.capacity() > 4 * queue.len() + KEPT {
+            shrink(queue);
+        }
+        queue.pop_front().map(|task| (task, lane))
+    }
+
+    /// Puts the task that is next by the seed in front.
+    #[cold]
+    fn choose(&mut self, lane: Lane) {
+        let queue = &mut self.queues[lane as usize];
+        if let Some(shuffle) = &mut self.shuffle
+            && queue.len() > 1
+        {
+            let chosen = shuffle.below(queue.len());
+            queue.swap(0, chosen);
+        }
     }
 
     /// How many wait in the normal lane, and in the event lane.
     pub(crate) fn lengths(&self) -> (usize, usize) {
-        (self.normal.tasks.len(), self.event.tasks.len())
+        (self.queues[0].len(), self.queues[1].len())
     }
 }
 
-/// A queue whose memory is bounded by what is in it: after many tasks were ready
-/// at once it gives back what it no longer needs.
-struct Queue<T> {
-    tasks: VecDeque<T>,
-    /// When fewer are left than that, the memory is halved.
-    few: usize,
-}
-
-/// So little memory is always kept, in tasks.
-const KEPT: usize = 256;
-
-impl<T> Queue<T> {
-    const fn new() -> Self {
-        Self {
-            tasks: VecDeque::new(),
-            few: 0,
-        }
-    }
-
-    #[inline]
-    fn push(&mut self, task: T) {
-        if self.tasks.len() == self.tasks.capacity() {
-            self.grow();
-        }
-        self.tasks.push_back(task);
-    }
-
-    #[inline]
-    fn pop(&mut self) -> Option<T> {
-        if self.tasks.len() < self.few {
-            self.shrink();
-        }
-        self.tasks.pop_front()
-    }
-
-    #[cold]
-    fn grow(&mut self) {
-        self.tasks.reserve(self.tasks.len().max(4));
-        self.set_few();
-    }
-
-    /// Three quarters of the memory are empty, so many were taken since it was
-    /// last changed that moving the rest costs less than one step for each.
-    #[cold]
-    fn shrink(&mut self) {
-        self.tasks.shrink_to(self.tasks.capacity() / 2);
-        self.set_few();
-    }
-
-    fn set_few(&mut self) {
-        let capacity = self.tasks.capacity();
-        self.few = if capacity > KEPT { capacity / 4 } else { 0 };
-    }
+/// Halves the memory of a queue that uses less than a quarter of it, after many
+/// tasks were ready at once. At least as many were taken since it last changed
+/// as have to be moved now.
+#[cold]
+fn shrink<T>(queue: &mut VecDeque<T>) {
+    queue.shrink_to(queue.capacity() / 2);
 }
 
 /// A seeded choice: SplitMix64 (Steele, Lea and Flood, "Fast splittable

@@ -91,12 +91,12 @@ impl Local {
     fn poll_task(&self, task: TaskRef, lane: Lane) {
         // SAFETY: `SCHEDULED` pinned it, from here on `RUNNING` does.
         let header = unsafe { task.as_ref() };
-        header.clear(flag::SCHEDULED);
         if header.state.flags() & (flag::ALIVE | flag::RUNNING) != flag::ALIVE {
+            header.clear(flag::SCHEDULED);
             self.release(task);
             return;
         }
-        header.set(flag::RUNNING);
+        header.state.replace(flag::SCHEDULED, flag::RUNNING);
         self.counters.polls.set(self.counters.polls.get() + 1);
         self.lane.set(lane);
         // SAFETY: pinned as long as the waker is lent.

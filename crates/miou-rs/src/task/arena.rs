@@ -44,8 +44,8 @@ const LONE_TASKS: u8 = 8;
 #[derive(Default)]
 struct Kinds {
     list: Vec<Kind>,
-    index: HashMap<(usize, usize), usize, BuildHasherDefault<Mix>>,
-    last: usize,
+    index: HashMap<(usize, usize), u32, BuildHasherDefault<Mix>>,
+    last: u32,
 }
 
 struct Kind {
@@ -60,16 +60,16 @@ struct Kind {
 impl Kinds {
     /// The index of a kind.
     #[inline]
-    fn find(&mut self, vtable: &'static VTable, location: &'static Location<'static>) -> usize {
+    fn find(&mut self, vtable: &'static VTable, location: &'static Location<'static>) -> u32 {
         let is_last =
             |kind: &Kind| ptr::eq(kind.vtable, vtable) && ptr::eq(kind.location, location);
-        if !self.list.get(self.last).is_some_and(is_last) {
+        if !self.list.get(self.last as usize).is_some_and(is_last) {
             self.last = self.look_up(vtable, location);
         }
         self.last
     }
 
-    fn look_up(&mut self, vtable: &'static VTable, location: &'static Location<'static>) -> usize {
+    fn look_up(&mut self, vtable: &'static VTable, location: &'static Location<'static>) -> u32 {
         let key = (ptr::from_ref(vtable).addr(), ptr::from_ref(location).addr());
         *self.index.entry(key).or_insert_with(|| {
             self.list.push(Kind {
@@ -78,7 +78,8 @@ impl Kinds {
                 spawned: 0,
                 room: List::new(),
             });
-            self.list.len() - 1
+            // As many kinds would take terabytes of program.
+            (self.list.len() - 1) as u32
         })
     }
 }
@@ -104,7 +105,7 @@ impl Arena {
     ) -> (TaskRef, bool) {
         let mut kinds = self.kinds.borrow_mut();
         let index = kinds.find(vtable, location);
-        let kind = &mut kinds.list[index];
+        let kind = &mut kinds.list[index as usize];
         let page = match kind.room.first() {
             Some(page) => page,
             None if kind.spawned < LONE_TASKS || !vtable.places.fit_in_pages() => {
@@ -117,7 +118,7 @@ impl Arena {
                 unsafe {
                     page.write(Page::new(Block::new(shared, vtable, location), index));
                     self.pages.push(page.cast());
-                    kinds.list[index].room.push(page);
+                    kinds.list[index as usize].room.push(page);
                 }
                 page
             }
@@ -129,7 +130,7 @@ impl Arena {
             }
             let task = Page::take_place(page);
             if !page.as_ref().has_room() {
-                kinds.list[index].room.remove(page);
+                kinds.list[index as usize].room.remove(page);
             }
             (task, false)
         }
@@ -166,7 +167,7 @@ impl Arena {
     fn take_out(&self, page: PageRef, kinds: &Kinds) {
         // SAFETY: a page without tasks is in these two lists.
         unsafe {
-            kinds.list[page.as_ref().kind].room.remove(page);
+            kinds.list[page.as_ref().kind as usize].room.remove(page);
             self.pages.remove(page.cast());
         }
     }
@@ -189,7 +190,7 @@ impl Arena {
             let page = block::page_of(task);
             if !page.as_ref().has_room() {
                 let kinds = self.kinds.borrow();
-                kinds.list[page.as_ref().kind].room.push(page);
+                kinds.list[page.as_ref().kind as usize].room.push(page);
             }
             Page::give_back_place(page, task);
             if page.as_ref().count() == 0 {

@@ -39,13 +39,15 @@ pub(crate) struct Page {
     /// In its kind's list of pages with a free place.
     links: Links<Page>,
     /// Which kind that is.
-    pub(crate) kind: usize,
+    pub(crate) kind: u32,
     /// Offset of the first free place that was used before, or 0.
     free: Cell<u16>,
     /// Offset of the first place that was never used.
     unused: Cell<u16>,
     /// How many tasks there are.
     tasks: Cell<u16>,
+    /// The size of a place.
+    size: u16,
     survivors: Survivors,
 }
 
@@ -217,9 +219,10 @@ impl Page {
     }
 
     /// A page without tasks.
-    pub(crate) fn new(block: Block, kind: usize) -> Self {
+    pub(crate) fn new(block: Block, kind: u32) -> Self {
         Self {
             unused: Cell::new(block.vtable.places.first),
+            size: block.vtable.places.size,
             block,
             links: Links::new(),
             kind,
@@ -236,8 +239,7 @@ impl Page {
     /// Whether there is a free place.
     #[inline]
     pub(crate) fn has_room(&self) -> bool {
-        self.free.get() != 0
-            || usize::from(self.unused.get() + self.block.vtable.places.size) <= PAGE_LAYOUT.size()
+        self.free.get() != 0 || usize::from(self.unused.get() + self.size) <= PAGE_LAYOUT.size()
     }
 
     /// Takes a free place, in which a header has to be written at once.
@@ -255,7 +257,7 @@ impl Page {
             let free = this.free.get();
             if free == 0 {
                 let offset = this.unused.get();
-                this.unused.set(offset + this.block.vtable.places.size);
+                this.unused.set(offset + this.size);
                 return page.byte_add(offset.into()).cast();
             }
             let task: TaskRef = page.byte_add(free.into()).cast();
@@ -292,17 +294,16 @@ impl Page {
         // task or of a free place.
         unsafe {
             let this = page.as_ref();
-            let places = &this.block.vtable.places;
             let mut offset = match before {
-                None => places.first,
-                Some(task) => (task.addr().get() - page.addr().get()) as u16 + places.size,
+                None => this.block.vtable.places.first,
+                Some(task) => (task.addr().get() - page.addr().get()) as u16 + this.size,
             };
             while offset < this.unused.get() {
                 let task: TaskRef = page.byte_add(offset.into()).cast();
                 if !task.as_ref().state.has(flag::FREE) {
                     return Some(task);
                 }
-                offset += places.size;
+                offset += this.size;
             }
             None
         }

@@ -91,6 +91,12 @@ impl State {
         self.0.set(self.0.get() & !flags);
     }
 
+    /// Clears some flags and sets others.
+    #[inline]
+    pub(crate) fn replace(&self, old: i32, new: i32) {
+        self.0.set(self.0.get() & !old | new);
+    }
+
     /// One waker more.
     #[inline]
     pub(crate) fn add(&self, remote: &Remote) {
