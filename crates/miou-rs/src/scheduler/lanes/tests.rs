@@ -35,6 +35,8 @@ fn operations() -> impl Strategy<Value = Vec<Option<Lane>>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 3 } else { 256 }))]
+
     #[test]
     fn the_queue_does_what_a_search_does(operations in operations(), bound in 1..20_u32) {
         let mut lanes = Lanes::new(bound, None);
