@@ -28,7 +28,7 @@ use crate::task::outcome::{drop_quietly, guarded};
 /// assert!(ticks.get() >= 1);
 /// ```
 #[must_use = "dropping a hook removes it"]
-pub struct Hook(Rc<Entry>);
+pub struct Hook(Option<Rc<Entry>>);
 
 struct Entry {
     function: RefCell<Option<Box<dyn FnMut()>>>,
@@ -54,24 +54,27 @@ impl Hook {
             removed: Cell::new(false),
         });
         scheduler::with(|local| local.hooks.entries.borrow_mut().push(entry.clone()));
-        Self(entry)
+        Self(Some(entry))
     }
 
     /// Removes the hook: it is not called any more.
     pub fn remove(self) {}
 
     /// Leaves the hook in place until the scheduler ends.
-    pub fn keep(self) {
-        core::mem::forget(self);
+    pub fn keep(mut self) {
+        self.0 = None;
     }
 }
 
 impl Drop for Hook {
     fn drop(&mut self) {
-        self.0.removed.set(true);
+        let Some(entry) = &self.0 else {
+            return;
+        };
+        entry.removed.set(true);
         // A hook may be dropped by itself, while it is borrowed: then `run`
         // drops it.
-        if let Ok(mut function) = self.0.function.try_borrow_mut() {
+        if let Ok(mut function) = entry.function.try_borrow_mut() {
             let function = function.take();
             drop(function);
         }

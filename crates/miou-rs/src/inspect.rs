@@ -7,8 +7,8 @@ use core::time::Duration;
 use std::borrow::Cow;
 
 use crate::scheduler::{self, Label, Local};
-use crate::task::TaskRef;
-use crate::task::raw::flag;
+use crate::task::state::flag;
+use crate::task::{TaskRef, block};
 
 /// Counted as it happens, by plain additions.
 #[derive(Default)]
@@ -108,7 +108,7 @@ pub fn stats() -> Stats {
     scheduler::with(Local::stats)
 }
 
-/// The tasks that have not ended, the youngest first. Takes time in proportion
+/// The tasks that have not ended, in no particular order. Takes time in proportion
 /// to their number.
 ///
 /// # Panics
@@ -177,7 +177,7 @@ impl Local {
         self.iter_tasks().filter_map(|task| {
             // SAFETY: tasks in the list are there, and nothing ends one while
             // the list is read.
-            let header = unsafe { task.as_ref() };
+            let (header, block) = unsafe { (task.as_ref(), block::of(task)) };
             let state = if header.has(flag::RUNNING) {
                 TaskState::Running
             } else if header.has(flag::SCHEDULED) {
@@ -187,7 +187,7 @@ impl Local {
             };
             header.has(flag::ALIVE).then(|| TaskInfo {
                 name: self.name_of(task),
-                location: header.location,
+                location: block.location,
                 state,
             })
         })

@@ -9,8 +9,8 @@ use std::borrow::Cow;
 use crate::scheduler::{self, Local};
 use crate::task::TaskRef;
 use crate::task::outcome::Aborted;
-use crate::task::raw::{self, flag};
-use crate::task::waker;
+use crate::task::state::flag;
+use crate::task::{block, raw, waker};
 
 /// A task, for the one who spawned it: its result, or its end.
 ///
@@ -105,7 +105,7 @@ impl<T> Promise<T> {
         future: F,
         name: Option<Cow<'static, str>>,
         location: &'static Location<'static>,
-        flags: u16,
+        flags: i32,
     ) -> Self
     where
         F: Future<Output = T> + 'static,
@@ -173,7 +173,7 @@ impl<T> Future for Promise<T> {
 impl<T> Drop for Promise<T> {
     fn drop(&mut self) {
         // SAFETY: pinned by `PROMISE`; `shared` never changes.
-        let shared = unsafe { self.task.as_ref() }.shared;
+        let shared = unsafe { block::of(self.task) }.shared;
         if scheduler::with_owner(shared, |local| local.abandon(self.task)).is_none() {
             // The scheduler has ended: no other may be current while it is
             // there. So the task is severed and this is one of the references
@@ -197,7 +197,7 @@ impl<T> Drop for Promise<T> {
 impl<T> core::fmt::Debug for Promise<T> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         // SAFETY: pinned by `PROMISE`.
-        let location = unsafe { self.task.as_ref() }.location;
+        let location = unsafe { block::of(self.task) }.location;
         f.debug_struct("Promise")
             .field("spawned_at", &format_args!("{location}"))
             .field("is_finished", &self.is_finished())

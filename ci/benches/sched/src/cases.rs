@@ -36,12 +36,13 @@ pub use availability::calibrate;
 /// `count`; `None` for the cases that are not counted in operations, and if the
 /// executor cannot express it.
 pub fn time<S: Subject>(case: &str, count: u64) -> Option<Duration> {
+    // Enough of them that what the first cost in cache misses does not count.
     let (time, operations) = match case {
         "spawn" if S::JOINS => spawn::<S>(count),
         "yield-2" => yields::<S>(2, count.div_ceil(2)),
-        "yield-1000" => yields::<S>(1_000, count.div_ceil(1_000)),
-        "yield-100000" => yields::<S>(100_000, count.div_ceil(100_000)),
-        "wake" => wakes::<S>(100_000, count),
+        "yield-1000" => yields::<S>(1_000, count.div_ceil(1_000).max(100)),
+        "yield-100000" => yields::<S>(100_000, count.div_ceil(100_000).max(5)),
+        "wake" => wakes::<S>(100_000, count.max(100_000)),
         _ => return None,
     };
     Some(time.mul_f64(count as f64 / operations as f64))

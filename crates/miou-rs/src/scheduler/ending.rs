@@ -1,12 +1,9 @@
 //! The end of a scheduler.
 
 use core::ptr;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::{CURRENT, Local, Message};
-use crate::task::TaskRef;
-use crate::task::raw::flag;
+use crate::task::state::flag;
 use crate::task::waker;
 
 impl Local {
@@ -32,27 +29,19 @@ impl Local {
         self.sever();
     }
 
-    /// Cancels task after task until none is alive. Bounded, as what is
-    /// spawned meanwhile is cancelled at once.
+    /// Cancels one task after another. Bounded, as what is spawned meanwhile is
+    /// cancelled at once.
     fn cancel_all(&self) {
-        let mut ended: Option<TaskRef> = None;
-        while let Some(task) = self.tasks.get() {
-            // Out of the list, lest one that has ended but is still referred
-            // to be seen again; and pinned, to be put back.
-            // SAFETY: tasks in the list are there, and `DOOMED` pins this one.
-            let header = unsafe { task.as_ref() };
-            header.set(flag::DOOMED);
-            self.unlink(task);
-            self.cancel(task);
-            header.next.set(ended);
-            ended = Some(task);
-        }
-        while let Some(task) = ended {
-            // SAFETY: `DOOMED` pinned it, and `release` decides.
-            let header = unsafe { task.as_ref() };
-            ended = header.next.take();
-            self.link(task);
-            header.clear(flag::DOOMED);
+        let mut next = self.arena.first_task();
+        while let Some(task) = next {
+            // SAFETY: `DOOMED` pins it until `release` decides; the one after it
+            // is there, for nothing happens in between but that release.
+            unsafe {
+                task.as_ref().set(flag::DOOMED);
+                self.cancel(task);
+                next = self.arena.task_after(task);
+                task.as_ref().clear(flag::DOOMED);
+            }
             self.release(task);
         }
     }
@@ -60,25 +49,17 @@ impl Local {
     /// Moves all references to what is left into the counts that any thread may
     /// decrement, then closes the inbox. See [`crate::task`].
     fn sever(&self) {
-        while let Some(task) = self.tasks.get() {
-            self.unlink(task);
-            // SAFETY: tasks in the list are there, and this one was not
-            // unreferenced when it was last released. No scheduler is current,
-            // so nobody changes `local_refs` any more.
-            unsafe {
+        // SAFETY: no scheduler is current, so no task is made or freed any more,
+        // and nobody changes a `state`. Of the tasks that are there none was
+        // unreferenced when it was last released.
+        unsafe {
+            self.arena.sever();
+            for task in self.arena.tasks() {
                 let header = task.as_ref();
-                Arc::increment_strong_count(header.shared);
-                let mut refs = header.local_refs.replace(0);
-                if header.has(flag::PROMISE) {
-                    refs = refs.wrapping_add(1);
-                }
                 // A future that could not be dropped, as code that is not a
                 // task's has panicked while it ran, is never moved: it stays.
-                if header.has(flag::ALIVE) {
-                    refs = refs.wrapping_add(1);
-                }
-                header.set(flag::SEVERED);
-                header.remote_refs.fetch_add(refs, Ordering::AcqRel);
+                let more = [flag::PROMISE, flag::ALIVE].map(|flag| u32::from(header.has(flag)));
+                header.state.move_to(&header.remote, more[0] + more[1]);
             }
         }
         self.shared.inbox.close();

@@ -19,18 +19,20 @@ pub(crate) enum Lane {
 /// Event tasks go first; but after `bound` of them in a row, one normal task is
 /// polled if there is one.
 pub(crate) struct Lanes<T = TaskRef> {
-    normal: VecDeque<T>,
-    event: VecDeque<T>,
+    /// By `Lane`.
+    queues: [VecDeque<T>; 2],
     bound: u32,
     streak: u32,
     shuffle: Option<Shuffle>,
 }
 
+/// A lane keeps memory for so many tasks, however few there are.
+const KEPT: usize = 256;
+
 impl<T> Lanes<T> {
     pub(crate) fn new(bound: u32, seed: Option<u64>) -> Self {
         Self {
-            normal: VecDeque::new(),
-            event: VecDeque::new(),
+            queues: [VecDeque::new(), VecDeque::new()],
             bound,
             streak: 0,
             shuffle: seed.map(Shuffle::new),
@@ -39,18 +41,16 @@ impl<T> Lanes<T> {
 
     #[inline]
     pub(crate) fn push(&mut self, task: T, lane: Lane) {
-        match lane {
-            Lane::Normal => self.normal.push_back(task),
-            Lane::Event => self.event.push_back(task),
-        }
+        self.queues[lane as usize].push_back(task);
     }
 
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<(T, Lane)> {
-        let lane = if self.event.is_empty() {
+        let [normal, event] = &self.queues;
+        let lane = if event.is_empty() {
             self.streak = 0;
             Lane::Normal
-        } else if self.normal.is_empty() {
+        } else if normal.is_empty() {
             self.streak = 0;
             Lane::Event
         } else if self.streak < self.bound {
@@ -60,23 +60,40 @@ impl<T> Lanes<T> {
             self.streak = 0;
             Lane::Normal
         };
-        let queue = match lane {
-            Lane::Normal => &mut self.normal,
-            Lane::Event => &mut self.event,
-        };
+        if self.shuffle.is_some() {
+            self.choose(lane);
+        }
+        let queue = &mut self.queues[lane as usize];
+        if queue.capacity() > 4 * queue.len() + KEPT {
+            shrink(queue);
+        }
+        queue.pop_front().map(|task| (task, lane))
+    }
+
+    /// Puts the task that is next by the seed in front.
+    #[cold]
+    fn choose(&mut self, lane: Lane) {
+        let queue = &mut self.queues[lane as usize];
         if let Some(shuffle) = &mut self.shuffle
             && queue.len() > 1
         {
             let chosen = shuffle.below(queue.len());
             queue.swap(0, chosen);
         }
-        queue.pop_front().map(|task| (task, lane))
     }
 
     /// How many wait in the normal lane, and in the event lane.
     pub(crate) fn lengths(&self) -> (usize, usize) {
-        (self.normal.len(), self.event.len())
+        (self.queues[0].len(), self.queues[1].len())
     }
+}
+
+/// Halves the memory of a queue that uses less than a quarter of it, after many
+/// tasks were ready at once. At least as many were taken since it last changed
+/// as have to be moved now.
+#[cold]
+fn shrink<T>(queue: &mut VecDeque<T>) {
+    queue.shrink_to(queue.capacity() / 2);
 }
 
 /// A seeded choice: SplitMix64 (Steele, Lea and Flood, "Fast splittable

@@ -17,10 +17,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::hook::Hooks;
 use crate::inspect::Counters;
 use crate::source::Notifier;
+use crate::task::arena::Arena;
 use crate::task::inbox::Inbox;
 use crate::task::outcome::{drop_quietly, guarded};
-use crate::task::raw::{self, flag};
-use crate::task::{TaskRef, waker};
+use crate::task::state::flag;
+use crate::task::{TaskRef, block, raw, waker};
 use crate::timer::wheel::Wheel;
 use crate::{Builder, EventSource, Instant};
 use lanes::{Lane, Lanes};
@@ -71,8 +72,7 @@ pub(crate) struct Local {
     lanes: RefCell<Lanes>,
     /// The lane for what is woken or spawned now.
     lane: Cell<Lane>,
-    /// The first of the list of all tasks that have memory.
-    tasks: Cell<Option<TaskRef>>,
+    arena: Arena,
     names: RefCell<HashMap<TaskRef, Label>>,
     pub(crate) timers: RefCell<Wheel>,
     pub(crate) hooks: Hooks,
@@ -158,7 +158,7 @@ impl Local {
             source,
             lanes: RefCell::new(Lanes::new(builder.event_bound, builder.seed)),
             lane: Cell::new(Lane::Normal),
-            tasks: Cell::new(None),
+            arena: Arena::new(),
             names: RefCell::default(),
             timers: RefCell::new(Wheel::new(now)),
             hooks: Hooks::default(),
@@ -183,12 +183,10 @@ impl Local {
         future: F,
         name: Option<Cow<'static, str>>,
         location: &'static Location<'static>,
-        flags: u16,
+        flags: i32,
     ) -> TaskRef {
-        let task = raw::allocate(future, Arc::as_ptr(&self.shared), location);
-        // SAFETY: just allocated, and not yet in any queue.
-        unsafe { task.as_ref() }.set(flags);
-        self.link(task);
+        let shared = Arc::as_ptr(&self.shared);
+        let task = raw::allocate(&self.arena, future, shared, location, flags);
         self.label(task, name, location);
         self.counters.spawned.set(self.counters.spawned.get() + 1);
         self.counters.alive.set(self.counters.alive.get() + 1);
@@ -205,11 +203,11 @@ impl Local {
     pub(crate) fn wake(&self, task: TaskRef) {
         // SAFETY: the caller has a reference to the task.
         let header = unsafe { task.as_ref() };
-        let flags = header.flags.get();
+        let flags = header.state.flags();
         if flags & (flag::SCHEDULED | flag::ALIVE) != flag::ALIVE {
             return;
         }
-        header.flags.set(flags | flag::SCHEDULED);
+        header.set(flag::SCHEDULED);
         // Woken while it runs, it was by itself: it yields.
         let lane = if flags & flag::DRIVER != 0 {
             Lane::Event
@@ -269,7 +267,7 @@ impl Local {
         // `ALIVE`.
         unsafe {
             task.as_ref().set(flag::RUNNING);
-            (task.as_ref().vtable.drop_future)(task);
+            (block::of(task).vtable.drop_future)(task);
         }
         self.counters
             .cancelled
@@ -348,34 +346,7 @@ impl Local {
         // is there until this very check, on this thread, says otherwise.
         unsafe {
             if task.as_ref().is_unreferenced() {
-                self.unlink(task);
-                (task.as_ref().vtable.deallocate)(task);
-            }
-        }
-    }
-
-    fn link(&self, task: TaskRef) {
-        let first = self.tasks.replace(Some(task));
-        // SAFETY: tasks in the list are there: they leave it before they go.
-        unsafe {
-            task.as_ref().next.set(first);
-            if let Some(first) = first {
-                first.as_ref().previous.set(Some(task));
-            }
-        }
-    }
-
-    fn unlink(&self, task: TaskRef) {
-        // SAFETY: as in `link`.
-        unsafe {
-            let next = task.as_ref().next.take();
-            let previous = task.as_ref().previous.take();
-            match previous {
-                Some(previous) => previous.as_ref().next.set(next),
-                None => self.tasks.set(next),
-            }
-            if let Some(next) = next {
-                next.as_ref().previous.set(previous);
+                self.arena.free(task);
             }
         }
     }
@@ -403,11 +374,9 @@ impl Local {
         self.names.borrow().get(&task).map(f)
     }
 
+    /// All tasks that have memory. Nothing may end meanwhile.
     pub(crate) fn iter_tasks(&self) -> impl Iterator<Item = TaskRef> {
-        core::iter::successors(self.tasks.get(), |task| {
-            // SAFETY: tasks in the list are there.
-            unsafe { task.as_ref() }.next.get()
-        })
+        self.arena.tasks()
     }
 
     pub(crate) fn run_queue_lengths(&self) -> (usize, usize) {
@@ -433,7 +402,7 @@ impl Local {
             unsafe {
                 match message {
                     Message::Wake(task) => {
-                        task.as_ref().remote_woken.lower();
+                        task.as_ref().remote.lower();
                         self.wake(task);
                         waker::drop_local(self, task);
                     }

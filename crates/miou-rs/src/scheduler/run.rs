@@ -6,8 +6,8 @@ use super::lanes::Lane;
 use super::{CURRENT, Local};
 use crate::inspect::HogReport;
 use crate::task::outcome::{drop_quietly, guarded};
-use crate::task::raw::{self, flag};
-use crate::task::{TaskRef, waker};
+use crate::task::state::flag;
+use crate::task::{TaskRef, block, raw, waker};
 use crate::{Aborted, Builder, EventSource};
 
 /// Runs `future` and whatever it spawns until it ends; then cancels what is
@@ -91,12 +91,12 @@ impl Local {
     fn poll_task(&self, task: TaskRef, lane: Lane) {
         // SAFETY: `SCHEDULED` pinned it, from here on `RUNNING` does.
         let header = unsafe { task.as_ref() };
-        header.clear(flag::SCHEDULED);
-        if header.flags.get() & (flag::ALIVE | flag::RUNNING) != flag::ALIVE {
+        if header.state.flags() & (flag::ALIVE | flag::RUNNING) != flag::ALIVE {
+            header.clear(flag::SCHEDULED);
             self.release(task);
             return;
         }
-        header.set(flag::RUNNING);
+        header.state.replace(flag::SCHEDULED, flag::RUNNING);
         self.counters.polls.set(self.counters.polls.get() + 1);
         self.lane.set(lane);
         // SAFETY: pinned as long as the waker is lent.
@@ -105,7 +105,7 @@ impl Local {
         #[cfg(feature = "tracing")]
         let span = self.enter_span(task);
         // SAFETY: alive and `RUNNING`; `finish` clears `ALIVE` when it ended.
-        let ended = unsafe { (header.vtable.poll)(task, &mut context) };
+        let ended = unsafe { (block::of(task).vtable.poll)(task, &mut context) };
         #[cfg(feature = "tracing")]
         drop(span);
         let now = self.ticks();
@@ -182,7 +182,7 @@ impl Local {
     #[cold]
     fn note_long_poll(&self, task: TaskRef, took: u64) {
         // SAFETY: pinned by `RUNNING`.
-        let location = unsafe { task.as_ref() }.location;
+        let location = unsafe { block::of(task) }.location;
         let counters = &self.counters;
         if took > counters.longest_ticks.get() {
             counters.longest_ticks.set(took);

@@ -4,7 +4,7 @@ use core::cell::Cell;
 use core::ptr::{self, NonNull};
 use core::task::Waker;
 
-use super::{Header, TaskRef, waker};
+use super::{Header, TaskRef, block, waker};
 
 /// Nobody, a task of the same scheduler, or any other waker (boxed).
 ///
@@ -29,7 +29,7 @@ impl Awaiter {
         let value = match waker::task_of(waker) {
             // SAFETY: `task` is alive, for `waker` refers to it, and so is
             // `owner`, by contract; `shared` never changes.
-            Some(task) if unsafe { task.as_ref().shared == owner.as_ref().shared } => {
+            Some(task) if unsafe { block::of(task).shared == block::of(owner).shared } => {
                 if self.0.get() == task.as_ptr().cast() {
                     return;
                 }

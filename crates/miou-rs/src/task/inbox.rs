@@ -74,29 +74,5 @@ impl<T> Inbox<T> {
     }
 }
 
-/// Whether a task was woken from another thread and the message is still on its
-/// way: so that there is at most one.
-pub(crate) struct WakeFlag(AtomicBool);
-
-impl WakeFlag {
-    /// A flag that is down.
-    pub(crate) fn new() -> Self {
-        Self(AtomicBool::new(false))
-    }
-
-    /// Says (any thread) that the task is to be woken; `true` if a message has
-    /// to be sent, `false` if one is on its way.
-    pub(crate) fn raise(&self) -> bool {
-        // Acquire and release: see `lower`.
-        !self.0.swap(true, Ordering::AcqRel)
-    }
-
-    /// The message has arrived (owner); what comes after sees all that was done
-    /// before any `raise` that sent no message.
-    pub(crate) fn lower(&self) {
-        self.0.swap(false, Ordering::AcqRel);
-    }
-}
-
 #[cfg(all(test, loom))]
 mod models;

@@ -1,91 +1,57 @@
 //! The task's memory, and the functions that know its types.
 
-use core::cell::{Cell, UnsafeCell};
+use core::alloc::Layout;
 use core::marker::PhantomData;
-use core::mem::{ManuallyDrop, offset_of};
+use core::mem::ManuallyDrop;
 use core::panic::Location;
 use core::pin::Pin;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU32, Ordering};
 use core::task::{Context, Poll};
 
+use super::arena::Arena;
 use super::awaiter::Awaiter;
-use super::inbox::WakeFlag;
+use super::block::{self, Places};
 use super::outcome::{Aborted, Panic, drop_quietly, guarded};
+use super::state::{Remote, State, flag};
 use crate::scheduler::Shared;
 
 /// The address of a task.
 pub(crate) type TaskRef = NonNull<Header>;
 
-/// The bits of [`Header::flags`], set and cleared by the owner's thread alone.
-pub(crate) mod flag {
-    /// It is in a run queue. Set by a wake, cleared when taken out.
-    pub(crate) const SCHEDULED: u16 = 1;
-    /// Its future is being polled or dropped, further up the stack.
-    pub(crate) const RUNNING: u16 = 1 << 1;
-    /// Its future exists. Set by spawning, cleared when the outcome is known.
-    pub(crate) const ALIVE: u16 = 1 << 2;
-    /// Its promise exists.
-    pub(crate) const PROMISE: u16 = 1 << 3;
-    /// It was cancelled while running: its future is dropped after that poll.
-    pub(crate) const CANCELLED: u16 = 1 << 4;
-    /// It waits in the list of futures to be dropped.
-    pub(crate) const DOOMED: u16 = 1 << 5;
-    /// The stage holds the value, which nobody has taken.
-    pub(crate) const VALUE: u16 = 1 << 6;
-    /// The stage holds the panic, which nobody has taken.
-    pub(crate) const PANIC: u16 = 1 << 7;
-    /// The outcome was taken.
-    pub(crate) const TAKEN: u16 = 1 << 8;
-    /// The scheduler keeps a name for it (or a span).
-    pub(crate) const NAMED: u16 = 1 << 9;
-    /// It hands events on: every wake puts it in the event lane.
-    pub(crate) const DRIVER: u16 = 1 << 11;
-    /// The scheduler has ended: the references are all in `remote_refs`.
-    pub(crate) const SEVERED: u16 = 1 << 10;
-
-    /// While one of these is set the memory stays.
-    pub(crate) const PINS: u16 = SCHEDULED | RUNNING | ALIVE | PROMISE | DOOMED;
-}
-
-/// What is known of a task whatever its type. See the [module](super) for who
-/// may touch what.
+/// What is known of a task beside what it has in common with others, which its
+/// [`Block`](super::block::Block) says. See the [module](super) for who may
+/// touch what.
+// C: the stage comes right behind it.
+#[repr(C)]
 pub(crate) struct Header {
-    pub(crate) vtable: &'static VTable,
-    pub(crate) shared: *const Shared,
-    pub(crate) location: &'static Location<'static>,
     pub(crate) awaiter: Awaiter,
-    pub(crate) next: Cell<Option<TaskRef>>,
-    pub(crate) previous: Cell<Option<TaskRef>>,
-    pub(crate) local_refs: Cell<u32>,
-    pub(crate) remote_refs: AtomicU32,
-    pub(crate) flags: Cell<u16>,
-    pub(crate) remote_woken: WakeFlag,
+    pub(crate) state: State,
+    pub(crate) remote: Remote,
 }
+
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<Header>() <= 16);
 
 impl Header {
-    pub(crate) fn has(&self, flags: u16) -> bool {
-        self.flags.get() & flags != 0
+    #[inline]
+    pub(crate) fn has(&self, flags: i32) -> bool {
+        self.state.has(flags)
     }
 
-    pub(crate) fn set(&self, flags: u16) {
-        self.flags.set(self.flags.get() | flags);
+    #[inline]
+    pub(crate) fn set(&self, flags: i32) {
+        self.state.set(flags);
     }
 
-    pub(crate) fn clear(&self, flags: u16) {
-        self.flags.set(self.flags.get() & !flags);
+    #[inline]
+    pub(crate) fn clear(&self, flags: i32) {
+        self.state.clear(flags);
     }
 
     /// Whether nothing refers to the task any more (owner).
+    #[inline]
     pub(crate) fn is_unreferenced(&self) -> bool {
-        !self.has(flag::PINS)
-            && self
-                .local_refs
-                .get()
-                // Acquire: pairs with the release of the last remote decrement
-                // or clone, so that its thread is done with this memory.
-                .wrapping_add(self.remote_refs.load(Ordering::Acquire))
-                == 0
+        !self.has(flag::PINS) && self.state.is_unreferenced(&self.remote)
     }
 }
 
@@ -98,17 +64,8 @@ pub(crate) struct VTable {
     pub(crate) drop_future: unsafe fn(TaskRef),
     /// Drops the value.
     pub(crate) drop_value: unsafe fn(TaskRef),
-    /// Gives the memory back; the stage is empty.
-    pub(crate) deallocate: unsafe fn(TaskRef),
-    /// Where the stage lies from the task's address, in bytes.
-    pub(crate) stage: usize,
-}
-
-#[repr(C)]
-struct RawTask<F: Future> {
-    // First, so that the address of the task is the address of its header.
-    header: Header,
-    stage: UnsafeCell<Stage<F>>,
+    /// How such tasks lie in memory.
+    pub(crate) places: Places,
 }
 
 /// What the flags say: the future (`ALIVE`), its value (`VALUE`), its panic
@@ -128,18 +85,15 @@ impl<F: Future> Typed<F> {
         poll: Self::poll,
         drop_future: Self::drop_future,
         drop_value: Self::drop_value,
-        deallocate: Self::deallocate,
-        stage: offset_of!(RawTask<F>, stage),
+        places: Places::new(Layout::new::<Stage<F>>()),
     };
 
     /// # Safety
     ///
     /// `task` was made by `allocate::<F>` and is still there.
     unsafe fn stage(task: TaskRef) -> *mut Stage<F> {
-        let task = task.cast::<RawTask<F>>().as_ptr();
-        // SAFETY: the address of a task is that of its `RawTask`, by `repr(C)`
-        // and the contract.
-        UnsafeCell::raw_get(unsafe { &raw const (*task).stage })
+        // SAFETY: by contract.
+        unsafe { stage_of(task).cast() }
     }
 
     unsafe fn poll(task: TaskRef, context: &mut Context<'_>) -> bool {
@@ -209,39 +163,31 @@ impl<F: Future> Typed<F> {
         // SAFETY: the caller has a task whose `VALUE` is set, and clears it.
         unsafe { ManuallyDrop::drop(&mut (*Self::stage(task)).value) }
     }
-
-    unsafe fn deallocate(task: TaskRef) {
-        // SAFETY: `allocate` boxed it as a `RawTask<F>`, and the caller has the
-        // last reference. The stage, a union in a cell, drops nothing.
-        drop(unsafe { Box::from_raw(task.cast::<RawTask<F>>().as_ptr()) });
-    }
 }
 
-/// A new task, `ALIVE` and with a promise, that refers to no other.
+/// A new task, `ALIVE` and with a promise, with these flags besides, that
+/// refers to no other.
+#[inline]
 pub(crate) fn allocate<F: Future>(
+    arena: &Arena,
     future: F,
     shared: *const Shared,
     location: &'static Location<'static>,
+    flags: i32,
 ) -> TaskRef {
-    let task = Box::new(RawTask {
-        header: Header {
-            vtable: Typed::<F>::VTABLE,
-            shared,
-            location,
+    let (task, lone) = arena.reserve(shared, Typed::<F>::VTABLE, location);
+    // SAFETY: the place is as large as the kind of task says, and nobody else's.
+    unsafe {
+        task.write(Header {
             awaiter: Awaiter::none(),
-            next: Cell::new(None),
-            previous: Cell::new(None),
-            local_refs: Cell::new(0),
-            remote_refs: AtomicU32::new(0),
-            flags: Cell::new(flag::ALIVE | flag::PROMISE),
-            remote_woken: WakeFlag::new(),
-        },
-        stage: UnsafeCell::new(Stage {
+            state: State::new(flag::ALIVE | flag::PROMISE | flags),
+            remote: Remote::new(lone),
+        });
+        Typed::<F>::stage(task).write(Stage {
             future: ManuallyDrop::new(future),
-        }),
-    });
-    // SAFETY: a box is not null.
-    unsafe { NonNull::new_unchecked(Box::into_raw(task)) }.cast()
+        });
+    }
+    task
 }
 
 /// Takes the outcome of a task that is no longer `ALIVE`.
@@ -289,7 +235,7 @@ pub(crate) unsafe fn drop_outcome(task: TaskRef) {
         header.clear(flag::VALUE);
         // SAFETY: `VALUE` was set, and is cleared before the destructor can
         // come back here.
-        unsafe { (header.vtable.drop_value)(task) }
+        unsafe { (block::of(task).vtable.drop_value)(task) }
     } else {
         // SAFETY: by contract.
         drop(unsafe { take_panic(task) });
@@ -319,6 +265,7 @@ unsafe fn take_panic(task: TaskRef) -> Option<Panic> {
 ///
 /// `task` is there.
 unsafe fn stage_of(task: TaskRef) -> *mut u8 {
-    // SAFETY: the offset is that of a field of this very allocation.
-    unsafe { task.as_ptr().cast::<u8>().add(task.as_ref().vtable.stage) }
+    // SAFETY: the address of a task may be used for its whole block, in which
+    // the stage comes right behind the header.
+    unsafe { task.add(1).cast().as_ptr() }
 }

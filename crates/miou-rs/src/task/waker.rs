@@ -2,19 +2,14 @@
 
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
-use core::sync::atomic::{Ordering, fence};
 use core::task::{RawWaker, RawWakerVTable, Waker};
 use std::sync::Arc;
 
-use super::{Header, TaskRef};
+use super::{Header, TaskRef, block};
 use crate::scheduler::{self, Local, Message};
 
 // A static, so that it has one address, by which our wakers are recognised.
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
-
-/// More wakers of one task than this, and the program is aborted, as `Arc`
-/// does: their count would overflow otherwise.
-const MAX_REFS: u32 = 1 << 30;
 
 /// The task that `waker` wakes, if it is a task of this crate.
 pub(crate) fn task_of(waker: &Waker) -> Option<TaskRef> {
@@ -63,7 +58,7 @@ unsafe fn task_at(data: *const ()) -> TaskRef {
 #[inline]
 unsafe fn with_owner<R>(task: TaskRef, f: impl FnOnce(&Local) -> R) -> Option<R> {
     // SAFETY: by contract; `shared` never changes.
-    let shared = unsafe { task.as_ref().shared };
+    let shared = unsafe { block::of(task).shared };
     scheduler::with_owner(shared, f)
 }
 
@@ -72,25 +67,11 @@ unsafe fn clone(data: *const ()) -> RawWaker {
     unsafe {
         let task = task_at(data);
         let header = task.as_ref();
-        let count = match with_owner(task, |_| add_local(header)) {
-            Some(count) => count,
-            // Relaxed: a new reference comes from one that stays meanwhile.
-            None => header.remote_refs.fetch_add(1, Ordering::Relaxed),
-        };
-        if count > MAX_REFS {
-            std::process::abort();
+        if with_owner(task, |_| header.state.add(&header.remote)).is_none() {
+            header.remote.add(1);
         }
     }
     RawWaker::new(data, &VTABLE)
-}
-
-/// One more reference made on the owner's thread.
-fn add_local(header: &Header) -> u32 {
-    let count = header.local_refs.get().wrapping_add(1);
-    header.local_refs.set(count);
-    // Below zero when more of the clones made elsewhere were dropped here than
-    // clones made here are left.
-    count.cast_signed().max(0).cast_unsigned()
 }
 
 unsafe fn wake(data: *const ()) {
@@ -103,7 +84,7 @@ unsafe fn wake(data: *const ()) {
             drop_local(local, task);
         });
         if here.is_none() {
-            let first = task.as_ref().remote_woken.raise();
+            let first = task.as_ref().remote.raise();
             send(if first {
                 Message::Wake(task)
             } else {
@@ -118,7 +99,7 @@ unsafe fn wake_by_ref(data: *const ()) {
     unsafe {
         let task = task_at(data);
         let here = with_owner(task, |local| local.wake(task));
-        if here.is_none() && task.as_ref().remote_woken.raise() {
+        if here.is_none() && task.as_ref().remote.raise() {
             // The message is a reference of its own.
             clone(data);
             send(Message::Wake(task));
@@ -145,8 +126,8 @@ unsafe fn drop_waker(data: *const ()) {
 pub(crate) unsafe fn drop_local(local: &Local, task: TaskRef) {
     // SAFETY: by contract.
     unsafe {
-        let refs = &task.as_ref().local_refs;
-        refs.set(refs.get().wrapping_sub(1));
+        let header = task.as_ref();
+        header.state.subtract(&header.remote);
         local.release(task);
     }
 }
@@ -163,7 +144,7 @@ unsafe fn send(message: Message) {
     // the push on the reference is the owner's, and the task may be gone at
     // any time: hence a count on `Shared` of our own.
     let shared = unsafe {
-        let shared = task.as_ref().shared;
+        let shared = block::of(task).shared;
         Arc::increment_strong_count(shared);
         Arc::from_raw(shared)
     };
@@ -180,17 +161,12 @@ unsafe fn send(message: Message) {
 ///
 /// The caller has it, and the inbox is closed.
 pub(crate) unsafe fn drop_severed(task: TaskRef) {
-    // SAFETY: by contract. All references are in `remote_refs` since before
+    // SAFETY: by contract. All references are counted in `remote` since before
     // the inbox was closed. Whoever gives back the last one is alone with the
-    // task, whose stage is empty and which holds a count on its `Shared`.
+    // task, whose stage is empty and whose block has a count on its `Shared`.
     unsafe {
-        // Release: this thread is done with the task before the count falls.
-        if task.as_ref().remote_refs.fetch_sub(1, Ordering::Release) == 1 {
-            // Acquire: what the others did comes before the memory goes.
-            fence(Ordering::Acquire);
-            let shared = task.as_ref().shared;
-            (task.as_ref().vtable.deallocate)(task);
-            drop(Arc::from_raw(shared));
+        if task.as_ref().remote.give_back() {
+            block::let_go(task);
         }
     }
 }

@@ -20,6 +20,8 @@ mod hooks;
 mod host;
 /// Counters, task lists, hogs.
 mod inspection;
+/// Tasks of all sizes, and what stays of them.
+mod memory;
 /// `Orphans`.
 mod orphans;
 /// What becomes of a panic.

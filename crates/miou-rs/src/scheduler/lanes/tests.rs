@@ -35,6 +35,8 @@ fn operations() -> impl Strategy<Value = Vec<Option<Lane>>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 3 } else { 256 }))]
+
     #[test]
     fn the_queue_does_what_a_search_does(operations in operations(), bound in 1..20_u32) {
         let mut lanes = Lanes::new(bound, None);
@@ -80,4 +82,32 @@ proptest! {
         taken.dedup();
         assert_eq!(taken.len(), pushed);
     }
+}
+
+#[test]
+fn the_memory_of_the_queue_is_in_proportion_to_what_is_in_it() {
+    const MANY: usize = if cfg!(miri) { 2_000 } else { 100_000 };
+    let mut lanes = Lanes::new(16, None);
+    let capacity = |lanes: &Lanes<usize>| lanes.queues[0].capacity();
+    for round in 0..3 {
+        for number in 0..MANY {
+            lanes.push(number, Lane::Normal);
+        }
+        for number in 0..MANY {
+            assert_eq!(lanes.pop(), Some((number, Lane::Normal)));
+            let left = MANY - number;
+            assert!(
+                capacity(&lanes) <= left * 4 + super::KEPT,
+                "{left} left, round {round}"
+            );
+        }
+        assert_eq!(lanes.pop(), None);
+    }
+    // Few are never moved.
+    let kept = capacity(&lanes);
+    for number in 0..1_000 {
+        lanes.push(number, Lane::Normal);
+        lanes.pop();
+    }
+    assert_eq!(capacity(&lanes), kept);
 }

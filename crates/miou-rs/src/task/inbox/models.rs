@@ -3,11 +3,13 @@
 //! Run with `RUSTFLAGS="--cfg loom" cargo test -p miou-rs --release --lib
 //! --no-default-features models`.
 
+use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use loom::thread;
 
-use super::{Inbox, WakeFlag};
+use super::Inbox;
+use crate::task::state::{Remote, State, Survivors};
 
 /// All interleavings with at most three preemptions (CHESS: nearly all faults
 /// show with two).
@@ -73,14 +75,14 @@ fn no_message_is_slept_over() {
 fn a_wake_that_sends_no_message_is_seen() {
     model(|| {
         let inbox = Arc::new(Inbox::new());
-        let flag = Arc::new(WakeFlag::new());
+        let remote = Arc::new(Remote::new(true));
         let written = Arc::new([AtomicBool::new(false), AtomicBool::new(false)]);
         let wakers: Vec<_> = (0..2)
             .map(|number| {
-                let (inbox, flag, written) = (inbox.clone(), flag.clone(), written.clone());
+                let (inbox, remote, written) = (inbox.clone(), remote.clone(), written.clone());
                 thread::spawn(move || {
                     written[number].store(true, Ordering::Relaxed);
-                    if flag.raise() {
+                    if remote.raise() {
                         inbox.push(()).expect("it is open");
                     }
                 })
@@ -92,7 +94,7 @@ fn a_wake_that_sends_no_message_is_seen() {
         // The last poll, after the last message, sees both.
         let mut seen = [false, false];
         while inbox.pop().is_some() {
-            flag.lower();
+            remote.lower();
             seen = [0, 1].map(|number: usize| written[number].load(Ordering::Relaxed));
         }
         assert_eq!(seen, [true, true]);
@@ -104,14 +106,14 @@ fn a_wake_that_sends_no_message_is_seen() {
 fn a_wake_while_the_owner_looks_is_seen() {
     model(|| {
         let inbox = Arc::new(Inbox::new());
-        let flag = Arc::new(WakeFlag::new());
+        let remote = Arc::new(Remote::new(false));
         let written = Arc::new(AtomicU32::new(0));
         let waker = {
-            let (inbox, flag, written) = (inbox.clone(), flag.clone(), written.clone());
+            let (inbox, remote, written) = (inbox.clone(), remote.clone(), written.clone());
             thread::spawn(move || {
                 for number in 1..=2 {
                     written.store(number, Ordering::Relaxed);
-                    if flag.raise() {
+                    if remote.raise() {
                         inbox.push(()).expect("it is open");
                     }
                 }
@@ -120,7 +122,7 @@ fn a_wake_while_the_owner_looks_is_seen() {
         let poll = || {
             let mut seen = 0;
             while inbox.pop().is_some() {
-                flag.lower();
+                remote.lower();
                 seen = written.load(Ordering::Relaxed);
             }
             seen
@@ -132,39 +134,141 @@ fn a_wake_while_the_owner_looks_is_seen() {
     });
 }
 
+/// What a message says, as `scheduler::Message`.
+enum Said {
+    Wake,
+    Drop,
+}
+
+/// The word for all threads carries a flag and a count: wakes and clones made
+/// at once lose neither, and the owner frees the task only after the last.
+#[test]
+fn clones_and_wakes_from_elsewhere_are_counted_apart() {
+    model(|| {
+        let inbox = Arc::new(Inbox::new());
+        let remote = Arc::new(Remote::new(true));
+        // A waker for each thread, made by the owner, whose task has ended.
+        let state = State::new(0);
+        // Written by whoever frees: loom reports an access that is concurrent.
+        let memory = Arc::new(UnsafeCell::new(()));
+        let threads: Vec<_> = (0..2)
+            .map(|number| {
+                state.add(&remote);
+                let (inbox, remote, memory) = (inbox.clone(), remote.clone(), memory.clone());
+                thread::spawn(move || {
+                    memory.with(|_| ());
+                    let wakes = number == 0;
+                    if wakes && remote.raise() {
+                        // `wake_by_ref`: the message is a reference of its own.
+                        remote.add(1);
+                        let _ = inbox.push(Said::Wake);
+                    } else {
+                        // A clone, dropped.
+                        remote.add(1);
+                        let _ = inbox.push(Said::Drop);
+                    }
+                    let _ = inbox.push(Said::Drop);
+                })
+            })
+            .collect();
+        let mut freed = 0;
+        let mut look = || {
+            while let Some(said) = inbox.pop() {
+                if matches!(said, Said::Wake) {
+                    remote.lower();
+                }
+                state.subtract(&remote);
+                if state.is_unreferenced(&remote) {
+                    memory.with_mut(|_| freed += 1);
+                }
+            }
+        };
+        look();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        look();
+        assert_eq!(freed, 1);
+        assert!(remote.is_lone() && remote.raise());
+    });
+}
+
+/// Gives a reference back as `waker::drop_severed` does.
+fn give_back(remote: &Remote, survivors: &Survivors, page: &UnsafeCell<u32>) {
+    if remote.give_back() && survivors.give_back() {
+        // SAFETY: in the model, `with_mut` reports what is not alone.
+        page.with_mut(|freed| unsafe { *freed += 1 });
+    }
+}
+
 /// The end of a scheduler: of the references on both sides each is given back
-/// once, and the last, wherever it is, frees the task.
+/// once, and the last of the page's tasks, wherever that is, frees the page.
 #[test]
 fn a_reference_sent_while_the_inbox_closes_is_given_back_once() {
     model(|| {
-        // As `Header::remote_refs`, which the count of the owner moves into.
         let inbox = Arc::new(Inbox::new());
-        let refs = Arc::new(AtomicU32::new(0));
-        let freed = Arc::new(AtomicU32::new(0));
-        let give_back = |refs: &AtomicU32, freed: &AtomicU32| {
-            if refs.fetch_sub(1, Ordering::Release) == 1 {
-                freed.fetch_add(1, Ordering::Relaxed);
-            }
-        };
+        // Two tasks in a page, with one waker each.
+        let tasks = Arc::new([Remote::new(false), Remote::new(false)]);
+        let survivors = Arc::new(Survivors::none());
+        let page = Arc::new(UnsafeCell::new(0));
         let droppers: Vec<_> = (0..2)
-            .map(|_| {
-                let (inbox, refs, freed) = (inbox.clone(), refs.clone(), freed.clone());
+            .map(|number| {
+                let (inbox, tasks) = (inbox.clone(), tasks.clone());
+                let (survivors, page) = (survivors.clone(), page.clone());
                 thread::spawn(move || {
-                    if inbox.push(()).is_err() {
-                        give_back(&refs, &freed);
+                    page.with(|_| ());
+                    if inbox.push(number).is_err() {
+                        give_back(&tasks[number], &survivors, &page);
                     }
                 })
             })
             .collect();
-        // Two wakers, made by the owner.
-        refs.fetch_add(2, Ordering::AcqRel);
+        survivors.set(2);
+        for remote in tasks.iter() {
+            State::new(0).move_to(remote, 1);
+        }
         inbox.close();
-        while inbox.pop().is_some() {
-            give_back(&refs, &freed);
+        while let Some(number) = inbox.pop() {
+            give_back(&tasks[number], &survivors, &page);
         }
         for dropper in droppers {
             dropper.join().unwrap();
         }
-        assert_eq!(freed.load(Ordering::Relaxed), 1);
+        // SAFETY: in the model, `with` reports what is not alone.
+        assert_eq!(page.with(|freed| unsafe { *freed }), 1);
+    });
+}
+
+/// The same for two references to one task.
+#[test]
+fn the_last_reference_to_a_task_is_found_once() {
+    model(|| {
+        let inbox = Arc::new(Inbox::new());
+        let task = Arc::new(Remote::new(false));
+        let survivors = Arc::new(Survivors::none());
+        let page = Arc::new(UnsafeCell::new(0));
+        let droppers: Vec<_> = (0..2)
+            .map(|_| {
+                let (inbox, task) = (inbox.clone(), task.clone());
+                let (survivors, page) = (survivors.clone(), page.clone());
+                thread::spawn(move || {
+                    page.with(|_| ());
+                    if inbox.push(()).is_err() {
+                        give_back(&task, &survivors, &page);
+                    }
+                })
+            })
+            .collect();
+        survivors.set(1);
+        State::new(0).move_to(&task, 2);
+        inbox.close();
+        while inbox.pop().is_some() {
+            give_back(&task, &survivors, &page);
+        }
+        for dropper in droppers {
+            dropper.join().unwrap();
+        }
+        // SAFETY: in the model, `with` reports what is not alone.
+        assert_eq!(page.with(|freed| unsafe { *freed }), 1);
     });
 }
