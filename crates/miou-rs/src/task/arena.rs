@@ -16,7 +16,7 @@
 //! No code of others runs in here, so nothing in here is changed meanwhile.
 
 use core::cell::{Cell, RefCell};
-use core::hash::{BuildHasherDefault, Hasher};
+use core::hash::{BuildHasherDefault, Hash, Hasher};
 use core::panic::Location;
 use core::ptr;
 use std::collections::HashMap;
@@ -61,8 +61,9 @@ impl Kinds {
     /// The index of a kind.
     #[inline]
     fn find(&mut self, vtable: &'static VTable, location: &'static Location<'static>) -> u32 {
-        let is_last =
-            |kind: &Kind| ptr::eq(kind.vtable, vtable) && ptr::eq(kind.location, location);
+        let is_last = |kind: &Kind| {
+            ptr::eq(kind.vtable, vtable) && identity(kind.location) == identity(location)
+        };
         if !self.list.get(self.last as usize).is_some_and(is_last) {
             self.last = self.look_up(vtable, location);
         }
@@ -70,7 +71,7 @@ impl Kinds {
     }
 
     fn look_up(&mut self, vtable: &'static VTable, location: &'static Location<'static>) -> u32 {
-        let key = (ptr::from_ref(vtable).addr(), ptr::from_ref(location).addr());
+        let key = (ptr::from_ref(vtable).addr(), identity(location));
         *self.index.entry(key).or_insert_with(|| {
             self.list.push(Kind {
                 vtable,
@@ -82,6 +83,18 @@ impl Kinds {
             (self.list.len() - 1) as u32
         })
     }
+}
+
+/// Tells places in the program apart: by address, as each is a static. Not
+/// under Miri, which makes a new one each time: there every task would be lone.
+#[inline]
+fn identity(location: &'static Location<'static>) -> usize {
+    if cfg!(miri) {
+        let mut mix = Mix::default();
+        location.hash(&mut mix);
+        return mix.0 as usize;
+    }
+    ptr::from_ref(location).addr()
 }
 
 impl Arena {
