@@ -46,7 +46,7 @@ impl Tcb {
     /// How many full segments can go out now of which none is anything but data: not the first after
     /// a pause, nor the last, which carries PSH and perhaps FIN.
     #[inline]
-    fn run_length(&self, share: usize) -> usize {
+    fn run_length(&self, now: Instant, share: usize) -> usize {
         let plain = matches!(self.state, State::Established | State::CloseWait)
             && self.snd.una != self.snd.nxt
             && self.loss.recovery == Recovery::Open
@@ -60,7 +60,10 @@ impl Tcb {
         }
         let room = (self.snd.una + self.snd.wnd).since(self.snd.nxt);
         let window = self.cwnd().saturating_sub(self.pipe());
-        let octets = self.unsent().saturating_sub(1).min(room).min(window);
+        let mut octets = self.unsent().saturating_sub(1).min(room).min(window);
+        if let Some(pacer) = &self.pacer {
+            octets = octets.min(pacer.budget(now));
+        }
         ((octets / u32::from(self.snd.mss)) as usize).min(share)
     }
 
@@ -75,7 +78,7 @@ impl Tcb {
         sent: &mut usize,
     ) -> Option<Turn> {
         // Most often there is none: the rest is not looked at then.
-        if self.run_length(2) < 2 {
+        if self.run_length(now, 2) < 2 {
             return None;
         }
         let mss = usize::from(self.snd.mss);
@@ -95,7 +98,7 @@ impl Tcb {
             0 | 1 => (1, 1),
             longest => (longest, CUT_COST),
         };
-        let count = self.run_length(share.div_ceil(cost) * at_once);
+        let count = self.run_length(now, share.div_ceil(cost) * at_once);
         let mut run = 0;
         while run < count {
             let segments = at_once.min(count - run);
@@ -112,6 +115,7 @@ impl Tcb {
         if run > 0 {
             shared.counters.out_segs += run as u64;
             self.snd.last = now;
+            self.has_paced(now, (run * mss) as u32);
             self.after_sending(now);
             self.has_acknowledged(true, false);
         }

@@ -6,7 +6,13 @@ use super::{Ack, Controller, Cubic, NewReno, Parameters, Westwood, initial_windo
 use crate::proto::Instant;
 
 const SMSS: u32 = 1000;
-const PARAMETERS: Parameters = Parameters { smss: SMSS };
+const PARAMETERS: Parameters = Parameters {
+    smss: SMSS,
+    now: Instant::from_nanos(0),
+    selective_acks: true,
+    seed: 1,
+    srtt: 0,
+};
 const RTT: Duration = Duration::from_millis(100);
 
 fn ack(now: Instant, acked: u32, cwnd: u32) -> Ack {
