@@ -49,7 +49,7 @@ impl Tcb {
     fn run_length(&self, now: Instant, share: usize) -> usize {
         let plain = matches!(self.state, State::Established | State::CloseWait)
             && self.snd.una != self.snd.nxt
-            && self.loss.recovery == Recovery::Open
+            && (self.loss.recovery == Recovery::Open || self.pacer.is_some())
             && self.flight.lost() == 0
             && self.probe_due.is_none()
             && !self.ecn.on
@@ -59,11 +59,12 @@ impl Tcb {
             return 0;
         }
         let room = (self.snd.una + self.snd.wnd).since(self.snd.nxt);
-        let window = self.cwnd().saturating_sub(self.pipe());
-        let mut octets = self.unsent().saturating_sub(1).min(room).min(window);
-        if let Some(pacer) = &self.pacer {
-            octets = octets.min(pacer.budget(now));
-        }
+        let window = if self.pacer.is_some() {
+            self.paced_window(now)
+        } else {
+            self.cwnd().saturating_sub(self.pipe())
+        };
+        let octets = self.unsent().saturating_sub(1).min(room).min(window);
         ((octets / u32::from(self.snd.mss)) as usize).min(share)
     }
 
@@ -115,7 +116,9 @@ impl Tcb {
         if run > 0 {
             shared.counters.out_segs += run as u64;
             self.snd.last = now;
-            self.has_paced(now, (run * mss) as u32);
+            if self.pacer.is_some() {
+                self.has_run_paced(now, (run * mss) as u32);
+            }
             self.after_sending(now);
             self.has_acknowledged(true, false);
         }

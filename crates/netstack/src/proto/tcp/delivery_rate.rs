@@ -256,3 +256,142 @@ impl DeliveryRate {
         sample
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::DeliveryRate;
+    use crate::proto::Instant;
+    use crate::proto::tcp::retransmission::RetransmissionQueue;
+    use crate::proto::tcp::seq::Seq;
+
+    const MS: u64 = 1_000_000;
+
+    fn at(millis: u64) -> Instant {
+        Instant::from_nanos(millis * MS)
+    }
+
+    fn queue() -> RetransmissionQueue {
+        let mut queue = RetransmissionQueue::default();
+        queue.rate = Some(Box::new(DeliveryRate::new(at(0))));
+        queue
+    }
+
+    fn push(queue: &mut RetransmissionQueue, pieces: core::ops::Range<u32>, millis: u64) {
+        for piece in pieces {
+            queue.push(Seq(1000 * piece), Seq(1000 * piece + 1000), at(millis));
+        }
+    }
+
+    fn rate(queue: &mut RetransmissionQueue) -> &mut DeliveryRate {
+        queue.rate.as_mut().unwrap()
+    }
+
+    #[test]
+    fn bbr_4_1_1_2_rate_is_what_was_delivered_over_the_longer_of_send_and_ack_time() {
+        let mut queue = queue();
+        push(&mut queue, 0..10, 100);
+        rate(&mut queue).begin(at(150));
+        queue.acknowledge(Seq(5000), |_| ());
+        let sample = rate(&mut queue).sample(5000, 50 * MS);
+        // From the sending of the first, as nothing was in flight before.
+        assert_eq!((sample.delivered, sample.delivery_rate), (5000, 100_000));
+        assert_eq!(
+            (sample.prior_delivered, sample.newly_acked),
+            (Some(0), 5000)
+        );
+        assert_eq!(sample.tx_in_flight, 5000);
+        assert_eq!(sample.rtt, Some(50 * MS));
+        // Acknowledgements that come at once say nothing: the pieces took 40 ms to be sent.
+        push(&mut queue, 10..11, 150);
+        push(&mut queue, 11..12, 190);
+        rate(&mut queue).begin(at(191));
+        queue.acknowledge(Seq(12_000), |_| ());
+        let sample = rate(&mut queue).sample(0, MS);
+        assert_eq!(sample.delivered, 7000);
+        assert_eq!(sample.delivery_rate, 7000 * 1000 / 90);
+    }
+
+    #[test]
+    fn bbr_4_1_2_3_an_interval_below_the_least_round_trip_time_gives_no_rate() {
+        let mut queue = queue();
+        push(&mut queue, 0..2, 100);
+        rate(&mut queue).begin(at(120));
+        queue.mark_lost(|_| Some(true));
+        queue.retransmitted(0, at(149));
+        // The original arrives.
+        rate(&mut queue).begin(at(150));
+        queue.acknowledge(Seq(1000), |_| ());
+        let sample = rate(&mut queue).sample(0, 50 * MS);
+        assert_eq!((sample.delivery_rate, sample.rtt), (0, None));
+        assert_eq!(sample.newly_acked, 1000);
+    }
+
+    #[test]
+    fn bbr_4_1_2_3_what_was_sacked_is_not_delivered_again() {
+        let mut queue = queue();
+        push(&mut queue, 0..4, 100);
+        rate(&mut queue).begin(at(150));
+        queue.sack(Seq(2000), Seq(4000), |_| ());
+        assert_eq!(rate(&mut queue).sample(2000, MS).newly_acked, 2000);
+        rate(&mut queue).begin(at(160));
+        queue.acknowledge(Seq(3500), |_| ());
+        assert_eq!(rate(&mut queue).sample(0, MS).newly_acked, 2000);
+        rate(&mut queue).begin(at(170));
+        queue.acknowledge(Seq(4000), |_| ());
+        let sample = rate(&mut queue).sample(0, MS);
+        assert_eq!((sample.newly_acked, sample.total_delivered), (0, 4000));
+        assert_eq!(sample.prior_delivered, None);
+    }
+
+    #[test]
+    fn bbr_4_1_2_4_samples_are_application_limited_until_the_bubble_is_delivered() {
+        let mut queue = queue();
+        push(&mut queue, 0..2, 100);
+        rate(&mut queue).mark_app_limited(2000);
+        push(&mut queue, 2..4, 110);
+        rate(&mut queue).begin(at(160));
+        queue.acknowledge(Seq(2000), |_| ());
+        assert!(!rate(&mut queue).sample(2000, MS).is_app_limited);
+        rate(&mut queue).begin(at(170));
+        queue.acknowledge(Seq(3000), |_| ());
+        assert!(rate(&mut queue).sample(1000, MS).is_app_limited);
+        assert!(!rate(&mut queue).is_app_limited());
+        push(&mut queue, 4..5, 170);
+        rate(&mut queue).begin(at(230));
+        queue.acknowledge(Seq(5000), |_| ());
+        assert!(!rate(&mut queue).sample(0, MS).is_app_limited);
+    }
+
+    #[test]
+    fn bbr_5_5_10_2_a_loss_tells_what_was_in_flight_and_lost_since() {
+        let mut queue = queue();
+        push(&mut queue, 0..5, 100);
+        rate(&mut queue).begin(at(150));
+        queue.sack(Seq(4000), Seq(5000), |_| ());
+        queue.mark_lost(|piece| Some(piece.start.lt(Seq(2000))));
+        let lost: Vec<_> = rate(&mut queue).take_lost().collect();
+        let facts = lost.iter().map(|it| (it.start, it.tx_in_flight, it.lost));
+        assert!(facts.eq([(0, 1000, 1000), (1000, 2000, 2000)]));
+        assert_eq!(rate(&mut queue).sample(2000, MS).lost, 2000);
+        // What is lost for another reason than congestion is not counted.
+        queue.mark_lost(|_| Some(true));
+        queue.excuse_lost();
+        assert_eq!(rate(&mut queue).take_lost().count(), 0);
+        assert_eq!(rate(&mut queue).sample(0, MS).lost, 2000);
+    }
+
+    #[test]
+    fn a_piece_that_is_split_keeps_its_snapshot_in_both_parts() {
+        let mut queue = queue();
+        push(&mut queue, 0..3, 100);
+        queue.mark_lost(|_| Some(true));
+        while let Some((index, _)) = queue.next_lost(600) {
+            queue.retransmitted(index, at(200));
+        }
+        rate(&mut queue).begin(at(260));
+        queue.acknowledge(Seq(3000), |_| ());
+        let sample = rate(&mut queue).sample(0, MS);
+        assert_eq!((sample.newly_acked, sample.delivery_rate), (3000, 50_000));
+        assert_eq!(rate(&mut queue).snapshots.len(), 0);
+    }
+}

@@ -1,5 +1,5 @@
-//! Pacing: a connection whose controller gives a rate sends in bursts of at most a send quantum, and
-//! its engine's timer says when the next may go (draft-ietf-ccwg-bbr §5.6.2 and §5.6.3).
+//! Pacing: a connection whose controller gives a rate sends in bursts of at most a send quantum (half
+//! as much again when the timer was late), and its engine's timer says when the next may go (draft-ietf-ccwg-bbr §5.6.2 and §5.6.3).
 
 use super::congestion::Pacing;
 use super::delivery_rate::DeliveryRate;
@@ -85,6 +85,26 @@ impl Tcb {
         }
     }
 
+    /// Octets that window and pace let a connection send now that is paced.
+    #[cold]
+    pub(super) fn paced_window(&self, now: Instant) -> u32 {
+        let window = match self.loss.recovery {
+            Recovery::Fast => self.loss.budget,
+            Recovery::Open | Recovery::Timeout => self.cwnd().saturating_sub(self.pipe()),
+        };
+        let paced = self.pacer.as_ref().map(|pacer| pacer.budget(now));
+        window.min(paced.unwrap_or(u32::MAX))
+    }
+
+    /// A run of segments was sent of a connection that is paced.
+    #[cold]
+    pub(super) fn has_run_paced(&mut self, now: Instant, octets: u32) {
+        self.has_paced(now, octets);
+        if self.loss.recovery == Recovery::Fast {
+            self.loss.sent(octets);
+        }
+    }
+
     /// The congestion window has kept something back.
     #[inline]
     pub(super) fn is_cwnd_limited(&mut self) {
@@ -121,6 +141,7 @@ impl Tcb {
     }
 
     /// Nothing is in flight, and something is to be sent (§5.4.1).
+    #[cold]
     pub(super) fn restart_paced(&mut self, now: Instant) {
         let Some(rate) = &self.flight.rate else {
             return;
@@ -147,6 +168,7 @@ impl Tcb {
     }
 
     /// Tells a rate-based controller of an acknowledgement (§5.2.3).
+    #[cold]
     pub(super) fn sample_rate(&mut self, now: Instant, segment: &Segment) {
         self.report_lost(now);
         self.echo_to_paced(now, segment);
@@ -193,5 +215,59 @@ impl Tcb {
                 rate.mark_app_limited(pipe);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Pacer;
+    use crate::proto::Instant;
+    use crate::proto::tcp::congestion::Pacing;
+
+    const US: u64 = 1000;
+
+    /// A megabyte a second: an octet each microsecond.
+    fn pacer() -> Pacer {
+        let pacing = Pacing {
+            rate: 1_000_000,
+            quantum: 3000,
+            held_back: false,
+        };
+        Pacer::new(pacing, Instant::from_nanos(0))
+    }
+
+    fn at(micros: u64) -> Instant {
+        Instant::from_nanos(micros * US)
+    }
+
+    #[test]
+    fn bbr_5_6_2_a_burst_of_a_quantum_then_a_pause_of_its_time() {
+        let mut pacer = pacer();
+        let now = at(100_000);
+        // It is late by more than the 1,500 µs that it need not pay for.
+        pacer.sent(now, 1500);
+        assert_eq!(pacer.budget(now), 3000);
+        pacer.sent(now, 1000);
+        assert_eq!(pacer.budget(now), 2000);
+        pacer.sent(now, 2000);
+        assert_eq!(pacer.budget(now), 0);
+        assert_eq!(pacer.next, at(103_000));
+        assert_eq!(pacer.budget(at(102_999)), 0);
+        assert_eq!(pacer.budget(at(103_000)), 3000);
+    }
+
+    #[test]
+    fn a_timer_that_is_late_does_not_lower_the_rate() {
+        let mut pacer = pacer();
+        let (mut now, mut sent) = (at(0), 0);
+        while now < at(1_000_000) {
+            while pacer.budget(now) >= 1000 {
+                pacer.sent(now, 1000);
+                sent += 1000;
+            }
+            // A millisecond late each time.
+            now = pacer.next.after_nanos(1000 * US);
+        }
+        assert!((990_000..=1_005_000).contains(&sent), "{sent}");
     }
 }

@@ -1,9 +1,23 @@
 //! Congestion control: a trait and the algorithms behind it.
+//!
+//! Which to choose, by [`Config::congestion`](super::Config::congestion) for all connections or by
+//! [`Options::congestion`](super::Options::congestion) for some:
+//!
+//! - [`cubic`], the default, wherever loss means congestion: data centres, wired paths, and unknown
+//!   ones. It is what most of its neighbours run, needs no timer for its pace and costs least.
+//! - [`bbr`] on paths that lose packets at random (to about 2 %), that are long, or whose buffers are
+//!   large: it keeps their queues short and fills them in spite of such losses. Each burst costs a
+//!   timer, and a round trip is in part what timers make of it.
+//! - [`Bbr::with_loss_thresh`] where more loss than that is known to be no congestion, as on some radio
+//!   links. On a path that is shared, it pushes others aside.
+//! - [`new_reno`] as a reference, or where the standards' oldest is asked for.
+//!
+//! On 100 Mbit/s with 40 ms there and back and a loss of 0, 0.1, 1, 2 and 5 %, CUBIC gets 93, 18, 4, 3 and
+//! 1 % of the link, BBR 91, 86, 81, 60 and 20 %, BBR with a threshold of 10 % still 87 % at 5 %.
 
 mod bbr;
 mod cubic;
 mod new_reno;
-mod westwood;
 
 use core::fmt;
 use core::time::Duration;
@@ -11,7 +25,6 @@ use core::time::Duration;
 pub use bbr::Bbr;
 pub use cubic::Cubic;
 pub use new_reno::NewReno;
-pub use westwood::Westwood;
 
 use crate::proto::Instant;
 
@@ -238,12 +251,6 @@ pub fn new_reno(parameters: &Parameters) -> Box<dyn Controller> {
 #[must_use]
 pub fn bbr(parameters: &Parameters) -> Box<dyn Controller> {
     Box::new(Bbr::new(parameters))
-}
-
-/// Westwood+, for paths that lose packets without being congested.
-#[must_use]
-pub fn westwood(parameters: &Parameters) -> Box<dyn Controller> {
-    Box::new(Westwood::new(parameters))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::{Ack, Controller, Cubic, NewReno, Parameters, Westwood, initial_window};
+use super::{Ack, Controller, Cubic, NewReno, Parameters, initial_window};
 use crate::proto::Instant;
 
 const SMSS: u32 = 1000;
@@ -148,22 +148,4 @@ fn rfc5681_4_1_restart_after_idle_uses_the_initial_window() {
     round(&mut reno, &mut now);
     reno.on_idle();
     assert_eq!(reno.cwnd(), 10 * SMSS);
-}
-
-#[test]
-fn westwood_leaves_a_loss_the_window_that_the_path_delivers() {
-    let mut westwood = Westwood::new(&PARAMETERS);
-    let mut now = Instant::default();
-    westwood.on_congestion_event(now, 10 * SMSS);
-    assert_eq!(westwood.cwnd(), 5 * SMSS);
-    // Twenty segments in each round trip of 100 ms.
-    for _ in 0..100 {
-        now += RTT;
-        westwood.on_recovering(&ack(now, 20 * SMSS, 20 * SMSS));
-    }
-    westwood.on_congestion_event(now, 10 * SMSS);
-    let threshold = westwood.ssthresh() / SMSS;
-    assert!((19..=20).contains(&threshold), "{threshold} segments");
-    westwood.on_timeout(now, 10 * SMSS, true);
-    assert_eq!(westwood.cwnd(), SMSS);
 }

@@ -93,7 +93,7 @@ impl Bbr {
     }
 
     /// §5.6.4.2, UpdateMaxInflight.
-    fn max_inflight(&self) -> u64 {
+    pub(super) fn max_inflight(&self) -> u64 {
         let extra_acked = self.extra_acked_filter.max(!self.full_bw_reached);
         self.quantization_budget(self.bdp_multiple(self.bw, self.cwnd_gain()) + extra_acked)
     }

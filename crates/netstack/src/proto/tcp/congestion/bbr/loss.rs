@@ -1,6 +1,6 @@
 //! Loss while probing, and recoveries that were spurious (§5.5.10.2 and §5.5.11).
 
-use super::{BETA, Bbr, LOSS_THRESH, State, percent};
+use super::{BETA, Bbr, State, percent};
 use crate::proto::Instant;
 use crate::proto::tcp::congestion::LostPiece;
 
@@ -16,7 +16,7 @@ pub(super) struct Undo {
 impl Bbr {
     /// IsInflightTooHigh, for what was lost of `tx_in_flight` octets.
     pub(super) fn is_inflight_too_high(&self, lost: u64, tx_in_flight: u64) -> bool {
-        lost > percent(tx_in_flight, LOSS_THRESH) || (lost > 0 && !self.has_selective_acks)
+        lost > percent(tx_in_flight, self.loss_thresh) || (lost > 0 && !self.has_selective_acks)
     }
 
     /// TargetInflight of §5.3.3.8.
@@ -58,7 +58,8 @@ impl Bbr {
         }
         let tx_in_flight = u64::from(lost.tx_in_flight);
         if self.is_inflight_too_high(lost.lost, tx_in_flight) {
-            let at_loss = inflight_at_loss(tx_in_flight, lost.lost, lost.size.into());
+            let at_loss =
+                inflight_at_loss(tx_in_flight, lost.lost, lost.size.into(), self.loss_thresh);
             self.handle_inflight_too_high(lost.now, at_loss, lost.is_app_limited);
         }
     }
@@ -117,10 +118,10 @@ impl Bbr {
 
 /// InflightAtLoss: what was in flight when losses crossed the threshold, which may have been within
 /// a piece of `size` octets.
-pub(super) fn inflight_at_loss(tx_in_flight: u64, lost: u64, size: u64) -> u64 {
+pub(super) fn inflight_at_loss(tx_in_flight: u64, lost: u64, size: u64, loss_thresh: u64) -> u64 {
     let inflight_prev = tx_in_flight.saturating_sub(size);
     let lost_prev = lost.saturating_sub(size);
     let lost_prefix =
-        percent(inflight_prev, LOSS_THRESH).saturating_sub(lost_prev) * 100 / (100 - LOSS_THRESH);
+        percent(inflight_prev, loss_thresh).saturating_sub(lost_prev) * 100 / (100 - loss_thresh);
     inflight_prev + lost_prefix
 }

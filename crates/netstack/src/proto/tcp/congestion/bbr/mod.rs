@@ -66,6 +66,8 @@ pub struct Bbr {
     // C.*: the connection, as of the last event.
     smss: u64,
     has_selective_acks: bool,
+    /// BBR.LossThresh, in percent.
+    loss_thresh: u64,
     initial_cwnd: u64,
     cwnd: u64,
     pacing_rate: u64,
@@ -144,6 +146,7 @@ impl Bbr {
         let mut bbr = Self {
             smss: parameters.smss.into(),
             has_selective_acks: parameters.selective_acks,
+            loss_thresh: LOSS_THRESH,
             initial_cwnd,
             cwnd: initial_cwnd,
             pacing_rate: 0,
@@ -201,6 +204,17 @@ impl Bbr {
         };
         bbr.init_pacing_rate(parameters.srtt);
         bbr
+    }
+
+    /// For paths that are known to lose packets for other reasons than congestion, as some radio links
+    /// do: takes up to `percent` of loss for no sign of it. This is not the draft's: there, BBR.LossThresh
+    /// is 2 %, and outside of its probes each loss lowers the rate.
+    #[must_use]
+    pub fn with_loss_thresh(parameters: &Parameters, percent: u8) -> Self {
+        Self {
+            loss_thresh: percent.clamp(LOSS_THRESH as u8, 50).into(),
+            ..Self::new(parameters)
+        }
     }
 
     fn is_in_a_probe_bw_state(&self) -> bool {
@@ -328,3 +342,6 @@ impl Controller for Bbr {
 fn percent(amount: u64, percent: u64) -> u64 {
     (u128::from(amount) * u128::from(percent) / 100).min(u128::from(u64::MAX)) as u64
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! The model of the path: round trips, rates and aggregation (§5.5).
 
-use super::{BETA, Bbr, INFINITY, percent};
+use super::{BETA, Bbr, INFINITY, LOSS_THRESH, percent};
 use crate::proto::tcp::congestion::RateSample;
 
 impl Bbr {
@@ -82,14 +82,14 @@ impl Bbr {
     pub(super) fn update_congestion_signals(&mut self, sample: &RateSample) {
         self.update_max_bw(sample);
         if self.loss_round_start {
-            self.adapt_lower_bounds_from_congestion();
+            self.adapt_lower_bounds_from_congestion(sample);
             self.is_loss_in_round = false;
         }
     }
 
     /// §5.5.10.3: once in a round trip with loss, when not probing for bandwidth.
-    fn adapt_lower_bounds_from_congestion(&mut self) {
-        if self.is_probing_bw() || !self.is_loss_in_round {
+    fn adapt_lower_bounds_from_congestion(&mut self, sample: &RateSample) {
+        if self.is_probing_bw() || !self.is_loss_in_round || self.tolerates_losses_of(sample) {
             return;
         }
         // InitLowerBounds.
@@ -104,6 +104,12 @@ impl Bbr {
         self.inflight_shortterm = self
             .inflight_latest
             .max(percent(self.inflight_shortterm, BETA));
+    }
+
+    /// Whether the losses of a round trip are within what the user has said is normal here.
+    fn tolerates_losses_of(&self, sample: &RateSample) -> bool {
+        self.loss_thresh > LOSS_THRESH
+            && !self.is_inflight_too_high(sample.lost, sample.tx_in_flight.into())
     }
 
     /// §5.5.10.3.
