@@ -9,7 +9,7 @@ use bytes::Bytes;
 use clap::{Parser, ValueEnum};
 use mkernel::{
     await_first,
-    net::{self, Cidr, Config, proto::tcp::congestion},
+    net::{self, Cidr, Config, netstack::proto::tcp::congestion},
     spawn,
 };
 

@@ -6,7 +6,7 @@ use mkernel::{
     Care, Orphans,
     net::{
         Stack, TcpListener, TcpStream,
-        proto::tcp::{Options, congestion::MakeController},
+        netstack::proto::tcp::{Options, congestion::MakeController},
     },
 };
 
