@@ -334,10 +334,6 @@ impl Tcb {
                 };
                 self.pace(delivered);
             }
-            let ack = self.ack_report(now, segment.ack, progress);
-            if let Some(congestion) = &mut self.congestion {
-                congestion.on_recovering(&ack);
-            }
             return;
         }
         if self.ecn.on && segment.flags.has(Flags::ECE) && self.loss.recovery == Recovery::Open {
@@ -362,7 +358,6 @@ impl Tcb {
             flight: progress.pipe,
             cwnd_limited: ack.le(self.snd.cwnd_limited_until),
             srtt: self.srtt(),
-            min_rtt: self.min_rtt(),
         }
     }
 

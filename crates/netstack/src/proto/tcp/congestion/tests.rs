@@ -22,7 +22,6 @@ fn ack(now: Instant, acked: u32, cwnd: u32) -> Ack {
         flight: cwnd,
         cwnd_limited: true,
         srtt: RTT.as_nanos() as u64,
-        min_rtt: RTT.as_nanos() as u64,
     }
 }
 
