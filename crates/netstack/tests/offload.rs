@@ -11,7 +11,7 @@ use netstack::proto::checksum::{Sum, checksum};
 use netstack::proto::ethernet::MacAddr;
 use netstack::proto::ipv4::Cidr;
 use netstack::proto::stack::{Config, HEADROOM, Run, Transmit};
-use netstack::proto::tcp::{ConnectionId, Options};
+use netstack::proto::tcp::{ConnectionId, Options, congestion};
 use netstack::proto::{Instant, Stack};
 
 const MTU: usize = 1500;
@@ -186,15 +186,13 @@ impl Pair {
         }
     }
 
-    fn connect(&mut self) -> (ConnectionId, ConnectionId) {
+    fn connect(&mut self, options: &Options) -> (ConnectionId, ConnectionId) {
         let server = SocketAddrV4::new(ADDRESSES[1], 7);
         let any = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
         let listener = self.stacks[1].tcp().listen(server, 8, Options::default());
         let listener = listener.expect("a free port");
         let client = self
-            .call(0, |stack, now, _| {
-                stack.connect(now, any, server, &Options::default())
-            })
+            .call(0, |stack, now, _| stack.connect(now, any, server, options))
             .expect("a route");
         for _ in 0..100 {
             self.step();
@@ -208,8 +206,12 @@ impl Pair {
 
 /// Sends `octets` from the first stack to the second; the number of runs that it took.
 fn transfer(device: Device, octets: usize) -> usize {
+    transfer_with(device, octets, &Options::default())
+}
+
+fn transfer_with(device: Device, octets: usize, options: &Options) -> usize {
     let mut pair = Pair::new(device);
-    let (client, server) = pair.connect();
+    let (client, server) = pair.connect(options);
     let data: Vec<u8> = (0..octets).map(|at| (at * 7 + at / 251) as u8).collect();
     let (mut queued, mut received) = (0, Vec::new());
     for _ in 0..200_000 {
@@ -255,4 +257,15 @@ fn segments_of_a_run_are_lost_one_by_one_and_sent_again() {
         transfer(Device::Loses(41), 1_000_000) > 0,
         "no run was sent"
     );
+}
+
+#[test]
+fn a_paced_connection_sends_runs_too_also_while_it_repairs_losses() {
+    let mut options = Options::default();
+    options.congestion = Some(congestion::bbr);
+    for device in [Device::Cuts, Device::Loses(41)] {
+        let runs = transfer_with(device, 3_000_000, &options);
+        assert!(runs > 0, "no run was sent");
+        assert!(runs < 3_000_000 / (2 * MTU), "{runs} runs");
+    }
 }

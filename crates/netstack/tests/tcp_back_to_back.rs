@@ -7,7 +7,8 @@ mod transfer;
 
 use core::time::Duration;
 
-use netstack::proto::tcp::{Config, Options, congestion};
+use netstack::proto::tcp::congestion::{self, MakeController};
+use netstack::proto::tcp::{Config, Options};
 use sim::{Link, Random};
 use transfer::{complete, pair};
 
@@ -55,7 +56,7 @@ fn bad_link(random: &mut Random) -> Link {
     }
 }
 
-fn run_seed(seed: u64) {
+fn run_seed(seed: u64, congestion: Option<MakeController>) {
     let mut random = Random::new(seed);
     let link = bad_link(&mut random);
     let mut config = Config::default();
@@ -66,6 +67,7 @@ fn run_seed(seed: u64) {
     let mut options = Options::default();
     options.nodelay = random.below(2) == 0;
     options.ecn = random.below(4) == 0;
+    options.congestion = congestion;
     options.receive_buffer = 4096 << random.below(6);
     options.max_receive_buffer = options.receive_buffer << random.below(4);
     options.send_buffer = 2000 << random.below(8);
@@ -77,13 +79,13 @@ fn run_seed(seed: u64) {
 }
 
 /// Runs seeds on both processors; the seed is in the message of a failure.
-fn run_seeds(seeds: core::ops::Range<u64>) {
+fn run_seeds(seeds: core::ops::Range<u64>, congestion: Option<MakeController>) {
     let middle = seeds.start + (seeds.end - seeds.start) / 2;
     std::thread::scope(|scope| {
         for part in [seeds.start..middle, middle..seeds.end] {
             scope.spawn(move || {
                 for seed in part {
-                    let result = std::panic::catch_unwind(|| run_seed(seed));
+                    let result = std::panic::catch_unwind(|| run_seed(seed, congestion));
                     assert!(result.is_ok(), "seed {seed} failed");
                 }
             });
@@ -93,5 +95,10 @@ fn run_seeds(seeds: core::ops::Range<u64>) {
 
 #[test]
 fn ten_thousand_seeds_of_loss_reordering_duplication_corruption_and_delay() {
-    run_seeds(0..10_000);
+    run_seeds(0..10_000, None);
+}
+
+#[test]
+fn a_thousand_seeds_with_bbr() {
+    run_seeds(10_000..11_000, Some(congestion::bbr));
 }

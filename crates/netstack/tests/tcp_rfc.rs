@@ -4,6 +4,7 @@
 //! - `closing`: RFC 9293 §3.6, TIME-WAIT (RFC 6191, RFC 1337), user calls
 //! - `data`: acknowledgements, windows, Nagle's rule, probes, keep-alive
 //! - `options`: RFC 7323, RFC 2018, RFC 2883
+//! - `pacing`: draft-ietf-ccwg-bbr
 //! - `recovery`: RFC 5681, 6582, 6675, 8985, 6298, 3522
 //! - `defences`: RFC 5961, RFC 4987, budgets, ICMP, path MTU, ECN
 
@@ -14,6 +15,7 @@ mod rfc {
     mod data;
     mod defences;
     mod options;
+    mod pacing;
     mod recovery;
     mod segment_arrives;
 }

@@ -6,10 +6,10 @@ mod udp;
 use std::{net::Ipv4Addr, sync::LazyLock};
 
 use bytes::Bytes;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use mkernel::{
     await_first,
-    net::{self, Cidr, Config},
+    net::{self, Cidr, Config, netstack::proto::tcp::congestion},
     spawn,
 };
 
@@ -35,6 +35,29 @@ struct Arguments {
     /// The port of the daytime service
     #[arg(long, default_value_t = 3013)]
     daytime: u16,
+    /// The congestion control of the services over TCP
+    #[arg(long, value_enum, default_value_t = Congestion::Cubic)]
+    congestion: Congestion,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Congestion {
+    /// RFC 9438
+    Cubic,
+    /// RFC 5681
+    NewReno,
+    /// Version 3, for paths that lose packets or have large buffers
+    Bbr,
+}
+
+impl Congestion {
+    fn controller(self) -> congestion::MakeController {
+        match self {
+            Self::Cubic => congestion::cubic,
+            Self::NewReno => congestion::new_reno,
+            Self::Bbr => congestion::bbr,
+        }
+    }
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -49,13 +72,30 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             discard,
             chargen,
             daytime,
+            congestion,
             ..
         } = arguments;
+        let congestion = congestion.controller();
         let services = [
-            spawn(tcp::serve(network.clone(), echo, tcp::echo)),
-            spawn(tcp::serve(network.clone(), discard, tcp::discard)),
-            spawn(tcp::serve(network.clone(), chargen, tcp::chargen)),
-            spawn(tcp::serve(network.clone(), daytime, tcp::daytime)),
+            spawn(tcp::serve(network.clone(), echo, congestion, tcp::echo)),
+            spawn(tcp::serve(
+                network.clone(),
+                discard,
+                congestion,
+                tcp::discard,
+            )),
+            spawn(tcp::serve(
+                network.clone(),
+                chargen,
+                congestion,
+                tcp::chargen,
+            )),
+            spawn(tcp::serve(
+                network.clone(),
+                daytime,
+                congestion,
+                tcp::daytime,
+            )),
             spawn(udp::serve(network.clone(), echo, |request| request)),
             spawn(udp::serve(network.clone(), discard, udp::discard)),
             spawn(udp::serve(network.clone(), chargen, udp::chargen)),

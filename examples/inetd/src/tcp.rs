@@ -4,21 +4,30 @@ use std::io;
 use futures_lite::future;
 use mkernel::{
     Care, Orphans,
-    net::{Stack, TcpListener, TcpStream},
+    net::{
+        Stack, TcpListener, TcpStream,
+        netstack::proto::tcp::{Options, congestion::MakeController},
+    },
 };
 
 use crate::{CHARGEN_TEXT, daytime_line};
+
+/// Connections that may wait to be accepted.
+const BACKLOG: usize = 128;
 
 /// Accepts connections and has each served by a task of its own.
 pub(crate) async fn serve<S>(
     stack: Stack,
     port: u16,
+    congestion: MakeController,
     service: impl Fn(TcpStream) -> S,
 ) -> io::Result<()>
 where
     S: Future<Output = io::Result<()>> + 'static,
 {
-    let listener = TcpListener::bind(&stack, ([0, 0, 0, 0], port))?;
+    let mut options = Options::default();
+    options.congestion = Some(congestion);
+    let listener = TcpListener::bind_with(&stack, ([0, 0, 0, 0], port), BACKLOG, options)?;
     let mut connections = Orphans::new();
     loop {
         let (stream, _) = listener.accept().await?;

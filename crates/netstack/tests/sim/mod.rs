@@ -335,6 +335,11 @@ impl<A: Host, B: Host> Network<A, B> {
         }
     }
 
+    /// How long a packet that is put on a link now waits for those before it.
+    pub fn waits(&self, link_index: usize) -> Duration {
+        self.free[link_index] - self.now
+    }
+
     /// Packets on their way.
     pub fn in_flight(&self) -> usize {
         self.arrivals.len()

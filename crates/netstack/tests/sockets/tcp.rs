@@ -3,6 +3,7 @@
 use crate::world::{CLIENT, SERVER, World};
 use bytes::Bytes;
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
+use netstack::proto::tcp::{Options, congestion};
 use netstack::{Config, Stack, TcpListener, TcpStream};
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -317,4 +318,35 @@ fn a_configuration_that_cannot_work_is_refused_with_its_value() {
         .expect_err("a far gateway");
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert!(error.to_string().contains("192.0.2.1"), "{error}");
+}
+
+#[test]
+fn a_listener_and_a_connection_may_be_paced_by_bbr() {
+    let world = World::new();
+    world.run(async {
+        let mut options = Options::default();
+        options.congestion = Some(congestion::bbr);
+        let listener = TcpListener::bind_with(&world.server, (SERVER, 7), 8, options.clone())
+            .expect("a free port");
+        let any = (Ipv4Addr::UNSPECIFIED, 0);
+        let client = TcpStream::connect_with(&world.client, any, (SERVER, 7), &options)
+            .await
+            .expect("a connection");
+        let (server, _) = listener.accept().await.expect("a connection");
+        let sent: Vec<u8> = (0..1_000_000u32).map(|n| (n * 7 % 251) as u8).collect();
+        for (from, to) in [(&client, &server), (&server, &client)] {
+            let send = async {
+                from.write_all(&sent).await.expect("sent");
+                from.shutdown().expect("ended");
+            };
+            let receive = async {
+                let mut received = Vec::new();
+                while let Some(chunk) = to.read_chunk(usize::MAX).await.expect("there") {
+                    received.extend_from_slice(&chunk);
+                }
+                assert!(received == sent);
+            };
+            futures_lite::future::zip(send, receive).await;
+        }
+    });
 }

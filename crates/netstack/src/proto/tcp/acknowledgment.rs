@@ -60,6 +60,7 @@ impl Tcb {
         duplicate: bool,
         shared: &mut Shared,
     ) {
+        self.begin_sample(now);
         let mut delivered = Delivered::default();
         let progress = self.advance(now, segment, &mut delivered, shared);
         if progress.acked > 0 {
@@ -225,6 +226,9 @@ impl Tcb {
             self.loss.end();
         } else if self.snd.una.ge(self.loss.point) {
             self.loss.end();
+            if let Some(congestion) = &mut self.congestion {
+                congestion.on_recovered();
+            }
         }
     }
 
@@ -299,6 +303,7 @@ impl Tcb {
 
     /// Enters fast recovery.
     pub(super) fn enter_recovery(&mut self, now: Instant, outstanding: u32) {
+        self.report_lost(now);
         if let Some(congestion) = &mut self.congestion {
             congestion.on_congestion_event(now, outstanding);
         }
@@ -316,6 +321,10 @@ impl Tcb {
         progress: &Progress,
         shared: &mut Shared,
     ) {
+        if self.pacer.is_some() {
+            self.sample_rate(now, segment);
+            return;
+        }
         if self.loss.recovery == Recovery::Fast {
             if progress.acked > 0 || progress.delivered > 0 || self.loss.reno_sacked > 0 {
                 let delivered = if self.sack {
@@ -324,10 +333,6 @@ impl Tcb {
                     progress.acked.max(self.snd.mss.into())
                 };
                 self.pace(delivered);
-            }
-            let ack = self.ack_report(now, segment.ack, progress);
-            if let Some(congestion) = &mut self.congestion {
-                congestion.on_recovering(&ack);
             }
             return;
         }
@@ -353,13 +358,17 @@ impl Tcb {
             flight: progress.pipe,
             cwnd_limited: ack.le(self.snd.cwnd_limited_until),
             srtt: self.srtt(),
-            min_rtt: self.min_rtt(),
         }
     }
 
     /// Lets fast recovery send in proportion to what was delivered.
     pub(super) fn pace(&mut self, delivered: u32) {
         let (pipe, target) = (self.pipe(), self.cwnd());
+        if self.pacer.is_some() {
+            // Its rate and window are what limits it (draft-ietf-ccwg-bbr §5.6.4.4).
+            self.loss.permit(pipe, target, self.snd.mss.into());
+            return;
+        }
         self.loss.pace(delivered, pipe, target, self.snd.mss.into());
     }
 

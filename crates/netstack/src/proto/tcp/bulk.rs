@@ -63,10 +63,10 @@ impl Tcb {
     /// How many full segments can go out now of which none is anything but data: not the first after
     /// a pause, nor the last, which carries PSH and perhaps FIN.
     #[inline]
-    fn run_length(&self) -> usize {
+    fn run_length(&self, now: Instant) -> usize {
         let plain = matches!(self.state, State::Established | State::CloseWait)
             && self.snd.una != self.snd.nxt
-            && self.loss.recovery == Recovery::Open
+            && (self.loss.recovery == Recovery::Open || self.pacer.is_some())
             && self.flight.lost() == 0
             && self.probe_due.is_none()
             && !self.ecn.on
@@ -76,7 +76,11 @@ impl Tcb {
             return 0;
         }
         let room = (self.snd.una + self.snd.wnd).since(self.snd.nxt);
-        let window = self.cwnd().saturating_sub(self.pipe());
+        let window = if self.pacer.is_some() {
+            self.paced_window(now)
+        } else {
+            self.cwnd().saturating_sub(self.pipe())
+        };
         let octets = self.unsent().saturating_sub(1).min(room).min(window);
         (octets / u32::from(self.snd.mss)) as usize
     }
@@ -91,7 +95,7 @@ impl Tcb {
         share: usize,
         sent: &mut usize,
     ) -> Option<Turn> {
-        let ready = self.run_length();
+        let ready = self.run_length(now);
         if ready.min(share) < 2 {
             return None;
         }
@@ -127,6 +131,9 @@ impl Tcb {
         if run > 0 {
             shared.counters.out_segs += run as u64;
             self.snd.last = now;
+            if self.pacer.is_some() {
+                self.has_run_paced(now, (run * mss) as u32);
+            }
             self.after_sending(now);
             self.has_acknowledged(true, false);
         }

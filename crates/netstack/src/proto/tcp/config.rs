@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::congestion::{self, Controller};
+use super::congestion::{self, MakeController};
 
 /// Settings of a [`Tcp`](super::Tcp) engine.
 ///
@@ -52,8 +52,9 @@ pub struct Config {
     pub syn_cookies: bool,
     /// First and last port that `connect` may choose (RFC 6056 §3.2).
     pub ephemeral_ports: (u16, u16),
-    /// Makes the congestion controller of a new connection.
-    pub congestion: fn(&congestion::Parameters) -> Box<dyn Controller>,
+    /// Makes the congestion controller of a new connection whose [`Options::congestion`] does not say
+    /// otherwise.
+    pub congestion: MakeController,
 }
 
 impl Default for Config {
@@ -107,6 +108,9 @@ pub struct Options {
     pub ttl: u8,
     /// Largest datagram that the path is known to carry, when less than the interface's MTU.
     pub path_mtu: Option<u16>,
+    /// Makes the congestion controller, instead of [`Config::congestion`]: what TCP_CONGESTION is on
+    /// Linux. See [`congestion`](super::congestion) for which to choose when.
+    pub congestion: Option<MakeController>,
 }
 
 impl Default for Options {
@@ -122,6 +126,7 @@ impl Default for Options {
             ecn: false,
             ttl: 64,
             path_mtu: None,
+            congestion: None,
         }
     }
 }

@@ -92,6 +92,7 @@ impl Tcb {
         // congestion.
         let mss = u32::from(self.snd.mss);
         self.flight.mark_lost(|piece| Some(piece.len() > mss));
+        self.flight.excuse_lost();
         self.arm_retransmit(now, None);
         self.transmit = true;
     }

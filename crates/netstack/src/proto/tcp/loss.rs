@@ -233,6 +233,14 @@ impl Loss {
         }
     }
 
+    /// As [`Loss::pace`] where only the window limits what is in flight.
+    pub(super) fn permit(&mut self, pipe: u32, cwnd: u32, smss: u32) {
+        self.budget = cwnd.saturating_sub(pipe);
+        if self.prr_out == 0 {
+            self.budget = self.budget.max(smss);
+        }
+    }
+
     /// Octets were sent in fast recovery.
     pub(super) fn sent(&mut self, octets: u32) {
         self.prr_out = self.prr_out.saturating_add(octets);

@@ -112,7 +112,7 @@ impl Tcb {
             return Some(plan);
         }
         if self.flight.lost() > 0
-            && let Some(plan) = self.plan_retransmission(mss)
+            && let Some(plan) = self.plan_retransmission(now, mss)
         {
             return Some(plan);
         }
@@ -123,7 +123,7 @@ impl Tcb {
     }
 
     /// The next lost piece, if the congestion window lets it go.
-    fn plan_retransmission(&mut self, mss: u32) -> Option<Plan> {
+    fn plan_retransmission(&mut self, now: Instant, mss: u32) -> Option<Plan> {
         // A FIN counts as one octet of its piece.
         let (index, piece) = self.flight.next_lost(mss + 1)?;
         let (index, piece) = if piece.len() > mss && piece.end.le(self.snd.queue.end()) {
@@ -137,9 +137,9 @@ impl Tcb {
             _ => pipe == 0 || pipe + piece.len() <= self.cwnd(),
         };
         if !permitted {
-            self.snd.cwnd_limited_until = self.snd.nxt;
+            self.is_cwnd_limited();
         }
-        permitted.then_some(Plan::Again(index, piece))
+        (permitted && self.may_pace(now, piece.len())).then_some(Plan::Again(index, piece))
     }
 
     /// Octets queued and not sent yet.
@@ -174,21 +174,28 @@ impl Tcb {
             }
             return None;
         }
-        if idle
-            && now.nanos_since(self.snd.last) > self.rtt.timeout()
-            && let Some(congestion) = &mut self.congestion
-        {
-            congestion.on_idle();
+        if idle {
+            self.restart(now);
         }
         let permitted = match self.loss.recovery {
             Recovery::Fast => self.loss.budget >= len,
             _ => idle || self.pipe() + len <= self.cwnd(),
         };
         if !permitted {
-            self.snd.cwnd_limited_until = self.snd.nxt;
+            self.is_cwnd_limited();
             return None;
         }
-        Some(Plan::New(len, fin))
+        self.may_pace(now, len).then_some(Plan::New(len, fin))
+    }
+
+    /// Nothing is in flight: sending starts again.
+    fn restart(&mut self, now: Instant) {
+        if now.nanos_since(self.snd.last) > self.rtt.timeout()
+            && let Some(congestion) = &mut self.congestion
+        {
+            congestion.on_idle();
+        }
+        self.restart_paced(now);
     }
 
     /// RFC 9293 §3.8.6.2.1 and §3.7.4; Nagle's rule in Minshall's form, which waits only for small
@@ -437,6 +444,7 @@ impl Tcb {
         if self.loss.recovery == Recovery::Fast {
             self.loss.sent(len);
         }
+        self.has_paced(now, len);
         self.after_sending(now);
     }
 
@@ -457,6 +465,7 @@ impl Tcb {
         if self.loss.recovery == Recovery::Fast {
             self.loss.sent(piece.len());
         }
+        self.has_paced(now, piece.len());
         self.after_sending(now);
     }
 

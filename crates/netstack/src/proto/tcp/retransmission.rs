@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use super::delivery_rate::DeliveryRate;
 use super::seq::Seq;
 use crate::proto::Instant;
 
@@ -38,6 +39,8 @@ pub(super) struct RetransmissionQueue {
     sacked_pieces: u32,
     /// No piece before this index is lost: where the search for the next one begins.
     hint: usize,
+    /// Delivery rate samples, for a controller that asks for them.
+    pub(super) rate: Option<Box<DeliveryRate>>,
 }
 
 impl RetransmissionQueue {
@@ -52,6 +55,21 @@ impl RetransmissionQueue {
             lost: false,
             retransmitted: false,
         });
+        if self.rate.is_some() {
+            let inflight = self.inflight();
+            if let Some(rate) = &mut self.rate {
+                rate.sent(time, inflight, end - start);
+            }
+        }
+    }
+
+    /// Octets in flight, as [`RetransmissionQueue::pipe`] without a caller that knows SND.UNA and
+    /// SND.NXT.
+    fn inflight(&self) -> u32 {
+        match (self.sent.front(), self.sent.back()) {
+            (Some(first), Some(last)) => self.pipe(first.start, last.end),
+            _ => 0,
+        }
     }
 
     /// Octets that are in the network as far as is known: `pipe` of RFC 6675 §4, kept up to date
@@ -102,12 +120,18 @@ impl RetransmissionQueue {
             if piece.end.gt(una) {
                 // Part of a piece: what is left keeps its state.
                 piece.start = una;
+                if let (Some(rate), false) = (&mut self.rate, piece.sacked) {
+                    rate.partly_acknowledged(acked);
+                }
                 break;
             }
             if piece.sacked {
                 self.sacked_pieces -= 1;
             } else {
                 delivered(piece);
+            }
+            if let Some(rate) = &mut self.rate {
+                rate.acknowledged((!piece.sacked).then_some(&*piece));
             }
             self.sent.pop_front();
             self.hint = self.hint.saturating_sub(1);
@@ -120,7 +144,7 @@ impl RetransmissionQueue {
     pub(super) fn sack(&mut self, start: Seq, end: Seq, mut delivered: impl FnMut(&Sent)) -> u32 {
         let mut octets = 0;
         let first = self.sent.partition_point(|piece| piece.start.lt(start));
-        for piece in self.sent.range_mut(first..) {
+        for (offset, piece) in self.sent.range_mut(first..).enumerate() {
             if piece.end.gt(end) {
                 break;
             }
@@ -136,6 +160,9 @@ impl RetransmissionQueue {
             self.sacked_pieces += 1;
             octets += piece.len();
             delivered(piece);
+            if let Some(rate) = &mut self.rate {
+                rate.sacked(first + offset, piece);
+            }
         }
         octets
     }
@@ -155,10 +182,20 @@ impl RetransmissionQueue {
                     piece.lost = true;
                     self.lost += piece.len();
                     self.hint = self.hint.min(index);
+                    if let Some(rate) = &mut self.rate {
+                        rate.lost(index, piece);
+                    }
                 }
             }
         }
         self.lost - before
+    }
+
+    /// What was just marked as lost is no sign of congestion.
+    pub(super) fn excuse_lost(&mut self) {
+        if let Some(rate) = &mut self.rate {
+            rate.excuse_lost();
+        }
     }
 
     /// The first lost piece, cut so that it has at most `max` octets (the path's MTU may be smaller
@@ -200,6 +237,9 @@ impl RetransmissionQueue {
             self.sacked_pieces += 1;
         }
         self.sent.insert(index + 1, rest);
+        if let Some(rate) = &mut self.rate {
+            rate.split(index);
+        }
     }
 
     /// The piece at `index` was sent again.
@@ -213,6 +253,11 @@ impl RetransmissionQueue {
         }
         piece.retransmitted = true;
         piece.time = now;
+        let len = piece.len();
+        let inflight = self.inflight();
+        if let Some(rate) = &mut self.rate {
+            rate.sent_again(index, now, inflight, len);
+        }
     }
 
     /// What was taken to be lost was only late (RFC 4015): nothing is lost.
@@ -237,6 +282,9 @@ impl RetransmissionQueue {
         if self.sent.is_empty() {
             self.sent = VecDeque::new();
             self.hint = 0;
+            if let Some(rate) = &mut self.rate {
+                rate.shrink();
+            }
         }
     }
 }

@@ -4,10 +4,11 @@ use core::time::Duration;
 
 use super::black_hole::BlackHole;
 use super::config::{KeepAlive, Linger, Options};
-use super::congestion::{Controller, Parameters};
+use super::congestion::{Controller, MakeController, Parameters};
 use super::interface::{ConnectionId, Error, ListenerId, Readiness, State};
 use super::loss::Loss;
 use super::options::TIMESTAMPS_LEN;
+use super::pacing::Pacer;
 use super::receive_queue::ReceiveQueue;
 use super::retransmission::RetransmissionQueue;
 use super::rto::RttEstimator;
@@ -56,6 +57,8 @@ pub(super) struct Settings {
     pub(super) send_buffer: u32,
     /// Limit of the path, header included.
     pub(super) path_mtu: u16,
+    /// Makes the congestion controller, if it is not to be the engine's.
+    pub(super) congestion: Option<MakeController>,
     /// Datagrams may be fragmented on their way: after a black hole was found at the least MTU.
     pub(super) may_fragment: bool,
 }
@@ -83,6 +86,8 @@ pub(super) struct Tcb {
     pub(super) loss: Loss,
     pub(super) black_hole: BlackHole,
     pub(super) congestion: Option<Box<dyn Controller>>,
+    /// Of a connection whose controller gives a rate.
+    pub(super) pacer: Option<Box<Pacer>>,
     pub(super) deadlines: Deadlines,
     pub(super) settings: Settings,
     /// SYN or SYN-ACK is to be sent.
@@ -173,6 +178,7 @@ impl Tcb {
             loss: Loss::new(iss),
             black_hole: BlackHole::default(),
             congestion: None,
+            pacer: None,
             deadlines: Deadlines::NONE,
             settings: Settings {
                 nodelay: options.nodelay,
@@ -182,6 +188,7 @@ impl Tcb {
                 ttl: options.ttl,
                 send_buffer: options.send_buffer.clamp(1, 1 << 30) as u32,
                 path_mtu,
+                congestion: options.congestion,
                 may_fragment: false,
             },
             syn_due: false,
@@ -270,9 +277,16 @@ impl Tcb {
     /// Enters ESTABLISHED.
     pub(super) fn establish(&mut self, now: Instant, shared: &mut Shared) {
         self.state = State::Established;
-        self.congestion = Some((shared.config.congestion)(&Parameters {
+        let congestion = self.settings.congestion.unwrap_or(shared.config.congestion);
+        self.congestion = Some(congestion(&Parameters {
             smss: self.snd.mss.into(),
+            now,
+            srtt: self.rtt.srtt(),
+            selective_acks: self.sack,
+            // Both numbers are unpredictable (RFC 6528).
+            seed: u64::from(self.snd.iss.0) << 32 | u64::from(self.rcv.irs.0),
         }));
+        self.start_pacing(now);
         self.deadlines.retransmit = Instant::FAR_FUTURE;
         self.rcv.last = now;
         self.rcv.autotune.start(now, self.rcv.nxt);

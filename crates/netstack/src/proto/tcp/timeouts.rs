@@ -24,6 +24,11 @@ impl Tcb {
             self.give_up_closing(now, shared);
             return;
         }
+        if self.deadlines.pacing <= now {
+            any = true;
+            self.deadlines.pacing = Instant::FAR_FUTURE;
+            self.transmit = true;
+        }
         if self.deadlines.keep_alive <= now {
             any = true;
             self.keep_alive(now, shared);
@@ -41,6 +46,7 @@ impl Tcb {
 
     fn on_retransmit_timer(&mut self, now: Instant, shared: &mut Shared) {
         self.deadlines.retransmit = Instant::FAR_FUTURE;
+        self.check_app_limited();
         match (self.state, self.deadlines.retransmit_kind) {
             (State::SynSent | State::SynReceived, _) => self.syn_timeout(now, shared),
             (_, RetransmitTimer::Rto) => self.retransmission_timeout(now, shared),
@@ -119,6 +125,7 @@ impl Tcb {
         });
         let first = self.loss.recovery != Recovery::Timeout;
         let outstanding = self.snd.nxt - self.snd.una;
+        self.report_lost(now);
         if let Some(congestion) = &mut self.congestion {
             congestion.on_timeout(now, outstanding, first);
         }
@@ -147,6 +154,7 @@ impl Tcb {
     fn reordering_timeout(&mut self, now: Instant, shared: &mut Shared) {
         let (min_rtt, srtt) = (self.min_rtt(), self.srtt());
         let (lost, wait) = self.loss.detect(&mut self.flight, now, min_rtt, srtt);
+        self.report_lost(now);
         if lost && self.loss.recovery == Recovery::Open {
             shared.counters.sack_recovery += 1;
             self.enter_recovery(now, self.snd.nxt - self.snd.una);

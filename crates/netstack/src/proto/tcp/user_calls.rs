@@ -161,6 +161,7 @@ impl Tcp {
             Poll::Ready(room) => room?,
             Poll::Pending => return Poll::Pending,
         };
+        tcb.check_app_limited();
         tcb.snd
             .queue
             .push_copy(&data[..room], &mut self.shared.pool);
@@ -185,6 +186,7 @@ impl Tcp {
             Poll::Ready(room) => room?,
             Poll::Pending => return Poll::Pending,
         };
+        tcb.check_app_limited();
         tcb.snd.queue.push_shared(data.split_to(room));
         self.shared.memory.charge(room);
         tcb.transmit = true;

@@ -171,6 +171,8 @@ pub(super) struct Deadlines {
     pub(super) keep_alive: Instant,
     /// End of FIN-WAIT-2 without a user, or of lingering.
     pub(super) close: Instant,
+    /// When pacing lets the next burst go.
+    pub(super) pacing: Instant,
 }
 
 impl Deadlines {
@@ -180,6 +182,7 @@ impl Deadlines {
         delayed_ack: Instant::FAR_FUTURE,
         keep_alive: Instant::FAR_FUTURE,
         close: Instant::FAR_FUTURE,
+        pacing: Instant::FAR_FUTURE,
     };
 
     #[inline]
@@ -188,5 +191,6 @@ impl Deadlines {
             .min(self.delayed_ack)
             .min(self.keep_alive)
             .min(self.close)
+            .min(self.pacing)
     }
 }

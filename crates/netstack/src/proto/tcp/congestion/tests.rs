@@ -2,11 +2,17 @@
 
 use core::time::Duration;
 
-use super::{Ack, Controller, Cubic, NewReno, Parameters, Westwood, initial_window};
+use super::{Ack, Controller, Cubic, NewReno, Parameters, initial_window};
 use crate::proto::Instant;
 
 const SMSS: u32 = 1000;
-const PARAMETERS: Parameters = Parameters { smss: SMSS };
+const PARAMETERS: Parameters = Parameters {
+    smss: SMSS,
+    now: Instant::from_nanos(0),
+    selective_acks: true,
+    seed: 1,
+    srtt: 0,
+};
 const RTT: Duration = Duration::from_millis(100);
 
 fn ack(now: Instant, acked: u32, cwnd: u32) -> Ack {
@@ -16,7 +22,6 @@ fn ack(now: Instant, acked: u32, cwnd: u32) -> Ack {
         flight: cwnd,
         cwnd_limited: true,
         srtt: RTT.as_nanos() as u64,
-        min_rtt: RTT.as_nanos() as u64,
     }
 }
 
@@ -142,22 +147,4 @@ fn rfc5681_4_1_restart_after_idle_uses_the_initial_window() {
     round(&mut reno, &mut now);
     reno.on_idle();
     assert_eq!(reno.cwnd(), 10 * SMSS);
-}
-
-#[test]
-fn westwood_leaves_a_loss_the_window_that_the_path_delivers() {
-    let mut westwood = Westwood::new(&PARAMETERS);
-    let mut now = Instant::default();
-    westwood.on_congestion_event(now, 10 * SMSS);
-    assert_eq!(westwood.cwnd(), 5 * SMSS);
-    // Twenty segments in each round trip of 100 ms.
-    for _ in 0..100 {
-        now += RTT;
-        westwood.on_recovering(&ack(now, 20 * SMSS, 20 * SMSS));
-    }
-    westwood.on_congestion_event(now, 10 * SMSS);
-    let threshold = westwood.ssthresh() / SMSS;
-    assert!((19..=20).contains(&threshold), "{threshold} segments");
-    westwood.on_timeout(now, 10 * SMSS, true);
-    assert_eq!(westwood.cwnd(), SMSS);
 }

@@ -260,6 +260,7 @@ impl Tcb {
         self.deadlines.retransmit_kind = RetransmitTimer::Rto;
         if self.snd.una != self.snd.nxt {
             self.flight.mark_lost(|_| Some(true));
+            self.flight.excuse_lost();
             self.arm_retransmit(now, None);
         }
     }
