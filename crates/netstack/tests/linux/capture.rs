@@ -28,6 +28,8 @@ const ALWAYS: &[&str] = &[
     "Duplicate ACK",
     "This session reuses previously used ports",
     "The SYN packet does not contain a SACK PERM option",
+    // The kernel's own, once in 65,536: it writes the one zero of one's complement as the other, as UDP wants it.
+    "TCP Checksum 0xffff instead of 0x0000",
 ];
 
 /// What may be said now and then of a fair link too: a peer that is late with an acknowledgement,
