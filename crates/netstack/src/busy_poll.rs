@@ -45,10 +45,11 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 50 µs, as Linux recommends for `busy_poll`; a fifth of one CPU.
+    /// 100 µs, between what Linux recommends for `busy_poll` (50) and the limit of KVM's
+    /// `halt_poll_ns` (200); a fifth of one CPU.
     fn default() -> Self {
         Self {
-            longest: Duration::from_micros(50),
+            longest: Duration::from_micros(100),
             share: 20,
         }
     }
@@ -119,8 +120,9 @@ impl BusyPoll {
         if self.savings < longest || !(self.pays() || self.tries()) {
             return Duration::ZERO;
         }
-        // Twice the estimate covers the spread of most waits.
-        Duration::from_nanos((2 * self.wait).clamp(longest / 8, longest))
+        // Who has just been late, as a peer that another task kept from its CPU, would otherwise also
+        // find us asleep: the spread of waits is wide.
+        Duration::from_nanos((4 * self.wait).clamp(longest / 2, longest))
     }
 
     fn pays(&self) -> bool {
