@@ -24,18 +24,18 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("transfer-1500-loss-1", || {
         matrix(1500, 10, 100000, Some("transfer-1500-loss-1"))
     }),
-    ("transfer-576-loss-1", || matrix(576, 10, 10000, None)),
-    ("transfer-9000-loss-1", || matrix(9000, 10, 50000, None)),
+    ("transfer-576-loss-1", || matrix(576, 10, 100000, None)),
+    ("transfer-9000-loss-1", || matrix(9000, 10, 100000, None)),
     ("transfer-1500-loss-5", || {
         matrix(1500, 50, 10000, Some("transfer-1500-loss-5"))
     }),
     ("transfer-576-loss-5", || matrix(576, 50, 2000, None)),
-    ("transfer-9000-loss-5", || matrix(9000, 50, 10000, None)),
+    ("transfer-9000-loss-5", || matrix(9000, 50, 100000, None)),
     ("transfer-1500-loss-20", || {
         matrix(1500, 200, 200, Some("transfer-1500-loss-20"))
     }),
     ("transfer-576-loss-20", || matrix(576, 200, 100, None)),
-    ("transfer-9000-loss-20", || matrix(9000, 200, 300, None)),
+    ("transfer-9000-loss-20", || matrix(9000, 200, 100, None)),
     ("transfer-reordered", reordered),
     ("transfer-duplicated", duplicated),
     ("transfer-corrupted", corrupted),
