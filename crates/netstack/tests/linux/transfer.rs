@@ -35,7 +35,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         matrix(1500, 200, 200, Some("transfer-1500-loss-20"))
     }),
     ("transfer-576-loss-20", || matrix(576, 200, 100, None)),
-    ("transfer-9000-loss-20", || matrix(9000, 200, 100, None)),
+    ("transfer-9000-loss-20", || matrix(9000, 200, 300, None)),
     ("transfer-reordered", reordered),
     ("transfer-duplicated", duplicated),
     ("transfer-corrupted", corrupted),
