@@ -358,6 +358,65 @@ fn rfc2923_2_1_in_a_black_hole_segments_become_smaller() {
     assert!(least < 1240, "{least}");
 }
 
+/// Sends `count` octets over a path on which only segments pass whose length `passes`; returns the
+/// lengths of all, in order. The peer keeps nothing that is not in order.
+fn through(c: &mut Conn, count: usize, mut passes: impl FnMut(usize) -> bool) -> Vec<usize> {
+    let end = c.ack.wrapping_add(count as u32);
+    let mut data = vec![3; count];
+    let mut lengths = Vec::new();
+    for _ in 0..100_000 {
+        if let Poll::Ready(queued) = c.e.tcp.send(c.e.now, c.id, &data) {
+            data.truncate(data.len() - queued.expect("an open connection"));
+        }
+        let mut sent = c.e.sent();
+        if sent.is_empty() {
+            let next = c.e.tcp.next_timeout().expect("something is awaited");
+            let wait = next - c.e.now.min(next);
+            sent.extend(c.e.pass(wait).into_iter().map(|(_, segment)| segment));
+        }
+        for segment in sent {
+            let len = segment.payload.len();
+            lengths.push(len);
+            if passes(len) && segment.seq == c.ack {
+                c.acks(len as u32);
+            }
+        }
+        if c.ack == end {
+            return lengths;
+        }
+    }
+    panic!("the transfer does not end");
+}
+
+#[test]
+fn rfc2923_2_1_in_a_black_hole_large_segments_are_tried_less_and_less_often() {
+    let mut c = Conn::accept(Config::default(), plain(), &seg(SYN, IRS, 0).mss(1460));
+    let start = c.e.now;
+    let lengths = through(&mut c, 10_000_000, |len| len <= 1240);
+    // Four time-outs until the size is found, 3 s; later one of 200 ms at each of five attempts.
+    let took = c.e.now - start;
+    assert!(took < Duration::from_millis(4200), "{took:?}");
+    let large = lengths.iter().filter(|len| **len > 1240).count();
+    assert!(large < lengths.len() / 50, "{large} of {}", lengths.len());
+}
+
+#[test]
+fn rfc2923_2_1_losses_that_are_no_black_hole_leave_no_small_segments() {
+    let mut c = Conn::accept(Config::default(), plain(), &seg(SYN, IRS, 0).mss(1460));
+    // Each thousandth segment and the twenty after it are lost, so that several sizes are tried.
+    let mut seen = 0;
+    let lengths = through(&mut c, 3_000_000, |_| {
+        seen += 1;
+        seen % 1000 > 20
+    });
+    let small = lengths.iter().filter(|len| **len < 1460).count();
+    assert!(
+        small > 0 && small < lengths.len() / 10,
+        "{small} of {}",
+        lengths.len()
+    );
+}
+
 #[test]
 fn rfc3168_6_1_1_ecn_is_agreed_on_when_both_ask() {
     let mut options = plain();

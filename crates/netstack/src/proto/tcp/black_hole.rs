@@ -2,7 +2,8 @@
 //! ones are lost again and again.
 //!
 //! Losses of another kind look the same, so a smaller MTU is tried for a while only. If full segments
-//! get through afterwards, it was something else; if they do not, the smaller MTU stays.
+//! get through afterwards, it was something else; if the next one does not, the smaller MTU stays four
+//! times as long.
 
 use super::seq::Seq;
 use super::shared::Shared;
@@ -12,20 +13,32 @@ use super::tcb::Tcb;
 const PLATEAUS: [u16; 5] = [8166, 1492, 1280, 1006, 576];
 /// Time-outs in a row of a full segment after which a black hole is suspected.
 const TIMEOUTS: u8 = 3;
-/// Full segments of the smaller size that are acknowledged before the larger size is tried again.
-const TRIAL: u32 = 16;
+/// Full segments of the smaller size that are acknowledged before the larger size is tried again, at
+/// first and at last.
+const TRIAL: core::ops::RangeInclusive<u32> = 1 << 4..=1 << 16;
 
 /// Octets that options can take of a full segment (RFC 9293 §3.1): one that was built while there
 /// was SACK to tell of is so much shorter, and no less likely to be dropped.
 const OPTIONS: u32 = 40;
 
-/// What is suspected.
+/// What is suspected of the path.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct BlackHole {
-    /// MTU before it was reduced, and SND.UNA at which it is tried again.
-    trial: Option<(u16, Seq)>,
-    /// Reductions since a full segment got through.
-    suspicions: u8,
+pub(super) enum BlackHole {
+    #[default]
+    Unsuspected,
+    /// Segments are smaller until SND.UNA is at `until`, `segments` later; the MTU was `before`.
+    Smaller {
+        before: u16,
+        until: Seq,
+        segments: u32,
+    },
+    /// Since SND.NXT was `since` segments are as large as before, after `segments` with an MTU of
+    /// `passed`.
+    Larger {
+        since: Seq,
+        passed: u16,
+        segments: u32,
+    },
 }
 
 impl Tcb {
@@ -35,43 +48,63 @@ impl Tcb {
             .flight
             .first()
             .is_some_and(|piece| piece.len() + OPTIONS >= u32::from(self.snd.mss));
-        if !full || self.rtt.backoffs() < TIMEOUTS || self.settings.may_fragment {
+        let path_mtu = self.settings.path_mtu;
+        // What makes a difference: the peer may take less than the path carries.
+        let used = path_mtu.min(self.snd.peer_mss.saturating_add(40));
+        let plateau = PLATEAUS.into_iter().find(|plateau| *plateau < used);
+        let (timeouts, before, smaller, segments) = match self.black_hole {
+            BlackHole::Unsuspected => (TIMEOUTS, path_mtu, plateau, *TRIAL.start()),
+            BlackHole::Smaller {
+                before, segments, ..
+            } => (TIMEOUTS, before, plateau, segments),
+            BlackHole::Larger {
+                passed, segments, ..
+            } => {
+                let segments = (4 * segments).min(*TRIAL.end());
+                (1, path_mtu, Some(passed), segments)
+            }
+        };
+        if !full || self.rtt.backoffs() < timeouts || self.settings.may_fragment {
             return;
         }
-        // What makes a difference: the peer may take less than the path carries.
-        let used = self
-            .settings
-            .path_mtu
-            .min(self.snd.peer_mss.saturating_add(40));
-        let Some(plateau) = PLATEAUS.iter().find(|plateau| **plateau < used) else {
+        let Some(smaller) = smaller else {
             self.settings.may_fragment = true;
             return;
         };
         shared.counters.mtu_reductions += 1;
-        let before = self
-            .black_hole
-            .trial
-            .map_or(self.settings.path_mtu, |(before, _)| before);
-        self.settings.path_mtu = *plateau;
+        self.settings.path_mtu = smaller;
         self.update_mss();
-        self.black_hole.suspicions = self.black_hole.suspicions.saturating_add(1);
-        self.black_hole.trial = Some((before, self.snd.una + TRIAL * u32::from(self.snd.mss)));
+        self.black_hole = BlackHole::Smaller {
+            before,
+            until: self.snd.una + segments * u32::from(self.snd.mss),
+            segments,
+        };
     }
 
     /// SND.UNA has advanced by `acked`.
     #[inline]
     pub(super) fn try_larger_segments(&mut self, acked: u32) {
-        if let Some((before, at)) = self.black_hole.trial {
-            if self.snd.una.ge(at) {
-                self.black_hole.trial = None;
-                // The second suspicion in a row is believed.
-                if self.black_hole.suspicions < 2 {
-                    self.settings.path_mtu = before;
-                    self.update_mss();
+        match self.black_hole {
+            BlackHole::Smaller {
+                before,
+                until,
+                segments,
+            } if self.snd.una.ge(until) => {
+                self.black_hole = BlackHole::Larger {
+                    since: self.snd.nxt,
+                    passed: self.settings.path_mtu,
+                    segments,
+                };
+                self.settings.path_mtu = before;
+                self.update_mss();
+            }
+            BlackHole::Larger { since, .. } => {
+                let full = u32::from(self.snd.mss);
+                if acked >= full && self.snd.una.ge(since + full) {
+                    self.black_hole = BlackHole::Unsuspected;
                 }
             }
-        } else if self.black_hole.suspicions == 1 && acked >= u32::from(self.snd.mss) {
-            self.black_hole.suspicions = 0;
+            _ => {}
         }
     }
 }

@@ -385,7 +385,7 @@ mod tests {
         let mut queue = queue();
         push(&mut queue, 0..3, 100);
         queue.mark_lost(|_| Some(true));
-        while let Some((index, _)) = queue.next_lost(600) {
+        while let Some((index, _)) = queue.next_lost(600, Seq(3000)) {
             queue.retransmitted(index, at(200));
         }
         rate(&mut queue).begin(at(260));

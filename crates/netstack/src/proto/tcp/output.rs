@@ -124,13 +124,7 @@ impl Tcb {
 
     /// The next lost piece, if the congestion window lets it go.
     fn plan_retransmission(&mut self, now: Instant, mss: u32) -> Option<Plan> {
-        // A FIN counts as one octet of its piece.
-        let (index, piece) = self.flight.next_lost(mss + 1)?;
-        let (index, piece) = if piece.len() > mss && piece.end.le(self.snd.queue.end()) {
-            self.flight.next_lost(mss)?
-        } else {
-            (index, piece)
-        };
+        let (index, piece) = self.flight.next_lost(mss, self.snd.queue.end())?;
         let pipe = self.pipe();
         let permitted = match self.loss.recovery {
             Recovery::Fast => self.loss.budget > 0,

@@ -198,15 +198,19 @@ impl RetransmissionQueue {
         }
     }
 
-    /// The first lost piece, cut so that it has at most `max` octets (the path's MTU may be smaller
-    /// than when it was sent).
-    pub(super) fn next_lost(&mut self, max: u32) -> Option<(usize, Sent)> {
+    /// The first lost piece, cut so that it has at most `max` octets of the data, which ends at `end`
+    /// and may be followed by a FIN (the path's MTU may be smaller than when it was sent).
+    pub(super) fn next_lost(&mut self, max: u32, end: Seq) -> Option<(usize, Sent)> {
         if self.lost == 0 {
             return None;
         }
         let index = self.sent.range(self.hint..).position(|piece| piece.lost)? + self.hint;
         self.hint = index;
-        self.split(index, max);
+        let piece = self.sent.get(index)?;
+        let fin = u32::from(piece.end.gt(end));
+        if piece.len() - fin > max {
+            self.split(index, max);
+        }
         self.sent.get(index).map(|piece| (index, *piece))
     }
 
@@ -316,11 +320,11 @@ mod tests {
         assert_eq!((queue.sacked(), queue.sacked_pieces()), (200, 2));
         assert_eq!(queue.mark_lost(|piece| Some(piece.start.lt(Seq(200)))), 200);
         assert_eq!(queue.pipe(Seq(0), Seq(500)), 100);
-        let (index, piece) = queue.next_lost(1000).unwrap();
+        let (index, piece) = queue.next_lost(1000, Seq(500)).unwrap();
         assert_eq!((index, piece.start), (0, Seq(0)));
         queue.retransmitted(index, Instant::from_nanos(9));
         assert_eq!(queue.pipe(Seq(0), Seq(500)), 200);
-        assert_eq!(queue.next_lost(1000).unwrap().1.start, Seq(100));
+        assert_eq!(queue.next_lost(1000, Seq(500)).unwrap().1.start, Seq(100));
         assert_eq!(queue.acknowledge(Seq(400), |_| ()), 200);
         assert_eq!(
             (queue.pipe(Seq(400), Seq(500)), queue.sacked(), queue.lost()),
@@ -344,12 +348,21 @@ mod tests {
         let mut queue = queue();
         queue.mark_lost(|_| Some(true));
         let mut starts = Vec::new();
-        while let Some((index, piece)) = queue.next_lost(60) {
+        while let Some((index, piece)) = queue.next_lost(60, Seq(500)) {
             assert!(piece.len() <= 60);
             starts.push(piece.start.0);
             queue.retransmitted(index, Instant::from_nanos(9));
         }
         assert_eq!(starts, [0, 60, 100, 160, 200, 260, 300, 360, 400, 460]);
         assert_eq!((queue.lost(), queue.pipe(Seq(0), Seq(500))), (0, 500));
+    }
+
+    #[test]
+    fn a_fin_needs_no_room_in_the_segment() {
+        let mut queue = RetransmissionQueue::default();
+        queue.push(Seq(0), Seq(101), Instant::from_nanos(0));
+        queue.mark_lost(|_| Some(true));
+        assert_eq!(queue.next_lost(100, Seq(100)).unwrap().1.end, Seq(101));
+        assert_eq!(queue.next_lost(99, Seq(100)).unwrap().1.end, Seq(99));
     }
 }
