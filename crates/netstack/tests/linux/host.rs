@@ -18,8 +18,8 @@ use crate::tap::{HostTimer, TapDevice};
 
 /// The stack's address.
 pub(crate) const ADDRESS: [u8; 4] = [10, 0, 0, 2];
-/// No wait of a scenario lasts longer. At 20 % loss nine attempts in a row fail once in thousands of
-/// runs, and by then the kernel waits for 51 s.
+/// No wait of a scenario lasts longer. It is long for kernels whose retransmission time-out cannot be
+/// bounded.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Starts tasks on the stack's thread.

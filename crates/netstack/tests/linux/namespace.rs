@@ -1,36 +1,70 @@
-//! A network namespace for this process alone.
+//! A network namespace for each scenario.
 
-use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// Set in the process that runs inside.
-const INSIDE: &str = "NETSTACK_TEST_NAMESPACE";
+/// In the process that runs inside: the scenario's name.
+const INSIDE: &str = "NETSTACK_TEST_SCENARIO";
 
-/// Goes on inside a namespace: this process is replaced by one that is there.
-pub(crate) fn enter() -> Result<(), String> {
-    if std::env::var_os(INSIDE).is_some() {
-        ip("link set lo up");
-        return Ok(());
+/// The scenario that this process is to run, if it is inside a namespace.
+pub(crate) fn inside() -> Option<String> {
+    let scenario = std::env::var(INSIDE).ok()?;
+    ip("link set lo up");
+    bound_retransmission_timeout();
+    Some(scenario)
+}
+
+/// Runs this program inside namespaces of its own.
+pub(crate) struct Namespaces {
+    unshare: Vec<&'static str>,
+}
+
+impl Namespaces {
+    /// Finds out whether there can be any.
+    pub(crate) fn new() -> Result<Self, String> {
+        std::fs::File::open("/dev/net/tun").map_err(|error| format!("/dev/net/tun: {error}"))?;
+        let mut unshare = vec!["--net", "--pid", "--fork", "--kill-child"];
+        let works = |arguments: &[&str]| {
+            Command::new("unshare")
+                .args(arguments)
+                .arg("true")
+                .output()
+                .map_err(|error| format!("unshare: {error}"))
+        };
+        // As root these are enough; anyone else needs one for users too.
+        if !works(&unshare)?.status.success() {
+            unshare.extend(["--user", "--map-root-user"]);
+            let output = works(&unshare)?;
+            if !output.status.success() {
+                return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+            }
+        }
+        Ok(Self { unshare })
     }
-    std::fs::File::open("/dev/net/tun").map_err(|error| format!("/dev/net/tun: {error}"))?;
-    let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    let mut command = Command::new("unshare");
-    // As root the namespace alone is enough; anyone else needs one for users too.
-    if Command::new("unshare")
-        .args(["--net", "true"])
-        .output()
-        .is_ok_and(|o| !o.status.success())
-    {
-        command.args(["--user", "--map-root-user"]);
+
+    /// Runs a scenario in a fresh namespace: the kernel's side knows nothing of those before. True if
+    /// it succeeds.
+    pub(crate) fn run(&self, scenario: &str) -> Result<bool, String> {
+        let program = std::env::current_exe().map_err(|error| error.to_string())?;
+        let status = Command::new("unshare")
+            .args(&self.unshare)
+            .arg("--")
+            .arg(program)
+            .env(INSIDE, scenario)
+            .status();
+        Ok(status.map_err(|error| error.to_string())?.success())
     }
-    command
-        .args(["--net", "--pid", "--fork", "--kill-child", "--"])
-        .arg(program);
-    let error = command
-        .args(std::env::args_os().skip(1))
-        .env(INSIDE, "1")
-        .exec();
-    Err(format!("unshare: {error}"))
+}
+
+/// Has the kernel wait a second at most before it sends again.
+///
+/// At 20 % loss it backs off to minutes now and then: when acknowledgements are lost, the next one
+/// echoes the timestamp of data that arrived long before (RFC 7323 §4.3), and the kernel takes what
+/// has passed since for the round-trip time. Linux before 6.15 has no such setting.
+fn bound_retransmission_timeout() {
+    const SETTING: &str = "/proc/sys/net/ipv4/tcp_rto_max_ms";
+    if std::path::Path::new(SETTING).exists() {
+        std::fs::write(SETTING, "1000").expect("a setting of this namespace");
+    }
 }
 
 /// Runs `ip`, which must succeed.

@@ -1,5 +1,7 @@
 //! Transfers, checked octet by octet.
 
+use netstack::proto::tcp::Options;
+use netstack::proto::tcp::congestion::{self, MakeController};
 use netstack::{Stack, TcpListener, TcpStream};
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -16,7 +18,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         matrix(1500, 0, 100000, Some("transfer-1500-clean"))
     }),
     ("transfer-576-clean", || {
-        matrix(576, 0, 20000, Some("transfer-576-clean"))
+        matrix(576, 0, 100000, Some("transfer-576-clean"))
     }),
     ("transfer-9000-clean", || {
         matrix(9000, 0, 100000, Some("transfer-9000-clean"))
@@ -27,15 +29,19 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("transfer-576-loss-1", || matrix(576, 10, 100000, None)),
     ("transfer-9000-loss-1", || matrix(9000, 10, 100000, None)),
     ("transfer-1500-loss-5", || {
-        matrix(1500, 50, 10000, Some("transfer-1500-loss-5"))
+        matrix(1500, 50, 100000, Some("transfer-1500-loss-5"))
     }),
-    ("transfer-576-loss-5", || matrix(576, 50, 2000, None)),
+    ("transfer-576-loss-5", || matrix(576, 50, 100000, None)),
     ("transfer-9000-loss-5", || matrix(9000, 50, 100000, None)),
     ("transfer-1500-loss-20", || {
-        matrix(1500, 200, 200, Some("transfer-1500-loss-20"))
+        matrix(1500, 200, 500, Some("transfer-1500-loss-20"))
     }),
-    ("transfer-576-loss-20", || matrix(576, 200, 100, None)),
-    ("transfer-9000-loss-20", || matrix(9000, 200, 300, None)),
+    ("transfer-576-loss-20", || matrix(576, 200, 200, None)),
+    ("transfer-9000-loss-20", || matrix(9000, 200, 2000, None)),
+    ("transfer-1500-bbr-loss-1", || bbr(1500, 10, 100000)),
+    ("transfer-1500-bbr-loss-5", || bbr(1500, 50, 100000)),
+    ("transfer-576-bbr-loss-5", || bbr(576, 50, 20000)),
+    ("transfer-9000-bbr-loss-5", || bbr(9000, 50, 100000)),
     ("transfer-reordered", reordered),
     ("transfer-duplicated", duplicated),
     ("transfer-corrupted", corrupted),
@@ -46,8 +52,19 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
 /// Serves `upload` on port 9 (receives and checks octets, then says so) and `download` on port 19
 /// (sends as many as it is asked for).
 async fn serve(stack: Stack, spawner: Spawner) -> io::Result<()> {
+    serve_with(stack, spawner, None).await
+}
+
+/// As [`serve`], with a congestion controller.
+async fn serve_with(
+    stack: Stack,
+    spawner: Spawner,
+    congestion: Option<MakeController>,
+) -> io::Result<()> {
+    let mut options = Options::default();
+    options.congestion = congestion;
     let upload = TcpListener::bind(&stack, ([0; 4], 9))?;
-    let download = TcpListener::bind(&stack, ([0; 4], 19))?;
+    let download = TcpListener::bind_with(&stack, ([0; 4], 19), 8, options)?;
     let uploads = spawner.clone();
     spawner
         .spawn(async move {
@@ -134,6 +151,17 @@ fn matrix(mtu: usize, loss: u32, kilobytes: usize, capture: Option<&'static str>
     };
     let host = Host::start(conditions, serve);
     both_ways(&host, kilobytes * 1000)
+}
+
+/// A cell of the matrix with BBR instead of CUBIC on the stack's side.
+fn bbr(mtu: usize, loss: u32, kilobytes: usize) -> String {
+    let conditions = Conditions {
+        mtu,
+        loss,
+        ..Conditions::default()
+    };
+    let serve = |stack, spawner| serve_with(stack, spawner, Some(congestion::bbr));
+    both_ways(&Host::start(conditions, serve), kilobytes * 1000)
 }
 
 fn reordered() -> String {
