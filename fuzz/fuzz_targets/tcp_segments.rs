@@ -10,6 +10,7 @@ use core::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use netstack::proto::Instant;
+use netstack::proto::tcp::congestion::{self, MakeController};
 use netstack::proto::tcp::{Config, ConnectionId, Ecn, IcmpError, ListenerId, Options, Tcp};
 use tcp_wire::{OURS, PEER, Raw, Sink};
 
@@ -112,7 +113,9 @@ impl World {
             (1, _) if self.held.len() < 16 => {
                 let remote = SocketAddrV4::new(PEER, 1 + u16::from(input.byte() & 3));
                 let mut options = Options::default();
-                options.ecn = input.byte() & 1 != 0;
+                let chosen = input.byte();
+                options.ecn = chosen & 1 != 0;
+                options.congestion = controller(chosen >> 1);
                 let opened = self.tcp.connect(now, SocketAddrV4::new(OURS, 0), remote, &options);
                 self.held.extend(opened);
             }
@@ -165,16 +168,26 @@ impl World {
     }
 }
 
+fn controller(which: u8) -> Option<MakeController> {
+    match which % 4 {
+        0 => Some(congestion::new_reno),
+        1 => Some(congestion::bbr),
+        _ => None,
+    }
+}
+
 fuzz_target!(|data: &[u8]| {
     let mut config = Config::default();
     config.memory = MEMORY;
     config.max_connections = 12;
     config.max_time_wait = 4;
     let mut tcp = Tcp::new(config, [9; 32]);
-    let listener = tcp.listen(SocketAddrV4::new(OURS, 80), 3, Options::default()).expect("a free port");
+    let mut input = Input(data);
+    let mut options = Options::default();
+    options.congestion = controller(input.byte());
+    let listener = tcp.listen(SocketAddrV4::new(OURS, 80), 3, options).expect("a free port");
     let now = Instant::from_nanos(1_000_000_000);
     let mut world = World { tcp, now, listener, held: Vec::new(), seen: Vec::new() };
-    let mut input = Input(data);
     while !input.0.is_empty() {
         match input.byte() & 7 {
             0..=3 => world.segment(&mut input),
