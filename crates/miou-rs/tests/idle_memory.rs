@@ -1,36 +1,14 @@
 //! What tasks that wait take: no more than 48 bytes each with a future of 16,
 //! its promise included. And what stays when most of them go.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+mod heap;
+
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::Poll;
 
 use miou_rs::{Builder, Promise, VirtualClock, spawn, yield_now};
 
 const TASKS: usize = if cfg!(miri) { 2_000 } else { 100_000 };
-
-struct Counting;
-
-static IN_USE: AtomicUsize = AtomicUsize::new(0);
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-// SAFETY: everything is passed on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        IN_USE.fetch_add(layout.size(), Relaxed);
-        // SAFETY: passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        IN_USE.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
 
 /// A task with a future of 16 bytes that waits.
 fn waits(number: usize) -> Promise<()> {
@@ -43,10 +21,10 @@ fn waits(number: usize) -> Promise<()> {
 
 #[test]
 fn a_task_that_waits_takes_little_and_those_that_are_gone_nothing() {
-    let before = IN_USE.load(Relaxed);
+    let before = heap::in_use();
     Builder::new().run_with(VirtualClock::new(), async {
-        let start = IN_USE.load(Relaxed);
-        let in_use = || IN_USE.load(Relaxed) - start;
+        let start = heap::in_use();
+        let in_use = || heap::in_use() - start;
         // Three tasks do not pay for a page.
         let few: Vec<_> = (0..3).map(waits).collect();
         yield_now().await;
@@ -78,5 +56,5 @@ fn a_task_that_waits_takes_little_and_those_that_are_gone_nothing() {
         drop((kept, more));
         assert!(in_use() <= 32_768, "{} bytes for no task", in_use());
     });
-    assert_eq!(IN_USE.load(Relaxed), before, "nothing stays");
+    assert_eq!(heap::in_use(), before, "nothing stays");
 }

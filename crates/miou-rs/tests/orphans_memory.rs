@@ -1,35 +1,13 @@
 //! Memory is bounded by live tasks: ten million connections, one after another,
 //! through one `Orphans`, in virtual time.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+mod heap;
+
 use std::time::Duration;
 
 use miou_rs::{Builder, Care, Instant, Orphans, VirtualClock, sleep, stats};
 
 const CONNECTIONS: u64 = if cfg!(miri) { 300 } else { 10_000_000 };
-
-struct Counting;
-
-static IN_USE: AtomicUsize = AtomicUsize::new(0);
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-// SAFETY: everything is passed on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        IN_USE.fetch_add(layout.size(), Relaxed);
-        // SAFETY: passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        IN_USE.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
 
 #[test]
 fn ten_million_connections_in_sequence_leave_the_heap_flat() {
@@ -48,10 +26,10 @@ fn ten_million_connections_in_sequence_leave_the_heap_flat() {
                 served += 1;
             }
             if number == CONNECTIONS / 5 {
-                early = IN_USE.load(Relaxed);
+                early = heap::in_use();
             }
         }
-        let late = IN_USE.load(Relaxed);
+        let late = heap::in_use();
         assert!(stats().alive <= 12, "{}", stats().alive);
         while let Some(result) = connections.next().await {
             result.unwrap();
