@@ -1,7 +1,7 @@
 //! Transfers, checked octet by octet.
 
 use netstack::proto::tcp::Options;
-use netstack::proto::tcp::congestion::{self, MakeController};
+use netstack::proto::tcp::congestion::{self, Bbr, Controller, MakeController, Parameters};
 use netstack::{Stack, TcpListener, TcpStream};
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -38,10 +38,27 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     }),
     ("transfer-576-loss-20", || matrix(576, 200, 200, None)),
     ("transfer-9000-loss-20", || matrix(9000, 200, 2000, None)),
-    ("transfer-1500-bbr-loss-1", || bbr(1500, 10, 100000)),
-    ("transfer-1500-bbr-loss-5", || bbr(1500, 50, 100000)),
-    ("transfer-576-bbr-loss-5", || bbr(576, 50, 20000)),
-    ("transfer-9000-bbr-loss-5", || bbr(9000, 50, 100000)),
+    ("transfer-1500-bbr-loss-1", || {
+        bbr(1500, 10, 100000, congestion::bbr)
+    }),
+    ("transfer-1500-bbr-loss-5", || {
+        bbr(1500, 50, 100000, congestion::bbr)
+    }),
+    ("transfer-576-bbr-loss-5", || {
+        bbr(576, 50, 20000, congestion::bbr)
+    }),
+    ("transfer-9000-bbr-loss-5", || {
+        bbr(9000, 50, 100000, congestion::bbr)
+    }),
+    ("transfer-1500-bbr-loss-20", || {
+        bbr(1500, 200, 100000, tolerant_bbr)
+    }),
+    ("transfer-576-bbr-loss-20", || {
+        bbr(576, 200, 100000, tolerant_bbr)
+    }),
+    ("transfer-9000-bbr-loss-20", || {
+        bbr(9000, 200, 100000, tolerant_bbr)
+    }),
     ("transfer-reordered", reordered),
     ("transfer-duplicated", duplicated),
     ("transfer-corrupted", corrupted),
@@ -154,14 +171,19 @@ fn matrix(mtu: usize, loss: u32, kilobytes: usize, capture: Option<&'static str>
 }
 
 /// A cell of the matrix with BBR instead of CUBIC on the stack's side.
-fn bbr(mtu: usize, loss: u32, kilobytes: usize) -> String {
+fn bbr(mtu: usize, loss: u32, kilobytes: usize, congestion: MakeController) -> String {
     let conditions = Conditions {
         mtu,
         loss,
         ..Conditions::default()
     };
-    let serve = |stack, spawner| serve_with(stack, spawner, Some(congestion::bbr));
+    let serve = move |stack, spawner| serve_with(stack, spawner, Some(congestion));
     both_ways(&Host::start(conditions, serve), kilobytes * 1000)
+}
+
+/// At 20 % nothing else sends 100 MB in a minute.
+fn tolerant_bbr(parameters: &Parameters) -> Box<dyn Controller> {
+    Box::new(Bbr::with_loss_thresh(parameters, 50))
 }
 
 fn reordered() -> String {
