@@ -87,6 +87,12 @@ pub(crate) fn kernel_tcp(name: &str) -> u64 {
     value.expect("its name").parse().expect("a number")
 }
 
+/// Whether the kernel sends with BBR.
+pub(crate) fn kernel_uses_bbr() -> bool {
+    std::fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control")
+        .is_ok_and(|name| name.trim() == "bbr")
+}
+
 /// A TAP interface with the address 10.0.0.1/24 on the kernel's side, until it is dropped.
 pub(crate) struct Interface;
 
