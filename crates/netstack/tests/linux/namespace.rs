@@ -5,7 +5,7 @@ use std::process::Command;
 /// In the process that runs inside: the scenario's name.
 const INSIDE: &str = "NETSTACK_TEST_SCENARIO";
 
-/// The scenario that this process is to run, if it is inside a namespace.
+/// The scenario that this process is to run, if it is inside a namespace, which is made ready for it.
 pub(crate) fn inside() -> Option<String> {
     let scenario = std::env::var(INSIDE).ok()?;
     ip("link set lo up");

@@ -163,24 +163,11 @@ fn transfer(host: &Host, to: usize, from: usize) -> String {
 }
 
 fn matrix(mtu: usize, loss: u32, kilobytes: usize, capture: Option<&'static str>) -> String {
-    let conditions = Conditions {
-        mtu,
-        loss,
-        capture,
-        ..Conditions::default()
-    };
-    let host = Host::start(conditions, serve);
-    both_ways(&host, kilobytes * 1000)
+    both_ways(&lossy(mtu, loss, capture, None), kilobytes * 1000)
 }
 
 /// A cell of the matrix with BBR instead of CUBIC on the stack's side.
 fn bbr(mtu: usize, loss: u32, kilobytes: usize, congestion: MakeController) -> String {
-    let conditions = Conditions {
-        mtu,
-        loss,
-        ..Conditions::default()
-    };
-    let serve = move |stack, spawner| serve_with(stack, spawner, Some(congestion));
     let count = kilobytes * 1000;
     // Reno and CUBIC in the kernel would take an hour for 100 MB at 20 %.
     let to = if kernel_uses_bbr() {
@@ -188,7 +175,25 @@ fn bbr(mtu: usize, loss: u32, kilobytes: usize, congestion: MakeController) -> S
     } else {
         count * 10 / loss.pow(2) as usize
     };
-    transfer(&Host::start(conditions, serve), to, count)
+    transfer(&lossy(mtu, loss, None, Some(congestion)), to, count)
+}
+
+/// A stack behind a link that loses `loss` per mille of the frames.
+fn lossy(
+    mtu: usize,
+    loss: u32,
+    capture: Option<&'static str>,
+    congestion: Option<MakeController>,
+) -> Host {
+    let conditions = Conditions {
+        mtu,
+        loss,
+        capture,
+        ..Conditions::default()
+    };
+    Host::start(conditions, move |stack, spawner| {
+        serve_with(stack, spawner, congestion)
+    })
 }
 
 /// At 20 % nothing else sends 100 MB in a minute.
