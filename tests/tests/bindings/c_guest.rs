@@ -173,16 +173,23 @@ pub(crate) fn abi(target: Target) -> &'static str {
     }
 }
 
-/// The bindings' object, compiled as the build script does.
+/// The bindings' object, compiled as the build script does: once, since a test may be reading it while
+/// another one links.
 pub(crate) fn bindings(target: Target) -> PathBuf {
-    let source = vendor().join(format!("bindings/solo5_{}.c", abi(target)));
-    let mut flags = FLAGS.to_vec();
-    flags.push("-DSOLO5_BINDINGS_VERSION=\"under test\"");
-    compile(
-        &source,
-        &scratch(&format!("solo5_{}.o", abi(target))),
-        &flags,
-    )
+    static SPT: OnceLock<PathBuf> = OnceLock::new();
+    static HVT: OnceLock<PathBuf> = OnceLock::new();
+    let object = match target {
+        Target::Spt => &SPT,
+        Target::Hvt => &HVT,
+    };
+    let compiled = object.get_or_init(|| {
+        let source = vendor().join(format!("bindings/solo5_{}.c", abi(target)));
+        let mut flags = FLAGS.to_vec();
+        flags.push("-DSOLO5_BINDINGS_VERSION=\"under test\"");
+        let object = scratch(&format!("solo5_{}.o", abi(target)));
+        compile(&source, &object, &flags)
+    });
+    compiled.clone()
 }
 
 fn compile(source: &Path, object: &Path, flags: &[&str]) -> PathBuf {
