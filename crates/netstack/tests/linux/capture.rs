@@ -30,6 +30,8 @@ const ALWAYS: &[&str] = &[
     "The SYN packet does not contain a SACK PERM option",
     // The kernel's own, once in 65,536: it writes the one zero of one's complement as the other, as UDP wants it.
     "TCP Checksum 0xffff instead of 0x0000",
+    // Said of UDP ports from 33435 to 33464, which the kernel may choose too.
+    "Possible traceroute",
 ];
 
 /// What may be said now and then of a fair link too: a peer that is late with an acknowledgement,
