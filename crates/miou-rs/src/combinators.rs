@@ -10,17 +10,28 @@ use crate::{Aborted, Promise};
 ///
 /// The task goes to the end of the run queue, behind all that are ready, and
 /// those that an event makes ready meanwhile go ahead of it.
-pub async fn yield_now() {
-    let mut yielded = false;
-    poll_fn(|context| {
-        if yielded {
+pub fn yield_now() -> YieldNow {
+    YieldNow { yielded: false }
+}
+
+/// The future of [`yield_now`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
+pub struct YieldNow {
+    yielded: bool,
+}
+
+impl Future for YieldNow {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.yielded {
             return Poll::Ready(());
         }
-        yielded = true;
+        self.yielded = true;
         context.waker().wake_by_ref();
         Poll::Pending
-    })
-    .await;
+    }
 }
 
 /// Awaits both.

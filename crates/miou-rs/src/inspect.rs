@@ -15,7 +15,6 @@ use crate::task::{TaskRef, block};
 pub(crate) struct Counters {
     pub(crate) alive: Cell<usize>,
     pub(crate) spawned: Cell<u64>,
-    pub(crate) completed: Cell<u64>,
     pub(crate) cancelled: Cell<u64>,
     pub(crate) panicked: Cell<u64>,
     pub(crate) polls: Cell<u64>,
@@ -53,9 +52,11 @@ pub struct Stats {
     pub ready_by_event: usize,
     /// Timers that have not fired.
     pub timers: usize,
-    /// The longest poll of a task.
+    /// The longest poll of a task. In real time, a few in a row that were
+    /// expected to be short are measured together, after the last.
     pub longest_poll: Duration,
-    /// Where the task of the longest poll was spawned.
+    /// Where the task of the longest poll was spawned, unless that was several
+    /// polls.
     pub longest_poll_location: Option<&'static Location<'static>>,
     /// Polls beyond the threshold given to
     /// [`Builder::on_hog`](crate::Builder::on_hog).
@@ -158,7 +159,9 @@ impl Local {
         Stats {
             alive: counters.alive.get(),
             spawned: counters.spawned.get(),
-            completed: counters.completed.get(),
+            completed: counters.spawned.get()
+                - counters.alive.get() as u64
+                - counters.cancelled.get(),
             cancelled: counters.cancelled.get(),
             panicked: counters.panicked.get(),
             polls: counters.polls.get(),

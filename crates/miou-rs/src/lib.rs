@@ -54,7 +54,11 @@
 //!
 //! The quantum is measured with the CPU's time-stamp counter where that is
 //! steady, at the rate learnt from the event source's clock; elsewhere, with
-//! that clock.
+//! that clock. The counter is read after each poll, with one exception: while
+//! polls are short (those since it was last read took less than an eighth of the
+//! quantum together), it is next read after twice as many, at most 8. So when
+//! polls become long all at once, up to 8 of them stand in the sum, once, in
+//! place of the longest. With [`Builder::on_hog`] there is no exception.
 //!
 //! # Orphans
 //!
@@ -161,7 +165,7 @@ mod timer;
 mod virtual_clock;
 
 pub use builder::Builder;
-pub use combinators::{await_all, await_first, await_one, both, yield_now};
+pub use combinators::{YieldNow, await_all, await_first, await_one, both, yield_now};
 pub use hook::Hook;
 pub use inspect::{HogReport, Stats, TaskInfo, TaskState, stats, tasks};
 pub use instant::Instant;

@@ -2,7 +2,7 @@
 
 use core::ptr;
 
-use super::{CURRENT, Local, Message};
+use super::{CURRENT, Local, Message, POLLED};
 use crate::task::state::flag;
 use crate::task::waker;
 
@@ -11,16 +11,15 @@ impl Local {
     /// Afterwards no scheduler runs on this thread.
     pub(super) fn end(&self) {
         self.ending.set(true);
+        // If this is because a subscriber has panicked it is not yet.
+        POLLED.set(ptr::null());
         self.cancel_all();
         // Wakers and closures that are not ours: their destructors may call
         // anything here, and find nothing to do.
         let timers = self.timers.borrow_mut().clear();
         drop(timers);
         self.hooks.clear();
-        loop {
-            let Some((task, _)) = self.lanes.borrow_mut().pop() else {
-                break;
-            };
+        while let Some(task) = self.lanes.pop() {
             // SAFETY: `SCHEDULED` pinned it.
             unsafe { task.as_ref() }.clear(flag::SCHEDULED);
             self.release(task);

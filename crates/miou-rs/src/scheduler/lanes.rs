@@ -1,7 +1,9 @@
 //! The run queue: two FIFO lanes, and the rule between them.
 
-use std::collections::VecDeque;
+use core::cell::Cell;
+use core::hint::cold_path;
 
+use super::ring::Ring;
 use crate::task::TaskRef;
 
 /// Which lane a task waits in.
@@ -20,66 +22,92 @@ pub(crate) enum Lane {
 /// polled if there is one.
 pub(crate) struct Lanes<T = TaskRef> {
     /// By `Lane`.
-    queues: [VecDeque<T>; 2],
+    queues: [Ring<T>; 2],
     bound: u32,
-    streak: u32,
-    shuffle: Option<Shuffle>,
+    streak: Cell<u32>,
+    /// Where what is ready now goes: to the lane of the task that is polled.
+    current: Cell<Lane>,
+    /// The next is the first of the normal lane, as was the last: there are no
+    /// event tasks, and no seed says which is next.
+    is_plain: Cell<bool>,
+    shuffle: Option<Cell<Shuffle>>,
 }
 
-/// A lane keeps memory for so many tasks, however few there are.
-const KEPT: usize = 256;
-
-impl<T> Lanes<T> {
+impl<T: Copy> Lanes<T> {
     pub(crate) fn new(bound: u32, seed: Option<u64>) -> Self {
         Self {
-            queues: [VecDeque::new(), VecDeque::new()],
+            queues: [Ring::new(), Ring::new()],
             bound,
-            streak: 0,
-            shuffle: seed.map(Shuffle::new),
+            streak: Cell::new(0),
+            current: Cell::new(Lane::Normal),
+            is_plain: Cell::new(false),
+            shuffle: seed.map(|seed| Cell::new(Shuffle::new(seed))),
         }
     }
 
+    /// Sets the current lane.
+    pub(crate) fn switch(&self, lane: Lane) {
+        self.is_plain.set(false);
+        self.current.set(lane);
+    }
+
+    /// Adds a task to the current lane.
     #[inline]
-    pub(crate) fn push(&mut self, task: T, lane: Lane) {
-        self.queues[lane as usize].push_back(task);
+    pub(crate) fn push(&self, task: T) {
+        self.push_to(self.current.get(), task);
     }
 
     #[inline]
-    pub(crate) fn pop(&mut self) -> Option<(T, Lane)> {
+    pub(crate) fn push_to(&self, lane: Lane, task: T) {
+        if lane == Lane::Event {
+            self.is_plain.set(false);
+        }
+        self.queues[lane as usize].push(task);
+    }
+
+    /// Takes the next task, whose lane becomes the current one.
+    #[inline]
+    pub(crate) fn pop(&self) -> Option<T> {
+        if self.is_plain.get() {
+            self.queues[Lane::Normal as usize].pop()
+        } else {
+            cold_path();
+            self.pop_by_rule()
+        }
+    }
+
+    #[inline(never)]
+    fn pop_by_rule(&self) -> Option<T> {
         let [normal, event] = &self.queues;
+        let streak = self.streak.replace(0);
         let lane = if event.is_empty() {
-            self.streak = 0;
             Lane::Normal
         } else if normal.is_empty() {
-            self.streak = 0;
             Lane::Event
-        } else if self.streak < self.bound {
-            self.streak += 1;
+        } else if streak < self.bound {
+            self.streak.set(streak + 1);
             Lane::Event
         } else {
-            self.streak = 0;
             Lane::Normal
         };
-        if self.shuffle.is_some() {
-            self.choose(lane);
-        }
-        let queue = &mut self.queues[lane as usize];
-        if queue.capacity() > 4 * queue.len() + KEPT {
-            shrink(queue);
-        }
-        queue.pop_front().map(|task| (task, lane))
-    }
-
-    /// Puts the task that is next by the seed in front.
-    #[cold]
-    fn choose(&mut self, lane: Lane) {
-        let queue = &mut self.queues[lane as usize];
-        if let Some(shuffle) = &mut self.shuffle
+        let queue = &self.queues[lane as usize];
+        if let Some(shuffle) = &self.shuffle
             && queue.len() > 1
         {
-            let chosen = shuffle.below(queue.len());
-            queue.swap(0, chosen);
+            let mut choice = shuffle.get();
+            queue.swap_front(choice.below(queue.len()));
+            shuffle.set(choice);
         }
+        self.current.set(lane);
+        let is_plain = lane == Lane::Normal && event.is_empty() && self.shuffle.is_none();
+        self.is_plain.set(is_plain);
+        queue.pop()
+    }
+
+    /// Gives back memory, a part of it at a time, after many tasks were ready
+    /// at once.
+    pub(crate) fn trim(&self) {
+        self.queues.iter().for_each(Ring::trim);
     }
 
     /// How many wait in the normal lane, and in the event lane.
@@ -88,16 +116,9 @@ impl<T> Lanes<T> {
     }
 }
 
-/// Halves the memory of a queue that uses less than a quarter of it, after many
-/// tasks were ready at once. At least as many were taken since it last changed
-/// as have to be moved now.
-#[cold]
-fn shrink<T>(queue: &mut VecDeque<T>) {
-    queue.shrink_to(queue.capacity() / 2);
-}
-
 /// A seeded choice: SplitMix64 (Steele, Lea and Flood, "Fast splittable
 /// pseudorandom number generators", 2014).
+#[derive(Clone, Copy)]
 pub(crate) struct Shuffle(u64);
 
 impl Shuffle {

@@ -3,6 +3,7 @@
 mod ending;
 pub(crate) mod lanes;
 mod meter;
+mod ring;
 mod run;
 
 use core::cell::{Cell, RefCell};
@@ -21,7 +22,7 @@ use crate::task::arena::Arena;
 use crate::task::inbox::Inbox;
 use crate::task::outcome::{drop_quietly, guarded};
 use crate::task::state::flag;
-use crate::task::{TaskRef, block, raw, waker};
+use crate::task::{Header, TaskRef, block, raw, waker};
 use crate::timer::wheel::Wheel;
 use crate::{Builder, EventSource, Instant};
 use lanes::{Lane, Lanes};
@@ -69,9 +70,7 @@ pub(crate) struct Local {
     pub(crate) id: u64,
     source: Box<dyn EventSource>,
     meter: Meter,
-    lanes: RefCell<Lanes>,
-    /// The lane for what is woken or spawned now.
-    lane: Cell<Lane>,
+    lanes: Lanes,
     arena: Arena,
     names: RefCell<HashMap<TaskRef, Label>>,
     pub(crate) timers: RefCell<Wheel>,
@@ -80,8 +79,6 @@ pub(crate) struct Local {
     hog: Option<Hog>,
     /// Polls longer than this are looked at, in ticks.
     watch: Cell<u64>,
-    /// When the last poll ended, in ticks.
-    polled_at: Cell<u64>,
     /// Futures to be dropped by the outermost cancellation, and how deep
     /// cancellations are nested.
     doomed: RefCell<VecDeque<TaskRef>>,
@@ -110,6 +107,20 @@ const MAX_DEPTH: u32 = 32;
 
 thread_local! {
     static CURRENT: Cell<*const Local> = const { Cell::new(ptr::null()) };
+    /// The task that is being polled on this thread, until it is woken.
+    static POLLED: Cell<*const Header> = const { Cell::new(ptr::null()) };
+}
+
+/// Whether `task` is being polled on this thread and was not woken since.
+#[inline]
+pub(crate) fn is_polled_here(task: TaskRef) -> bool {
+    ptr::eq(POLLED.get(), task.as_ptr())
+}
+
+/// Wakes the task that is being polled on this thread.
+#[inline]
+pub(crate) fn wake_polled() {
+    POLLED.set(ptr::null());
 }
 
 /// Calls `f` with the scheduler that runs on this thread.
@@ -156,8 +167,7 @@ impl Local {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             meter: Meter::new(builder.quantum_nanos, source.is_real_time(), now),
             source,
-            lanes: RefCell::new(Lanes::new(builder.event_bound, builder.seed)),
-            lane: Cell::new(Lane::Normal),
+            lanes: Lanes::new(builder.event_bound, builder.seed),
             arena: Arena::new(),
             names: RefCell::default(),
             timers: RefCell::new(Wheel::new(now)),
@@ -165,7 +175,6 @@ impl Local {
             counters: Counters::default(),
             hog: builder.hog,
             watch: Cell::new(0),
-            polled_at: Cell::new(0),
             doomed: RefCell::default(),
             depth: Cell::new(0),
             ending: Cell::new(false),
@@ -198,25 +207,22 @@ impl Local {
         task
     }
 
-    /// Puts a task in the run queue, unless it is there or has ended.
+    /// Puts a task in the run queue, unless it is there or has ended; or it runs,
+    /// and then it was woken before, or is about to end.
     #[inline]
     pub(crate) fn wake(&self, task: TaskRef) {
         // SAFETY: the caller has a reference to the task.
         let header = unsafe { task.as_ref() };
         let flags = header.state.flags();
-        if flags & (flag::SCHEDULED | flag::ALIVE) != flag::ALIVE {
+        if flags & (flag::SCHEDULED | flag::RUNNING | flag::ALIVE) != flag::ALIVE {
             return;
         }
         header.set(flag::SCHEDULED);
-        // Woken while it runs, it was by itself: it yields.
-        let lane = if flags & flag::DRIVER != 0 {
-            Lane::Event
-        } else if flags & flag::RUNNING != 0 {
-            Lane::Normal
+        if flags & flag::DRIVER == 0 {
+            self.lanes.push(task);
         } else {
-            self.lane.get()
-        };
-        self.lanes.borrow_mut().push(task, lane);
+            self.lanes.push_to(Lane::Event, task);
+        }
     }
 
     /// Ends a task: drops its future now, or, if it is running, when it stops.
@@ -380,7 +386,7 @@ impl Local {
     }
 
     pub(crate) fn run_queue_lengths(&self) -> (usize, usize) {
-        self.lanes.borrow().lengths()
+        self.lanes.lengths()
     }
 
     pub(crate) fn nanos_of_ticks(&self, ticks: u64) -> Duration {

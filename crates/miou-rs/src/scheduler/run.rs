@@ -1,9 +1,11 @@
 //! The loop.
 
+use core::hint::cold_path;
+use core::ptr;
 use core::task::Context;
 
 use super::lanes::Lane;
-use super::{CURRENT, Local};
+use super::{CURRENT, Local, POLLED};
 use crate::inspect::HogReport;
 use crate::task::outcome::{drop_quietly, guarded};
 use crate::task::state::flag;
@@ -43,7 +45,28 @@ pub(crate) fn run<F: Future>(
 
 /// After so many polls the scheduler looks for events even if no time has
 /// passed, as in virtual time.
-const MAX_POLLS: u32 = 1024;
+const MAX_POLLS: u64 = 1024;
+
+/// At most so many polls go by between two looks at the clock.
+const MAX_BATCH: u64 = 8;
+
+/// The time between two ticks, as far as it has passed.
+///
+/// To read the clock can take longer than a poll that merely yields. So after
+/// polls that were short twice as many go by before it is read, up to [`MAX_BATCH`];
+/// but each is measured when somebody wants to know of hogs.
+struct Turn {
+    /// When it began, and when the clock was last read, in ticks of the meter.
+    began: u64,
+    looked: u64,
+    /// How many polls there had been when it began.
+    polls: u64,
+    /// How many there will have been when the clock is next read, and how many
+    /// of these since it was last read.
+    look_at: u64,
+    batch: u64,
+    is_over: bool,
+}
 
 /// Ends the scheduler, also when something in it panics; the main task first.
 struct Ending<'a>(&'a Local, TaskRef);
@@ -59,26 +82,59 @@ impl Local {
     fn run_until_ended(&self, main: TaskRef) {
         // SAFETY: pinned by its promise until the caller gives that up.
         let main = unsafe { main.as_ref() };
-        let mut last_tick = self.ticks();
-        let mut polls = 0;
-        self.polled_at.set(last_tick);
-        while main.has(flag::ALIVE) {
-            let next = self.lanes.borrow_mut().pop();
-            if let Some((task, lane)) = next {
-                self.poll_task(task, lane);
-                polls += 1;
-                let passed = self.polled_at.get().wrapping_sub(last_tick);
-                if passed < self.meter.quantum() && polls < MAX_POLLS {
+        let mut turn = self.new_turn();
+        loop {
+            if let Some(task) = self.lanes.pop() {
+                let ended = self.poll_task(task, &mut turn);
+                if ended && !main.has(flag::ALIVE) {
+                    return;
+                }
+                if !turn.is_over {
                     continue;
                 }
+                cold_path();
                 self.tick();
             } else {
+                cold_path();
+                if self.counters.polls.get() + turn.batch != turn.look_at {
+                    self.look_at_clock(&mut turn, None);
+                }
                 self.idle();
             }
-            polls = 0;
-            last_tick = self.ticks();
-            self.polled_at.set(last_tick);
+            turn = self.new_turn();
         }
+    }
+
+    fn new_turn(&self) -> Turn {
+        let (now, polls) = (self.ticks(), self.counters.polls.get());
+        Turn {
+            began: now,
+            looked: now,
+            polls,
+            look_at: polls + 1,
+            batch: 1,
+            is_over: false,
+        }
+    }
+
+    /// Notes how long it took since the clock was last read; the last poll was of
+    /// this task, if that is still there.
+    #[inline(never)]
+    fn look_at_clock(&self, turn: &mut Turn, task: Option<TaskRef>) {
+        let (now, polls) = (self.ticks(), self.counters.polls.get());
+        let took = now.wrapping_sub(turn.looked);
+        if took > self.watch.get() {
+            self.note_long_poll(task.filter(|_| turn.batch == 1), took);
+        }
+        let passed = now.wrapping_sub(turn.began);
+        turn.is_over = passed >= self.meter.quantum() || polls - turn.polls >= MAX_POLLS;
+        turn.looked = now;
+        turn.batch = if took < self.meter.short() && self.hog.is_none() {
+            (2 * turn.batch).min(MAX_BATCH)
+        } else {
+            1
+        };
+        turn.look_at = polls + turn.batch;
     }
 
     #[inline]
@@ -86,19 +142,23 @@ impl Local {
         self.meter.ticks(|| self.source.now())
     }
 
-    /// Polls a task that was in the run queue.
+    /// Polls a task that was in the run queue. Returns whether a task ended.
     #[inline]
-    fn poll_task(&self, task: TaskRef, lane: Lane) {
+    fn poll_task(&self, task: TaskRef, turn: &mut Turn) -> bool {
         // SAFETY: `SCHEDULED` pinned it, from here on `RUNNING` does.
         let header = unsafe { task.as_ref() };
         if header.state.flags() & (flag::ALIVE | flag::RUNNING) != flag::ALIVE {
+            cold_path();
             header.clear(flag::SCHEDULED);
             self.release(task);
-            return;
+            // There may be many of them.
+            self.look_at_clock(turn, None);
+            return false;
         }
-        header.state.replace(flag::SCHEDULED, flag::RUNNING);
-        self.counters.polls.set(self.counters.polls.get() + 1);
-        self.lane.set(lane);
+        header.state.toggle(flag::SCHEDULED | flag::RUNNING);
+        POLLED.set(task.as_ptr());
+        let polls = self.counters.polls.get() + 1;
+        self.counters.polls.set(polls);
         // SAFETY: pinned as long as the waker is lent.
         let waker = unsafe { waker::borrowed(task) };
         let mut context = Context::from_waker(&waker);
@@ -108,38 +168,56 @@ impl Local {
         let ended = unsafe { (block::of(task).vtable.poll)(task, &mut context) };
         #[cfg(feature = "tracing")]
         drop(span);
-        let now = self.ticks();
-        let took = now.wrapping_sub(self.polled_at.replace(now));
-        if took > self.watch.get() {
-            self.note_long_poll(task, took);
+        if polls == turn.look_at {
+            cold_path();
+            self.look_at_clock(turn, Some(task));
         }
+        // Only now, as a subscriber or whoever is told of hogs may wake it too.
+        let woken = POLLED.get().is_null();
+        if !woken {
+            POLLED.set(ptr::null());
+        }
+        let flags = header.state.flags();
         if ended {
-            self.counters
-                .completed
-                .set(self.counters.completed.get() + 1);
+            cold_path();
             self.finish(task);
-        } else if header.has(flag::CANCELLED) {
-            self.drop_future(task);
-        } else {
-            header.clear(flag::RUNNING);
+            return true;
         }
-        self.lane.set(Lane::Normal);
+        if flags & flag::CANCELLED != 0 {
+            cold_path();
+            self.drop_future(task);
+            return true;
+        }
+        if !woken {
+            header.clear(flag::RUNNING);
+            return false;
+        }
+        // Woken while it ran, it was by itself: it yields.
+        header.state.toggle(flag::RUNNING | flag::SCHEDULED);
+        if flags & flag::DRIVER == 0 {
+            self.lanes.push_to(Lane::Normal, task);
+        } else {
+            self.lanes.push_to(Lane::Event, task);
+        }
+        false
     }
 
     /// Looks at the world between two polls.
+    #[inline(never)]
     fn tick(&self) {
-        self.lane.set(Lane::Event);
+        self.lanes.switch(Lane::Event);
         let events = self.source.poll();
         self.after_events(events);
     }
 
     /// Looks at the world, and waits for it if there is nothing to do.
+    #[inline(never)]
     fn idle(&self) {
         if !self.shared.inbox.begin_sleep() {
             self.tick();
             return;
         }
-        self.lane.set(Lane::Event);
+        self.lanes.switch(Lane::Event);
         let deadline = self.timers.borrow_mut().next_deadline();
         let waited = self.source.wait(deadline);
         self.shared.inbox.end_sleep();
@@ -156,7 +234,8 @@ impl Local {
         let now = self.source.now();
         self.meter.calibrate(self.ticks(), now);
         let fired = self.fire_timers(now);
-        self.lane.set(Lane::Normal);
+        self.lanes.switch(Lane::Normal);
+        self.lanes.trim();
         let counters = &self.counters;
         counters.ticks.set(counters.ticks.get() + 1);
         counters
@@ -178,20 +257,23 @@ impl Local {
         count
     }
 
-    /// A poll that took longer than all before, or than a task may.
+    /// A poll of this task, or several, took longer than all before, or than a
+    /// task may.
     #[cold]
-    fn note_long_poll(&self, task: TaskRef, took: u64) {
+    fn note_long_poll(&self, task: Option<TaskRef>, took: u64) {
         // SAFETY: pinned by `RUNNING`.
-        let location = unsafe { block::of(task) }.location;
+        let location = task.map(|task| unsafe { block::of(task) }.location);
         let counters = &self.counters;
         if took > counters.longest_ticks.get() {
             counters.longest_ticks.set(took);
-            counters.longest_location.set(Some(location));
+            counters.longest_location.set(location);
         }
         let mut watch = counters.longest_ticks.get();
         if let Some(hog) = &self.hog {
             let nanos = self.meter.nanos(took);
-            if nanos >= hog.threshold_nanos {
+            if let (Some(task), Some(location)) = (task, location)
+                && nanos >= hog.threshold_nanos
+            {
                 counters.hogs.set(counters.hogs.get() + 1);
                 let report = HogReport::new(self.name_of(task), location, nanos);
                 if let Err(panic) = guarded(|| (hog.report)(&report)) {

@@ -111,6 +111,20 @@ impl<F: Future> Typed<F> {
         };
         // SAFETY: as above; it is not polled again, as the caller clears
         // `ALIVE` when this returns `true`.
+        unsafe { Self::complete(task, outcome) }
+        true
+    }
+
+    /// Drops the future, and stores its outcome.
+    ///
+    /// # Safety
+    ///
+    /// The stage holds the future, which is `RUNNING`, and not polled again.
+    // Not inlined, so that a poll that leaves the future pending saves few
+    // registers.
+    #[inline(never)]
+    unsafe fn complete(task: TaskRef, outcome: Result<F::Output, Panic>) {
+        // SAFETY: by contract.
         let dropped = guarded(|| unsafe { ManuallyDrop::drop(&mut (*Self::stage(task)).future) });
         let outcome = match (outcome, dropped) {
             (Ok(value), Ok(())) => Ok(value),
@@ -135,7 +149,6 @@ impl<F: Future> Typed<F> {
                 Err(panic) => Self::store_panic(task, panic),
             }
         }
-        true
     }
 
     unsafe fn drop_future(task: TaskRef) {

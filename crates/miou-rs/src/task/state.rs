@@ -91,10 +91,10 @@ impl State {
         self.0.set(self.0.get() & !flags);
     }
 
-    /// Clears some flags and sets others.
+    /// Clears those of `flags` that are set, and sets the others.
     #[inline]
-    pub(crate) fn replace(&self, old: i32, new: i32) {
-        self.0.set(self.0.get() & !old | new);
+    pub(crate) fn toggle(&self, flags: i32) {
+        self.0.set(self.0.get() ^ flags);
     }
 
     /// One waker more.

@@ -67,7 +67,9 @@ unsafe fn clone(data: *const ()) -> RawWaker {
     unsafe {
         let task = task_at(data);
         let header = task.as_ref();
-        if with_owner(task, |_| header.state.add(&header.remote)).is_none() {
+        if scheduler::is_polled_here(task) {
+            header.state.add(&header.remote);
+        } else if with_owner(task, |_| header.state.add(&header.remote)).is_none() {
             header.remote.add(1);
         }
     }
@@ -79,6 +81,11 @@ unsafe fn wake(data: *const ()) {
     // give back.
     unsafe {
         let task = task_at(data);
+        if scheduler::is_polled_here(task) {
+            scheduler::wake_polled();
+            drop_waker(data);
+            return;
+        }
         let here = with_owner(task, |local| {
             local.wake(task);
             drop_local(local, task);
@@ -98,10 +105,27 @@ unsafe fn wake_by_ref(data: *const ()) {
     // SAFETY: the waker exists, so its task does.
     unsafe {
         let task = task_at(data);
+        if scheduler::is_polled_here(task) {
+            scheduler::wake_polled();
+        } else {
+            wake_other(task);
+        }
+    }
+}
+
+/// Wakes a task that is not being polled on this thread.
+///
+/// # Safety
+///
+/// It is there.
+#[inline(never)]
+unsafe fn wake_other(task: TaskRef) {
+    // SAFETY: by contract.
+    unsafe {
         let here = with_owner(task, |local| local.wake(task));
         if here.is_none() && task.as_ref().remote.raise() {
             // The message is a reference of its own.
-            clone(data);
+            task.as_ref().remote.add(1);
             send(Message::Wake(task));
         }
     }
@@ -112,7 +136,11 @@ unsafe fn drop_waker(data: *const ()) {
     // give back.
     unsafe {
         let task = task_at(data);
-        if with_owner(task, |local| drop_local(local, task)).is_none() {
+        if scheduler::is_polled_here(task) {
+            // `RUNNING` pins it.
+            let header = task.as_ref();
+            header.state.subtract(&header.remote);
+        } else if with_owner(task, |local| drop_local(local, task)).is_none() {
             send(Message::Drop(task));
         }
     }

@@ -1,6 +1,8 @@
+use std::cell::RefCell;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::net::UnixStream;
+use std::rc::Rc;
 use std::sync::mpsc;
 use std::task::Poll;
 use std::thread;
@@ -8,7 +10,9 @@ use std::time::Duration;
 
 use futures_lite::io::{AsyncReadExt, AsyncWriteExt};
 use miou_rs::host::{Async, Host, connect};
-use miou_rs::{Builder, Instant, Orphans, run, sleep, spawn, stats, timeout, yield_now};
+use miou_rs::{
+    Builder, Instant, Orphans, run, sleep, spawn, spawn_named, stats, timeout, yield_now,
+};
 
 const LOOPBACK: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 
@@ -218,4 +222,48 @@ fn an_event_source_is_found_by_the_thread_and_gone_with_it() {
     drop(first);
     let (stream, _other) = UnixStream::pair().unwrap();
     assert!(Async::<UnixStream>::new(stream).is_err());
+}
+
+/// Yields many times, so that the clock is not read after each of these polls,
+/// then computes for as long as is asked for.
+async fn yield_then_compute(time: Duration) {
+    for _ in 0..10_000 {
+        yield_now().await;
+    }
+    let start = std::time::Instant::now();
+    while start.elapsed() < time {}
+}
+
+#[test]
+fn a_long_poll_after_many_short_ones_is_seen() {
+    const LONG: Duration = Duration::from_millis(20);
+    run(async {
+        let others = spawn(yield_then_compute(Duration::ZERO));
+        spawn(yield_then_compute(LONG)).await.unwrap();
+        others.await.unwrap();
+        // When the scheduler waits it has measured all.
+        sleep(Duration::from_millis(1)).await;
+        assert!(stats().longest_poll >= LONG, "{:?}", stats());
+    });
+}
+
+#[test]
+fn a_hog_after_many_short_polls_is_told_by_name() {
+    const LONG: Duration = Duration::from_millis(20);
+    let hogs: Rc<RefCell<Vec<String>>> = Rc::default();
+    let builder = Builder::new().on_hog(LONG, {
+        let hogs = hogs.clone();
+        move |report| {
+            hogs.borrow_mut()
+                .extend(report.name.as_deref().map(Into::into))
+        }
+    });
+    let finished = builder.run(async {
+        let others = spawn(yield_then_compute(Duration::ZERO));
+        let hog = spawn_named("hog", yield_then_compute(LONG));
+        hog.await.unwrap();
+        others.await.unwrap();
+    });
+    finished.unwrap();
+    assert!(hogs.take().contains(&"hog".into()));
 }

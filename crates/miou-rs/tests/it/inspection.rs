@@ -1,6 +1,7 @@
 use std::cell::RefCell;
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::rc::Rc;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use miou_rs::{
@@ -115,4 +116,28 @@ fn a_task_that_hogs_is_reported_each_time() {
         assert_eq!(report.location.line(), line);
         assert!(report.to_string().contains("inspection.rs"), "{report}");
     }
+}
+
+#[test]
+fn who_is_told_of_a_hog_may_wake_it() {
+    let clock = VirtualClock::new();
+    let waker: Rc<RefCell<Option<Waker>>> = Rc::default();
+    let builder = Builder::new().on_hog(Duration::from_millis(1), {
+        let waker = waker.clone();
+        move |_| waker.take().unwrap().wake()
+    });
+    builder.run_with(clock.clone(), async move {
+        let mut polled = false;
+        let hog = spawn(poll_fn(move |context| {
+            if polled {
+                return Poll::Ready(());
+            }
+            polled = true;
+            waker.replace(Some(context.waker().clone()));
+            clock.advance(Duration::from_millis(2));
+            Poll::Pending
+        }));
+        hog.await.unwrap();
+        assert_eq!(stats().hogs, 1);
+    });
 }

@@ -145,3 +145,54 @@ fn a_task_may_be_awaited_by_wakers_of_all_kinds() {
     assert_eq!(counts.0.load(std::sync::atomic::Ordering::Relaxed), 1);
     assert_eq!(std::sync::Arc::strong_count(&counts), 1);
 }
+
+/// However often a task wakes itself in a poll, by whatever waker and on
+/// whatever thread, it is polled again; its own wakes count as one.
+#[test]
+fn a_task_may_wake_itself_more_than_once() {
+    run(async {
+        let polls = Rc::new(Cell::new(0));
+        let task = spawn({
+            let polls = polls.clone();
+            poll_fn(move |context| {
+                polls.set(polls.get() + 1);
+                let waker = context.waker();
+                let (clone, other) = (waker.clone(), waker.clone());
+                clone.wake();
+                waker.wake_by_ref();
+                let late = waker.clone();
+                late.wake();
+                drop(other);
+                Poll::<()>::Pending
+            })
+        });
+        for expected in 1..=5 {
+            yield_now().await;
+            assert_eq!(polls.get(), expected);
+        }
+        drop(task);
+        yield_now().await;
+        assert_eq!((polls.get(), miou_rs::stats().alive), (5, 1));
+        // Woken, and then ended in the same poll.
+        let ends = spawn(poll_fn(|context| {
+            context.waker().wake_by_ref();
+            Poll::Ready(7)
+        }));
+        assert_eq!(ends.await.unwrap(), 7);
+        let elsewhere = spawn({
+            let mut polled = false;
+            poll_fn(move |context| {
+                if polled {
+                    return Poll::Ready(());
+                }
+                polled = true;
+                let waker = context.waker();
+                thread::scope(|scope| {
+                    scope.spawn(|| waker.wake_by_ref());
+                });
+                Poll::Pending
+            })
+        });
+        elsewhere.await.unwrap();
+    });
+}

@@ -28,6 +28,11 @@ impl Oracle {
     }
 }
 
+/// The next task, and the lane that it comes from.
+fn pop(lanes: &Lanes<u32>) -> Option<(u32, Lane)> {
+    lanes.pop().map(|task| (task, lanes.current.get()))
+}
+
 fn operations() -> impl Strategy<Value = Vec<Option<Lane>>> {
     let push = prop_oneof![Just(Lane::Normal), Just(Lane::Event)];
     // A lane: push to it; none: pop.
@@ -39,15 +44,15 @@ proptest! {
 
     #[test]
     fn the_queue_does_what_a_search_does(operations in operations(), bound in 1..20_u32) {
-        let mut lanes = Lanes::new(bound, None);
+        let lanes = Lanes::new(bound, None);
         let mut oracle = Oracle::default();
         for (number, operation) in (0..).zip(operations) {
             match operation {
                 Some(lane) => {
-                    lanes.push(number, lane);
+                    lanes.push_to(lane, number);
                     oracle.waiting.push((number, lane));
                 }
-                None => assert_eq!(lanes.pop(), oracle.pop(bound)),
+                None => assert_eq!(pop(&lanes), oracle.pop(bound)),
             }
             let (normal, event) = lanes.lengths();
             assert_eq!(normal + event, oracle.waiting.len());
@@ -60,54 +65,26 @@ proptest! {
         bound in 1..20_u32,
         seed: u64,
     ) {
-        let mut shuffled = Lanes::new(bound, Some(seed));
-        let mut again = Lanes::new(bound, Some(seed));
-        let mut fifo = Lanes::new(bound, None);
+        let shuffled = Lanes::new(bound, Some(seed));
+        let again = Lanes::new(bound, Some(seed));
+        let fifo = Lanes::new(bound, None);
         let mut taken = Vec::new();
         let pushed = operations.iter().flatten().count();
         for (number, operation) in (0..).zip(operations) {
             if let Some(lane) = operation {
-                shuffled.push(number, lane);
-                again.push(number, lane);
-                fifo.push(number, lane);
+                shuffled.push_to(lane, number);
+                again.push_to(lane, number);
+                fifo.push_to(lane, number);
             } else {
-                let popped = shuffled.pop();
-                assert_eq!(popped, again.pop());
-                assert_eq!(popped.map(|task| task.1), fifo.pop().map(|task| task.1));
+                let popped = pop(&shuffled);
+                assert_eq!(popped, pop(&again));
+                assert_eq!(popped.map(|task| task.1), pop(&fifo).map(|task| task.1));
                 taken.extend(popped);
             }
         }
-        taken.extend(std::iter::from_fn(|| shuffled.pop()));
+        taken.extend(std::iter::from_fn(|| pop(&shuffled)));
         taken.sort_by_key(|task| task.0);
         taken.dedup();
         assert_eq!(taken.len(), pushed);
     }
-}
-
-#[test]
-fn the_memory_of_the_queue_is_in_proportion_to_what_is_in_it() {
-    const MANY: usize = if cfg!(miri) { 2_000 } else { 100_000 };
-    let mut lanes = Lanes::new(16, None);
-    let capacity = |lanes: &Lanes<usize>| lanes.queues[0].capacity();
-    for round in 0..3 {
-        for number in 0..MANY {
-            lanes.push(number, Lane::Normal);
-        }
-        for number in 0..MANY {
-            assert_eq!(lanes.pop(), Some((number, Lane::Normal)));
-            let left = MANY - number;
-            assert!(
-                capacity(&lanes) <= left * 4 + super::KEPT,
-                "{left} left, round {round}"
-            );
-        }
-        assert_eq!(lanes.pop(), None);
-    }
-    // Few are never moved.
-    let kept = capacity(&lanes);
-    for number in 0..1_000 {
-        lanes.push(number, Lane::Normal);
-        lanes.pop();
-    }
-    assert_eq!(capacity(&lanes), kept);
 }
