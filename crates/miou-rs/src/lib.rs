@@ -56,8 +56,8 @@
 //! steady, at the rate learnt from the event source's clock; elsewhere, with
 //! that clock. The counter is read after each poll, with one exception: while
 //! polls are short (those since it was last read took less than an eighth of the
-//! quantum together), it is next read after twice as many, at most 8. So when
-//! polls become long all at once, up to 8 of them stand in the sum, once, in
+//! quantum together), it is next read after twice as many, at most 16. So when
+//! polls become long all at once, up to 16 of them stand in the sum, once, in
 //! place of the longest. With [`Builder::on_hog`] there is no exception.
 //!
 //! # Orphans

@@ -48,7 +48,7 @@ pub(crate) fn run<F: Future>(
 const MAX_POLLS: u64 = 1024;
 
 /// At most so many polls go by between two looks at the clock.
-const MAX_BATCH: u64 = 8;
+const MAX_BATCH: u64 = 16;
 
 /// The time between two ticks, as far as it has passed.
 ///
@@ -65,6 +65,8 @@ struct Turn {
     /// of these since it was last read.
     look_at: u64,
     batch: u64,
+    /// Polls that take less than this together are short, in ticks.
+    short: u64,
     is_over: bool,
 }
 
@@ -97,7 +99,7 @@ impl Local {
             } else {
                 cold_path();
                 if self.counters.polls.get() + turn.batch != turn.look_at {
-                    self.look_at_clock(&mut turn, None);
+                    self.look_at_clock(&mut turn, self.ticks(), None);
                 }
                 self.idle();
             }
@@ -113,6 +115,11 @@ impl Local {
             polls,
             look_at: polls + 1,
             batch: 1,
+            short: if self.hog.is_none() {
+                self.meter.short()
+            } else {
+                0
+            },
             is_over: false,
         }
     }
@@ -120,21 +127,21 @@ impl Local {
     /// Notes how long it took since the clock was last read; the last poll was of
     /// this task, if that is still there.
     #[inline(never)]
-    fn look_at_clock(&self, turn: &mut Turn, task: Option<TaskRef>) {
-        let (now, polls) = (self.ticks(), self.counters.polls.get());
-        let took = now.wrapping_sub(turn.looked);
-        if took > self.watch.get() {
-            self.note_long_poll(task.filter(|_| turn.batch == 1), took);
-        }
-        let passed = now.wrapping_sub(turn.began);
+    fn look_at_clock(&self, turn: &mut Turn, now: u64, task: Option<TaskRef>) {
+        let polls = self.counters.polls.get();
+        let (passed, took) = (now.wrapping_sub(turn.began), now.wrapping_sub(turn.looked));
+        let task = task.filter(|_| turn.batch == 1);
         turn.is_over = passed >= self.meter.quantum() || polls - turn.polls >= MAX_POLLS;
         turn.looked = now;
-        turn.batch = if took < self.meter.short() && self.hog.is_none() {
+        turn.batch = if took < turn.short {
             (2 * turn.batch).min(MAX_BATCH)
         } else {
             1
         };
         turn.look_at = polls + turn.batch;
+        if took > self.watch.get() {
+            self.note_long_poll(task, took);
+        }
     }
 
     #[inline]
@@ -147,12 +154,14 @@ impl Local {
     fn poll_task(&self, task: TaskRef, turn: &mut Turn) -> bool {
         // SAFETY: `SCHEDULED` pinned it, from here on `RUNNING` does.
         let header = unsafe { task.as_ref() };
-        if header.state.flags() & (flag::ALIVE | flag::RUNNING) != flag::ALIVE {
+        // While it runs it is not in the run queue, or else it is being dropped.
+        debug_assert!(!header.has(flag::RUNNING));
+        if !header.has(flag::ALIVE) {
             cold_path();
             header.clear(flag::SCHEDULED);
             self.release(task);
             // There may be many of them.
-            self.look_at_clock(turn, None);
+            self.look_at_clock(turn, self.ticks(), None);
             return false;
         }
         header.state.toggle(flag::SCHEDULED | flag::RUNNING);
@@ -170,7 +179,7 @@ impl Local {
         drop(span);
         if polls == turn.look_at {
             cold_path();
-            self.look_at_clock(turn, Some(task));
+            self.look_at_clock(turn, self.ticks(), Some(task));
         }
         // Only now, as a subscriber or whoever is told of hogs may wake it too.
         let woken = POLLED.get().is_null();
