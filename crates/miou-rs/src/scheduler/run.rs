@@ -53,8 +53,8 @@ const MAX_BATCH: u64 = 16;
 /// The time between two ticks, as far as it has passed.
 ///
 /// To read the clock can take longer than a poll that merely yields. So after
-/// polls that were short twice as many go by before it is read, up to [`MAX_BATCH`];
-/// but each is measured when somebody wants to know of hogs.
+/// polls that were short twice as many go by before it is read, up to
+/// [`MAX_BATCH`]; but each is measured when somebody wants to know of hogs.
 struct Turn {
     /// When it began, and when the clock was last read, in ticks of the meter.
     began: u64,
