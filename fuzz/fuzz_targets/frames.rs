@@ -32,7 +32,10 @@ fuzz_target!(|data: &[u8]| {
     stack.start_dhcp(now);
     let any = |port| SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port);
     let udp = stack.udp_bind(any(53)).expect("a free port");
-    let listener = stack.tcp().listen(any(7), 4, Options::default()).expect("a free port");
+    let listener = stack
+        .tcp()
+        .listen(any(7), 4, Options::default())
+        .expect("a free port");
 
     let mut rest = data;
     while let [step, len, more @ ..] = rest {
@@ -40,14 +43,20 @@ fuzz_target!(|data: &[u8]| {
         rest = later;
         let answers = Cell::new(0);
         let mut out = |frame: &[u8]| {
-            assert!((14..=1514).contains(&frame.len()), "a frame of {} octets", frame.len());
+            assert!(
+                (14..=1514).contains(&frame.len()),
+                "a frame of {} octets",
+                frame.len()
+            );
             answers.set(answers.get() + 1);
         };
         // As from a device that vouches for the checksums of TCP and UDP.
         let checksummed = step & 0x80 != 0;
         match step % 4 {
             0 => stack.handle_received(now, octets.to_vec().into(), checksummed, &mut out),
-            1 => stack.handle_received(now, ipv4_frame(*step, octets).into(), checksummed, &mut out),
+            1 => {
+                stack.handle_received(now, ipv4_frame(*step, octets).into(), checksummed, &mut out)
+            }
             2 => {
                 now += Duration::from_millis(1 << (len % 18));
                 while stack.poll(now, 16, &mut out) && answers.get() < MOST_ANSWERS {}

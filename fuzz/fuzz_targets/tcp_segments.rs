@@ -53,19 +53,31 @@ struct World {
 
 impl World {
     fn transmit(&mut self) {
-        let mut sink = Sink { mtu: 1500, ..Sink::default() };
+        let mut sink = Sink {
+            mtu: 1500,
+            ..Sink::default()
+        };
         // All that is queued, in the smallest segments that a peer can ask for, is less.
         const ENOUGH: usize = MEMORY / 16;
         let count = self.tcp.poll_transmit(self.now, &mut sink, ENOUGH);
-        assert!(count < ENOUGH, "a quiet peer makes the engine send without end");
+        assert!(
+            count < ENOUGH,
+            "a quiet peer makes the engine send without end"
+        );
         for sent in sink.sent {
             let seen = Seen {
                 port: sent.source_port,
                 peer_port: sent.destination_port,
-                seq: sent.seq.wrapping_add(sent.payload as u32 + u32::from(sent.flags & 3 != 0)),
+                seq: sent
+                    .seq
+                    .wrapping_add(sent.payload as u32 + u32::from(sent.flags & 3 != 0)),
                 ack: sent.ack,
             };
-            match self.seen.iter_mut().find(|old| (old.port, old.peer_port) == (seen.port, seen.peer_port)) {
+            match self
+                .seen
+                .iter_mut()
+                .find(|old| (old.port, old.peer_port) == (seen.port, seen.peer_port))
+            {
                 Some(old) => *old = seen,
                 None => self.seen.push(seen),
             }
@@ -76,9 +88,19 @@ impl World {
         let which = input.byte();
         let flags = input.byte();
         let known = self.seen.get(usize::from(which >> 2)).copied();
-        let seen = known.unwrap_or(Seen { port: 80, peer_port: 1000 + u16::from(which), ..Seen::default() });
+        let seen = known.unwrap_or(Seen {
+            port: 80,
+            peer_port: 1000 + u16::from(which),
+            ..Seen::default()
+        });
         // Offsets are nearly always small.
-        let offset = |byte: u8, far: u16| if byte & 0x80 == 0 { i32::from(byte as i8) } else { i32::from(far as i16) * 40 };
+        let offset = |byte: u8, far: u16| {
+            if byte & 0x80 == 0 {
+                i32::from(byte as i8)
+            } else {
+                i32::from(far as i16) * 40
+            }
+        };
         let (mut seq, mut ack) = (0, 0);
         if which & 1 != 0 {
             seq = offset(input.byte(), input.word());
@@ -116,11 +138,15 @@ impl World {
                 let chosen = input.byte();
                 options.ecn = chosen & 1 != 0;
                 options.congestion = controller(chosen >> 1);
-                let opened = self.tcp.connect(now, SocketAddrV4::new(OURS, 0), remote, &options);
+                let opened = self
+                    .tcp
+                    .connect(now, SocketAddrV4::new(OURS, 0), remote, &options);
                 self.held.extend(opened);
             }
             (2 | 3, Some(id)) => {
-                let _ = self.tcp.send(now, id, &[0x33; 3000][..usize::from(input.word()) % 3000]);
+                let _ = self
+                    .tcp
+                    .send(now, id, &[0x33; 3000][..usize::from(input.word()) % 3000]);
             }
             (4 | 5, Some(id)) => {
                 let mut buffer = [0; 2000];
@@ -142,7 +168,11 @@ impl World {
                 let _ = self.tcp.set_keep_alive(now, id, Some(Default::default()));
             }
             (10, Some(id)) => {
-                let _ = self.tcp.set_user_timeout(now, id, Some(Duration::from_millis(input.word().into())));
+                let _ = self.tcp.set_user_timeout(
+                    now,
+                    id,
+                    Some(Duration::from_millis(input.word().into())),
+                );
             }
             (11, Some(id)) => {
                 let _ = self.tcp.poll_flushed(id);
@@ -153,7 +183,9 @@ impl World {
     }
 
     fn icmp(&mut self, input: &mut Input<'_>) {
-        let Some(seen) = self.seen.get(usize::from(input.byte())).copied() else { return };
+        let Some(seen) = self.seen.get(usize::from(input.byte())).copied() else {
+            return;
+        };
         let mut quoted = [0; 8];
         quoted[..2].copy_from_slice(&seen.port.to_be_bytes());
         quoted[2..4].copy_from_slice(&seen.peer_port.to_be_bytes());
@@ -185,9 +217,17 @@ fuzz_target!(|data: &[u8]| {
     let mut input = Input(data);
     let mut options = Options::default();
     options.congestion = controller(input.byte());
-    let listener = tcp.listen(SocketAddrV4::new(OURS, 80), 3, options).expect("a free port");
+    let listener = tcp
+        .listen(SocketAddrV4::new(OURS, 80), 3, options)
+        .expect("a free port");
     let now = Instant::from_nanos(1_000_000_000);
-    let mut world = World { tcp, now, listener, held: Vec::new(), seen: Vec::new() };
+    let mut world = World {
+        tcp,
+        now,
+        listener,
+        held: Vec::new(),
+        seen: Vec::new(),
+    };
     while !input.0.is_empty() {
         match input.byte() & 7 {
             0..=3 => world.segment(&mut input),
@@ -222,6 +262,10 @@ fuzz_target!(|data: &[u8]| {
         }
         world.tcp.handle_timeout(world.now);
     }
-    assert_eq!(world.tcp.connection_counts(), (0, 0), "connections are left over");
+    assert_eq!(
+        world.tcp.connection_counts(),
+        (0, 0),
+        "connections are left over"
+    );
     assert_eq!(world.tcp.memory_used(), 0, "memory is left over");
 });

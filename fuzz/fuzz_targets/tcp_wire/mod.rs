@@ -27,7 +27,10 @@ fn checksum(source: Ipv4Addr, destination: Ipv4Addr, segment: &[u8]) -> u16 {
     let mut sum: u32 = 6 + segment.len() as u32;
     for octets in [&source.octets()[..], &destination.octets(), segment] {
         for word in octets.chunks(2) {
-            sum += u32::from(u16::from_be_bytes([word[0], word.get(1).copied().unwrap_or(0)]));
+            sum += u32::from(u16::from_be_bytes([
+                word[0],
+                word.get(1).copied().unwrap_or(0),
+            ]));
         }
     }
     while sum > 0xffff {
@@ -40,9 +43,7 @@ impl Raw<'_> {
     /// The octets, with options padded and a right checksum.
     pub fn octets(&self) -> Vec<u8> {
         let mut options = self.options[..self.options.len().min(40)].to_vec();
-        while options.len() % 4 != 0 {
-            options.push(0);
-        }
+        options.resize(options.len().next_multiple_of(4), 0);
         let mut octets = Vec::new();
         octets.extend(self.source_port.to_be_bytes());
         octets.extend(self.destination_port.to_be_bytes());
@@ -60,7 +61,12 @@ impl Raw<'_> {
     }
 
     pub fn give(&self, tcp: &mut Tcp, now: Instant, ecn: Ecn) {
-        let ip = IpMeta { source: PEER, destination: OURS, ecn, checksummed: false };
+        let ip = IpMeta {
+            source: PEER,
+            destination: OURS,
+            ecn,
+            checksummed: false,
+        };
         tcp.handle_segment(now, &ip, Bytes::from(self.octets()));
     }
 }
@@ -86,7 +92,11 @@ pub struct Sink {
 impl TxSink for Sink {
     fn reserve(&mut self, meta: &TxMeta) -> Option<&mut [u8]> {
         assert_eq!((meta.source, meta.destination), (OURS, PEER));
-        assert!(meta.len + 20 <= self.mtu, "{} octets exceed the MTU", meta.len);
+        assert!(
+            meta.len + 20 <= self.mtu,
+            "{} octets exceed the MTU",
+            meta.len
+        );
         self.buffer = vec![0xa5; meta.len];
         Some(&mut self.buffer)
     }
