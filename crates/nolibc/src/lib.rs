@@ -15,7 +15,8 @@
 //! group is a link error. The README has the lists.
 //!
 //! In Rust the crate offers what can be tested on any host: [`command_line`], the quoting of
-//! arguments, the allocator [`heap`], and the functions of [`memory`] and [`strings`].
+//! arguments, the allocator [`heap`], and the functions of [`memory`] and [`strings`]; and
+//! [`total_memory`], which `std` does not tell.
 #![cfg_attr(nolibc_archive, no_std)]
 
 #[cfg(nolibc_archive)]
@@ -24,3 +25,20 @@ pub mod command_line;
 pub mod heap;
 pub mod memory;
 pub mod strings;
+
+/// The octets of the unikernel's heap, used or not; of an ordinary program, the machine's memory.
+#[cfg(not(nolibc_archive))]
+pub fn total_memory() -> usize {
+    use core::ffi::{c_int, c_long};
+
+    // The numbers of glibc's bits/confname.h.
+    const PAGE_SIZE: c_int = 30;
+    const PHYSICAL_PAGES: c_int = 85;
+    // SAFETY: as POSIX declares it; it takes any number, and answers -1 to one that it does not know.
+    unsafe extern "C" {
+        safe fn sysconf(name: c_int) -> c_long;
+    }
+    let [size, count] =
+        [PAGE_SIZE, PHYSICAL_PAGES].map(|name| usize::try_from(sysconf(name)).unwrap_or(0));
+    size.saturating_mul(count)
+}

@@ -6,11 +6,18 @@ use crate::heap::{Heap, MIN_ALIGN};
 use crate::memory::{memcpy, memset};
 use core::ffi::{c_int, c_void};
 use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicUsize, Ordering};
 use libc::{EINVAL, ENOMEM, size_t};
 
 const PAGE: usize = 4096;
 
 static HEAP: SingleThread<Heap> = SingleThread::new(Heap::new());
+/// All the memory that it was given, in octets.
+static SIZE: AtomicUsize = AtomicUsize::new(0);
+
+pub(super) fn size() -> usize {
+    SIZE.load(Ordering::Relaxed)
+}
 
 /// Gives the heap its memory, from `start` to `end`.
 ///
@@ -21,6 +28,7 @@ pub(super) unsafe fn initialise(start: usize, end: usize) {
     let start = ptr::with_exposed_provenance_mut::<u8>(start);
     if let Some(memory) = NonNull::new(start) {
         let size = end.saturating_sub(start.addr());
+        SIZE.store(size, Ordering::Relaxed);
         // SAFETY: the caller's promise is the same. Nothing else refers to HEAP meanwhile.
         unsafe { (*HEAP.get()).add(NonNull::slice_from_raw_parts(memory, size)) };
     }

@@ -20,6 +20,8 @@ pub(crate) fn large_allocations() {
 }
 
 pub(crate) fn too_large_allocations() {
+    let total = nolibc::total_memory();
+    assert!((500 << 20..512 << 20).contains(&total), "{total}");
     for size in [1 << 40, isize::MAX as usize - 4096, isize::MAX as usize] {
         let mut bytes: Vec<u8> = Vec::new();
         assert!(
