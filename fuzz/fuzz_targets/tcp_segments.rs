@@ -210,7 +210,7 @@ fn controller(which: u8) -> Option<MakeController> {
 
 fuzz_target!(|data: &[u8]| {
     let mut config = Config::default();
-    config.memory = MEMORY;
+    config.memory = Some(MEMORY);
     config.max_connections = 12;
     config.max_time_wait = 4;
     let mut tcp = Tcp::new(config, [9; 32]);

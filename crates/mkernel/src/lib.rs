@@ -36,8 +36,6 @@ pub use miou_rs::{
     spawn_named, timeout, yield_now,
 };
 pub use netstack::busy_poll::Limits as BusyPoll;
-// The C library of a unikernel: linked even where a program names nothing of it.
-use nolibc as _;
 pub use solo5_ffi::{self, block};
 
 /// Declares the network device `"name"`, with the offload that [`net::start`] makes use of, and

@@ -41,7 +41,9 @@ use solo5_ffi::{Net, NetHeader};
 
 use crate::source::{Port, source};
 
-/// Starts a stack on `device`, driven by a task of its own.
+/// Starts a stack on `device`, driven by a task of its own. Unless `config`
+/// says how many octets TCP may hold it is a sixth of the unikernel's memory:
+/// what holds them can take four times as much.
 ///
 /// # Errors
 ///
@@ -50,7 +52,11 @@ use crate::source::{Port, source};
 /// # Panics
 ///
 /// Outside of [`run`](crate::run).
-pub fn start(device: Net, config: Config) -> io::Result<Network> {
+pub fn start(device: Net, mut config: Config) -> io::Result<Network> {
+    config
+        .tcp
+        .memory
+        .get_or_insert_with(|| nolibc::total_memory() / 6);
     let device = Device::new(source().add(device));
     let (stack, runner) = Stack::new(device, Alarm::default(), config)?;
     let driver = miou_rs::spawn_driver("network", runner);

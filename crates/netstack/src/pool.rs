@@ -14,7 +14,7 @@ const KEPT_OCTETS: usize = 2 << 20;
 /// Lent buffers looked at when a free one is wanted.
 const LOOKS: usize = 4;
 /// Octets of the buffers to which shorter frames are moved.
-const SMALLER: [usize; 3] = [2 << 10, 8 << 10, 32 << 10];
+const SMALLER: [usize; 5] = [2 << 10, 4 << 10, 8 << 10, 16 << 10, 32 << 10];
 
 /// A pool of frame buffers of one size.
 ///
@@ -48,9 +48,14 @@ impl FramePool {
     /// An empty pool of buffers of `size` octets.
     #[must_use]
     pub fn new(size: usize) -> Self {
+        Self::keeping(KEPT_OCTETS, size)
+    }
+
+    /// The same, which keeps at most so many octets.
+    fn keeping(octets: usize, size: usize) -> Self {
         Self {
             size,
-            kept: KEPT.min(KEPT_OCTETS / size.max(1)),
+            kept: KEPT.min(octets / size.max(1)),
             free: Vec::new(),
             lent: VecDeque::new(),
         }
@@ -136,11 +141,13 @@ impl Lent {
 }
 
 impl ReceiveBuffers {
-    pub(crate) fn new(size: usize) -> Self {
+    /// Buffers of `size` octets, for a stack that may hold so many octets of `memory`.
+    pub(crate) fn new(size: usize, memory: usize) -> Self {
+        let kept = KEPT_OCTETS.min(memory / 8);
         let smaller = SMALLER.into_iter().filter(|smaller| 2 * smaller <= size);
         Self {
-            whole: FramePool::new(size),
-            smaller: smaller.map(FramePool::new).collect(),
+            whole: FramePool::keeping(kept, size),
+            smaller: smaller.map(|size| FramePool::keeping(kept, size)).collect(),
         }
     }
 
@@ -192,8 +199,13 @@ mod tests {
 
     #[test]
     fn a_short_frame_does_not_hold_on_to_a_large_buffer() {
-        let mut buffers = ReceiveBuffers::new(65_559);
-        for (length, held) in [(60, 2 << 10), (5000, 8 << 10), (40_000, 65_559)] {
+        let mut buffers = ReceiveBuffers::new(65_559, 1 << 20);
+        for (length, held) in [
+            (60, 2 << 10),
+            (3000, 4 << 10),
+            (5000, 8 << 10),
+            (40_000, 65_559),
+        ] {
             let mut buffer = buffers.take();
             buffer[10..10 + length].fill(7);
             let lent = buffers.lend(buffer, 10..10 + length);
@@ -203,7 +215,7 @@ mod tests {
             assert_eq!(frame.len(), length);
             assert!(frame.iter().all(|octet| *octet == 7));
         }
-        let plain = ReceiveBuffers::new(1514);
+        let plain = ReceiveBuffers::new(1514, 1 << 20);
         assert!(plain.smaller.is_empty(), "Ethernet frames are not moved");
     }
 

@@ -89,8 +89,14 @@ impl crate::proto::stack::Transmit for Device {
 pub(crate) struct Shared(Rc<RefCell<Inner>>);
 
 impl Shared {
-    pub(crate) fn new(proto: Proto, device: Box<dyn FrameDevice>, timer: Box<dyn Timer>) -> Self {
-        let buffers = ReceiveBuffers::new(device.buffer_size());
+    /// For a stack whose connections may hold so many octets of `memory`.
+    pub(crate) fn new(
+        proto: Proto,
+        device: Box<dyn FrameDevice>,
+        timer: Box<dyn Timer>,
+        memory: usize,
+    ) -> Self {
+        let buffers = ReceiveBuffers::new(device.buffer_size(), memory);
         let now = timer.now();
         Self(Rc::new(RefCell::new(Inner {
             proto,

@@ -74,10 +74,11 @@ impl Stack {
         };
         let mut proto = ProtoConfig::new(device.mac(), mtu, seed);
         proto.offload = device.offload();
+        let memory = config.tcp.memory.unwrap_or(tcp::Config::MEMORY);
         proto.tcp = config.tcp;
         proto.udp = config.udp;
         let proto = proto::Stack::new(proto);
-        let shared = Shared::new(proto, Box::new(device), Box::new(timer));
+        let shared = Shared::new(proto, Box::new(device), Box::new(timer), memory);
         let stack = Self {
             shared: shared.clone(),
         };

@@ -115,7 +115,7 @@ type Path = Network<TcpHost<Senders>, TcpHost<Receiver>>;
 
 fn path(flows: &[(MakeController, Duration)], link: Link, seed: u64) -> Path {
     let mut config = Config::default();
-    config.memory = 64 << 20;
+    config.memory = Some(64 << 20);
     let sender = TcpHost {
         tcp: Tcp::new(config.clone(), [seed as u8; 32]),
         app: Senders {

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use system_tests::{Guest, Network, Target};
@@ -67,5 +67,42 @@ fn exchange(stream: &TcpStream, seed: u64, length: usize) {
             "connection {seed}: {} bytes came back of {length}",
             received.len()
         );
+    });
+}
+
+/// Clients that send and do not read fill what the echo service may hold, in large pieces and in the smallest. The
+/// unikernel is still there when they have gone.
+#[test]
+fn a_small_unikernel_outlives_clients_that_do_not_read() {
+    const GREEDY: usize = 128;
+    let guest = Guest::build_release("inetd", Target::Spt)
+        .option("--mem=20")
+        .option("--net:service=tap0");
+    Network::with(|network| {
+        network.add_tap("tap0", "10.0.0.1/24");
+        let mut running = guest.start();
+        let address = SocketAddr::from(([10, 0, 0, 2], 3000));
+        let streams: Vec<TcpStream> = (0..GREEDY)
+            .map(|_| running.connect(address, Duration::from_secs(10)))
+            .collect();
+        for stream in &streams {
+            stream.set_nonblocking(true).unwrap();
+            stream.set_nodelay(true).unwrap();
+        }
+        let large = vec![b'x'; 100_000];
+        let end = Instant::now() + Duration::from_secs(5);
+        while Instant::now() < end {
+            for (number, mut stream) in streams.iter().enumerate() {
+                // Full or not: both are what this is about.
+                let _ = match number % 2 {
+                    0 => stream.write(&large),
+                    _ => stream.write(b"x"),
+                };
+            }
+        }
+        drop(streams);
+        let stream = running.connect(address, Duration::from_secs(60));
+        exchange(&stream, 1, 100_000);
+        drop(running);
     });
 }

@@ -176,7 +176,7 @@ fn a_full_accept_queue_drops_syns() {
 #[test]
 fn when_memory_is_short_new_syns_are_dropped_first() {
     let mut config = Config::default();
-    config.memory = 20_000;
+    config.memory = Some(20_000);
     let mut c = Conn::accept(config, plain(), &seg(SYN, IRS, 0).mss(1000));
     for _ in 0..16 {
         c.give_data(&[1; 1000]);
@@ -196,7 +196,7 @@ fn when_memory_is_short_new_syns_are_dropped_first() {
 #[test]
 fn when_memory_is_short_nothing_is_kept_out_of_order_and_the_budget_holds() {
     let mut config = Config::default();
-    config.memory = 20_000;
+    config.memory = Some(20_000);
     let mut c = Conn::accept(config, plain(), &sack_syn());
     let mut seq = c.seq;
     for _ in 0..40 {
@@ -492,7 +492,7 @@ fn rfc3168_6_1_5_retransmissions_are_not_ecn_capable() {
 #[test]
 fn a_spent_budget_still_lets_each_connection_send_a_segment() {
     let mut config = Config::default();
-    config.memory = 10_000;
+    config.memory = Some(10_000);
     let mut c = Conn::accept(config, plain(), &seg(SYN, IRS, 0).mss(1000));
     for _ in 0..10 {
         c.give_data(&[1; 1000]);
@@ -503,4 +503,19 @@ fn a_spent_budget_still_lets_each_connection_send_a_segment() {
         Poll::Ready(Ok(1000))
     );
     assert_eq!(c.e.tcp.send(c.e.now, c.id, &[0; 5000]), Poll::Pending);
+}
+
+#[test]
+fn what_waits_to_be_sent_leaves_room_for_what_arrives() {
+    let mut config = Config::default();
+    config.memory = Some(100_000);
+    let mut c = Conn::accept(config, plain(), &seg(SYN, IRS, 0).mss(1000));
+    let sent = c.e.tcp.send(c.e.now, c.id, &[0; 200_000]);
+    assert_eq!(sent, Poll::Ready(Ok(75_000)));
+    let _ = c.e.sent();
+    for _ in 0..20 {
+        c.give_data(&[1; 1000]);
+    }
+    assert_eq!(c.e.tcp.counters().memory_drops, 0);
+    assert_eq!(c.e.read(c.id).len(), 20_000);
 }

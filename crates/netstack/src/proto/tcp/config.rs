@@ -15,10 +15,17 @@ pub struct Config {
     /// Octets that the stack may hold for all its connections: sent and not acknowledged, received
     /// and not read, and received out of order.
     ///
-    /// At three quarters of it new SYNs are dropped, receive buffers stop growing and segments out
-    /// of order are no longer kept; at all of it nothing is queued beyond one segment for each
-    /// connection.
-    pub memory: usize,
+    /// The memory that holds them is more than that: up to four times as much, if a peer sends
+    /// segments of the least favourable sizes.
+    ///
+    /// Receive buffers that grow share one half of it. At three quarters of it new SYNs are dropped,
+    /// receive buffers stop growing, segments out of order are no longer kept, and nothing is queued
+    /// for sending beyond one segment for each connection; the last quarter is for what arrives in
+    /// order.
+    ///
+    /// `None` stands for [`Config::MEMORY`], or what whoever embeds the stack knows to be right:
+    /// `mkernel` takes a sixth of the unikernel's memory.
+    pub memory: Option<usize>,
     /// Connections in any state but TIME-WAIT, at most. Further SYNs are dropped and further calls
     /// of `connect` fail.
     pub max_connections: usize,
@@ -57,11 +64,16 @@ pub struct Config {
     pub congestion: MakeController,
 }
 
+impl Config {
+    /// The memory budget where none is set, in octets.
+    pub const MEMORY: usize = 16 << 20;
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             mtu: 1500,
-            memory: 16 << 20,
+            memory: None,
             max_connections: 65_536,
             max_time_wait: 16_384,
             time_wait: Duration::from_secs(60),

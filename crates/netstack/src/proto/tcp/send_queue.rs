@@ -10,7 +10,9 @@ use crate::proto::checksum::Sum;
 /// Capacities of the chunks that copied octets go to.
 const SMALL: usize = 2 << 10;
 const LARGE: usize = 32 << 10;
-/// Chunks of each capacity that a pool keeps.
+/// Octets that are copied rather than shared, at most.
+const SHORT: usize = SMALL / 2;
+/// Chunks of each capacity that a pool keeps, at most.
 const POOLED: usize = 64;
 
 /// Chunks to be used again, for all connections of an engine: why sending does not allocate in
@@ -19,9 +21,19 @@ const POOLED: usize = 64;
 pub(super) struct ChunkPool {
     small: Vec<Vec<u8>>,
     large: Vec<Vec<u8>>,
+    /// Octets that it keeps of each, at most.
+    kept: usize,
 }
 
 impl ChunkPool {
+    /// For a stack that may hold so many octets.
+    pub(super) fn new(memory: usize) -> Self {
+        Self {
+            kept: memory / 8,
+            ..Self::default()
+        }
+    }
+
     fn take(&mut self, octets: usize) -> Vec<u8> {
         let (pool, capacity) = if octets <= SMALL {
             (&mut self.small, SMALL)
@@ -32,12 +44,12 @@ impl ChunkPool {
     }
 
     fn give(&mut self, mut chunk: Vec<u8>) {
-        let pool = if chunk.capacity() <= SMALL {
-            &mut self.small
+        let (pool, capacity) = if chunk.capacity() <= SMALL {
+            (&mut self.small, SMALL)
         } else {
-            &mut self.large
+            (&mut self.large, LARGE)
         };
-        if pool.len() < POOLED {
+        if pool.len() < POOLED.min(self.kept / capacity) {
             chunk.clear();
             pool.push(chunk);
         }
@@ -162,9 +174,12 @@ impl SendQueue {
         }
     }
 
-    /// Appends `data` itself.
-    pub(super) fn push_shared(&mut self, data: Bytes) {
-        if !data.is_empty() {
+    /// Appends `data` itself; or a copy if it is so short that it may be a small part of what it would
+    /// keep from being freed.
+    pub(super) fn push_shared(&mut self, data: Bytes, pool: &mut ChunkPool) {
+        if data.len() <= SHORT {
+            self.push_short(&data, pool);
+        } else {
             let start = self.end;
             self.end += data.len() as u32;
             self.chunks.push_back(Chunk {
@@ -172,6 +187,24 @@ impl SendQueue {
                 octets: Octets::Shared(data),
             });
         }
+    }
+
+    /// Appends a copy: to the last chunk, or to a small one.
+    fn push_short(&mut self, data: &[u8], pool: &mut ChunkPool) {
+        let room = match self.chunks.back() {
+            Some(Chunk {
+                octets: Octets::Copied(octets),
+                ..
+            }) => octets.capacity() - octets.len(),
+            _ => 0,
+        };
+        if room < data.len() {
+            self.chunks.push_back(Chunk {
+                start: self.end,
+                octets: Octets::Copied(pool.take(data.len())),
+            });
+        }
+        self.push_copy(data, pool);
     }
 
     /// Drops what is before `una`.
@@ -269,13 +302,13 @@ impl SendQueue {
 mod tests {
     use bytes::Bytes;
 
-    use super::{ChunkPool, LARGE, SendQueue};
+    use super::{ChunkPool, LARGE, SHORT, SMALL, SendQueue};
     use crate::proto::checksum::Sum;
     use crate::proto::tcp::seq::Seq;
 
     #[test]
     fn copies_across_chunks_and_sums_what_it_copies() {
-        let mut pool = ChunkPool::default();
+        let mut pool = ChunkPool::new(1 << 20);
         let mut queue = SendQueue::new(Seq(u32::MAX - 10));
         let mut model = Vec::new();
         for round in 0..60_u8 {
@@ -284,7 +317,7 @@ mod tests {
                 .collect();
             model.extend_from_slice(&data);
             if round % 3 == 0 {
-                queue.push_shared(Bytes::from(data));
+                queue.push_shared(Bytes::from(data), &mut pool);
             } else {
                 queue.push_copy(&data, &mut pool);
             }
@@ -304,8 +337,25 @@ mod tests {
     }
 
     #[test]
+    fn short_pieces_are_copied_and_long_ones_are_not() {
+        let mut pool = ChunkPool::new(1 << 20);
+        let mut queue = SendQueue::new(Seq(0));
+        let whole = Bytes::from(vec![7; 8 * SHORT]);
+        for piece in 0..100 {
+            queue.push_shared(whole.slice(piece..2 * piece), &mut pool);
+        }
+        assert_eq!(queue.chunks.len(), 3, "two of {SMALL} octets are full");
+        assert!(whole.is_unique());
+        queue.push_shared(whole.slice(..=SHORT), &mut pool);
+        assert_eq!(queue.chunks.len(), 4);
+        assert!(!whole.is_unique());
+        queue.push_shared(whole.slice(..1), &mut pool);
+        assert_eq!(queue.len(), 99 * 100 / 2 + SHORT + 1 + 1);
+    }
+
+    #[test]
     fn chunks_are_used_again() {
-        let mut pool = ChunkPool::default();
+        let mut pool = ChunkPool::new(1 << 20);
         let mut queue = SendQueue::new(Seq(0));
         let data = vec![1; 3 * LARGE];
         queue.push_copy(&data, &mut pool);

@@ -9,6 +9,7 @@ use super::isn::Secrets;
 use super::reset::RateLimit;
 use super::segment::Header;
 use super::send_queue::ChunkPool;
+use super::window::Growers;
 
 /// Segments without a connection that wait for transmission, at most; more are not sent.
 const REPLIES: usize = 256;
@@ -64,7 +65,8 @@ impl Memory {
         self.used = self.used.saturating_sub(octets);
     }
 
-    /// Three quarters are spent: no new connections, no larger windows, nothing out of order.
+    /// Three quarters are spent: no new connections, no larger windows, nothing out of order, and
+    /// nothing more to send.
     #[inline]
     pub(super) fn pressure(&self) -> bool {
         self.used >= self.threshold
@@ -74,6 +76,12 @@ impl Memory {
     #[inline]
     pub(super) fn left(&self) -> usize {
         self.limit.saturating_sub(self.used)
+    }
+
+    /// Octets left for what is to be sent: the last quarter is for what arrives.
+    #[inline]
+    pub(super) fn left_to_send(&self) -> usize {
+        self.threshold.saturating_sub(self.used)
     }
 
     pub(super) fn used(&self) -> usize {
@@ -89,6 +97,7 @@ pub(super) struct Shared {
     pub(super) secrets: Secrets,
     pub(super) pool: ChunkPool,
     pub(super) memory: Memory,
+    pub(super) growers: Growers,
     pub(super) replies: VecDeque<Reply>,
     /// Limits challenge ACKs, and resets to segments that belong to no connection.
     pub(super) challenges: RateLimit,
@@ -97,11 +106,13 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(config: Config, seed: [u8; 32]) -> Self {
+        let memory = config.memory.unwrap_or(Config::MEMORY);
         Self {
             counters: Counters::default(),
             secrets: Secrets::new(seed),
-            pool: ChunkPool::default(),
-            memory: Memory::new(config.memory),
+            pool: ChunkPool::new(memory),
+            memory: Memory::new(memory),
+            growers: Growers::new(memory),
             replies: VecDeque::new(),
             challenges: RateLimit::new(config.challenge_acks_per_second),
             resets: RateLimit::new(config.resets_per_second),

@@ -161,7 +161,7 @@ impl Tcb {
                 reassembly: None,
                 fin: None,
                 buffer,
-                autotune: Autotune::new(max_buffer),
+                autotune: Autotune::new(buffer, max_buffer),
                 last: now,
                 dsack: None,
             },
@@ -289,7 +289,7 @@ impl Tcb {
         self.start_pacing(now);
         self.deadlines.retransmit = Instant::FAR_FUTURE;
         self.rcv.last = now;
-        self.rcv.autotune.start(now, self.rcv.nxt);
+        self.rcv.autotune.start(now);
         self.start_keep_alive(now);
         self.raise(Readiness::CONNECTED.union(Readiness::WRITABLE));
         self.transmit = true;

@@ -187,7 +187,9 @@ impl Tcp {
             Poll::Pending => return Poll::Pending,
         };
         tcb.check_app_limited();
-        tcb.snd.queue.push_shared(data.split_to(room));
+        tcb.snd
+            .queue
+            .push_shared(data.split_to(room), &mut self.shared.pool);
         self.shared.memory.charge(room);
         tcb.transmit = true;
         if !core::mem::replace(&mut tcb.in_transmit, true) {
@@ -306,13 +308,13 @@ impl Tcb {
             return Poll::Ready(Err(error));
         }
         let free = (self.settings.send_buffer as usize).saturating_sub(self.snd.queue.len());
-        // When the stack's memory is spent a connection may still queue one segment.
+        // When the stack's memory is short a connection may still queue one segment.
         let spare = if self.snd.queue.len() == 0 {
             self.snd.mss.into()
         } else {
             0
         };
-        let free = free.min(shared.memory.left().max(spare));
+        let free = free.min(shared.memory.left_to_send().max(spare));
         if free == 0 && wanted > 0 {
             self.wants_writable = true;
             return Poll::Pending;
