@@ -21,15 +21,17 @@ const POOLED: usize = 64;
 pub(super) struct ChunkPool {
     small: Vec<Vec<u8>>,
     large: Vec<Vec<u8>>,
-    /// Octets that it keeps of each, at most.
-    kept: usize,
+    /// How many it keeps of either, at most.
+    small_kept: usize,
+    large_kept: usize,
 }
 
 impl ChunkPool {
     /// For a stack that may hold so many octets.
     pub(super) fn new(memory: usize) -> Self {
         Self {
-            kept: memory / 8,
+            small_kept: POOLED.min(memory / 8 / SMALL),
+            large_kept: POOLED.min(memory / 8 / LARGE),
             ..Self::default()
         }
     }
@@ -44,12 +46,12 @@ impl ChunkPool {
     }
 
     fn give(&mut self, mut chunk: Vec<u8>) {
-        let (pool, capacity) = if chunk.capacity() <= SMALL {
-            (&mut self.small, SMALL)
+        let (pool, kept) = if chunk.capacity() <= SMALL {
+            (&mut self.small, self.small_kept)
         } else {
-            (&mut self.large, LARGE)
+            (&mut self.large, self.large_kept)
         };
-        if pool.len() < POOLED.min(self.kept / capacity) {
+        if pool.len() < kept {
             chunk.clear();
             pool.push(chunk);
         }
@@ -191,20 +193,23 @@ impl SendQueue {
 
     /// Appends a copy: to the last chunk, or to a small one.
     fn push_short(&mut self, data: &[u8], pool: &mut ChunkPool) {
-        let room = match self.chunks.back() {
-            Some(Chunk {
-                octets: Octets::Copied(octets),
-                ..
-            }) => octets.capacity() - octets.len(),
-            _ => 0,
-        };
-        if room < data.len() {
+        let start = self.end;
+        self.end += data.len() as u32;
+        if let Some(Chunk {
+            octets: Octets::Copied(octets),
+            ..
+        }) = self.chunks.back_mut()
+            && octets.capacity() - octets.len() >= data.len()
+        {
+            octets.extend_from_slice(data);
+        } else if !data.is_empty() {
+            let mut octets = pool.take(data.len());
+            octets.extend_from_slice(data);
             self.chunks.push_back(Chunk {
-                start: self.end,
-                octets: Octets::Copied(pool.take(data.len())),
+                start,
+                octets: Octets::Copied(octets),
             });
         }
-        self.push_copy(data, pool);
     }
 
     /// Drops what is before `una`.
