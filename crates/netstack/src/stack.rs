@@ -74,7 +74,7 @@ impl Stack {
         };
         let mut proto = ProtoConfig::new(device.mac(), mtu, seed);
         proto.offload = device.offload();
-        let memory = config.tcp.memory.unwrap_or(tcp::Config::MEMORY);
+        let memory = config.tcp.budget();
         proto.tcp = config.tcp;
         proto.udp = config.udp;
         let proto = proto::Stack::new(proto);

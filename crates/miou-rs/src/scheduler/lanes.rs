@@ -51,14 +51,13 @@ impl<T: Copy> Lanes<T> {
         self.current.set(lane);
     }
 
-    /// Adds a task to the current lane.
     #[inline]
-    pub(crate) fn push(&self, task: T) {
-        self.push_to(self.current.get(), task);
+    pub(crate) fn current(&self) -> Lane {
+        self.current.get()
     }
 
     #[inline]
-    pub(crate) fn push_to(&self, lane: Lane, task: T) {
+    pub(crate) fn push(&self, task: T, lane: Lane) {
         if lane == Lane::Event {
             self.is_plain.set(false);
         }

@@ -2,10 +2,10 @@
 //!
 //! Between polls the scheduler asks whether the quantum has passed. Reading the
 //! event source's clock each time would cost more than the poll of a task that
-//! yields (a system call, under Solo5's spt tender). So on x86_64,
-//! where the time-stamp counter runs at a constant rate, the counter is read,
-//! and its rate is learnt from the event source's clock, which is read at each
-//! tick anyway. Elsewhere, and in virtual time, the clock itself is read.
+//! yields (a system call, under Solo5's spt tender). So on x86_64, where the
+//! time-stamp counter runs at a constant rate, the counter is read, and its rate
+//! is learnt from the event source's clock, which is read at each tick anyway.
+//! Elsewhere, and in virtual time, the clock itself is read.
 
 use core::cell::Cell;
 

@@ -218,10 +218,18 @@ impl Local {
             return;
         }
         header.set(flag::SCHEDULED);
+        self.enqueue(task, flags, self.lanes.current());
+    }
+
+    /// Puts a task with these flags, which is `SCHEDULED`, in the run queue: in
+    /// this lane, unless it is a driver.
+    #[inline]
+    fn enqueue(&self, task: TaskRef, flags: i32, lane: Lane) {
+        // Not one call with a lane that is computed: a branch is cheaper.
         if flags & flag::DRIVER == 0 {
-            self.lanes.push(task);
+            self.lanes.push(task, lane);
         } else {
-            self.lanes.push_to(Lane::Event, task);
+            self.lanes.push(task, Lane::Event);
         }
     }
 

@@ -203,11 +203,7 @@ impl Local {
         }
         // Woken while it ran, it was by itself: it yields.
         header.state.toggle(flag::RUNNING | flag::SCHEDULED);
-        if flags & flag::DRIVER == 0 {
-            self.lanes.push_to(Lane::Normal, task);
-        } else {
-            self.lanes.push_to(Lane::Event, task);
-        }
+        self.enqueue(task, flags, Lane::Normal);
         false
     }
 

@@ -30,7 +30,7 @@ impl Oracle {
 
 /// The next task, and the lane that it comes from.
 fn pop(lanes: &Lanes<u32>) -> Option<(u32, Lane)> {
-    lanes.pop().map(|task| (task, lanes.current.get()))
+    lanes.pop().map(|task| (task, lanes.current()))
 }
 
 fn operations() -> impl Strategy<Value = Vec<Option<Lane>>> {
@@ -49,7 +49,7 @@ proptest! {
         for (number, operation) in (0..).zip(operations) {
             match operation {
                 Some(lane) => {
-                    lanes.push_to(lane, number);
+                    lanes.push(number, lane);
                     oracle.waiting.push((number, lane));
                 }
                 None => assert_eq!(pop(&lanes), oracle.pop(bound)),
@@ -72,9 +72,9 @@ proptest! {
         let pushed = operations.iter().flatten().count();
         for (number, operation) in (0..).zip(operations) {
             if let Some(lane) = operation {
-                shuffled.push_to(lane, number);
-                again.push_to(lane, number);
-                fifo.push_to(lane, number);
+                shuffled.push(number, lane);
+                again.push(number, lane);
+                fifo.push(number, lane);
             } else {
                 let popped = pop(&shuffled);
                 assert_eq!(popped, pop(&again));

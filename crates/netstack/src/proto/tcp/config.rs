@@ -67,6 +67,11 @@ pub struct Config {
 impl Config {
     /// The memory budget where none is set, in octets.
     pub const MEMORY: usize = 16 << 20;
+
+    /// The memory budget, in octets.
+    pub(crate) fn budget(&self) -> usize {
+        self.memory.unwrap_or(Self::MEMORY)
+    }
 }
 
 impl Default for Config {

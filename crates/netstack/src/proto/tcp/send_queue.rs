@@ -128,6 +128,14 @@ impl SendQueue {
     #[inline]
     pub(super) fn push_copy(&mut self, data: &[u8], pool: &mut ChunkPool) {
         // Nearly always the last chunk has room for all.
+        if !self.append(data) {
+            self.push_pieces(data, pool);
+        }
+    }
+
+    /// Appends a copy to the last chunk, if that has room for all.
+    #[inline]
+    fn append(&mut self, data: &[u8]) -> bool {
         if let Some(Chunk {
             octets: Octets::Copied(octets),
             ..
@@ -136,9 +144,9 @@ impl SendQueue {
         {
             octets.extend_from_slice(data);
             self.end += data.len() as u32;
-            return;
+            return true;
         }
-        self.push_pieces(data, pool);
+        false
     }
 
     fn push_pieces(&mut self, mut data: &[u8], pool: &mut ChunkPool) {
@@ -179,37 +187,19 @@ impl SendQueue {
     /// Appends `data` itself; or a copy if it is so short that it may be a small part of what it would
     /// keep from being freed.
     pub(super) fn push_shared(&mut self, data: Bytes, pool: &mut ChunkPool) {
-        if data.len() <= SHORT {
-            self.push_short(&data, pool);
-        } else {
-            let start = self.end;
-            self.end += data.len() as u32;
-            self.chunks.push_back(Chunk {
-                start,
-                octets: Octets::Shared(data),
-            });
+        if data.is_empty() || data.len() <= SHORT && self.append(&data) {
+            return;
         }
-    }
-
-    /// Appends a copy: to the last chunk, or to a small one.
-    fn push_short(&mut self, data: &[u8], pool: &mut ChunkPool) {
         let start = self.end;
         self.end += data.len() as u32;
-        if let Some(Chunk {
-            octets: Octets::Copied(octets),
-            ..
-        }) = self.chunks.back_mut()
-            && octets.capacity() - octets.len() >= data.len()
-        {
-            octets.extend_from_slice(data);
-        } else if !data.is_empty() {
-            let mut octets = pool.take(data.len());
-            octets.extend_from_slice(data);
-            self.chunks.push_back(Chunk {
-                start,
-                octets: Octets::Copied(octets),
-            });
-        }
+        let octets = if data.len() <= SHORT {
+            let mut copy = pool.take(data.len());
+            copy.extend_from_slice(&data);
+            Octets::Copied(copy)
+        } else {
+            Octets::Shared(data)
+        };
+        self.chunks.push_back(Chunk { start, octets });
     }
 
     /// Drops what is before `una`.

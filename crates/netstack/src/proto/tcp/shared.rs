@@ -106,7 +106,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(config: Config, seed: [u8; 32]) -> Self {
-        let memory = config.memory.unwrap_or(Config::MEMORY);
+        let memory = config.budget();
         Self {
             counters: Counters::default(),
             secrets: Secrets::new(seed),
