@@ -207,10 +207,15 @@ impl Local {
         task
     }
 
-    /// Puts a task in the run queue, unless it is there or has ended; or it runs,
-    /// and then it was woken before, or is about to end.
+    /// Puts a task in the run queue, unless it is there or has ended: while it is
+    /// polled, after that poll. (If it runs otherwise it was woken in that poll, or
+    /// its future is being dropped.)
     #[inline]
     pub(crate) fn wake(&self, task: TaskRef) {
+        if is_polled_here(task) {
+            wake_polled();
+            return;
+        }
         // SAFETY: the caller has a reference to the task.
         let header = unsafe { task.as_ref() };
         let flags = header.state.flags();

@@ -57,6 +57,10 @@ unsafe fn task_at(data: *const ()) -> TaskRef {
 /// `task` is there.
 #[inline]
 unsafe fn with_owner<R>(task: TaskRef, f: impl FnOnce(&Local) -> R) -> Option<R> {
+    if scheduler::is_polled_here(task) {
+        // So its scheduler is the one here.
+        return scheduler::try_with(f);
+    }
     // SAFETY: by contract; `shared` never changes.
     let shared = unsafe { block::of(task).shared };
     scheduler::with_owner(shared, f)
@@ -67,9 +71,7 @@ unsafe fn clone(data: *const ()) -> RawWaker {
     unsafe {
         let task = task_at(data);
         let header = task.as_ref();
-        if scheduler::is_polled_here(task) {
-            header.state.add(&header.remote);
-        } else if with_owner(task, |_| header.state.add(&header.remote)).is_none() {
+        if with_owner(task, |_| header.state.add(&header.remote)).is_none() {
             header.remote.add(1);
         }
     }
@@ -81,11 +83,6 @@ unsafe fn wake(data: *const ()) {
     // give back.
     unsafe {
         let task = task_at(data);
-        if scheduler::is_polled_here(task) {
-            scheduler::wake_polled();
-            drop_waker(data);
-            return;
-        }
         let here = with_owner(task, |local| {
             local.wake(task);
             drop_local(local, task);
@@ -105,6 +102,7 @@ unsafe fn wake_by_ref(data: *const ()) {
     // SAFETY: the waker exists, so its task does.
     unsafe {
         let task = task_at(data);
+        // What `wake_other` would come to: in a poll that yields it counts.
         if scheduler::is_polled_here(task) {
             scheduler::wake_polled();
         } else {
@@ -113,11 +111,9 @@ unsafe fn wake_by_ref(data: *const ()) {
     }
 }
 
-/// Wakes a task that is not being polled on this thread.
-///
 /// # Safety
 ///
-/// It is there.
+/// `task` is there.
 #[inline(never)]
 unsafe fn wake_other(task: TaskRef) {
     // SAFETY: by contract.
@@ -136,11 +132,7 @@ unsafe fn drop_waker(data: *const ()) {
     // give back.
     unsafe {
         let task = task_at(data);
-        if scheduler::is_polled_here(task) {
-            // `RUNNING` pins it.
-            let header = task.as_ref();
-            header.state.subtract(&header.remote);
-        } else if with_owner(task, |local| drop_local(local, task)).is_none() {
+        if with_owner(task, |local| drop_local(local, task)).is_none() {
             send(Message::Drop(task));
         }
     }
