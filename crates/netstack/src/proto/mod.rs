@@ -1,5 +1,6 @@
 //! The protocol core: state machines that own no socket, clock, random source or device.
 
+pub(crate) mod account;
 pub mod arp;
 pub mod checksum;
 pub mod counters;

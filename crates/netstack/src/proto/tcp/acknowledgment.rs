@@ -10,6 +10,7 @@ use super::seq::Seq;
 use super::shared::Shared;
 use super::tcb::{RetransmitTimer, Tcb};
 use crate::proto::Instant;
+use crate::proto::account::Kind;
 
 const MILLISECOND: u64 = 1_000_000;
 
@@ -114,7 +115,9 @@ impl Tcb {
             let queued = self.snd.queue.len();
             self.snd.una = segment.ack;
             self.snd.queue.acknowledge(segment.ack, &mut shared.pool);
-            shared.memory.release(queued - self.snd.queue.len());
+            shared
+                .account
+                .release(Kind::SendQueues, queued - self.snd.queue.len());
             delivered += flight.acknowledge(segment.ack, &mut deliver);
         }
         let mut dsack = false;

@@ -26,6 +26,9 @@ pub struct Config {
     /// `None` stands for [`Config::MEMORY`], or what whoever embeds the stack knows to be right:
     /// `mkernel` takes a sixth of the unikernel's memory.
     pub memory: Option<usize>,
+    /// How many octets a received frame of so many octets, Ethernet header included, keeps from being
+    /// freed as long as a slice of it is held: what the allocation that it lies in takes.
+    pub held_by_frame: fn(usize) -> usize,
     /// Connections in any state but TIME-WAIT, at most. Further SYNs are dropped and further calls
     /// of `connect` fail.
     pub max_connections: usize,
@@ -79,6 +82,7 @@ impl Default for Config {
         Self {
             mtu: 1500,
             memory: None,
+            held_by_frame: |frame| frame,
             max_connections: 65_536,
             max_time_wait: 16_384,
             time_wait: Duration::from_secs(60),

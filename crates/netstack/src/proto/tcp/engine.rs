@@ -16,6 +16,7 @@ use super::shared::Shared;
 use super::tcb::{Owner, Tcb};
 use super::timers::Timers;
 use crate::proto::Instant;
+use crate::proto::account::{Account, Kind};
 
 /// Segments that a connection sends before another has its turn.
 const SHARE: usize = 16;
@@ -82,7 +83,13 @@ impl Tcp {
     /// Octets of [`Config::memory`] that are in use.
     #[must_use]
     pub fn memory_used(&self) -> usize {
-        self.shared.memory.used()
+        self.shared.account.used()
+    }
+
+    /// The account of the whole stack.
+    #[allow(dead_code)] // Not all layers charge yet.
+    pub(crate) fn account(&mut self) -> &mut Account {
+        &mut self.shared.account
     }
 
     /// A segment has arrived: the TCP header and all that follows it. The payload is not copied but
@@ -323,7 +330,9 @@ impl Tcp {
             listener.waiting.retain(|waiting| *waiting != id);
         }
         if let Some(tcb) = self.connections.at(index) {
-            self.shared.memory.release(tcb.rcv.queue.clear());
+            self.shared
+                .account
+                .release(Kind::ReceiveQueues, tcb.rcv.queue.clear());
         }
         self.connections.remove(index);
     }

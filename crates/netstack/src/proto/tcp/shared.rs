@@ -10,6 +10,7 @@ use super::reset::RateLimit;
 use super::segment::Header;
 use super::send_queue::ChunkPool;
 use super::window::Growers;
+use crate::proto::account::Account;
 
 /// Segments without a connection that wait for transmission, at most; more are not sent.
 const REPLIES: usize = 256;
@@ -37,58 +38,6 @@ impl Reply {
     }
 }
 
-/// The stack's memory budget, in octets of payload.
-#[derive(Debug)]
-pub(super) struct Memory {
-    used: usize,
-    limit: usize,
-    /// Three quarters of the limit.
-    threshold: usize,
-}
-
-impl Memory {
-    pub(super) fn new(limit: usize) -> Self {
-        Self {
-            used: 0,
-            limit,
-            threshold: limit - limit / 4,
-        }
-    }
-
-    #[inline]
-    pub(super) fn charge(&mut self, octets: usize) {
-        self.used += octets;
-    }
-
-    #[inline]
-    pub(super) fn release(&mut self, octets: usize) {
-        self.used = self.used.saturating_sub(octets);
-    }
-
-    /// Three quarters are spent: no new connections, no larger windows, nothing out of order, and
-    /// nothing more to send.
-    #[inline]
-    pub(super) fn pressure(&self) -> bool {
-        self.used >= self.threshold
-    }
-
-    /// Octets left.
-    #[inline]
-    pub(super) fn left(&self) -> usize {
-        self.limit.saturating_sub(self.used)
-    }
-
-    /// Octets left for what is to be sent: the last quarter is for what arrives.
-    #[inline]
-    pub(super) fn left_to_send(&self) -> usize {
-        self.threshold.saturating_sub(self.used)
-    }
-
-    pub(super) fn used(&self) -> usize {
-        self.used
-    }
-}
-
 /// What all connections of an engine share.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -96,7 +45,7 @@ pub(super) struct Shared {
     pub(super) counters: Counters,
     pub(super) secrets: Secrets,
     pub(super) pool: ChunkPool,
-    pub(super) memory: Memory,
+    pub(super) account: Account,
     pub(super) growers: Growers,
     pub(super) replies: VecDeque<Reply>,
     /// Limits challenge ACKs, and resets to segments that belong to no connection.
@@ -111,7 +60,7 @@ impl Shared {
             counters: Counters::default(),
             secrets: Secrets::new(seed),
             pool: ChunkPool::new(memory),
-            memory: Memory::new(memory),
+            account: Account::new(memory),
             growers: Growers::new(memory),
             replies: VecDeque::new(),
             challenges: RateLimit::new(config.challenge_acks_per_second),

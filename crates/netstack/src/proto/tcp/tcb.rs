@@ -18,6 +18,7 @@ use super::seq::Seq;
 use super::shared::Shared;
 use super::window::Autotune;
 use crate::proto::Instant;
+use crate::proto::account::Kind;
 
 pub(super) use super::variables::{
     AckState, Deadlines, EcnState, Receive, RetransmitTimer, Send, TimestampState,
@@ -390,18 +391,22 @@ impl Tcb {
     /// Drops what can no longer be sent or received; what was received in order stays for the user
     /// unless the connection ended in error (RFC 9293 §3.10.7.4, second step: queues are flushed).
     pub(super) fn drop_queues(&mut self, received: bool, shared: &mut Shared) {
-        shared.memory.release(self.snd.queue.len());
+        shared
+            .account
+            .release(Kind::SendQueues, self.snd.queue.len());
         self.snd.queue.clear(&mut shared.pool);
         self.flight = RetransmissionQueue::default();
         self.drop_reassembly(shared);
         if received {
-            shared.memory.release(self.rcv.queue.clear());
+            shared
+                .account
+                .release(Kind::ReceiveQueues, self.rcv.queue.clear());
         }
     }
 
     pub(super) fn drop_reassembly(&mut self, shared: &mut Shared) {
         if let Some(reassembly) = self.rcv.reassembly.take() {
-            shared.memory.release(reassembly.len());
+            shared.account.release(Kind::OutOfOrder, reassembly.len());
         }
     }
 

@@ -13,6 +13,7 @@ use super::segment::{FourTuple, is_host};
 use super::shared::Shared;
 use super::tcb::{Owner, Tcb, TimestampState};
 use crate::proto::Instant;
+use crate::proto::account::Kind;
 
 impl Tcp {
     /// OPEN, passive (RFC 9293 §3.10.1). An unspecified address listens on all; port 0 takes a free
@@ -165,7 +166,7 @@ impl Tcp {
         tcb.snd
             .queue
             .push_copy(&data[..room], &mut self.shared.pool);
-        self.shared.memory.charge(room);
+        self.shared.account.charge(Kind::SendQueues, room);
         tcb.transmit = true;
         if !core::mem::replace(&mut tcb.in_transmit, true) {
             self.transmit.push_back(id);
@@ -190,7 +191,7 @@ impl Tcp {
         tcb.snd
             .queue
             .push_shared(data.split_to(room), &mut self.shared.pool);
-        self.shared.memory.charge(room);
+        self.shared.account.charge(Kind::SendQueues, room);
         tcb.transmit = true;
         if !core::mem::replace(&mut tcb.in_transmit, true) {
             self.transmit.push_back(id);
@@ -314,7 +315,7 @@ impl Tcb {
         } else {
             0
         };
-        let free = free.min(shared.memory.left_to_send().max(spare));
+        let free = free.min(shared.account.left_at_ease().max(spare));
         if free == 0 && wanted > 0 {
             self.wants_writable = true;
             return Poll::Pending;

@@ -4,6 +4,7 @@ use super::seq::Seq;
 use super::shared::Shared;
 use super::tcb::Tcb;
 use crate::proto::Instant;
+use crate::proto::account::Kind;
 
 /// On a fast network it is not the round-trip time that decides how much piles up between two reads,
 /// but when the user runs.
@@ -130,9 +131,9 @@ impl Tcb {
     #[inline]
     fn possible_edge(&self, shared: &Shared) -> Seq {
         let mut free = (self.rcv.buffer as usize).saturating_sub(self.rcv.queue.len());
-        if shared.memory.pressure() {
+        if shared.account.pressure() {
             // One segment at least, so that every connection goes on.
-            free = free.min(shared.memory.left().max(self.snd.mss.into()));
+            free = free.min(shared.account.left().max(self.snd.mss.into()));
         }
         self.rcv.nxt + free as u32
     }
@@ -165,14 +166,14 @@ impl Tcb {
     /// at least doubled.
     #[inline]
     pub(super) fn after_read(&mut self, now: Instant, octets: usize, shared: &mut Shared) -> bool {
-        shared.memory.release(octets);
+        shared.account.release(Kind::ReceiveQueues, octets);
         if !self.may_receive() {
             return false;
         }
         let (rtt, buffer) = (self.srtt(), self.rcv.buffer);
         let autotune = &mut self.rcv.autotune;
         if let Some(size) = autotune.read(now, octets, rtt, buffer, &mut shared.growers)
-            && (size < buffer || !shared.memory.pressure())
+            && (size < buffer || !shared.account.pressure())
         {
             self.rcv.buffer = size;
         }

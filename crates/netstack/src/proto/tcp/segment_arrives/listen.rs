@@ -48,7 +48,7 @@ impl Tcp {
             return;
         };
         let counters = &mut self.shared.counters;
-        if self.shared.memory.pressure()
+        if self.shared.account.pressure()
             || self.connections.len() >= self.shared.config.max_connections
         {
             counters.listen_drops += 1;
@@ -167,7 +167,7 @@ impl Tcp {
             self.shared.counters.syn_cookies_failed += 1;
             return false;
         };
-        if self.shared.memory.pressure()
+        if self.shared.account.pressure()
             || self.connections.len() >= self.shared.config.max_connections
             || listener.waiting.len() >= listener.backlog
         {

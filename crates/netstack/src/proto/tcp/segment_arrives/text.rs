@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::proto::Instant;
+use crate::proto::account::Kind;
 use crate::proto::tcp::interface::{Readiness, State};
 use crate::proto::tcp::reset;
 use crate::proto::tcp::segment::{Flags, Segment};
@@ -62,23 +63,22 @@ impl Tcb {
             self.take_early(seq, octets, shared);
             return;
         }
-        if shared.memory.left() < octets.len()
+        if shared.account.left() < octets.len()
             && let Some(reassembly) = &mut self.rcv.reassembly
         {
             // What is in order comes first.
-            let excess = octets.len() - shared.memory.left();
-            shared
-                .memory
-                .release(reassembly.prune(reassembly.len().saturating_sub(excess)));
+            let excess = octets.len() - shared.account.left();
+            let pruned = reassembly.prune(reassembly.len().saturating_sub(excess));
+            shared.account.release(Kind::OutOfOrder, pruned);
         }
-        if shared.memory.left() < octets.len() && self.rcv.queue.len() > 0 {
+        if shared.account.left() < octets.len() && self.rcv.queue.len() > 0 {
             // Not acknowledged, so it will come again.
             shared.counters.memory_drops += 1;
             self.ack_now();
             return;
         }
         let len = octets.len();
-        shared.memory.charge(len);
+        shared.account.charge(Kind::ReceiveQueues, len);
         self.rcv.nxt += len as u32;
         self.rcv.queue.push(octets);
         if self.rcv.reassembly.is_some() {
@@ -100,8 +100,11 @@ impl Tcb {
             taken += octets.len();
             self.rcv.queue.push(octets);
         }
-        // What had arrived in order as well.
-        shared.memory.release(kept - taken - reassembly.len());
+        // Some of it may have arrived in order as well.
+        shared
+            .account
+            .release(Kind::OutOfOrder, kept - reassembly.len());
+        shared.account.charge(Kind::ReceiveQueues, taken);
         reassembly.advance(self.rcv.nxt);
         if kept > 0 {
             // RFC 5681 §4.2: at once when a segment fills a gap.
@@ -118,7 +121,7 @@ impl Tcb {
         }
         let reassembly = self.rcv.reassembly.get_or_insert_default();
         let slices = SLICES + self.rcv.buffer as usize / OCTETS_PER_SLICE;
-        if shared.memory.pressure() || reassembly.slices() >= slices {
+        if shared.account.pressure() || reassembly.slices() >= slices {
             shared.counters.ofo_drop += 1;
             return;
         }
@@ -128,7 +131,8 @@ impl Tcb {
             self.rcv.dsack = Some((seq, end));
         }
         shared.counters.ofo_queue += 1;
-        shared.memory.charge(reassembly.insert(seq, octets));
+        let added = reassembly.insert(seq, octets);
+        shared.account.charge(Kind::OutOfOrder, added);
     }
 
     /// Eighth step.

@@ -1,0 +1,181 @@
+//! The memory account of a stack: all that a peer can make it hold, at the size of the allocations
+//! that hold it.
+#![allow(dead_code)] // Not all layers charge yet.
+
+/// What is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    /// Connection blocks in any state but TIME-WAIT, with what they own apart from queues and their
+    /// places in tables and lists.
+    Connections,
+    /// Records of connections in TIME-WAIT.
+    TimeWaits,
+    /// What the users have sent and the peers have not acknowledged.
+    SendQueues,
+    /// What was received in order and not read.
+    ReceiveQueues,
+    /// What was received beyond a gap.
+    OutOfOrder,
+    /// Fragments of IP datagrams.
+    Fragments,
+    /// Neighbours, and packets that wait for their addresses.
+    Neighbours,
+    /// Events that the user has not polled.
+    Events,
+    /// Datagrams that wait to be read.
+    Datagrams,
+    /// Answers of name servers.
+    Names,
+    /// Buffers that are kept for later.
+    Buffers,
+}
+
+impl Kind {
+    /// How many there are.
+    const COUNT: usize = Self::Buffers as usize + 1;
+}
+
+/// How much of the budget is spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    /// There is enough.
+    Ease,
+    /// Windows and send allowances do not grow, and nothing is kept that may be dropped.
+    Pressure,
+    /// What is left is for new connections and for what arrives in order; what is held is given back.
+    Reserve,
+    /// Nothing is left.
+    Spent,
+}
+
+/// What a stack holds, in octets, and what it may hold.
+#[derive(Debug)]
+pub(crate) struct Account {
+    used: usize,
+    /// Where [`Level::Pressure`], [`Level::Reserve`] and [`Level::Spent`] begin.
+    pressure: usize,
+    reserve: usize,
+    limit: usize,
+    by: [usize; Kind::COUNT],
+}
+
+impl Account {
+    /// An account for `limit` octets.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            used: 0,
+            pressure: limit - limit / 4,
+            reserve: limit - limit / 8,
+            limit,
+            by: [0; Kind::COUNT],
+        }
+    }
+
+    /// Notes that `octets` more are held.
+    #[inline]
+    pub(crate) fn charge(&mut self, kind: Kind, octets: usize) {
+        self.used += octets;
+        self.by[kind as usize] += octets;
+    }
+
+    /// Notes that `octets` of what was charged are no longer held.
+    #[inline]
+    pub(crate) fn release(&mut self, kind: Kind, octets: usize) {
+        debug_assert!(
+            octets <= self.by[kind as usize],
+            "{octets} octets of {kind:?} released of {}",
+            self.by[kind as usize]
+        );
+        self.used = self.used.saturating_sub(octets);
+        self.by[kind as usize] = self.by[kind as usize].saturating_sub(octets);
+    }
+
+    /// Notes that what was charged with `before` octets now holds `after`.
+    #[inline]
+    pub(crate) fn recharge(&mut self, kind: Kind, before: usize, after: usize) {
+        if after >= before {
+            self.charge(kind, after - before);
+        } else {
+            self.release(kind, before - after);
+        }
+    }
+
+    /// Octets held.
+    #[inline]
+    pub(crate) fn used(&self) -> usize {
+        self.used
+    }
+
+    /// Octets held of a kind.
+    pub(crate) fn used_by(&self, kind: Kind) -> usize {
+        self.by[kind as usize]
+    }
+
+    /// Octets left.
+    #[inline]
+    pub(crate) fn left(&self) -> usize {
+        self.limit.saturating_sub(self.used)
+    }
+
+    /// Octets left before there is pressure.
+    #[inline]
+    pub(crate) fn left_at_ease(&self) -> usize {
+        self.pressure.saturating_sub(self.used)
+    }
+
+    /// How much of the budget is spent.
+    #[inline]
+    pub(crate) fn level(&self) -> Level {
+        if self.used < self.pressure {
+            Level::Ease
+        } else if self.used < self.reserve {
+            Level::Pressure
+        } else if self.used < self.limit {
+            Level::Reserve
+        } else {
+            Level::Spent
+        }
+    }
+
+    /// Whether the level is [`Level::Pressure`] or more.
+    #[inline]
+    pub(crate) fn pressure(&self) -> bool {
+        self.level() != Level::Ease
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Account, Kind, Level};
+
+    #[test]
+    fn levels_follow_what_is_held() {
+        let mut account = Account::new(1000);
+        assert_eq!((account.level(), account.left()), (Level::Ease, 1000));
+        account.charge(Kind::SendQueues, 749);
+        assert_eq!((account.level(), account.left_at_ease()), (Level::Ease, 1));
+        account.charge(Kind::OutOfOrder, 1);
+        assert_eq!(
+            (account.level(), account.left_at_ease()),
+            (Level::Pressure, 0)
+        );
+        account.recharge(Kind::OutOfOrder, 1, 126);
+        assert_eq!((account.level(), account.left()), (Level::Reserve, 125));
+        account.charge(Kind::Fragments, 200);
+        assert_eq!((account.level(), account.left()), (Level::Spent, 0));
+        account.recharge(Kind::OutOfOrder, 126, 0);
+        assert_eq!(account.used_by(Kind::OutOfOrder), 0);
+        assert_eq!((account.used(), account.level()), (949, Level::Reserve));
+    }
+
+    #[test]
+    #[should_panic(expected = "3 octets of Names released of 2")]
+    #[cfg(debug_assertions)]
+    fn no_more_is_released_than_was_charged() {
+        let mut account = Account::new(1000);
+        account.charge(Kind::Events, 10);
+        account.charge(Kind::Names, 2);
+        account.release(Kind::Names, 3);
+    }
+}
