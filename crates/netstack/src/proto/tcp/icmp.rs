@@ -4,7 +4,7 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 
 use super::black_hole::BlackHole;
 use super::engine::Tcp;
-use super::interface::{Error, IcmpError, State};
+use super::interface::{Failure, IcmpError, State};
 use super::segment::FourTuple;
 use super::seq::Seq;
 use super::shared::Shared;
@@ -55,12 +55,12 @@ impl Tcb {
         }
         let error = match error {
             IcmpError::FragmentationNeeded(mtu) => return self.reduce_mtu(now, mtu, shared),
-            IcmpError::NetworkUnreachable => Error::NetworkUnreachable,
-            IcmpError::HostUnreachable => Error::HostUnreachable,
-            IcmpError::PortUnreachable => Error::ConnectionRefused,
+            IcmpError::NetworkUnreachable => Failure::NetworkUnreachable,
+            IcmpError::HostUnreachable => Failure::HostUnreachable,
+            IcmpError::PortUnreachable => Failure::ConnectionRefused,
         };
         let connecting = matches!(self.state, State::SynSent | State::SynReceived);
-        if connecting && error == Error::ConnectionRefused {
+        if connecting && error == Failure::ConnectionRefused {
             // RFC 9293 §3.9.2.2: hard errors abort. RFC 5461 §4.1: only before the connection is
             // established, as otherwise forged ones could end it.
             shared.counters.attempt_fails += 1;

@@ -212,6 +212,30 @@ pub enum Error {
     OutOfMemory,
 }
 
+/// What can end a connection or trouble it: the errors that a connection keeps, in one octet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    ConnectionRefused,
+    ConnectionReset,
+    ConnectionAborted,
+    TimedOut,
+    NetworkUnreachable,
+    HostUnreachable,
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::ConnectionRefused => Self::ConnectionRefused,
+            Failure::ConnectionReset => Self::ConnectionReset,
+            Failure::ConnectionAborted => Self::ConnectionAborted,
+            Failure::TimedOut => Self::TimedOut,
+            Failure::NetworkUnreachable => Self::NetworkUnreachable,
+            Failure::HostUnreachable => Self::HostUnreachable,
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

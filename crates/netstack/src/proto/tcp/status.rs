@@ -19,8 +19,8 @@ impl Tcp {
             local: tcb.tuple.local,
             remote: tcb.tuple.remote,
             state: tcb.state,
-            error: tcb.error,
-            soft_error: tcb.soft_error,
+            error: tcb.error.map(Error::from),
+            soft_error: tcb.soft_error.map(Error::from),
             smoothed_rtt: Some(tcb.rtt.srtt())
                 .filter(|srtt| *srtt != 0)
                 .map(Duration::from_nanos),
@@ -57,7 +57,7 @@ impl Tcp {
         on: Option<KeepAlive>,
     ) -> Result<(), Error> {
         let tcb = self.connections.user_mut(id)?;
-        tcb.settings.keep_alive = on;
+        tcb.settings.set_keep_alive(on);
         if tcb.is_synchronized() {
             tcb.start_keep_alive(now);
         }
@@ -86,7 +86,7 @@ impl Tcp {
     ///
     /// [`Error::Released`].
     pub fn set_linger(&mut self, id: ConnectionId, linger: Linger) -> Result<(), Error> {
-        self.connections.user_mut(id)?.settings.linger = linger;
+        self.connections.user_mut(id)?.settings.set_linger(linger);
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::black_hole::BlackHole;
 use super::config::{KeepAlive, Linger, Options};
 use super::congestion::{Controller, MakeController, Parameters};
-use super::interface::{ConnectionId, Error, ListenerId, Readiness, State};
+use super::interface::{ConnectionId, Failure, ListenerId, Readiness, State};
 use super::loss::Loss;
 use super::options::TIMESTAMPS_LEN;
 use super::pacing::Pacer;
@@ -51,17 +51,70 @@ pub(super) enum Owner {
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) nodelay: bool,
-    pub(super) keep_alive: Option<KeepAlive>,
     pub(super) user_timeout: Option<Duration>,
-    pub(super) linger: Linger,
     pub(super) ttl: u8,
     pub(super) send_buffer: u32,
     /// Limit of the path, header included.
     pub(super) path_mtu: u16,
-    /// Makes the congestion controller, if it is not to be the engine's.
-    pub(super) congestion: Option<MakeController>,
     /// Datagrams may be fragmented on their way: after a black hole was found at the least MTU.
     pub(super) may_fragment: bool,
+    /// Those that few connections have.
+    uncommon: Option<Box<Uncommon>>,
+}
+
+/// Settings other than the defaults that are seldom changed.
+#[derive(Clone, Debug, Default)]
+struct Uncommon {
+    keep_alive: Option<KeepAlive>,
+    linger: Linger,
+    /// Makes the congestion controller, if it is not to be the engine's.
+    congestion: Option<MakeController>,
+}
+
+impl Settings {
+    fn new(options: &Options, mtu: u16) -> Self {
+        let mut settings = Self {
+            nodelay: options.nodelay,
+            user_timeout: options.user_timeout,
+            ttl: options.ttl,
+            send_buffer: options.send_buffer.clamp(1, 1 << 30) as u32,
+            path_mtu: options.path_mtu.map_or(mtu, |path| path.min(mtu)),
+            may_fragment: false,
+            uncommon: None,
+        };
+        settings.set_keep_alive(options.keep_alive);
+        settings.set_linger(options.linger);
+        if options.congestion.is_some() {
+            settings.uncommon.get_or_insert_default().congestion = options.congestion;
+        }
+        settings
+    }
+
+    pub(super) fn keep_alive(&self) -> Option<KeepAlive> {
+        self.uncommon.as_ref()?.keep_alive
+    }
+
+    pub(super) fn set_keep_alive(&mut self, keep_alive: Option<KeepAlive>) {
+        if keep_alive != self.keep_alive() {
+            self.uncommon.get_or_insert_default().keep_alive = keep_alive;
+        }
+    }
+
+    pub(super) fn linger(&self) -> Linger {
+        self.uncommon
+            .as_ref()
+            .map_or_else(Linger::default, |uncommon| uncommon.linger)
+    }
+
+    pub(super) fn set_linger(&mut self, linger: Linger) {
+        if linger != self.linger() {
+            self.uncommon.get_or_insert_default().linger = linger;
+        }
+    }
+
+    fn congestion(&self) -> Option<MakeController> {
+        self.uncommon.as_ref()?.congestion
+    }
 }
 
 /// One connection.
@@ -99,8 +152,8 @@ pub(super) struct Tcb {
     pub(super) last_answer: Instant,
     /// Keep-alive probes not answered.
     pub(super) keep_alive_probes: u8,
-    pub(super) error: Option<Error>,
-    pub(super) soft_error: Option<Error>,
+    pub(super) error: Option<Failure>,
+    pub(super) soft_error: Option<Failure>,
     /// `send` has found no room, or `poll_flushed` something not acknowledged.
     pub(super) wants_writable: bool,
     pub(super) wants_flushed: bool,
@@ -141,9 +194,6 @@ impl Tcb {
         shared: &mut Shared,
     ) -> Self {
         let iss = shared.secrets.isn(now, &tuple);
-        let path_mtu = options
-            .path_mtu
-            .map_or(shared.config.mtu, |mtu| mtu.min(shared.config.mtu));
         let max_buffer = max_buffer(options);
         let buffer = (options.receive_buffer as u32).clamp(2 << 10, max_buffer);
         Self {
@@ -181,17 +231,7 @@ impl Tcb {
             congestion: None,
             pacer: None,
             deadlines: Deadlines::NONE,
-            settings: Settings {
-                nodelay: options.nodelay,
-                keep_alive: options.keep_alive,
-                user_timeout: options.user_timeout,
-                linger: options.linger,
-                ttl: options.ttl,
-                send_buffer: options.send_buffer.clamp(1, 1 << 30) as u32,
-                path_mtu,
-                congestion: options.congestion,
-                may_fragment: false,
-            },
+            settings: Settings::new(options, shared.config.mtu),
             syn_due: false,
             probe_due: None,
             last_answer: Instant::default(),
@@ -243,7 +283,7 @@ impl Tcb {
         self.timestamps = match (options.timestamps, self.timestamps) {
             (Some(theirs), Some(ours)) => Some(TimestampState {
                 recent: theirs.val,
-                recent_at: now,
+                recent_at: now.into(),
                 last_ack_sent: self.rcv.nxt,
                 ..ours
             }),
@@ -278,7 +318,10 @@ impl Tcb {
     /// Enters ESTABLISHED.
     pub(super) fn establish(&mut self, now: Instant, shared: &mut Shared) {
         self.state = State::Established;
-        let congestion = self.settings.congestion.unwrap_or(shared.config.congestion);
+        let congestion = self
+            .settings
+            .congestion()
+            .unwrap_or(shared.config.congestion);
         self.congestion = Some(congestion(&Parameters {
             smss: self.snd.mss.into(),
             now,
@@ -365,7 +408,7 @@ impl Tcb {
     }
 
     /// Ends the connection: CLOSED, with `error` for the user.
-    pub(super) fn close(&mut self, error: Option<Error>, shared: &mut Shared) {
+    pub(super) fn close(&mut self, error: Option<Failure>, shared: &mut Shared) {
         if self.error.is_none() {
             self.error = error;
         }

@@ -3,7 +3,7 @@
 
 use core::time::Duration;
 
-use super::interface::{Error, State};
+use super::interface::{Failure, State};
 use super::loss::Recovery;
 use super::reset;
 use super::shared::Shared;
@@ -80,7 +80,7 @@ impl Tcb {
         if self.rtt.backoffs() >= retries || self.user_timeout_passed(now) {
             shared.counters.attempt_fails += 1;
             shared.counters.abort_on_timeout += 1;
-            let error = self.soft_error.unwrap_or(Error::TimedOut);
+            let error = self.soft_error.unwrap_or(Failure::TimedOut);
             self.close(Some(error), shared);
             return;
         }
@@ -188,7 +188,7 @@ impl Tcb {
     pub(super) fn abort_on_timeout(&mut self, shared: &mut Shared) {
         shared.counters.abort_on_timeout += 1;
         // A soft error tells more than "timed out" (RFC 9293 §3.9.2.2).
-        let error = self.soft_error.unwrap_or(Error::TimedOut);
+        let error = self.soft_error.unwrap_or(Failure::TimedOut);
         reset::send(shared, self.tuple, self.snd.nxt, Some(self.rcv.nxt));
         self.close(Some(error), shared);
     }
@@ -198,13 +198,13 @@ impl Tcb {
         self.keep_alive_probes = 0;
         self.deadlines.keep_alive = self
             .settings
-            .keep_alive
+            .keep_alive()
             .map_or(Instant::FAR_FUTURE, |keep| now + keep.idle);
     }
 
     /// RFC 9293 §3.8.4.
     fn keep_alive(&mut self, now: Instant, shared: &mut Shared) {
-        let Some(keep) = self.settings.keep_alive else {
+        let Some(keep) = self.settings.keep_alive() else {
             self.deadlines.keep_alive = Instant::FAR_FUTURE;
             return;
         };
@@ -233,6 +233,6 @@ impl Tcb {
             shared.counters.abort_on_linger += 1;
             reset::send(shared, self.tuple, self.snd.nxt, Some(self.rcv.nxt));
         }
-        self.close(Some(Error::TimedOut), shared);
+        self.close(Some(Failure::TimedOut), shared);
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::config::{Linger, Options};
 use super::engine::Tcp;
-use super::interface::{ConnectionId, Error, ListenerId, State};
+use super::interface::{ConnectionId, Error, Failure, ListenerId, State};
 use super::reset;
 use super::segment::{FourTuple, is_host};
 use super::shared::Shared;
@@ -265,7 +265,7 @@ impl Tcp {
     pub fn poll_flushed(&mut self, id: ConnectionId) -> Poll<Result<(), Error>> {
         let tcb = self.connections.user_mut(id)?;
         if let Some(error) = tcb.error {
-            return Poll::Ready(Err(error));
+            return Poll::Ready(Err(error.into()));
         }
         if tcb.is_flushed() || matches!(tcb.state, State::Closed | State::TimeWait) {
             return Poll::Ready(Ok(()));
@@ -301,11 +301,12 @@ impl Tcb {
     /// How many of `wanted` octets can be queued now.
     fn room(&mut self, wanted: usize, shared: &Shared) -> Poll<Result<usize, Error>> {
         if !self.may_send() {
-            let error = self.error.unwrap_or(if self.snd.fin {
+            let closed = if self.snd.fin {
                 Error::BrokenPipe
             } else {
                 Error::NotConnected
-            });
+            };
+            let error = self.error.map_or(closed, Error::from);
             return Poll::Ready(Err(error));
         }
         let free = (self.settings.send_buffer as usize).saturating_sub(self.snd.queue.len());
@@ -329,7 +330,7 @@ impl Tcb {
             return None;
         }
         Some(match (self.error, self.state) {
-            (Some(error), _) => Poll::Ready(Err(error)),
+            (Some(error), _) => Poll::Ready(Err(error.into())),
             (None, State::SynSent | State::SynReceived) => Poll::Pending,
             (None, _) if self.may_receive() => Poll::Pending,
             (None, _) => Poll::Ready(Ok(())),
@@ -347,7 +348,7 @@ impl Tcb {
             State::SynReceived => {}
             State::Established => self.state = State::FinWait1,
             State::CloseWait => self.state = State::LastAck,
-            State::Closed => return Err(self.error.unwrap_or(Error::NotConnected)),
+            State::Closed => return Err(self.error.map_or(Error::NotConnected, Error::from)),
             State::FinWait1
             | State::FinWait2
             | State::Closing
@@ -369,10 +370,10 @@ impl Tcb {
         }
         match self.state {
             State::Closed | State::TimeWait => {}
-            State::SynSent => self.close(Some(Error::ConnectionAborted), shared),
+            State::SynSent => self.close(Some(Failure::ConnectionAborted), shared),
             _ => {
                 reset::send(shared, self.tuple, self.snd.nxt, Some(self.rcv.nxt));
-                self.close(Some(Error::ConnectionAborted), shared);
+                self.close(Some(Failure::ConnectionAborted), shared);
             }
         }
     }
@@ -386,7 +387,7 @@ impl Tcb {
             self.reset_unread(shared);
             return;
         }
-        let linger = match self.settings.linger {
+        let linger = match self.settings.linger() {
             Linger::Background => None,
             Linger::Timeout(timeout) => Some(timeout),
         };

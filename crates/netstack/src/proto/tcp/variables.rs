@@ -1,5 +1,7 @@
 //! The variables of a connection: SND.* and RCV.* of RFC 9293 §3.3.1, and those of its extensions.
 
+use core::time::Duration;
+
 use super::reassembly::Reassembly;
 use super::receive_queue::ReceiveQueue;
 use super::send_queue::SendQueue;
@@ -102,7 +104,7 @@ pub(super) struct TimestampState {
     /// TS.Recent.
     pub(super) recent: u32,
     /// When TS.Recent was set.
-    pub(super) recent_at: Instant,
+    pub(super) recent_at: Coarse,
     /// Last.ACK.sent.
     pub(super) last_ack_sent: Seq,
 }
@@ -113,9 +115,31 @@ impl TimestampState {
         Self {
             offset,
             recent: 0,
-            recent_at: now,
+            recent_at: now.into(),
             last_ack_sent: Seq(0),
         }
+    }
+}
+
+/// A time to about a second: what is compared with days needs no more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Coarse(u32);
+
+impl Coarse {
+    /// A unit is 2^30 ns, as a shift is cheaper than a division.
+    const SHIFT: u32 = 30;
+
+    /// How long ago it was, of up to 146 years.
+    pub(super) fn elapsed(self, now: Instant) -> Duration {
+        let units = Self::from(now).0.wrapping_sub(self.0);
+        Duration::from_nanos(u64::from(units) << Self::SHIFT)
+    }
+}
+
+impl From<Instant> for Coarse {
+    #[inline]
+    fn from(time: Instant) -> Self {
+        Self((time.as_nanos() >> Self::SHIFT) as u32)
     }
 }
 

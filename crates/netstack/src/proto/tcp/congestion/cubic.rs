@@ -9,6 +9,8 @@ use crate::proto::Instant;
 const BETA: f64 = 0.7;
 /// RFC 9438 §5: segments per cubic second.
 const C: f64 = 0.4;
+/// The start of a congestion avoidance stage outside of one.
+const NO_EPOCH: Instant = Instant::FAR_FUTURE;
 /// RFC 9438 §4.3: the additive increase that keeps the average of a Reno flow.
 const ALPHA: f64 = 3.0 * (1.0 - BETA) / (1.0 + BETA);
 
@@ -25,10 +27,11 @@ pub struct Cubic {
     /// Window that a Reno flow would have, in segments (W_est).
     w_est: f64,
     /// Start of the current congestion avoidance stage.
-    epoch: Option<Instant>,
+    epoch: Instant,
     /// Octets of increase not yet large enough for a whole one.
     increase: f64,
-    before: Before,
+    /// In the life of most connections there is none.
+    before: Option<Box<Before>>,
 }
 
 /// What was before the last reduction (RFC 9438 §4.9).
@@ -38,7 +41,7 @@ struct Before {
     ssthresh: u32,
     w_max: f64,
     k: f64,
-    epoch: Option<Instant>,
+    epoch: Instant,
 }
 
 impl Cubic {
@@ -53,15 +56,9 @@ impl Cubic {
             w_max: 0.0,
             k: 0.0,
             w_est: 0.0,
-            epoch: None,
+            epoch: NO_EPOCH,
             increase: 0.0,
-            before: Before {
-                cwnd,
-                ssthresh: u32::MAX,
-                w_max: 0.0,
-                k: 0.0,
-                epoch: None,
-            },
+            before: None,
         }
     }
 
@@ -72,7 +69,7 @@ impl Cubic {
     /// §4.2: begins a congestion avoidance stage.
     fn begin_epoch(&mut self, now: Instant) {
         let cwnd = self.segments(self.cwnd);
-        self.epoch = Some(now);
+        self.epoch = now;
         self.w_est = cwnd;
         self.increase = 0.0;
         if cwnd < self.w_max {
@@ -85,10 +82,10 @@ impl Cubic {
 
     /// §4.2–4.5: the window after `acked` octets in congestion avoidance.
     fn congestion_avoidance(&mut self, ack: &Ack, acked: u32) {
-        if self.epoch.is_none() {
+        if self.epoch == NO_EPOCH {
             self.begin_epoch(ack.now);
         }
-        let elapsed = ack.now - self.epoch.unwrap_or(ack.now);
+        let elapsed = ack.now - self.epoch;
         let cwnd = self.segments(self.cwnd);
         let acked = self.segments(acked);
 
@@ -119,13 +116,13 @@ impl Cubic {
     }
 
     fn remember(&mut self) {
-        self.before = Before {
+        self.before = Some(Box::new(Before {
             cwnd: self.cwnd,
             ssthresh: self.ssthresh,
             w_max: self.w_max,
             k: self.k,
             epoch: self.epoch,
-        };
+        }));
     }
 
     /// §4.6 and §4.7: the decrease, with fast convergence.
@@ -140,7 +137,7 @@ impl Cubic {
         // window that it never used.
         let base = flight.min(self.cwnd).max(1);
         self.ssthresh = ((f64::from(base) * BETA) as u32).max(2 * self.smss);
-        self.epoch = None;
+        self.epoch = NO_EPOCH;
     }
 }
 
@@ -156,7 +153,7 @@ impl Controller for Cubic {
     fn on_ack(&mut self, ack: &Ack) {
         if !ack.cwnd_limited {
             // §5.8: time in which the window was not used does not count.
-            self.epoch = None;
+            self.epoch = NO_EPOCH;
             return;
         }
         let mut acked = ack.acked;
@@ -183,25 +180,32 @@ impl Controller for Cubic {
         }
         // §4.8: as RFC 5681, and the next stage starts without a memory of K.
         self.cwnd = self.smss;
-        self.epoch = None;
+        self.epoch = NO_EPOCH;
     }
 
     fn on_spurious(&mut self, _now: Instant) {
-        self.cwnd = self.cwnd.max(self.before.cwnd);
-        self.ssthresh = self.before.ssthresh;
-        self.w_max = self.before.w_max;
-        self.k = self.before.k;
-        self.epoch = self.before.epoch;
+        let Some(before) = self.before.take() else {
+            return;
+        };
+        self.cwnd = self.cwnd.max(before.cwnd);
+        self.ssthresh = before.ssthresh;
+        self.w_max = before.w_max;
+        self.k = before.k;
+        self.epoch = before.epoch;
+    }
+
+    fn on_recovered(&mut self) {
+        self.before = None;
     }
 
     fn on_idle(&mut self) {
         self.cwnd = self.cwnd.min(initial_window(self.smss));
-        self.epoch = None;
+        self.epoch = NO_EPOCH;
     }
 
     fn set_smss(&mut self, smss: u32) {
         self.smss = smss;
         self.cwnd = self.cwnd.max(smss);
-        self.epoch = None;
+        self.epoch = NO_EPOCH;
     }
 }

@@ -1,7 +1,7 @@
 //! RFC 9293 §3.10.7.3: SYN-SENT.
 
 use crate::proto::Instant;
-use crate::proto::tcp::interface::{Error, State};
+use crate::proto::tcp::interface::{Failure, State};
 use crate::proto::tcp::reset;
 use crate::proto::tcp::segment::{Flags, Segment};
 use crate::proto::tcp::shared::Shared;
@@ -27,7 +27,7 @@ impl Tcb {
         if segment.flags.has(Flags::RST) {
             if acknowledges {
                 shared.counters.attempt_fails += 1;
-                self.close(Some(Error::ConnectionRefused), shared);
+                self.close(Some(Failure::ConnectionRefused), shared);
             }
             return;
         }

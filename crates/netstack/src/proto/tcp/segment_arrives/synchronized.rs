@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use crate::proto::Instant;
-use crate::proto::tcp::interface::{Ecn, Error, State};
+use crate::proto::tcp::interface::{Ecn, Failure, State};
 use crate::proto::tcp::reset;
 use crate::proto::tcp::segment::{Flags, Segment};
 use crate::proto::tcp::seq::Seq;
@@ -93,7 +93,7 @@ impl Tcb {
         let Some(theirs) = segment.options.timestamps else {
             return false;
         };
-        if Seq(theirs.val).lt(Seq(ours.recent)) && now - ours.recent_at < TS_RECENT_LIFE {
+        if Seq(theirs.val).lt(Seq(ours.recent)) && ours.recent_at.elapsed(now) < TS_RECENT_LIFE {
             shared.counters.paws_estab += 1;
             self.acknowledge_unacceptable(now, segment, shared);
             return false;
@@ -167,12 +167,12 @@ impl Tcb {
         let error = match self.state {
             State::SynReceived => {
                 shared.counters.attempt_fails += 1;
-                Some(Error::ConnectionRefused)
+                Some(Failure::ConnectionRefused)
             }
             State::Closing | State::LastAck | State::TimeWait => None,
             _ => {
                 shared.counters.estab_resets += 1;
-                Some(Error::ConnectionReset)
+                Some(Failure::ConnectionReset)
             }
         };
         self.close(error, shared);
@@ -312,7 +312,7 @@ impl Tcb {
             && Seq(ours.recent).le(Seq(theirs.val))
         {
             ours.recent = theirs.val;
-            ours.recent_at = now;
+            ours.recent_at = now.into();
         }
     }
 }
