@@ -12,8 +12,11 @@
 //! Everything here panics with what is missing or went wrong: it serves tests only.
 #![forbid(unsafe_code)]
 
+pub mod attacks;
 mod build;
+pub mod frames;
 mod guest;
+pub mod honest;
 mod network;
 mod process;
 

@@ -1,6 +1,7 @@
 //! A process that cannot outlive its test, and what it printed.
 
 use std::fmt;
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -133,9 +134,35 @@ impl Running {
     }
 
     /// Takes note of what has been printed so far and says whether the process has ended.
-    pub(crate) fn has_ended(&mut self) -> bool {
+    pub fn has_ended(&mut self) -> bool {
         while self.next_event(Instant::now()).is_ok() {}
         self.status.is_some()
+    }
+
+    /// The process's id, which for a guest on spt is the tender's.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Resident memory in octets; zero when the process has ended.
+    pub fn resident_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok())
+            .map_or(0, |kibibytes| kibibytes * 1024)
+    }
+
+    /// The processor time used so far, in user and kernel mode; zero when the process has ended.
+    pub fn processor_time(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap_or_default();
+        // The name before the last parenthesis may contain anything. Fields 14 and 15, in hundredths of a second.
+        let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
+        let ticks = fields
+            .split(' ')
+            .skip(11)
+            .take(2)
+            .map_while(|field| field.parse::<u64>().ok());
+        Duration::from_millis(ticks.sum::<u64>() * 10)
     }
 
     fn next_event(&mut self, deadline: Instant) -> Result<(), RecvTimeoutError> {

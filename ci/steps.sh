@@ -1,0 +1,50 @@
+# shellcheck shell=bash
+# Sourced by ci/test and ci/long: runs steps, which are functions named step_NAME, and sums up.
+
+# Network namespaces need root, or a user namespace in which one is root.
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else unshare --user --map-root-user "$@"; fi
+}
+
+# run_steps [STEP...]: runs the steps named, or all of the array `steps`, and fails when one did; `--list` names them.
+# NAME=A,B is the step NAME with the arguments A and B.
+#
+# Every step runs, even after one has failed. The last line sums up the tests that ran; a step without tests of its own
+# (a linter, say) counts as one.
+run_steps() {
+    local log step name start status step_passed step_failed passed=0 failed=0
+    if [ "${1:-}" = --list ]; then
+        # shellcheck disable=SC2154  # the sourcing script's
+        printf '%s\n' "${steps[@]}"
+        return
+    fi
+    [ $# -eq 0 ] || steps=("$@")
+    for step in "${steps[@]}"; do
+        if ! declare -F "step_${step%%=*}" >/dev/null; then
+            echo "$0: no step '${step%%=*}'; there are: $("$0" --list | tr '\n' ' ')" >&2
+            return 1
+        fi
+    done
+
+    ci/setup || return
+    log=$(mktemp)
+    # shellcheck disable=SC2064  # the name is known now
+    trap "rm -f '$log'" EXIT
+    for step in "${steps[@]}"; do
+        name=${step%%=*}
+        echo "==> $name"
+        start=$SECONDS
+        local arguments=()
+        [ "$name" = "$step" ] || IFS=, read -ra arguments <<<"${step#*=}"
+        "step_$name" "${arguments[@]}" 2>&1 | tee "$log"
+        status=$?
+        read -r step_passed step_failed < <(awk '/^test result:/ { p += $4; f += $6 } END { print p + 0, f + 0 }' "$log")
+        if [ "$step_passed" = 0 ] && [ $status = 0 ]; then step_passed=1; fi
+        if [ "$step_failed" = 0 ] && [ $status != 0 ]; then step_failed=1; fi
+        passed=$((passed + step_passed))
+        failed=$((failed + step_failed))
+        echo "==> $name: $step_passed passed, $step_failed failed, $((SECONDS - start)) s"
+    done
+    echo "$passed passed, $failed failed"
+    [ "$failed" = 0 ]
+}

@@ -1,0 +1,103 @@
+//! A unikernel under attack, and the honest clients that watch over it.
+
+use std::time::Duration;
+
+use system_tests::attacks::{Strangers, port, service};
+use system_tests::frames::Link;
+use system_tests::honest::Visits;
+use system_tests::{Guest, Network, Running, Target};
+
+/// What a test is given.
+#[derive(Clone, Copy)]
+pub(crate) struct Setting {
+    pub(crate) mebibytes: usize,
+    pub(crate) from: Strangers,
+}
+
+impl Setting {
+    /// The number for this much memory, out of those for 8, 16, 64 and 512 MiB.
+    pub(crate) fn of(&self, numbers: [usize; 4]) -> usize {
+        match self.mebibytes {
+            8 => numbers[0],
+            16 => numbers[1],
+            64 => numbers[2],
+            512 => numbers[3],
+            other => panic!("no number for {other} MiB"),
+        }
+    }
+
+    /// `short`, and ten times that in the long form.
+    pub(crate) fn time(short: Duration) -> Duration {
+        if cfg!(feature = "long") {
+            short * 10
+        } else {
+            short
+        }
+    }
+}
+
+pub(crate) struct Field {
+    pub(crate) guest: Running,
+    pub(crate) link: Link,
+}
+
+/// Clients that come one after the other when the attack is over.
+const AFTERWARDS: usize = 18;
+
+impl Field {
+    /// Boots `inetd` in a network of its own.
+    pub(crate) fn with(setting: Setting, test: impl FnOnce(&mut Field) + Send) {
+        let guest = Guest::build_release("inetd", Target::Spt)
+            .option(format!("--mem={}", setting.mebibytes))
+            .option("--net:service=tap0")
+            .option("--net-mac:service=02:00:00:00:00:02")
+            .argument("--ipv4=10.0.0.2/24")
+            .argument("--ipv4-gateway=10.0.0.1")
+            .limit(Duration::from_secs(900));
+        Network::with(|network| {
+            network.add_tap("tap0", "10.0.0.1/24");
+            let mut guest = guest.start();
+            drop(guest.connect(service(port::ECHO).into(), Duration::from_secs(30)));
+            let link = Link::open("tap0", [2, 0, 0, 0, 0, 2]);
+            test(&mut Field { guest, link });
+        });
+    }
+
+    /// Has the unikernel attacked, with honest clients coming one after the other all the while and afterwards.
+    #[track_caller]
+    pub(crate) fn attack<T>(&mut self, attack: impl FnOnce(&mut Link) -> T) -> T {
+        let (cpu, frames) = (self.guest.processor_time(), self.link.sent());
+        let pause = Duration::from_millis(50);
+        let (result, during) =
+            Visits::during(service(port::ECHO), pause, || attack(&mut self.link));
+        println!(
+            "{} frames, {:.1} s of the tender's CPU, {:.1} MB resident",
+            self.link.sent() - frames,
+            (self.guest.processor_time() - cpu).as_secs_f64(),
+            self.guest.resident_memory() as f64 / 1e6
+        );
+        self.assert_served("during the attack", &during);
+        let afterwards = Visits::pay(service(port::ECHO), AFTERWARDS);
+        self.assert_served("afterwards", &afterwards);
+        result
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_served(&mut self, when: &str, visits: &Visits) {
+        println!(
+            "{} clients served {when}, {:.1} ms at most; {} not",
+            visits.count(),
+            visits.longest().as_secs_f64() * 1e3,
+            visits.failures().len(),
+        );
+        self.assert_lives();
+        let failures = visits.failures();
+        assert!(failures.is_empty(), "{when}: {failures:?}");
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_lives(&mut self) {
+        // Standard error holds what the program said of its end.
+        assert!(!self.guest.has_ended(), "the unikernel has ended");
+    }
+}

@@ -1,0 +1,38 @@
+//! A unikernel, `inetd` on spt, that is attacked from the network, with little memory and with much. It lives, and
+//! honest clients are served while the attack lasts and afterwards.
+//!
+//! - [`connections`]: more half-open ones than there is room for.
+//! - [`beneath`]: fragments in great number, and noise.
+//!
+//! Each with 8 and 16 MiB; with the feature `long` with 64 and 512 MiB too, and for longer. `ci/long attack` runs these.
+//! What is asserted about time is that a client is served at all; how long it took is printed.
+
+/// Makes a test for each size of memory out of functions that take a [`field::Setting`].
+macro_rules! on_each_size {
+    ($($test:ident),* $(,)?) => {
+        on_each_size! { @size mib_8, 8, MANY, $($test),* }
+        on_each_size! { @size mib_16, 16, ONE, $($test),* }
+        #[cfg(feature = "long")]
+        on_each_size! { @size mib_64, 64, ONE, $($test),* }
+        #[cfg(feature = "long")]
+        on_each_size! { @size mib_64_from_many, 64, MANY, $($test),* }
+        #[cfg(feature = "long")]
+        on_each_size! { @size mib_512, 512, ONE, $($test),* }
+        #[cfg(feature = "long")]
+        on_each_size! { @size mib_512_from_many, 512, MANY, $($test),* }
+    };
+    (@size $name:ident, $mebibytes:literal, $strangers:ident, $($test:ident),*) => {
+        mod $name {
+            $(#[test] fn $test() {
+                super::$test(crate::field::Setting {
+                    mebibytes: $mebibytes,
+                    from: system_tests::attacks::Strangers::$strangers,
+                })
+            })*
+        }
+    };
+}
+
+mod beneath;
+mod connections;
+mod field;
