@@ -1,17 +1,24 @@
 //! The DHCP client (RFC 2131) as a state machine: datagrams in, datagrams out, a deadline.
 //!
-//! The states are those of RFC 2131 §4.4, figure 5. `INIT-REBOOT` is not used: a unikernel keeps
-//! nothing over a restart.
+//! The states are those of RFC 2131 §4.4, figure 5, of which REBOOTING is entered by
+//! [`Client::reboot`]: a unikernel remembers nothing over a restart, but may be told.
+//!
+//! However servers answer, no more is sent than a message at once and, from then on, one for each
+//! wait of at least a second that doubles up to about a minute, unless a server grants what was asked
+//! for; a lease is extended after five seconds at the earliest.
 
+mod lease;
 mod message;
+mod wire;
 
 use core::net::Ipv4Addr;
 use core::time::Duration;
 
 use super::Instant;
 use super::ethernet::MacAddr;
-use super::ipv4::Cidr;
 use super::random::Random;
+pub use lease::Lease;
+use lease::{EXTEND_WAIT, LEAST_LEASE, Times};
 use message::{Kind, Reply, Request};
 
 /// UDP port of servers.
@@ -24,30 +31,14 @@ const FIRST_WAIT: Duration = Duration::from_secs(4);
 const LONGEST_WAIT: Duration = Duration::from_secs(64);
 /// Requests for an offered address before the search begins again.
 const REQUEST_TRIES: u32 = 4;
-/// How often a lease is asked to be extended, at most (RFC 2131 §4.4.5).
-const EXTEND_WAIT: Duration = Duration::from_secs(60);
+/// Requests for a remembered address before the search begins.
+const REBOOT_TRIES: u32 = 2;
+/// From a refusal to the next search, at first; it doubles with each up to [`LONGEST_WAIT`].
+const REFUSED_WAIT: Duration = Duration::from_secs(1);
 /// From a declined address to the next search (RFC 2131 §3.1, step 5).
 const DECLINE_WAIT: Duration = Duration::from_secs(10);
-/// A lease without an end (RFC 2131 §3.3).
-const INFINITE: u32 = u32::MAX;
-
-/// What a server has granted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Lease {
-    /// Our address and its network.
-    pub address: Cidr,
-    /// The first router, if one was named.
-    pub gateway: Option<Ipv4Addr>,
-    /// The DNS servers, the preferred first.
-    pub dns: Vec<Ipv4Addr>,
-    /// The server that granted it.
-    pub server: Ipv4Addr,
-    /// The MTU for the interface, if one was named, in octets.
-    pub mtu: Option<u16>,
-    /// How long it lasts; `None` for ever.
-    pub duration: Option<Duration>,
-}
+/// A lease that was held for so long is no part of a row of failures.
+const HELD: Duration = Duration::from_secs(60);
 
 /// What [`Client::poll`] and [`Client::handle`] tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,18 +62,15 @@ pub struct Outgoing {
     pub payload: Vec<u8>,
 }
 
-/// When the times of a lease come (RFC 2131 §4.4.5).
-#[derive(Clone, Copy, Debug)]
-struct Times {
-    renew: Instant,
-    rebind: Instant,
-    expire: Instant,
-}
-
 #[derive(Clone, Debug)]
 enum State {
     Init {
         at: Instant,
+    },
+    Rebooting {
+        address: Ipv4Addr,
+        tries: u32,
+        next: Instant,
     },
     Selecting {
         tries: u32,
@@ -113,6 +101,12 @@ pub struct Client {
     xid: u32,
     /// When the present exchange began: the field `secs` counts from here.
     began: Instant,
+    /// When the last DHCPREQUEST was sent: the times of a lease count from here (RFC 2131 §4.4.1).
+    asked: Instant,
+    /// When the present lease was granted first.
+    granted: Instant,
+    /// Searches in a row that led to no lease that was held for [`HELD`].
+    failures: u32,
     random: Random,
     /// A DHCPDECLINE or DHCPRELEASE that waits to be sent.
     farewell: Option<Outgoing>,
@@ -124,16 +118,32 @@ impl Client {
     #[must_use]
     pub fn new(now: Instant, mac: MacAddr, seed: [u8; 16]) -> Self {
         let mut random = Random::new(seed);
-        let xid = random.next_u32();
-        let (state, farewell) = (State::Init { at: now }, None);
         Self {
             mac,
-            state,
-            xid,
+            state: State::Init { at: now },
+            xid: random.next_u32(),
             began: now,
+            asked: now,
+            granted: now,
+            failures: 0,
             random,
-            farewell,
+            farewell: None,
         }
+    }
+
+    /// As [`Client::new`], for a client that had `address` before it was restarted: asks whether it
+    /// still has it (INIT-REBOOT, RFC 2131 §3.2), and searches if no server says so.
+    #[must_use]
+    pub fn reboot(now: Instant, mac: MacAddr, seed: [u8; 16], address: Ipv4Addr) -> Self {
+        let mut client = Self::new(now, mac, seed);
+        if lease::is_host(address) {
+            client.state = State::Rebooting {
+                address,
+                tries: 0,
+                next: now,
+            };
+        }
+        client
     }
 
     /// The lease that is held now.
@@ -151,14 +161,16 @@ impl Client {
         match &self.state {
             _ if self.farewell.is_some() => now,
             State::Init { at } => *at,
-            State::Selecting { next, .. } | State::Requesting { next, .. } => *next,
-            State::Bound { times, .. } => times.renew,
+            State::Rebooting { next, .. }
+            | State::Selecting { next, .. }
+            | State::Requesting { next, .. } => *next,
+            State::Bound { times, .. } => times.renew.min(times.expire),
             State::Extending { times, next, .. } => (*next).min(times.expire),
         }
     }
 
     /// Does what is due: a datagram to send, or the news that the lease is over. Call until neither
-    /// is returned; that is after two calls at most.
+    /// is returned; that is after three calls at most.
     pub fn poll(&mut self, now: Instant) -> (Option<Outgoing>, Option<Event>) {
         if let Some(farewell) = self.farewell.take() {
             return (Some(farewell), None);
@@ -168,17 +180,26 @@ impl Client {
         }
         match self.state.clone() {
             State::Init { .. } => (Some(self.discover(now, 0)), None),
+            State::Rebooting { tries, .. } if tries >= REBOOT_TRIES => {
+                (Some(self.discover(now, 0)), None)
+            }
+            State::Rebooting { address, tries, .. } => {
+                (Some(self.verify(now, address, tries)), None)
+            }
             State::Selecting { tries, .. } => (Some(self.discover(now, tries)), None),
             State::Requesting { tries, .. } if tries >= REQUEST_TRIES => {
                 (Some(self.discover(now, 0)), None)
             }
             State::Requesting { offer, tries, .. } => (Some(self.request(now, offer, tries)), None),
-            State::Bound { lease, times } => (Some(self.extend(now, lease, times)), None),
-            State::Extending { lease, times, .. } if now >= times.expire => {
-                self.state = State::Init { at: now };
+            State::Bound { lease, times } | State::Extending { lease, times, .. }
+                if now >= times.expire =>
+            {
+                self.search_again(now);
                 (None, Some(Event::Lost(lease)))
             }
-            State::Extending { lease, times, .. } => (Some(self.extend(now, lease, times)), None),
+            State::Bound { lease, times } | State::Extending { lease, times, .. } => {
+                (Some(self.extend(now, lease, times)), None)
+            }
         }
     }
 
@@ -198,16 +219,51 @@ impl Client {
         wait - Duration::from_secs(1) + Duration::from_nanos(jitter)
     }
 
+    /// Begins anew after a refusal or the end of a lease: at once if a lease was held for long, else
+    /// the later the more often that has been of no use.
+    fn search_again(&mut self, now: Instant) {
+        let held = self.lease().is_some() && now - self.granted >= HELD;
+        let wait = if held {
+            self.failures = 0;
+            Duration::ZERO
+        } else {
+            let wait = (REFUSED_WAIT * (1 << self.failures.min(8))).min(LONGEST_WAIT);
+            self.failures = self.failures.saturating_add(1);
+            wait
+        };
+        self.state = State::Init { at: now + wait };
+    }
+
     fn discover(&mut self, now: Instant, tries: u32) -> Outgoing {
         if tries == 0 {
             self.begin(now);
         }
         let next = now + self.wait(tries);
         self.state = State::Selecting {
-            tries: tries + 1,
+            tries: tries.saturating_add(1),
             next,
         };
         self.broadcast(now, &Request::new(Kind::Discover))
+    }
+
+    /// Asks whether a remembered address is still ours (RFC 2131 §4.3.2, INIT-REBOOT).
+    fn verify(&mut self, now: Instant, address: Ipv4Addr, tries: u32) -> Outgoing {
+        if tries == 0 {
+            self.begin(now);
+        }
+        let request = Request {
+            requested: Some(address),
+            ..Request::new(Kind::Request)
+        };
+        let next = now + self.wait(tries);
+        let tries = tries + 1;
+        self.state = State::Rebooting {
+            address,
+            tries,
+            next,
+        };
+        self.asked = now;
+        self.broadcast(now, &request)
     }
 
     fn request(&mut self, now: Instant, offer: Reply, tries: u32) -> Outgoing {
@@ -222,6 +278,7 @@ impl Client {
             tries: tries + 1,
             next,
         };
+        self.asked = now;
         self.broadcast(now, &request)
     }
 
@@ -245,6 +302,7 @@ impl Client {
             Ipv4Addr::BROADCAST
         };
         self.state = State::Extending { lease, times, next };
+        self.asked = now;
         let payload = request.encode(self.mac, self.xid, self.seconds(now));
         Outgoing {
             source,
@@ -267,7 +325,11 @@ impl Client {
         let reply = Reply::decode(payload, self.mac, self.xid)?;
         match (self.state.clone(), reply.kind) {
             (State::Selecting { .. }, Kind::Offer) => {
-                reply.network()?;
+                reply.network(None)?;
+                // An offer need not say for how long it would be.
+                if reply.duration().is_some_and(too_short) {
+                    return None;
+                }
                 // Asked for at the next poll, at once.
                 self.state = State::Requesting {
                     offer: reply,
@@ -276,51 +338,47 @@ impl Client {
                 };
                 None
             }
-            (State::Requesting { offer, .. }, Kind::Ack) if reply.server == offer.server => {
-                self.bind(now, &reply)
+            (State::Requesting { offer, .. }, Kind::Ack | Kind::Nak)
+                if reply.server != offer.server =>
+            {
+                None
             }
-            (State::Requesting { offer, .. }, Kind::Nak) if reply.server == offer.server => {
-                self.state = State::Init {
-                    at: now + Duration::from_secs(1),
-                };
+            (State::Rebooting { address, .. }, Kind::Ack) if reply.address != address => None,
+            (State::Requesting { .. } | State::Rebooting { .. }, Kind::Ack) => {
+                self.granted = now;
+                self.bind(now, &reply, None)
+            }
+            (State::Requesting { .. } | State::Rebooting { .. }, Kind::Nak) => {
+                self.search_again(now);
+                None
+            }
+            // RENEWING is between us and one server; REBINDING asks all.
+            (State::Extending { lease, times, .. }, Kind::Ack | Kind::Nak)
+                if reply.server != lease.server && self.asked < times.rebind =>
+            {
                 None
             }
             (State::Extending { lease, .. }, Kind::Ack) => {
-                let same = reply.network()? == lease.address;
-                let bound = self.bind(now, &reply)?;
+                let bound = self.bind(now, &reply, Some(&lease))?;
                 match &bound {
-                    Event::Bound(new) if *new == lease && same => Some(Event::Renewed),
+                    Event::Bound(new) if *new == lease => Some(Event::Renewed),
                     _ => Some(bound),
                 }
             }
             (State::Extending { lease, .. }, Kind::Nak) => {
-                self.state = State::Init { at: now };
+                self.search_again(now);
                 Some(Event::Lost(lease))
             }
             _ => None,
         }
     }
 
-    fn bind(&mut self, now: Instant, reply: &Reply) -> Option<Event> {
-        let lease = reply.lease()?;
-        // Times count from when the request was sent (RFC 2131 §4.4.1); `now` is later by a round
-        // trip, which the server's own reckoning covers.
-        let times = match lease.duration {
-            None => Times {
-                renew: Instant::FAR_FUTURE,
-                rebind: Instant::FAR_FUTURE,
-                expire: Instant::FAR_FUTURE,
-            },
-            Some(duration) => {
-                let rebind = reply.rebind.unwrap_or(duration * 7 / 8).min(duration);
-                let renew = reply.renew.unwrap_or(duration / 2).min(rebind);
-                Times {
-                    renew: now + renew,
-                    rebind: now + rebind,
-                    expire: now + duration,
-                }
-            }
-        };
+    fn bind(&mut self, now: Instant, reply: &Reply, before: Option<&Lease>) -> Option<Event> {
+        let lease = reply.lease(before)?;
+        let times = Times::new(self.asked, lease.duration, reply);
+        if too_short(lease.duration) || now >= times.expire {
+            return None;
+        }
         self.state = State::Bound {
             lease: lease.clone(),
             times,
@@ -366,5 +424,9 @@ impl Client {
     }
 }
 
+fn too_short(duration: Option<Duration>) -> bool {
+    duration.is_some_and(|duration| duration < LEAST_LEASE)
+}
+
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

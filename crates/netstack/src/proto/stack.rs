@@ -33,7 +33,7 @@ use super::Instant;
 use super::arp::Claim;
 use super::counters::{Arp, Icmp, Ip, Udp as UdpCounters};
 #[cfg(feature = "dhcp")]
-use super::dhcp::{Client, Lease};
+use super::dhcp::Lease;
 use super::ethernet::MacAddr;
 use super::icmp::RateLimit;
 use super::ipv4::{Reassembly, ReassemblyLimits};
@@ -173,7 +173,7 @@ pub struct Stack {
     accepted: Option<(Ipv4Addr, Ipv4Addr)>,
     claims: Vec<Claim>,
     #[cfg(feature = "dhcp")]
-    dhcp: Option<Client>,
+    dhcp: Option<dhcp::Dhcp>,
     reassembly: Reassembly,
     icmp: Icmp,
     icmp_limit: RateLimit,
@@ -236,6 +236,16 @@ impl Stack {
     #[must_use]
     pub fn mtu(&self) -> usize {
         self.egress.link_mtu
+    }
+
+    /// Sends no larger IPv4 packets than of `mtu` octets from now on, or, by `None`, as large ones as
+    /// [`Config::mtu`] says, which is the most; 68 octets are the least (RFC 791 §3.2).
+    ///
+    /// Connections that are open keep the size that they have found for their path.
+    pub fn set_mtu(&mut self, mtu: Option<usize>) {
+        let most = self.egress.device_mtu;
+        self.egress.link_mtu = mtu.unwrap_or(most).clamp(68, most);
+        self.tcp.set_mtu(self.egress.link_mtu as u16);
     }
 
     /// A number that others cannot foretell.
@@ -314,7 +324,7 @@ impl Stack {
         }
         let claims = self.claims.iter().filter_map(|claim| claim.poll_at(now));
         #[cfg(feature = "dhcp")]
-        let dhcp = self.dhcp.as_ref().map(|client| client.poll_at(now));
+        let dhcp = self.dhcp.as_ref().map(|dhcp| dhcp.poll_at(now));
         #[cfg(not(feature = "dhcp"))]
         let dhcp = None;
         [

@@ -229,26 +229,10 @@ impl Udp {
         segment: &Bytes,
         checksummed: bool,
     ) -> Delivery {
-        let Ok(udp) = UdpHeaderSlice::from_slice(segment) else {
-            return Delivery::Malformed { checksum: false };
+        let (source, destination, length) = match check(header, segment, checksummed) {
+            Ok(checked) => checked,
+            Err(checksum) => return Delivery::Malformed { checksum },
         };
-        let length = usize::from(udp.length());
-        if length < HEADER_LEN || length > segment.len() {
-            return Delivery::Malformed { checksum: false };
-        }
-        if udp.checksum() != 0 && !checksummed {
-            let sum = Sum::pseudo_header(
-                header.source,
-                header.destination,
-                ipv4::protocol::UDP,
-                udp.length(),
-            );
-            if sum.add_slice(&segment[..length]).finish() != 0 {
-                return Delivery::Malformed { checksum: true };
-            }
-        }
-        let source = SocketAddrV4::new(header.source, udp.source_port());
-        let destination = SocketAddrV4::new(header.destination, udp.destination_port());
         let Some(id) = self.find(source, destination) else {
             return Delivery::NoPort;
         };
@@ -303,6 +287,37 @@ impl Udp {
         socket.refused = true;
         Some(id)
     }
+}
+
+/// Verifies length and checksum of a datagram; gives source, destination and length, with the header.
+/// The checksum is not looked at if the device has said that it need not be.
+///
+/// # Errors
+///
+/// If the datagram is malformed: whether its checksum is.
+pub(crate) fn check(
+    header: &ipv4::Header,
+    segment: &[u8],
+    checksummed: bool,
+) -> Result<(SocketAddrV4, SocketAddrV4, usize), bool> {
+    let udp = UdpHeaderSlice::from_slice(segment).map_err(|_| false)?;
+    let length = usize::from(udp.length());
+    let datagram = segment.get(..length).filter(|_| length >= HEADER_LEN);
+    let datagram = datagram.ok_or(false)?;
+    if udp.checksum() != 0 && !checksummed {
+        let sum = Sum::pseudo_header(
+            header.source,
+            header.destination,
+            ipv4::protocol::UDP,
+            udp.length(),
+        );
+        if sum.add_slice(datagram).finish() != 0 {
+            return Err(true);
+        }
+    }
+    let source = SocketAddrV4::new(header.source, udp.source_port());
+    let destination = SocketAddrV4::new(header.destination, udp.destination_port());
+    Ok((source, destination, length))
 }
 
 /// Writes the header, with its checksum, in front of the payload: `datagram` is the room for the

@@ -1,8 +1,6 @@
 //! A stack that gets its address from a server of ours.
 
 use crate::world::{SERVER, World};
-use dhcproto::v4::{DhcpOption, Message, MessageType, Opcode};
-use dhcproto::{Decodable, Decoder, Encodable};
 use netstack::{Config, TcpListener, TcpStream, UdpSocket};
 use std::io::ErrorKind;
 use std::net::Ipv4Addr;
@@ -10,22 +8,24 @@ use std::time::Duration;
 
 const LEASED: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 50);
 
+/// What the server says to `request`: a message of 240 octets, then options (RFC 2131 §2).
 fn answer(request: &[u8]) -> Vec<u8> {
-    let request = Message::decode(&mut Decoder::new(request)).expect("a message");
-    let kind = match request.opts().msg_type() {
-        Some(MessageType::Discover) => MessageType::Offer,
-        _ => MessageType::Ack,
-    };
-    let none = Ipv4Addr::UNSPECIFIED;
-    let mut reply = Message::new_with_id(request.xid(), none, LEASED, none, none, request.chaddr());
-    reply.set_opcode(Opcode::BootReply);
-    let options = reply.opts_mut();
-    options.insert(DhcpOption::MessageType(kind));
-    options.insert(DhcpOption::ServerIdentifier(SERVER));
-    options.insert(DhcpOption::AddressLeaseTime(3600));
-    options.insert(DhcpOption::SubnetMask([255, 255, 255, 0].into()));
-    options.insert(DhcpOption::Router(vec![SERVER]));
-    reply.to_vec().expect("encodes")
+    let discover = request[240..].starts_with(&[53, 1, 1]);
+    let mut reply = vec![0; 240];
+    reply[..3].copy_from_slice(&[2, 1, 6]);
+    reply[4..8].copy_from_slice(&request[4..8]);
+    reply[16..20].copy_from_slice(&LEASED.octets());
+    reply[28..34].copy_from_slice(&request[28..34]);
+    reply[236..].copy_from_slice(&[99, 130, 83, 99]);
+    reply.extend([53, 1, if discover { 2 } else { 5 }]);
+    reply.extend([51, 4, 0, 0, 14, 16]);
+    reply.extend([1, 4, 255, 255, 255, 0]);
+    for router_and_server in [3, 54] {
+        reply.extend([router_and_server, 4]);
+        reply.extend(SERVER.octets());
+    }
+    reply.push(255);
+    reply
 }
 
 fn without_address() -> World {

@@ -1,30 +1,31 @@
-//! DHCP messages: what this client writes and reads of them (RFC 2131 §2, RFC 2132).
+//! DHCP messages: what this client says and takes of what it is told (RFC 2131 §4.3 and §4.4).
 
 use core::net::Ipv4Addr;
 use core::time::Duration;
-use dhcproto::v4::{DhcpOption, Flags, Message, MessageType, Opcode, OptionCode};
-use dhcproto::{Decodable, Decoder, Encodable};
 
-use super::{INFINITE, Lease};
+use super::lease::{self, Lease};
+use super::wire::{Answer, Writer, code};
 use crate::proto::ethernet::MacAddr;
-use crate::proto::ipv4::Cidr;
+use crate::proto::ipv4::{Cidr, Route};
 
-/// The longest DHCP message that we take, in octets: what fits an Ethernet frame.
+/// The longest DHCP message that we ask for, in octets: what fits an Ethernet frame.
 const MAX_MESSAGE: u16 = 1472;
+/// A lease without an end (RFC 2131 §3.3).
+const INFINITE: u32 = u32::MAX;
+/// DNS servers and routes taken of one answer, at most.
+const MAX_SERVERS: usize = 8;
+const MAX_ROUTES: usize = 32;
 
-/// Offset of the field `hlen`.
-const HLEN: usize = 2;
-
-/// The message types that this client knows.
+/// The message types that this client knows (RFC 2132 §9.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    Discover,
-    Offer,
-    Request,
-    Decline,
-    Ack,
-    Nak,
-    Release,
+    Discover = 1,
+    Offer = 2,
+    Request = 3,
+    Decline = 4,
+    Ack = 5,
+    Nak = 6,
+    Release = 7,
 }
 
 /// What differs between the messages that we send (RFC 2131 table 5).
@@ -48,45 +49,36 @@ impl Request {
     }
 
     pub(super) fn encode(&self, mac: MacAddr, xid: u32, seconds: u16) -> Vec<u8> {
-        let none = Ipv4Addr::UNSPECIFIED;
-        let mut message = Message::new_with_id(xid, self.client, none, none, none, &mac.0);
-        message.set_secs(seconds).set_flags(Flags::default());
-        let options = message.opts_mut();
-        options.insert(DhcpOption::MessageType(match self.kind {
-            Kind::Discover => MessageType::Discover,
-            Kind::Offer => MessageType::Offer,
-            Kind::Request => MessageType::Request,
-            Kind::Decline => MessageType::Decline,
-            Kind::Ack => MessageType::Ack,
-            Kind::Nak => MessageType::Nak,
-            Kind::Release => MessageType::Release,
-        }));
+        let mut message = Writer::new(mac, xid, seconds, self.client);
+        message.option(code::MESSAGE_TYPE, &[self.kind as u8]);
         let identifier = [&[1], mac.0.as_slice()].concat();
-        options.insert(DhcpOption::ClientIdentifier(identifier));
+        message.option(code::CLIENT_IDENTIFIER, &identifier);
         if let Some(address) = self.requested {
-            options.insert(DhcpOption::RequestedIpAddress(address));
+            message.option(code::REQUESTED_ADDRESS, &address.octets());
         }
         if let Some(server) = self.server {
-            options.insert(DhcpOption::ServerIdentifier(server));
+            message.option(code::SERVER_IDENTIFIER, &server.octets());
         }
         if matches!(self.kind, Kind::Discover | Kind::Request) {
-            options.insert(DhcpOption::MaxMessageSize(MAX_MESSAGE));
-            options.insert(DhcpOption::ParameterRequestList(vec![
-                OptionCode::SubnetMask,
-                OptionCode::Router,
-                OptionCode::DomainNameServer,
-                OptionCode::InterfaceMtu,
-                OptionCode::AddressLeaseTime,
-                OptionCode::Renewal,
-                OptionCode::Rebinding,
-            ]));
+            message.option(code::MAX_MESSAGE_SIZE, &MAX_MESSAGE.to_be_bytes());
+            let wanted = [
+                code::SUBNET_MASK,
+                // RFC 3442: asked for before the routers.
+                code::CLASSLESS_ROUTES,
+                code::ROUTER,
+                code::DOMAIN_NAME_SERVER,
+                code::INTERFACE_MTU,
+                code::LEASE_TIME,
+                code::RENEWAL_TIME,
+                code::REBINDING_TIME,
+            ];
+            message.option(code::PARAMETER_REQUEST_LIST, &wanted);
         }
-        // Writing to memory does not fail; what would be left out of a message is its end.
-        message.to_vec().unwrap_or_default()
+        message.finish()
     }
 }
 
-/// What a server says.
+/// What a server says. An option that cannot be read counts as one that is not there.
 #[derive(Clone, Debug)]
 pub(super) struct Reply {
     pub(super) kind: Kind,
@@ -94,88 +86,182 @@ pub(super) struct Reply {
     pub(super) server: Ipv4Addr,
     pub(super) renew: Option<Duration>,
     pub(super) rebind: Option<Duration>,
-    mask: Option<Ipv4Addr>,
-    gateway: Option<Ipv4Addr>,
-    dns: Vec<Ipv4Addr>,
+    prefix: Option<u8>,
+    /// The first router, unless classless routes take its place.
+    router: Option<Ipv4Addr>,
+    classless: Option<Vec<Route>>,
+    dns: Option<Vec<Ipv4Addr>>,
     mtu: Option<u16>,
     lease: Option<u32>,
+}
+
+/// The values of the options that we know. Of those of a fixed length the first that has it counts;
+/// the parts of a list are joined (RFC 3396 §5).
+#[derive(Default)]
+struct Values {
+    kind: Option<u8>,
+    mask: Option<Ipv4Addr>,
+    server: Option<Ipv4Addr>,
+    mtu: Option<u16>,
+    lease: Option<u32>,
+    renew: Option<u32>,
+    rebind: Option<u32>,
+    routers: Vec<u8>,
+    dns: Vec<u8>,
+    classless: Vec<u8>,
+}
+
+impl Values {
+    fn read(answer: &Answer<'_>) -> Self {
+        let mut values = Self::default();
+        for (code, value) in answer.options() {
+            let word = || <[u8; 4]>::try_from(value).ok();
+            let number = || word().map(u32::from_be_bytes);
+            let address = || word().map(Ipv4Addr::from);
+            match code {
+                code::MESSAGE_TYPE => first(&mut values.kind, || match value {
+                    [kind] => Some(*kind),
+                    _ => None,
+                }),
+                code::SUBNET_MASK => first(&mut values.mask, address),
+                code::SERVER_IDENTIFIER => first(&mut values.server, address),
+                code::INTERFACE_MTU => first(&mut values.mtu, || {
+                    value.try_into().ok().map(u16::from_be_bytes)
+                }),
+                code::LEASE_TIME => first(&mut values.lease, number),
+                code::RENEWAL_TIME => first(&mut values.renew, number),
+                code::REBINDING_TIME => first(&mut values.rebind, number),
+                code::ROUTER => values.routers.extend(value),
+                code::DOMAIN_NAME_SERVER => values.dns.extend(value),
+                code::CLASSLESS_ROUTES => values.classless.extend(value),
+                _ => {}
+            }
+        }
+        values
+    }
+}
+
+fn first<T>(slot: &mut Option<T>, value: impl FnOnce() -> Option<T>) {
+    if slot.is_none() {
+        *slot = value();
+    }
 }
 
 impl Reply {
     /// Reads an answer to `mac` in the exchange `xid`; `None` if it is none.
     pub(super) fn decode(payload: &[u8], mac: MacAddr, xid: u32) -> Option<Self> {
-        if payload.get(HLEN) != Some(&6) {
-            return None;
-        }
-        let message = Message::decode(&mut Decoder::new(payload)).ok()?;
-        let ours = message.opcode() == Opcode::BootReply
-            && message.xid() == xid
-            && message.chaddr() == mac.0;
-        let kind = match message.opts().msg_type()? {
-            MessageType::Offer => Kind::Offer,
-            MessageType::Ack => Kind::Ack,
-            MessageType::Nak => Kind::Nak,
+        let answer = Answer::parse(payload, mac, xid)?;
+        let values = Values::read(&answer);
+        let kind = match values.kind? {
+            2 => Kind::Offer,
+            5 => Kind::Ack,
+            6 => Kind::Nak,
             _ => return None,
         };
         let seconds = |value: u32| Duration::from_secs(value.into());
-        let mut reply = Self {
-            kind,
-            address: message.yiaddr(),
-            server: Ipv4Addr::UNSPECIFIED,
-            renew: None,
-            rebind: None,
-            mask: None,
-            gateway: None,
-            dns: Vec::new(),
-            mtu: None,
-            lease: None,
-        };
-        for (_, option) in message.opts().iter() {
-            match option {
-                DhcpOption::ServerIdentifier(server) => reply.server = *server,
-                DhcpOption::SubnetMask(mask) => reply.mask = Some(*mask),
-                DhcpOption::Router(routers) => reply.gateway = routers.first().copied(),
-                DhcpOption::DomainNameServer(servers) => reply.dns = servers.clone(),
-                DhcpOption::InterfaceMtu(mtu) => reply.mtu = Some(*mtu),
-                DhcpOption::AddressLeaseTime(time) => reply.lease = Some(*time),
-                DhcpOption::Renewal(time) => reply.renew = Some(seconds(*time)),
-                DhcpOption::Rebinding(time) => reply.rebind = Some(seconds(*time)),
-                _ => {}
-            }
-        }
         // RFC 2131 table 3: every answer names its server.
-        (ours && !reply.server.is_unspecified()).then_some(reply)
+        let server = values.server.filter(|server| lease::is_host(*server))?;
+        let mask = |mask| Cidr::from_mask(answer.address, mask).map(|cidr| cidr.prefix());
+        let routers = addresses(&values.routers).unwrap_or_default();
+        Some(Self {
+            kind,
+            address: answer.address,
+            server,
+            renew: values.renew.map(seconds),
+            rebind: values.rebind.map(seconds),
+            prefix: values.mask.and_then(mask).filter(|prefix| *prefix > 0),
+            router: routers
+                .into_iter()
+                .find(|router| lease::is_host(*router) && *router != answer.address),
+            classless: classless_routes(&values.classless),
+            dns: addresses(&values.dns).filter(|servers| !servers.is_empty()),
+            mtu: values.mtu,
+            lease: values.lease,
+        })
     }
 
-    /// The offered address in its network, if it can be a host's.
-    pub(super) fn network(&self) -> Option<Cidr> {
-        let address = self.address;
-        let host = !(address.is_unspecified()
-            || address.is_broadcast()
-            || address.is_multicast()
-            || address.is_loopback());
-        // Without a mask, that of the address' old class (RFC 950).
-        let mask = self.mask.unwrap_or(match address.octets()[0] {
-            0..=127 => Ipv4Addr::new(255, 0, 0, 0),
-            128..=191 => Ipv4Addr::new(255, 255, 0, 0),
-            _ => Ipv4Addr::new(255, 255, 255, 0),
-        });
-        Cidr::from_mask(address, mask).filter(|_| host)
-    }
-
-    pub(super) fn lease(&self) -> Option<Lease> {
-        let address = self.network()?;
-        let duration = match self.lease? {
+    /// How long the address is granted for, if that is told: `Some(None)` for ever.
+    pub(super) fn duration(&self) -> Option<Option<Duration>> {
+        Some(match self.lease? {
             INFINITE => None,
             seconds => Some(Duration::from_secs(seconds.into())),
+        })
+    }
+
+    /// The address in its network, if it can be a host's. Without a mask, that of `before` or of the
+    /// address' old class (RFC 950).
+    pub(super) fn network(&self, before: Option<&Lease>) -> Option<Cidr> {
+        let address = self.address;
+        let class = match address.octets()[0] {
+            0..=127 => 8,
+            128..=191 => 16,
+            _ => 24,
         };
+        let before = before.map(|lease| lease.address.prefix());
+        let prefix = self.prefix.or(before).unwrap_or(class);
+        let cidr = Cidr::new(address, prefix).ok()?;
+        (lease::is_host(address) && cidr.broadcast() != Some(address)).then_some(cidr)
+    }
+
+    /// What is granted. What the answer to a renewal does not speak of stays as it was `before`, if
+    /// the address does.
+    pub(super) fn lease(&self, before: Option<&Lease>) -> Option<Lease> {
+        let before = before.filter(|lease| lease.address.address() == self.address);
+        let address = self.network(before)?;
+        let duration = self.duration()?;
+        let (gateway, routes) = match (&self.classless, self.router, before) {
+            // RFC 3442: routers are then not looked at.
+            (Some(routes), _, _) => (lease::gateway(routes), routes.clone()),
+            (None, Some(router), _) => (Some(router), lease::default_route(router)),
+            (None, None, Some(before)) => (before.gateway, before.routes.clone()),
+            (None, None, None) => (None, Vec::new()),
+        };
+        let dns = self
+            .dns
+            .clone()
+            .or_else(|| before.map(|lease| lease.dns.clone()));
         Some(Lease {
             address,
-            gateway: self.gateway.filter(|gateway| address.contains(*gateway)),
-            dns: self.dns.clone(),
+            gateway,
+            routes: lease::with_ways_to_routers(address, routes),
+            dns: dns.unwrap_or_default(),
             server: self.server,
-            mtu: self.mtu,
+            mtu: self.mtu.or(before.and_then(|lease| lease.mtu)),
             duration,
         })
     }
+}
+
+/// A list of addresses, of which those that no host can have are left out; `None` if its length is
+/// not that of one.
+fn addresses(value: &[u8]) -> Option<Vec<Ipv4Addr>> {
+    let (addresses, []) = value.as_chunks::<4>() else {
+        return None;
+    };
+    let addresses = addresses.iter().map(|octets| Ipv4Addr::from(*octets));
+    let hosts = addresses.filter(|address| lease::is_host(*address));
+    Some(hosts.take(MAX_SERVERS).collect())
+}
+
+/// Classless routes (RFC 3442): the length of a prefix, its octets as far as they count, a router.
+/// `None` if there are none, or if they do not end where their option does.
+fn classless_routes(mut value: &[u8]) -> Option<Vec<Route>> {
+    let mut routes = Vec::new();
+    while let Some((&prefix, rest)) = value.split_first() {
+        let (network, rest) = rest.split_at_checked(usize::from(prefix).div_ceil(8))?;
+        let (gateway, rest) = rest.split_first_chunk::<4>()?;
+        value = rest;
+        let mut octets = [0; 4];
+        octets.get_mut(..network.len())?.copy_from_slice(network);
+        let destination = Cidr::new(octets.into(), prefix).ok()?.network();
+        if routes.len() < MAX_ROUTES {
+            let gateway = (*gateway).into();
+            routes.push(Route {
+                destination,
+                gateway,
+            });
+        }
+    }
+    routes.retain(|route| route.gateway.is_unspecified() || lease::is_host(route.gateway));
+    (!routes.is_empty()).then_some(routes)
 }

@@ -87,6 +87,15 @@ impl Cidr {
             .unwrap_or(0)
     }
 
+    /// The network itself: what is behind the prefix is zero.
+    #[must_use]
+    pub fn network(&self) -> Self {
+        Self {
+            address: Ipv4Addr::from_bits(self.address.to_bits() & self.mask()),
+            prefix: self.prefix,
+        }
+    }
+
     /// Whether `address` lies in the same network.
     #[must_use]
     pub fn contains(&self, address: Ipv4Addr) -> bool {
@@ -118,12 +127,12 @@ impl FromStr for Cidr {
     }
 }
 
-/// A way to the networks beyond the link.
+/// A way to the networks beyond the link, or to stations on it that our addresses' networks leave out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
     /// What it leads to; `0.0.0.0/0` for everything.
     pub destination: Cidr,
-    /// The router, which is on our link.
+    /// The router, which is on our link; 0.0.0.0 if the destinations themselves are.
     pub gateway: Ipv4Addr,
 }
 
@@ -234,7 +243,10 @@ impl Routes {
             .routes
             .iter()
             .find(|route| route.destination.contains(destination))?;
-        Some(Hop::Station(route.gateway))
+        Some(Hop::Station(match route.gateway.is_unspecified() {
+            true => destination,
+            false => route.gateway,
+        }))
     }
 
     /// The address of ours from which to speak to `destination`: the one in the next hop's

@@ -1,108 +1,196 @@
 //! The DHCP client's place in the stack.
 
-use bytes::Bytes;
 use core::net::{Ipv4Addr, SocketAddrV4};
 
 use super::{Event, Stack, Transmit};
 use crate::proto::Instant;
 use crate::proto::dhcp::{self, Client, Lease, Outgoing};
-use crate::proto::ipv4::{Cidr, Header, Route, protocol};
-use crate::proto::udp;
+use crate::proto::ipv4::{Header, Route, protocol};
+use crate::proto::{pmtu, udp};
+
+/// A smaller MTU is not believed: what a host must accept whole (RFC 791 §3.2).
+const LEAST_MTU: u16 = pmtu::MINIMUM as u16;
+
+/// The DHCP client, and what of its lease the stack has taken.
+#[derive(Debug)]
+pub(super) struct Dhcp {
+    client: Client,
+    taken: Option<Lease>,
+}
+
+impl Dhcp {
+    pub(super) fn poll_at(&self, now: Instant) -> Instant {
+        self.client.poll_at(now)
+    }
+}
 
 impl Stack {
-    /// Looks for a DHCP server, and takes the address and the router that it gives:
+    /// Looks for a DHCP server, and takes the address, the routes and the MTU that it gives:
     /// [`Event::Lease`] tells of them.
+    ///
+    /// A client that runs already is replaced: its address and routes are withdrawn at once, and no
+    /// event of its waits any longer. Until the new one's lease, [`Stack::lease`] is `None`.
     pub fn start_dhcp(&mut self, now: Instant) {
+        let seed = self.dhcp_seed();
+        self.set_client(Client::new(now, self.egress.mac, seed));
+    }
+
+    /// As [`Stack::start_dhcp`], but asks first for `address`, which we had before a restart
+    /// (INIT-REBOOT, RFC 2131 §3.2): two messages instead of four if the server agrees.
+    pub fn resume_dhcp(&mut self, now: Instant, address: Ipv4Addr) {
+        let seed = self.dhcp_seed();
+        self.set_client(Client::reboot(now, self.egress.mac, seed, address));
+    }
+
+    fn dhcp_seed(&mut self) -> [u8; 16] {
         let mut seed = [0; 16];
         for chunk in seed.chunks_exact_mut(8) {
             chunk.copy_from_slice(&self.random.next_u64().to_ne_bytes());
         }
-        self.dhcp = Some(Client::new(now, self.egress.mac, seed));
+        seed
+    }
+
+    fn set_client(&mut self, client: Client) {
+        self.events
+            .retain(|event| !matches!(event, Event::Lease(_)));
+        if self.withdraw_lease() {
+            self.push_event(Event::Lease(None));
+        }
+        self.dhcp = Some(Dhcp {
+            client,
+            taken: None,
+        });
     }
 
     /// Gives the lease back and stops asking for another.
     pub fn stop_dhcp(&mut self, now: Instant, out: &mut dyn Transmit) {
-        let Some(mut client) = self.dhcp.take() else {
-            return;
-        };
-        if let Some(lease) = client.release(now) {
-            if let (Some(outgoing), _) = client.poll(now) {
-                self.send_dhcp(now, &outgoing, out);
-            }
-            self.drop_lease(&lease);
+        let Some(dhcp) = &mut self.dhcp else { return };
+        if dhcp.client.release(now).is_some()
+            && let (Some(outgoing), _) = dhcp.client.poll(now)
+        {
+            self.send_dhcp(now, &outgoing, out);
         }
+        self.withdraw_lease();
+        self.dhcp = None;
     }
 
     /// The lease that is held now.
     #[must_use]
     pub fn lease(&self) -> Option<&Lease> {
-        self.dhcp.as_ref()?.lease()
+        self.dhcp.as_ref()?.client.lease()
     }
 
-    /// Whether a packet that is not to an address of ours may be an answer for the DHCP client: it
-    /// may come to the address that is only being offered.
+    /// Whether a packet that is not to an address of ours may be an answer for the DHCP client: as
+    /// long as there is no lease, it may come to the address that is only being offered.
     pub(super) fn accepts_unconfigured(&self, header: &Header) -> bool {
-        self.dhcp.is_some() && header.protocol == protocol::UDP
+        header.protocol == protocol::UDP && self.dhcp.is_some() && self.lease().is_none()
     }
 
-    /// Takes a UDP datagram if it is for the DHCP client; tells whether it was.
-    pub(super) fn deliver_dhcp(&mut self, now: Instant, segment: &Bytes) -> bool {
-        let (Some(client), Some(ports)) = (&mut self.dhcp, segment.first_chunk::<4>()) else {
-            return false;
+    /// Whether a UDP datagram is for the DHCP client, by its ports.
+    pub(super) fn is_for_dhcp(&self, segment: &[u8]) -> bool {
+        let ports = segment.first_chunk().copied().map(u32::from_be_bytes);
+        let ours = u32::from(dhcp::SERVER_PORT) << 16 | u32::from(dhcp::CLIENT_PORT);
+        self.dhcp.is_some() && ports == Some(ours)
+    }
+
+    /// Takes a datagram for the DHCP client. Its checksum is verified as that of every other: a host
+    /// that hands datagrams of its own to a guest without having summed them up says so with each
+    /// frame, and then the device vouches for it.
+    pub(super) fn deliver_dhcp(
+        &mut self,
+        now: Instant,
+        header: &Header,
+        segment: &[u8],
+        checksummed: bool,
+    ) {
+        let length = match udp::check(header, segment, checksummed) {
+            Ok((_, _, length)) => length,
+            Err(checksum) => {
+                self.udp_counters.in_errors += 1;
+                self.udp_counters.in_csum_errors += u64::from(checksum);
+                return;
+            }
         };
-        let ports = u32::from_be_bytes(*ports);
-        if ports != u32::from(dhcp::SERVER_PORT) << 16 | u32::from(dhcp::CLIENT_PORT) {
-            return false;
-        }
-        let event = segment
-            .get(udp::HEADER_LEN..)
-            .and_then(|payload| client.handle(now, payload));
+        self.udp_counters.in_datagrams += 1;
+        let Some(dhcp) = &mut self.dhcp else { return };
+        let event = dhcp.client.handle(now, &segment[udp::HEADER_LEN..length]);
         if let Some(event) = event {
             self.dhcp_event(now, event);
         }
-        true
     }
 
     fn dhcp_event(&mut self, now: Instant, event: dhcp::Event) {
         match event {
             dhcp::Event::Bound(lease) => {
-                self.add_address(now, lease.address);
-                if let Some(route) = default_route(&lease) {
-                    self.add_route(route);
-                }
+                self.take_lease(now, &lease);
                 self.push_event(Event::Lease(Some(lease)));
             }
             dhcp::Event::Renewed => {}
-            dhcp::Event::Lost(lease) => {
-                self.drop_lease(&lease);
+            dhcp::Event::Lost(_) => {
+                self.withdraw_lease();
                 self.push_event(Event::Lease(None));
             }
         }
     }
 
-    fn drop_lease(&mut self, lease: &Lease) {
+    /// Takes what `lease` grants, and gives up what the lease before it did and this one does not.
+    fn take_lease(&mut self, now: Instant, lease: &Lease) {
+        let before = self.dhcp.as_mut().and_then(|dhcp| dhcp.taken.take());
+        if let Some(before) = &before {
+            for route in &before.routes {
+                if !lease.routes.contains(route) {
+                    self.withdraw_route(route);
+                }
+            }
+            if before.address.address() != lease.address.address() {
+                self.remove_address(before.address.address());
+            }
+        }
+        if before.is_none_or(|before| before.address != lease.address) {
+            self.add_address(now, lease.address);
+        }
+        for route in &lease.routes {
+            self.add_route(*route);
+        }
+        self.set_mtu(lease.mtu.filter(|mtu| *mtu >= LEAST_MTU).map(usize::from));
+        if let Some(dhcp) = &mut self.dhcp {
+            dhcp.taken = Some(lease.clone());
+        }
+    }
+
+    /// Gives up all that was taken of a lease; tells whether there was one.
+    fn withdraw_lease(&mut self) -> bool {
+        let Some(lease) = self.dhcp.as_mut().and_then(|dhcp| dhcp.taken.take()) else {
+            return false;
+        };
+        for route in &lease.routes {
+            self.withdraw_route(route);
+        }
         self.remove_address(lease.address.address());
-        if let Some(route) = default_route(lease) {
+        self.set_mtu(None);
+        true
+    }
+
+    /// Takes a route away unless another has been put in its place.
+    fn withdraw_route(&mut self, route: &Route) {
+        if self.routes().contains(route) {
             self.remove_route(route.destination);
         }
     }
 
     /// Another station uses the address that we lease.
     pub(super) fn dhcp_conflict(&mut self, now: Instant, address: Ipv4Addr) {
-        let Some(client) = &mut self.dhcp else { return };
-        if client
-            .lease()
-            .is_some_and(|lease| lease.address.address() == address)
-            && let Some(lease) = client.decline(now)
-        {
-            self.drop_lease(&lease);
+        let Some(dhcp) = &mut self.dhcp else { return };
+        let leased = dhcp.client.lease().map(|lease| lease.address.address());
+        if leased == Some(address) && dhcp.client.decline(now).is_some() {
+            self.withdraw_lease();
             self.push_event(Event::Lease(None));
         }
     }
 
     pub(super) fn poll_dhcp(&mut self, now: Instant, out: &mut dyn Transmit) {
-        while let Some(client) = &mut self.dhcp {
-            let (outgoing, event) = client.poll(now);
+        while let Some(dhcp) = &mut self.dhcp {
+            let (outgoing, event) = dhcp.client.poll(now);
             if outgoing.is_none() && event.is_none() {
                 return;
             }
@@ -133,10 +221,5 @@ impl Stack {
     }
 }
 
-fn default_route(lease: &Lease) -> Option<Route> {
-    let destination = Cidr::new(Ipv4Addr::UNSPECIFIED, 0).ok()?;
-    lease.gateway.map(|gateway| Route {
-        destination,
-        gateway,
-    })
-}
+#[cfg(test)]
+mod tests;

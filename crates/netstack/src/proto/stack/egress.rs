@@ -36,7 +36,9 @@ pub enum SendError {
 #[derive(Debug)]
 pub(crate) struct Egress {
     pub(crate) mac: MacAddr,
-    /// Octets of the largest IPv4 packet that the link takes.
+    /// Octets of the largest IPv4 packet that the device takes.
+    pub(crate) device_mtu: usize,
+    /// Octets of the largest IPv4 packet that the link takes; no more than the device.
     pub(crate) link_mtu: usize,
     pub(crate) routes: Routes,
     pub(crate) arp: Cache,
@@ -91,6 +93,7 @@ impl Egress {
         };
         Self {
             mac,
+            device_mtu: link_mtu,
             link_mtu,
             routes: Routes::default(),
             arp: Cache::new(CacheLimits::default()),
@@ -420,7 +423,7 @@ impl TxSink for Segments<'_> {
     #[inline]
     fn reserve(&mut self, meta: &TxMeta) -> Option<&mut [u8]> {
         let total_len = ipv4::HEADER_LEN + meta.len;
-        if meta.cut == 0 && total_len > self.egress.link_mtu {
+        if meta.cut == 0 && total_len > self.egress.device_mtu {
             self.egress.ip.frag_fails += 1;
             return None;
         }

@@ -208,8 +208,8 @@ impl Stack {
         self.egress.ip.in_delivers += 1;
         let segment = packet.slice(header.header_len..);
         #[cfg(feature = "dhcp")]
-        if self.deliver_dhcp(now, &segment) {
-            self.udp_counters.in_datagrams += 1;
+        if self.is_for_dhcp(&segment) {
+            self.deliver_dhcp(now, header, &segment, checksummed);
             return;
         }
         let routes = &self.egress.routes;

@@ -18,6 +18,12 @@ const MIN_PMTU: u16 = 552;
 const PLATEAUS: [u16; 7] = [32_000, 17_914, 8166, 4352, 2002, 1492, 1006];
 
 impl Tcp {
+    /// Connections that are opened from now on send no packets larger than `mtu` octets, and ask for
+    /// none.
+    pub(crate) fn set_mtu(&mut self, mtu: u16) {
+        self.shared.config.mtu = mtu;
+    }
+
     /// An ICMP error has arrived that quotes a datagram of ours from `source` to `destination`:
     /// `quoted` is what it holds of that datagram's TCP header (at least eight octets, otherwise it
     /// is ignored).
