@@ -239,7 +239,7 @@ fn linker_path(linker: Linker) -> PathBuf {
     .clone()
 }
 
-fn vendor() -> PathBuf {
+pub(crate) fn vendor() -> PathBuf {
     workspace().join("vendor/solo5")
 }
 

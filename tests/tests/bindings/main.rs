@@ -3,6 +3,7 @@
 //!
 //! - [`c_guest`]: compiles, links and boots them;
 //! - [`objects`]: what the objects export and need;
+//! - [`parts`]: memory functions and hvt's clock, compiled into programs of the host;
 //! - [`cases`]: start-up, memory, time, the console, every way to end, traps;
 //! - [`tls`]: thread-local storage of all alignments;
 //! - [`devices`]: block devices, the largest manifest;
@@ -18,5 +19,6 @@ mod flags;
 mod network;
 mod objects;
 mod offload;
+mod parts;
 mod scripts;
 mod tls;

@@ -15,9 +15,13 @@ static void *memcpy(void *to, const void *from, size_t size)
     void *end = to;
     size_t words = size / 8, bytes = size % 8;
 
-    /* Words first: not every processor, or emulator, is fast with bytes. */
+    /*
+     * Words first: not every processor, or emulator, is fast with bytes. All
+     * three registers change before `bytes` is read, hence the early clobbers:
+     * without them it may share RCX where both counts are known to be equal.
+     */
     __asm__ volatile ("rep movsq\n" "mov %[bytes], %%rcx\n" "rep movsb"
-            : "+D" (end), "+S" (from), "+c" (words) : [bytes] "r" (bytes)
+            : "+&D" (end), "+&S" (from), "+&c" (words) : [bytes] "r" (bytes)
             : "memory");
     return to;
 }

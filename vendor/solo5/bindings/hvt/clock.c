@@ -4,16 +4,23 @@
  *
  * Ticks become nanoseconds by (ticks * mult) >> shift. The conversion is
  * applied to the ticks since the last reading, so time cannot go back and the
- * product stays small.
+ * product stays small; the fraction of a nanosecond that the shift cuts off is
+ * carried to the next reading, so that frequent ones lose nothing.
  */
-static uint64_t tsc_base;    /* the TSC at the last reading */
-static uint64_t tsc_base_ns; /* the time then */
+static uint64_t tsc_base;      /* the TSC at the last reading */
+static uint64_t tsc_base_ns;   /* the time then */
+static uint64_t tsc_remainder; /* and what it is short of, << shift */
 static uint32_t tsc_mult;
 static unsigned tsc_shift;
 
-static uint64_t tsc_to_ns(uint64_t ticks)
+static void clock_advance(uint64_t ticks)
 {
-    return (uint64_t)(((unsigned __int128)ticks * tsc_mult) >> tsc_shift);
+    unsigned __int128 product = (unsigned __int128)ticks * tsc_mult
+            + tsc_remainder;
+
+    tsc_base_ns += (uint64_t)(product >> tsc_shift);
+    tsc_remainder = (uint64_t)product & ((1ull << tsc_shift) - 1);
+    tsc_base += ticks;
 }
 
 static void clock_init(uint64_t frequency)
@@ -25,8 +32,7 @@ static void clock_init(uint64_t frequency)
     while ((mult = (NSEC_PER_SEC << tsc_shift) / frequency) > UINT32_MAX)
         tsc_shift--;
     tsc_mult = (uint32_t)mult;
-    tsc_base = read_tsc();
-    tsc_base_ns = tsc_to_ns(tsc_base);
+    clock_advance(read_tsc());
     log_line(LOG_DEBUG,
             "Solo5: tscclock_init(): tsc_freq=%lu tsc_mult=%u tsc_shift=%u",
             frequency, tsc_mult, tsc_shift);
@@ -37,10 +43,8 @@ solo5_time_t solo5_clock_monotonic(void)
     uint64_t now = read_tsc();
 
     /* Another core's TSC may be a little behind. */
-    if (now > tsc_base) {
-        tsc_base_ns += tsc_to_ns(now - tsc_base);
-        tsc_base = now;
-    }
+    if (now > tsc_base)
+        clock_advance(now - tsc_base);
     return tsc_base_ns;
 }
 
