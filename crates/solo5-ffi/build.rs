@@ -119,14 +119,20 @@ fn compile_ours(abi: &str, vendor: &Path, out: &Path) {
         .define(
             "SOLO5_BINDINGS_VERSION",
             concat!("\"mkernel ", env!("CARGO_PKG_VERSION"), "\""),
-        )
-        .file(bindings.join(format!("solo5_{abi}.c")));
-    for flag in flags::FLAGS {
-        build.flag(flag);
-    }
-    // One translation unit, one object.
-    for object in build.compile_intermediates() {
-        copy(&object, &out.join(format!("solo5_{abi}.o")));
+        );
+    // One translation unit, one object. The flags come last, behind those of CFLAGS: what is freestanding, without
+    // vector registers and not intermediate code has to stay so.
+    let mut command = build.get_compiler().to_command();
+    command
+        .args(flags::FLAGS)
+        .arg("-c")
+        .arg(bindings.join(format!("solo5_{abi}.c")))
+        .arg("-o")
+        .arg(out.join(format!("solo5_{abi}.o")));
+    match command.status() {
+        Ok(status) if status.success() => {}
+        Ok(status) => panic!("{command:?} failed: {status}"),
+        Err(error) => panic!("cannot run {command:?}: {error}"),
     }
     for script in SCRIPTS.iter().chain(SCRIPT_PARTS) {
         copy(&vendor.join(script), &out.join(script));

@@ -2,7 +2,8 @@
 
 /// Beyond the include path and the optimisation: freestanding, at fixed addresses
 /// below 2 GiB, without vector registers or a red zone (they run trap handlers), with the stack
-/// protector's guard in a global because there is no thread pointer yet.
+/// protector's guard in a global because there is no thread pointer yet. Never as intermediate code
+/// for link-time optimisation, which CFLAGS may ask for: the notes would not be there yet.
 pub(crate) const FLAGS: &[&str] = &[
     "-std=gnu11",
     "-ffreestanding",
@@ -15,6 +16,7 @@ pub(crate) const FLAGS: &[&str] = &[
     "-mstack-protector-guard=global",
     "-fcf-protection=none",
     "-fno-asynchronous-unwind-tables",
+    "-fno-lto",
     "-Wall",
     "-Wextra",
     "-Werror",

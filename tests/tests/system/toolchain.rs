@@ -107,6 +107,22 @@ fn spt_gnu_ld() {
     }
 }
 
+/// What the environment asks of C compilers does not reach the bindings, where it would break them.
+#[test]
+fn spt_bindings_withstand_cflags() {
+    let mut command = cargo();
+    command
+        .args(["build", "-q", "-p", "hello", "--target"])
+        .args([Target::Spt.triple(), "--target-dir"])
+        .arg(workspace().join("target/cflags"))
+        .env("CFLAGS", "-flto -msse2 -fPIE -mred-zone");
+    let outcome = outcome(command);
+    assert_eq!(outcome.status, 0, "{outcome}");
+    built("cflags", "debug", "hello")
+        .run()
+        .assert_printed("Hello World!\n");
+}
+
 #[test]
 fn spt_missing_symbols_are_named() {
     for (flags, folder) in [("", "rust-lld"), (GNU_LD, "gnu-ld")] {
