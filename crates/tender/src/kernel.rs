@@ -1,9 +1,10 @@
 //! The unikernel's executable: which ABI it is for, which devices it declares, how it is loaded.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{Seek, SeekFrom};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Seek, SeekFrom};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use manifest_gen::elf::{self, Executable, LoadPlan};
@@ -25,7 +26,7 @@ pub(crate) struct Kernel {
 impl Kernel {
     /// Opens the executable at `path` and checks that it is for version `version` of `target`'s ABI.
     pub(crate) fn open(path: &Path, target: Target, version: u32) -> Result<Self, Error> {
-        let file = File::open(path).map_err(|source| Error::Open {
+        let file = open_regular(path).map_err(|source| Error::Open {
             path: path.to_owned(),
             source,
         })?;
@@ -75,10 +76,9 @@ impl Kernel {
         for segment in &plan.segments {
             let file = self.executable.source_mut();
             let read = file.seek(SeekFrom::Start(segment.offset)).and_then(|_| {
-                let mut target =
-                    slice(segment.vaddr, segment.filesz).map_err(std::io::Error::other)?;
+                let mut target = slice(segment.vaddr, segment.filesz).map_err(io::Error::other)?;
                 file.read_exact_volatile(&mut target)
-                    .map_err(std::io::Error::other)
+                    .map_err(io::Error::other)
             });
             read.map_err(|source| {
                 self.error(elf::Error::Io {
@@ -96,6 +96,21 @@ impl Kernel {
             source,
         }
     }
+}
+
+/// Opens a file that is one: a FIFO or a terminal would keep the tender waiting, and a device may do anything.
+fn open_regular(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(io::Error::new(
+        io::ErrorKind::InvalidInput,
+        "not a regular file: expected a unikernel's executable",
+    ))
 }
 
 /// The guest's command line: its arguments joined by single spaces, with a NUL behind.

@@ -3,6 +3,7 @@
 mod enter;
 mod memory;
 mod seccomp;
+mod trampoline;
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -18,6 +19,7 @@ use crate::options::Options;
 use crate::polling::{epoll_add, epoll_create, timerfd_create};
 use crate::process::refuse_read_implies_exec;
 use memory::Memory;
+use trampoline::Start;
 
 /// What the tender runs.
 pub const TARGET: Target = Target::Spt;
@@ -53,9 +55,9 @@ pub enum SptError {
     /// The filter cannot be built.
     #[error("cannot build the seccomp filter: {0}")]
     Filter(#[source] seccompiler::BackendError),
-    /// The filter cannot be installed.
-    #[error("cannot install the seccomp filter: {0}")]
-    Install(#[source] seccompiler::Error),
+    /// The tender cannot leave its own address space to the guest.
+    #[error("cannot leave the process to the unikernel: {0}")]
+    Leave(#[source] io::Error),
 }
 
 /// Runs the unikernel that `options` name; comes back only when that is impossible.
@@ -96,11 +98,17 @@ pub fn run(options: &Options) -> Result<std::convert::Infallible, Error> {
 
     let filter = seccomp::filter(&devices, epoll.as_raw_fd(), timer.as_raw_fd())
         .map_err(SptError::Filter)?;
+    let start = Start {
+        entry: plan.entry,
+        stack: options.mem - STACK_OFFSET,
+        boot_info: BOOT_INFO,
+    };
+    drop(kernel);
     enter::reset_signals();
     // SAFETY: the plan has checked that `entry` is in guest memory, which is mapped; the stack pointer is in its
     // writable top; nothing of this process is needed after the jump but the descriptors, which stay open because
-    // `devices`, `epoll` and `timer` are never dropped.
-    Err(unsafe { enter::enter(&filter, plan.entry, options.mem - STACK_OFFSET, BOOT_INFO) }.into())
+    // `devices`, `epoll` and `timer` are never dropped; this program starts no thread.
+    Err(unsafe { enter::enter(&filter, options.mem, start) }.into())
 }
 
 /// The epoll set that the unikernel waits on: every network device by its handle, and the timer.

@@ -1,10 +1,11 @@
-//! The last steps of the tender: signals, filter, jump.
+//! The last steps of the tender: signals, standard streams, filter, jump.
 
-use std::arch::asm;
+use std::io;
 
-use seccompiler::{BpfProgramRef, apply_filter};
+use seccompiler::BpfProgramRef;
 
 use super::SptError;
+use super::trampoline::{Start, Trampoline, end_restartable_sequences};
 
 /// Gives the signals that Rust's runtime handles their default action back.
 ///
@@ -17,49 +18,28 @@ pub(super) fn reset_signals() {
     }
 }
 
-/// Installs the filter and jumps to the guest; comes back only if the filter cannot be installed.
-///
-/// Once it is installed, the tender can neither allocate nor print.
+/// Unmaps the tender, installs the filter and jumps to the guest; comes back only if that cannot be prepared.
 ///
 /// # Safety
 ///
-/// `entry` and `stack` must be addresses of mapped guest memory; the rest of the process must not rely on anything
-/// but its descriptors afterwards.
-pub(super) unsafe fn enter(
-    filter: BpfProgramRef<'_>,
-    entry: u64,
-    stack: u64,
-    boot_info: u64,
-) -> SptError {
-    if let Err(error) = apply_filter(filter) {
-        return SptError::Install(error);
+/// `start` must hold addresses of mapped guest memory, which ends at `memory_end`; no other thread may exist; the rest of
+/// the process must not rely on anything but its descriptors afterwards.
+pub(super) unsafe fn enter(filter: BpfProgramRef<'_>, memory_end: u64, start: Start) -> SptError {
+    let prepared = no_new_privileges()
+        .and_then(|()| end_restartable_sequences())
+        .and_then(|()| Trampoline::place(memory_end, start, filter));
+    match prepared {
+        // SAFETY: the caller vouches for the addresses and for there being one thread.
+        Ok(trampoline) => unsafe { trampoline.jump() },
+        Err(error) => SptError::Leave(error),
     }
-    // SAFETY: the jump never comes back, so no state of the compiler's has to be kept; the caller vouches for the
-    // addresses. The other registers are cleared to give the guest no addresses of this process.
-    unsafe {
-        asm!(
-            "mov rsp, rsi",
-            "mov rbp, rax",
-            "xor eax, eax",
-            "xor ebx, ebx",
-            "xor ecx, ecx",
-            "xor edx, edx",
-            "xor esi, esi",
-            "xor r8d, r8d",
-            "xor r9d, r9d",
-            "xor r10d, r10d",
-            "xor r11d, r11d",
-            "xor r12d, r12d",
-            "xor r13d, r13d",
-            "xor r14d, r14d",
-            "xor r15d, r15d",
-            "push rbp",
-            "xor ebp, ebp",
-            "ret",
-            in("rax") entry,
-            in("rsi") stack,
-            in("rdi") boot_info,
-            options(noreturn)
-        )
+}
+
+/// Without which a filter takes privilege.
+fn no_new_privileges() -> io::Result<()> {
+    // SAFETY: the call takes no pointer.
+    match unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! - `command_line`: help, version, options, and what is said about bad ones
 //! - `bad_input`: executables, devices and memory sizes that must be refused, each with its message
+//! - `confinement`: what a hostile guest of solo5-spt finds of its host
 //! - `spt`: guests under solo5-spt, honest and hostile
 //! - `hvt`: guests under solo5-hvt, honest and hostile (in an emulated machine where there is no KVM)
 //! - `support`: the assembler, the ELF writer, and running things
 
 mod bad_input;
 mod command_line;
+mod confinement;
 mod hvt;
 mod spt;
 mod support;
