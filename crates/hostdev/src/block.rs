@@ -9,11 +9,24 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum BlockError {
     /// Not a block size that Solo5 knows.
-    #[error("invalid block size {0}: expected a power of two from 512 to 32768")]
+    #[error(
+        "invalid block size {0}: Block size must be a multiple of 2 greater than or equal 512, and a power of two up to 32768"
+    )]
     Size(u64),
     /// The file cannot be opened for reading and writing.
     #[error("cannot open {path:?} for reading and writing: {source}")]
     Open {
+        /// The file.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// Another process uses the file, or another device of this one.
+    #[error("{0:?} is in use: expected an image that nothing else has locked")]
+    InUse(PathBuf),
+    /// The file cannot be locked.
+    #[error("cannot lock {path:?}: {source}")]
+    Lock {
         /// The file.
         path: PathBuf,
         /// What the kernel said.
@@ -29,7 +42,7 @@ pub enum BlockError {
     },
     /// The file's length is not a whole number of blocks.
     #[error(
-        "{path:?} is {capacity} bytes long: backing storage must be a multiple of the block size, {block_size} bytes"
+        "{path:?} is {capacity} bytes long: Backing storage size must be block aligned, to {block_size} bytes"
     )]
     NotMultiple {
         /// The file.
@@ -90,7 +103,8 @@ impl fmt::Display for BlockSize {
 
 /// A file or block device that backs a block device of a guest.
 ///
-/// No lock is taken and nothing is synced: what a write guarantees is what `pwrite(2)` does.
+/// It is locked for as long as it is open (an open file description lock on all of it), so that two guests never write to
+/// the same image. Nothing is synced: what a write guarantees is what `pwrite(2)` does.
 #[derive(Debug)]
 pub struct BlockImage {
     file: File,
@@ -106,13 +120,17 @@ impl BlockImage {
     /// When it cannot be opened, when its length is not a multiple of the block size, or when it is empty.
     pub fn open(path: &Path, block_size: BlockSize) -> Result<Self, BlockError> {
         let at = || path.to_owned();
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .read(true)
             .write(true)
             .open(path)
             .map_err(|source| BlockError::Open { path: at(), source })?;
+        lock(&file).map_err(|source| match source.raw_os_error() {
+            Some(libc::EAGAIN | libc::EACCES) => BlockError::InUse(at()),
+            _ => BlockError::Lock { path: at(), source },
+        })?;
         // Not the metadata: a block device's is 0.
-        let capacity = file
+        let capacity = (&file)
             .seek(SeekFrom::End(0))
             .map_err(|source| BlockError::Length { path: at(), source })?;
         if !capacity.is_multiple_of(u64::from(block_size.get())) {
@@ -147,6 +165,16 @@ impl BlockImage {
         self.block_size
     }
 
+    /// Whether the file still is as long as when it was opened, as far as can be told. A write to one that has been cut
+    /// short in the meantime would make it grow again, with zeros where data had been.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        // One `lseek(2)`; where the file stands matters to nobody.
+        (&self.file)
+            .seek(SeekFrom::End(0))
+            .is_ok_and(|end| end >= self.capacity)
+    }
+
     /// Fills `buffer` from the byte `offset` on.
     ///
     /// # Errors
@@ -160,9 +188,28 @@ impl BlockImage {
     ///
     /// # Errors
     ///
-    /// When the kernel says so.
+    /// When the kernel says so, or when the file has become too short.
     pub fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        if !self.is_whole() {
+            return Err(io::Error::other(format!(
+                "image is shorter than the {} bytes that it had",
+                self.capacity
+            )));
+        }
         self.file.write_all_at(data, offset)
+    }
+}
+
+/// Locks the whole file, whatever its length will be, against all that ask for a lock too.
+fn lock(file: &File) -> io::Result<()> {
+    // SAFETY: `flock` is plain C data, for which all zeros is a valid value: from the start, without end.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = libc::F_WRLCK as libc::c_short;
+    lock.l_whence = libc::SEEK_SET as libc::c_short;
+    // SAFETY: F_OFD_SETLK reads one `flock`, which `lock` is, and `file` is open.
+    match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 

@@ -1,14 +1,18 @@
 //! The ioctls on network interfaces, each as a safe function.
 
+use std::fs::File;
 use std::io;
 use std::mem;
 use std::net::UdpSocket;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 
 /// `TUNGETIFF`: which interface is this TUN/TAP descriptor attached to (linux/if_tun.h).
 const TUNGETIFF: libc::Ioctl = 0x8004_54d2;
 /// `TUNGETFEATURES`: which flags does `TUNSETIFF` know.
 const TUNGETFEATURES: libc::Ioctl = 0x8004_54cf;
+/// `TUNGETDEVNETNS`: a descriptor of the network namespace that the interface lives in, since Linux 5.4.
+const TUNGETDEVNETNS: libc::Ioctl = 0x54e3;
 /// `TUNSETOFFLOAD`: what may be left to whoever reads the descriptor, as `TUN_F_*` bits.
 const TUNSETOFFLOAD: libc::Ioctl = 0x4004_54d0;
 /// `TUNSETVNETHDRSZ` and `TUNSETVNETLE`: bytes of the virtio-net header, and its byte order.
@@ -51,6 +55,11 @@ fn call(fd: BorrowedFd<'_>, number: libc::Ioctl, request: &mut libc::ifreq) -> i
     }
 }
 
+fn same_file(one: &File, other: &File) -> io::Result<bool> {
+    let (one, other) = (one.metadata()?, other.metadata()?);
+    Ok((one.dev(), one.ino()) == (other.dev(), other.ino()))
+}
+
 fn name_of(request: &libc::ifreq) -> String {
     let bytes = request
         .ifr_name
@@ -78,6 +87,29 @@ pub(crate) fn tun_get_iff(tun: BorrowedFd<'_>) -> io::Result<(String, i32)> {
     // SAFETY: TUNGETIFF fills in `ifru_flags`, and any bytes are a valid integer.
     let flags = unsafe { request.ifr_ifru.ifru_flags };
     Ok((name_of(&request), i32::from(flags)))
+}
+
+/// The network namespace of the interface that the TUN/TAP descriptor is attached to. It takes CAP_NET_ADMIN there.
+pub(crate) fn tun_namespace(tun: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    // SAFETY: TUNGETDEVNETNS takes no argument.
+    let fd = unsafe { libc::ioctl(tun.as_raw_fd(), TUNGETDEVNETNS) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call above has opened it, and nothing else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// The hardware address of the interface that the TUN/TAP descriptor is attached to.
+pub(crate) fn tun_hardware_address(tun: BorrowedFd<'_>) -> io::Result<[u8; 6]> {
+    hardware_address(tun, request(""))
+}
+
+fn hardware_address(fd: BorrowedFd<'_>, mut request: libc::ifreq) -> io::Result<[u8; 6]> {
+    call(fd, libc::SIOCGIFHWADDR, &mut request)?;
+    // SAFETY: SIOCGIFHWADDR fills in `ifru_hwaddr`, and any bytes are valid integers.
+    let data = unsafe { request.ifr_ifru.ifru_hwaddr.sa_data };
+    Ok([0, 1, 2, 3, 4, 5].map(|index: usize| data[index].cast_unsigned()))
 }
 
 /// Whether the kernel can put a virtio-net header in front of each frame.
@@ -117,13 +149,38 @@ fn tun_set_offload(tun: BorrowedFd<'_>, offloads: libc::c_ulong) -> io::Result<(
     }
 }
 
-/// A throw-away socket for asking about interfaces of this network namespace.
+/// A throw-away socket for asking about the interfaces of the network namespace that it was made in.
 pub(crate) struct InterfaceQuery(UdpSocket);
 
 impl InterfaceQuery {
     pub(crate) fn new() -> io::Result<Self> {
         // An ephemeral port of the wildcard address: works without any interface being up, and sends nothing.
         UdpSocket::bind("0.0.0.0:0").map(Self)
+    }
+
+    /// For the namespace of the interface that the TUN/TAP descriptor is attached to, as interface `name`; `None` where
+    /// that namespace can neither be told to be this process's nor entered.
+    pub(crate) fn of_tun(tun: BorrowedFd<'_>, name: &str) -> io::Result<Option<Self>> {
+        let own = Self::new()?;
+        let Ok(namespace) = tun_namespace(tun) else {
+            // Not permitted, or an old kernel: an interface of ours that has the very address is the one.
+            let theirs = tun_hardware_address(tun)?;
+            let ours = hardware_address(own.fd(), request(name));
+            return Ok(ours.is_ok_and(|ours| ours == theirs).then_some(own));
+        };
+        let namespace = File::from(namespace);
+        if same_file(&namespace, &File::open("/proc/thread-self/ns/net")?)? {
+            return Ok(Some(own));
+        }
+        // A namespace is entered by a thread, and this one's is not to change.
+        let entered = std::thread::spawn(move || {
+            // SAFETY: the call takes no pointer; it changes this thread alone.
+            match unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) } {
+                0 => Self::new().ok(),
+                _ => None,
+            }
+        });
+        Ok(entered.join().ok().flatten())
     }
 
     fn fd(&self) -> BorrowedFd<'_> {

@@ -10,7 +10,7 @@ use crate::ifreq::{
 
 /// The longest interface name (`IFNAMSIZ` less its NUL).
 const MAX_NAME: usize = libc::IFNAMSIZ - 1;
-/// MTU of an inherited TAP that lives in another network namespace, where it cannot be asked for.
+/// MTU of an inherited TAP that lives in a network namespace where it cannot be asked for.
 const DEFAULT_MTU: u16 = 1500;
 
 /// Why a TAP interface could not be used.
@@ -128,11 +128,7 @@ impl Tap {
             .flags(name)
             .map_err(|source| match source.raw_os_error() {
                 Some(libc::ENODEV) => TapError::NotFound(name.to_owned()),
-                _ => TapError::Query {
-                    name: name.to_owned(),
-                    what: "flags",
-                    source,
-                },
+                _ => query_error(name, "flags", source),
             })?;
         if flags & (libc::IFF_UP | libc::IFF_RUNNING) == 0 {
             return Err(TapError::Down(name.to_owned()));
@@ -155,7 +151,8 @@ impl Tap {
 
     /// Uses a duplicate of the inherited TAP descriptor `fd`, whose open file is made non-blocking.
     ///
-    /// The MTU is the interface's, or 1500 where the interface lives in another network namespace.
+    /// The MTU is the interface's, whichever network namespace that lives in; 1500 where that one may not be asked, and
+    /// nothing of the interface is changed then.
     ///
     /// # Errors
     ///
@@ -173,15 +170,16 @@ impl Tap {
             return Err(TapError::NotTap { fd, flags });
         }
         set_nonblocking(owned.as_fd()).map_err(descriptor_error)?;
-        let query = query(&name)?;
-        let mtu = match mtu(&query, &name) {
-            Err(TapError::Query { source, .. }) if source.raw_os_error() == Some(libc::ENODEV) => {
-                DEFAULT_MTU
-            }
-            other => other?,
-        };
+        let query = InterfaceQuery::of_tun(owned.as_fd(), &name)
+            .map_err(|source| query_error(&name, "network namespace", source))?;
         tun_disable_offload(owned.as_fd());
-        query.set_generic_offloads(&name, false);
+        let mtu = match query {
+            Some(query) => {
+                query.set_generic_offloads(&name, false);
+                mtu(&query, &name)?
+            }
+            None => DEFAULT_MTU,
+        };
         Ok(Self {
             file: File::from(owned),
             name,
@@ -290,19 +288,21 @@ fn attach_offload(name: &str) -> Option<File> {
 }
 
 fn query(name: &str) -> Result<InterfaceQuery, TapError> {
-    InterfaceQuery::new().map_err(|source| TapError::Query {
+    InterfaceQuery::new().map_err(|source| query_error(name, "properties", source))
+}
+
+fn query_error(name: &str, what: &'static str, source: io::Error) -> TapError {
+    TapError::Query {
         name: name.to_owned(),
-        what: "properties",
+        what,
         source,
-    })
+    }
 }
 
 fn mtu(query: &InterfaceQuery, name: &str) -> Result<u16, TapError> {
-    let mtu = query.mtu(name).map_err(|source| TapError::Query {
-        name: name.to_owned(),
-        what: "MTU",
-        source,
-    })?;
+    let mtu = query
+        .mtu(name)
+        .map_err(|source| query_error(name, "MTU", source))?;
     match u16::try_from(mtu) {
         Ok(mtu) if mtu > 0 => Ok(mtu),
         _ => Err(TapError::Mtu {

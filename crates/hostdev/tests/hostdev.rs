@@ -79,7 +79,8 @@ fn images_of_the_wrong_length_are_refused() {
         BlockError::NotMultiple { capacity: 1000, .. }
     ));
     assert!(
-        odd.to_string().contains("multiple of the block size"),
+        odd.to_string()
+            .contains("Backing storage size must be block aligned"),
         "{odd}"
     );
     let empty = BlockImage::open(&image("empty.img", 0), BlockSize::default()).unwrap_err();
@@ -150,4 +151,18 @@ fn inherited_descriptors_must_be_taps() {
         Tap::from_inherited(file.as_raw_fd()).unwrap_err(),
         TapError::NotTap { .. }
     ));
+}
+
+#[test]
+fn an_image_is_used_by_one_device_at_a_time() {
+    let path = image("locked", 1024);
+    let first = BlockImage::open(&path, BlockSize::default()).unwrap();
+    let error = BlockImage::open(&path, BlockSize::default()).unwrap_err();
+    assert!(matches!(error, BlockError::InUse(_)), "{error:?}");
+    assert_eq!(
+        error.to_string(),
+        format!("{path:?} is in use: expected an image that nothing else has locked")
+    );
+    drop(first);
+    BlockImage::open(&path, BlockSize::default()).unwrap();
 }

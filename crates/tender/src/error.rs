@@ -61,7 +61,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the usage should follow the message.
+    /// Whether the program's help is what helps.
     #[must_use]
     pub fn is_usage(&self) -> bool {
         matches!(

@@ -29,7 +29,7 @@ use crate::attach::Devices;
 use crate::error::Error;
 use crate::kernel::{Kernel, command_line};
 use crate::options::Options;
-use crate::process::refuse_read_implies_exec;
+use crate::process::{ignore_signals_of_writes, refuse_read_implies_exec};
 use hypercall::Hypercalls;
 use memory::GuestMemory;
 use paging::Executable;
@@ -78,6 +78,9 @@ pub enum HvtError {
     /// KVM lacks something.
     #[error("KVM lacks the capability {0:?}")]
     Capability(Cap),
+    /// CPUID has too many leaves.
+    #[error("cannot make the guest's CPUID: {0}")]
+    Cpuid(#[source] vmm_sys_util::fam::Error),
     /// KVM refuses something.
     #[error("KVM cannot {what}: {source}{hint}")]
     Kvm {
@@ -160,6 +163,7 @@ struct Machine {
 /// Whatever stands in the way. Once the unikernel runs, the process ends as the unikernel does.
 pub fn run(options: &Options) -> Result<Infallible, Error> {
     refuse_read_implies_exec()?;
+    ignore_signals_of_writes();
     let mut kernel = Kernel::open(&options.kernel, TARGET, ABI_VERSION)?;
     let devices = Devices::attach(&kernel.manifest(), options)?;
     let cmdline = command_line(&options.args)?;
@@ -267,6 +271,7 @@ fn create_vcpu(
     let cpuid = kvm
         .get_supported_cpuid(KVM_MAX_CPUID_ENTRIES)
         .map_err(kvm_error("tell which CPUID it supports"))?;
+    let cpuid = cpu::visible(&cpuid).map_err(HvtError::Cpuid)?;
     // Before the registers: EFER.NXE needs its CPUID bit.
     vcpu.set_cpuid2(&cpuid).map_err(kvm_error("set CPUID"))?;
     let no_execute = !exec_heap && cpu::has_no_execute(&cpuid);

@@ -72,8 +72,9 @@ pub fn run(tender: Tender) -> ExitCode {
     let program = tender.program();
     let error = match options::parse(std::env::args_os().skip(1)) {
         Ok(Command::Help) => {
-            print(&options::usage(program));
-            return ExitCode::FAILURE;
+            // A closed stdout is nobody's loss.
+            let _ = std::io::stdout().write_all(options::usage(program).as_bytes());
+            return ExitCode::SUCCESS;
         }
         Ok(Command::Version) => {
             let version = env!("CARGO_PKG_VERSION");
@@ -94,10 +95,11 @@ pub fn run(tender: Tender) -> ExitCode {
         }
         Err(error) => error.into(),
     };
-    print(&format!("{program}: {error}\n"));
-    if error.is_usage() {
-        print(&options::usage(program));
-    }
+    let hint = match error.is_usage() {
+        true => format!(" (see {program} --help)"),
+        false => String::new(),
+    };
+    print(&format!("{program}: {error}{hint}\n"));
     ExitCode::FAILURE
 }
 

@@ -14,3 +14,11 @@ pub(crate) fn refuse_read_implies_exec() -> Result<(), Error> {
         Ok(())
     }
 }
+
+/// Has a console whose reader has gone, and a limit on the size of files, be errors of a write instead of the end.
+pub(crate) fn ignore_signals_of_writes() {
+    for signal in [libc::SIGPIPE, libc::SIGXFSZ] {
+        // SAFETY: SIG_IGN is a valid disposition.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+}

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::kernel::{Kernel, command_line};
 use crate::options::Options;
 use crate::polling::{epoll_add, epoll_create, timerfd_create};
-use crate::process::refuse_read_implies_exec;
+use crate::process::{ignore_signals_of_writes, refuse_read_implies_exec};
 use memory::Memory;
 use trampoline::Start;
 
@@ -67,6 +67,7 @@ pub enum SptError {
 /// Whatever stands in the way. Once the unikernel runs, the process ends as the unikernel does.
 pub fn run(options: &Options) -> Result<std::convert::Infallible, Error> {
     refuse_read_implies_exec()?;
+    ignore_signals_of_writes();
     let mut kernel = Kernel::open(&options.kernel, TARGET, ABI_VERSION)?;
     let devices = Devices::attach(&kernel.manifest(), options)?;
     let cmdline = command_line(&options.args)?;

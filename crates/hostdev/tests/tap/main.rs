@@ -15,7 +15,7 @@ use hostdev::{Tap, TapError};
 
 type Check = (&'static str, fn());
 
-const CHECKS: [Check; 9] = [
+const CHECKS: [Check; 10] = [
     ("interfaces_must_be_up", interfaces_must_be_up),
     (
         "only_taps_are_attached_and_only_once",
@@ -30,6 +30,10 @@ const CHECKS: [Check; 9] = [
     (
         "inherited_descriptors_are_asked",
         inherited_descriptors_are_asked,
+    ),
+    (
+        "an_inherited_tap_is_asked_in_its_own_namespace",
+        an_inherited_tap_is_asked_in_its_own_namespace,
     ),
     (
         "segments_are_cut_for_those_without_offload_only",
@@ -253,4 +257,41 @@ fn inherited_descriptors_are_asked() {
         None,
         "non-blocking"
     );
+}
+
+/// An interface of the same name in this process's namespace is another one, and is left alone.
+fn an_inherited_tap_is_asked_in_its_own_namespace() {
+    make("twin0");
+    ip("link set twin0 mtu 4000");
+    let tap = Tap::open("twin0").unwrap();
+    let fd = tap.as_raw_fd();
+    let elsewhere = std::thread::spawn(move || {
+        // SAFETY: the call takes no pointer; it changes this thread alone.
+        assert_eq!(unsafe { libc::unshare(libc::CLONE_NEWNET) }, 0);
+        make("twin0");
+        let before = generic_segmentation("twin0");
+        let inherited = Tap::from_inherited(fd).unwrap();
+        assert_eq!((inherited.name(), inherited.mtu()), ("twin0", 4000));
+        assert_eq!((before, generic_segmentation("twin0")), (1, 1));
+    });
+    elsewhere.join().unwrap();
+    assert_eq!(generic_segmentation("twin0"), 0);
+}
+
+/// Whether the interface of this thread's namespace has generic segmentation offload on.
+fn generic_segmentation(name: &str) -> u32 {
+    const SIOCETHTOOL: libc::Ioctl = 0x8946;
+    const ETHTOOL_GGSO: u32 = 0x23;
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    let mut value = [ETHTOOL_GGSO, 0];
+    // SAFETY: `ifreq` is plain C data, for which all zeros is a valid value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *to = from.cast_signed();
+    }
+    request.ifr_ifru.ifru_data = value.as_mut_ptr().cast();
+    // SAFETY: `request` is live, and its data pointer is to a live `ethtool_value`, two integers.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL, &raw mut request) };
+    assert_eq!(result, 0, "{}", io::Error::last_os_error());
+    value[1]
 }

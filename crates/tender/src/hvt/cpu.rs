@@ -1,6 +1,6 @@
 //! The state in which the virtual processor enters the guest: 64-bit mode, paging on, interrupts off.
 
-use kvm_bindings::{CpuId, kvm_regs, kvm_segment, kvm_sregs};
+use kvm_bindings::{CpuId, kvm_cpuid_entry2, kvm_regs, kvm_segment, kvm_sregs};
 use solo5_abi::hvt::{BOOT_GDT, BOOT_INFO, BOOT_PML4};
 
 /// Control register bits (Intel SDM volume 3, 2.5).
@@ -28,6 +28,35 @@ pub(super) fn has_no_execute(cpuid: &CpuId) -> bool {
         .as_slice()
         .iter()
         .any(|leaf| leaf.function == 0x8000_0001 && leaf.edx & 1 << 20 != 0)
+}
+
+/// Of what KVM supports, what a guest is to see: no virtualisation of its own, which nothing here serves, and no
+/// paravirtual interfaces of KVM's, which reach the host kernel by other ways than the hypercalls of the ABI.
+pub(super) fn visible(supported: &CpuId) -> Result<CpuId, vmm_sys_util::fam::Error> {
+    const VMX: u32 = 1 << 5; // CPUID 1, ECX (Intel SDM volume 2, CPUID).
+    const SVM: u32 = 1 << 2; // CPUID 8000_0001h, ECX (AMD APM volume 3, appendix E).
+    const HYPERVISOR: std::ops::RangeInclusive<u32> = 0x4000_0000..=0x4fff_ffff;
+    const SVM_FEATURES: u32 = 0x8000_000a;
+    let mut leaves: Vec<_> = supported
+        .as_slice()
+        .iter()
+        .filter(|leaf| !HYPERVISOR.contains(&leaf.function) && leaf.function != SVM_FEATURES)
+        .copied()
+        .collect();
+    for leaf in &mut leaves {
+        match leaf.function {
+            1 => leaf.ecx &= !VMX,
+            0x8000_0001 => leaf.ecx &= !SVM,
+            _ => {}
+        }
+    }
+    // A range without leaves would read as the last basic one: this one says that there are no more.
+    leaves.push(kvm_cpuid_entry2 {
+        function: *HYPERVISOR.start(),
+        eax: *HYPERVISOR.start(),
+        ..Default::default()
+    });
+    CpuId::from_entries(&leaves)
 }
 
 /// The special registers at entry.
@@ -113,6 +142,32 @@ mod tests {
             (regs.rip, regs.rsp, regs.rdi, regs.rflags),
             (0x10_0020, 0x3f_fff8, 0x1_0000, 2)
         );
+    }
+
+    #[test]
+    fn a_guest_sees_neither_virtualisation_nor_paravirtual_interfaces() {
+        let leaf = |function, eax, ecx| kvm_cpuid_entry2 {
+            function,
+            eax,
+            ecx,
+            ..Default::default()
+        };
+        let supported = CpuId::from_entries(&[
+            leaf(0, 7, 9),
+            leaf(1, 7, u32::MAX),
+            leaf(0x4000_0000, 0x4000_0001, 9),
+            leaf(0x4000_0001, u32::MAX, 0),
+            leaf(0x8000_0001, 7, u32::MAX),
+            leaf(0x8000_000a, 1, 1),
+        ]);
+        let visible = visible(&supported.unwrap()).unwrap();
+        let expected = [
+            leaf(0, 7, 9),
+            leaf(1, 7, !(1 << 5)),
+            leaf(0x8000_0001, 7, !(1 << 2)),
+            leaf(0x4000_0000, 0x4000_0000, 0),
+        ];
+        assert_eq!(visible.as_slice(), expected);
     }
 
     #[test]

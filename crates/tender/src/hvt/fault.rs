@@ -50,6 +50,11 @@ pub(super) enum Fault {
     )]
     Shutdown,
     #[error(
+        "this machine's /dev/kvm cannot execute the unikernel (KVM exit {reason}), rip={rip:#x}: expected KVM on \
+         hardware virtualisation; build for spt and run it with solo5-spt instead"
+    )]
+    Unusable { reason: u32, rip: u64 },
+    #[error(
         "virtual processor stopped for reason {reason} that no guest should give, rip={rip:#x}"
     )]
     Exit { reason: u32, rip: u64 },

@@ -147,7 +147,7 @@ impl<'m> Hypercalls<'m> {
         Ok(())
     }
 
-    /// Moves one or more blocks, all or nothing.
+    /// Moves one or more blocks.
     fn transfer(&self, call: Hypercall, io: &BlockIo) -> Result<SolResult, Fault> {
         let device = self
             .devices
@@ -169,26 +169,21 @@ impl<'m> Hypercalls<'m> {
             len: io.len,
         };
         let fd = device.image.as_fd();
-        let (what, moved, len) = if call == Hypercall::BlockRead {
+        let (moved, len) = if call == Hypercall::BlockRead {
             let buffer = self.memory.writable(buffer)?;
-            (
-                "read a block",
-                guest_io::pread(fd, &buffer, offset),
-                buffer.len(),
-            )
+            (guest_io::pread(fd, &buffer, offset), buffer.len())
         } else {
             let buffer = self.memory.readable(buffer)?;
-            (
-                "write a block",
-                guest_io::pwrite(fd, &buffer, offset),
-                buffer.len(),
-            )
+            if !device.image.is_whole() {
+                return Ok(SolResult::Eunspec);
+            }
+            (guest_io::pwrite(fd, &buffer, offset), buffer.len())
         };
-        match moved {
-            Ok(done) if done == len => Ok(SolResult::Ok),
-            Ok(done) => Err(Fault::Short { what, done, len }),
-            Err(errno) => Err(Fault::Io { what, errno }),
-        }
+        // A full or failing disk of the host, or an image that has become shorter, is an error of the guest's disk.
+        Ok(match moved {
+            Ok(done) if done == len => SolResult::Ok,
+            _ => SolResult::Eunspec,
+        })
     }
 
     fn net_write(&self, address: u64) -> Result<(), Fault> {

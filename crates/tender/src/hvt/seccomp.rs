@@ -75,6 +75,7 @@ pub(super) fn vcpu_filter(
     for device in &devices.block {
         list.allow(libc::SYS_pread64, &[device.image.as_raw_fd()])?;
         list.allow(libc::SYS_pwrite64, &[device.image.as_raw_fd()])?;
+        list.allow(libc::SYS_lseek, &[device.image.as_raw_fd()])?;
     }
     if let Some(doorbell) = doorbell {
         list.allow(libc::SYS_write, &[doorbell.kick.as_raw_fd()])?;

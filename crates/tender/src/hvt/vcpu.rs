@@ -11,6 +11,8 @@ enum Stop {
     Translation,
     NoMemory(u64),
     Hlt,
+    /// KVM could not go on by itself: an instruction that it cannot emulate, or a state that it cannot enter.
+    Unusable(u32),
     Other(u32),
 }
 
@@ -38,6 +40,9 @@ pub(super) fn run(vcpu: &mut VcpuFd, hypercalls: &mut Hypercalls<'_>) -> Result<
             Ok(VcpuExit::Hlt) => Stop::Hlt,
             Ok(VcpuExit::Shutdown) => Stop::Fault(Fault::Shutdown),
             Ok(VcpuExit::Intr) => continue,
+            Ok(VcpuExit::InternalError | VcpuExit::FailEntry(..)) => {
+                Stop::Unusable(vcpu.get_kvm_run().exit_reason)
+            }
             Ok(_) => Stop::Other(vcpu.get_kvm_run().exit_reason),
             Err(error) => match error.errno() {
                 libc::EINTR => continue,
@@ -70,6 +75,7 @@ fn explain(vcpu: &VcpuFd, stop: Stop) -> Fault {
         Stop::Translation => Fault::Translation { rip },
         Stop::NoMemory(address) => Fault::NoMemory { address, rip },
         Stop::Hlt => Fault::Hlt { rip },
+        Stop::Unusable(reason) => Fault::Unusable { reason, rip },
         Stop::Other(reason) => Fault::Exit { reason, rip },
     }
 }

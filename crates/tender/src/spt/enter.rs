@@ -12,7 +12,7 @@ use super::trampoline::{Start, Trampoline, end_restartable_sequences};
 /// Its SIGSEGV handler would return through a system call that the filter forbids, and so turn every fault of the
 /// guest into a SIGSYS.
 pub(super) fn reset_signals() {
-    for signal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGPIPE] {
+    for signal in [libc::SIGSEGV, libc::SIGBUS] {
         // SAFETY: SIG_DFL is a valid disposition, and no other thread exists that could rely on another.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
     }

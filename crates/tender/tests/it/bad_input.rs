@@ -78,7 +78,7 @@ fn files_that_are_no_unikernels_are_refused() {
             .refused(tender, "not an ELF file", false);
         tender
             .run([scratch.path("")])
-            .refused(tender, "Is a directory", false);
+            .refused(tender, "not a regular file", false);
         tender
             .run([tender.path()])
             .refused(tender, "e_type is 3", false);
@@ -193,7 +193,7 @@ fn bad_disk_images_are_refused() {
     let cases = [
         (
             scratch.image("odd.img", 1000, 0),
-            "odd.img\" is 1000 bytes long: backing storage must be a multiple",
+            "odd.img\" is 1000 bytes long: Backing storage size must be block aligned",
         ),
         (scratch.image("empty.img", 0, 0), "empty.img\" is empty"),
         (scratch.path("missing.img"), "No such file or directory"),
@@ -220,7 +220,7 @@ fn bad_disk_images_are_refused() {
         ]);
         ended.refused(
             tender,
-            "must be a multiple of the block size, 4096 bytes",
+            "Backing storage size must be block aligned, to 4096 bytes",
             false,
         );
     }

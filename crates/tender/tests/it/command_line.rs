@@ -3,7 +3,7 @@
 use crate::support::Tender;
 
 #[test]
-fn help_goes_to_stderr_with_status_1() {
+fn help_goes_to_stdout_with_status_0() {
     for tender in Tender::BOTH {
         for args in [
             &["--help"][..],
@@ -11,13 +11,13 @@ fn help_goes_to_stderr_with_status_1() {
             &["--nonsense", "--help", "kernel"],
         ] {
             let ended = tender.run(args);
-            assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""));
+            assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
             assert!(
                 ended
-                    .stderr
+                    .stdout
                     .starts_with(&format!("usage: {} [OPTIONS]", tender.name())),
                 "{}",
-                ended.stderr
+                ended.stdout
             );
         }
     }
@@ -99,7 +99,7 @@ fn malformed_options_are_named() {
         ),
         (
             &["--block-sector-size:disk=521", "k"],
-            "invalid block size 521: expected a power of two from 512",
+            "invalid block size 521: Block size must be a multiple of 2 greater than or equal 512",
         ),
         (
             &["--block-sector-size:disk=65536", "k"],

@@ -258,6 +258,43 @@ fn blocks_are_read_and_written() {
     );
 }
 
+/// A limit of the host's on the size of files is an error of the write, and no signal.
+#[test]
+fn a_write_that_the_host_refuses_is_an_error() {
+    let scratch = Scratch::new();
+    let image = scratch.image("disk.img", 2048, 7);
+    let guest = Guest::spt(
+        block_call(18, 512, 1536)
+            .copy(Reg::Rdi, Reg::Rax)
+            .exit_rdi(),
+    );
+    let kernel = guest.device("disk", DeviceType::BlockBasic).write(&scratch);
+    let status = std::process::Command::new("prlimit")
+        .arg("--fsize=1024")
+        .arg(Tender::Spt.path())
+        .arg("--mem=2")
+        .arg(format!("--block:disk={}", image.display()))
+        .arg(kernel)
+        .status()
+        .unwrap();
+    // The call gave -EFBIG.
+    assert_eq!(status.code(), Some(256 - 27));
+}
+
+/// Two tenders never write to the same image.
+#[test]
+fn an_image_in_use_is_refused() {
+    let scratch = Scratch::new();
+    let image = scratch.image("disk.img", 2048, 7);
+    let _used = hostdev::BlockImage::open(&image, hostdev::BlockSize::default()).unwrap();
+    let kernel = Guest::spt(Code::new().exit(0))
+        .device("disk", DeviceType::BlockBasic)
+        .write(&scratch);
+    let option = format!("--block:disk={}", image.display());
+    let ended = Tender::Spt.run([option.as_ref(), kernel.as_os_str()]);
+    ended.refused(Tender::Spt, "disk.img\" is in use", false);
+}
+
 #[test]
 fn transfers_that_are_not_one_block_inside_the_disk_kill() {
     let scratch = Scratch::new();

@@ -60,20 +60,17 @@ impl Ended {
         }
     }
 
-    /// Checks that the tender itself gave up, with one line (and the usage if `usage`) that holds `what`.
+    /// Checks that the tender itself gave up, with one line that holds `what` and, if `usage`, says where to read on.
     #[track_caller]
     pub(crate) fn refused(&self, tender: Tender, what: &str, usage: bool) {
         assert_eq!(self.code, Some(1), "{self:?}");
-        let mut lines = self.stderr.lines();
-        let first = lines.next().unwrap_or_default();
-        assert!(
-            first.starts_with(&format!("{}: ", tender.name())),
-            "{self:?}"
-        );
-        assert!(first.contains(what), "expected {what:?} in {first:?}");
-        let next = lines.next().unwrap_or_default();
-        assert_eq!(next.starts_with("usage: "), usage, "{self:?}");
-        assert!(usage || next.is_empty(), "one line expected: {self:?}");
+        let name = tender.name();
+        let line = self.stderr.strip_suffix('\n').unwrap_or_default();
+        assert!(line.starts_with(&format!("{name}: ")), "{self:?}");
+        assert!(line.contains(what), "expected {what:?} in {line:?}");
+        let hint = format!(" (see {name} --help)");
+        assert_eq!(line.ends_with(&hint), usage, "{self:?}");
+        assert!(!line.contains('\n'), "one line expected: {self:?}");
     }
 }
 
