@@ -25,7 +25,8 @@ impl TcpListener {
     ///
     /// # Errors
     ///
-    /// `AddrInUse` if somebody listens there already, `InvalidInput` for an IPv6 address.
+    /// `AddrInUse` if somebody listens there already, `AddrNotAvailable` if the address is not ours,
+    /// `InvalidInput` for an IPv6 address.
     pub fn bind(stack: &Stack, address: impl Into<SocketAddr>) -> io::Result<Self> {
         Self::bind_with(stack, address, BACKLOG, Options::default())
     }
@@ -44,7 +45,7 @@ impl TcpListener {
     ) -> io::Result<Self> {
         let address = v4(address.into())?;
         let (id, local) = stack.shared.with(|inner| {
-            let id = inner.tcp().listen(address, backlog, options)?;
+            let id = inner.proto.listen(address, backlog, options)?;
             inner.tcp().listener_address(id).map(|local| (id, local))
         })?;
         Ok(Self {

@@ -100,10 +100,14 @@ impl Stack {
         });
     }
 
-    /// Gives an address up; tells whether it was ours.
+    /// Gives an address up; tells whether it was ours. Its connections end with `AddrNotAvailable`.
     pub fn remove_address(&self, address: Ipv4Addr) -> bool {
-        self.shared
-            .with(|inner| inner.proto.remove_address(address))
+        self.shared.with(|inner| {
+            let now = inner.now();
+            let removed = inner.proto.remove_address(now, address);
+            inner.after_call();
+            removed
+        })
     }
 
     /// Our addresses.
@@ -256,6 +260,7 @@ pub(crate) fn timed_out() -> io::Error {
 pub(crate) fn send_error(error: SendError) -> io::Error {
     match error {
         SendError::NoRoute => io::ErrorKind::NetworkUnreachable.into(),
+        SendError::AddrNotAvailable(_) => io::ErrorKind::AddrNotAvailable.into(),
         SendError::TooLarge(largest) => invalid(format!(
             "datagram too long: at most {largest} octets of payload fit"
         )),

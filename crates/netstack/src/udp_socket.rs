@@ -24,7 +24,8 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// `AddrInUse`, `AddrNotAvailable` when no port is free, `InvalidInput` for an IPv6 address.
+    /// `AddrInUse`, `AddrNotAvailable` when the address is not ours or no port is free,
+    /// `InvalidInput` for an IPv6 address.
     pub fn bind(stack: &Stack, address: impl Into<SocketAddr>) -> io::Result<Self> {
         let address = v4(address.into())?;
         let bound = stack.shared.with(|inner| {
@@ -33,7 +34,7 @@ impl UdpSocket {
         });
         let (id, local) = bound.map_err(|error| match error {
             BindError::AddrInUse => io::ErrorKind::AddrInUse,
-            BindError::NoPortLeft => io::ErrorKind::AddrNotAvailable,
+            BindError::NoPortLeft | BindError::AddrNotAvailable => io::ErrorKind::AddrNotAvailable,
         })?;
         Ok(Self {
             shared: stack.shared.clone(),
@@ -65,7 +66,8 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// `NetworkUnreachable` if no route leads there, `InvalidInput` if it exceeds 65,507 octets.
+    /// `NetworkUnreachable` if no route leads there, `AddrNotAvailable` if the socket's address is
+    /// no longer ours, `InvalidInput` if it exceeds 65,507 octets.
     pub fn send_to(&self, payload: &[u8], peer: impl Into<SocketAddr>) -> io::Result<()> {
         let peer = v4(peer.into())?;
         self.shared.with(|inner| {

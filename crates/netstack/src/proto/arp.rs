@@ -11,6 +11,7 @@ use core::net::Ipv4Addr;
 use etherparse::{ArpEthIpv4Packet, ArpOperation, ArpPacketSlice};
 
 use super::ethernet::MacAddr;
+use super::ipv4::is_host;
 
 /// A valid ARP packet for IPv4 over Ethernet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +42,7 @@ impl Packet {
     pub const LEN: usize = ArpEthIpv4Packet::LEN;
 
     /// Reads a packet; `None` if it is cut short, is not for IPv4 over Ethernet, or names a
-    /// sender that no station can be (a group hardware address; a group or broadcast IP address).
+    /// sender that no station can be (a group hardware address; an IP address of no single host).
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let slice = ArpPacketSlice::from_slice(bytes).ok()?;
@@ -53,7 +54,8 @@ impl Packet {
         };
         let sender = packet.sender_ipv4_addr();
         let sender_mac = MacAddr(packet.sender_mac);
-        if !sender_mac.is_station() || sender.is_multicast() || sender.is_broadcast() {
+        let probe = sender.is_unspecified();
+        if !sender_mac.is_station() || sender.is_loopback() || !(probe || is_host(sender)) {
             return None;
         }
         Some(Self {

@@ -242,9 +242,7 @@ fn write_checksum(message: &mut [u8]) {
 pub fn may_report(header: &ipv4::Header, payload: &[u8], to_many: bool) -> bool {
     let about_error = header.protocol == ipv4::protocol::ICMP
         && !matches!(payload.first(), Some(&(kind::ECHO | kind::ECHO_REPLY)));
-    let source = header.source;
-    let one_host = !(source.is_unspecified() || source.is_multicast() || source.is_broadcast());
-    !to_many && !about_error && one_host && header.fragment_offset == 0
+    !to_many && !about_error && ipv4::is_host(header.source) && header.fragment_offset == 0
 }
 
 #[cfg(test)]

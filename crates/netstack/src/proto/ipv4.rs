@@ -6,7 +6,7 @@ mod routes;
 
 pub use fragmentation::Fragments;
 pub use reassembly::{Reassembled, Reassembly, ReassemblyLimits};
-pub use routes::{Cidr, CidrError, Hop, Route, Routes};
+pub use routes::{Cidr, CidrError, Hop, Route, Routes, is_host};
 
 use core::net::Ipv4Addr;
 use etherparse::Ipv4HeaderSlice;

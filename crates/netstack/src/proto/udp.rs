@@ -83,6 +83,8 @@ pub enum BindError {
     AddrInUse,
     /// Every port of the ephemeral range is taken.
     NoPortLeft,
+    /// The address is not ours.
+    AddrNotAvailable,
 }
 
 #[derive(Debug)]

@@ -63,3 +63,49 @@ fn ping_measures_or_times_out() {
         assert_eq!(world.server.counters().icmp.in_echos, 1);
     });
 }
+
+#[test]
+fn rfc1122_3_2_1_3_sockets_of_addresses_that_are_not_ours_are_refused() {
+    let world = World::new();
+    let foreign = std::net::Ipv4Addr::new(192, 0, 2, 77);
+    world.run(async {
+        let kind = |error: std::io::Error| error.kind();
+        let datagrams = UdpSocket::bind(&world.client, (foreign, 9)).map(|_| ());
+        let listening = netstack::TcpListener::bind(&world.client, (foreign, 9)).map(|_| ());
+        let options = netstack::proto::tcp::Options::default();
+        let (local, peer) = ((foreign, 0), (SERVER, 80));
+        let stream = netstack::TcpStream::connect_with(&world.client, local, peer, &options);
+        for refused in [datagrams, listening, stream.await.map(|_| ())] {
+            assert_eq!(refused.map_err(kind), Err(ErrorKind::AddrNotAvailable));
+        }
+        assert_eq!(world.client.counters().tcp.active_opens, 0);
+        let socket = UdpSocket::bind(&world.client, (CLIENT, 9)).expect("ours");
+        assert!(world.client.remove_address(CLIENT));
+        world
+            .client
+            .add_address("10.0.0.3/24".parse().expect("an address"));
+        let sent = socket.send_to(b"x", (SERVER, 9)).map_err(kind);
+        assert_eq!(sent, Err(ErrorKind::AddrNotAvailable));
+    });
+}
+
+#[test]
+fn a_reader_is_told_that_its_address_has_gone() {
+    let world = World::new();
+    world.run(async {
+        let listener = netstack::TcpListener::bind(&world.server, (SERVER, 80)).expect("free");
+        let stream = netstack::TcpStream::connect(&world.client, (SERVER, 80)).await;
+        let stream = stream.expect("connected");
+        let _accepted = listener.accept().await.expect("a connection");
+        let mut buffer = [0; 8];
+        let reading = stream.read(&mut buffer);
+        let going = async {
+            world.client.sleep(Duration::from_secs(1)).await;
+            assert!(world.client.remove_address(CLIENT));
+            std::future::pending().await
+        };
+        let error = futures_lite::future::or(reading, going).await;
+        let error = error.expect_err("the address has gone");
+        assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
+    });
+}

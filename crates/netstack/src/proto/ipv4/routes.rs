@@ -127,6 +127,15 @@ impl FromStr for Cidr {
     }
 }
 
+/// Whether an address can be that of one host (RFC 1122 §3.2.1.3, RFC 6890 §2.2.2): not of "this
+/// network" (0.0.0.0/8), of a multicast group (224.0.0.0/4), reserved (240.0.0.0/4) or
+/// 255.255.255.255. Loopback addresses are hosts' too, but never come from the link.
+#[inline]
+#[must_use]
+pub const fn is_host(address: Ipv4Addr) -> bool {
+    matches!(address.octets()[0], 1..=223)
+}
+
 /// A way to the networks beyond the link, or to stations on it that our addresses' networks leave out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
@@ -221,10 +230,17 @@ impl Routes {
     /// is not ours (RFC 1122 §3.2.1.3).
     #[must_use]
     pub fn is_valid_source(&self, address: Ipv4Addr) -> bool {
-        !(address.is_multicast() || self.is_broadcast(address) || self.is_local(address))
+        is_host(address) && !(self.is_broadcast(address) || self.is_local(address))
     }
 
-    /// The next hop towards `destination`; `None` if no route leads there.
+    /// Whether a datagram to `destination` may carry `source`: an address of ours, and no loopback
+    /// address on the link (RFC 1122 §3.2.1.3).
+    #[must_use]
+    pub fn may_send(&self, source: Ipv4Addr, destination: Ipv4Addr) -> bool {
+        self.is_local(source) && (!source.is_loopback() || self.is_local(destination))
+    }
+
+    /// The next hop towards `destination`; `None` if no route leads there, as to what can be no host.
     #[must_use]
     pub fn hop(&self, destination: Ipv4Addr) -> Option<Hop> {
         if self.is_local(destination) {
@@ -235,6 +251,9 @@ impl Routes {
         }
         if destination.is_multicast() {
             return Some(Hop::Multicast);
+        }
+        if !is_host(destination) {
+            return None;
         }
         if self.addresses.iter().any(|cidr| cidr.contains(destination)) {
             return Some(Hop::Station(destination));

@@ -178,10 +178,20 @@ fn rfc1122_section_3_2_1_3_impossible_sources() {
         Ipv4Addr::LOCALHOST,
         Ipv4Addr::BROADCAST,
         [10, 0, 0, 255].into(),
+        [224, 0, 0, 1].into(),
+        [240, 0, 0, 1].into(),
+        [0, 0, 0, 0].into(),
+        [0, 1, 2, 3].into(),
     ] {
         assert!(!routes.is_valid_source(bad), "{bad}");
     }
-    assert!(!routes.is_valid_source([224, 0, 0, 1].into()));
+    routes.add_route(Route {
+        destination: cidr("0.0.0.0/0"),
+        gateway: B,
+    });
+    for nowhere in [[0, 0, 0, 0], [0, 0, 0, 1], [240, 0, 0, 1]] {
+        assert_eq!(routes.hop(nowhere.into()), None, "{nowhere:?}");
+    }
     assert!(routes.is_valid_source(B));
 }
 

@@ -33,11 +33,18 @@ impl Stack {
         }
     }
 
-    /// Gives an address up; tells whether it was ours. Connections from it are not ended.
-    pub fn remove_address(&mut self, address: Ipv4Addr) -> bool {
+    /// Gives an address up; tells whether it was ours. Its TCP connections end with
+    /// [`Error::AddrNotAvailable`](crate::proto::tcp::Error::AddrNotAvailable) and without a word to
+    /// their peers: another station may have the address already. UDP sockets that are bound to it
+    /// can no longer send. They, and listeners, are as before when the address comes back.
+    pub fn remove_address(&mut self, now: Instant, address: Ipv4Addr) -> bool {
         self.claims.retain(|claim| claim.address() != address);
         self.changed();
-        self.egress.routes.remove_address(address)
+        let removed = self.egress.routes.remove_address(address);
+        if removed {
+            self.tcp.remove_address(now, address);
+        }
+        removed
     }
 
     /// Our addresses.

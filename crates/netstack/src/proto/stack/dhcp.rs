@@ -32,14 +32,14 @@ impl Stack {
     /// event of its waits any longer. Until the new one's lease, [`Stack::lease`] is `None`.
     pub fn start_dhcp(&mut self, now: Instant) {
         let seed = self.dhcp_seed();
-        self.set_client(Client::new(now, self.egress.mac, seed));
+        self.set_client(now, Client::new(now, self.egress.mac, seed));
     }
 
     /// As [`Stack::start_dhcp`], but asks first for `address`, which we had before a restart
     /// (INIT-REBOOT, RFC 2131 §3.2): two messages instead of four if the server agrees.
     pub fn resume_dhcp(&mut self, now: Instant, address: Ipv4Addr) {
         let seed = self.dhcp_seed();
-        self.set_client(Client::reboot(now, self.egress.mac, seed, address));
+        self.set_client(now, Client::reboot(now, self.egress.mac, seed, address));
     }
 
     fn dhcp_seed(&mut self) -> [u8; 16] {
@@ -50,10 +50,10 @@ impl Stack {
         seed
     }
 
-    fn set_client(&mut self, client: Client) {
+    fn set_client(&mut self, now: Instant, client: Client) {
         self.events
             .retain(|event| !matches!(event, Event::Lease(_)));
-        if self.withdraw_lease() {
+        if self.withdraw_lease(now) {
             self.push_event(Event::Lease(None));
         }
         self.dhcp = Some(Dhcp {
@@ -70,7 +70,7 @@ impl Stack {
         {
             self.send_dhcp(now, &outgoing, out);
         }
-        self.withdraw_lease();
+        self.withdraw_lease(now);
         self.dhcp = None;
     }
 
@@ -127,7 +127,7 @@ impl Stack {
             }
             dhcp::Event::Renewed => {}
             dhcp::Event::Lost(_) => {
-                self.withdraw_lease();
+                self.withdraw_lease(now);
                 self.push_event(Event::Lease(None));
             }
         }
@@ -143,7 +143,7 @@ impl Stack {
                 }
             }
             if before.address.address() != lease.address.address() {
-                self.remove_address(before.address.address());
+                self.remove_address(now, before.address.address());
             }
         }
         if before.is_none_or(|before| before.address != lease.address) {
@@ -159,14 +159,14 @@ impl Stack {
     }
 
     /// Gives up all that was taken of a lease; tells whether there was one.
-    fn withdraw_lease(&mut self) -> bool {
+    fn withdraw_lease(&mut self, now: Instant) -> bool {
         let Some(lease) = self.dhcp.as_mut().and_then(|dhcp| dhcp.taken.take()) else {
             return false;
         };
         for route in &lease.routes {
             self.withdraw_route(route);
         }
-        self.remove_address(lease.address.address());
+        self.remove_address(now, lease.address.address());
         self.set_mtu(None);
         true
     }
@@ -183,7 +183,7 @@ impl Stack {
         let Some(dhcp) = &mut self.dhcp else { return };
         let leased = dhcp.client.lease().map(|lease| lease.address.address());
         if leased == Some(address) && dhcp.client.decline(now).is_some() {
-            self.withdraw_lease();
+            self.withdraw_lease(now);
             self.push_event(Event::Lease(None));
         }
     }

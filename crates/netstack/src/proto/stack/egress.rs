@@ -27,6 +27,9 @@ const PAYLOAD: usize = IP + ipv4::HEADER_LEN;
 pub enum SendError {
     /// No route leads to its destination, or no address of ours can be its source.
     NoRoute,
+    /// The address that it was to be sent from is not, or no longer, ours; or it is a loopback
+    /// address and the destination is not ours.
+    AddrNotAvailable(Ipv4Addr),
     /// It does not fit the path and must not be fragmented, or exceeds 65,535 octets. The largest
     /// payload that fits, in octets.
     TooLarge(usize),
@@ -118,6 +121,22 @@ impl Egress {
     #[inline]
     pub(crate) fn path_mtu(&mut self, now: Instant, destination: Ipv4Addr) -> usize {
         self.paths.get(now, destination, self.link_mtu)
+    }
+
+    /// The address from which a datagram goes to `destination`: `wanted`, if it may be that, or,
+    /// where that is 0.0.0.0, the one of ours that is nearest (RFC 1122 §3.3.4.3).
+    pub(crate) fn source(
+        &self,
+        wanted: Ipv4Addr,
+        destination: Ipv4Addr,
+    ) -> Result<Ipv4Addr, SendError> {
+        let nearest = self.routes.source_for(destination);
+        let nearest = nearest.ok_or(SendError::NoRoute)?;
+        match wanted {
+            Ipv4Addr::UNSPECIFIED => Ok(nearest),
+            _ if self.routes.may_send(wanted, destination) => Ok(wanted),
+            _ => Err(SendError::AddrNotAvailable(wanted)),
+        }
     }
 
     fn link(&mut self, now: Instant, destination: Ipv4Addr) -> Option<Link> {
@@ -395,10 +414,12 @@ impl Segments<'_> {
             header.dont_fragment = false;
             header.identification = self.egress.next_identification();
         }
-        let link = self
-            .egress
-            .link(self.now, destination)
-            .unwrap_or(Link::Nowhere);
+        // Whoever asks TCP itself for a connection may name any source.
+        let link = match self.egress.routes.may_send(source, destination) {
+            true => self.egress.link(self.now, destination),
+            false => None,
+        };
+        let link = link.unwrap_or(Link::Nowhere);
         self.pending = Some((link, header.total_len));
         self.cut = 0;
         self.egress.begin(link, &header);

@@ -108,6 +108,7 @@ impl Stack {
         match from {
             From::Loopback => Some(false),
             _ if header.destination.is_loopback() || header.source.is_loopback() => None,
+            From::Broadcast if is_unconfigured(header) => Some(true),
             _ if !routes.is_valid_source(header.source) => None,
             From::Link if unicast => Some(false),
             // RFC 1122 §3.3.6: a unicast datagram in a broadcast frame is to be dropped.
@@ -212,6 +213,10 @@ impl Stack {
             self.deliver_dhcp(now, header, &segment, checksummed);
             return;
         }
+        if header.source.is_unspecified() && !is_to_dhcp_server(&segment) {
+            self.egress.ip.in_addr_errors += 1;
+            return;
+        }
         let routes = &self.egress.routes;
         if !(routes.is_local(header.destination) || routes.is_broadcast(header.destination)) {
             self.egress.ip.in_addr_errors += 1;
@@ -233,4 +238,18 @@ impl Stack {
             }
         }
     }
+}
+
+/// Whether this may be from a host that looks for its address, the only one to speak from 0.0.0.0
+/// (RFC 1122 §3.2.1.3).
+fn is_unconfigured(header: &Header) -> bool {
+    header.source.is_unspecified()
+        && header.destination.is_broadcast()
+        && header.protocol == protocol::UDP
+        && !header.is_fragment()
+}
+
+/// Whether a UDP datagram is to the port of DHCP servers (RFC 2131 §4.1): a socket of ours may be one.
+fn is_to_dhcp_server(segment: &[u8]) -> bool {
+    segment.get(2..4) == Some(&67u16.to_be_bytes())
 }

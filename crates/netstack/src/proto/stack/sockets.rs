@@ -1,11 +1,11 @@
 //! The sockets' way to the stack: UDP as a whole; TCP's calls that need an address of ours.
 
-use core::net::SocketAddrV4;
+use core::net::{Ipv4Addr, SocketAddrV4};
 
 use super::{SendError, Stack, Transmit};
 use crate::proto::Instant;
 use crate::proto::ipv4::{Header, protocol};
-use crate::proto::tcp::{ConnectionId, Error, Options, Tcp};
+use crate::proto::tcp::{ConnectionId, Error, ListenerId, Options, Tcp};
 use crate::proto::udp::{self, BindError, QueueLimits, SocketId, Udp};
 
 impl Stack {
@@ -20,7 +20,8 @@ impl Stack {
     ///
     /// # Errors
     ///
-    /// [`Error::NetworkUnreachable`] if no route leads to `remote`, and those of [`Tcp::connect`].
+    /// [`Error::NetworkUnreachable`] if no route leads to `remote`, [`Error::AddrNotAvailable`] if
+    /// `local` is not ours, and those of [`Tcp::connect`].
     pub fn connect(
         &mut self,
         now: Instant,
@@ -28,13 +29,35 @@ impl Stack {
         remote: SocketAddrV4,
         options: &Options,
     ) -> Result<ConnectionId, Error> {
-        let source = self.egress.routes.source_for(*remote.ip());
-        let source = source.ok_or(Error::NetworkUnreachable)?;
-        let local = match local.ip().is_unspecified() {
-            true => SocketAddrV4::new(source, local.port()),
-            false => local,
+        let source = match self.egress.source(*local.ip(), *remote.ip()) {
+            Ok(source) => source,
+            Err(SendError::AddrNotAvailable(_)) => return Err(Error::AddrNotAvailable),
+            Err(_) => return Err(Error::NetworkUnreachable),
         };
+        let local = SocketAddrV4::new(source, local.port());
         self.tcp.connect(now, local, remote, options)
+    }
+
+    /// Listens on an address of ours, or on all of them, those of later included, when `local` is
+    /// 0.0.0.0.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AddrNotAvailable`] if `local` is not ours, and those of [`Tcp::listen`].
+    pub fn listen(
+        &mut self,
+        local: SocketAddrV4,
+        backlog: usize,
+        options: Options,
+    ) -> Result<ListenerId, Error> {
+        if !self.is_bindable(*local.ip()) {
+            return Err(Error::AddrNotAvailable);
+        }
+        self.tcp.listen(local, backlog, options)
+    }
+
+    fn is_bindable(&self, address: Ipv4Addr) -> bool {
+        address.is_unspecified() || self.egress.routes.is_local(address)
     }
 
     /// Opens a UDP socket; address 0.0.0.0 stands for all of ours, port 0 for a free one.
@@ -56,6 +79,9 @@ impl Stack {
         local: SocketAddrV4,
         limits: QueueLimits,
     ) -> Result<SocketId, BindError> {
+        if !self.is_bindable(*local.ip()) {
+            return Err(BindError::AddrNotAvailable);
+        }
         let random = self.random.next_u32();
         self.udp.bind(local, limits, random)
     }
@@ -96,14 +122,7 @@ impl Stack {
         out: &mut dyn Transmit,
     ) -> Result<(), SendError> {
         let local = self.udp.local(id).ok_or(SendError::NoRoute)?;
-        let address = match local.ip().is_unspecified() {
-            true => self
-                .egress
-                .routes
-                .source_for(*destination.ip())
-                .ok_or(SendError::NoRoute)?,
-            false => *local.ip(),
-        };
+        let address = self.egress.source(*local.ip(), *destination.ip())?;
         if payload.len() > udp::MAX_PAYLOAD {
             return Err(SendError::TooLarge(udp::MAX_PAYLOAD));
         }

@@ -1,5 +1,7 @@
 //! Whole stacks in virtual time: two of them on one link, or one alone with what we send it.
 
+mod addresses;
+
 use super::{Config, Event, SendError, Stack, Transmit};
 use crate::proto::Instant;
 use crate::proto::arp::Packet;
@@ -450,8 +452,8 @@ fn rfc5227_section_2_3_a_new_address_is_announced_twice() {
     let mut pair = Pair::new();
     pair.run(Duration::from_secs(10));
     assert_eq!(pair.stacks[0].counters().arp.out_requests, 2);
-    pair.stacks[1].remove_address(ADDRESSES[1]);
     let now = pair.now;
+    pair.stacks[1].remove_address(now, ADDRESSES[1]);
     pair.stacks[1].add_address(now, cidr("10.0.0.1/24"));
     pair.run(Duration::from_secs(1));
     let conflict = Event::AddressConflict(ADDRESSES[0], MACS[1]);

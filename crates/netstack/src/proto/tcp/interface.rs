@@ -196,6 +196,9 @@ pub enum Error {
     AddrInUse(SocketAddrV4),
     /// All ephemeral ports to this peer are in use.
     NoPort(SocketAddrV4),
+    /// The local address is not, or no longer, ours; or it is a loopback address and the peer's is
+    /// not.
+    AddrNotAvailable,
     /// ICMP said that the peer's network is unreachable.
     NetworkUnreachable,
     /// ICMP said that the peer's host is unreachable.
@@ -221,6 +224,7 @@ pub(super) enum Failure {
     TimedOut,
     NetworkUnreachable,
     HostUnreachable,
+    AddrNotAvailable,
 }
 
 impl From<Failure> for Error {
@@ -232,6 +236,7 @@ impl From<Failure> for Error {
             Failure::TimedOut => Self::TimedOut,
             Failure::NetworkUnreachable => Self::NetworkUnreachable,
             Failure::HostUnreachable => Self::HostUnreachable,
+            Failure::AddrNotAvailable => Self::AddrNotAvailable,
         }
     }
 }
@@ -245,6 +250,7 @@ impl fmt::Display for Error {
             Self::TimedOut => f.write_str("the peer has not answered in time"),
             Self::AddrInUse(address) => write!(f, "address {address} is in use"),
             Self::NoPort(peer) => write!(f, "no ephemeral port is free for a connection to {peer}"),
+            Self::AddrNotAvailable => f.write_str("the local address is not, or no longer, ours"),
             Self::NetworkUnreachable => f.write_str("network unreachable"),
             Self::HostUnreachable => f.write_str("host unreachable"),
             Self::NotConnected => f.write_str("not connected"),
@@ -269,7 +275,7 @@ impl From<Error> for std::io::Error {
             Error::ConnectionAborted => ErrorKind::ConnectionAborted,
             Error::TimedOut => ErrorKind::TimedOut,
             Error::AddrInUse(_) => ErrorKind::AddrInUse,
-            Error::NoPort(_) => ErrorKind::AddrNotAvailable,
+            Error::NoPort(_) | Error::AddrNotAvailable => ErrorKind::AddrNotAvailable,
             Error::NetworkUnreachable => ErrorKind::NetworkUnreachable,
             Error::HostUnreachable => ErrorKind::HostUnreachable,
             Error::NotConnected | Error::Released => ErrorKind::NotConnected,

@@ -1,7 +1,7 @@
 //! A segment: SEG.* of RFC 9293 §3.3.1, its reading, writing and acceptability.
 
 use core::hash::{Hash, Hasher};
-use core::net::{Ipv4Addr, SocketAddrV4};
+use core::net::SocketAddrV4;
 
 use bytes::{Buf, Bytes};
 use etherparse::{IpNumber, TcpHeaderSlice};
@@ -10,6 +10,7 @@ use super::interface::{Ecn, IpMeta};
 use super::options::TcpOptions;
 use super::seq::Seq;
 use crate::proto::checksum::Sum;
+use crate::proto::ipv4::is_host;
 
 /// Octets of a TCP header without options.
 pub(super) const HEADER_LEN: usize = 20;
@@ -173,11 +174,6 @@ impl Segment {
         let keep = self.payload.len().saturating_sub((excess - fin) as usize);
         self.payload.truncate(keep);
     }
-}
-
-/// Whether an address can be a peer's (RFC 9293 MUST-63, RFC 1122 §3.2.1.3).
-pub(super) fn is_host(address: Ipv4Addr) -> bool {
-    !address.is_unspecified() && !address.is_broadcast() && !address.is_multicast()
 }
 
 /// The header of a segment to send.

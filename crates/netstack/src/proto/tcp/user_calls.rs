@@ -1,6 +1,6 @@
 //! The user's calls (RFC 9293 §3.10.1 to §3.10.6).
 
-use core::net::SocketAddrV4;
+use core::net::{Ipv4Addr, SocketAddrV4};
 use core::task::Poll;
 
 use bytes::Bytes;
@@ -9,11 +9,12 @@ use super::config::{Linger, Options};
 use super::engine::Tcp;
 use super::interface::{ConnectionId, Error, Failure, ListenerId, State};
 use super::reset;
-use super::segment::{FourTuple, is_host};
+use super::segment::FourTuple;
 use super::shared::Shared;
 use super::tcb::{Owner, Tcb, TimestampState};
 use crate::proto::Instant;
 use crate::proto::account::Kind;
+use crate::proto::ipv4::is_host;
 
 impl Tcp {
     /// OPEN, passive (RFC 9293 §3.10.1). An unspecified address listens on all; port 0 takes a free
@@ -79,6 +80,23 @@ impl Tcp {
             }
         }
         self.listeners.remove(listener);
+    }
+
+    /// An address is no longer ours: its connections end with [`Error::AddrNotAvailable`], and
+    /// nothing more is sent from it, not even a reset. Listeners stay.
+    pub fn remove_address(&mut self, now: Instant, address: Ipv4Addr) {
+        let all: Vec<ConnectionId> = self.connections.ids().collect();
+        for id in all {
+            let Ok(tcb) = self.connections.get_mut(id) else {
+                continue;
+            };
+            if *tcb.tuple.local.ip() == address && tcb.state != State::Closed {
+                tcb.close(Some(Failure::AddrNotAvailable), &mut self.shared);
+                self.settle_at(now, id.index);
+            }
+        }
+        let replies = &mut self.shared.replies;
+        replies.retain(|reply| reply.meta().source != address);
     }
 
     /// OPEN, active (RFC 9293 §3.10.1). Port 0 of `local` takes an ephemeral one (RFC 6056).
