@@ -2,19 +2,21 @@
 //! live. Carrying them is left to the caller.
 
 mod cache;
+mod wire;
 
 pub use cache::{Cache, Cached};
 
 use core::fmt;
 use core::net::Ipv4Addr;
 use core::time::Duration;
-use simple_dns::rdata::RData;
-use simple_dns::{CLASS, Name, Packet, PacketFlag, Question, RCODE, ResourceRecord, TYPE};
+use wire::{Data, Name, Reader, Record, Records};
 
 /// Port of servers, for UDP and TCP.
 pub const PORT: u16 = 53;
 /// Aliases followed in one answer, at most.
 const MAX_ALIASES: usize = 16;
+/// RCODE (RFC 1035 §4.1.1): there is no such name.
+const NAME_ERROR: u8 = 3;
 /// Addresses taken of one answer, at most.
 const MAX_ADDRESSES: usize = 32;
 /// How long an absence is remembered, at most (RFC 2308 §5 recommends one to three hours; a server
@@ -60,67 +62,56 @@ pub enum Answer {
 ///
 /// [`NameError`] if `name` is none.
 pub fn question(id: u16, name: &str) -> Result<Vec<u8>, NameError> {
-    let error = || NameError(name.to_owned());
-    let qname = parse_name(name).ok_or_else(error)?;
-    let mut packet = Packet::new_query(id);
-    packet.set_flags(PacketFlag::RECURSION_DESIRED);
-    packet.questions.push(Question::new(
-        qname,
-        TYPE::A.into(),
-        CLASS::IN.into(),
-        false,
-    ));
-    packet.build_bytes_vec().map_err(|_| error())
-}
-
-fn parse_name(name: &str) -> Option<Name<'_>> {
-    let name = name.strip_suffix('.').unwrap_or(name);
-    let labels = name.split('.').all(|label| (1..=63).contains(&label.len()));
-    (labels && name.len() <= 253).then(|| Name::new(name).ok())?
+    let qname = Name::from_text(name).ok_or_else(|| NameError(name.to_owned()))?;
+    Ok(wire::question(id, &qname))
 }
 
 /// Reads the answer to the question `id` for `name`; `None` if `bytes` are not that answer.
+///
+/// A record that cannot be read, or that nobody asked for, costs nothing but itself.
 #[must_use]
 pub fn answer(id: u16, name: &str, bytes: &[u8]) -> Option<Answer> {
-    let packet = Packet::parse(bytes).ok()?;
-    let name = parse_name(name)?;
-    let [question] = packet.questions.as_slice() else {
-        return None;
-    };
-    let ours = packet.id() == id
-        && packet.has_flags(PacketFlag::RESPONSE)
-        && same(&question.qname, &name)
-        && question.qtype == TYPE::A.into();
-    if !ours {
+    let name = Name::from_text(name)?;
+    let mut reader = Reader::new(bytes);
+    let header = reader.header()?;
+    if header.id != id || !header.response {
         return None;
     }
-    if packet.has_flags(PacketFlag::TRUNCATION) {
+    match header.questions {
+        // A server that could not read the question, or does not want to, may leave it out.
+        0 if header.code != 0 => return Some(Answer::Failed),
+        1 if reader.is_question(&name)? => {}
+        _ => return None,
+    }
+    if header.truncated {
         return Some(Answer::Truncated);
     }
-    match packet.rcode() {
-        RCODE::NoError => Some(follow(&packet, name)),
-        RCODE::NameError => Some(Answer::None(negative_ttl(&packet))),
-        _ => Some(Answer::Failed),
+    if !matches!(header.code, 0 | NAME_ERROR) {
+        return Some(Answer::Failed);
     }
+    let records = reader.records(&header);
+    Some(if header.code == NAME_ERROR {
+        Answer::None(negative_ttl(&records))
+    } else {
+        follow(&records, name)
+    })
 }
 
 /// Follows the aliases from `name` to addresses (RFC 1034 §3.6.2).
-fn follow(packet: &Packet<'_>, name: Name<'_>) -> Answer {
-    let (mut current, mut ttl) = (name.clone(), MAX_TTL);
+fn follow(records: &Records, name: Name) -> Answer {
+    let (mut current, mut ttl) = (&name, MAX_TTL);
     for _ in 0..MAX_ALIASES {
-        let here = packet
-            .answers
-            .iter()
-            .filter(|record| same(&record.name, &current));
+        let here = records.answers.iter();
+        let here = here.filter(|record| record.name == *current);
         let (mut addresses, mut alias) = (Vec::new(), None);
         for record in here {
-            match &record.rdata {
-                RData::A(a) if addresses.len() < MAX_ADDRESSES => {
+            match &record.data {
+                Data::Address(address) if addresses.len() < MAX_ADDRESSES => {
                     ttl = ttl.min(seconds(record));
-                    addresses.push(Ipv4Addr::from_bits(a.address));
+                    addresses.push(*address);
                 }
-                RData::CNAME(target) => alias = Some((target.0.clone(), seconds(record))),
-                _ => {}
+                Data::Alias(target) => alias = Some((target, seconds(record))),
+                Data::Address(_) | Data::Authority { .. } => {}
             }
         }
         if !addresses.is_empty() {
@@ -131,15 +122,17 @@ fn follow(packet: &Packet<'_>, name: Name<'_>) -> Answer {
                 ttl = ttl.min(alias_ttl);
                 current = target;
             }
-            None if same(&current, &name) => return Answer::None(negative_ttl(packet)),
-            None => return Answer::Alias(current.to_string()),
+            // What the answer no longer holds may be the address.
+            None if records.cut => return Answer::Failed,
+            None if *current == name => return Answer::None(negative_ttl(records)),
+            None => return current.to_text().map_or(Answer::Failed, Answer::Alias),
         }
     }
     Answer::Failed
 }
 
 /// A time to live with its highest bit set counts as zero (RFC 2181 §8).
-fn seconds(record: &ResourceRecord<'_>) -> u32 {
+fn seconds(record: &Record) -> u32 {
     if record.ttl > i32::MAX as u32 {
         0
     } else {
@@ -148,25 +141,13 @@ fn seconds(record: &ResourceRecord<'_>) -> u32 {
 }
 
 /// How long an absence holds (RFC 2308 §5).
-fn negative_ttl(packet: &Packet<'_>) -> Duration {
-    let soa = packet
-        .name_servers
-        .iter()
-        .find_map(|record| match &record.rdata {
-            RData::SOA(soa) => Some(seconds(record).min(soa.minimum)),
-            _ => None,
-        });
+fn negative_ttl(records: &Records) -> Duration {
+    let mut authorities = records.authorities.iter();
+    let soa = authorities.find_map(|record| match record.data {
+        Data::Authority { minimum } => Some(seconds(record).min(minimum)),
+        _ => None,
+    });
     Duration::from_secs(soa.unwrap_or(0).min(MAX_NEGATIVE_TTL).into())
-}
-
-/// Names are the same without regard to case (RFC 4343).
-fn same(left: &Name<'_>, right: &Name<'_>) -> bool {
-    let (left, right) = (left.get_labels(), right.get_labels());
-    left.len() == right.len()
-        && left
-            .iter()
-            .zip(right)
-            .all(|(left, right)| left.to_string().eq_ignore_ascii_case(&right.to_string()))
 }
 
 #[cfg(test)]

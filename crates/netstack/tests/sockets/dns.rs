@@ -2,8 +2,6 @@
 
 use crate::world::{SERVER, World};
 use netstack::{Resolver, TcpListener, UdpSocket};
-use simple_dns::rdata::{A, RData};
-use simple_dns::{CLASS, Packet, PacketFlag, RCODE, ResourceRecord};
 use std::cell::Cell;
 use std::io::ErrorKind;
 use std::net::Ipv4Addr;
@@ -11,27 +9,34 @@ use std::rc::Rc;
 
 const HOST: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 7);
 
-/// What the server says: `long.example` does not fit a datagram, `none.example` does not exist.
+/// What the server says: `long.example` does not fit a datagram, `none.example` does not exist,
+/// `broken.example` is refused, and `rude.example` without the question.
 fn answer(question: &[u8], by_tcp: bool) -> Vec<u8> {
-    let question = Packet::parse(question).expect("a question");
-    let name = question.questions[0].qname.clone();
-    let text = name.to_string();
-    let mut reply = question.clone().into_reply();
-    reply.questions = question.questions.clone();
-    match text.as_str() {
-        "long.example" if !by_tcp => reply.set_flags(PacketFlag::TRUNCATION),
-        "none.example" => *reply.rcode_mut() = RCODE::NameError,
-        "broken.example" => *reply.rcode_mut() = RCODE::ServerFailure,
-        _ => {
-            let rdata = RData::A(A {
-                address: HOST.to_bits(),
-            });
-            reply
-                .answers
-                .push(ResourceRecord::new(name, CLASS::IN, 60, rdata));
+    let asks = |label: &[u8]| question[13..].starts_with(label);
+    let mut reply = question.to_vec();
+    let code = match () {
+        () if asks(b"long") && !by_tcp => {
+            reply[2] |= 0x02;
+            0
         }
+        () if asks(b"none") => 3,
+        () if asks(b"broken") => 2,
+        () if asks(b"rude") => 5,
+        () => {
+            reply[7] = 1;
+            // Of the question's name, type A, class IN, for a minute.
+            reply.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
+            reply.extend(HOST.octets());
+            0
+        }
+    };
+    reply[2] |= 0x80;
+    reply[3] = 0x80 | code;
+    if asks(b"rude") {
+        reply.truncate(12);
+        reply[5] = 0;
     }
-    reply.build_bytes_vec().expect("fits")
+    reply
 }
 
 /// Starts the server; the number of questions it was asked.
@@ -134,5 +139,24 @@ fn absence_failure_and_silence_are_told_apart() {
                 .expect("the second answers"),
             [HOST]
         );
+    });
+}
+
+#[test]
+fn a_refusal_without_the_question_ends_the_look_up_at_once_or_leads_to_the_next_server() {
+    let world = World::new();
+    let questions = serve(&world);
+    world.run(async {
+        let start = world.seconds();
+        let resolver = Resolver::new(&world.client, [SERVER]);
+        for name in ["rude.example", "broken.example"] {
+            let error = resolver.lookup(name).await.expect_err("refused");
+            assert_eq!(error.kind(), ErrorKind::Other);
+        }
+        assert!(world.seconds() - start < 0.5, "nothing is waited for");
+        assert_eq!(questions.get(), 2);
+        let twice = Resolver::new(&world.client, [SERVER, SERVER]);
+        twice.lookup("rude.example").await.expect_err("refused");
+        assert_eq!(questions.get(), 4, "each server is asked once");
     });
 }
