@@ -2,11 +2,15 @@
 
 mod sim;
 
+#[path = "sim/echo.rs"]
+mod echo;
 #[path = "sim/transfer.rs"]
 mod transfer;
 
 use core::time::Duration;
 
+use echo::echo;
+use netstack::proto::Instant;
 use netstack::proto::tcp::congestion::{self, MakeController};
 use netstack::proto::tcp::{Config, Options};
 use sim::{Link, Random};
@@ -34,6 +38,26 @@ fn a_clean_link_carries_both_ways() {
         0
     );
     assert!(took < MS(1_000), "{took:?}");
+}
+
+#[test]
+fn rfc9293_3_8_6_1_two_windows_that_are_closed_and_probed_open_again_at_once() {
+    let link = Link {
+        delay: MS(10),
+        ..Link::default()
+    };
+    let mut options = Options::default();
+    options.receive_buffer = 16 << 10;
+    options.send_buffer = 16 << 10;
+    for largest in [16 << 10, 4 << 20] {
+        options.max_receive_buffer = largest;
+        let reads_from = Instant::from_nanos(100_000_000_000);
+        let mut network = echo(1 << 20, reads_from, link.clone(), &options);
+        network.run_for(MS(98_000));
+        assert!(network.a.app.received == 0 && network.a.app.to_send > 0);
+        let finished = network.run_until(MS(10_000), |network| network.a.app.received == 1 << 20);
+        assert!(finished, "{} octets came back", network.a.app.received);
+    }
 }
 
 /// A link that is bad in ways that the seed chooses.

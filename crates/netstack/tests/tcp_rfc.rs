@@ -3,9 +3,11 @@
 //! - `segment_arrives`: RFC 9293 §3.10.7, in its order
 //! - `closing`: RFC 9293 §3.6, TIME-WAIT (RFC 6191, RFC 1337), user calls
 //! - `data`: acknowledgements, windows, Nagle's rule, probes, keep-alive
+//! - `windows`: the peer's window when it is closed or taken back
 //! - `options`: RFC 7323, RFC 2018, RFC 2883
 //! - `pacing`: draft-ietf-ccwg-bbr
 //! - `recovery`: RFC 5681, 6582, 6675, 8985, 6298, 3522
+//! - `round_trip`: RFC 6298, Karn's algorithm
 //! - `defences`: RFC 5961, RFC 4987, budgets, ICMP, path MTU, ECN
 
 mod wire;
@@ -17,5 +19,7 @@ mod rfc {
     mod options;
     mod pacing;
     mod recovery;
+    mod round_trip;
     mod segment_arrives;
+    mod windows;
 }

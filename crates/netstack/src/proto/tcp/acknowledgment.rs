@@ -70,12 +70,14 @@ impl Tcb {
             self.rtt.progress();
             self.try_larger_segments(progress.acked);
         }
-        self.measure(now, segment.options.timestamps, progress.acked, &delivered);
+        let original = self.original_arrived(&progress, &delivered);
+        let timestamps = segment.options.timestamps;
+        self.measure(now, timestamps, progress.acked, &delivered, original);
         if self.loss.tlp.is_some() {
             self.settle_probe(now, segment.ack, &progress, shared);
         }
         if self.loss.recovery != Recovery::Open && progress.acked > 0 {
-            self.leave_recovery(now, segment.options.timestamps);
+            self.leave_recovery(now, timestamps, original.is_some());
         }
         let wait = self.detect_loss(now, duplicate, &progress, shared);
         self.adjust_window(now, segment, &progress, shared);
@@ -165,7 +167,18 @@ impl Tcb {
         self.snd.queue.len() == 0 && (!self.snd.fin || self.snd.una.gt(self.snd.queue.end()))
     }
 
-    /// Takes a round-trip time sample (RFC 6298 §3 and §4, RFC 7323 §4).
+    /// Our SYN is acknowledged: a sample, if it was sent once, and here (a cookie's was not).
+    pub(super) fn measure_handshake(&mut self, now: Instant) {
+        if self.rtt.timeouts() > 0 {
+            // RFC 6298 §5.7.
+            self.rtt.restart_from(super::rto::AFTER_SYN_LOSS);
+        } else if self.deadlines.retransmit != Instant::FAR_FUTURE && !self.rtt.is_ambiguous() {
+            self.rtt.sample(now.nanos_since(self.snd.last));
+        }
+    }
+
+    /// Takes a round-trip time sample (RFC 6298 §3 and §4, RFC 7323 §4). `original` is when the
+    /// segment was sent first that a time-out has sent again, if it is that which has arrived.
     #[inline]
     fn measure(
         &mut self,
@@ -173,6 +186,7 @@ impl Tcb {
         timestamps: Option<Timestamps>,
         acked: u32,
         told: &Delivered,
+        original: Option<Instant>,
     ) {
         let rtt = match (told.sent_once, timestamps, self.timestamps) {
             (Some(sent), ..) if !told.retransmitted => now.nanos_since(sent),
@@ -182,9 +196,13 @@ impl Tcb {
                 if millis > 600_000 {
                     return;
                 }
-                u64::from(millis) * 1_000_000
+                // Less than a tick is not nothing.
+                u64::from(millis.max(1)) * MILLISECOND
             }
-            _ => return,
+            _ => match original {
+                Some(sent) => now.nanos_since(sent),
+                None => return,
+            },
         };
         self.rtt.sample(rtt);
     }
@@ -213,13 +231,27 @@ impl Tcb {
         }
     }
 
-    /// Ends a recovery that is complete, or that was spurious (RFC 3522, RFC 4015).
-    fn leave_recovery(&mut self, now: Instant, timestamps: Option<Timestamps>) {
+    /// When the segment that a time-out has sent again was sent first, if the first acknowledgement
+    /// since then comes sooner than any round trip was: it is that segment which has arrived, and its
+    /// time is known.
+    ///
+    /// A path that has become shorter than it ever was looks the same, for one segment that was lost
+    /// on it. That costs one reduction of the window; the next acknowledgement lowers the minimum.
+    fn original_arrived(&mut self, progress: &Progress, told: &Delivered) -> Option<Instant> {
+        if progress.acked == 0 {
+            return None;
+        }
+        self.loss.original.take().filter(|_| told.original)
+    }
+
+    /// Ends a recovery that is complete, or that was spurious: timestamps tell (RFC 3522, RFC 4015), or
+    /// `original` without them.
+    fn leave_recovery(&mut self, now: Instant, timestamps: Option<Timestamps>, original: bool) {
         let spurious = match (self.loss.first_retransmission, timestamps) {
             (Some(first), Some(timestamps)) => {
                 timestamps.ecr != 0 && Seq(timestamps.ecr).lt(Seq(first))
             }
-            _ => false,
+            _ => original,
         };
         if spurious {
             if let Some(congestion) = &mut self.congestion {
@@ -399,6 +431,10 @@ impl Tcb {
             self.deadlines.retransmit = Instant::FAR_FUTURE;
             return;
         }
+        if self.snd.wnd == 0 {
+            self.arm_persist(now);
+            return;
+        }
         let rto = self.rtt.timeout();
         let (kind, after) = match wait {
             Some(wait) => (RetransmitTimer::Reorder, wait.max(MILLISECOND)),
@@ -411,6 +447,13 @@ impl Tcb {
         self.deadlines.retransmit = now.after_nanos(after);
     }
 
+    /// Starts the timer that probes the peer's window, closed or too small, whatever is in flight
+    /// (RFC 9293 §3.8.6.1).
+    pub(super) fn arm_persist(&mut self, now: Instant) {
+        self.deadlines.retransmit_kind = RetransmitTimer::Persist;
+        self.deadlines.retransmit = now.after_nanos(self.rtt.doubled(self.window_probes));
+    }
+
     /// RFC 8985 §7.2: when a tail-loss probe is due, if one may be sent.
     #[inline]
     fn probe_timeout(&self, rto: u64) -> Option<u64> {
@@ -418,7 +461,7 @@ impl Tcb {
             && self.loss.recovery == Recovery::Open
             && self.loss.tlp.is_none()
             && self.flight.sacked() == 0
-            && self.rtt.backoffs() == 0;
+            && !self.rtt.is_ambiguous();
         let srtt = self.rtt.srtt();
         if !eligible || srtt == 0 {
             return None;

@@ -64,7 +64,7 @@ impl Tcb {
                 (1, path_mtu, Some(passed), segments)
             }
         };
-        if !full || self.rtt.backoffs() < timeouts || self.settings.may_fragment {
+        if !full || self.rtt.timeouts() < timeouts || self.settings.may_fragment {
             return;
         }
         let Some(smaller) = smaller else {

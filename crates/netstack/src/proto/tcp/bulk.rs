@@ -75,7 +75,7 @@ impl Tcb {
         if !plain {
             return 0;
         }
-        let room = (self.snd.una + self.snd.wnd).since(self.snd.nxt);
+        let room = self.snd_room();
         let window = if self.pacer.is_some() {
             self.paced_window(now)
         } else {

@@ -31,6 +31,8 @@ pub(super) struct Loss {
     /// Our timestamp of the first retransmission of this recovery: an echo of an older one tells
     /// that it was not needed (RFC 3522).
     pub(super) first_retransmission: Option<u32>,
+    /// When the segment at SND.UNA was sent first, after one time-out.
+    pub(super) original: Option<Instant>,
     /// RFC 6937: octets delivered and sent since recovery began, and in flight when it did.
     prr_delivered: u32,
     prr_out: u32,
@@ -62,6 +64,9 @@ pub(super) struct Delivered {
     /// Some were sent again: the others may have arrived long ago, and only the gap before them
     /// kept the acknowledgement back.
     pub(super) retransmitted: bool,
+    /// One that was sent again was acknowledged sooner than any round trip was: its original has
+    /// arrived.
+    pub(super) original: bool,
 }
 
 impl Loss {
@@ -70,6 +75,7 @@ impl Loss {
             recovery: Recovery::Open,
             point: iss,
             first_retransmission: None,
+            original: None,
             prr_delivered: 0,
             prr_out: 0,
             recover_fs: 0,
@@ -110,6 +116,7 @@ impl Loss {
         if piece.retransmitted {
             delivered.retransmitted = true;
             // Step 2: the acknowledgement of an original says nothing of its retransmission.
+            delivered.original |= rtt < min_rtt;
             if rtt < min_rtt || echoes_original() {
                 return;
             }
@@ -189,6 +196,7 @@ impl Loss {
         self.recovery = recovery;
         self.point = nxt;
         self.first_retransmission = None;
+        self.original = None;
         self.prr_delivered = 0;
         self.prr_out = 0;
         self.recover_fs = flight.max(1);

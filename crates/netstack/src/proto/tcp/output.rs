@@ -124,11 +124,18 @@ impl Tcb {
 
     /// The next lost piece, if the congestion window lets it go.
     fn plan_retransmission(&mut self, now: Instant, mss: u32) -> Option<Plan> {
-        let (index, piece) = self.flight.next_lost(mss, self.snd.queue.end())?;
+        let (index, mut piece) = self.flight.next_lost(mss, self.snd.queue.end())?;
+        // RFC 9293 §3.8.6, SHLD-16: only what the window still takes is sent again.
+        let room = self.snd_edge().since(piece.start);
+        if room < piece.len() {
+            piece = self.flight.cut(index, room)?;
+        }
         let pipe = self.pipe();
         let permitted = match self.loss.recovery {
+            // Nothing is left whose acknowledgement could permit it.
+            _ if pipe == 0 => true,
             Recovery::Fast => self.loss.budget > 0,
-            _ => pipe == 0 || pipe + piece.len() <= self.cwnd(),
+            _ => pipe + piece.len() <= self.cwnd(),
         };
         if !permitted {
             self.is_cwnd_limited();
@@ -156,15 +163,14 @@ impl Tcb {
         if unsent == 0 && !fin_unsent {
             return None;
         }
-        let room = (self.snd.una + self.snd.wnd).since(self.snd.nxt);
+        let room = self.snd_room();
         let len = unsent.min(mss).min(room);
         let fin = fin_unsent && len == unsent && room > len;
         let idle = self.snd.una == self.snd.nxt;
         if !self.is_worth_sending(len, len == unsent, fin, mss) {
             if idle && self.deadlines.retransmit == Instant::FAR_FUTURE {
-                // RFC 9293 §3.8.6.1: the window may open unnoticed.
-                self.deadlines.retransmit_kind = RetransmitTimer::Persist;
-                self.deadlines.retransmit = now.after_nanos(self.rtt.timeout());
+                // The window may open unnoticed.
+                self.arm_persist(now);
             }
             return None;
         }
@@ -210,7 +216,7 @@ impl Tcb {
         if probe == Probe::KeepAlive {
             return Some(Plan::KeepAlive);
         }
-        let room = (self.snd.una + self.snd.wnd).since(self.snd.nxt);
+        let room = self.snd_room();
         let unsent = self.unsent();
         if probe == Probe::Window && self.snd.una == self.snd.nxt {
             let len = unsent.min(mss).min(room.max(1));
@@ -225,6 +231,7 @@ impl Tcb {
         }
         if probe == Probe::Tail {
             self.loss.tlp = Some((self.snd.nxt, true));
+            self.rtt.sent_again();
         }
         let (index, piece) = self.flight.probe(probe == Probe::Tail, mss)?;
         Some(Plan::Again(index, piece))
@@ -252,7 +259,7 @@ impl Tcb {
             }
             Plan::New(len, fin) => (self.snd.nxt, len, fin),
             Plan::KeepAlive => (self.snd.una - 1, 0, false),
-            Plan::Ack => (self.snd.nxt, 0, false),
+            Plan::Ack => (self.empty_seq(), 0, false),
         };
         let mut header = match plan {
             Plan::Syn => self.syn_header(now, shared),
@@ -386,6 +393,8 @@ impl Tcb {
                 if self.snd.nxt == self.snd.iss {
                     self.snd.nxt += 1;
                     self.snd.last = now;
+                } else {
+                    self.rtt.sent_again();
                 }
             }
             Plan::New(len, fin) => self.note_new(now, len, fin),
@@ -467,9 +476,10 @@ impl Tcb {
     #[inline]
     pub(super) fn after_sending(&mut self, now: Instant) {
         let running = self.deadlines.retransmit != Instant::FAR_FUTURE;
-        if self.snd.wnd == 0 && self.deadlines.retransmit_kind == RetransmitTimer::Persist {
-            if !running || self.deadlines.retransmit <= now {
-                self.deadlines.retransmit = now.after_nanos(self.rtt.timeout());
+        if self.snd.wnd == 0 {
+            let persists = self.deadlines.retransmit_kind == RetransmitTimer::Persist;
+            if !running || !persists || self.deadlines.retransmit <= now {
+                self.arm_persist(now);
             }
             return;
         }

@@ -75,6 +75,12 @@ pub(super) fn send(shared: &mut Shared, tuple: FourTuple, seq: Seq, ack: Option<
 }
 
 impl Tcb {
+    /// Sends a reset for the connection. The peer takes it only with the number that it expects
+    /// (RFC 5961 §3.2), and answers any other in its window with a challenge.
+    pub(super) fn send_reset(&self, shared: &mut Shared) {
+        send(shared, self.tuple, self.empty_seq(), Some(self.rcv.nxt));
+    }
+
     /// RFC 5961 §3.2, §4.2 and §5.2: an acknowledgement that lets an honest peer confirm.
     pub(super) fn challenge(&mut self, now: Instant, shared: &mut Shared) {
         if shared.challenges.permits(now) {

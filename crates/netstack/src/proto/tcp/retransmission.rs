@@ -227,6 +227,15 @@ impl RetransmissionQueue {
         self.sent.get(index).map(|piece| (index, *piece))
     }
 
+    /// Cuts a piece to `max` octets; `None` when that leaves nothing.
+    pub(super) fn cut(&mut self, index: usize, max: u32) -> Option<Sent> {
+        if max == 0 {
+            return None;
+        }
+        self.split(index, max);
+        self.sent.get(index).copied()
+    }
+
     fn split(&mut self, index: usize, max: u32) {
         let Some(piece) = self.sent.get_mut(index) else {
             return;

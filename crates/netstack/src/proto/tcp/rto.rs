@@ -16,8 +16,12 @@ pub(super) struct RttEstimator {
     rto: u64,
     /// Least sample.
     min: u64,
-    /// Doublings since the last acknowledgement of new data.
+    /// Doublings since the last sample.
     backoff: u8,
+    /// Time-outs since the last acknowledgement of new data.
+    timeouts: u8,
+    /// Something was sent again before its time-out since the last sample.
+    again: bool,
     /// With back-off, at most `max_rto`: what is asked for most.
     timeout: u64,
     /// The bounds of the time-out.
@@ -34,6 +38,8 @@ impl RttEstimator {
             rto: initial,
             min: u64::MAX,
             backoff: 0,
+            timeouts: 0,
+            again: false,
             timeout: initial,
             min_rto: min_rto.as_nanos() as u64,
             max_rto: max_rto.as_nanos() as u64,
@@ -43,9 +49,9 @@ impl RttEstimator {
     /// Takes a measurement of an octet that was sent once (Karn's algorithm, RFC 6298 §3).
     #[inline]
     pub(super) fn sample(&mut self, rtt: u64) {
+        self.min = self.min.min(rtt);
         // A sample of zero is what a coarse clock gives; zero stands for "none" here.
         let rtt = rtt.max(1);
-        self.min = self.min.min(rtt);
         if self.srtt == 0 {
             // §2.2
             self.srtt = rtt;
@@ -58,32 +64,52 @@ impl RttEstimator {
         // The lower bound stands for the clock granularity and the peer's delayed acknowledgements.
         let rto = self.srtt + (4 * self.rttvar).max(self.min_rto);
         self.rto = rto.min(self.max_rto);
+        // §5: only this ends the back-off.
         self.backoff = 0;
+        self.again = false;
         self.timeout = self.rto;
     }
 
     /// Starts over from `rto` (RFC 6298 §5.7).
     pub(super) fn restart_from(&mut self, rto: Duration) {
         self.rto = self.rto.max(rto.as_nanos() as u64);
-        self.update();
+        self.backoff = 0;
+        self.timeouts = 0;
+        self.again = false;
+        self.timeout = self.rto.min(self.max_rto);
     }
 
-    /// New data was acknowledged: the back-off ends.
+    /// New data was acknowledged. The time-out stays as it is, lest one that is too short for the path
+    /// make a sample of everything impossible (the second half of Karn's algorithm).
     #[inline]
     pub(super) fn progress(&mut self) {
-        self.backoff = 0;
-        self.timeout = self.rto;
+        self.timeouts = 0;
     }
 
-    /// §5.5: doubles the time-out.
+    /// §5.5: a time-out, which doubles the next.
     pub(super) fn back_off(&mut self) {
+        self.timeouts = self.timeouts.saturating_add(1);
         self.backoff = self.backoff.saturating_add(1).min(32);
-        self.update();
+        self.timeout = self.doubled(0);
     }
 
-    fn update(&mut self) {
-        let backed_off = u128::from(self.rto) << self.backoff;
-        self.timeout = backed_off.min(self.max_rto.into()) as u64;
+    /// Something was sent again although there was no time-out: its acknowledgement measures nothing.
+    pub(super) fn sent_again(&mut self) {
+        self.again = true;
+    }
+
+    /// Whether something was sent again since the last sample, so that the estimate may be too small
+    /// for the path.
+    #[inline]
+    pub(super) fn is_ambiguous(&self) -> bool {
+        self.again || self.backoff > 0
+    }
+
+    /// The time-out doubled so many times more, in nanoseconds.
+    pub(super) fn doubled(&self, times: u8) -> u64 {
+        let doublings = self.backoff.saturating_add(times).min(32);
+        let doubled = u128::from(self.rto) << doublings;
+        doubled.min(self.max_rto.into()) as u64
     }
 
     /// The time-out with its back-off, in nanoseconds.
@@ -92,9 +118,9 @@ impl RttEstimator {
         self.timeout
     }
 
-    /// Time-outs since the last progress.
-    pub(super) fn backoffs(&self) -> u8 {
-        self.backoff
+    /// Time-outs since new data was acknowledged.
+    pub(super) fn timeouts(&self) -> u8 {
+        self.timeouts
     }
 
     /// SRTT in nanoseconds, zero before there is a measurement.
@@ -158,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn rfc6298_5_5_back_off_doubles_up_to_the_bound_and_ends_with_progress() {
+    fn rfc6298_5_5_back_off_doubles_up_to_the_bound_and_ends_with_a_sample_only() {
         let mut rtt = RttEstimator::new(MIN, MAX);
         for doubled in [1, 2, 4, 8, 16, 32, 60, 60] {
             assert_eq!(rtt.timeout(), doubled * SECOND);
@@ -169,6 +195,8 @@ mod tests {
         }
         assert_eq!(rtt.timeout(), 60 * SECOND);
         rtt.progress();
-        assert_eq!(rtt.timeout(), SECOND);
+        assert_eq!((rtt.timeout(), rtt.timeouts()), (60 * SECOND, 0));
+        rtt.sample(200 * MS);
+        assert_eq!(rtt.timeout(), 600 * MS);
     }
 }

@@ -152,6 +152,8 @@ pub(super) struct Tcb {
     pub(super) last_answer: Instant,
     /// Keep-alive probes not answered.
     pub(super) keep_alive_probes: u8,
+    /// Probes of the peer's window since it closed.
+    pub(super) window_probes: u8,
     pub(super) error: Option<Failure>,
     pub(super) soft_error: Option<Failure>,
     /// `send` has found no room, or `poll_flushed` something not acknowledged.
@@ -236,6 +238,7 @@ impl Tcb {
             probe_due: None,
             last_answer: Instant::default(),
             keep_alive_probes: 0,
+            window_probes: 0,
             error: None,
             soft_error: None,
             wants_writable: false,
@@ -384,6 +387,35 @@ impl Tcb {
             self.state,
             State::SynSent | State::SynReceived | State::Closed | State::TimeWait
         )
+    }
+
+    /// SND.UNA + SND.WND: the right edge of the peer's window.
+    #[inline]
+    pub(super) fn snd_edge(&self) -> Seq {
+        self.snd.una + self.snd.wnd
+    }
+
+    /// Octets that the peer's window has room for after SND.NXT.
+    #[inline]
+    pub(super) fn snd_room(&self) -> u32 {
+        self.snd_edge().since(self.snd.nxt)
+    }
+
+    /// The number of a segment without data: SND.NXT, or the edge of the peer's window when more than
+    /// fits was sent, as a probe of a closed window is, or what was sent before the window shrank.
+    /// Beyond its window the peer drops a segment with all that it says (RFC 9293 §3.10.7.4, first
+    /// step).
+    #[inline]
+    pub(super) fn empty_seq(&self) -> Seq {
+        let beyond = self.snd.nxt.since(self.snd_edge());
+        // Peers that round their window down move its edge by less than a unit of the scale, and
+        // take what they had permitted (RFC 7323 §2.4). A SYN needs no window.
+        let rounded = self.snd.wnd > 0 && beyond >> self.snd.wind_shift == 0;
+        if beyond == 0 || rounded || self.state == State::SynReceived {
+            self.snd.nxt
+        } else {
+            self.snd_edge()
+        }
     }
 
     /// RCV.WND: octets that the peer may send from RCV.NXT on.

@@ -5,7 +5,6 @@ use core::time::Duration;
 
 use super::interface::{Failure, State};
 use super::loss::Recovery;
-use super::reset;
 use super::shared::Shared;
 use super::tcb::{Owner, Probe, QUICK_ACKS, RetransmitTimer, Tcb};
 use crate::proto::Instant;
@@ -77,7 +76,7 @@ impl Tcb {
         } else {
             shared.config.syn_ack_retries
         };
-        if self.rtt.backoffs() >= retries || self.user_timeout_passed(now) {
+        if self.rtt.timeouts() >= retries || self.user_timeout_passed(now) {
             shared.counters.attempt_fails += 1;
             shared.counters.abort_on_timeout += 1;
             let error = self.soft_error.unwrap_or(Failure::TimedOut);
@@ -100,7 +99,7 @@ impl Tcb {
     fn peer_has_vanished(&self, now: Instant, shared: &Shared) -> bool {
         match self.settings.user_timeout {
             Some(_) => self.user_timeout_passed(now),
-            None => self.rtt.backoffs() >= shared.config.retries,
+            None => self.rtt.timeouts() >= shared.config.retries,
         }
     }
 
@@ -131,8 +130,11 @@ impl Tcb {
         }
         self.ecn.cwr |= self.ecn.on;
         self.loss.end();
+        let original = self.flight.first().filter(|piece| !piece.retransmitted);
+        let original = original.map(|piece| piece.time);
         self.loss
             .begin(Recovery::Timeout, self.snd.nxt, outstanding);
+        self.loss.original = original;
         self.rtt.back_off();
         self.suspect_black_hole(shared);
         self.deadlines.retransmit_kind = RetransmitTimer::Rto;
@@ -171,7 +173,7 @@ impl Tcb {
             .user_timeout
             .unwrap_or(shared.config.max_rto * 10);
         let unanswered = now - self.rcv.last.max(self.snd.unacked_since);
-        if self.rtt.backoffs() > 2 && unanswered >= limit {
+        if self.window_probes > 2 && unanswered >= limit {
             self.abort_on_timeout(shared);
             return;
         }
@@ -180,16 +182,17 @@ impl Tcb {
         }
         shared.counters.window_probe += 1;
         self.probe_due = Some(Probe::Window);
-        self.rtt.back_off();
-        self.deadlines.retransmit_kind = RetransmitTimer::Persist;
-        self.deadlines.retransmit = now.after_nanos(self.rtt.timeout());
+        if self.snd.wnd == 0 {
+            self.window_probes = self.window_probes.saturating_add(1);
+        }
+        self.arm_persist(now);
     }
 
     pub(super) fn abort_on_timeout(&mut self, shared: &mut Shared) {
         shared.counters.abort_on_timeout += 1;
         // A soft error tells more than "timed out" (RFC 9293 §3.9.2.2).
         let error = self.soft_error.unwrap_or(Failure::TimedOut);
-        reset::send(shared, self.tuple, self.snd.nxt, Some(self.rcv.nxt));
+        self.send_reset(shared);
         self.close(Some(error), shared);
     }
 
@@ -231,7 +234,7 @@ impl Tcb {
         self.deadlines.close = Instant::FAR_FUTURE;
         if self.state != State::FinWait2 || self.owner != Owner::Nobody {
             shared.counters.abort_on_linger += 1;
-            reset::send(shared, self.tuple, self.snd.nxt, Some(self.rcv.nxt));
+            self.send_reset(shared);
         }
         self.close(Some(Failure::TimedOut), shared);
     }

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use super::config::{Linger, Options};
 use super::engine::Tcp;
 use super::interface::{ConnectionId, Error, Failure, ListenerId, State};
-use super::reset;
 use super::segment::FourTuple;
 use super::shared::Shared;
 use super::tcb::{Owner, Tcb, TimestampState};
@@ -390,7 +389,7 @@ impl Tcb {
             State::Closed | State::TimeWait => {}
             State::SynSent => self.close(Some(Failure::ConnectionAborted), shared),
             _ => {
-                reset::send(shared, self.tuple, self.snd.nxt, Some(self.rcv.nxt));
+                self.send_reset(shared);
                 self.close(Some(Failure::ConnectionAborted), shared);
             }
         }

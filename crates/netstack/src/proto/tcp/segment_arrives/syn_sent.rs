@@ -42,14 +42,7 @@ impl Tcb {
             return;
         }
         self.snd.una = segment.ack;
-        if self.rtt.backoffs() == 0 {
-            self.rtt.sample(now.nanos_since(self.snd.last));
-        } else {
-            // RFC 6298 §5.7.
-            self.rtt.progress();
-            self.rtt
-                .restart_from(crate::proto::tcp::rto::AFTER_SYN_LOSS);
-        }
+        self.measure_handshake(now);
         self.set_window(segment, false);
         self.soft_error = None;
         self.establish(now, shared);

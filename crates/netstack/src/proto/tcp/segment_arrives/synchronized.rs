@@ -187,13 +187,7 @@ impl Tcb {
                 return false;
             }
             self.snd.una = self.snd.iss + 1;
-            if self.rtt.backoffs() == 0 {
-                self.rtt.sample(now.nanos_since(self.snd.last));
-            } else {
-                self.rtt.progress();
-                self.rtt
-                    .restart_from(crate::proto::tcp::rto::AFTER_SYN_LOSS);
-            }
+            self.measure_handshake(now);
             self.set_window(segment, true);
             self.syn_due = false;
             self.establish(now, shared);
@@ -248,18 +242,25 @@ impl Tcb {
                 if self.deadlines.retransmit_kind == RetransmitTimer::Persist {
                     self.window_opened(now);
                 }
+            } else if self.snd.wnd == 0 && before > 0 && self.snd.una != self.snd.nxt {
+                // The peer has taken its window back (RFC 9293 §3.8.6, MUST-34 and MUST-35).
+                self.arm_retransmit(now, None);
             }
         }
     }
 
-    /// A window that was probed is open: the probe's octet is sent again at once if it was not taken.
+    /// A window that was probed is open: what it did not take goes out again at once. That is all
+    /// that has been on its way for a round trip: what was sent later finds the window open.
     fn window_opened(&mut self, now: Instant) {
         self.rtt.progress();
+        self.window_probes = 0;
         self.snd.unacked_since = now;
         self.deadlines.retransmit = Instant::FAR_FUTURE;
         self.deadlines.retransmit_kind = RetransmitTimer::Rto;
         if self.snd.una != self.snd.nxt {
-            self.flight.mark_lost(|_| Some(true));
+            let min_rtt = self.min_rtt();
+            self.flight
+                .mark_lost(|piece| Some(now.nanos_since(piece.time) >= min_rtt));
             self.flight.excuse_lost();
             self.arm_retransmit(now, None);
         }

@@ -5,7 +5,6 @@ use bytes::Bytes;
 use crate::proto::Instant;
 use crate::proto::account::Kind;
 use crate::proto::tcp::interface::{Readiness, State};
-use crate::proto::tcp::reset;
 use crate::proto::tcp::segment::{Flags, Segment};
 use crate::proto::tcp::seq::Seq;
 use crate::proto::tcp::shared::Shared;
@@ -52,7 +51,7 @@ impl Tcb {
     pub(in crate::proto::tcp) fn reset_unread(&mut self, shared: &mut Shared) {
         shared.counters.abort_on_close += 1;
         shared.counters.estab_resets += 1;
-        reset::send(shared, self.tuple, self.snd.nxt, Some(self.rcv.nxt));
+        self.send_reset(shared);
         self.close(None, shared);
     }
 
