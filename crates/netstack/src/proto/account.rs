@@ -101,6 +101,12 @@ impl Account {
         }
     }
 
+    /// Notes that `octets` are held of a kind, whatever was charged before.
+    #[inline]
+    pub(crate) fn set(&mut self, kind: Kind, octets: usize) {
+        self.recharge(kind, self.used_by(kind), octets);
+    }
+
     /// Octets held.
     #[inline]
     pub(crate) fn used(&self) -> usize {

@@ -1,8 +1,10 @@
 //! ICMP (RFC 792, RFC 1122 §3.2.2): echo, errors received, and errors sent under a rate limit.
 
 mod limit;
+mod requests;
 
 pub use limit::RateLimit;
+pub(crate) use requests::{Request, Requests};
 
 use core::net::Ipv4Addr;
 use etherparse::{Icmpv4Slice, Ipv4HeaderSlice};

@@ -30,12 +30,13 @@ use core::time::Duration;
 use std::collections::VecDeque;
 
 use super::Instant;
+use super::account::Kind;
 use super::arp::Claim;
 use super::counters::{Arp, Icmp, Ip, Udp as UdpCounters};
 #[cfg(feature = "dhcp")]
 use super::dhcp::Lease;
 use super::ethernet::MacAddr;
-use super::icmp::RateLimit;
+use super::icmp::{RateLimit, Requests};
 use super::ipv4::{Reassembly, ReassemblyLimits};
 use super::random::Random;
 use super::tcp::{self, Tcp};
@@ -45,8 +46,10 @@ use egress::Egress;
 /// Packets that [`Stack::poll`] takes from the loopback in one call.
 pub const LOOPBACK_BUDGET: usize = 64;
 
-/// Echo replies and address events kept for [`Stack::poll_event`]; older ones are dropped.
+/// Echo replies, leases and address events kept for [`Stack::poll_event`]; older ones are dropped.
 const EVENT_QUEUE: usize = 256;
+/// Octets of data in the echo replies that are kept; a reply that would exceed them is dropped.
+const ECHO_DATA: usize = 128 << 10;
 
 /// Octets before a frame that [`Transmit::transmit_run`] gives.
 pub const HEADROOM: usize = 16;
@@ -148,6 +151,29 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// Octets of the data that it carries.
+    fn data_len(&self) -> usize {
+        match self {
+            Self::EchoReply { data, .. } => data.len(),
+            _ => 0,
+        }
+    }
+
+    /// Whether it is `other` once more: about the same address, with a station that is another one
+    /// at most.
+    fn is_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::AddressGranted(address), Self::AddressGranted(other))
+            | (Self::AddressRefused(address, _), Self::AddressRefused(other, _))
+            | (Self::AddressConflict(address, _), Self::AddressConflict(other, _)) => {
+                address == other
+            }
+            _ => false,
+        }
+    }
+}
+
 /// The counters of all protocols.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -181,7 +207,10 @@ pub struct Stack {
     udp: Udp,
     udp_limits: udp::QueueLimits,
     udp_counters: UdpCounters,
+    echo_requests: Requests,
     events: VecDeque<Event>,
+    /// Octets of data in the echo replies among the events.
+    echo_data: usize,
     random: Random,
 }
 
@@ -221,7 +250,9 @@ impl Stack {
             udp: Udp::default(),
             udp_limits: config.udp,
             udp_counters: UdpCounters::default(),
+            echo_requests: Requests::default(),
             events: VecDeque::new(),
+            echo_data: 0,
             random,
         }
     }
@@ -267,17 +298,43 @@ impl Stack {
 
     /// The next event, if any.
     pub fn poll_event(&mut self) -> Option<Event> {
-        match self.tcp.poll_event() {
-            Some(event) => Some(Event::Tcp(event)),
-            None => self.events.pop_front(),
+        if let Some(event) = self.tcp.poll_event() {
+            return Some(Event::Tcp(event));
         }
+        if let Some(id) = self.udp.poll_event() {
+            return Some(Event::Udp(id));
+        }
+        let event = self.events.pop_front()?;
+        self.echo_data -= event.data_len();
+        self.settle_events();
+        Some(event)
     }
 
+    /// Keeps an event for [`Stack::poll_event`], in the place of one that says the same.
     fn push_event(&mut self, event: Event) {
-        if self.events.len() >= EVENT_QUEUE {
-            self.events.pop_front();
+        if let Some(same) = self.events.iter_mut().find(|other| event.is_as(other)) {
+            *same = event;
+            return;
         }
+        if self.echo_data + event.data_len() > ECHO_DATA {
+            return;
+        }
+        if self.events.len() >= EVENT_QUEUE
+            && let Some(oldest) = self.events.pop_front()
+        {
+            self.echo_data -= oldest.data_len();
+        }
+        self.echo_data += event.data_len();
         self.events.push_back(event);
+        self.settle_events();
+    }
+
+    fn settle_events(&mut self) {
+        let held = self.events.capacity() * size_of::<Event>()
+            + self.echo_data
+            + self.echo_requests.held()
+            + self.udp.events_held();
+        self.tcp.account().set(Kind::Events, held);
     }
 
     /// Runs the timers that are due, takes what waits in the loopback, and sends at most `budget`

@@ -96,6 +96,8 @@ struct Socket {
     limits: QueueLimits,
     /// An ICMP error about a datagram that was sent to `peer`.
     refused: bool,
+    /// It is among the sockets with events.
+    announced: bool,
 }
 
 /// All UDP sockets.
@@ -103,6 +105,8 @@ struct Socket {
 pub struct Udp {
     sockets: Slab<Socket>,
     ports: HashMap<u16, Vec<SocketId>>,
+    /// Sockets with events, each once.
+    events: VecDeque<SocketId>,
 }
 
 impl Udp {
@@ -144,6 +148,7 @@ impl Udp {
             octets: 0,
             limits,
             refused,
+            announced: false,
         });
         self.ports.entry(port).or_default().push(SocketId(id));
         Ok(SocketId(id))
@@ -161,6 +166,9 @@ impl Udp {
         let Some(socket) = self.sockets.try_remove(id.0) else {
             return;
         };
+        if socket.announced {
+            self.events.retain(|other| *other != id);
+        }
         let port = socket.local.port();
         if let Some(ids) = self.ports.get_mut(&port) {
             ids.retain(|other| *other != id);
@@ -168,6 +176,31 @@ impl Udp {
                 self.ports.remove(&port);
             }
         }
+    }
+
+    /// Has [`Udp::poll_event`] name the socket.
+    pub(crate) fn announce(&mut self, id: SocketId) {
+        if let Some(socket) = self.sockets.get_mut(id.0)
+            && !core::mem::replace(&mut socket.announced, true)
+        {
+            self.events.push_back(id);
+        }
+    }
+
+    /// A socket to which something has happened since it was named last.
+    pub(crate) fn poll_event(&mut self) -> Option<SocketId> {
+        while let Some(id) = self.events.pop_front() {
+            if let Some(socket) = self.sockets.get_mut(id.0) {
+                socket.announced = false;
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    /// Octets of memory that hold the events.
+    pub(crate) fn events_held(&self) -> usize {
+        self.events.capacity() * size_of::<SocketId>()
     }
 
     /// Ties the socket to one peer: only its datagrams are received from then on, and ICMP errors

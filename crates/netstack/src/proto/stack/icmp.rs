@@ -6,7 +6,7 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use super::{Event, SendError, Stack, Transmit};
 use crate::proto::Instant;
 use crate::proto::ethernet;
-use crate::proto::icmp::{self, Error, Message, Quoted, Unreachable};
+use crate::proto::icmp::{self, Error, Message, Quoted, Request, Unreachable};
 use crate::proto::ipv4::{Header, protocol};
 use crate::proto::tcp::IcmpError;
 
@@ -35,13 +35,20 @@ impl Stack {
                 data,
             }) => {
                 self.icmp.in_echo_reps += 1;
-                let (source, data) = (header.source, packet.slice_ref(data));
-                self.push_event(Event::EchoReply {
-                    source,
+                let reply = Request {
+                    destination: header.source,
                     identifier,
                     sequence,
-                    data,
-                });
+                    octets: data.len() as u16,
+                };
+                if self.echo_requests.take(&reply) {
+                    self.push_event(Event::EchoReply {
+                        source: header.source,
+                        identifier,
+                        sequence,
+                        data: Bytes::copy_from_slice(data),
+                    });
+                }
             }
             Some(Message::Error(error, quoted)) => self.handle_error(now, error, &quoted),
             Some(Message::Other) => {}
@@ -133,7 +140,7 @@ impl Stack {
             }
             Error::Unreachable(reason) if reason.is_hard() => {
                 if let Some(id) = self.udp.handle_unreachable(local, peer) {
-                    self.push_event(Event::Udp(id));
+                    self.udp.announce(id);
                 }
             }
             _ => {}
@@ -212,7 +219,8 @@ impl Stack {
         sent
     }
 
-    /// Sends an echo request; its answer comes as [`Event::EchoReply`].
+    /// Sends an echo request; its answer, of the same length, comes as [`Event::EchoReply`]. Replies
+    /// to anything but the last 1,024 requests that are unanswered are dropped.
     ///
     /// # Errors
     ///
@@ -235,6 +243,13 @@ impl Stack {
         let mut header = Header::new(source, destination, protocol::ICMP, message.len());
         header.dont_fragment = false;
         self.egress.send_datagram(now, header, &message, out)?;
+        self.echo_requests.add(Request {
+            destination,
+            identifier,
+            sequence,
+            octets: data.len() as u16,
+        });
+        self.settle_events();
         self.icmp.out_msgs += 1;
         self.icmp.out_echos += 1;
         Ok(())

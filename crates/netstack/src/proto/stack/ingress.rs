@@ -2,11 +2,12 @@
 
 use bytes::{Buf, Bytes};
 
-use super::{Event, Stack, Transmit};
+use super::{Stack, Transmit};
 use crate::proto::Instant;
+use crate::proto::account::Kind;
 use crate::proto::ethernet::{self, MacAddr};
 use crate::proto::icmp::Unreachable;
-use crate::proto::ipv4::{self, Header, HeaderError, Reassembled, protocol};
+use crate::proto::ipv4::{Header, HeaderError, Reassembled, protocol};
 use crate::proto::tcp::{Ecn, IpMeta};
 use crate::proto::udp::Delivery;
 
@@ -131,16 +132,18 @@ impl Stack {
         out: &mut dyn Transmit,
     ) {
         self.egress.ip.reasm_reqds += 1;
-        let reassembled = self.reassembly.handle(now, header, packet);
+        // Under pressure they make room for each other only.
+        let room = self.reassembly.held() + self.tcp.account().left_at_ease();
+        let reassembled = self.reassembly.handle(now, header, packet, room);
         self.egress.ip.reasm_fails += self.reassembly.take_dropped();
+        self.tcp
+            .account()
+            .set(Kind::Fragments, self.reassembly.held());
         match reassembled {
             Reassembled::Incomplete => {}
             Reassembled::Refused => self.egress.ip.reasm_fails += 1,
-            Reassembled::Complete(header, payload) => {
+            Reassembled::Complete(header, whole) => {
                 self.egress.ip.reasm_oks += 1;
-                let mut whole = vec![0; header.total_len];
-                header.write(&mut whole);
-                whole[ipv4::HEADER_LEN..].copy_from_slice(&payload);
                 self.deliver(now, &header, whole.into(), (to_many, false), out);
             }
         }
@@ -151,6 +154,9 @@ impl Stack {
         while let Some(first) = self.reassembly.poll(now) {
             self.egress.ip.reasm_timeout += 1;
             self.egress.ip.reasm_fails += 1;
+            self.tcp
+                .account()
+                .set(Kind::Fragments, self.reassembly.held());
             self.report_reassembly_timeout(now, &first, out);
         }
     }
@@ -225,7 +231,7 @@ impl Stack {
         match self.udp.handle(header, &segment, checksummed) {
             Delivery::Queued(id) => {
                 self.udp_counters.in_datagrams += 1;
-                self.push_event(Event::Udp(id));
+                self.udp.announce(id);
             }
             Delivery::QueueFull => self.udp_counters.rcvbuf_errors += 1,
             Delivery::Malformed { checksum } => {

@@ -1,6 +1,7 @@
 //! Whole stacks in virtual time: two of them on one link, or one alone with what we send it.
 
 mod addresses;
+mod held;
 
 use super::{Config, Event, SendError, Stack, Transmit};
 use crate::proto::Instant;
