@@ -84,6 +84,9 @@ impl Tcb {
         if progress.acked > 0 || progress.delivered > 0 || wait.is_some() {
             self.arm_retransmit(now, wait);
         }
+        if self.snd.una == self.snd.nxt {
+            self.flight.give_back(&mut shared.flights);
+        }
         self.transmit = true;
     }
 

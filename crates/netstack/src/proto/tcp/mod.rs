@@ -24,6 +24,7 @@ mod interface;
 mod isn;
 mod listeners;
 mod loss;
+mod on_demand;
 mod options;
 mod output;
 mod pacing;

@@ -397,7 +397,10 @@ impl Tcb {
                     self.rtt.sent_again();
                 }
             }
-            Plan::New(len, fin) => self.note_new(now, len, fin),
+            Plan::New(len, fin) => {
+                self.flight.prepare(&mut shared.flights);
+                self.note_new(now, len, fin);
+            }
             Plan::Again(index, piece) => self.note_again(now, index, &piece, shared),
             Plan::KeepAlive | Plan::Ack => {}
         }

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use super::delivery_rate::DeliveryRate;
+use super::on_demand::{KEPT_CAPACITY, OnDemand, Part, Spares};
 use super::seq::Seq;
 use crate::proto::Instant;
 
@@ -29,21 +30,54 @@ impl Sent {
     }
 }
 
+/// Pieces in flight, in order.
+pub(super) type Flight = VecDeque<Sent>;
+
+impl Part for Flight {
+    const INITIAL: Self = Self::new();
+
+    #[inline]
+    fn initial() -> &'static Self {
+        static INITIAL: Flight = Flight::INITIAL;
+        &INITIAL
+    }
+
+    #[inline]
+    fn renew(&mut self) -> bool {
+        self.clear();
+        self.capacity() <= KEPT_CAPACITY
+    }
+}
+
 /// The pieces from SND.UNA to SND.NXT, in order.
 #[derive(Debug, Default)]
 pub(super) struct RetransmissionQueue {
-    sent: VecDeque<Sent>,
+    sent: OnDemand<Flight>,
     /// Octets sacked, and octets lost: both are not in flight.
     sacked: u32,
     lost: u32,
     sacked_pieces: u32,
     /// No piece before this index is lost: where the search for the next one begins.
-    hint: usize,
+    hint: u32,
     /// Delivery rate samples, for a controller that asks for them.
     pub(super) rate: Option<Box<DeliveryRate>>,
 }
 
 impl RetransmissionQueue {
+    /// A first piece will be sent: its list comes from `spares`.
+    #[inline]
+    pub(super) fn prepare(&mut self, spares: &mut Spares<Flight>) {
+        self.sent.prepare(spares);
+    }
+
+    /// Nothing is in flight any more: the list is not needed.
+    #[inline]
+    pub(super) fn give_back(&mut self, spares: &mut Spares<Flight>) {
+        debug_assert!(self.sent.is_empty());
+        self.hint = 0;
+        self.sent.give_back(spares);
+    }
+
     /// Notes a piece sent for the first time; it follows those that there are.
     #[inline]
     pub(super) fn push(&mut self, start: Seq, end: Seq, time: Instant) {
@@ -104,7 +138,10 @@ impl RetransmissionQueue {
     #[inline]
     pub(super) fn acknowledge(&mut self, una: Seq, mut delivered: impl FnMut(&Sent)) -> u32 {
         let mut octets = 0;
-        while let Some(piece) = self.sent.front_mut() {
+        let Some(sent) = self.sent.allocated() else {
+            return 0;
+        };
+        while let Some(piece) = sent.front_mut() {
             if piece.start.ge(una) {
                 break;
             }
@@ -133,7 +170,7 @@ impl RetransmissionQueue {
             if let Some(rate) = &mut self.rate {
                 rate.acknowledged((!piece.sacked).then_some(&*piece));
             }
-            self.sent.pop_front();
+            sent.pop_front();
             self.hint = self.hint.saturating_sub(1);
         }
         octets
@@ -143,8 +180,11 @@ impl RetransmissionQueue {
     /// Returns how many octets those were.
     pub(super) fn sack(&mut self, start: Seq, end: Seq, mut delivered: impl FnMut(&Sent)) -> u32 {
         let mut octets = 0;
-        let first = self.sent.partition_point(|piece| piece.start.lt(start));
-        for (offset, piece) in self.sent.range_mut(first..).enumerate() {
+        let Some(sent) = self.sent.allocated() else {
+            return 0;
+        };
+        let first = sent.partition_point(|piece| piece.start.lt(start));
+        for (offset, piece) in sent.range_mut(first..).enumerate() {
             if piece.end.gt(end) {
                 break;
             }
@@ -171,7 +211,8 @@ impl RetransmissionQueue {
     /// to stop with `None`. Returns how many octets became lost.
     pub(super) fn mark_lost(&mut self, mut test: impl FnMut(&Sent) -> Option<bool>) -> u32 {
         let before = self.lost;
-        for (index, piece) in self.sent.iter_mut().enumerate() {
+        let pieces = self.sent.allocated().into_iter().flatten();
+        for (index, piece) in pieces.enumerate() {
             if piece.sacked || piece.lost {
                 continue;
             }
@@ -181,7 +222,7 @@ impl RetransmissionQueue {
                 Some(true) => {
                     piece.lost = true;
                     self.lost += piece.len();
-                    self.hint = self.hint.min(index);
+                    self.hint = self.hint.min(index as u32);
                     if let Some(rate) = &mut self.rate {
                         rate.lost(index, piece);
                     }
@@ -204,8 +245,9 @@ impl RetransmissionQueue {
         if self.lost == 0 {
             return None;
         }
-        let index = self.sent.range(self.hint..).position(|piece| piece.lost)? + self.hint;
-        self.hint = index;
+        let hint = self.hint as usize;
+        let index = self.sent.range(hint..).position(|piece| piece.lost)? + hint;
+        self.hint = index as u32;
         let piece = self.sent.get(index)?;
         let fin = u32::from(piece.end.gt(end));
         if piece.len() - fin > max {
@@ -237,7 +279,7 @@ impl RetransmissionQueue {
     }
 
     fn split(&mut self, index: usize, max: u32) {
-        let Some(piece) = self.sent.get_mut(index) else {
+        let Some(piece) = self.sent.allocated().and_then(|sent| sent.get_mut(index)) else {
             return;
         };
         if piece.len() <= max {
@@ -257,7 +299,7 @@ impl RetransmissionQueue {
 
     /// The piece at `index` was sent again.
     pub(super) fn retransmitted(&mut self, index: usize, now: Instant) {
-        let Some(piece) = self.sent.get_mut(index) else {
+        let Some(piece) = self.sent.allocated().and_then(|sent| sent.get_mut(index)) else {
             return;
         };
         if piece.lost {
@@ -275,7 +317,7 @@ impl RetransmissionQueue {
 
     /// What was taken to be lost was only late (RFC 4015): nothing is lost.
     pub(super) fn undo_lost(&mut self) {
-        for piece in &mut self.sent {
+        for piece in self.sent.allocated().into_iter().flatten() {
             piece.lost = false;
         }
         self.lost = 0;
@@ -283,22 +325,26 @@ impl RetransmissionQueue {
 
     /// Forgets what was sacked (RFC 2018 §8: the receiver may have dropped it).
     pub(super) fn forget_sacked(&mut self) {
-        for piece in &mut self.sent {
+        for piece in self.sent.allocated().into_iter().flatten() {
             piece.sacked = false;
         }
         self.sacked = 0;
         self.sacked_pieces = 0;
     }
 
-    /// Frees what an empty queue still holds.
+    /// Frees what samples of an empty queue still hold.
     pub(super) fn shrink(&mut self) {
-        if self.sent.is_empty() {
-            self.sent = VecDeque::new();
-            self.hint = 0;
-            if let Some(rate) = &mut self.rate {
-                rate.shrink();
-            }
+        if self.sent.is_empty()
+            && let Some(rate) = &mut self.rate
+        {
+            rate.shrink();
         }
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self, spares: &mut Spares<Flight>) {
+        self.sent.give_back(spares);
+        *self = Self::default();
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::{Buf, Bytes};
 
+use super::on_demand::{KEPT_CAPACITY, OnDemand, Part, Spares};
 use super::seq::Seq;
 use crate::proto::checksum::Sum;
 
@@ -17,10 +18,11 @@ const POOLED: usize = 64;
 
 /// Chunks to be used again, for all connections of an engine: why sending does not allocate in
 /// steady state although an idle connection holds no chunk.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct ChunkPool {
     small: Vec<Vec<u8>>,
     large: Vec<Vec<u8>>,
+    lists: Spares<Chunks>,
     /// How many it keeps of either, at most.
     small_kept: usize,
     large_kept: usize,
@@ -30,9 +32,11 @@ impl ChunkPool {
     /// For a stack that may hold so many octets.
     pub(super) fn new(memory: usize) -> Self {
         Self {
+            small: Vec::new(),
+            large: Vec::new(),
+            lists: Spares::new(POOLED.min(memory / 8 / SMALL)),
             small_kept: POOLED.min(memory / 8 / SMALL),
             large_kept: POOLED.min(memory / 8 / LARGE),
-            ..Self::default()
         }
     }
 
@@ -93,19 +97,37 @@ impl Chunk {
 /// The send buffer of a connection.
 #[derive(Debug)]
 pub(super) struct SendQueue {
-    chunks: VecDeque<Chunk>,
+    chunks: OnDemand<Chunks>,
     /// Sequence number of the first octet that is not acknowledged.
     start: Seq,
     end: Seq,
     /// The chunk last read from: the next read nearly always starts there or in the one after.
-    hint: usize,
+    hint: u32,
+}
+
+type Chunks = VecDeque<Chunk>;
+
+impl Part for Chunks {
+    const INITIAL: Self = Self::new();
+
+    #[inline]
+    fn initial() -> &'static Self {
+        static INITIAL: Chunks = Chunks::INITIAL;
+        &INITIAL
+    }
+
+    #[inline]
+    fn renew(&mut self) -> bool {
+        self.clear();
+        self.capacity() <= KEPT_CAPACITY
+    }
 }
 
 impl SendQueue {
     /// An empty queue whose first octet will have number `start`.
     pub(super) fn new(start: Seq) -> Self {
         Self {
-            chunks: VecDeque::new(),
+            chunks: OnDemand::default(),
             start,
             end: start,
             hint: 0,
@@ -139,7 +161,7 @@ impl SendQueue {
         if let Some(Chunk {
             octets: Octets::Copied(octets),
             ..
-        }) = self.chunks.back_mut()
+        }) = self.chunks.allocated().and_then(|chunks| chunks.back_mut())
             && octets.capacity() - octets.len() >= data.len()
         {
             octets.extend_from_slice(data);
@@ -150,8 +172,9 @@ impl SendQueue {
     }
 
     fn push_pieces(&mut self, mut data: &[u8], pool: &mut ChunkPool) {
+        let chunks = self.chunks.prepare(&mut pool.lists);
         while !data.is_empty() {
-            let room = match self.chunks.back() {
+            let room = match chunks.back() {
                 Some(Chunk {
                     octets: Octets::Copied(octets),
                     ..
@@ -160,12 +183,8 @@ impl SendQueue {
             };
             if room == 0 {
                 // What follows other data is part of a stream: a large chunk.
-                let wanted = if self.chunks.is_empty() {
-                    data.len()
-                } else {
-                    LARGE
-                };
-                self.chunks.push_back(Chunk {
+                let wanted = if chunks.is_empty() { data.len() } else { LARGE };
+                chunks.push_back(Chunk {
                     start: self.end,
                     octets: Octets::Copied(pool.take(wanted)),
                 });
@@ -175,7 +194,7 @@ impl SendQueue {
             if let Some(Chunk {
                 octets: Octets::Copied(octets),
                 ..
-            }) = self.chunks.back_mut()
+            }) = chunks.back_mut()
             {
                 octets.extend_from_slice(now);
             }
@@ -199,7 +218,8 @@ impl SendQueue {
         } else {
             Octets::Shared(data)
         };
-        self.chunks.push_back(Chunk { start, octets });
+        let chunks = self.chunks.prepare(&mut pool.lists);
+        chunks.push_back(Chunk { start, octets });
     }
 
     /// Drops what is before `una`.
@@ -210,15 +230,18 @@ impl SendQueue {
             return;
         }
         self.start = una;
-        while let Some(chunk) = self.chunks.front_mut() {
+        let Some(chunks) = self.chunks.allocated() else {
+            return;
+        };
+        while let Some(chunk) = chunks.front_mut() {
             if chunk.end().gt(una) {
                 if let Octets::Shared(octets) = &mut chunk.octets {
                     octets.advance(una.since(chunk.start) as usize);
                     chunk.start = una.max(chunk.start);
                 }
-                break;
+                return;
             }
-            let chunk = self.chunks.pop_front();
+            let chunk = chunks.pop_front();
             self.hint = self.hint.saturating_sub(1);
             if let Some(Chunk {
                 octets: Octets::Copied(octets),
@@ -228,6 +251,7 @@ impl SendQueue {
                 pool.give(octets);
             }
         }
+        self.chunks.give_back(&mut pool.lists);
     }
 
     /// Copies the octets from `from` on to `to`, which they fill, and adds them to `sum`.
@@ -237,8 +261,7 @@ impl SendQueue {
         if to.is_empty() {
             return sum;
         }
-        self.seek(from);
-        let Some(chunk) = self.chunks.get(self.hint) else {
+        let Some(chunk) = self.seek(from) else {
             return sum;
         };
         let octets = &chunk.octets.as_slice()[(from - chunk.start) as usize..];
@@ -258,16 +281,19 @@ impl SendQueue {
 
     /// Moves the hint to the chunk that holds `at`, which is in the queue.
     #[inline(always)]
-    fn seek(&mut self, at: Seq) {
-        let holds = |chunk: &Chunk| chunk.start.le(at) && at.lt(chunk.end());
-        if self.chunks.get(self.hint).is_some_and(holds) {
-            return;
+    fn seek(&mut self, at: Seq) -> Option<&Chunk> {
+        let chunks = &*self.chunks;
+        let hinted = chunks.get(self.hint as usize);
+        if hinted.is_some_and(|chunk| chunk.start.le(at) && at.lt(chunk.end())) {
+            return hinted;
         }
-        self.hint = self.chunks.partition_point(|chunk| chunk.end().le(at));
+        let index = chunks.partition_point(|chunk| chunk.end().le(at));
+        self.hint = index as u32;
+        chunks.get(index)
     }
 
     fn copy_pieces(&self, mut from: Seq, mut to: &mut [u8]) {
-        for chunk in self.chunks.range(self.hint..) {
+        for chunk in self.chunks.range(self.hint as usize..) {
             let octets = &chunk.octets.as_slice()[(from - chunk.start) as usize..];
             let (now, later) = to.split_at_mut(octets.len().min(to.len()));
             now.copy_from_slice(&octets[..now.len()]);
@@ -279,17 +305,9 @@ impl SendQueue {
         }
     }
 
-    /// Frees what an empty queue still holds.
-    pub(super) fn shrink(&mut self) {
-        if self.chunks.is_empty() {
-            self.chunks = VecDeque::new();
-        }
-    }
-
     /// Gives all chunks back.
     pub(super) fn clear(&mut self, pool: &mut ChunkPool) {
         self.acknowledge(self.end, pool);
-        self.chunks = VecDeque::new();
     }
 }
 

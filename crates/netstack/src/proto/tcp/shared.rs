@@ -6,7 +6,9 @@ use super::config::Config;
 use super::counters::Counters;
 use super::interface::TxMeta;
 use super::isn::Secrets;
+use super::on_demand::Spares;
 use super::reset::RateLimit;
+use super::retransmission::Flight;
 use super::segment::Header;
 use super::send_queue::ChunkPool;
 use super::window::Growers;
@@ -14,6 +16,10 @@ use crate::proto::account::Account;
 
 /// Segments without a connection that wait for transmission, at most; more are not sent.
 const REPLIES: usize = 256;
+
+/// Spare parts of connections of each kind, at most, and one for so many octets of the budget.
+const SPARES: usize = 64;
+const SPARE_SHARE: usize = 64 << 10;
 
 /// A segment without payload that no connection sends: a reset, an answer of TIME-WAIT, a SYN
 /// cookie.
@@ -45,6 +51,7 @@ pub(super) struct Shared {
     pub(super) counters: Counters,
     pub(super) secrets: Secrets,
     pub(super) pool: ChunkPool,
+    pub(super) flights: Spares<Flight>,
     pub(super) account: Account,
     pub(super) growers: Growers,
     pub(super) replies: VecDeque<Reply>,
@@ -56,10 +63,12 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(config: Config, seed: [u8; 32]) -> Self {
         let memory = config.budget();
+        let spares = SPARES.min(memory / SPARE_SHARE);
         Self {
             counters: Counters::default(),
             secrets: Secrets::new(seed),
             pool: ChunkPool::new(memory),
+            flights: Spares::new(spares),
             account: Account::new(memory),
             growers: Growers::new(memory),
             replies: VecDeque::new(),

@@ -470,7 +470,7 @@ impl Tcb {
             .account
             .release(Kind::SendQueues, self.snd.queue.len());
         self.snd.queue.clear(&mut shared.pool);
-        self.flight = RetransmissionQueue::default();
+        self.flight.clear(&mut shared.flights);
         self.drop_reassembly(shared);
         if received {
             shared
@@ -487,7 +487,6 @@ impl Tcb {
 
     /// Frees capacity that an idle connection holds: called when a timer finds nothing to do.
     pub(super) fn shrink(&mut self) {
-        self.snd.queue.shrink();
         self.rcv.queue.shrink();
         self.flight.shrink();
         if self
