@@ -7,7 +7,14 @@ use system_tests::attacks;
 
 use crate::field::{Field, Setting};
 
-on_each_size! { fragments_without_their_first, noise }
+on_each_size! { echo_replies_that_nobody_asked_for, fragments_without_their_first, noise }
+
+fn echo_replies_that_nobody_asked_for(setting: Setting) {
+    let replies = setting.of([300, 300, 600, 2000]);
+    Field::with(setting, |field| {
+        field.attack(|link| attacks::echo_replies(link, setting.from, replies));
+    });
+}
 
 fn fragments_without_their_first(setting: Setting) {
     let datagrams = setting.of([200, 400, 1600, 10_000]);

@@ -2,7 +2,7 @@
 //! honest clients are served while the attack lasts and afterwards.
 //!
 //! - [`connections`]: more half-open ones than there is room for.
-//! - [`beneath`]: fragments in great number, and noise.
+//! - [`beneath`]: echo replies and fragments in great number, and noise.
 //!
 //! Each with 8 and 16 MiB; with the feature `long` with 64 and 512 MiB too, and for longer. `ci/long attack` runs these.
 //! What is asserted about time is that a client is served at all; how long it took is printed.
