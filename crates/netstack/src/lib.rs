@@ -28,6 +28,7 @@ pub mod busy_poll;
 mod delay;
 mod device;
 mod listener;
+mod pages;
 mod pool;
 pub mod proto;
 #[cfg(feature = "dns")]
@@ -37,6 +38,8 @@ mod shared;
 mod stack;
 mod stream;
 mod udp_socket;
+mod waiters;
+mod waiting;
 
 pub use device::{FrameDevice, Received, Timer};
 pub use listener::TcpListener;

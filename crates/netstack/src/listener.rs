@@ -1,14 +1,14 @@
 //! Listening for TCP connections.
 
-use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::task::{Context, Poll};
 
-use crate::proto::tcp::{ListenerId, Options};
-use crate::shared::Shared;
+use crate::proto::tcp::{ConnectionId, ListenerId, Options};
+use crate::shared::{Inner, Queue, Shared};
 use crate::stack::{Stack, invalid};
 use crate::stream::TcpStream;
+use crate::waiting::Waiting;
 
 /// Connections that may wait to be accepted, unless said otherwise.
 const BACKLOG: usize = 1024;
@@ -46,6 +46,7 @@ impl TcpListener {
         let address = v4(address.into())?;
         let (id, local) = stack.shared.with(|inner| {
             let id = inner.proto.listen(address, backlog, options)?;
+            inner.open_listener(id);
             inner.tcp().listener_address(id).map(|local| (id, local))
         })?;
         Ok(Self {
@@ -67,10 +68,13 @@ impl TcpListener {
     ///
     /// Only when the stack has ended.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        poll_fn(|context| self.poll_accept(context)).await
+        let accept = |inner: &mut Inner| self.take(inner);
+        let accepted = Waiting::new(&self.shared, Queue::Accept(self.id), accept).await?;
+        self.stream(accepted)
     }
 
-    /// As [`TcpListener::accept`], for implementations of futures.
+    /// As [`TcpListener::accept`], for implementations of futures: the task is woken by the next
+    /// connection. The last 16 tasks that found none are kept; others are woken to ask again.
     ///
     /// # Errors
     ///
@@ -80,22 +84,27 @@ impl TcpListener {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         let accepted = self.shared.with(|inner| {
-            inner.check()?;
-            let accepted = inner.tcp().accept(self.id)?;
-            if accepted.is_none() {
-                inner.wait_accept(self.id, context.waker());
+            let accepted = self.take(inner);
+            if accepted.is_pending() {
+                inner.wait_task(Queue::Accept(self.id), context.waker());
             }
-            Ok(accepted)
+            accepted
         });
-        match accepted {
-            Ok(Some(id)) => {
-                let stream = TcpStream::new(self.shared.clone(), id);
-                let peer = stream.peer_addr();
-                Poll::Ready(peer.map(|peer| (stream, peer)))
-            }
-            Ok(None) => Poll::Pending,
-            Err(error) => Poll::Ready(Err(error)),
+        accepted.map(|accepted| self.stream(accepted?))
+    }
+
+    fn take(&self, inner: &mut Inner) -> Poll<io::Result<ConnectionId>> {
+        inner.check()?;
+        match inner.tcp().accept(self.id)? {
+            Some(id) => Poll::Ready(Ok(id)),
+            None => Poll::Pending,
         }
+    }
+
+    fn stream(&self, id: ConnectionId) -> io::Result<(TcpStream, SocketAddr)> {
+        let stream = TcpStream::new(self.shared.clone(), id);
+        let peer = stream.peer_addr()?;
+        Ok((stream, peer))
     }
 }
 
@@ -103,6 +112,7 @@ impl Drop for TcpListener {
     fn drop(&mut self) {
         self.shared.with(|inner| {
             let now = inner.now();
+            inner.close_listener(self.id);
             inner.tcp().close_listener(now, self.id);
             inner.after_call();
         });

@@ -1,14 +1,11 @@
 //! The DNS resolver: questions over UDP, over TCP when an answer does not fit.
 
 use std::cell::RefCell;
-use std::future::{Future, poll_fn};
 use std::io;
 use std::net::Ipv4Addr;
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
-use crate::delay::Delay;
+use crate::delay::within;
 use crate::proto::dns::{self, Answer, Cache, Cached};
 use crate::stack::{Stack, invalid, timed_out};
 use crate::stream::TcpStream;
@@ -93,7 +90,7 @@ impl Resolver {
         for round in 0..ROUNDS {
             let patience = PATIENCE * (1 << round);
             for server in &self.servers {
-                match self.within(patience, self.ask(*server, name)).await {
+                match within(&self.stack.shared, patience, self.ask(*server, name)).await {
                     Ok(Answer::Failed) => last = Ok(Answer::Failed),
                     Ok(answer) => return Ok(answer),
                     Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Err(error),
@@ -143,20 +140,6 @@ impl Resolver {
         let mut message = vec![0; u16::from_be_bytes(length).into()];
         read_exact(&stream, &mut message).await?;
         Ok(dns::answer(id, name, &message).unwrap_or(Answer::Failed))
-    }
-
-    async fn within<T>(
-        &self,
-        patience: Duration,
-        work: impl Future<Output = io::Result<T>>,
-    ) -> io::Result<T> {
-        let mut work = pin!(work);
-        let mut delay = pin!(Delay::new(&self.stack.shared, patience));
-        poll_fn(|context| match work.as_mut().poll(context) {
-            Poll::Pending => delay.as_mut().poll(context).map(|()| Err(timed_out())),
-            ready => ready,
-        })
-        .await
     }
 }
 

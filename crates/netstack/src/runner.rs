@@ -16,7 +16,8 @@ use crate::shared::Shared;
 /// that brought connections to accept it lets the tasks run twice, so that those started for them
 /// can answer too.
 ///
-/// It ends only with the error of a broken device.
+/// It ends only with the error of a broken device. The stack ends with it, or when it is dropped:
+/// whoever waits, or calls later, gets an error (`NetworkDown` if the runner was dropped).
 #[must_use = "a stack does nothing unless its runner is polled"]
 pub struct Runner {
     shared: Shared,
@@ -44,5 +45,12 @@ impl Future for Runner {
                 Poll::Ready(error)
             }
         }
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        let down = io::ErrorKind::NetworkDown;
+        self.shared.with(|inner| inner.break_off(down));
     }
 }

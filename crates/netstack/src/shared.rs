@@ -1,7 +1,10 @@
 //! What the handles, the sockets and the runner of one stack share.
 
+mod waits;
+
+pub(crate) use waits::{Limit, Queue};
+
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -9,22 +12,18 @@ use std::task::{Context, Poll, Waker};
 use crate::device::{FrameDevice, Timer};
 use crate::pool::ReceiveBuffers;
 use crate::proto::stack::{Event, Run};
-use crate::proto::tcp::{self, Readiness, Tcp};
+use crate::proto::tcp::{self, Tcp};
 use crate::proto::{Instant, Stack as Proto};
+use crate::waiters::{Parting, keep};
+use waits::Waits;
 
 /// Frames read in one turn, at most; then other tasks have theirs.
 const MAX_BATCH: usize = 64;
-/// Events kept for observers; older ones are forgotten.
-const MAX_OBSERVED: usize = 256;
 /// TCP segments sent in one turn, at most.
 const SEND_BUDGET: usize = 64;
 
-/// The tasks that wait for one connection.
-#[derive(Debug, Default)]
-pub(crate) struct Waiting {
-    pub(crate) read: Option<Waker>,
-    pub(crate) write: Option<Waker>,
-}
+/// Wakers that have left and wait for the end of a borrow, for which memory is kept.
+const PARTINGS: usize = 256;
 
 /// The one owner of everything.
 pub(crate) struct Inner {
@@ -46,19 +45,7 @@ pub(crate) struct Inner {
     runner: Option<Waker>,
     /// Whether the runner has been woken, or is running.
     runner_awake: bool,
-    connections: Vec<Waiting>,
-    listeners: Vec<Vec<Waker>>,
-    udp: Vec<Option<Waker>>,
-    /// Tasks that wait for echo replies or address events.
-    observers: Vec<Waker>,
-    /// Events that no observer has taken yet.
-    observed: VecDeque<Event>,
-    /// Identifies the next echo request.
-    next_echo: u32,
-    delays: BTreeMap<(Instant, u64), Waker>,
-    next_delay: u64,
-    /// Tasks to be woken as soon as nothing is borrowed.
-    woken: VecDeque<Waker>,
+    waits: Waits,
     broken: Option<io::ErrorKind>,
 }
 
@@ -109,35 +96,37 @@ impl Shared {
             accepting: false,
             runner: None,
             runner_awake: false,
-            connections: Vec::new(),
-            listeners: Vec::new(),
-            udp: Vec::new(),
-            observers: Vec::new(),
-            observed: VecDeque::new(),
-            next_echo: 0,
-            delays: BTreeMap::new(),
-            next_delay: 0,
-            woken: VecDeque::new(),
+            waits: Waits::default(),
             broken: None,
         })))
     }
 
-    /// Runs `f` on the state, then wakes whom it has made ready: never while the state is borrowed,
-    /// since a waker may run code of others that comes back here.
+    /// Runs `f` on the state, then wakes whom it has made ready and drops the wakers of those who
+    /// wait no longer: never while the state is borrowed, since either may run code of others that
+    /// comes back here.
     #[inline]
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Inner) -> R) -> R {
-        let result = f(&mut self.0.borrow_mut());
-        self.wake_all();
+        let mut inner = self.0.borrow_mut();
+        let result = f(&mut inner);
+        if !inner.waits.partings.is_empty() {
+            drop(inner);
+            self.part();
+        }
         result
     }
 
-    #[inline]
-    fn wake_all(&self) {
+    fn part(&self) {
         loop {
-            let waker = self.0.borrow_mut().woken.pop_front();
-            match waker {
-                Some(waker) => waker.wake(),
-                None => return,
+            let mut inner = self.0.borrow_mut();
+            let partings = &mut inner.waits.partings;
+            let Some(parting) = partings.pop_front() else {
+                partings.shrink_to(PARTINGS);
+                return;
+            };
+            drop(inner);
+            match parting {
+                Parting::Wake(waker) => waker.wake(),
+                Parting::Drop(waker) => drop(waker),
             }
         }
     }
@@ -182,61 +171,8 @@ impl Inner {
     fn wake_runner(&mut self) {
         if let Some(runner) = &self.runner {
             self.runner_awake = true;
-            self.woken.push_back(runner.clone());
+            self.waits.partings.push_back(Parting::Wake(runner.clone()));
         }
-    }
-
-    pub(crate) fn waiting(&mut self, id: tcp::ConnectionId) -> &mut Waiting {
-        slot(&mut self.connections, id.index())
-    }
-
-    pub(crate) fn wait_accept(&mut self, id: tcp::ListenerId, waker: &Waker) {
-        let waiting = slot(&mut self.listeners, id.index());
-        if !waiting.iter().any(|other| other.will_wake(waker)) {
-            waiting.push(waker.clone());
-        }
-    }
-
-    pub(crate) fn wait_datagram(&mut self, index: usize, waker: &Waker) {
-        wait(slot(&mut self.udp, index), waker);
-    }
-
-    /// Forgets who waits for a connection that is given back.
-    pub(crate) fn forget_connection(&mut self, id: tcp::ConnectionId) {
-        *self.waiting(id) = Waiting::default();
-    }
-
-    /// Has `waker` woken at `deadline`; the number takes it back.
-    pub(crate) fn add_delay(&mut self, deadline: Instant, waker: Waker) -> (Instant, u64) {
-        let key = (deadline, self.next_delay);
-        self.next_delay += 1;
-        self.delays.insert(key, waker);
-        // The runner's alarm may be set for later.
-        self.after_call();
-        key
-    }
-
-    pub(crate) fn remove_delay(&mut self, key: (Instant, u64)) {
-        self.delays.remove(&key);
-    }
-
-    /// Takes the first event that is `wanted`; if there is none, `waker` hears of the next.
-    pub(crate) fn observe(
-        &mut self,
-        waker: &Waker,
-        wanted: impl Fn(&Event) -> bool,
-    ) -> Option<Event> {
-        let found = self.observed.iter().position(wanted);
-        if found.is_none() && !self.observers.iter().any(|other| other.will_wake(waker)) {
-            self.observers.push(waker.clone());
-        }
-        self.observed.remove(found?)
-    }
-
-    /// Identifier and sequence number for an echo request.
-    pub(crate) fn next_echo(&mut self) -> (u16, u16) {
-        self.next_echo = self.next_echo.wrapping_add(1);
-        ((self.next_echo >> 16) as u16, self.next_echo as u16)
     }
 
     /// What ended the stack, if it has ended.
@@ -247,7 +183,7 @@ impl Inner {
     /// One turn of the runner; `Ok(true)` when another is to follow as soon as other tasks have had
     /// theirs.
     pub(crate) fn turn(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
-        if wait(&mut self.runner, context.waker()) {
+        if keep(&mut self.runner, context.waker(), &mut self.waits.partings) {
             // The alarm would wake the task that ran us before.
             self.alarm = None;
         }
@@ -259,8 +195,9 @@ impl Inner {
         let more = self.proto.poll(self.now, SEND_BUDGET, &mut self.device);
         let read = self.receive(context)?;
         self.dispatch();
-        self.expire_delays();
-        if more || read || self.proto.wants_poll() || self.sleep(context).is_ready() {
+        // After an end there is a turn when those concerned have seen it.
+        let ended = self.waits.expire_delays(self.now);
+        if more || read || ended || self.proto.wants_poll() || self.sleep(context).is_ready() {
             return Ok(true);
         }
         self.runner_awake = false;
@@ -269,8 +206,7 @@ impl Inner {
 
     /// Has the task woken when time demands it; ready if it does so now.
     fn sleep(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let delay = self.delays.first_key_value().map(|((at, _), _)| *at);
-        let deadlines = [self.proto.poll_at(self.now), delay];
+        let deadlines = [self.proto.poll_at(self.now), self.waits.next_delay()];
         let Some(deadline) = deadlines.into_iter().flatten().min() else {
             return Poll::Pending;
         };
@@ -331,90 +267,45 @@ impl Inner {
         Ok(count > 0)
     }
 
-    fn expire_delays(&mut self) {
-        while let Some(entry) = self.delays.first_entry()
-            && entry.key().0 <= self.now
-        {
-            self.woken.push_back(entry.remove());
-        }
-    }
-
     /// Finds out whom the protocols' events make ready.
     fn dispatch(&mut self) {
         while let Some(event) = self.proto.poll_event() {
             match event {
-                Event::Tcp(tcp::Event::Connection(id, ready)) => self.wake_connection(id, ready),
+                Event::Tcp(tcp::Event::Connection(id, ready)) => {
+                    self.waits.wake_connection(id, ready);
+                }
                 Event::Tcp(tcp::Event::Acceptable(id)) => {
-                    let waiting = slot(&mut self.listeners, id.index());
-                    self.accepting |= !waiting.is_empty();
-                    self.woken.extend(waiting.drain(..));
+                    self.accepting |= self.waits.wake(Queue::Accept(id));
                 }
                 Event::Udp(id) => {
-                    let waiting = slot(&mut self.udp, id.index());
-                    self.woken.extend(waiting.take());
+                    self.waits.wake(Queue::Datagram(id));
                 }
-                event => {
-                    if self.observed.len() >= MAX_OBSERVED {
-                        self.observed.pop_front();
-                    }
-                    self.observed.push_back(event);
-                    self.woken.extend(self.observers.drain(..));
+                #[cfg(feature = "dhcp")]
+                Event::Lease(_) => {
+                    self.waits.wake(Queue::Lease);
                 }
+                Event::EchoReply {
+                    source,
+                    identifier,
+                    sequence,
+                    ..
+                } => {
+                    let number = u32::from(identifier) << 16 | u32::from(sequence);
+                    self.waits.echo_reply(self.now, source, number);
+                }
+                Event::AddressGranted(_)
+                | Event::AddressRefused(..)
+                | Event::AddressConflict(..) => {}
             }
         }
     }
 
-    fn wake_connection(&mut self, id: tcp::ConnectionId, ready: Readiness) {
-        let reads = [Readiness::READABLE, Readiness::CLOSED];
-        let writes = [
-            Readiness::CONNECTED,
-            Readiness::WRITABLE,
-            Readiness::FLUSHED,
-            Readiness::CLOSED,
-        ];
-        let waiting = slot(&mut self.connections, id.index());
-        if reads.into_iter().any(|flag| ready.contains(flag)) {
-            self.woken.extend(waiting.read.take());
-        }
-        if writes.into_iter().any(|flag| ready.contains(flag)) {
-            self.woken.extend(waiting.write.take());
-        }
-    }
-
-    /// The device is broken: every task is woken to learn it.
+    /// The stack has ended: every task is woken to learn why. The first reason counts.
     pub(crate) fn break_off(&mut self, kind: io::ErrorKind) {
-        self.broken = Some(kind);
-        for waiting in &mut self.connections {
-            self.woken.extend(waiting.read.take());
-            self.woken.extend(waiting.write.take());
-        }
-        self.woken.extend(
-            self.listeners
-                .iter_mut()
-                .flat_map(|waiting| waiting.drain(..)),
-        );
-        self.woken
-            .extend(self.udp.iter_mut().filter_map(Option::take));
-        self.woken.extend(self.observers.drain(..));
-        self.woken
-            .extend(std::mem::take(&mut self.delays).into_values());
+        self.broken.get_or_insert(kind);
+        self.runner_awake = false;
+        let runner = self.runner.take().map(Parting::Drop);
+        self.waits.partings.extend(runner);
+        self.waits.wake_all();
     }
-}
-
-/// The entry `index` of a table that grows as needed.
-fn slot<T: Default>(table: &mut Vec<T>, index: usize) -> &mut T {
-    if index >= table.len() {
-        table.resize_with(index + 1, T::default);
-    }
-    &mut table[index]
-}
-
-/// Keeps `waker` in `place`, without cloning it when it is there already; tells whether it is new.
-#[inline]
-pub(crate) fn wait(place: &mut Option<Waker>, waker: &Waker) -> bool {
-    if place.as_ref().is_some_and(|old| old.will_wake(waker)) {
-        return false;
-    }
-    *place = Some(waker.clone());
-    true
 }

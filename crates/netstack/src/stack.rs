@@ -1,18 +1,24 @@
 //! The handle to a stack.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::Ipv4Addr;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::delay::Delay;
+use crate::delay::{Delay, within};
 use crate::device::{FrameDevice, Timer};
 use crate::proto::ethernet::MacAddr;
 use crate::proto::ipv4::{Cidr, Route};
-use crate::proto::stack::{Config as ProtoConfig, Counters, Event, SendError};
-use crate::proto::{self, tcp};
+use crate::proto::stack::{Config as ProtoConfig, Counters, SendError};
+use crate::proto::{self, Instant, tcp};
 use crate::runner::Runner;
 use crate::shared::Shared;
+#[cfg(feature = "dhcp")]
+use crate::{
+    shared::{Inner, Queue},
+    waiting::Waiting,
+};
 
 /// What a stack starts with.
 ///
@@ -170,30 +176,32 @@ impl Stack {
     /// Asks the link's DHCP servers for an address, takes it with its router, and waits at most
     /// `timeout` for it. The lease is extended in the background for as long as the stack runs.
     ///
+    /// There is one search: called again, while it goes on or later, this waits for the same, and
+    /// returns at once the lease that is held.
+    ///
     /// # Errors
     ///
     /// `TimedOut` (the search goes on all the same), or what broke the device.
     #[cfg(feature = "dhcp")]
     pub async fn dhcp(&self, timeout: Duration) -> io::Result<proto::dhcp::Lease> {
         self.shared.with(|inner| {
+            inner.check()?;
             let now = inner.now();
-            inner.proto.start_dhcp(now);
-            inner.after_call();
-        });
-        let mut delay = std::pin::pin!(Delay::new(&self.shared, timeout));
-        std::future::poll_fn(|context| {
-            let bound = self.shared.with(|inner| {
-                inner.check()?;
-                let wanted = |event: &Event| matches!(event, Event::Lease(Some(_)));
-                Ok(inner.observe(context.waker(), wanted))
-            });
-            match bound {
-                Ok(Some(Event::Lease(Some(lease)))) => Poll::Ready(Ok(lease)),
-                Err(error) => Poll::Ready(Err(error)),
-                Ok(_) => delay.as_mut().poll(context).map(|()| Err(timed_out())),
+            if !inner.proto.runs_dhcp() {
+                inner.proto.start_dhcp(now);
+                inner.after_call();
             }
-        })
-        .await
+            io::Result::Ok(())
+        })?;
+        let bound = |inner: &mut Inner| {
+            inner.check()?;
+            match inner.proto.lease() {
+                Some(lease) => Poll::Ready(Ok(lease.clone())),
+                None => Poll::Pending,
+            }
+        };
+        let bound = Waiting::new(&self.shared, Queue::Lease, bound);
+        within(&self.shared, timeout, bound).await
     }
 
     /// The DHCP lease that is held now.
@@ -203,7 +211,7 @@ impl Stack {
         self.shared.with(|inner| inner.proto.lease().cloned())
     }
 
-    /// Is ready after `duration`, by the stack's timer.
+    /// Is ready after `duration`, by the stack's timer, or when the stack has ended.
     pub async fn sleep(&self, duration: Duration) {
         Delay::new(&self.shared, duration).await;
     }
@@ -214,32 +222,55 @@ impl Stack {
     ///
     /// `TimedOut`, `NetworkUnreachable`, or what broke the device.
     pub async fn ping(&self, host: Ipv4Addr, timeout: Duration) -> io::Result<Duration> {
-        let (identifier, sequence) = self.shared.with(|inner| inner.next_echo());
-        let start = self.shared.with(|inner| {
+        let ping = Ping::send(&self.shared, host)?;
+        let reply = poll_fn(|context| ping.poll(context));
+        within(&self.shared, timeout, reply).await
+    }
+}
+
+/// An echo request that was sent.
+struct Ping<'a> {
+    shared: &'a Shared,
+    number: u32,
+    sent: Instant,
+}
+
+impl<'a> Ping<'a> {
+    fn send(shared: &'a Shared, host: Ipv4Addr) -> io::Result<Self> {
+        let (number, sent) = shared.with(|inner| {
+            inner.check()?;
             let now = inner.now();
+            io::Result::Ok((inner.open_ping(host), now))
+        })?;
+        // From here on the number is given back, whatever happens.
+        let ping = Self {
+            shared,
+            number,
+            sent,
+        };
+        let (identifier, sequence) = ((number >> 16) as u16, number as u16);
+        shared.with(|inner| {
             let (proto, out) = inner.parts();
-            let sent = proto.send_echo_request(now, host, identifier, sequence, b"netstack", out);
+            let result =
+                proto.send_echo_request(sent, host, identifier, sequence, b"netstack", out);
             inner.after_call();
-            sent.map(|()| now)
-        });
-        let start = start.map_err(send_error)?;
-        let mut delay = std::pin::pin!(Delay::new(&self.shared, timeout));
-        std::future::poll_fn(|context| {
-            let answered = self.shared.with(|inner| {
-                inner.check()?;
-                let reply = inner.observe(context.waker(), |event| {
-                    matches!(event, Event::EchoReply { source, identifier: i, sequence: s, .. }
-                        if *source == host && *i == identifier && *s == sequence)
-                });
-                Ok(reply.map(|_| inner.now() - start))
-            });
-            match answered {
-                Ok(Some(time)) => Poll::Ready(Ok(time)),
-                Err(error) => Poll::Ready(Err(error)),
-                Ok(None) => delay.as_mut().poll(context).map(|()| Err(timed_out())),
-            }
+            result.map_err(send_error)
+        })?;
+        Ok(ping)
+    }
+
+    fn poll(&self, context: &mut Context<'_>) -> Poll<io::Result<Duration>> {
+        self.shared.with(|inner| {
+            inner.check()?;
+            let reply = inner.poll_ping(self.number, context.waker());
+            reply.map(|came| Ok(came - self.sent))
         })
-        .await
+    }
+}
+
+impl Drop for Ping<'_> {
+    fn drop(&mut self) {
+        self.shared.with(|inner| inner.close_ping(self.number));
     }
 }
 

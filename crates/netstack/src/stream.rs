@@ -1,24 +1,25 @@
 //! TCP connections.
 
+mod call;
 mod io_traits;
 mod split;
 
 pub use split::{ReadHalf, WriteHalf};
 
 use bytes::Bytes;
-use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
+use std::cell::Cell;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
-use crate::delay::Limit;
 use crate::listener::v4;
-use crate::proto::tcp::{ConnectionId, Error, KeepAlive, Linger, Options, State, Status};
-use crate::shared::{Shared, wait};
+use crate::proto::Instant;
+use crate::proto::tcp::{ConnectionId, Error, KeepAlive, Linger, Options, State, Status, Tcp};
+use crate::shared::{Limit, Shared};
 use crate::stack::Stack;
+use call::Call;
 
 /// A TCP connection.
 ///
@@ -36,17 +37,25 @@ pub struct TcpStream {
 pub(crate) struct Connection {
     shared: Shared,
     id: ConnectionId,
-    read_timeout: Cell<Option<Duration>>,
-    write_timeout: Cell<Option<Duration>>,
-    read_limit: RefCell<Limit>,
-    write_limit: RefCell<Limit>,
+    read: Side,
+    write: Side,
+}
+
+/// Time-outs of one direction.
+#[derive(Default)]
+struct Side {
+    timeout: Cell<Option<Duration>>,
+    /// The end of a wait by the traits of `futures-io`.
+    task_limit: Cell<Limit>,
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
         self.shared.with(|inner| {
             let now = inner.now();
-            inner.forget_connection(self.id);
+            inner.end_limit(self.read.task_limit.get_mut());
+            inner.end_limit(self.write.task_limit.get_mut());
+            inner.close_connection(self.id);
             inner.tcp().release(now, self.id);
             inner.after_call();
         });
@@ -54,106 +63,40 @@ impl Drop for Connection {
 }
 
 impl Connection {
-    /// Makes a call that may have something sent, and remembers the writing task if it must wait.
-    #[inline]
-    fn poll_write_call<T>(
-        &self,
-        context: &mut Context<'_>,
-        call: impl FnOnce(
-            &mut crate::proto::tcp::Tcp,
-            crate::proto::Instant,
-            ConnectionId,
-        ) -> Poll<Result<T, Error>>,
-    ) -> Poll<io::Result<T>> {
-        let poll = self.shared.with(|inner| {
-            inner.check()?;
-            let now = inner.now();
-            let poll = call(inner.tcp(), now, self.id)?;
-            if poll.is_pending() {
-                wait(&mut inner.waiting(self.id).write, context.waker());
-            }
-            inner.after_call();
-            poll.map(Ok)
-        });
-        match self.write_timeout.get() {
-            None => poll,
-            timeout => self
-                .write_limit
-                .borrow_mut()
-                .apply(context, &self.shared, timeout, poll),
+    async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        Call::read(self, |tcp, now, id| tcp.receive(now, id, buffer)).await
+    }
+
+    async fn read_chunk(&self, max: usize) -> io::Result<Option<Bytes>> {
+        let chunk = Call::read(self, |tcp, now, id| tcp.receive_bytes(now, id, max)).await?;
+        Ok((!chunk.is_empty()).then_some(chunk))
+    }
+
+    async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        Call::read(self, |tcp, _, id| tcp.peek(id, buffer)).await
+    }
+
+    async fn write(&self, data: &[u8]) -> io::Result<usize> {
+        Call::write(self, |tcp, now, id| tcp.send(now, id, data)).await
+    }
+
+    async fn write_all(&self, mut data: &[u8]) -> io::Result<()> {
+        while !data.is_empty() {
+            let written = self.write(data).await?;
+            data = &data[written..];
         }
-    }
-
-    /// Makes a call that reads, and remembers the reading task if it must wait.
-    #[inline]
-    fn poll_read_call<T>(
-        &self,
-        context: &mut Context<'_>,
-        call: impl FnOnce(
-            &mut crate::proto::tcp::Tcp,
-            crate::proto::Instant,
-            ConnectionId,
-        ) -> Poll<Result<T, Error>>,
-    ) -> Poll<io::Result<T>> {
-        let poll = self.shared.with(|inner| {
-            inner.check()?;
-            let now = inner.now();
-            let poll = call(inner.tcp(), now, self.id)?;
-            if poll.is_pending() {
-                wait(&mut inner.waiting(self.id).read, context.waker());
-            } else {
-                // A window may have opened that the peer should hear of.
-                inner.after_call();
-            }
-            poll.map(Ok)
-        });
-        match self.read_timeout.get() {
-            None => poll,
-            timeout => self
-                .read_limit
-                .borrow_mut()
-                .apply(context, &self.shared, timeout, poll),
-        }
-    }
-
-    fn poll_read(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.poll_read_call(context, |tcp, now, id| tcp.receive(now, id, buffer))
-    }
-
-    fn poll_read_chunk(
-        &self,
-        context: &mut Context<'_>,
-        max: usize,
-    ) -> Poll<io::Result<Option<Bytes>>> {
-        let poll = self.poll_read_call(context, |tcp, now, id| tcp.receive_bytes(now, id, max));
-        poll.map_ok(|chunk| (!chunk.is_empty()).then_some(chunk))
-    }
-
-    fn poll_peek(&self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.poll_read_call(context, |tcp, _, id| tcp.peek(id, buffer))
-    }
-
-    fn poll_write(&self, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_write_call(context, |tcp, now, id| tcp.send(now, id, data))
-    }
-
-    fn poll_write_chunk(
-        &self,
-        context: &mut Context<'_>,
-        chunk: &mut Bytes,
-    ) -> Poll<io::Result<usize>> {
-        self.poll_write_call(context, |tcp, now, id| tcp.send_bytes(now, id, chunk))
-    }
-
-    fn poll_flushed(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_write_call(context, |tcp, _, id| tcp.poll_flushed(id))
+        Ok(())
     }
 
     async fn write_chunk(&self, mut chunk: Bytes) -> io::Result<()> {
         while !chunk.is_empty() {
-            poll_fn(|context| self.poll_write_chunk(context, &mut chunk)).await?;
+            Call::write(self, |tcp, now, id| tcp.send_bytes(now, id, &mut chunk)).await?;
         }
         Ok(())
+    }
+
+    async fn flushed(&self) -> io::Result<()> {
+        Call::write(self, |tcp, _, id| tcp.poll_flushed(id)).await
     }
 
     fn shutdown(&self) -> io::Result<()> {
@@ -162,11 +105,7 @@ impl Connection {
 
     fn call<T>(
         &self,
-        call: impl FnOnce(
-            &mut crate::proto::tcp::Tcp,
-            crate::proto::Instant,
-            ConnectionId,
-        ) -> Result<T, Error>,
+        call: impl FnOnce(&mut Tcp, Instant, ConnectionId) -> Result<T, Error>,
     ) -> io::Result<T> {
         self.shared.with(|inner| {
             let now = inner.now();
@@ -179,13 +118,12 @@ impl Connection {
 
 impl TcpStream {
     pub(crate) fn new(shared: Shared, id: ConnectionId) -> Self {
+        shared.with(|inner| inner.open_connection(id));
         let connection = Connection {
             shared,
             id,
-            read_timeout: Cell::new(None),
-            write_timeout: Cell::new(None),
-            read_limit: RefCell::default(),
-            write_limit: RefCell::default(),
+            read: Side::default(),
+            write: Side::default(),
         };
         Self {
             connection: Rc::new(connection),
@@ -224,12 +162,7 @@ impl TcpStream {
             io::Result::Ok(id?)
         })?;
         let stream = Self::new(stack.shared.clone(), id);
-        poll_fn(|context| stream.poll_connected(context)).await?;
-        Ok(stream)
-    }
-
-    fn poll_connected(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.connection.poll_write_call(context, |tcp, _, id| {
+        Call::write(&stream.connection, |tcp, _, id| {
             let status = tcp.status(id)?;
             match (status.state, status.error) {
                 (_, Some(error)) => Poll::Ready(Err(error)),
@@ -237,6 +170,8 @@ impl TcpStream {
                 (_, None) => Poll::Ready(Ok(())),
             }
         })
+        .await?;
+        Ok(stream)
     }
 
     /// Our end of the connection.
@@ -274,7 +209,7 @@ impl TcpStream {
     ///
     /// `ConnectionReset`, `TimedOut`, or what else ended the connection.
     pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        poll_fn(|context| self.connection.poll_read(context, buffer)).await
+        self.connection.read(buffer).await
     }
 
     /// Takes the next piece of at most `max` octets of the stream as it lies in the frame that
@@ -284,7 +219,7 @@ impl TcpStream {
     ///
     /// As [`TcpStream::read`].
     pub async fn read_chunk(&self, max: usize) -> io::Result<Option<Bytes>> {
-        poll_fn(|context| self.connection.poll_read_chunk(context, max)).await
+        self.connection.read_chunk(max).await
     }
 
     /// Copies into `buffer` what [`TcpStream::read`] would, and leaves it in the stream.
@@ -293,7 +228,7 @@ impl TcpStream {
     ///
     /// As [`TcpStream::read`].
     pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        poll_fn(|context| self.connection.poll_peek(context, buffer)).await
+        self.connection.peek(buffer).await
     }
 
     /// Writes as much of `data` as the send buffer has room for, and returns how much.
@@ -303,7 +238,7 @@ impl TcpStream {
     /// `BrokenPipe` after [`TcpStream::shutdown`], `ConnectionReset`, `TimedOut`, or what else
     /// ended the connection.
     pub async fn write(&self, data: &[u8]) -> io::Result<usize> {
-        poll_fn(|context| self.connection.poll_write(context, data)).await
+        self.connection.write(data).await
     }
 
     /// Writes all of `data`.
@@ -311,12 +246,8 @@ impl TcpStream {
     /// # Errors
     ///
     /// As [`TcpStream::write`].
-    pub async fn write_all(&self, mut data: &[u8]) -> io::Result<()> {
-        while !data.is_empty() {
-            let written = self.write(data).await?;
-            data = &data[written..];
-        }
-        Ok(())
+    pub async fn write_all(&self, data: &[u8]) -> io::Result<()> {
+        self.connection.write_all(data).await
     }
 
     /// Writes all of `chunk` by keeping it, not a copy, until it is acknowledged.
@@ -335,7 +266,7 @@ impl TcpStream {
     ///
     /// As [`TcpStream::write`].
     pub async fn flushed(&self) -> io::Result<()> {
-        poll_fn(|context| self.connection.poll_flushed(context)).await
+        self.connection.flushed().await
     }
 
     /// Ends the stream that we write; reading goes on (RFC 9293 §3.6, half-close).
@@ -399,13 +330,18 @@ impl TcpStream {
     }
 
     /// How long a read may wait before it fails with `TimedOut`; the connection stays.
+    ///
+    /// The time begins anew with each read; one that is dropped takes its own along. Through the
+    /// traits of `futures-io`, which do not show when a read is dropped, it begins anew with each
+    /// poll.
     pub fn set_read_timeout(&self, timeout: Option<Duration>) {
-        self.connection.read_timeout.set(timeout);
+        self.connection.read.timeout.set(timeout);
     }
 
-    /// How long a write may wait before it fails with `TimedOut`; the connection stays.
+    /// How long a write may wait before it fails with `TimedOut`, and so [`TcpStream::flushed`]; the
+    /// connection stays. The time begins as that of [`TcpStream::set_read_timeout`].
     pub fn set_write_timeout(&self, timeout: Option<Duration>) {
-        self.connection.write_timeout.set(timeout);
+        self.connection.write.timeout.set(timeout);
     }
 
     /// Two borrowed halves, one to read and one to write.

@@ -1,15 +1,15 @@
 //! UDP sockets.
 
 use bytes::Bytes;
-use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::task::{Context, Poll};
 
 use crate::listener::v4;
 use crate::proto::udp::{BindError, Datagram, SocketId};
-use crate::shared::Shared;
+use crate::shared::{Inner, Queue, Shared};
 use crate::stack::{Stack, send_error};
+use crate::waiting::Waiting;
 
 /// A UDP socket, with a bounded queue of datagrams received.
 pub struct UdpSocket {
@@ -30,6 +30,7 @@ impl UdpSocket {
         let address = v4(address.into())?;
         let bound = stack.shared.with(|inner| {
             let id = inner.proto.udp_bind(address)?;
+            inner.open_socket(id);
             Ok((id, inner.proto.udp().local(id).unwrap_or(address)))
         });
         let (id, local) = bound.map_err(|error| match error {
@@ -96,7 +97,8 @@ impl UdpSocket {
     ///
     /// `ConnectionRefused` when nobody listens at the connected peer.
     pub async fn receive(&self) -> io::Result<(Bytes, SocketAddr)> {
-        let datagram = poll_fn(|context| self.poll_receive(context)).await?;
+        let receive = |inner: &mut Inner| self.take(inner);
+        let datagram = Waiting::new(&self.shared, Queue::Datagram(self.id), receive).await?;
         Ok((datagram.payload, datagram.source.into()))
     }
 
@@ -114,30 +116,39 @@ impl UdpSocket {
     }
 
     /// As [`UdpSocket::receive`], for implementations of futures; it tells too to which of our
-    /// addresses the datagram was sent.
+    /// addresses the datagram was sent. The task is woken by the next one. The last 16 tasks that
+    /// found none are kept; others are woken to ask again.
     ///
     /// # Errors
     ///
     /// As [`UdpSocket::receive`].
     pub fn poll_receive(&self, context: &mut Context<'_>) -> Poll<io::Result<Datagram>> {
         self.shared.with(|inner| {
-            inner.check()?;
-            if inner.proto.udp().take_refused(self.id) {
-                return Poll::Ready(Err(io::ErrorKind::ConnectionRefused.into()));
+            let datagram = self.take(inner);
+            if datagram.is_pending() {
+                inner.wait_task(Queue::Datagram(self.id), context.waker());
             }
-            match inner.proto.udp().receive(self.id) {
-                Some(datagram) => Poll::Ready(Ok(datagram)),
-                None => {
-                    inner.wait_datagram(self.id.index(), context.waker());
-                    Poll::Pending
-                }
-            }
+            datagram
         })
+    }
+
+    fn take(&self, inner: &mut Inner) -> Poll<io::Result<Datagram>> {
+        inner.check()?;
+        if inner.proto.udp().take_refused(self.id) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionRefused.into()));
+        }
+        match inner.proto.udp().receive(self.id) {
+            Some(datagram) => Poll::Ready(Ok(datagram)),
+            None => Poll::Pending,
+        }
     }
 }
 
 impl Drop for UdpSocket {
     fn drop(&mut self) {
-        self.shared.with(|inner| inner.proto.udp().close(self.id));
+        self.shared.with(|inner| {
+            inner.close_socket(self.id);
+            inner.proto.udp().close(self.id);
+        });
     }
 }

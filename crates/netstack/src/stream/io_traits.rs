@@ -5,7 +5,9 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use super::call::Direction;
 use super::{Connection, ReadHalf, TcpStream, WriteHalf};
+use crate::proto::tcp::Tcp;
 
 /// Both traits are implemented by calls that need no more than a shared reference.
 macro_rules! async_read {
@@ -16,7 +18,8 @@ macro_rules! async_read {
                 context: &mut Context<'_>,
                 buffer: &mut [u8],
             ) -> Poll<io::Result<usize>> {
-                self.connection.poll_read(context, buffer)
+                let read = |tcp: &mut Tcp, now, id| tcp.receive(now, id, buffer);
+                self.connection.poll_call(context, Direction::Read, read)
             }
         }
     )*};
@@ -30,7 +33,8 @@ macro_rules! async_write {
                 context: &mut Context<'_>,
                 data: &[u8],
             ) -> Poll<io::Result<usize>> {
-                self.connection.poll_write(context, data)
+                let write = |tcp: &mut Tcp, now, id| tcp.send(now, id, data);
+                self.connection.poll_call(context, Direction::Write, write)
             }
 
             /// What was written is on its way: there is nothing to flush.

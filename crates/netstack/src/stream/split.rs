@@ -1,7 +1,6 @@
 //! The two halves of a stream.
 
 use bytes::Bytes;
-use std::future::poll_fn;
 use std::io;
 use std::marker::PhantomData;
 use std::rc::Rc;
@@ -51,7 +50,7 @@ impl ReadHalf<'_> {
     ///
     /// As [`TcpStream::read`].
     pub async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        poll_fn(|context| self.connection.poll_read(context, buffer)).await
+        self.connection.read(buffer).await
     }
 
     /// As [`TcpStream::read_chunk`].
@@ -60,7 +59,7 @@ impl ReadHalf<'_> {
     ///
     /// As [`TcpStream::read`].
     pub async fn read_chunk(&mut self, max: usize) -> io::Result<Option<Bytes>> {
-        poll_fn(|context| self.connection.poll_read_chunk(context, max)).await
+        self.connection.read_chunk(max).await
     }
 
     /// As [`TcpStream::peek`].
@@ -69,7 +68,7 @@ impl ReadHalf<'_> {
     ///
     /// As [`TcpStream::read`].
     pub async fn peek(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        poll_fn(|context| self.connection.poll_peek(context, buffer)).await
+        self.connection.peek(buffer).await
     }
 }
 
@@ -79,12 +78,8 @@ impl WriteHalf<'_> {
     /// # Errors
     ///
     /// As [`TcpStream::write`].
-    pub async fn write_all(&mut self, mut data: &[u8]) -> io::Result<()> {
-        while !data.is_empty() {
-            let written = poll_fn(|context| self.connection.poll_write(context, data)).await?;
-            data = &data[written..];
-        }
-        Ok(())
+    pub async fn write_all(&mut self, data: &[u8]) -> io::Result<()> {
+        self.connection.write_all(data).await
     }
 
     /// As [`TcpStream::write_chunk`].
@@ -102,7 +97,7 @@ impl WriteHalf<'_> {
     ///
     /// As [`TcpStream::write`].
     pub async fn flushed(&mut self) -> io::Result<()> {
-        poll_fn(|context| self.connection.poll_flushed(context)).await
+        self.connection.flushed().await
     }
 
     /// As [`TcpStream::shutdown`].

@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 /// A connection, with both ends.
-async fn pair(world: &World) -> (TcpStream, TcpStream) {
+pub(crate) async fn pair(world: &World) -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind(&world.server, (SERVER, 7)).expect("a free port");
     let client = TcpStream::connect(&world.client, (SERVER, 7))
         .await

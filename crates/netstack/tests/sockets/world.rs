@@ -1,6 +1,6 @@
 //! Two stacks on a wire, and the time they live in.
 
-use async_executor::LocalExecutor;
+use async_executor::{LocalExecutor, Task};
 use bytes::BytesMut;
 use netstack::proto::Instant;
 use netstack::proto::ethernet::MacAddr;
@@ -50,6 +50,8 @@ struct Lane {
     frames: VecDeque<Vec<u8>>,
     waker: Option<Waker>,
     cut: bool,
+    /// The device that reads from here fails.
+    broken: bool,
 }
 
 struct Device {
@@ -87,6 +89,9 @@ impl FrameDevice for Device {
 
     fn poll_readable(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut here = self.here.borrow_mut();
+        if here.broken {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
         if here.frames.is_empty() {
             here.waker = Some(context.waker().clone());
             return Poll::Pending;
@@ -109,6 +114,7 @@ pub(crate) struct World {
     clock: Rc<Clock>,
     executor: Rc<LocalExecutor<'static>>,
     lanes: [Rc<RefCell<Lane>>; 2],
+    runners: RefCell<Vec<Task<io::Error>>>,
     pub(crate) client: Stack,
     pub(crate) server: Stack,
 }
@@ -126,6 +132,7 @@ impl World {
         clock.now.set(1_000_000);
         let executor = Rc::new(LocalExecutor::new());
         let lanes: [Rc<RefCell<Lane>>; 2] = Default::default();
+        let mut runners = Vec::new();
         let mut stacks = configs.into_iter().enumerate().map(|(index, mut config)| {
             config.seed = Some([index as u8 + 1; 32]);
             let mac = MacAddr([2, 0, 0, 0, 0, index as u8 + 1]);
@@ -135,7 +142,7 @@ impl World {
             };
             let (stack, runner) =
                 Stack::new(Device { mac, here, there }, timer, config).expect("a stack");
-            executor.spawn(runner).detach();
+            runners.push(executor.spawn(runner));
             stack
         });
         let (client, server) = (stacks.next().expect("two"), stacks.next().expect("two"));
@@ -144,6 +151,7 @@ impl World {
             clock,
             executor,
             lanes,
+            runners: RefCell::new(runners),
             client,
             server,
         }
@@ -158,6 +166,18 @@ impl World {
         self.lanes
             .iter()
             .for_each(|lane| lane.borrow_mut().cut = true);
+    }
+
+    /// Drops the runner of the client's stack.
+    pub(crate) fn stop_client(&self) {
+        drop(self.runners.borrow_mut().remove(0));
+    }
+
+    /// Breaks the client's device.
+    pub(crate) fn break_client(&self) {
+        let mut lane = self.lanes[0].borrow_mut();
+        lane.broken = true;
+        lane.waker.take().into_iter().for_each(Waker::wake);
     }
 
     /// Seconds since the beginning.

@@ -74,6 +74,12 @@ impl Stack {
         self.dhcp = None;
     }
 
+    /// Whether a DHCP client runs: one that was started and not stopped.
+    #[must_use]
+    pub fn runs_dhcp(&self) -> bool {
+        self.dhcp.is_some()
+    }
+
     /// The lease that is held now.
     #[must_use]
     pub fn lease(&self) -> Option<&Lease> {
