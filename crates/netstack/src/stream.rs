@@ -28,7 +28,11 @@ use call::Call;
 ///
 /// Dropping it closes the connection: what was written is still delivered in the background, as
 /// [`TcpStream::set_linger`] says. Reading and writing may be done by two tasks: see
-/// [`TcpStream::split`] and [`TcpStream::into_split`].
+/// [`TcpStream::split`] and [`TcpStream::into_split`]. Of several that wait for the same, each is
+/// served in its turn.
+///
+/// Dropping a future that waits loses nothing that was received. A `write_all` or `write_chunk` that
+/// is dropped may have queued a part of its data, which is sent.
 pub struct TcpStream {
     connection: Rc<Connection>,
 }

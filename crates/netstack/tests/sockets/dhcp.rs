@@ -38,18 +38,7 @@ fn without_address() -> World {
 fn a_leased_address_is_used_renewed_and_reaches_beyond_the_router() {
     let world = without_address();
     let socket = UdpSocket::bind(&world.server, ([0; 4], 67)).expect("a free port");
-    world.spawn(async move {
-        loop {
-            let (request, peer) = socket.receive().await.expect("a request");
-            let to = match peer.ip().is_unspecified() {
-                true => Ipv4Addr::BROADCAST.into(),
-                false => peer.ip(),
-            };
-            socket
-                .send_to(&answer(&request), (to, 68))
-                .expect("a route");
-        }
-    });
+    world.spawn(lease_to_all(socket));
     world.run(async {
         let lease = world
             .client
@@ -82,5 +71,38 @@ fn without_a_server_there_is_no_lease() {
             .expect_err("nobody");
         assert_eq!(error.kind(), ErrorKind::TimedOut);
         assert!(world.client.addresses().is_empty());
+    });
+}
+
+/// Leases to whoever asks, from the server's end.
+async fn lease_to_all(socket: UdpSocket) {
+    loop {
+        let (request, peer) = socket.receive().await.expect("a request");
+        let to = match peer.ip().is_unspecified() {
+            true => Ipv4Addr::BROADCAST.into(),
+            false => peer.ip(),
+        };
+        let sent = socket.send_to(&answer(&request), (to, 68));
+        sent.expect("a route");
+    }
+}
+
+#[test]
+fn whoever_asks_again_joins_the_search_and_then_shares_the_lease() {
+    let world = without_address();
+    world.run(async {
+        let within = |seconds| world.client.dhcp(Duration::from_secs(seconds));
+        let error = within(20).await.expect_err("nobody yet");
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        let socket = UdpSocket::bind(&world.server, ([0; 4], 67)).expect("a free port");
+        world.spawn(lease_to_all(socket));
+        let (one, other) = futures_lite::future::zip(within(200), within(200)).await;
+        let lease = one.expect("a lease");
+        assert_eq!(other.expect("the same"), lease);
+        // Bound already: nothing is asked for anew, and the address stays.
+        let before = world.seconds();
+        assert_eq!(within(1).await.expect("the same"), lease);
+        assert_eq!(world.seconds(), before);
+        assert_eq!(world.client.addresses(), [lease.address]);
     });
 }
