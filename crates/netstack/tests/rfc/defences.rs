@@ -59,6 +59,43 @@ fn rfc5961_10_challenges_are_limited() {
     assert_eq!(challenges, 100);
 }
 
+/// Another connection, from port 5000, once the first has used up its challenges.
+fn other_than_a_challenged_one() -> (Engine, Seg) {
+    let mut c = Conn::plain();
+    for _ in 0..1000 {
+        c.e.give(&seg(RST, c.seq + 5, 0));
+        let _ = c.e.sent();
+    }
+    let mut syn = seg(SYN, IRS, 0);
+    syn.from = 5000;
+    let answer = c.e.answer(&syn);
+    (c.e, answer)
+}
+
+#[test]
+fn rfc5961_10_challenges_of_one_connection_tell_nothing_of_another() {
+    let (mut e, answer) = other_than_a_challenged_one();
+    let mut segment = seg(ACK, IRS + 1, answer.seq + 1);
+    segment.from = 5000;
+    e.give(&segment);
+    segment.flags = RST;
+    segment.seq += 5;
+    let mut challenges = 0;
+    for _ in 0..1000 {
+        e.give(&segment);
+        challenges += e.sent().len();
+    }
+    assert_eq!(challenges, 100);
+}
+
+#[test]
+fn rfc9293_3_10_7_4_a_repeated_syn_is_no_challenge() {
+    let (mut e, _) = other_than_a_challenged_one();
+    let mut syn = seg(SYN, IRS, 0);
+    syn.from = 5000;
+    assert_eq!(e.answer(&syn).flags, SYN | ACK);
+}
+
 #[test]
 fn resets_for_unknown_connections_are_limited() {
     let mut e = Engine::new();
@@ -117,6 +154,21 @@ fn rfc4987_3_6_a_full_backlog_is_answered_by_cookies_that_keep_nothing() {
         (counters.syn_cookies_sent, counters.syn_cookies_recv),
         (1, 1)
     );
+}
+
+#[test]
+fn rfc9293_3_8_6_a_cookie_offers_no_larger_window_than_its_connection_has() {
+    let mut options = plain();
+    options.receive_buffer = 4096;
+    options.max_receive_buffer = 4096;
+    let mut e = Engine::with(Config::default(), options);
+    for port in 0..8 {
+        let mut syn = seg(SYN, IRS, 0);
+        syn.from = 10_000 + port;
+        e.answer(&syn);
+    }
+    assert_eq!(e.answer(&seg(SYN, IRS, 0)).window, 4096);
+    assert_eq!(e.tcp.counters().syn_cookies_sent, 1);
 }
 
 #[test]

@@ -53,7 +53,7 @@ pub struct Config {
     /// How long a connection that nobody holds any more may stay in FIN-WAIT-2, and how long it may
     /// go unanswered by its peer while it still has data to deliver.
     pub orphan_timeout: Duration,
-    /// Challenge ACKs in each second, at most (RFC 5961 §10).
+    /// Challenge ACKs of one connection in each second, at most (RFC 5961 §10).
     pub challenge_acks_per_second: u32,
     /// Resets in each second, at most, that answer segments which belong to no connection.
     pub resets_per_second: u32,

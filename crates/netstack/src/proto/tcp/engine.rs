@@ -113,8 +113,8 @@ impl Tcp {
                 }
             }
             self.settle_at(now, index);
-        } else if let Some(record) = self.time_waits.get(&segment.tuple).copied() {
-            self.arrives_time_wait(now, record, segment);
+        } else if let Some(index) = self.time_waits.find(&segment.tuple) {
+            self.arrives_time_wait(now, index, segment);
         } else {
             self.arrives_listen(now, segment, None);
         }
@@ -132,7 +132,7 @@ impl Tcp {
 
     /// Runs the timers that have expired: at most one for each connection.
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.time_waits.expire(now);
+        self.time_waits.expire(now, &mut self.shared);
         for _ in 0..self.connections.len() {
             let Some(index) = self.timers.pop(now) else {
                 break;
@@ -305,11 +305,6 @@ impl Tcp {
         };
         if tcb.linked && tcb.state == State::TimeWait {
             self.time_waits.insert(now, tcb, &mut self.shared);
-            if core::mem::take(&mut tcb.ack.now)
-                && let Some(record) = self.time_waits.get(&tcb.tuple).copied()
-            {
-                record.acknowledge(now, tcb.tuple, &mut self.shared);
-            }
         }
         tcb.timer = Instant::FAR_FUTURE;
         self.timers.remove(index);

@@ -42,6 +42,7 @@ mod shared;
 mod status;
 mod syn_cookies;
 mod tcb;
+mod time_waits;
 mod timeouts;
 mod timers;
 mod user_calls;

@@ -25,6 +25,7 @@ impl Tcp {
         self.port_counter = self
             .port_counter
             .wrapping_add(1 + (self.shared.secrets.random() % 7) as u32);
+        let time_wait = self.shared.config.time_wait;
         let start = offset.wrapping_add(self.port_counter) % count;
         let mut reusable = None;
         for step in 0..count {
@@ -36,7 +37,7 @@ impl Tcp {
             if self.connections.contains(&tuple) || self.listeners.has(tuple.local) {
                 continue;
             }
-            match self.time_waits.reusable(now, &tuple) {
+            match self.time_waits.reusable(now, &tuple, time_wait) {
                 Ok(None) => return Ok((tuple, None)),
                 // Better a port that was not used for a while.
                 Ok(above) => reusable = reusable.or(Some((tuple, above))),

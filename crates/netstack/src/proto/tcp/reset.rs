@@ -12,7 +12,34 @@ use crate::proto::Instant;
 /// Time to live of segments that belong to no connection.
 pub(super) const DEFAULT_TTL: u8 = 64;
 
-/// Permits so many events in each second (RFC 5961 §10).
+/// Limits the challenges of one connection (RFC 5961 §10). A limit that connections share would tell
+/// whoever has one of them what happens to the others.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ChallengeLimit {
+    /// Milliseconds of the clock at which the challenges so far are paid for, each by its share of a
+    /// second.
+    paid: u32,
+}
+
+impl ChallengeLimit {
+    /// Whether one more challenge is permitted; counts it.
+    pub(super) fn permits(&mut self, now: Instant, per_second: u32) -> bool {
+        let now = now.as_millis() as u32;
+        let owed = self.paid.wrapping_sub(now);
+        // More is owed than can be: it was paid for so long ago that the clock has gone round.
+        let owed = if owed > 1000 { 0 } else { owed };
+        let Some(share) = 1000_u32.checked_div(per_second) else {
+            return false;
+        };
+        let permitted = owed + share <= 1000;
+        if permitted {
+            self.paid = now.wrapping_add(owed + share);
+        }
+        permitted
+    }
+}
+
+/// Permits so many events in each second.
 #[derive(Debug)]
 pub(super) struct RateLimit {
     per_second: u32,
@@ -83,7 +110,10 @@ impl Tcb {
 
     /// RFC 5961 §3.2, §4.2 and §5.2: an acknowledgement that lets an honest peer confirm.
     pub(super) fn challenge(&mut self, now: Instant, shared: &mut Shared) {
-        if shared.challenges.permits(now) {
+        if self
+            .challenges
+            .permits(now, shared.config.challenge_acks_per_second)
+        {
             shared.counters.challenge_ack += 1;
             self.ack_now();
         }
@@ -94,11 +124,27 @@ impl Tcb {
 mod tests {
     use core::time::Duration;
 
-    use super::RateLimit;
+    use super::{ChallengeLimit, RateLimit};
     use crate::proto::Instant;
 
     #[test]
-    fn rfc5961_10_so_many_in_each_second() {
+    fn rfc5961_10_challenges_come_back_one_by_one() {
+        let mut limit = ChallengeLimit::default();
+        let mut now = Instant::from_nanos(5_000_000_000);
+        let mut permitted = |now, tries| (0..tries).filter(|_| limit.permits(now, 100)).count();
+        assert_eq!(permitted(now, 1000), 100);
+        now += Duration::from_millis(50);
+        assert_eq!(permitted(now, 1000), 5);
+        // The clock's milliseconds go round after 49 days.
+        for days in 1..120 {
+            now += Duration::from_secs(days * 86_400 / 2);
+            assert_eq!(permitted(now, 1000), 100);
+        }
+        assert!(!limit.permits(now, 0));
+    }
+
+    #[test]
+    fn so_many_in_each_second() {
         let mut limit = RateLimit::new(3);
         let mut now = Instant::from_nanos(5_000_000_000);
         for _ in 0..3 {

@@ -55,8 +55,7 @@ pub(super) struct Shared {
     pub(super) account: Account,
     pub(super) growers: Growers,
     pub(super) replies: VecDeque<Reply>,
-    /// Limits challenge ACKs, and resets to segments that belong to no connection.
-    pub(super) challenges: RateLimit,
+    /// Limits resets to segments that belong to no connection.
     pub(super) resets: RateLimit,
 }
 
@@ -72,7 +71,6 @@ impl Shared {
             account: Account::new(memory),
             growers: Growers::new(memory),
             replies: VecDeque::new(),
-            challenges: RateLimit::new(config.challenge_acks_per_second),
             resets: RateLimit::new(config.resets_per_second),
             config,
         }

@@ -10,6 +10,7 @@ use super::loss::Loss;
 use super::options::TIMESTAMPS_LEN;
 use super::pacing::Pacer;
 use super::receive_queue::ReceiveQueue;
+use super::reset::ChallengeLimit;
 use super::retransmission::RetransmissionQueue;
 use super::rto::RttEstimator;
 use super::segment::{FourTuple, HEADER_LEN, Segment};
@@ -150,6 +151,7 @@ pub(super) struct Tcb {
     pub(super) probe_due: Option<Probe>,
     /// When an empty segment that was not acceptable was last answered.
     pub(super) last_answer: Instant,
+    pub(super) challenges: ChallengeLimit,
     /// Keep-alive probes not answered.
     pub(super) keep_alive_probes: u8,
     /// Probes of the peer's window since it closed.
@@ -197,7 +199,7 @@ impl Tcb {
     ) -> Self {
         let iss = shared.secrets.isn(now, &tuple);
         let max_buffer = max_buffer(options);
-        let buffer = (options.receive_buffer as u32).clamp(2 << 10, max_buffer);
+        let buffer = first_buffer(options);
         Self {
             id,
             tuple,
@@ -237,6 +239,7 @@ impl Tcb {
             syn_due: false,
             probe_due: None,
             last_answer: Instant::default(),
+            challenges: ChallengeLimit::default(),
             keep_alive_probes: 0,
             window_probes: 0,
             error: None,
@@ -503,6 +506,16 @@ impl Tcb {
 /// The largest receive buffer that options ask for.
 fn max_buffer(options: &Options) -> u32 {
     options.max_receive_buffer.clamp(4 << 10, 1 << 30) as u32
+}
+
+/// The receive buffer that a connection with these options begins with.
+fn first_buffer(options: &Options) -> u32 {
+    (options.receive_buffer as u32).clamp(2 << 10, max_buffer(options))
+}
+
+/// The window of a SYN that a connection with these options sends.
+pub(super) fn offered_window(options: &Options) -> u16 {
+    first_buffer(options).min(u16::MAX.into()) as u16
 }
 
 /// The window scale that a connection with these options offers.

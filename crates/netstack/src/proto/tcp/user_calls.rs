@@ -130,14 +130,14 @@ impl Tcp {
             let tuple = FourTuple { local, remote };
             let above = self
                 .time_waits
-                .reusable(now, &tuple)
+                .reusable(now, &tuple, self.shared.config.time_wait)
                 .map_err(|()| Error::AddrInUse(local))?;
             if self.connections.contains(&tuple) || local == remote {
                 return Err(Error::AddrInUse(local));
             }
             (tuple, above)
         };
-        self.time_waits.remove(&tuple);
+        self.time_waits.remove(&tuple, &mut self.shared);
         let id = self.connections.next_id();
         let mut tcb = Box::new(Tcb::new(
             id,

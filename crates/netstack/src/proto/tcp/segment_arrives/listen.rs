@@ -7,66 +7,72 @@ use crate::proto::tcp::options::{TcpOptions, Timestamps};
 use crate::proto::tcp::segment::{Flags, Header, Segment};
 use crate::proto::tcp::seq::Seq;
 use crate::proto::tcp::tcb::{IPV4_HEADER_LEN, Owner, Tcb, TimestampState};
-use crate::proto::tcp::{reset, syn_cookies};
+use crate::proto::tcp::{reset, syn_cookies, tcb};
 
 /// How long after a backlog was full an acknowledgement may bring a cookie back.
 const COOKIE_SECONDS: u64 = 128;
 
 impl Tcp {
     /// A segment arrives that belongs to no connection. `above` is a number that the initial
-    /// sequence number must exceed (RFC 6191 §2).
+    /// sequence number must exceed (RFC 6191 §2). Returns whether it is a SYN that is answered.
     pub(in crate::proto::tcp) fn arrives_listen(
         &mut self,
         now: Instant,
         segment: Segment,
         above: Option<Seq>,
-    ) {
+    ) -> bool {
         let Some(listener) = self.listeners.find(segment.tuple.local) else {
             reset::refuse(now, &mut self.shared, &segment);
-            return;
+            return false;
         };
         // First, RST: ignored.
         if segment.flags.has(Flags::RST) {
-            return;
+            return false;
         }
         // Second, ACK: nothing was sent that it could acknowledge, unless it was a cookie.
         if segment.flags.has(Flags::ACK) {
             if !self.takes_cookie(now, listener, &segment) {
                 reset::refuse(now, &mut self.shared, &segment);
             }
-            return;
+            return false;
         }
         // Third, SYN. Fourth, anything else: dropped. A SYN with FIN is nothing that a host sends.
-        if segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::FIN) {
-            self.arrives_syn(now, listener, &segment, above);
-        }
+        segment.flags.has(Flags::SYN)
+            && !segment.flags.has(Flags::FIN)
+            && self.arrives_syn(now, listener, &segment, above)
     }
 
-    /// A SYN for a listener: what is spent first when memory or queues are full.
-    fn arrives_syn(&mut self, now: Instant, id: ListenerId, segment: &Segment, above: Option<Seq>) {
+    /// A SYN for a listener: what is spent first when memory or queues are full. Returns whether it is
+    /// answered.
+    fn arrives_syn(
+        &mut self,
+        now: Instant,
+        id: ListenerId,
+        segment: &Segment,
+        above: Option<Seq>,
+    ) -> bool {
         let Ok(listener) = self.listeners.get_mut(id) else {
-            return;
+            return false;
         };
         let counters = &mut self.shared.counters;
         if self.shared.account.pressure()
             || self.connections.len() >= self.shared.config.max_connections
         {
             counters.listen_drops += 1;
-            return;
+            return false;
         }
         if listener.waiting.len() >= listener.backlog {
             counters.listen_overflows += 1;
             counters.listen_drops += 1;
-            return;
+            return false;
         }
         if listener.half_open >= listener.backlog {
             listener.overflowed = Some(now);
             if self.shared.config.syn_cookies {
-                self.send_cookie(now, segment);
-            } else {
-                counters.listen_drops += 1;
+                return self.send_cookie(now, segment);
             }
-            return;
+            counters.listen_drops += 1;
+            return false;
         }
         listener.half_open += 1;
         let mut tcb = self.passive(now, id, segment);
@@ -80,6 +86,7 @@ impl Tcp {
         self.connections.insert(tcb);
         self.shared.counters.passive_opens += 1;
         self.settle(index);
+        true
     }
 
     /// A connection in SYN-RECEIVED from a SYN.
@@ -109,11 +116,11 @@ impl Tcp {
         tcb
     }
 
-    /// Answers a SYN with a cookie.
-    fn send_cookie(&mut self, now: Instant, segment: &Segment) {
+    /// Answers a SYN with a cookie, if there is room for another answer.
+    fn send_cookie(&mut self, now: Instant, segment: &Segment) -> bool {
         let secrets = &self.shared.secrets;
         let (tuple, options) = (segment.tuple, &segment.options);
-        let mss = options.mss.unwrap_or(crate::proto::tcp::tcb::DEFAULT_MSS);
+        let mss = options.mss.unwrap_or(tcb::DEFAULT_MSS);
         let timestamps = options.timestamps.map(|theirs| Timestamps {
             val: syn_cookies::hide(
                 Tcb::timestamp(secrets.timestamp_offset(&tuple), now),
@@ -121,14 +128,19 @@ impl Tcp {
             ),
             ecr: theirs.val,
         });
+        let listener = self.listeners.find(tuple.local);
+        let offered = listener.and_then(|id| self.listeners.get(id).ok());
+        let offered = offered.map(|listener| &*listener.options);
         let scale = timestamps
             .and(options.window_scale)
-            .and_then(|_| self.offered_scale(segment));
+            .and(offered)
+            .map(tcb::offered_wind_shift);
         let header = Header {
             tuple,
             seq: syn_cookies::make(secrets, &tuple, segment.seq, mss, now),
             ack: segment.seq + 1,
-            wnd: u16::MAX,
+            // What the connection will have, as the right edge of a window never moves back.
+            wnd: offered.map_or(0, tcb::offered_window),
             flags: Flags::SYN.with(Flags::ACK),
             options: TcpOptions {
                 mss: Some(self.shared.config.mtu.saturating_sub(IPV4_HEADER_LEN + 20)),
@@ -138,16 +150,11 @@ impl Tcp {
                 ..TcpOptions::default()
             },
         };
-        if self.shared.reply(header, reset::DEFAULT_TTL) {
-            self.shared.counters.syn_cookies_sent += 1;
-        }
-    }
-
-    /// The window scale that a connection of this listener would offer.
-    fn offered_scale(&self, segment: &Segment) -> Option<u8> {
-        let listener = self.listeners.find(segment.tuple.local)?;
-        let options = &self.listeners.get(listener).ok()?.options;
-        Some(crate::proto::tcp::tcb::offered_wind_shift(options))
+        let sent = self
+            .shared
+            .reply(header, offered.map_or(reset::DEFAULT_TTL, |it| it.ttl));
+        self.shared.counters.syn_cookies_sent += u64::from(sent);
+        sent
     }
 
     /// Makes a connection from an acknowledgement that brings a cookie back.

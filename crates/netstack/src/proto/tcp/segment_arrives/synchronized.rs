@@ -14,7 +14,7 @@ use crate::proto::tcp::tcb::{Owner, RetransmitTimer, Tcb};
 const TS_RECENT_LIFE: Duration = Duration::from_secs(24 * 24 * 3600);
 
 /// Least time between answers of a connection to empty segments that are not acceptable.
-const ANSWER_INTERVAL: Duration = Duration::from_millis(20);
+pub(super) const ANSWER_INTERVAL: Duration = Duration::from_millis(20);
 
 impl Tcb {
     /// A segment arrives in a state from SYN-RECEIVED on.
@@ -24,7 +24,7 @@ impl Tcb {
         segment: &mut Segment,
         shared: &mut Shared,
     ) {
-        if self.state == State::SynReceived && self.is_repeated_syn(now, segment, shared) {
+        if self.state == State::SynReceived && self.is_repeated_syn(now, segment) {
             return;
         }
         // First, the sequence number; before it the timestamp (RFC 7323 §5.3).
@@ -57,12 +57,7 @@ impl Tcb {
 
     /// In SYN-RECEIVED: a SYN that was sent again is answered by our SYN-ACK again. The SYN-ACK of a
     /// simultaneous open (RFC 9293 figure 7) has its SYN cut off and goes on as an acknowledgement.
-    fn is_repeated_syn(
-        &mut self,
-        now: Instant,
-        segment: &mut Segment,
-        shared: &mut Shared,
-    ) -> bool {
+    fn is_repeated_syn(&mut self, now: Instant, segment: &mut Segment) -> bool {
         if !segment.flags.has(Flags::SYN)
             || segment.seq != self.rcv.irs
             || segment.flags.has(Flags::RST)
@@ -74,7 +69,7 @@ impl Tcb {
             self.ack_now();
             return false;
         }
-        if shared.challenges.permits(now) {
+        if self.may_answer(now) {
             self.syn_due = true;
             self.transmit = true;
         }
@@ -152,10 +147,18 @@ impl Tcb {
                 shared.counters.dsack_old_sent += u64::from(self.sack);
             }
             self.ack_now();
-        } else if now >= self.last_answer + ANSWER_INTERVAL {
-            self.last_answer = now;
+        } else if self.may_answer(now) {
             self.ack_now();
         }
+    }
+
+    /// Whether a segment that is no news is answered now; counts it.
+    fn may_answer(&mut self, now: Instant) -> bool {
+        let may = now >= self.last_answer + ANSWER_INTERVAL;
+        if may {
+            self.last_answer = now;
+        }
+        may
     }
 
     /// Second step: a reset is taken only with exactly the number expected (RFC 5961 §3.2).

@@ -1,149 +1,143 @@
 //! TIME-WAIT (RFC 9293 §3.10.7.4, RFC 6191, RFC 1337): a small record each, apart from connections.
 
-use std::collections::{HashMap, VecDeque};
+use core::time::Duration;
 
+use super::synchronized::ANSWER_INTERVAL;
 use crate::proto::Instant;
+use crate::proto::account::{Kind, Level};
 use crate::proto::tcp::engine::Tcp;
 use crate::proto::tcp::isn::TableHash;
 use crate::proto::tcp::options::{TcpOptions, Timestamps};
-use crate::proto::tcp::reset;
 use crate::proto::tcp::segment::{Flags, FourTuple, Header, Segment};
 use crate::proto::tcp::seq::Seq;
 use crate::proto::tcp::shared::Shared;
-use crate::proto::tcp::tcb::{Tcb, TimestampState};
+use crate::proto::tcp::tcb::Tcb;
+use crate::proto::tcp::time_waits::{Answers, Table, TimeWait};
 
-/// What is kept of a connection in TIME-WAIT.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::proto::tcp) struct TimeWait {
-    snd_nxt: Seq,
-    rcv_nxt: Seq,
-    timestamps: Option<TimestampState>,
-    /// Tells this record from an earlier one with the same addresses.
-    serial: u32,
-    since: Instant,
-    until: Instant,
-}
+/// How long after a SYN was answered a reset can be the answer to that.
+const CONFIRMS_WITHIN: Duration = Duration::from_secs(3);
 
-/// All of them.
+/// All connections in TIME-WAIT, on the account.
 #[derive(Debug)]
 pub(in crate::proto::tcp) struct TimeWaits {
-    records: HashMap<FourTuple, TimeWait, TableHash>,
-    /// In order of time, as all last equally long; a record that was prolonged is put at the end
-    /// when its first end has come.
-    ends: VecDeque<(Instant, FourTuple, u32)>,
-    serial: u32,
+    table: Table,
 }
 
 impl TimeWaits {
     pub(in crate::proto::tcp) fn new(hash: TableHash) -> Self {
         Self {
-            records: HashMap::with_hasher(hash),
-            ends: VecDeque::new(),
-            serial: 0,
+            table: Table::new(hash),
         }
     }
 
     pub(in crate::proto::tcp) fn len(&self) -> usize {
-        self.records.len()
+        self.table.len()
     }
 
-    pub(in crate::proto::tcp) fn get(&self, tuple: &FourTuple) -> Option<&TimeWait> {
-        // Most stacks have none most of the time: no hash then.
-        if self.records.is_empty() {
-            None
-        } else {
-            self.records.get(tuple)
-        }
+    /// Octets of the allocations that hold them.
+    pub(in crate::proto::tcp) fn held(&self) -> usize {
+        self.table.held()
     }
 
-    /// Keeps what is needed of a connection that enters TIME-WAIT.
-    pub(in crate::proto::tcp) fn insert(&mut self, now: Instant, tcb: &Tcb, shared: &mut Shared) {
+    /// The place of a record, until one is removed.
+    pub(in crate::proto::tcp) fn find(&self, tuple: &FourTuple) -> Option<u32> {
+        self.table.find(tuple)
+    }
+
+    /// Keeps what is needed of a connection that enters TIME-WAIT, and acknowledges if that is due.
+    pub(in crate::proto::tcp) fn insert(
+        &mut self,
+        now: Instant,
+        tcb: &mut Tcb,
+        shared: &mut Shared,
+    ) {
         shared.counters.time_wait += 1;
-        if self.records.len() >= shared.config.max_time_wait {
+        let full = self.len() >= shared.config.max_time_wait.min(u32::MAX as usize / 2)
+            || shared.account.level() >= Level::Reserve;
+        if let Some(oldest) = self.table.oldest().filter(|_| full) {
             shared.counters.time_wait_overflow += 1;
-            self.drop_oldest();
+            self.remove_at(oldest, shared);
         }
-        self.serial = self.serial.wrapping_add(1);
-        let until = now + shared.config.time_wait;
+        let shift = tcb.rcv.wind_shift;
         let record = TimeWait {
+            tuple: tcb.tuple,
             snd_nxt: tcb.snd.nxt,
             rcv_nxt: tcb.rcv.nxt,
-            timestamps: tcb.timestamps,
-            serial: self.serial,
-            since: now,
-            until,
+            // Rounded up, as the right edge never moves back.
+            wnd: tcb.rcv_wnd().div_ceil(1 << shift).min(u16::MAX.into()) as u16,
+            ttl: tcb.settings.ttl,
+            timestamps: tcb.timestamps.is_some(),
+            recent: tcb.timestamps.map_or(0, |timestamps| timestamps.recent),
+            answered: 0,
+            syn: Seq(0),
+            answers: Answers::Nothing,
         };
-        self.records.insert(tcb.tuple, record);
-        self.ends.push_back((until, tcb.tuple, self.serial));
-    }
-
-    fn drop_oldest(&mut self) {
-        while let Some((_, tuple, serial)) = self.ends.pop_front() {
-            if self
-                .records
-                .get(&tuple)
-                .is_some_and(|record| record.serial == serial)
-            {
-                self.records.remove(&tuple);
-                break;
-            }
+        let held = self.held();
+        self.table.insert(record, now + shared.config.time_wait);
+        shared.account.recharge(Kind::TimeWaits, held, self.held());
+        if core::mem::take(&mut tcb.ack.now) {
+            record.acknowledge(now, shared);
         }
     }
 
-    pub(in crate::proto::tcp) fn remove(&mut self, tuple: &FourTuple) {
-        self.records.remove(tuple);
+    fn remove_at(&mut self, index: u32, shared: &mut Shared) {
+        let held = self.held();
+        self.table.remove(index);
+        shared.account.recharge(Kind::TimeWaits, held, self.held());
     }
 
-    /// When the next record may end.
+    pub(in crate::proto::tcp) fn remove(&mut self, tuple: &FourTuple, shared: &mut Shared) {
+        if let Some(index) = self.find(tuple) {
+            self.remove_at(index, shared);
+        }
+    }
+
+    /// When the next record ends.
     pub(in crate::proto::tcp) fn next_end(&self) -> Option<Instant> {
-        self.ends.front().map(|(end, ..)| *end)
+        self.table.oldest().map(|oldest| self.table.end(oldest))
     }
 
     /// Drops the records whose time is over.
-    pub(in crate::proto::tcp) fn expire(&mut self, now: Instant) {
-        while let Some(&(end, tuple, serial)) = self.ends.front()
-            && end <= now
+    pub(in crate::proto::tcp) fn expire(&mut self, now: Instant, shared: &mut Shared) {
+        while let Some(oldest) = self.table.oldest()
+            && self.table.end(oldest) <= now
         {
-            self.ends.pop_front();
-            match self.records.get(&tuple) {
-                Some(record) if record.serial == serial && record.until <= now => {
-                    self.records.remove(&tuple);
-                }
-                Some(record) if record.serial == serial => {
-                    self.ends.push_back((record.until, tuple, serial))
-                }
-                _ => {}
-            }
+            self.remove_at(oldest, shared);
         }
     }
 
-    /// Whether a new connection of ours may use the addresses: RFC 6191 §3, a second after the old
-    /// one, so that timestamps tell the two apart. Returns SND.NXT of the old one.
+    /// Whether a new connection of ours may use the addresses: RFC 6191 §3, a second after the last
+    /// segment of the old one, so that timestamps tell the two apart. Returns SND.NXT of the old one.
     pub(in crate::proto::tcp) fn reusable(
         &self,
         now: Instant,
         tuple: &FourTuple,
+        time_wait: Duration,
     ) -> Result<Option<Seq>, ()> {
-        match self.get(tuple) {
-            None => Ok(None),
-            Some(record) if record.timestamps.is_some() && (now - record.since).as_secs() >= 1 => {
-                Ok(Some(record.snd_nxt))
-            }
-            Some(_) => Err(()),
+        let Some(index) = self.find(tuple) else {
+            return Ok(None);
+        };
+        let record = self.table.get(index);
+        let old_enough = now + time_wait >= self.table.end(index) + Duration::from_secs(1);
+        if record.timestamps && old_enough {
+            Ok(Some(record.snd_nxt))
+        } else {
+            Err(())
         }
     }
 }
 
 impl Tcp {
-    /// A segment arrives for a connection in TIME-WAIT.
+    /// A segment arrives for a connection in TIME-WAIT, whose record is at `index`.
     pub(in crate::proto::tcp) fn arrives_time_wait(
         &mut self,
         now: Instant,
-        record: TimeWait,
+        index: u32,
         segment: Segment,
     ) {
-        // RFC 1337 §3: resets do not end TIME-WAIT, lest old segments hit the next connection.
+        let record = self.time_waits.table.get_mut(index);
         if segment.flags.has(Flags::RST) {
+            record.arrives_reset(now, segment.seq);
             return;
         }
         if segment.flags.has(Flags::SYN)
@@ -151,61 +145,91 @@ impl Tcp {
             && record.admits(&segment)
         {
             // RFC 6191 §2: the peer has a new connection.
-            self.shared.counters.time_wait_recycled += 1;
-            self.time_waits.remove(&segment.tuple);
-            self.arrives_listen(now, segment, Some(record.snd_nxt));
+            let (tuple, above) = (segment.tuple, record.snd_nxt);
+            if self.arrives_listen(now, segment, Some(above)) {
+                self.shared.counters.time_wait_recycled += 1;
+                self.time_waits.remove(&tuple, &mut self.shared);
+            }
             return;
         }
         let fin_again = segment.flags.has(Flags::FIN) && segment.end() == record.rcv_nxt;
+        if fin_again || record.answers_to(now, &segment) {
+            record.acknowledge(now, &mut self.shared);
+        }
         if fin_again {
             // "Acknowledge it, and restart the 2 MSL timeout."
             let until = now + self.shared.config.time_wait;
-            if let Some(record) = self.time_waits.records.get_mut(&segment.tuple) {
-                record.until = until;
-            }
-        }
-        if (segment.len() > 0 || segment.seq != record.rcv_nxt)
-            && self.shared.challenges.permits(now)
-        {
-            record.acknowledge(now, segment.tuple, &mut self.shared);
+            self.time_waits.table.postpone(index, until);
         }
     }
 }
 
 impl TimeWait {
-    /// RFC 6191 §2 and RFC 9293 §3.6.1: is a SYN newer than the connection?
+    /// RFC 6191 §2 and RFC 9293 §3.6.1: is a SYN newer than the connection? It is also if a reset has
+    /// confirmed it.
     fn admits(&self, syn: &Segment) -> bool {
-        match (self.timestamps, syn.options.timestamps) {
-            (Some(ours), Some(theirs)) if theirs.val != ours.recent => {
-                Seq(theirs.val).gt(Seq(ours.recent))
+        if self.answers == Answers::Confirmed && self.syn == syn.seq {
+            return true;
+        }
+        match syn.options.timestamps {
+            Some(theirs) if self.timestamps && theirs.val != self.recent => {
+                Seq(theirs.val).gt(Seq(self.recent))
             }
-            (Some(_), Some(_)) | (None, _) => syn.seq.gt(self.rcv_nxt),
-            (Some(_), None) => syn.seq.gt(self.rcv_nxt),
+            _ => syn.seq.gt(self.rcv_nxt),
         }
     }
 
+    /// RFC 1337 §3: a reset does not end TIME-WAIT, lest old segments hit the next connection. But a
+    /// peer that reuses its port with a lower number, and without a later timestamp, answers what its
+    /// SYN is answered by with a reset that has exactly the number expected: it knows nothing of the
+    /// old connection. When that SYN comes again it is let in; all else still meets TIME-WAIT.
+    fn arrives_reset(&mut self, now: Instant, seq: Seq) {
+        let since = (now.as_millis() as u32).wrapping_sub(self.answered);
+        if self.answers == Answers::Syn
+            && seq == self.rcv_nxt
+            && u128::from(since) <= CONFIRMS_WITHIN.as_millis()
+        {
+            self.answers = Answers::Confirmed;
+        }
+    }
+
+    /// Whether a segment that is neither a reset nor the FIN again is to be answered, which is limited
+    /// for each connection: two ends that disagree are not to answer each other for ever.
+    fn answers_to(&mut self, now: Instant, segment: &Segment) -> bool {
+        if segment.len() == 0 && segment.seq == self.rcv_nxt {
+            return false;
+        }
+        let now = now.as_millis() as u32;
+        let since = now.wrapping_sub(self.answered);
+        if self.answers != Answers::Nothing && u128::from(since) < ANSWER_INTERVAL.as_millis() {
+            return false;
+        }
+        self.answered = now;
+        self.answers = Answers::Segment;
+        if segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK) {
+            self.answers = Answers::Syn;
+            self.syn = segment.seq;
+        }
+        true
+    }
+
     /// Sends <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>.
-    pub(in crate::proto::tcp) fn acknowledge(
-        &self,
-        now: Instant,
-        tuple: FourTuple,
-        shared: &mut Shared,
-    ) {
-        let timestamps = self.timestamps.map(|ours| Timestamps {
-            val: Tcb::timestamp(ours.offset, now),
-            ecr: ours.recent,
+    fn acknowledge(&self, now: Instant, shared: &mut Shared) {
+        let timestamps = self.timestamps.then(|| Timestamps {
+            val: Tcb::timestamp(shared.secrets.timestamp_offset(&self.tuple), now),
+            ecr: self.recent,
         });
         let header = Header {
-            tuple,
+            tuple: self.tuple,
             seq: self.snd_nxt,
             ack: self.rcv_nxt,
-            wnd: 0,
+            wnd: self.wnd,
             flags: Flags::ACK,
             options: TcpOptions {
                 timestamps,
                 ..TcpOptions::default()
             },
         };
-        shared.reply(header, reset::DEFAULT_TTL);
+        shared.reply(header, self.ttl);
     }
 }
