@@ -47,6 +47,7 @@ const SOURCES: &[&str] = &[
     "bindings/hvt/trap.c",
     "bindings/solo5_hvt.c",
     "bindings/solo5_spt.c",
+    "bindings/spt/console.c",
     "bindings/spt/devices.c",
     "bindings/spt/entry.c",
     "bindings/spt/platform.c",

@@ -52,6 +52,9 @@ pub enum Error {
     /// The process runs under a personality that makes readable memory executable.
     #[error("personality READ_IMPLIES_EXEC is set: expected it clear (see setarch -X)")]
     ReadImpliesExec,
+    /// Standard output cannot be made the guest's console.
+    #[error("cannot use standard output as the console: {0}")]
+    Console(#[source] io::Error),
     /// Something particular to spt.
     #[error(transparent)]
     Spt(#[from] SptError),

@@ -1,5 +1,6 @@
 //! The `hvt` tender: the unikernel runs in a virtual machine under KVM.
 
+mod console;
 mod cpu;
 mod fault;
 mod hypercall;
@@ -26,6 +27,7 @@ use solo5_abi::note::Target;
 
 use crate::Tender;
 use crate::attach::Devices;
+use crate::console::make_nonblocking;
 use crate::error::Error;
 use crate::kernel::{Kernel, command_line};
 use crate::options::Options;
@@ -164,6 +166,7 @@ struct Machine {
 pub fn run(options: &Options) -> Result<Infallible, Error> {
     refuse_read_implies_exec()?;
     ignore_signals_of_writes();
+    make_nonblocking().map_err(Error::Console)?;
     let mut kernel = Kernel::open(&options.kernel, TARGET, ABI_VERSION)?;
     let devices = Devices::attach(&kernel.manifest(), options)?;
     let cmdline = command_line(&options.args)?;

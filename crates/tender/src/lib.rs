@@ -14,6 +14,7 @@
 //! ```
 
 mod attach;
+mod console;
 mod error;
 pub mod hvt;
 mod kernel;

@@ -13,6 +13,7 @@ use solo5_abi::spt::{ABI_VERSION, BOOT_INFO, BootInfo, EPOLL_TIMER, MANIFEST, ST
 
 use crate::Tender;
 use crate::attach::Devices;
+use crate::console::make_nonblocking;
 use crate::error::Error;
 use crate::kernel::{Kernel, command_line};
 use crate::options::Options;
@@ -68,6 +69,7 @@ pub enum SptError {
 pub fn run(options: &Options) -> Result<std::convert::Infallible, Error> {
     refuse_read_implies_exec()?;
     ignore_signals_of_writes();
+    make_nonblocking().map_err(Error::Console)?;
     let mut kernel = Kernel::open(&options.kernel, TARGET, ABI_VERSION)?;
     let devices = Devices::attach(&kernel.manifest(), options)?;
     let cmdline = command_line(&options.args)?;

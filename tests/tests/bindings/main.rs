@@ -5,6 +5,7 @@
 //! - [`objects`]: what the objects export and need;
 //! - [`parts`]: memory functions and hvt's clock, compiled into programs of the host;
 //! - [`cases`]: start-up, memory, time, the console, every way to end, traps;
+//! - [`console`]: pipes that are full or closed, a full disk;
 //! - [`tls`]: thread-local storage of all alignments;
 //! - [`devices`]: block devices, the largest manifest;
 //! - [`network`]: frames of all sizes, and hvt's ring when it is full;
@@ -13,6 +14,7 @@
 
 mod c_guest;
 mod cases;
+mod console;
 mod devices;
 #[path = "../../../crates/solo5-ffi/build/flags.rs"]
 mod flags;

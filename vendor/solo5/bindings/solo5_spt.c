@@ -12,6 +12,7 @@
 #include "common/tls.c"
 #include "common/start.c"
 #include "spt/system_call.h"
+#include "spt/console.c"
 #include "spt/platform.c"
 #include "spt/devices.c"
 #include "spt/entry.c"

@@ -86,6 +86,24 @@ static int output(void)
     SUCCESS();
 }
 
+/* More lines than any pipe holds, then a while in which it may be read. */
+static int flood(void)
+{
+    solo5_time_t end;
+
+    for (int i = 0; i < 40000; i++) {
+        static char line[] = "line ##### is as long as the others are, all fifty\n";
+
+        for (int digit = 9, n = i; digit >= 5; digit--, n /= 10)
+            line[digit] = (char)('0' + n % 10);
+        solo5_console_write(line, sizeof line - 1);
+    }
+    end = solo5_clock_monotonic() + 2000 * MILLISECOND;
+    solo5_yield(end, NULL);
+    CHECK(solo5_clock_monotonic() >= end);
+    SUCCESS();
+}
+
 /* The guard is a global that starts as a constant and is then random. */
 extern uintptr_t __stack_chk_guard;
 
@@ -199,6 +217,8 @@ int solo5_app_main(const struct solo5_start_info *info)
         return time();
     if (same(name, "output"))
         return output();
+    if (same(name, "flood"))
+        return flood();
     if (same(name, "guard"))
         return guard();
     if (same(name, "ssp"))

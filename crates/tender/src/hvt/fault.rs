@@ -88,7 +88,7 @@ pub(super) fn exit(status: i32) -> ! {
 }
 
 /// A line of text that takes no memory but its own.
-struct Line {
+pub(super) struct Line {
     bytes: [u8; 256],
     len: usize,
 }
@@ -117,8 +117,12 @@ impl std::io::Write for Line {
 }
 
 impl Line {
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
     fn print(&self) {
-        let text = &self.bytes[..self.len];
+        let text = self.as_bytes();
         // SAFETY: the pointer and the length are those of a live slice. A failure to print is nobody's loss.
         unsafe { libc::write(libc::STDERR_FILENO, text.as_ptr().cast(), text.len()) };
     }

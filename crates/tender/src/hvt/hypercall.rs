@@ -8,6 +8,7 @@ use solo5_abi::api::SolResult;
 use solo5_abi::hvt::{BlockIo, HALT_COOKIE_SIZE, Halt, Hypercall, NetIo, Poll, Puts, Walltime};
 use vm_memory::VolatileSlice;
 
+use super::console::Console;
 use super::fault::Fault;
 use super::io as guest_io;
 use super::memory::{GuestMemory, Unchecked};
@@ -26,8 +27,10 @@ pub(super) enum Outcome {
 pub(super) struct Hypercalls<'m> {
     memory: &'m GuestMemory,
     devices: &'m Devices,
-    /// The network devices for `ppoll(2)`, in the order of `devices.net`.
+    /// The network devices for `ppoll(2)`, in the order of `devices.net`, and behind them the console, which is asked for
+    /// only while something waits for it.
     polled: Vec<libc::pollfd>,
+    console: Console<'m>,
 }
 
 /// The `ret` field of a structure.
@@ -38,17 +41,16 @@ fn raw(result: SolResult) -> i32 {
 impl<'m> Hypercalls<'m> {
     pub(super) fn new(memory: &'m GuestMemory, devices: &'m Devices) -> Self {
         let polled = devices.net.iter().map(|device| device.tap.as_raw_fd());
-        let polled = polled
-            .map(|fd| libc::pollfd {
-                fd,
-                events: libc::POLLIN,
-                revents: 0,
-            })
-            .collect();
+        let polled = polled.map(|fd| pollfd(fd, libc::POLLIN));
+        let polled = polled.chain([pollfd(-1, libc::POLLOUT)]).collect();
+        // SAFETY: standard output is open for as long as the process lives: Rust's runtime opens /dev/null in place of a
+        // closed one.
+        let stdout = unsafe { BorrowedFd::borrow_raw(libc::STDOUT_FILENO) };
         Self {
             memory,
             devices,
             polled,
+            console: Console::new(stdout),
         }
     }
 
@@ -102,29 +104,52 @@ impl<'m> Hypercalls<'m> {
         Ok(())
     }
 
-    fn puts(&self, address: u64) -> Result<(), Fault> {
+    fn puts(&mut self, address: u64) -> Result<(), Fault> {
         let Puts { data, len } = Puts::from_bytes(&self.argument(address)?);
         let text = self.memory.readable(Unchecked {
             what: "console output",
             address: data,
             len,
         })?;
-        // SAFETY: standard output is open: Rust's runtime opens /dev/null in place of a closed one.
-        let stdout = unsafe { BorrowedFd::borrow_raw(libc::STDOUT_FILENO) };
-        // The console is lossy: a short write is good enough.
-        match guest_io::write(stdout, &text) {
-            Ok(_) | Err(libc::EAGAIN) => Ok(()),
-            Err(errno) => Err(Fault::Io {
-                what: "write console output",
-                errno,
-            }),
+        self.console.put(&text);
+        Ok(())
+    }
+
+    /// Waits until a network device is readable or `nsecs` have passed, and writes meanwhile what the console has room for;
+    /// how many devices are readable.
+    fn wait(&mut self, nsecs: u64) -> Result<i32, Fault> {
+        const SECOND: u64 = 1_000_000_000;
+        // Neither cast changes the value: both are below 2^63.
+        let mut timeout = libc::timespec {
+            tv_sec: (nsecs / SECOND).cast_signed(),
+            tv_nsec: (nsecs % SECOND).cast_signed(),
+        };
+        loop {
+            self.console.flush();
+            let writable = match self.polled.last_mut() {
+                Some(console) => {
+                    console.fd = self.console.waits_for().unwrap_or(-1);
+                    console
+                }
+                None => return Ok(0),
+            };
+            writable.revents = 0;
+            let ready = wait(&mut self.polled, &mut timeout)?;
+            let writable = self
+                .polled
+                .last()
+                .is_some_and(|console| console.revents != 0);
+            let readable = ready - i32::from(writable);
+            if readable > 0 || !writable {
+                return Ok(readable);
+            }
         }
     }
 
     fn poll(&mut self, address: u64) -> Result<(), Fault> {
         let (bytes, slot) = self.argument_mut(address)?;
         let mut poll = Poll::from_bytes(&bytes);
-        poll.ret = wait(&mut self.polled, poll.timeout_nsecs)?;
+        poll.ret = self.wait(poll.timeout_nsecs)?;
         poll.ready_set = 0;
         for (polled, device) in self.polled.iter().zip(&self.devices.net) {
             if polled.revents != 0 {
@@ -226,7 +251,7 @@ impl<'m> Hypercalls<'m> {
         Ok(())
     }
 
-    fn halt(&self, address: u64) -> Result<i32, Fault> {
+    fn halt(&mut self, address: u64) -> Result<i32, Fault> {
         let halt = Halt::from_bytes(&self.argument(address)?);
         if halt.cookie != 0 {
             let len = HALT_COOKIE_SIZE;
@@ -236,6 +261,7 @@ impl<'m> Hypercalls<'m> {
                 len,
             })?;
         }
+        self.console.finish();
         Ok(halt.exit_status)
     }
 }
@@ -333,16 +359,18 @@ pub(super) fn receive(
     })
 }
 
-/// Waits until a descriptor is readable or `nsecs` have passed; how many are readable.
-fn wait(polled: &mut [libc::pollfd], nsecs: u64) -> Result<i32, Fault> {
-    const SECOND: u64 = 1_000_000_000;
-    // Neither cast changes the value: both are below 2^63.
-    let mut timeout = libc::timespec {
-        tv_sec: (nsecs / SECOND).cast_signed(),
-        tv_nsec: (nsecs % SECOND).cast_signed(),
-    };
+fn pollfd(fd: i32, events: libc::c_short) -> libc::pollfd {
+    libc::pollfd {
+        fd,
+        events,
+        revents: 0,
+    }
+}
+
+/// Waits until a descriptor is ready or the time is over, and leaves in `timeout` what is left of it; how many are ready.
+fn wait(polled: &mut [libc::pollfd], timeout: &mut libc::timespec) -> Result<i32, Fault> {
     loop {
-        // The system call itself, for it leaves in `timeout` what is left of it, so that a signal prolongs nothing.
+        // The system call itself, for it says what is left, so that neither a signal nor the console prolongs anything.
         // SAFETY: `polled` is a live slice of this length and `timeout` a live structure; there is no signal mask.
         let ready = unsafe {
             let no_mask = std::ptr::null::<libc::sigset_t>();
@@ -350,7 +378,7 @@ fn wait(polled: &mut [libc::pollfd], nsecs: u64) -> Result<i32, Fault> {
                 libc::SYS_ppoll,
                 polled.as_mut_ptr(),
                 polled.len(),
-                &raw mut timeout,
+                std::ptr::from_mut(timeout),
                 no_mask,
                 8,
             )

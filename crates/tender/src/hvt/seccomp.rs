@@ -69,7 +69,9 @@ pub(super) fn vcpu_filter(
     }
     list.allow(libc::SYS_write, &[libc::STDOUT_FILENO])?;
     // Where the host's clock is not one that the vDSO can read.
-    list.allow(libc::SYS_clock_gettime, &[libc::CLOCK_REALTIME])?;
+    for clock in [libc::CLOCK_REALTIME, libc::CLOCK_MONOTONIC] {
+        list.allow(libc::SYS_clock_gettime, &[clock])?;
+    }
     list.0.insert(libc::SYS_ppoll, Vec::new());
     list.allow_frames(devices)?;
     for device in &devices.block {

@@ -1,17 +1,20 @@
 /*
- * platform.c: console, end, thread pointer, clocks and waiting on spt.
+ * platform.c: end, thread pointer, clocks and waiting on spt.
  */
 static int spt_epollfd;
 static int spt_timerfd;
 
-static void platform_puts(const char *buf, size_t size)
-{
-    (void)system_call(SYS_WRITE, STDOUT, (uintptr_t)buf, size, 0, 0, 0);
-}
+static uint64_t clock(uint64_t id);
 
 static void platform_exit(int status, const void *cookie)
 {
+    uint64_t begin = clock(CLOCK_MONOTONIC);
+
     (void)cookie;
+    do {
+        console_flush();
+    } while (console_waits()
+            && clock(CLOCK_MONOTONIC) - begin < CONSOLE_EXIT_NS);
     for (;;)
         (void)system_call(SYS_EXIT_GROUP, (uint64_t)status, 0, 0, 0, 0, 0);
 }
@@ -40,13 +43,15 @@ solo5_time_t solo5_clock_wall(void)
     return clock(CLOCK_REALTIME);
 }
 
-/*
- * Solo5's monotonic time is CLOCK_MONOTONIC here, so the deadline goes to the
- * timer as it is. A value of zero would disarm it: the lowest bit is set.
- */
-void solo5_yield(solo5_time_t deadline, solo5_handle_set_t *ready)
+/* Waits until the deadline at most; the network devices that are ready. */
+static solo5_handle_set_t wait_until(solo5_time_t deadline)
 {
     static struct epoll_event events[MFT_MAX_ENTRIES];
+    /*
+     * Solo5's monotonic time is CLOCK_MONOTONIC here, so the deadline goes to
+     * the timer as it is. A value of zero would disarm it: the lowest bit is
+     * set.
+     */
     const struct itimerspec timer = {
         .it_value = {
             .tv_sec = (int64_t)(deadline / NSEC_PER_SEC),
@@ -69,6 +74,24 @@ void solo5_yield(solo5_time_t deadline, solo5_handle_set_t *ready)
     for (long i = 0; i < count; i++)
         if (events[i].data < MFT_MAX_ENTRIES)
             set |= 1ull << events[i].data;
+    return set;
+}
+
+void solo5_yield(solo5_time_t deadline, solo5_handle_set_t *ready)
+{
+    solo5_handle_set_t set;
+    solo5_time_t until, now;
+
+    do {
+        until = deadline;
+        console_flush();
+        if (console_waits()) {
+            now = solo5_clock_monotonic();
+            if (deadline > now && deadline - now > CONSOLE_RETRY_NS)
+                until = now + CONSOLE_RETRY_NS;
+        }
+        set = wait_until(until);
+    } while (set == 0 && until < deadline);
     if (ready != NULL)
         *ready = set;
 }
