@@ -37,6 +37,7 @@ const SOURCES: &[&str] = &[
     "bindings/common/stack_protector.c",
     "bindings/common/start.c",
     "bindings/common/tls.c",
+    "bindings/common/yield.c",
     "bindings/hvt/block.c",
     "bindings/hvt/clock.c",
     "bindings/hvt/entry.c",

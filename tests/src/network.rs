@@ -43,6 +43,11 @@ impl Network {
         ip(&["link", "set", "dev", name, "up"]);
     }
 
+    /// Deletes the interface.
+    pub fn delete(&self, name: &str) {
+        ip(&["link", "delete", "dev", name]);
+    }
+
     /// Takes the interface down.
     pub fn set_down(&self, name: &str) {
         ip(&["link", "set", "dev", name, "down"]);

@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    rc::Rc,
+    rc::{Rc, Weak},
     task::Waker,
     time::Duration,
 };
@@ -13,7 +13,7 @@ use netstack::{
     busy_poll::{BusyPoll, Limits},
     proto,
 };
-use solo5_ffi::{Net, NetError, clock_monotonic, yield_until};
+use solo5_ffi::{HandleSet, Net, NetError, clock_monotonic, yield_for};
 
 thread_local! {
     static SOURCE: Rc<Solo5> = Rc::new(Solo5 {
@@ -91,7 +91,8 @@ impl Port {
 
 /// Solo5: the clock, the yield hypercall and all network devices in use.
 pub(crate) struct Solo5 {
-    ports: RefCell<Vec<Rc<Port>>>,
+    /// Those that somebody still holds.
+    ports: RefCell<Vec<Weak<Port>>>,
     busy_poll: RefCell<BusyPoll>,
 }
 
@@ -112,7 +113,9 @@ impl Solo5 {
             waker: Cell::default(),
             ahead,
         });
-        self.ports.borrow_mut().push(port.clone());
+        let mut ports = self.ports.borrow_mut();
+        ports.retain(|port| port.strong_count() > 0);
+        ports.push(Rc::downgrade(&port));
         port
     }
 
@@ -127,14 +130,24 @@ impl Solo5 {
         }
     }
 
-    /// Blocks until a device is readable or `deadline`; the number of events.
-    fn block(&self, deadline: u64) -> usize {
-        let ready = yield_until(deadline);
+    /// The devices that a task waits for. A device whose stack has gone, or that none was ever started on, has frames that
+    /// nobody will read: waiting for it would be waiting for nothing, and at the cost of a processor.
+    fn awaited(&self) -> HandleSet {
         let ports = self.ports.borrow();
-        let readable = ports
-            .iter()
-            .filter(|port| ready.contains(port.net.handle()));
-        readable.map(|port| port.wake()).sum()
+        let held = ports.iter().filter_map(Weak::upgrade);
+        held.filter(|port| port.is_awaited())
+            .map(|port| port.net.handle())
+            .collect()
+    }
+
+    /// Blocks until one of the devices is readable or `deadline`; the number of events.
+    fn block(&self, awaited: HandleSet, deadline: u64) -> usize {
+        let ready = yield_for(deadline, awaited);
+        let ports = self.ports.borrow();
+        let held = ports.iter().filter_map(Weak::upgrade);
+        held.filter(|port| ready.contains(port.net.handle()))
+            .map(|port| port.wake())
+            .sum()
     }
 }
 
@@ -145,7 +158,10 @@ impl EventSource for Solo5 {
 
     fn poll(&self) -> usize {
         let ports = self.ports.borrow();
-        let awaited = ports.iter().filter(|port| port.is_awaited());
+        let awaited = ports
+            .iter()
+            .filter_map(Weak::upgrade)
+            .filter(|port| port.is_awaited());
         awaited
             .filter(|port| port.is_readable())
             .map(|port| port.wake())
@@ -153,14 +169,14 @@ impl EventSource for Solo5 {
     }
 
     fn wait(&self, deadline: Option<Instant>) -> Result<usize, Deadlock> {
-        let is_awaited = self.ports.borrow().iter().any(|port| port.is_awaited());
+        let awaited = self.awaited();
         let deadline = match deadline {
             Some(deadline) => deadline.as_nanos(),
-            None if is_awaited => u64::MAX,
+            None if !awaited.is_empty() => u64::MAX,
             None => return Err(Deadlock),
         };
-        if !is_awaited {
-            return Ok(self.block(deadline));
+        if awaited.is_empty() {
+            return Ok(self.block(awaited, deadline));
         }
         let start = clock_monotonic();
         let left = Duration::from_nanos(deadline.saturating_sub(start));
@@ -174,7 +190,7 @@ impl EventSource for Solo5 {
             events = self.spin(start, planned);
         }
         if events == 0 {
-            events = self.block(deadline);
+            events = self.block(awaited, deadline);
         }
         let [start, end] = [start, clock_monotonic()].map(proto::Instant::from_nanos);
         self.busy_poll.borrow_mut().waited(start, end, planned);

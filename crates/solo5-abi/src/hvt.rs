@@ -107,6 +107,9 @@ pub enum Hypercall {
     NetRead = 7,
     /// Ends the guest; argument [`Halt`].
     Halt = 8,
+    /// Waits for some of the network devices, or for none, or a timeout; argument [`PollSet`]. An extension of this
+    /// project's, of tenders that say [`TENDER_POLL_SET`](crate::manifest::TENDER_POLL_SET).
+    PollSet = 128,
 }
 
 impl Hypercall {
@@ -126,6 +129,7 @@ impl Hypercall {
             6 => Some(Self::NetWrite),
             7 => Some(Self::NetRead),
             8 => Some(Self::Halt),
+            128 => Some(Self::PollSet),
             _ => None,
         }
     }
@@ -158,6 +162,20 @@ layout! {
         8 => pub ready_set: u64,
         /// Out: how many devices are readable, 0 on timeout (not a `solo5_result_t`).
         16 => pub ret: i32,
+    }
+}
+
+layout! {
+    /// Argument of [`Hypercall::PollSet`].
+    pub struct PollSet, size 32 {
+        /// In: nanoseconds to wait at most, from now.
+        0 => pub timeout_nsecs: u64,
+        /// In: bit *h* is set if the network device with handle *h* is waited for; other bits count for nothing.
+        8 => pub wanted_set: u64,
+        /// Out: those of them that are readable.
+        16 => pub ready_set: u64,
+        /// Out: how many these are, 0 on timeout (not a `solo5_result_t`).
+        24 => pub ret: i32,
     }
 }
 

@@ -32,9 +32,15 @@
 //!
 //! # Extensions
 //!
-//! One thing here is not Solo5's: *network offload*, by which a frame may carry up to 64 KiB of TCP,
-//! behind a header of ten bytes ([`net::NetHeader`]). Guest and tender agree on it in two fields of
-//! a network device's manifest entry, which lie in bytes of the union `u` that Solo5 leaves unused:
+//! Some things here are not Solo5's. All are agreed upon in bytes of manifest entries, in the union `u`, that Solo5
+//! leaves unused, and nothing depends on them:
+//!
+//! | feature | asked for | granted | what it is |
+//! | --- | --- | --- | --- |
+//! | [`manifest::NET_OFFLOAD`] | `wanted` of a network device | its `granted` | a frame may carry up to 64 KiB of TCP, behind a header of ten bytes ([`net::NetHeader`]) |
+//! | [`manifest::TENDER_POLL_SET`] | | `granted` of the first entry | a guest can wait for some network devices, or for none, so that frames nobody reads keep nobody awake |
+//!
+//! For offload, that is:
 //!
 //! 1. the guest sets [`manifest::NET_OFFLOAD`] in `wanted`, in its own note;
 //! 2. a tender that knows the field and can do it sets the bit in `granted`, in the copy that it

@@ -11,7 +11,8 @@ mod error;
 mod name;
 
 pub use entry::{
-    BlockProperties, DeviceType, Entry, NET_OFFLOAD, NetProperties, TYPE_RESERVED_FIRST,
+    BlockProperties, DeviceType, Entry, NET_OFFLOAD, NetProperties, TENDER_POLL_SET,
+    TYPE_RESERVED_FIRST, TenderProperties,
 };
 pub use error::ParseError;
 pub use name::{NAME_FIELD, NAME_MAX, NameError, check_name};

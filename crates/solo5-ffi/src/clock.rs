@@ -19,3 +19,12 @@ pub fn clock_wall() -> u64 {
 pub fn yield_until(deadline: u64) -> HandleSet {
     backend::yield_until(deadline)
 }
+
+/// As [`yield_until`], for these devices alone, of which there may be none: frames that nobody reads then keep nobody
+/// awake.
+///
+/// Under a tender without the extension that this takes, and with bindings of Solo5's own, a frame on another device ends
+/// the wait early, with no device in the result.
+pub fn yield_for(deadline: u64, wanted: HandleSet) -> HandleSet {
+    backend::yield_for(deadline, wanted)
+}

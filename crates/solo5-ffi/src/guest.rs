@@ -127,6 +127,21 @@ pub(crate) fn yield_until(deadline: u64) -> HandleSet {
     HandleSet::from_bits(ready)
 }
 
+pub(crate) fn yield_for(deadline: u64, wanted: HandleSet) -> HandleSet {
+    let mut ready = 0;
+    // SAFETY: `ready` is a variable of the type that the function writes.
+    #[cfg(not(solo5_upstream_bindings))]
+    unsafe {
+        sys::solo5_yield_set(deadline, wanted.bits(), &mut ready);
+    }
+    // SAFETY: as above.
+    #[cfg(solo5_upstream_bindings)]
+    unsafe {
+        sys::solo5_yield(deadline, &mut ready);
+    }
+    HandleSet::from_bits(ready & wanted.bits())
+}
+
 pub(crate) fn console_write(bytes: &[u8]) {
     // SAFETY: the pointer and the length are those of a slice, which the function only reads.
     unsafe { sys::solo5_console_write(bytes.as_ptr().cast(), bytes.len()) };

@@ -21,7 +21,7 @@ impl Handle {
     }
 }
 
-/// The network devices that have a frame to read.
+/// Some of the network devices: those that have a frame to read, or that are waited for.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct HandleSet(u64);
 
@@ -29,6 +29,12 @@ impl HandleSet {
     /// The set in which bit *h* stands for handle *h*.
     pub(crate) const fn from_bits(bits: u64) -> Self {
         Self(bits)
+    }
+
+    /// Bit *h* stands for handle *h*.
+    #[cfg(any(solo5 = "hvt", solo5 = "spt"))]
+    pub(crate) const fn bits(self) -> u64 {
+        self.0
     }
 
     /// Whether no device is in the set, as after a time-out.
@@ -39,6 +45,13 @@ impl HandleSet {
     /// Whether this device is in the set.
     pub const fn contains(self, handle: Handle) -> bool {
         self.0 >> handle.0 & 1 == 1
+    }
+}
+
+impl FromIterator<Handle> for HandleSet {
+    fn from_iter<I: IntoIterator<Item = Handle>>(handles: I) -> Self {
+        let bits = handles.into_iter().map(|handle| 1 << handle.index());
+        Self(bits.fold(0, |set, bit: u64| set | bit))
     }
 }
 

@@ -54,7 +54,7 @@ pub mod host;
 use host::backend;
 
 pub use block::Block;
-pub use clock::{clock_monotonic, clock_wall, yield_until};
+pub use clock::{clock_monotonic, clock_wall, yield_for, yield_until};
 pub use console::{abort, console_write, exit, start};
 #[doc(hidden)]
 pub use declare::entry_words;

@@ -29,6 +29,9 @@ unsafe extern "C" {
     pub safe fn solo5_clock_wall() -> u64;
     /// Blocks until the monotonic `deadline` or until a network device is readable.
     pub fn solo5_yield(deadline: u64, ready: *mut u64);
+    /// As `solo5_yield`, for the devices in `wanted` alone; an extension that Solo5's own bindings lack.
+    #[cfg(not(solo5_upstream_bindings))]
+    pub fn solo5_yield_set(deadline: u64, wanted: u64, ready: *mut u64);
     /// Writes to the console.
     pub fn solo5_console_write(buf: *const c_char, size: usize);
     /// Acquires a network device.

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::{env, fs};
 
 use manifest_gen::{DeviceType, Manifest, query_abi, query_manifest};
-use solo5_abi::manifest::{self, BlockProperties, Entry, NetProperties};
+use solo5_abi::manifest::{self, BlockProperties, Entry, NetProperties, TenderProperties};
 use solo5_abi::net::{self, NetHeader};
 use solo5_abi::{CMDLINE_SIZE, api, elf, hvt, note, spt};
 
@@ -178,6 +178,9 @@ fn hvt_is_the_same() {
     structure!(expected, hvt::Poll, "struct hvt_hc_poll", {
         timeout_nsecs: "timeout_nsecs", ready_set: "ready_set", ret: "ret",
     });
+    structure!(expected, hvt::PollSet, "struct hvt_hc_poll_set", {
+        timeout_nsecs: "timeout_nsecs", wanted_set: "wanted_set", ready_set: "ready_set", ret: "ret",
+    });
     structure!(expected, hvt::BlockIo, "struct hvt_hc_block_io", {
         handle: "handle", offset: "offset", data: "data", len: "len", ret: "ret",
     });
@@ -206,6 +209,7 @@ fn hvt_is_the_same() {
         "HVT_HYPERCALL_NET_WRITE": hvt::Hypercall::NetWrite,
         "HVT_HYPERCALL_NET_READ": hvt::Hypercall::NetRead,
         "HVT_HYPERCALL_HALT": hvt::Hypercall::Halt,
+        "HVT_HYPERCALL_POLL_SET": hvt::Hypercall::PollSet,
     });
     expected.check("hvt");
 }
@@ -292,6 +296,9 @@ fn notes_and_manifest_are_the_same() {
     structure!(expected, NetProperties, "struct mft_net_basic", {
         mac: "mac", mtu: "mtu", wanted: "wanted", granted: "granted",
     });
+    structure!(expected, TenderProperties, "struct mft_tender", {
+        reserved: "reserved", granted: "granted",
+    });
     numbers!(expected, {
         "ABI1_NOTE_TYPE": note::TYPE_ABI1,
         "MFT1_NOTE_TYPE": note::TYPE_MFT1,
@@ -309,6 +316,7 @@ fn notes_and_manifest_are_the_same() {
         "MFT_DEV_BLOCK_BASIC": DeviceType::BlockBasic,
         "MFT_DEV_NET_BASIC": DeviceType::NetBasic,
         "MFT_NET_OFFLOAD": manifest::NET_OFFLOAD,
+        "MFT_TENDER_POLL_SET": manifest::TENDER_POLL_SET,
         "MFT_RESERVED_FIRST": manifest::TYPE_RESERVED_FIRST,
     });
     expected.check("notes");

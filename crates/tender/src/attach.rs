@@ -7,6 +7,7 @@ use std::os::fd::AsRawFd;
 use hostdev::{BlockError, BlockImage, MacAddress, Tap, TapError};
 use solo5_abi::manifest::{
     BlockProperties, DeviceType, Entry, Header, Manifest, NET_OFFLOAD, NetProperties,
+    TENDER_POLL_SET, TenderProperties,
 };
 
 use crate::options::{NetSource, Options};
@@ -172,14 +173,19 @@ impl Devices {
         }
     }
 
-    /// The manifest that the guest is given: as declared, with what was attached filled in.
+    /// The manifest that the guest is given: as declared, with what was attached and what the tender offers filled in.
     #[must_use]
     pub fn manifest(&self) -> Vec<u8> {
         let header = Header::new(
             u32::try_from(self.entries.len()).expect("a valid manifest has 64 entries at most"),
         );
         let mut bytes = header.to_bytes().to_vec();
-        for entry in &self.entries {
+        let offers = Entry::first(TenderProperties {
+            granted: TENDER_POLL_SET,
+            ..Default::default()
+        });
+        bytes.extend(offers.to_bytes());
+        for entry in self.entries.iter().skip(1) {
             bytes.extend(entry.to_bytes());
         }
         bytes

@@ -42,6 +42,7 @@ fn the_api_is_exported_and_nothing_else() {
         "solo5_tls_size",
         "solo5_tls_tp_offset",
         "solo5_yield",
+        "solo5_yield_set",
     ];
     for target in TARGETS {
         let exported = names(&["--extern-only", "--defined-only"], &bindings(target));

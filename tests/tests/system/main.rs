@@ -5,6 +5,7 @@
 //! - [`bad_input`]: what the tenders say about files, options and devices that are no good.
 //! - [`load`]: many connections at once, with the Linux kernel as client.
 //! - [`std_exercise`]: the standard library in a unikernel; how programs end, overflow and run out of memory.
+//! - [`unread`]: a network device whose frames nobody reads.
 //! - [`toolchain`]: `cargo run` and `cargo test` with `--target`, crates from crates.io, linkers, missing symbols.
 //!
 //! `cargo test -p system-tests spt` runs the tests that need neither KVM nor QEMU.
@@ -27,3 +28,4 @@ mod executables;
 mod load;
 mod std_exercise;
 mod toolchain;
+mod unread;

@@ -16,6 +16,7 @@
 #include "hvt/clock.c"
 #include "hvt/block.c"
 #include "hvt/net.c"
+#include "common/yield.c"
 #include "hvt/processor.c"
 #include "hvt/trap.c"
 #include "hvt/entry.c"

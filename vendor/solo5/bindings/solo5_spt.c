@@ -15,6 +15,7 @@
 #include "spt/console.c"
 #include "spt/platform.c"
 #include "spt/devices.c"
+#include "common/yield.c"
 #include "spt/entry.c"
 
 INTERP_DECLARE()

@@ -49,7 +49,9 @@ enum hvt_hypercall {
     HVT_HYPERCALL_NET_WRITE = 6,
     HVT_HYPERCALL_NET_READ = 7,
     HVT_HYPERCALL_HALT = 8,
-    HVT_HYPERCALL_MAX = 9, /* the first invalid number */
+    HVT_HYPERCALL_MAX = 9, /* the first that Solo5 does not have */
+    /* An extension of ours, of tenders that grant MFT_TENDER_POLL_SET. */
+    HVT_HYPERCALL_POLL_SET = 128,
 };
 
 struct hvt_hc_walltime {
@@ -65,6 +67,13 @@ struct hvt_hc_poll {
     uint64_t timeout_nsecs; /* in: relative */
     uint64_t ready_set;     /* out: bit h set if handle h is readable */
     int32_t ret;            /* out: the number of readable devices */
+};
+
+struct hvt_hc_poll_set {
+    uint64_t timeout_nsecs; /* in: relative */
+    uint64_t wanted_set;    /* in: bit h set to wait for handle h */
+    uint64_t ready_set;     /* out: those of them that are readable */
+    int32_t ret;            /* out: the number of these */
 };
 
 /* BLOCK_WRITE and BLOCK_READ. */

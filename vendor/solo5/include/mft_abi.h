@@ -35,6 +35,17 @@ struct mft_net_basic {
     uint16_t granted; /* in the tender's copy: those of them that it has */
 };
 
+/*
+ * In the first entry of the tender's copy, which stands for no device: what
+ * the tender offers. An extension of ours, too.
+ */
+struct mft_tender {
+    uint8_t reserved[10];
+    uint16_t granted; /* MFT_TENDER_* */
+};
+
+#define MFT_TENDER_POLL_SET 0x1u /* a guest can wait for some devices alone */
+
 #define MFT_NET_OFFLOAD 0x1u /* frames carry a struct solo5_net_header */
 
 struct mft_entry {
@@ -43,6 +54,7 @@ struct mft_entry {
     union {
         struct mft_block_basic block_basic;
         struct mft_net_basic net_basic;
+        struct mft_tender tender;
     } u;
     union {
         int hostfd; /* the tender's file descriptor */

@@ -84,6 +84,16 @@ solo5_time_t solo5_clock_wall(void);
  */
 void solo5_yield(solo5_time_t deadline, solo5_handle_set_t *ready);
 
+/*
+ * As solo5_yield(), for those acquired devices alone whose bits are set in
+ * `wanted`, of which there may be none: frames that nobody reads then keep
+ * nobody awake. An extension of ours. Under a tender that does not have it,
+ * frames on other devices end the wait early, with none of `wanted` in
+ * `*ready`.
+ */
+void solo5_yield_set(solo5_time_t deadline, solo5_handle_set_t wanted,
+        solo5_handle_set_t *ready);
+
 /* Writes to the console. What the host does not take is lost. */
 void solo5_console_write(const char *buf, size_t size);
 

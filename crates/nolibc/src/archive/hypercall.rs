@@ -31,6 +31,34 @@ unsafe extern "C" {
     pub(crate) fn solo5_console_write(data: *const c_char, size: usize);
 }
 
+// Solo5's own bindings, which can be linked in place of ours, do not have it.
+core::arch::global_asm!(".weak solo5_yield_set");
+
+/// Waits until `deadline`, or less long.
+pub(crate) fn wait_without_devices(deadline: u64) {
+    let yield_set: usize;
+    // SAFETY: it loads a constant: the address of the function, zero if it is not there. Programs are linked at addresses
+    // below 2 GiB.
+    unsafe {
+        core::arch::asm!(
+            "mov {:e}, offset solo5_yield_set",
+            out(reg) yield_set,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    if yield_set == 0 {
+        // SAFETY: a null pointer asks for no set of ready devices.
+        unsafe { solo5_yield(deadline, core::ptr::null_mut()) };
+        return;
+    }
+    type YieldSet = unsafe extern "C" fn(u64, HandleSet, *mut HandleSet);
+    // SAFETY: what is not zero is the address of the function, whose signature in `solo5.h` is this one.
+    unsafe {
+        let yield_set = core::mem::transmute::<usize, YieldSet>(yield_set);
+        yield_set(deadline, 0, core::ptr::null_mut());
+    }
+}
+
 /// Writes to the console, which is the tender's standard output.
 pub(crate) fn console_write(data: &[u8]) {
     // SAFETY: a slice is valid for reads of its length.

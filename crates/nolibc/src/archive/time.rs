@@ -1,9 +1,8 @@
 //! Clocks and sleeping.
 
 use super::errno::fail;
-use super::hypercall::{solo5_clock_monotonic, solo5_clock_wall, solo5_yield};
+use super::hypercall::{solo5_clock_monotonic, solo5_clock_wall, wait_without_devices};
 use core::ffi::{c_int, c_long, c_uint};
-use core::ptr;
 use libc::{
     CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW,
     CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME, CLOCK_REALTIME_COARSE, CLOCK_TAI,
@@ -45,12 +44,11 @@ fn from_nanoseconds(time: u64) -> timespec {
     }
 }
 
-/// Waits until the monotonic clock reaches `deadline`. Yielding returns early for as long as a
-/// network device has a frame that nobody reads, hence the loop.
+/// Waits until the monotonic clock reaches `deadline`, whatever arrives. Where bindings or tender cannot leave network
+/// devices out, waiting ends early for as long as one has a frame that nobody reads, hence the loop.
 pub(super) fn sleep_until(deadline: u64) {
     while solo5_clock_monotonic() < deadline {
-        // SAFETY: a null pointer asks for no set of ready devices.
-        unsafe { solo5_yield(deadline, ptr::null_mut()) };
+        wait_without_devices(deadline);
     }
 }
 

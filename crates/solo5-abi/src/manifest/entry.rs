@@ -78,6 +78,25 @@ layout! {
     }
 }
 
+layout! {
+    /// What a tender offers to the guest as a whole, in the union `u` of the first entry of the guest's copy of the
+    /// manifest, which stands for no device.
+    ///
+    /// Features are bits: there is [`TENDER_POLL_SET`]. The field is an extension of this project's, in bytes that are
+    /// zero in a manifest of Solo5's own.
+    pub struct TenderProperties, size 12 {
+        /// Zeros.
+        0 => pub reserved: [u8; 10],
+        /// Features that the guest has, written by the tender.
+        10 => pub granted: u16,
+    }
+}
+
+/// The feature of a tender that a guest can wait for some of its network devices, or for none: on hvt by
+/// [`Hypercall::PollSet`](crate::hvt::Hypercall::PollSet), on spt by `epoll_ctl(2)` on its epoll set, with
+/// `EPOLL_CTL_ADD` and `EPOLL_CTL_DEL` of its own network devices' descriptors.
+pub const TENDER_POLL_SET: u16 = 1;
+
 /// The feature of a network device that frames carry a [`NetHeader`](crate::net::NetHeader), by
 /// which checksums and segmentation are left to the other side.
 pub const NET_OFFLOAD: u16 = 1;
@@ -287,6 +306,13 @@ impl Entry {
             0 => entry,
             wanted => entry.wanting(wanted),
         }
+    }
+
+    /// The first entry of every manifest, in which a tender tells what it offers.
+    pub fn first(tender: TenderProperties) -> Self {
+        let mut entry = Self::RESERVED_FIRST;
+        entry.properties[..TenderProperties::SIZE].copy_from_slice(&tender.to_bytes());
+        entry
     }
 
     /// The entry with a block device attached, of whatever type it was declared.

@@ -136,10 +136,15 @@ pub(crate) fn clock_wall() -> u64 {
 }
 
 pub(crate) fn yield_until(deadline: u64) -> HandleSet {
-    let taps = {
+    yield_for(deadline, HandleSet::from_bits(u64::MAX))
+}
+
+pub(crate) fn yield_for(deadline: u64, wanted: HandleSet) -> HandleSet {
+    let mut taps = {
         let acquired = ACQUIRED.lock().unwrap_or_else(PoisonError::into_inner);
         acquired.taps.clone()
     };
+    taps.retain(|(handle, _)| wanted.contains(*handle));
     let mut polled = Vec::with_capacity(taps.len());
     polled.extend(taps.iter().map(|(_, tap)| libc::pollfd {
         fd: tap.as_raw_fd(),

@@ -5,7 +5,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use solo5_abi::api::SolResult;
-use solo5_abi::hvt::{BlockIo, HALT_COOKIE_SIZE, Halt, Hypercall, NetIo, Poll, Puts, Walltime};
+use solo5_abi::hvt::{
+    BlockIo, HALT_COOKIE_SIZE, Halt, Hypercall, NetIo, Poll, PollSet, Puts, Walltime,
+};
 use vm_memory::VolatileSlice;
 
 use super::console::Console;
@@ -70,6 +72,7 @@ impl<'m> Hypercalls<'m> {
             Hypercall::Walltime => self.walltime(address)?,
             Hypercall::Puts => self.puts(address)?,
             Hypercall::Poll => self.poll(address)?,
+            Hypercall::PollSet => self.poll_set(address)?,
             Hypercall::BlockWrite | Hypercall::BlockRead => self.block(call, address)?,
             Hypercall::NetWrite => self.net_write(address)?,
             Hypercall::NetRead => self.net_read(address)?,
@@ -149,16 +152,33 @@ impl<'m> Hypercalls<'m> {
     fn poll(&mut self, address: u64) -> Result<(), Fault> {
         let (bytes, slot) = self.argument_mut(address)?;
         let mut poll = Poll::from_bytes(&bytes);
-        poll.ret = self.wait(poll.timeout_nsecs)?;
-        poll.ready_set = 0;
-        for (polled, device) in self.polled.iter().zip(&self.devices.net) {
-            if polled.revents != 0 {
-                // A handle is an index into a manifest of 64 entries.
-                poll.ready_set |= 1 << device.handle;
-            }
-        }
+        (poll.ret, poll.ready_set) = self.wait_for(u64::MAX, poll.timeout_nsecs)?;
         slot.copy_from(&poll.to_bytes());
         Ok(())
+    }
+
+    fn poll_set(&mut self, address: u64) -> Result<(), Fault> {
+        let (bytes, slot) = self.argument_mut(address)?;
+        let mut poll = PollSet::from_bytes(&bytes);
+        (poll.ret, poll.ready_set) = self.wait_for(poll.wanted_set, poll.timeout_nsecs)?;
+        slot.copy_from(&poll.to_bytes());
+        Ok(())
+    }
+
+    /// Waits for the devices whose bits are set; how many are readable, and which.
+    fn wait_for(&mut self, wanted: u64, nsecs: u64) -> Result<(i32, u64), Fault> {
+        // A handle is an index into a manifest of 64 entries.
+        for (polled, device) in self.polled.iter_mut().zip(&self.devices.net) {
+            polled.fd = match wanted >> device.handle & 1 {
+                1 => device.tap.as_raw_fd(),
+                _ => -1,
+            };
+        }
+        let ready = self.wait(nsecs)?;
+        let readable = self.polled.iter().zip(&self.devices.net);
+        let readable = readable.filter(|(polled, _)| polled.revents != 0);
+        let set = readable.fold(0, |set, (_, device)| set | 1 << device.handle);
+        Ok((ready, set))
     }
 
     fn block(&self, call: Hypercall, address: u64) -> Result<(), Fault> {

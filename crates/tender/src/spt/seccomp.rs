@@ -41,8 +41,14 @@ pub(super) fn filter(
         [word(0, Eq, ARCH_SET_FS)?],
     )?;
     for device in &devices.net {
+        let tap = device.tap.as_raw_fd();
         for call in [libc::SYS_read, libc::SYS_write] {
-            allow(&mut rules, call, [fd(device.tap.as_raw_fd())?])?;
+            allow(&mut rules, call, [fd(tap)?])?;
+        }
+        // Which of its devices it waits for is the guest's affair.
+        for operation in [libc::EPOLL_CTL_ADD, libc::EPOLL_CTL_DEL] {
+            let own = [fd(epoll)?, int(1, operation)?, int(2, tap)?];
+            allow(&mut rules, libc::SYS_epoll_ctl, own)?;
         }
     }
     for device in &devices.block {
@@ -81,8 +87,13 @@ fn allow<const N: usize>(
 
 /// The first argument, an `int`, of which the kernel looks at the low 32 bits only.
 fn fd(value: i32) -> Result<SeccompCondition, BackendError> {
+    int(0, value)
+}
+
+/// An argument that is an `int`.
+fn int(argument: u8, value: i32) -> Result<SeccompCondition, BackendError> {
     SeccompCondition::new(
-        0,
+        argument,
         SeccompCmpArgLen::Dword,
         Eq,
         u64::from(value.cast_unsigned()),

@@ -54,6 +54,9 @@ static void platform_exit(int status, const void *cookie) NORETURN;
 /* Loads FS base; false if the platform refuses the value. */
 static bool platform_set_fs_base(uint64_t base);
 
+/* Reads one frame and forgets it; false if there is none to be had. */
+static bool platform_net_drop(solo5_handle_t handle);
+
 /* What boot info of either ABI says. */
 struct boot {
     uint64_t mem_size;

@@ -52,6 +52,12 @@ static uint32_t manifest_count(mft_type_t type)
     return count;
 }
 
+/* Whether the tender can be asked to wait for some devices alone. */
+static bool manifest_poll_set(void)
+{
+    return (manifest->e[0].u.tender.granted & MFT_TENDER_POLL_SET) != 0;
+}
+
 /* Whether frames on that device are preceded by a struct solo5_net_header. */
 static bool net_has_offload(const struct mft_entry *e)
 {

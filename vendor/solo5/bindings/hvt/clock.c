@@ -56,21 +56,39 @@ solo5_time_t solo5_clock_wall(void)
     return args.nsecs;
 }
 
+/* Waits for these devices, as far as the tender can; those that are ready. */
+static solo5_handle_set_t poll_set(uint64_t timeout, solo5_handle_set_t wanted)
+{
+    if (manifest_poll_set()) {
+        struct hvt_hc_poll_set args = {
+            .timeout_nsecs = timeout,
+            .wanted_set = wanted,
+        };
+
+        hypercall(HVT_HYPERCALL_POLL_SET, &args);
+        return args.ready_set;
+    }
+
+    struct hvt_hc_poll args = { .timeout_nsecs = timeout };
+    hypercall(HVT_HYPERCALL_POLL, &args);
+    return args.ready_set;
+}
+
 /*
  * The host's timer and the TSC may disagree by some parts per million, so a
  * time-out is believed only once the deadline has been reached.
  */
-void solo5_yield(solo5_time_t deadline, solo5_handle_set_t *ready)
+void solo5_yield_set(solo5_time_t deadline, solo5_handle_set_t wanted,
+        solo5_handle_set_t *ready)
 {
-    struct hvt_hc_poll args = { 0 };
     uint64_t now = solo5_clock_monotonic();
+    solo5_handle_set_t set;
 
     do {
-        args.timeout_nsecs = deadline > now ? deadline - now : 0;
-        hypercall(HVT_HYPERCALL_POLL, &args);
+        set = poll_set(deadline > now ? deadline - now : 0, wanted);
         now = solo5_clock_monotonic();
-    } while (args.ready_set == 0 && now < deadline);
+    } while (set == 0 && now < deadline);
 
     if (ready != NULL)
-        *ready = args.ready_set;
+        *ready = set & wanted;
 }

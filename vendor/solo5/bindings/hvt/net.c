@@ -160,3 +160,16 @@ solo5_result_t solo5_net_read(solo5_handle_t handle, uint8_t *buf, size_t size,
         *read_size = args.len;
     return (solo5_result_t)args.ret;
 }
+
+static bool platform_net_drop(solo5_handle_t handle)
+{
+    uint8_t start[64]; /* the host's kernel cuts off the rest */
+    struct hvt_hc_net_io args = {
+        .handle = handle,
+        .data = (uintptr_t)start,
+        .len = sizeof start,
+    };
+
+    hypercall(HVT_HYPERCALL_NET_READ, &args);
+    return args.ret == SOLO5_R_OK;
+}

@@ -77,11 +77,38 @@ static solo5_handle_set_t wait_until(solo5_time_t deadline)
     return set;
 }
 
-void solo5_yield(solo5_time_t deadline, solo5_handle_set_t *ready)
+/*
+ * Has the epoll set hold these network devices alone, if the tender permits
+ * that. All that are attached are in it at first.
+ */
+static void wait_for(solo5_handle_set_t wanted)
+{
+    static solo5_handle_set_t left_out, last = ~0ull;
+
+    if (wanted == last || !manifest_poll_set())
+        return;
+    last = wanted;
+    for (uint32_t i = 1; i < manifest->entries; i++) {
+        const struct mft_entry *e = &manifest->e[i];
+        struct epoll_event event = { .events = EPOLLIN, .data = i };
+        bool is_out = left_out >> i & 1, shall_be = !(wanted >> i & 1);
+
+        if (e->type != MFT_DEV_NET_BASIC || is_out == shall_be)
+            continue;
+        (void)system_call(SYS_EPOLL_CTL, (uint64_t)spt_epollfd,
+                shall_be ? EPOLL_CTL_DEL : EPOLL_CTL_ADD,
+                (uint64_t)e->b.hostfd, (uintptr_t)&event, 0, 0);
+        left_out ^= 1ull << i;
+    }
+}
+
+void solo5_yield_set(solo5_time_t deadline, solo5_handle_set_t wanted,
+        solo5_handle_set_t *ready)
 {
     solo5_handle_set_t set;
     solo5_time_t until, now;
 
+    wait_for(wanted);
     do {
         until = deadline;
         console_flush();
@@ -93,5 +120,5 @@ void solo5_yield(solo5_time_t deadline, solo5_handle_set_t *ready)
         set = wait_until(until);
     } while (set == 0 && until < deadline);
     if (ready != NULL)
-        *ready = set;
+        *ready = set & wanted;
 }

@@ -14,6 +14,7 @@ enum {
     SYS_ARCH_PRCTL = 158,
     SYS_CLOCK_GETTIME = 228,
     SYS_EXIT_GROUP = 231,
+    SYS_EPOLL_CTL = 233,
     SYS_EPOLL_PWAIT = 281,
     SYS_TIMERFD_SETTIME = 286,
 };
@@ -31,6 +32,9 @@ enum {
     CLOCK_MONOTONIC = 1,
     TFD_TIMER_ABSTIME = 1,
     ARCH_SET_FS = 0x1002,
+    EPOLL_CTL_ADD = 1,
+    EPOLL_CTL_DEL = 2,
+    EPOLLIN = 1,
 };
 
 struct timespec {
