@@ -31,6 +31,10 @@ fn unreachable() -> bool {
 fn child() {
     match env::var(CASE).as_deref() {
         Ok("start") => solo5_ffi::start(),
+        Ok("size") => {
+            let disk = disk().unwrap();
+            println!("{} {}", disk.block_size(), disk.capacity());
+        }
         Ok("acquire disk") => println!("{}", disk().unwrap_err()),
         Ok("acquire service") => println!("{}", service().unwrap_err()),
         Ok("block") => block(),
@@ -193,6 +197,71 @@ fn frames_are_those_of_the_interface() {
         setup,
     ];
     assert_success(&run("net", Some(&path), &unshare));
+}
+
+/// The form of OCaml's `mkernel`, in which a block has 512 octets.
+#[test]
+fn devices_may_be_listed() {
+    let list = |devices: &str| {
+        format!(r#"{{"type": "miou.solo5.profiling", "version": 1, "devices": [{devices}]}}"#)
+    };
+    let disk = r#"{"name": "disk", "type": "BLOCK_BASIC", "path": "disk.img"}"#;
+    let service = r#"{"name": "service", "type": "NET_BASIC", "interface": "none0"}"#;
+    let path = profile("listed", &list(&format!("{service}, {disk}")));
+    let output = run("size", Some(&path), &[]);
+    assert_success(&output);
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains("512 4096"),
+        "{output:?}"
+    );
+    let cases = [
+        (list(service), "disk", "no device \"disk\""),
+        (
+            list(&format!("{disk}, {disk}")),
+            "disk",
+            "expected one such device",
+        ),
+        (
+            list(service),
+            "service",
+            "interface \"none0\" does not exist",
+        ),
+        (
+            list(r#"{"name": "disk", "type": "TAPE"}"#),
+            "disk",
+            "unknown variant `TAPE`",
+        ),
+        (
+            list("").replace("1,", "2,"),
+            "disk",
+            "version 2: expected \"miou.solo5.profiling\", version 1",
+        ),
+        (
+            list("").replace("miou", "other"),
+            "disk",
+            "type \"other.solo5.profiling\"",
+        ),
+    ];
+    for (index, (text, device, message)) in cases.iter().enumerate() {
+        let path = profile(&format!("listed{index}"), text);
+        let output = run(&format!("acquire {device}"), Some(&path), &[]);
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        assert!(stdout.contains(message), "{message:?} is not in {stdout}");
+    }
+}
+
+/// Started by the dynamic linker, `/proc/self/exe` is the linker.
+#[test]
+fn the_manifest_is_found_when_the_dynamic_linker_starts_the_program() {
+    let linker = Path::new("/lib64/ld-linux-x86-64.so.2");
+    assert!(linker.exists(), "no dynamic linker");
+    let output = run("start", None, &[linker.to_str().unwrap()]);
+    assert_success(&output);
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        stdout.contains("\"service\"") && stdout.contains("\"disk\""),
+        "{stdout}"
+    );
 }
 
 #[test]

@@ -158,7 +158,14 @@ extern "C" fn mmap64(
         fail(ENOMEM);
         return libc::MAP_FAILED;
     };
-    allocation.as_ptr().cast()
+    let address = allocation.as_ptr().cast();
+    if !Mapping::remember(address, size) {
+        // SAFETY: it was allocated above, and nobody else knows of it.
+        unsafe { free(address) };
+        fail(ENOMEM);
+        return libc::MAP_FAILED;
+    }
+    address
 }
 
 #[unsafe(no_mangle)]
@@ -171,12 +178,66 @@ extern "C" fn mmap(
     mmap64(hint, size, protection, flags)
 }
 
-/// For whole mappings, which is what crates unmap.
+/// For whole mappings, which is what crates unmap: a part of one, and several at once, are refused with EINVAL.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn munmap(address: *mut c_void, _size: size_t) -> c_int {
-    // SAFETY: the caller got the address from `mmap` and does not use it again.
+unsafe extern "C" fn munmap(address: *mut c_void, size: size_t) -> c_int {
+    let size = size.checked_next_multiple_of(PAGE);
+    if !size.is_some_and(|size| Mapping::forget(address, size)) {
+        fail(EINVAL);
+        return -1;
+    }
+    // SAFETY: the address is one that `mmap64` gave, and the caller does not use the memory again.
     unsafe { free(address) };
     0
+}
+
+/// A mapping that there is, in a list: few programs have many.
+struct Mapping {
+    address: *mut c_void,
+    size: usize,
+    next: *mut Self,
+}
+
+static MAPPINGS: SingleThread<*mut Mapping> = SingleThread::new(ptr::null_mut());
+
+impl Mapping {
+    /// False if there is no memory for it.
+    fn remember(address: *mut c_void, size: usize) -> bool {
+        let node: *mut Self = malloc(size_of::<Self>()).cast();
+        if node.is_null() {
+            return false;
+        }
+        // SAFETY: the node is fresh and large enough; nothing else refers to the list meanwhile.
+        unsafe {
+            let next = *MAPPINGS.get();
+            node.write(Self {
+                address,
+                size,
+                next,
+            });
+            *MAPPINGS.get() = node;
+        }
+        true
+    }
+
+    /// False if there is none with exactly these pages.
+    fn forget(address: *mut c_void, size: usize) -> bool {
+        // SAFETY: the list consists of nodes that `remember` has made and that are freed here alone, after they have been
+        // taken out; nothing else refers to it meanwhile.
+        unsafe {
+            let mut link = MAPPINGS.get();
+            while let Some(node) = (*link).as_mut() {
+                if node.address == address && node.size == size {
+                    let found = *link;
+                    *link = node.next;
+                    free(found.cast());
+                    return true;
+                }
+                link = &raw mut node.next;
+            }
+        }
+        false
+    }
 }
 
 #[unsafe(no_mangle)]

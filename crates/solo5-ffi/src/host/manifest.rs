@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::PathBuf;
 
 use manifest_gen::{DeviceError, Manifest};
 use solo5_abi::manifest::Entry;
@@ -20,10 +21,10 @@ const SHDR_SIZE: usize = 64;
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     /// The executable cannot be read.
-    #[error("cannot read the program's own executable, /proc/self/exe: {0}")]
+    #[error("cannot read the program's own executable: {0}")]
     Read(#[from] io::Error),
     /// The executable has no section headers, or they are not what they should be.
-    #[error("the program's own executable, /proc/self/exe, has no valid section headers: {0}")]
+    #[error("the program's own executable has no valid section headers: {0}")]
     Sections(&'static str),
     /// A declaration is no entry, or there are more than a manifest holds.
     #[error("the program declares a device that cannot be in a manifest: {0}")]
@@ -34,9 +35,9 @@ pub enum ManifestError {
 ///
 /// # Errors
 ///
-/// When `/proc/self/exe` cannot be read or has lost its section headers.
+/// When the executable cannot be read or has lost its section headers.
 pub fn manifest() -> Result<Manifest, ManifestError> {
-    let mut executable = BufReader::new(File::open("/proc/self/exe")?);
+    let mut executable = BufReader::new(open_executable()?);
     let mut entries = Vec::new();
     for bytes in device_sections(&mut executable)? {
         let (chunks, rest) = bytes.as_chunks();
@@ -55,6 +56,26 @@ pub fn manifest() -> Result<Manifest, ManifestError> {
         manifest.push(name, device_type)?;
     }
     Ok(manifest)
+}
+
+/// The file that this very code was mapped from: `/proc/self/exe`, unless the dynamic linker was called by name to start
+/// the program, and is what that leads to.
+fn open_executable() -> io::Result<File> {
+    let exe = "/proc/self/exe";
+    let here = open_executable as fn() -> io::Result<File> as usize as u64;
+    let maps = std::fs::read_to_string("/proc/self/maps")?;
+    let path = maps.lines().find_map(|line| {
+        // start-end permissions offset device inode path
+        let (start, rest) = line.split_once('-')?;
+        let (end, rest) = rest.split_once(' ')?;
+        let range = u64::from_str_radix(start, 16).ok()?..u64::from_str_radix(end, 16).ok()?;
+        let path = rest.splitn(5, ' ').nth(4)?.trim_start();
+        range.contains(&here).then(|| PathBuf::from(path))
+    });
+    match path {
+        Some(path) if std::fs::read_link(exe)? != path => File::open(path),
+        _ => File::open(exe),
+    }
 }
 
 /// The contents of all sections whose name starts with [`SECTION_PREFIX`].

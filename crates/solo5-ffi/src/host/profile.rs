@@ -1,4 +1,18 @@
 //! The file named by `MIOU_PROFILING`: which interface or image is behind which device.
+//!
+//! It has one of two forms. In ours, a member for each device holds what the tenders' options would say:
+//!
+//! ```json
+//! {"service": {"net": "tap0"}, "disk": {"block": "disk.img", "block-sector-size": 4096}}
+//! ```
+//!
+//! The other is that of OCaml's `mkernel`:
+//!
+//! ```json
+//! {"type": "miou.solo5.profiling", "version": 1, "devices": [
+//!     {"name": "service", "type": "NET_BASIC", "interface": "tap0"},
+//!     {"name": "disk", "type": "BLOCK_BASIC", "path": "disk.img"}]}
+//! ```
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,11 +40,63 @@ enum Backing {
     },
 }
 
+/// The file in the form of OCaml's `mkernel`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct List {
+    #[serde(rename = "type")]
+    kind: String,
+    version: u32,
+    devices: Vec<Listed>,
+}
+
+/// The `type` of such a file, and its `version`.
+const LIST: (&str, u32) = ("miou.solo5.profiling", 1);
+
+/// A device in it.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", deny_unknown_fields)]
+enum Listed {
+    #[serde(rename = "NET_BASIC")]
+    Net { name: String, interface: String },
+    #[serde(rename = "BLOCK_BASIC")]
+    Block { name: String, path: PathBuf },
+}
+
 /// The file's content.
 #[derive(Debug)]
 pub(super) struct Profile {
     path: PathBuf,
-    devices: BTreeMap<String, serde_json::Value>,
+    devices: Devices,
+}
+
+#[derive(Debug)]
+enum Devices {
+    /// Each looked at when it is acquired.
+    Members(BTreeMap<String, serde_json::Value>),
+    List(Vec<Listed>),
+}
+
+/// Devices of either form.
+fn parse(text: &[u8]) -> Result<Devices, String> {
+    let members: BTreeMap<String, serde_json::Value> = serde_json::from_slice(text)
+        .map_err(|error| format!("{error} (expected an object with a member for each device)"))?;
+    if !members
+        .get("type")
+        .is_some_and(serde_json::Value::is_string)
+    {
+        return Ok(Devices::Members(members));
+    }
+    let (kind, version) = LIST;
+    let list: List = serde_json::from_slice(text)
+        .map_err(|error| format!("{error} (expected the form of {kind:?}, version {version})"))?;
+    if (list.kind.as_str(), list.version) != LIST {
+        return Err(format!(
+            "type {:?}, version {}: expected {kind:?}, version {version}",
+            list.kind, list.version
+        ));
+    }
+    Ok(Devices::List(list.devices))
 }
 
 impl Profile {
@@ -39,12 +105,7 @@ impl Profile {
         let path = PathBuf::from(std::env::var_os(VARIABLE).unwrap_or_default());
         let text = fs::read(&path)
             .map_err(|error| format!("cannot read {VARIABLE}={}: {error}", path.display()))?;
-        let devices = serde_json::from_slice(&text).map_err(|error| {
-            format!(
-                "{}: {error} (expected an object with a member for each device)",
-                path.display()
-            )
-        })?;
+        let devices = parse(&text).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(Self { path, devices })
     }
 
@@ -77,7 +138,11 @@ impl Profile {
     }
 
     fn backing(&self, name: &str) -> Result<Backing, String> {
-        let Some(value) = self.devices.get(name) else {
+        let members = match &self.devices {
+            Devices::Members(members) => members,
+            Devices::List(list) => return self.listed(name, list),
+        };
+        let Some(value) = members.get(name) else {
             return Err(format!("{}: no member {name:?}", self.path.display()));
         };
         serde_json::from_value(value.clone()).map_err(|_| {
@@ -87,6 +152,28 @@ impl Profile {
                   \"block-sector-size\"",
             )
         })
+    }
+
+    fn listed(&self, name: &str, list: &[Listed]) -> Result<Backing, String> {
+        let mut found = list.iter().filter_map(|device| match device {
+            Listed::Net {
+                name: is,
+                interface,
+            } if is == name => Some(Backing::Net {
+                net: interface.clone(),
+                net_mac: None,
+            }),
+            Listed::Block { name: is, path } if is == name => Some(Backing::Block {
+                block: path.clone(),
+                block_sector_size: None,
+            }),
+            _ => None,
+        });
+        match (found.next(), found.next()) {
+            (Some(backing), None) => Ok(backing),
+            (None, _) => Err(format!("{}: no device {name:?}", self.path.display())),
+            (Some(_), Some(_)) => Err(self.at(name, &"expected one such device, there are more")),
+        }
     }
 
     fn expected(&self, name: &str, member: &str) -> String {

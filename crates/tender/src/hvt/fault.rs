@@ -73,12 +73,16 @@ pub(super) enum Fault {
 impl Fault {
     /// Prints the fault as one line and ends the process, whatever its other threads do.
     pub(super) fn die(self) -> ! {
-        let mut line = Line::default();
-        // A line that does not fit is cut.
-        let _ = writeln!(line, "{}: {self}", crate::Tender::Hvt.program());
-        line.print();
+        notice(format_args!("{self}"));
         exit(1)
     }
+}
+
+/// Prints one line, behind the seccomp filter too; one that does not fit is cut.
+pub(super) fn notice(text: std::fmt::Arguments<'_>) {
+    let mut line = Line::default();
+    let _ = writeln!(line, "{}: {text}", crate::Tender::Hvt.program());
+    line.print();
 }
 
 /// Ends the process at once, running no handlers: nothing here needs tidying up.

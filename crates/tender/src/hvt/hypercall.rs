@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use solo5_abi::api::SolResult;
@@ -11,10 +12,10 @@ use solo5_abi::hvt::{
 use vm_memory::VolatileSlice;
 
 use super::console::Console;
-use super::fault::Fault;
+use super::fault::{Fault, notice};
 use super::io as guest_io;
 use super::memory::{GuestMemory, Unchecked};
-use crate::attach::Devices;
+use crate::attach::{Devices, NetDevice};
 
 /// What the guest does after a hypercall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -260,12 +261,7 @@ impl<'m> Hypercalls<'m> {
             }
             Received::Nothing => SolResult::Again,
             Received::NoDevice => SolResult::Einval,
-            Received::Error(errno) => {
-                return Err(Fault::Io {
-                    what: "read a frame",
-                    errno,
-                });
-            }
+            Received::Error => SolResult::Eunspec,
         });
         slot.copy_from(&io.to_bytes());
         Ok(())
@@ -333,10 +329,24 @@ pub(super) fn send(
         Err(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM | libc::EIO) => Ok(SolResult::Ok),
         // Shorter than an Ethernet header, or longer than any frame.
         Err(libc::EINVAL | libc::EMSGSIZE) => Ok(SolResult::Einval),
-        Err(errno) => Err(Fault::Io {
-            what: "write a frame",
-            errno,
-        }),
+        Err(errno) => {
+            interface_failed(device, "write a frame", errno);
+            Ok(SolResult::Eunspec)
+        }
+    }
+}
+
+/// Says that an interface is of no more use, as when it was deleted; once for each. The guest gets an error, and goes on
+/// if it can do without.
+fn interface_failed(device: &NetDevice, what: &str, errno: i32) {
+    static SAID: AtomicU64 = AtomicU64::new(0);
+    // A handle is an index into a manifest of 64 entries.
+    let bit = 1 << device.handle;
+    if SAID.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
+        let interface = device.tap.name();
+        notice(format_args!(
+            "cannot {what}: interface {interface:?} fails (os error {errno}): was it deleted?"
+        ));
     }
 }
 
@@ -348,8 +358,8 @@ pub(super) enum Received {
     Nothing,
     /// The handle is no network device's.
     NoDevice,
-    /// An errno.
-    Error(i32),
+    /// The interface fails, which has been said.
+    Error,
 }
 
 /// Reads a frame from a network device into memory of the guest's.
@@ -375,7 +385,10 @@ pub(super) fn receive(
     Ok(match guest_io::read(device.tap.as_fd(), &buffer) {
         Ok(0) | Err(libc::EAGAIN) => Received::Nothing,
         Ok(len) => Received::Frame(len),
-        Err(errno) => Received::Error(errno),
+        Err(errno) => {
+            interface_failed(device, "read a frame", errno);
+            Received::Error
+        }
     })
 }
 

@@ -166,7 +166,8 @@ impl<'m> Ring<'m> {
                 let (ret, len) = match receive(self.memory, self.devices, handle, data, len)? {
                     Received::Frame(len) => (SolResult::Ok, len),
                     Received::Nothing => (SolResult::Again, 0),
-                    Received::NoDevice | Received::Error(_) => (SolResult::Einval, 0),
+                    Received::NoDevice => (SolResult::Einval, 0),
+                    Received::Error => (SolResult::Eunspec, 0),
                 };
                 // The buffer's length was 32 bits wide, so the frame's is.
                 self.complete(&Commit {

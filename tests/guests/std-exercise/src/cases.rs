@@ -9,7 +9,7 @@ mod runtime;
 use std::process::ExitCode;
 
 /// Cases that return if std behaves, and panic otherwise.
-pub(crate) const RETURNS: [(&str, fn()); 14] = [
+pub(crate) const RETURNS: [(&str, fn()); 15] = [
     ("hash_map", collections::hash_map),
     ("b_tree_map", collections::b_tree_map),
     ("formatting", collections::formatting),
@@ -23,6 +23,7 @@ pub(crate) const RETURNS: [(&str, fn()); 14] = [
     ("locks_with_timeouts", runtime::locks_with_timeouts),
     ("large_allocations", memory::large_allocations),
     ("too_large_allocations", memory::too_large_allocations),
+    ("mappings", memory::mappings),
     ("what_solo5_lacks", absent::what_solo5_lacks),
 ];
 
