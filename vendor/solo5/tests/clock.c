@@ -26,6 +26,11 @@ static void hypercall(unsigned number, void *args)
     abort();
 }
 
+static bool manifest_poll_set(void)
+{
+    return false;
+}
+
 static void log_line(enum log_level level, const char *fmt, ...)
 {
     (void)level;
