@@ -1,8 +1,12 @@
 //! The neighbour cache: bounded, ageing, with a queue of frames per unresolved neighbour.
 //!
-//! An entry that was confirmed a short while ago is never overwritten by a packet that we did not
-//! ask for: the packet only makes us ask the known station again, and when that one is silent the
-//! address is resolved anew.
+//! A packet that names another station for an address that we know is believed (RFC 826, RFC 5227
+//! §2.3: an address may move, as in a failover), but not more often than once a second, and the new
+//! station is asked at once: when it is silent the address is resolved anew. A packet that comes sooner
+//! only makes us ask the station that we know.
+//!
+//! What others can add without an answer of theirs to us is bounded apart: stations that only asked for
+//! us ([`HEARD`]), and addresses that nobody has, by the frames that wait for them.
 
 use core::net::Ipv4Addr;
 use core::time::Duration;
@@ -14,6 +18,17 @@ use crate::proto::ethernet::{self, MacAddr};
 
 /// Time between two requests for one address (RFC 1122 §2.3.2.1: no more than one a second).
 const RETRANSMIT: Duration = Duration::from_secs(1);
+/// Least time between two changes of the station that has an address, as Linux's `locktime` has it.
+const LOCK_TIME: Duration = Duration::from_secs(1);
+/// A use is noted once in this time, lest each frame costs a look into the table.
+const USE_GRANULARITY: Duration = Duration::from_secs(1);
+/// Stations that have asked for us and were not spoken to: one more makes the first of them go.
+const HEARD: usize = 256;
+/// Octets that a place in the table takes, at most: twice its entry, as tables double when they are
+/// full, and its place in the list of those heard.
+const PLACE: usize = 2 * size_of::<(Ipv4Addr, Entry)>() + 8;
+/// Octets that a frame takes beside its own, at most, while it waits.
+const FRAME: usize = 2 * size_of::<Vec<u8>>() + 32;
 /// Requests without an answer before a neighbour counts as unreachable.
 const TRIES: u32 = 3;
 
@@ -26,6 +41,8 @@ pub struct CacheLimits {
     pub queued_frames: usize,
     /// Frames waiting for all neighbours together; a further one is dropped.
     pub all_queued_frames: usize,
+    /// Octets of the memory that holds them; a frame that would exceed them is dropped.
+    pub queued_octets: usize,
     /// How long a confirmed entry is believed without asking.
     pub fresh_for: Duration,
     /// How long an entry that nobody uses is kept.
@@ -38,6 +55,7 @@ impl Default for CacheLimits {
             entries: 1024,
             queued_frames: 64,
             all_queued_frames: 512,
+            queued_octets: 512 << 10,
             fresh_for: Duration::from_secs(60),
             unused_for: Duration::from_secs(20 * 60),
         }
@@ -68,6 +86,11 @@ pub enum CachePoll {
 struct Entry {
     state: State,
     last_used: Instant,
+    /// When it was made, and when its station was last another one.
+    since: Instant,
+    changed: Instant,
+    /// We have sent something to it, or wanted to.
+    spoken_to: bool,
 }
 
 #[derive(Debug)]
@@ -99,6 +122,12 @@ pub struct Cache {
     last: Option<(Ipv4Addr, MacAddr, Instant)>,
     /// No entry needs anything before this.
     next: Option<Instant>,
+    /// Addresses that were added because they asked for us, the first in front. Some have been spoken
+    /// to since, or have gone.
+    heard: VecDeque<Ipv4Addr>,
+    /// Frames that wait, and octets of the memory that holds them.
+    frames: usize,
+    octets: usize,
 }
 
 impl Cache {
@@ -110,7 +139,27 @@ impl Cache {
             entries: HashMap::new(),
             last: None,
             next: None,
+            heard: VecDeque::new(),
+            frames: 0,
+            octets: 0,
         }
+    }
+
+    /// Octets of memory held.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.entries.capacity() * PLACE + self.octets
+    }
+
+    /// Drops the frames that wait for neighbours; returns how many octets less are held.
+    pub fn give_back(&mut self) -> usize {
+        for entry in self.entries.values_mut() {
+            if let State::Incomplete { queue, .. } = &mut entry.state {
+                *queue = VecDeque::new();
+            }
+        }
+        self.frames = 0;
+        core::mem::take(&mut self.octets)
     }
 
     /// The station that has `target`, if it is known. Using an entry that is no longer fresh makes
@@ -132,13 +181,14 @@ impl Cache {
     fn lookup_entry(&mut self, now: Instant, target: Ipv4Addr) -> Option<MacAddr> {
         let entry = self.entries.get_mut(&target)?;
         entry.last_used = now;
+        entry.spoken_to = true;
         match entry.state {
             State::Incomplete { .. } => None,
             State::Probing { station, .. } => Some(station),
             State::Reachable { station, confirmed } => {
                 let until = confirmed + self.limits.fresh_for;
                 if now < until {
-                    self.last = Some((target, station, until));
+                    self.last = Some((target, station, until.min(now + USE_GRANULARITY)));
                 } else {
                     entry.state = State::Probing {
                         station,
@@ -154,41 +204,38 @@ impl Cache {
 
     /// Keeps a frame, complete but for its destination address, until `target` is resolved.
     ///
-    /// Returns how many older frames were dropped to make room.
+    /// Returns how many frames, this or older ones, were dropped for lack of room.
     pub fn enqueue(&mut self, now: Instant, target: Ipv4Addr, frame: Vec<u8>) -> usize {
         let limit = self.limits.queued_frames.max(1);
-        if self.queued_frames() >= self.limits.all_queued_frames.max(1) {
+        let octets = frame.capacity() + FRAME;
+        if self.frames >= self.limits.all_queued_frames.max(1)
+            || self.octets + octets > self.limits.queued_octets
+        {
             return 1;
         }
         let entry = self.entry(now, target);
         entry.last_used = now;
-        let mut dropped = 0;
-        match &mut entry.state {
-            State::Incomplete { queue, .. } => {
-                while queue.len() >= limit {
-                    queue.pop_front();
-                    dropped += 1;
-                }
-                queue.push_back(frame);
-            }
-            State::Reachable { .. } | State::Probing { .. } => dropped += 1,
+        entry.spoken_to = true;
+        let State::Incomplete { queue, .. } = &mut entry.state else {
+            return 1;
+        };
+        let (mut dropped, mut freed) = (0, 0);
+        while queue.len() >= limit
+            && let Some(oldest) = queue.pop_front()
+        {
+            dropped += 1;
+            freed += oldest.capacity() + FRAME;
         }
+        queue.push_back(frame);
+        self.frames = self.frames + 1 - dropped;
+        self.octets = self.octets + octets - freed;
         dropped
-    }
-
-    /// Frames waiting for all neighbours: counted anew, since only few are unresolved at a time.
-    fn queued_frames(&self) -> usize {
-        let queues = self.entries.values().map(|entry| match &entry.state {
-            State::Incomplete { queue, .. } => queue.len(),
-            State::Reachable { .. } | State::Probing { .. } => 0,
-        });
-        queues.sum()
     }
 
     /// The entry of `target`, made if need be with a first request due at once.
     fn entry(&mut self, now: Instant, target: Ipv4Addr) -> &mut Entry {
         if !self.entries.contains_key(&target) {
-            self.make_room();
+            self.make_room(now);
             self.next = Some(now);
         }
         self.entries.entry(target).or_insert_with(|| Entry {
@@ -198,15 +245,36 @@ impl Cache {
                 next: now,
             },
             last_used: now,
+            since: now,
+            changed: now,
+            spoken_to: false,
         })
     }
 
-    fn make_room(&mut self) {
+    /// Adds a station that asks for us and that we may never speak to.
+    fn hear(&mut self, now: Instant, target: Ipv4Addr) {
+        if self.heard.len() >= HEARD.min(self.limits.entries.max(1))
+            && let Some(first) = self.heard.pop_front()
+            && self
+                .entries
+                .get(&first)
+                .is_some_and(|entry| !entry.spoken_to)
+        {
+            self.remove(first);
+        }
+        self.heard.push_back(target);
+        self.entry(now, target);
+    }
+
+    fn make_room(&mut self, now: Instant) {
         if self.entries.len() < self.limits.entries.max(1) {
             return;
         }
-        let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.last_used);
-        if let Some((&target, _)) = oldest {
+        let first = self
+            .entries
+            .iter()
+            .min_by_key(|(_, entry)| entry.worth(now, &self.limits));
+        if let Some((&target, _)) = first {
             self.remove(target);
         }
     }
@@ -216,9 +284,21 @@ impl Cache {
             self.last = None;
         }
         match self.entries.remove(&target).map(|entry| entry.state) {
-            Some(State::Incomplete { queue, .. }) => queue,
+            Some(State::Incomplete { queue, .. }) => {
+                self.unqueue(&queue);
+                queue
+            }
             _ => VecDeque::new(),
         }
+    }
+
+    /// Frames no longer wait.
+    fn unqueue(&mut self, queue: &VecDeque<Vec<u8>>) {
+        self.frames -= queue.len();
+        self.octets -= queue
+            .iter()
+            .map(|frame| frame.capacity() + FRAME)
+            .sum::<usize>();
     }
 
     /// Learns from a packet (RFC 826, "Packet Reception"). `for_us` tells whether its target is an
@@ -233,36 +313,48 @@ impl Cache {
             if !for_us {
                 return VecDeque::new();
             }
-            self.entry(now, packet.sender);
+            self.hear(now, packet.sender);
         }
         let Some(entry) = self.entries.get_mut(&packet.sender) else {
             return VecDeque::new();
         };
         let mut released = VecDeque::new();
-        match &mut entry.state {
-            State::Incomplete { queue, .. } => released = std::mem::take(queue),
-            // We ask the station that we know; what others say meanwhile does not count.
-            State::Probing { station, .. } if *station != packet.sender_mac => return released,
-            State::Probing { .. } => {}
-            State::Reachable { station, confirmed } => {
-                let fresh = now < *confirmed + self.limits.fresh_for;
-                if *station != packet.sender_mac && fresh {
-                    let (station, tries) = (*station, 0);
-                    entry.state = State::Probing {
-                        station,
-                        tries,
-                        next: now,
-                    };
-                    self.last = None;
-                    self.next = Some(now);
-                    return released;
+        let known = match &mut entry.state {
+            State::Incomplete { queue, .. } => {
+                released = std::mem::take(queue);
+                None
+            }
+            State::Reachable { station, .. } | State::Probing { station, .. } => Some(*station),
+        };
+        let moved = known.is_some_and(|station| station != packet.sender_mac);
+        let station = match known {
+            // Sooner than this, an address that two stations have would go back and forth.
+            Some(known) if moved && now < entry.changed + LOCK_TIME => known,
+            _ => packet.sender_mac,
+        };
+        if known != Some(station) {
+            entry.changed = now;
+        }
+        entry.state = match &entry.state {
+            // It is being asked already.
+            State::Probing { tries, next, .. } if moved && known == Some(station) => {
+                State::Probing {
+                    station,
+                    tries: *tries,
+                    next: *next,
                 }
             }
-        }
-        entry.state = State::Reachable {
-            station: packet.sender_mac,
-            confirmed: now,
+            _ if moved => State::Probing {
+                station,
+                tries: 0,
+                next: now,
+            },
+            _ => State::Reachable {
+                station,
+                confirmed: now,
+            },
         };
+        self.unqueue(&released);
         self.last = None;
         self.next = Some(self.next.map_or(now, |next| next.min(now)));
         for frame in &mut released {
@@ -333,6 +425,23 @@ impl Cache {
 }
 
 impl Entry {
+    /// What it is worth to us, when one must go: least are those that were never spoken to, then those
+    /// without a station, those that are not in use, and of those in use the ones that were not for
+    /// long: a crowd of new neighbours displaces itself.
+    fn worth(&self, now: Instant, limits: &CacheLimits) -> (u8, Duration, Instant) {
+        let class = match self.state {
+            _ if !self.spoken_to => 0,
+            State::Incomplete { .. } => 1,
+            _ if self.last_used + limits.fresh_for < now => 2,
+            _ => 3,
+        };
+        let used_for = match class {
+            3 => self.last_used - self.since,
+            _ => Duration::ZERO,
+        };
+        (class, used_for, self.last_used)
+    }
+
     /// When the entry next needs something of [`Cache::poll`].
     fn due(&self, limits: &CacheLimits) -> Instant {
         match self.state {

@@ -122,42 +122,139 @@ fn rfc1122_section_2_3_2_1_one_request_a_second_then_unreachable() {
     assert_eq!(cache.lookup(now, THEIR_IP), None);
 }
 
-#[test]
-fn an_unsolicited_packet_does_not_overwrite_a_fresh_entry() {
+/// A cache in which `THEIRS` has `THEIR_IP` since the start.
+fn acquainted() -> Cache {
     let mut cache = Cache::new(CacheLimits::default());
     cache.enqueue(START, THEIR_IP, frame(1));
     cache.handle(START, &reply(THEIRS), true);
+    cache
+}
+
+#[test]
+fn rfc5227_section_2_3_an_announcement_of_another_station_is_taken_at_once() {
     let announcement = Packet::announcement(OTHER, THEIR_IP);
-    for forged in [announcement, reply(OTHER)] {
-        cache.handle(START + SECOND, &forged, true);
-        assert_eq!(cache.lookup(START + SECOND, THEIR_IP), Some(THEIRS));
+    let asking = Packet::request(OTHER, THEIR_IP, OUR_IP);
+    for (packet, for_us) in [(announcement, false), (reply(OTHER), true), (asking, true)] {
+        let mut cache = acquainted();
+        let now = START + SECOND;
+        cache.handle(now, &packet, for_us);
+        assert_eq!(cache.lookup(now, THEIR_IP), Some(OTHER));
+        // It is asked whether it is there, and used meanwhile.
+        assert_eq!(asks(&mut cache, now), Some(OTHER));
+        cache.handle(now, &reply(OTHER), true);
+        assert_eq!(asks(&mut cache, now + SECOND), None);
+        assert_eq!(cache.lookup(now + SECOND, THEIR_IP), Some(OTHER));
     }
-    // The station known is asked whether it is still there.
-    let now = START + SECOND;
-    assert_eq!(asks(&mut cache, now), Some(THEIRS));
+}
+
+#[test]
+fn rfc5227_section_2_3_an_address_moves_no_more_than_once_a_second() {
+    let mut cache = acquainted();
+    let (mut moves, mut before) = (0, THEIRS);
+    // Two stations that both claim it, a hundred times a second.
+    for n in 0..1000u32 {
+        let now = START + SECOND / 100 * n;
+        let station = [THEIRS, OTHER][n as usize % 2];
+        cache.handle(now, &Packet::announcement(station, THEIR_IP), false);
+        while cache.poll(now).is_some() {}
+        let after = cache
+            .lookup(now, THEIR_IP)
+            .expect("it is never without one");
+        moves += u32::from(after != before);
+        before = after;
+    }
+    assert!((1..=10).contains(&moves), "{moves} moves in ten seconds");
+}
+
+#[test]
+fn rfc826_a_forged_station_that_does_not_answer_is_given_up() {
+    let mut cache = acquainted();
+    let mut now = START + SECOND;
+    cache.handle(now, &Packet::announcement(OTHER, THEIR_IP), false);
+    for _ in 0..3 {
+        assert_eq!(asks(&mut cache, now), Some(OTHER));
+        now += SECOND;
+    }
+    let given_up = cache.poll(now);
+    assert!(matches!(given_up, Some(CachePoll::Unreachable { .. })));
+    cache.enqueue(now, THEIR_IP, frame(2));
+    assert_eq!(asks(&mut cache, now), Some(MacAddr::BROADCAST));
     cache.handle(now, &reply(THEIRS), true);
     assert_eq!(cache.lookup(now, THEIR_IP), Some(THEIRS));
 }
 
 #[test]
-fn a_station_that_moved_is_found_again() {
-    let mut cache = Cache::new(CacheLimits::default());
-    cache.enqueue(START, THEIR_IP, frame(1));
-    cache.handle(START, &reply(THEIRS), true);
+fn a_station_that_moved_within_a_second_is_found_again() {
+    let mut cache = acquainted();
     cache.handle(START, &Packet::announcement(OTHER, THEIR_IP), false);
+    assert_eq!(cache.lookup(START, THEIR_IP), Some(THEIRS));
     let mut now = START;
     for _ in 0..3 {
         assert_eq!(asks(&mut cache, now), Some(THEIRS));
         now += SECOND;
     }
-    assert!(matches!(
-        cache.poll(now),
-        Some(CachePoll::Unreachable { .. })
-    ));
+    let given_up = cache.poll(now);
+    assert!(matches!(given_up, Some(CachePoll::Unreachable { .. })));
     cache.enqueue(now, THEIR_IP, frame(2));
     assert_eq!(asks(&mut cache, now), Some(MacAddr::BROADCAST));
     cache.handle(now, &reply(OTHER), true);
     assert_eq!(cache.lookup(now, THEIR_IP), Some(OTHER));
+}
+
+#[test]
+fn rfc826_a_flood_of_stations_displaces_none_that_is_spoken_to() {
+    let mut cache = acquainted();
+    let limits = CacheLimits::default();
+    let mut now = START;
+    for host in (0..=u16::MAX).step_by(4) {
+        now += Duration::from_millis(1);
+        let [high, low] = host.to_be_bytes();
+        let address = Ipv4Addr::new(10, 1, high, low);
+        let (ours, theirs) = ([2, 0, 0, 1, high, low], Packet::request);
+        match host % 3 {
+            // It asks for us; it answers us too; we look for it in vain.
+            0 => drop(cache.handle(now, &theirs(MacAddr(ours), address, OUR_IP), true)),
+            1 => {
+                cache.handle(now, &theirs(MacAddr(ours), address, OUR_IP), true);
+                cache.lookup(now, address);
+            }
+            _ => drop(cache.enqueue(now, address, frame(1))),
+        }
+        if host % 500 == 0 {
+            assert_eq!(cache.lookup(now, THEIR_IP), Some(THEIRS), "after {host}");
+        }
+        // It answers whenever it is asked; nobody else does.
+        while let Some(action) = cache.poll(now) {
+            if matches!(action, CachePoll::Request { target, .. } if target == THEIR_IP) {
+                cache.handle(now, &reply(THEIRS), true);
+            }
+        }
+    }
+    let most = 4096 * 256 + limits.queued_octets;
+    assert!(cache.held() < most, "{} octets", cache.held());
+    cache.poll(now);
+    assert!(cache.iter().count() <= limits.entries);
+}
+
+#[test]
+fn rfc1122_section_2_3_2_2_frames_that_wait_are_bounded_in_octets_and_given_back() {
+    let limits = CacheLimits {
+        queued_octets: 10_000,
+        ..CacheLimits::default()
+    };
+    let mut cache = Cache::new(limits);
+    let before = cache.held();
+    let dropped: usize = (0..100u8)
+        .map(|host| cache.enqueue(START, [10, 0, 1, host].into(), vec![0; 1514]))
+        .sum();
+    assert_eq!(dropped, 94, "six of them fit");
+    assert!(cache.held() - before >= 6 * 1514);
+    let freed = cache.give_back();
+    assert!((6 * 1514..=10_000).contains(&freed), "{freed}");
+    assert_eq!(cache.enqueue(START, THEIR_IP, frame(1)), 0);
+    let released = cache.handle(START, &reply(THEIRS), true);
+    assert_eq!(released.len(), 1);
+    assert_eq!(cache.give_back(), 0);
 }
 
 #[test]
