@@ -15,6 +15,18 @@ const KEPT_OCTETS: usize = 2 << 20;
 const LOOKS: usize = 4;
 /// Octets of the buffers to which shorter frames are moved.
 const SMALLER: [usize; 5] = [2 << 10, 4 << 10, 8 << 10, 16 << 10, 32 << 10];
+/// Octets of the largest buffer: a frame of segments joined to the longest packet, with the headers of
+/// Ethernet and of the device.
+const LARGEST: usize = 66 << 10;
+/// Octets that a buffer takes beside its own: the end that was split off, the count of its holders and
+/// its place in the list.
+const OVERHEAD: usize = 128;
+
+/// The octets of memory that a frame of so many octets keeps as long as a slice of it is held.
+pub(crate) fn held_by_frame(frame: usize) -> usize {
+    let fits = SMALLER.into_iter().find(|size| frame <= *size);
+    fits.unwrap_or(LARGEST.max(frame)) + OVERHEAD
+}
 
 /// A pool of frame buffers of one size.
 ///
@@ -71,6 +83,12 @@ impl FramePool {
         }
     }
 
+    /// Octets of memory that the pool keeps from being freed. Of a lent buffer it is not known whether
+    /// somebody else, who answers for it too, still holds it.
+    fn held(&self) -> usize {
+        (self.free.len() + self.lent.len()) * (self.size + OVERHEAD)
+    }
+
     fn reclaim(&mut self) -> Option<BytesMut> {
         for _ in 0..LOOKS.min(self.lent.len()) {
             match self.lent.pop_front()?.try_into_mut() {
@@ -121,7 +139,7 @@ impl FramePool {
 #[derive(Debug)]
 pub(crate) struct ReceiveBuffers {
     whole: FramePool,
-    /// By ascending size, each at most half of the device's.
+    /// By ascending size, each less than the device's.
     smaller: Vec<FramePool>,
 }
 
@@ -143,8 +161,9 @@ impl Lent {
 impl ReceiveBuffers {
     /// Buffers of `size` octets, for a stack that may hold so many octets of `memory`.
     pub(crate) fn new(size: usize, memory: usize) -> Self {
-        let kept = KEPT_OCTETS.min(memory / 8);
-        let smaller = SMALLER.into_iter().filter(|smaller| 2 * smaller <= size);
+        // One at least of the device's: it is read into time and again.
+        let kept = KEPT_OCTETS.min(memory / 32).max(size);
+        let smaller = SMALLER.into_iter().filter(|smaller| *smaller < size);
         Self {
             whole: FramePool::keeping(kept, size),
             smaller: smaller.map(|size| FramePool::keeping(kept, size)).collect(),
@@ -154,6 +173,19 @@ impl ReceiveBuffers {
     #[inline]
     pub(crate) fn take(&mut self) -> BytesMut {
         self.whole.take()
+    }
+
+    /// Octets of memory that the pools keep from being freed.
+    pub(crate) fn held(&self) -> usize {
+        self.whole.held() + self.smaller.iter().map(FramePool::held).sum::<usize>()
+    }
+
+    /// Keeps nothing for later: what is lent is freed by its last holder.
+    pub(crate) fn give_up(&mut self) {
+        for pool in self.smaller.iter_mut().chain([&mut self.whole]) {
+            pool.free.clear();
+            pool.lent.clear();
+        }
     }
 
     #[inline]
@@ -217,6 +249,47 @@ mod tests {
         }
         let plain = ReceiveBuffers::new(1514, 1 << 20);
         assert!(plain.smaller.is_empty(), "Ethernet frames are not moved");
+    }
+
+    #[test]
+    fn a_frame_holds_no_more_than_is_said() {
+        for size in [1514, 3014, 9014, 65_559] {
+            let mut buffers = ReceiveBuffers::new(size, 1 << 20);
+            for length in [1, 60, 1514, 2048, 2049, 9000, 33_000, 65_559] {
+                if length > size {
+                    continue;
+                }
+                let buffer = buffers.take();
+                let lent = buffers.lend(buffer, 0..length);
+                let (held, said) = (lent.buffer.len(), super::held_by_frame(length));
+                assert!(held < said, "{length} octets of {size} hold {held}");
+                buffers.settle(lent);
+            }
+        }
+    }
+
+    #[test]
+    fn buffers_that_are_kept_are_counted_bounded_and_given_up() {
+        let mut buffers = ReceiveBuffers::new(1514, 1 << 20);
+        let lent: Vec<_> = (0..256)
+            .map(|_| {
+                let buffer = buffers.take();
+                buffers.lend(buffer, 0..1514)
+            })
+            .collect();
+        let frames: Vec<_> = lent.iter().map(super::Lent::frame).collect();
+        lent.into_iter().for_each(|lent| buffers.settle(lent));
+        let held = buffers.held();
+        assert!((1514..=36 << 10).contains(&held), "{held}");
+        drop(frames);
+        for _ in 0..256 {
+            let buffer = buffers.take();
+            buffers.give_back(buffer);
+        }
+        let held = buffers.held();
+        assert!((1514..=64 << 10).contains(&held), "{held}");
+        buffers.give_up();
+        assert_eq!(buffers.held(), 0);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::device::{FrameDevice, Timer};
 use crate::pool::ReceiveBuffers;
+use crate::proto::account::Kind;
 use crate::proto::stack::{Event, Run};
 use crate::proto::tcp::{self, Tcp};
 use crate::proto::{Instant, Stack as Proto};
@@ -259,6 +260,11 @@ impl Inner {
             self.buffers.settle(lent);
             count += 1;
         }
+        let account = self.proto.tcp().account();
+        if account.pressure() {
+            self.buffers.give_up();
+        }
+        account.set(Kind::Buffers, self.buffers.held());
         self.batch = if count == self.batch {
             (2 * count).min(MAX_BATCH)
         } else {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::delay::{Delay, within};
 use crate::device::{FrameDevice, Timer};
+use crate::pool::held_by_frame;
 use crate::proto::ethernet::MacAddr;
 use crate::proto::ipv4::{Cidr, Route};
 use crate::proto::stack::{Config as ProtoConfig, Counters, SendError};
@@ -82,6 +83,7 @@ impl Stack {
         proto.offload = device.offload();
         let memory = config.tcp.budget();
         proto.tcp = config.tcp;
+        proto.tcp.held_by_frame = held_by_frame;
         proto.udp = config.udp;
         let proto = proto::Stack::new(proto);
         let shared = Shared::new(proto, Box::new(device), Box::new(timer), memory);

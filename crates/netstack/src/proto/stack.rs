@@ -206,6 +206,8 @@ pub struct Stack {
     tcp: Tcp,
     udp: Udp,
     udp_limits: udp::QueueLimits,
+    /// Octets that datagrams in all sockets are to hold.
+    datagram_octets: usize,
     udp_counters: UdpCounters,
     echo_requests: Requests,
     events: VecDeque<Event>,
@@ -237,18 +239,24 @@ impl Stack {
         }
         let mut tcp = config.tcp;
         tcp.mtu = mtu as u16;
+        let budget = tcp.budget();
+        let identification = random.next_u32() as u16;
+        let egress = Egress::new(config.mac, mtu, config.offload, identification, budget);
+        let mut reassembly = config.reassembly;
+        reassembly.octets = reassembly.octets.min(budget / 8);
         Self {
-            egress: Egress::new(config.mac, mtu, config.offload, random.next_u32() as u16),
+            egress,
             accepted: None,
             claims: Vec::new(),
             #[cfg(feature = "dhcp")]
             dhcp: None,
-            reassembly: Reassembly::new(config.reassembly),
+            reassembly: Reassembly::new(reassembly),
             icmp: Icmp::default(),
             icmp_limit: RateLimit::new(50, Duration::from_millis(5)),
             tcp: Tcp::new(tcp, seed),
             udp: Udp::default(),
             udp_limits: config.udp,
+            datagram_octets: budget / 8,
             udp_counters: UdpCounters::default(),
             echo_requests: Requests::default(),
             events: VecDeque::new(),
@@ -329,6 +337,15 @@ impl Stack {
         self.settle_events();
     }
 
+    /// Has the account know what waits to be sent, and what to be read from UDP sockets.
+    #[inline]
+    pub(super) fn settle_waiting(&mut self) {
+        let (neighbours, datagrams) = (self.egress.held(), self.udp.held());
+        let account = self.tcp.account();
+        account.set(Kind::Neighbours, neighbours);
+        account.set(Kind::Datagrams, datagrams);
+    }
+
     fn settle_events(&mut self) {
         let held = self.events.capacity() * size_of::<Event>()
             + self.echo_data
@@ -346,11 +363,12 @@ impl Stack {
             self.tcp.poll_transmit(now, &mut segments, budget);
         }
         for _ in 0..LOOPBACK_BUDGET {
-            let Some(packet) = self.egress.loopback.pop_front() else {
+            let Some(packet) = self.egress.next_looped() else {
                 break;
             };
             self.handle_packet(now, packet, ingress::From::Loopback, false, out);
         }
+        self.settle_waiting();
         self.wants_poll()
     }
 

@@ -13,9 +13,9 @@ use super::ipv4;
 pub const HEADER_LEN: usize = 8;
 /// The longest payload of a datagram, in octets.
 pub const MAX_PAYLOAD: usize = 65_535 - ipv4::HEADER_LEN - HEADER_LEN;
-/// Payloads below this are copied out of the frame they came in, so that a small datagram does not
-/// keep a large buffer.
-const COPY_BELOW: usize = 512;
+/// Octets that a datagram takes beside its payload, at most: its place in a queue, which may be half
+/// empty, and what counts the holders of the payload.
+const DATAGRAM: usize = 2 * size_of::<Queued>() + 48;
 /// The range of RFC 6056 §2.1 (and of RFC 6335's dynamic ports).
 pub(crate) const EPHEMERAL: core::ops::RangeInclusive<u16> = 49_152..=65_535;
 
@@ -36,7 +36,8 @@ impl SocketId {
 pub struct QueueLimits {
     /// Datagrams.
     pub datagrams: usize,
-    /// Octets of their payloads.
+    /// Octets of the memory that holds them: a payload that takes half of the buffer that it came
+    /// in, or more, stays there; others are copied.
     pub octets: usize,
 }
 
@@ -44,7 +45,7 @@ impl Default for QueueLimits {
     fn default() -> Self {
         Self {
             datagrams: 256,
-            octets: 256 << 10,
+            octets: 512 << 10,
         }
     }
 }
@@ -87,12 +88,32 @@ pub enum BindError {
     AddrNotAvailable,
 }
 
+/// A datagram in a queue, and the octets of memory that hold it.
+#[derive(Debug)]
+struct Queued {
+    datagram: Datagram,
+    held: usize,
+}
+
+/// What all sockets together may hold, and what a frame holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    /// Octets that all queues are to hold. Beyond them only those grow that hold less than their
+    /// share: an equal part for each socket that holds something.
+    pub(crate) octets: usize,
+    /// Octets that are left at all.
+    pub(crate) left: usize,
+    /// Octets of the buffer that the payload lies in.
+    pub(crate) pinned: usize,
+}
+
 #[derive(Debug)]
 struct Socket {
     local: SocketAddrV4,
     peer: Option<SocketAddrV4>,
-    queue: VecDeque<Datagram>,
-    octets: usize,
+    queue: VecDeque<Queued>,
+    /// Octets of memory that hold the queue.
+    held: usize,
     limits: QueueLimits,
     /// An ICMP error about a datagram that was sent to `peer`.
     refused: bool,
@@ -107,6 +128,9 @@ pub struct Udp {
     ports: HashMap<u16, Vec<SocketId>>,
     /// Sockets with events, each once.
     events: VecDeque<SocketId>,
+    /// Octets of memory that hold all queues, and sockets that hold some of them.
+    held: usize,
+    holders: usize,
 }
 
 impl Udp {
@@ -145,7 +169,7 @@ impl Udp {
             local,
             peer,
             queue,
-            octets: 0,
+            held: 0,
             limits,
             refused,
             announced: false,
@@ -166,6 +190,8 @@ impl Udp {
         let Some(socket) = self.sockets.try_remove(id.0) else {
             return;
         };
+        self.held -= socket.held;
+        self.holders -= usize::from(socket.held > 0);
         if socket.announced {
             self.events.retain(|other| *other != id);
         }
@@ -208,12 +234,11 @@ impl Udp {
     pub fn connect(&mut self, id: SocketId, peer: SocketAddrV4) {
         if let Some(socket) = self.sockets.get_mut(id.0) {
             socket.peer = Some(peer);
-            socket.queue.retain(|datagram| datagram.source == peer);
-            socket.octets = socket
-                .queue
-                .iter()
-                .map(|datagram| datagram.payload.len())
-                .sum();
+            let before = socket.held;
+            socket.queue.retain(|queued| queued.datagram.source == peer);
+            socket.held = socket.queue.iter().map(|queued| queued.held).sum();
+            self.held -= before - socket.held;
+            self.holders -= usize::from(before > 0 && socket.held == 0);
         }
     }
 
@@ -238,15 +263,21 @@ impl Udp {
     /// The oldest datagram that waits in the socket.
     pub fn receive(&mut self, id: SocketId) -> Option<Datagram> {
         let socket = self.sockets.get_mut(id.0)?;
-        let datagram = socket.queue.pop_front()?;
-        socket.octets -= datagram.payload.len();
-        Some(datagram)
+        let queued = socket.queue.pop_front()?;
+        socket.held -= queued.held;
+        self.held -= queued.held;
+        if socket.held == 0 {
+            self.holders -= 1;
+            // What a burst needed is not kept for the next.
+            socket.queue = VecDeque::new();
+        }
+        Some(queued.datagram)
     }
 
     /// The oldest datagram that waits in the socket, left there.
     #[must_use]
     pub fn peek(&self, id: SocketId) -> Option<&Datagram> {
-        self.sockets.get(id.0)?.queue.front()
+        Some(&self.sockets.get(id.0)?.queue.front()?.datagram)
     }
 
     /// Whether an ICMP error said that nobody listens at the peer; asking forgets it.
@@ -256,13 +287,20 @@ impl Udp {
             .is_some_and(|socket| core::mem::take(&mut socket.refused))
     }
 
+    /// Octets of memory that hold what waits in all sockets.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
     /// Takes the payload of an IPv4 datagram, whose checksum is not looked at if the device has said
-    /// that it need not be.
-    pub fn handle(
+    /// that it need not be. Where there is no room for it, it is dropped: what waits already stays.
+    pub(crate) fn handle(
         &mut self,
         header: &ipv4::Header,
         segment: &Bytes,
         checksummed: bool,
+        room: &Room,
     ) -> Delivery {
         let (source, destination, length) = match check(header, segment, checksummed) {
             Ok(checked) => checked,
@@ -275,21 +313,28 @@ impl Udp {
             return Delivery::NoPort;
         };
         let payload_len = length - HEADER_LEN;
+        let copied = 2 * payload_len < room.pinned;
+        let held = DATAGRAM + if copied { payload_len } else { room.pinned };
+        let holders = self.holders + usize::from(socket.held == 0);
+        let (all, one) = (self.held + held, socket.held + held);
         let full = socket.queue.len() >= socket.limits.datagrams
-            || socket.octets + payload_len > socket.limits.octets;
+            || one > socket.limits.octets
+            || held > room.left
+            || (all > room.octets && one > room.octets / holders);
         if full {
             return Delivery::QueueFull;
         }
-        let payload = match payload_len {
-            0..COPY_BELOW => Bytes::copy_from_slice(&segment[HEADER_LEN..length]),
-            _ => segment.slice(HEADER_LEN..length),
+        let payload = match copied {
+            true => Bytes::copy_from_slice(&segment[HEADER_LEN..length]),
+            false => segment.slice(HEADER_LEN..length),
         };
-        socket.octets += payload_len;
-        socket.queue.push_back(Datagram {
+        (self.held, socket.held, self.holders) = (all, one, holders);
+        let datagram = Datagram {
             source,
             destination,
             payload,
-        });
+        };
+        socket.queue.push_back(Queued { datagram, held });
         Delivery::Queued(id)
     }
 

@@ -101,6 +101,7 @@ impl Stack {
         for frame in self.egress.arp.handle(now, &packet, for_us) {
             out.transmit(&frame);
         }
+        self.settle_waiting();
         if for_us && packet.operation == crate::proto::arp::Operation::Request {
             let reply = packet.reply(self.egress.mac);
             self.egress.send_arp(&reply, packet.sender_mac, out);

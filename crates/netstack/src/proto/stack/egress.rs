@@ -16,6 +16,8 @@ use crate::proto::tcp::{TxMeta, TxSink};
 
 /// Packets that wait to come back by the loopback; one more is dropped.
 const LOOPBACK_QUEUE: usize = 1024;
+/// Octets that such a packet takes beside its own, at most.
+const LOOPED: usize = 2 * size_of::<Bytes>() + 32;
 
 /// Where an IPv4 header starts in a frame.
 const IP: usize = ethernet::HEADER_LEN;
@@ -50,6 +52,9 @@ pub(crate) struct Egress {
     pub(crate) arp_counters: Arp,
     /// IPv4 packets that we sent to ourselves.
     pub(crate) loopback: VecDeque<Bytes>,
+    /// Octets of memory that hold them, and that may.
+    looped: usize,
+    loopback_octets: usize,
     /// Frames to neighbours that did not answer, until their senders have been told.
     pub(crate) undeliverable: Vec<Vec<u8>>,
     /// The frame under construction, behind [`HEADROOM`] octets.
@@ -88,7 +93,16 @@ enum Link {
 }
 
 impl Egress {
-    pub(crate) fn new(mac: MacAddr, link_mtu: usize, offload: bool, identification: u16) -> Self {
+    /// The way out of a stack that may hold `budget` octets.
+    pub(crate) fn new(
+        mac: MacAddr,
+        link_mtu: usize,
+        offload: bool,
+        identification: u16,
+        budget: usize,
+    ) -> Self {
+        let mut neighbours = CacheLimits::default();
+        neighbours.queued_octets = neighbours.queued_octets.min(budget / 32);
         let longest = if offload {
             usize::from(u16::MAX)
         } else {
@@ -99,17 +113,31 @@ impl Egress {
             device_mtu: link_mtu,
             link_mtu,
             routes: Routes::default(),
-            arp: Cache::new(CacheLimits::default()),
+            arp: Cache::new(neighbours),
             paths: PathMtu::default(),
             ip: Ip::default(),
             arp_counters: Arp::default(),
             loopback: VecDeque::new(),
+            looped: 0,
+            loopback_octets: budget / 8,
             undeliverable: Vec::new(),
             buffer: vec![0; HEADROOM + IP + longest],
             offload,
             flow: None,
             identification,
         }
+    }
+
+    /// Octets of memory that hold neighbours, what waits for them, and what we sent to ourselves.
+    pub(crate) fn held(&self) -> usize {
+        self.arp.held() + self.looped
+    }
+
+    /// The next packet that we sent to ourselves.
+    pub(crate) fn next_looped(&mut self) -> Option<Bytes> {
+        let packet = self.loopback.pop_front()?;
+        self.looped -= packet.len() + LOOPED;
+        Some(packet)
     }
 
     fn next_identification(&mut self) -> u16 {
@@ -218,7 +246,11 @@ impl Egress {
                 self.ip.out_discards += dropped;
                 self.poll_arp(now, out);
             }
-            Link::Loopback if self.loopback.len() < LOOPBACK_QUEUE => {
+            Link::Loopback
+                if self.loopback.len() < LOOPBACK_QUEUE
+                    && self.looped + total_len + LOOPED <= self.loopback_octets =>
+            {
+                self.looped += total_len + LOOPED;
                 self.loopback
                     .push_back(Bytes::copy_from_slice(&frame[IP..]));
             }

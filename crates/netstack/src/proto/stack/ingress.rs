@@ -9,7 +9,7 @@ use crate::proto::ethernet::{self, MacAddr};
 use crate::proto::icmp::Unreachable;
 use crate::proto::ipv4::{Header, HeaderError, Reassembled, protocol};
 use crate::proto::tcp::{Ecn, IpMeta};
-use crate::proto::udp::Delivery;
+use crate::proto::udp::{Delivery, Room};
 
 /// How a packet came to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,10 +228,18 @@ impl Stack {
             self.egress.ip.in_addr_errors += 1;
             return;
         }
-        match self.udp.handle(header, &segment, checksummed) {
+        let frame = ethernet::HEADER_LEN + header.total_len;
+        let pinned = (self.tcp.config().held_by_frame)(frame);
+        let room = Room {
+            octets: self.datagram_octets,
+            left: self.tcp.account().left(),
+            pinned,
+        };
+        match self.udp.handle(header, &segment, checksummed, &room) {
             Delivery::Queued(id) => {
                 self.udp_counters.in_datagrams += 1;
                 self.udp.announce(id);
+                self.settle_waiting();
             }
             Delivery::QueueFull => self.udp_counters.rcvbuf_errors += 1,
             Delivery::Malformed { checksum } => {

@@ -110,6 +110,7 @@ impl Stack {
             Ok(()) => self.udp_counters.out_datagrams += 1,
             Err(_) => self.udp_counters.sndbuf_errors += 1,
         }
+        self.settle_waiting();
         sent
     }
 

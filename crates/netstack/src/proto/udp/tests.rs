@@ -1,4 +1,6 @@
-use super::{BindError, Delivery, EPHEMERAL, HEADER_LEN, QueueLimits, SocketId, Udp, write};
+use super::{
+    BindError, DATAGRAM, Delivery, EPHEMERAL, HEADER_LEN, QueueLimits, Room, SocketId, Udp, write,
+};
 use crate::proto::ipv4::{Header, protocol};
 use bytes::Bytes;
 use core::net::{Ipv4Addr, SocketAddrV4};
@@ -16,6 +18,15 @@ fn bind(udp: &mut Udp, local: SocketAddrV4) -> SocketId {
         .expect("a free port")
 }
 
+/// Room for a datagram that lies in a buffer of its own length.
+fn room(bytes: &Bytes) -> Room {
+    Room {
+        octets: usize::MAX,
+        left: usize::MAX,
+        pinned: bytes.len(),
+    }
+}
+
 fn datagram(source: SocketAddrV4, destination: SocketAddrV4, payload: &[u8]) -> (Header, Bytes) {
     let mut bytes = vec![0xff; HEADER_LEN + payload.len()];
     write(source, destination, payload, &mut bytes);
@@ -25,7 +36,7 @@ fn datagram(source: SocketAddrV4, destination: SocketAddrV4, payload: &[u8]) -> 
 
 fn deliver(udp: &mut Udp, from: SocketAddrV4, to: SocketAddrV4, payload: &[u8]) -> Delivery {
     let (header, bytes) = datagram(from, to, payload);
-    udp.handle(&header, &bytes, false)
+    udp.handle(&header, &bytes, false, &room(&bytes))
 }
 
 #[test]
@@ -62,7 +73,10 @@ fn rfc768_checksum_is_verified_unless_zero() {
     for octet in 0..good.len() {
         let mut bad = good.to_vec();
         bad[octet] ^= 0x40;
-        let delivery = udp.handle(&header, &bad.into(), false);
+        let delivery = {
+            let bytes = bad.into();
+            udp.handle(&header, &bytes, false, &room(&bytes))
+        };
         assert!(
             !matches!(delivery, Delivery::Queued(_)),
             "octet {octet}: {delivery:?}"
@@ -71,7 +85,10 @@ fn rfc768_checksum_is_verified_unless_zero() {
     let mut unchecked = good.to_vec();
     unchecked[6..8].fill(0);
     assert_eq!(
-        udp.handle(&header, &unchecked.into(), false),
+        {
+            let bytes = unchecked.into();
+            udp.handle(&header, &bytes, false, &room(&bytes))
+        },
         Delivery::Queued(id)
     );
 }
@@ -96,7 +113,10 @@ fn lengths_that_lie_are_refused() {
     for length in [0u16, 7, 17, 0xffff] {
         let mut bad = good.to_vec();
         bad[4..6].copy_from_slice(&length.to_be_bytes());
-        let delivery = udp.handle(&header, &bad.into(), false);
+        let delivery = {
+            let bytes = bad.into();
+            udp.handle(&header, &bytes, false, &room(&bytes))
+        };
         assert_eq!(
             delivery,
             Delivery::Malformed { checksum: false },
@@ -104,7 +124,7 @@ fn lengths_that_lie_are_refused() {
         );
     }
     for len in 0..HEADER_LEN {
-        let delivery = udp.handle(&header, &good.slice(..len), false);
+        let delivery = udp.handle(&header, &good.slice(..len), false, &room(&good));
         assert_eq!(delivery, Delivery::Malformed { checksum: false });
     }
 }
@@ -112,9 +132,10 @@ fn lengths_that_lie_are_refused() {
 #[test]
 fn queues_are_bounded_by_count_and_octets() {
     let mut udp = Udp::default();
+    // Two of ten octets, each in a buffer of eighteen, and one in a buffer of five hundred.
     let limits = QueueLimits {
         datagrams: 3,
-        octets: 1000,
+        octets: 2 * (DATAGRAM + 18) + DATAGRAM + 500,
     };
     let few = udp.bind(at(OURS, 1), limits, 0).expect("free");
     let from = at(THEIRS, 9);
@@ -129,14 +150,81 @@ fn queues_are_bounded_by_count_and_octets() {
         Delivery::QueueFull
     );
     udp.receive(few);
+    assert_eq!(udp.held(), 2 * (DATAGRAM + 18));
     assert_eq!(
-        deliver(&mut udp, from, at(OURS, 1), &[0; 981]),
+        deliver(&mut udp, from, at(OURS, 1), &[0; 493]),
         Delivery::QueueFull
     );
     assert_eq!(
-        deliver(&mut udp, from, at(OURS, 1), &[0; 980]),
+        deliver(&mut udp, from, at(OURS, 1), &[0; 492]),
         Delivery::Queued(few)
     );
+    assert_eq!(udp.held(), limits.octets);
+    udp.close(few);
+    assert_eq!((udp.held(), udp.holders), (0, 0));
+}
+
+#[test]
+fn rfc768_a_small_datagram_does_not_keep_its_frame() {
+    let mut udp = Udp::default();
+    let id = bind(&mut udp, at(OURS, 53));
+    for (len, held) in [(0, 0), (1, 1), (1023, 1023), (1024, 2048), (1472, 2048)] {
+        let (header, bytes) = datagram(at(THEIRS, 1), at(OURS, 53), &vec![3; len]);
+        let room = Room {
+            pinned: 2048,
+            ..room(&bytes)
+        };
+        let delivery = udp.handle(&header, &bytes, false, &room);
+        assert_eq!(delivery, Delivery::Queued(id));
+        assert_eq!(udp.held(), DATAGRAM + held, "{len} octets");
+        let payload = udp.receive(id).expect("it waits").payload;
+        let shared = bytes.as_ptr_range().contains(&payload.as_ptr());
+        assert_eq!(shared && len > 0, held == 2048);
+        assert_eq!(udp.held(), 0);
+    }
+}
+
+#[test]
+fn rfc768_a_flooded_socket_leaves_the_others_their_share() {
+    let mut udp = Udp::default();
+    let sockets = [1, 2, 3].map(|port| bind(&mut udp, at(OURS, port)));
+    let send = |port: u16, udp: &mut Udp| {
+        let (header, bytes) = datagram(at(THEIRS, 9), at(OURS, port), &[1; 492]);
+        let room = Room {
+            octets: 12 * (DATAGRAM + 500),
+            ..room(&bytes)
+        };
+        udp.handle(&header, &bytes, false, &room)
+    };
+    for _ in 0..12 {
+        assert_eq!(send(1, &mut udp), Delivery::Queued(sockets[0]));
+    }
+    assert_eq!(send(1, &mut udp), Delivery::QueueFull);
+    let got = [2, 3].map(|port| {
+        let count = (0..20).filter(|_| send(port, &mut udp) != Delivery::QueueFull);
+        count.count()
+    });
+    assert_eq!(got, [6, 4], "a half, then a third");
+    // The first comes down to its share before it gets more.
+    for left in (4..12).rev() {
+        assert_eq!(send(1, &mut udp), Delivery::QueueFull, "{left} wait");
+        udp.receive(sockets[0]);
+    }
+    while udp.receive(sockets[1]).is_some() {}
+    assert_eq!(send(1, &mut udp), Delivery::Queued(sockets[0]));
+}
+
+#[test]
+fn rfc768_nothing_is_queued_when_no_memory_is_left() {
+    let mut udp = Udp::default();
+    bind(&mut udp, at(OURS, 53));
+    let (header, bytes) = datagram(at(THEIRS, 1), at(OURS, 53), b"x");
+    let room = Room {
+        left: DATAGRAM,
+        ..room(&bytes)
+    };
+    let delivery = udp.handle(&header, &bytes, false, &room);
+    assert_eq!((delivery, udp.held()), (Delivery::QueueFull, 0));
 }
 
 #[test]
