@@ -133,6 +133,26 @@ fn rfc9293_3_8_6_1_a_peer_that_takes_its_window_back_and_vanishes_is_given_up() 
 }
 
 #[test]
+fn a_closed_window_does_not_hold_a_released_connection_for_ever() {
+    for in_flight in [true, false] {
+        let mut c = Conn::plain();
+        if in_flight {
+            c.sends(4);
+        }
+        c.e.ignores(&c.seg(ACK).window(0));
+        if !in_flight {
+            c.e.send(c.id, b"data");
+        }
+        c.e.tcp.release(c.e.now, c.id);
+        c.e.pass(Duration::ZERO);
+        for _ in 0..180 {
+            refuses(&mut c, Duration::from_secs(1));
+        }
+        assert_eq!(c.e.tcp.connection_counts(), (0, 0), "{in_flight}");
+    }
+}
+
+#[test]
 fn rfc9293_3_8_6_must_35_a_window_that_shrinks_to_nothing_is_probed_with_selective_acknowledgements()
  {
     let mut c = Conn::sacked();

@@ -172,7 +172,13 @@ impl Tcb {
             .settings
             .user_timeout
             .unwrap_or(shared.config.max_rto * 10);
-        let unanswered = now - self.rcv.last.max(self.snd.unacked_since);
+        let mut since = self.snd.unacked_since;
+        if self.owner != Owner::Nobody {
+            // MUST-37 is for a user who waits; nobody waits for what was released, and a peer could
+            // hold it for ever.
+            since = since.max(self.rcv.last);
+        }
+        let unanswered = now - since;
         if self.window_probes > 2 && unanswered >= limit {
             self.abort_on_timeout(shared);
             return;
