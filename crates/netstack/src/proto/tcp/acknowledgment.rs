@@ -244,13 +244,14 @@ impl Tcb {
         if progress.acked == 0 {
             return None;
         }
-        self.loss.original.take().filter(|_| told.original)
+        let episode = self.loss.episode.allocated()?;
+        episode.original.take().filter(|_| told.original)
     }
 
     /// Ends a recovery that is complete, or that was spurious: timestamps tell (RFC 3522, RFC 4015), or
     /// `original` without them.
     fn leave_recovery(&mut self, now: Instant, timestamps: Option<Timestamps>, original: bool) {
-        let spurious = match (self.loss.first_retransmission, timestamps) {
+        let spurious = match (self.loss.episode.first_retransmission, timestamps) {
             (Some(first), Some(timestamps)) => {
                 timestamps.ecr != 0 && Seq(timestamps.ecr).lt(Seq(first))
             }

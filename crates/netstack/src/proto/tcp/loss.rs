@@ -1,6 +1,7 @@
 //! Loss detection and recovery: RACK-TLP (RFC 8985), NewReno for peers without SACK (RFC 6582) and
 //! the pace of a recovery (RFC 6937).
 
+use super::on_demand::{OnDemand, Part};
 use super::retransmission::{RetransmissionQueue, Sent};
 use super::seq::Seq;
 use crate::proto::Instant;
@@ -22,12 +23,9 @@ pub(super) enum Recovery {
     Timeout,
 }
 
-/// State of loss detection and recovery of a connection.
-#[derive(Clone, Debug)]
-pub(super) struct Loss {
-    pub(super) recovery: Recovery,
-    /// RecoveryPoint of RFC 6675, `recover` of RFC 6582: SND.NXT when recovery began.
-    pub(super) point: Seq,
+/// What there is to know of a recovery, only while it lasts.
+#[derive(Debug)]
+pub(super) struct Episode {
     /// Our timestamp of the first retransmission of this recovery: an echo of an older one tells
     /// that it was not needed (RFC 3522).
     pub(super) first_retransmission: Option<u32>,
@@ -39,6 +37,35 @@ pub(super) struct Loss {
     recover_fs: u32,
     /// Octets that fast recovery may send now.
     pub(super) budget: u32,
+}
+
+impl Part for Episode {
+    const INITIAL: Self = Self {
+        first_retransmission: None,
+        original: None,
+        prr_delivered: 0,
+        prr_out: 0,
+        recover_fs: 1,
+        budget: 0,
+    };
+
+    fn initial() -> &'static Self {
+        static INITIAL: Episode = Episode::INITIAL;
+        &INITIAL
+    }
+
+    fn renew(&mut self) -> bool {
+        true
+    }
+}
+
+/// State of loss detection and recovery of a connection.
+#[derive(Debug)]
+pub(super) struct Loss {
+    pub(super) recovery: Recovery,
+    /// RecoveryPoint of RFC 6675, `recover` of RFC 6582: SND.NXT when recovery began.
+    pub(super) point: Seq,
+    pub(super) episode: OnDemand<Episode>,
     /// Duplicate acknowledgements in a row, and the octets that they say have left the network: for
     /// peers without SACK.
     pub(super) dup_acks: u32,
@@ -74,12 +101,7 @@ impl Loss {
         Self {
             recovery: Recovery::Open,
             point: iss,
-            first_retransmission: None,
-            original: None,
-            prr_delivered: 0,
-            prr_out: 0,
-            recover_fs: 0,
-            budget: 0,
+            episode: OnDemand::default(),
             dup_acks: 0,
             reno_sacked: 0,
             rack_time: Instant::default(),
@@ -195,19 +217,17 @@ impl Loss {
     pub(super) fn begin(&mut self, recovery: Recovery, nxt: Seq, flight: u32) {
         self.recovery = recovery;
         self.point = nxt;
-        self.first_retransmission = None;
-        self.original = None;
-        self.prr_delivered = 0;
-        self.prr_out = 0;
-        self.recover_fs = flight.max(1);
-        self.budget = 0;
+        *self.episode = Episode {
+            recover_fs: flight.max(1),
+            ..Episode::INITIAL
+        };
         self.tlp = None;
     }
 
     /// Ends a recovery.
     pub(super) fn end(&mut self) {
         self.recovery = Recovery::Open;
-        self.first_retransmission = None;
+        self.episode = OnDemand::default();
         self.dup_acks = 0;
         self.reno_sacked = 0;
         if self.reo_wnd_persist > 0 {
@@ -222,37 +242,40 @@ impl Loss {
     /// octets in flight; `smss` is added while the window is below the threshold and no more was
     /// lost (slow start bound).
     pub(super) fn pace(&mut self, delivered: u32, pipe: u32, ssthresh: u32, smss: u32) {
-        self.prr_delivered = self.prr_delivered.saturating_add(delivered);
-        self.budget = if pipe > ssthresh {
-            let target = (u64::from(self.prr_delivered) * u64::from(ssthresh))
-                .div_ceil(u64::from(self.recover_fs));
-            (target as u32).saturating_sub(self.prr_out)
+        let episode = &mut *self.episode;
+        episode.prr_delivered = episode.prr_delivered.saturating_add(delivered);
+        episode.budget = if pipe > ssthresh {
+            let target = (u64::from(episode.prr_delivered) * u64::from(ssthresh))
+                .div_ceil(u64::from(episode.recover_fs));
+            (target as u32).saturating_sub(episode.prr_out)
         } else {
-            let limit = self
+            let limit = episode
                 .prr_delivered
-                .saturating_sub(self.prr_out)
+                .saturating_sub(episode.prr_out)
                 .max(delivered)
                 + smss;
             (ssthresh - pipe).min(limit)
         };
-        if self.prr_out == 0 {
+        if episode.prr_out == 0 {
             // RFC 6675 §5 step 4.3: the first retransmission goes out at once.
-            self.budget = self.budget.max(smss);
+            episode.budget = episode.budget.max(smss);
         }
     }
 
     /// As [`Loss::pace`] where only the window limits what is in flight.
     pub(super) fn permit(&mut self, pipe: u32, cwnd: u32, smss: u32) {
-        self.budget = cwnd.saturating_sub(pipe);
-        if self.prr_out == 0 {
-            self.budget = self.budget.max(smss);
+        let episode = &mut *self.episode;
+        episode.budget = cwnd.saturating_sub(pipe);
+        if episode.prr_out == 0 {
+            episode.budget = episode.budget.max(smss);
         }
     }
 
     /// Octets were sent in fast recovery.
     pub(super) fn sent(&mut self, octets: u32) {
-        self.prr_out = self.prr_out.saturating_add(octets);
-        self.budget = self.budget.saturating_sub(octets);
+        let episode = &mut *self.episode;
+        episode.prr_out = episode.prr_out.saturating_add(octets);
+        episode.budget = episode.budget.saturating_sub(octets);
     }
 }
 

@@ -134,7 +134,7 @@ impl Tcb {
         let permitted = match self.loss.recovery {
             // Nothing is left whose acknowledgement could permit it.
             _ if pipe == 0 => true,
-            Recovery::Fast => self.loss.budget > 0,
+            Recovery::Fast => self.loss.episode.budget > 0,
             _ => pipe + piece.len() <= self.cwnd(),
         };
         if !permitted {
@@ -178,7 +178,7 @@ impl Tcb {
             self.restart(now);
         }
         let permitted = match self.loss.recovery {
-            Recovery::Fast => self.loss.budget >= len,
+            Recovery::Fast => self.loss.episode.budget >= len,
             _ => idle || self.pipe() + len <= self.cwnd(),
         };
         if !permitted {
@@ -461,8 +461,9 @@ impl Tcb {
             Recovery::Timeout => shared.counters.slow_start_retrans += 1,
             Recovery::Open => {}
         }
-        if self.loss.first_retransmission.is_none() && self.loss.recovery != Recovery::Open {
-            self.loss.first_retransmission = self
+        if self.loss.episode.first_retransmission.is_none() && self.loss.recovery != Recovery::Open
+        {
+            self.loss.episode.first_retransmission = self
                 .timestamps
                 .map(|timestamps| Self::timestamp(timestamps.offset, now));
         }

@@ -89,7 +89,7 @@ impl Tcb {
     #[cold]
     pub(super) fn paced_window(&self, now: Instant) -> u32 {
         let window = match self.loss.recovery {
-            Recovery::Fast => self.loss.budget,
+            Recovery::Fast => self.loss.episode.budget,
             Recovery::Open | Recovery::Timeout => self.cwnd().saturating_sub(self.pipe()),
         };
         let paced = self.pacer.as_ref().map(|pacer| pacer.budget(now));

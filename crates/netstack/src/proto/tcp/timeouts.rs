@@ -134,7 +134,7 @@ impl Tcb {
         let original = original.map(|piece| piece.time);
         self.loss
             .begin(Recovery::Timeout, self.snd.nxt, outstanding);
-        self.loss.original = original;
+        self.loss.episode.original = original;
         self.rtt.back_off();
         self.suspect_black_hole(shared);
         self.deadlines.retransmit_kind = RetransmitTimer::Rto;
