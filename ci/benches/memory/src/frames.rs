@@ -121,7 +121,11 @@ pub fn arp_request(frame: &[u8]) -> Option<([u8; 6], Ipv4Addr, Ipv4Addr)> {
         let octets: [u8; 4] = frame.get(at..at + 4)?.try_into().ok()?;
         Some(octets.into())
     };
-    Some((frame.get(22..28)?.try_into().ok()?, address(28)?, address(38)?))
+    Some((
+        frame.get(22..28)?.try_into().ok()?,
+        address(28)?,
+        address(38)?,
+    ))
 }
 
 /// What the peer knows of one of its connections.

@@ -1,31 +1,74 @@
 //! `ci/bench memory`: what a connection costs in memory, in each state, beside Linux's and smoltcp's;
 //! and the least memory of a unikernel that holds so many.
 //!
-//! `memory-bench [--json FILE] [connections|boots]`
+//! `memory-bench [--json FILE] [connections] [COUNT...]`: the states alone, or the least memory for
+//! these counts of connections; without either, both.
 
+mod boots;
 mod counting;
 mod frames;
+mod linux;
 mod ours;
+mod packet;
 mod peer_smoltcp;
 mod report;
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
+use nix::sched::{CloneFlags, unshare};
 
 use crate::report::Report;
 
+const COUNTS: [usize; 4] = [64, 1000, 10_000, 100_000];
+/// Rounds of what other programs on the machine may disturb.
+const ROUNDS: usize = 3;
+
 fn main() -> Result<()> {
-    let mut report = Report::default();
-    ours::measure(&mut report)?;
-    peer_smoltcp::measure(&mut report);
-    report.print();
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    if let [option, file, ..] = &arguments[..]
-        && option == "--json"
-    {
-        report.save(&PathBuf::from(file))?;
+    let mut arguments = env::args().skip(1).peekable();
+    let mut file = None;
+    if arguments.next_if(|it| it == "--json").is_some() {
+        file = arguments.next().map(PathBuf::from);
     }
+    let wanted: Vec<String> = arguments.collect();
+    let mut counts = Vec::new();
+    for count in wanted.iter().filter(|it| *it != "connections") {
+        counts.push(count.parse().context(count.clone())?);
+    }
+    if wanted.is_empty() {
+        counts = COUNTS.into();
+    }
+    let mut report = Report::default();
+    // All interfaces below live, and die, with this process.
+    unshare(CloneFlags::CLONE_NEWNET)?;
+    ip("link set lo up")?;
+    if wanted.is_empty() || wanted.iter().any(|it| it == "connections") {
+        ours::measure(&mut report)?;
+        peer_smoltcp::measure(&mut report);
+        for _ in 0..ROUNDS {
+            linux::measure(&mut report)?;
+        }
+    }
+    boots::measure(&mut report, &counts)?;
+    report.print();
+    file.map_or(Ok(()), |file| report.save(&file))
+}
+
+/// The root of the repository.
+fn repository() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(3).unwrap_or(here).to_owned()
+}
+
+/// Runs `ip` with these arguments.
+fn ip(arguments: &str) -> Result<()> {
+    let output = Command::new("ip").args(arguments.split(' ')).output()?;
+    ensure!(
+        output.status.success(),
+        "ip {arguments}: {}",
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
     Ok(())
 }

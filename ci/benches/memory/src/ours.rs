@@ -304,7 +304,9 @@ impl Bench {
             let index = index + (ip.to_bits() - CLIENTS.to_bits() - 1) as usize * 60_000;
             let mut buffer = [0];
             ensure!(
-                pin!(stream.read(&mut buffer)).poll(&mut context).is_pending(),
+                pin!(stream.read(&mut buffer))
+                    .poll(&mut context)
+                    .is_pending(),
                 "nothing was sent yet"
             );
             self.streams[index] = Some(stream);
