@@ -1,10 +1,12 @@
 //! The small services, over TCP and UDP: echo (RFC 862), discard (RFC 863),
 //! chargen (RFC 864) and daytime (RFC 867).
+mod answers;
 mod tcp;
 mod udp;
 
-use std::{net::Ipv4Addr, sync::LazyLock};
+use std::{cell::RefCell, net::Ipv4Addr, rc::Rc, sync::LazyLock};
 
+use answers::Answers;
 use bytes::Bytes;
 use clap::{Parser, ValueEnum};
 use mkernel::{
@@ -76,6 +78,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             ..
         } = arguments;
         let congestion = congestion.controller();
+        let ports = [echo, discard, chargen, daytime];
+        let answers = Rc::new(RefCell::new(Answers::new(ports)));
+        let answers = || answers.clone();
         let services = [
             spawn(tcp::serve(network.clone(), echo, congestion, tcp::echo)),
             spawn(tcp::serve(
@@ -96,10 +101,24 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 congestion,
                 tcp::daytime,
             )),
-            spawn(udp::serve(network.clone(), echo, |request| request)),
-            spawn(udp::serve(network.clone(), discard, udp::discard)),
-            spawn(udp::serve(network.clone(), chargen, udp::chargen)),
-            spawn(udp::serve(network.clone(), daytime, |_| daytime_line())),
+            spawn(udp::serve(network.clone(), echo, answers(), |request| {
+                request
+            })),
+            spawn(udp::serve(
+                network.clone(),
+                discard,
+                answers(),
+                udp::discard,
+            )),
+            spawn(udp::serve(
+                network.clone(),
+                chargen,
+                answers(),
+                udp::chargen,
+            )),
+            spawn(udp::serve(network.clone(), daytime, answers(), |_| {
+                daytime_line()
+            })),
         ];
         // Each service runs until the device breaks or its port is taken.
         await_first(services).await??;

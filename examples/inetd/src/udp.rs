@@ -1,25 +1,33 @@
 //! The services over UDP: a datagram in, at most one out.
-use std::io;
+use std::{cell::RefCell, future::poll_fn, io, rc::Rc, time::Instant};
 
 use bytes::Bytes;
 use mkernel::net::{Stack, UdpSocket};
 
-use crate::CHARGEN_TEXT;
+use crate::{CHARGEN_TEXT, answers::Answers};
 
-/// Answers each datagram with what `service` makes of it; an empty answer is
-/// not sent.
+/// Answers each datagram with what `service` makes of it, as far as `answers`
+/// allows; an empty answer is not sent.
 pub(crate) async fn serve(
     stack: Stack,
     port: u16,
+    answers: Rc<RefCell<Answers>>,
     service: impl Fn(Bytes) -> Bytes,
 ) -> io::Result<()> {
     let socket = UdpSocket::bind(&stack, ([0, 0, 0, 0], port))?;
     loop {
-        let (request, peer) = socket.receive().await?;
-        let answer = service(request);
-        if !answer.is_empty() {
+        let datagram = poll_fn(|context| socket.poll_receive(context)).await?;
+        let to = *datagram.destination.ip();
+        let to_us = stack.addresses().iter().any(|cidr| cidr.address() == to);
+        let answer = service(datagram.payload);
+        let source = datagram.source;
+        if !answer.is_empty()
+            && answers
+                .borrow_mut()
+                .allow(Instant::now(), source, to_us, answer.len())
+        {
             // A datagram may get lost; that no route leads back is one way.
-            let _ = socket.send_to(&answer, peer);
+            let _ = socket.send_to(&answer, source);
         }
     }
 }
