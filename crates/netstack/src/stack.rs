@@ -36,6 +36,9 @@ pub struct Config {
     pub address: Option<Cidr>,
     /// The router for what is not on our link.
     pub gateway: Option<Ipv4Addr>,
+    /// Octets of the largest IPv4 packet that is sent, if that is to be less than the device takes. A
+    /// DHCP server may ask for still less.
+    pub mtu: Option<usize>,
     /// A secret, different at each start; taken from the system when it is not set.
     pub seed: Option<[u8; 32]>,
     /// Settings of TCP.
@@ -57,8 +60,9 @@ impl Stack {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` if the device's MTU is not between 68 and 65,535 octets, or the gateway does
-    /// not lie in the address' network; an error of the system if it has no random numbers.
+    /// `InvalidInput` if the device's MTU is not between 68 and 65,535 octets, that of `config` exceeds
+    /// it or is below 68, or the gateway does not lie in the address' network; an error of the system if
+    /// it has no random numbers.
     pub fn new(
         device: impl FrameDevice + 'static,
         timer: impl Timer + 'static,
@@ -67,6 +71,10 @@ impl Stack {
         let mtu = device.mtu();
         if !(68..=65_535).contains(&mtu) {
             return Err(invalid(format!("MTU {mtu}: expected 68 to 65535 octets")));
+        }
+        let (most, mtu) = (mtu, config.mtu.unwrap_or(mtu));
+        if !(68..=most).contains(&mtu) {
+            return Err(invalid(format!("MTU {mtu}: expected 68 to {most} octets")));
         }
         if let (Some(gateway), Some(address)) = (config.gateway, config.address)
             && (!address.contains(gateway) || gateway == address.address())

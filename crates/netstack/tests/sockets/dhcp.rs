@@ -106,3 +106,11 @@ fn whoever_asks_again_joins_the_search_and_then_shares_the_lease() {
         assert_eq!(world.client.addresses(), [lease.address]);
     });
 }
+
+#[test]
+fn the_mtu_of_the_configuration_holds_within_the_devices() {
+    let mut config = Config::default();
+    config.mtu = Some(1400);
+    let world = World::with([config, Config::default()]);
+    assert_eq!((world.client.mtu(), world.server.mtu()), (1400, 1500));
+}
