@@ -50,7 +50,10 @@ fn check(message: &[u8]) {
         Some(Answer::Truncated | Answer::Failed) | None => Duration::ZERO,
     };
     assert!(ttl <= WEEK, "{ttl:?}");
-    assert_eq!(answer(ID ^ 1, NAME, message), None, "another identifier");
+    if found.is_some() {
+        let other = answer(ID ^ 1, NAME, message);
+        assert_eq!(other, None, "another identifier");
+    }
     // An answer that ends sooner says no more of addresses, and never that there are none.
     if let (Some(Answer::Addresses(..)), Some(shorter)) = (&found, message.len().checked_sub(1)) {
         let cut = answer(ID, NAME, &message[..shorter]);
