@@ -194,11 +194,37 @@ impl Stack {
     /// `TimedOut` (the search goes on all the same), or what broke the device.
     #[cfg(feature = "dhcp")]
     pub async fn dhcp(&self, timeout: Duration) -> io::Result<proto::dhcp::Lease> {
+        self.search(timeout, proto::Stack::start_dhcp).await
+    }
+
+    /// As [`Stack::dhcp`], but asks first whether `address`, which the machine had before it was started
+    /// again, is still ours (RFC 2131 §3.2): two messages are enough then.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stack::dhcp`].
+    #[cfg(feature = "dhcp")]
+    pub async fn dhcp_again(
+        &self,
+        address: Ipv4Addr,
+        timeout: Duration,
+    ) -> io::Result<proto::dhcp::Lease> {
+        let resume = |proto: &mut proto::Stack, now| proto.resume_dhcp(now, address);
+        self.search(timeout, resume).await
+    }
+
+    /// Waits for the lease of the search that goes on, or of one that `start` begins.
+    #[cfg(feature = "dhcp")]
+    async fn search(
+        &self,
+        timeout: Duration,
+        start: impl FnOnce(&mut proto::Stack, Instant),
+    ) -> io::Result<proto::dhcp::Lease> {
         self.shared.with(|inner| {
             inner.check()?;
             let now = inner.now();
             if !inner.proto.runs_dhcp() {
-                inner.proto.start_dhcp(now);
+                start(&mut inner.proto, now);
                 inner.after_call();
             }
             io::Result::Ok(())

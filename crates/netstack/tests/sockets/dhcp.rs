@@ -114,3 +114,16 @@ fn the_mtu_of_the_configuration_holds_within_the_devices() {
     let world = World::with([config, Config::default()]);
     assert_eq!((world.client.mtu(), world.server.mtu()), (1400, 1500));
 }
+
+#[test]
+fn rfc2131_section_3_2_a_remembered_address_is_confirmed_by_one_answer() {
+    let world = without_address();
+    let socket = UdpSocket::bind(&world.server, ([0; 4], 67)).expect("a free port");
+    world.spawn(lease_to_all(socket));
+    world.run(async {
+        let wanted = world.client.dhcp_again(LEASED, Duration::from_secs(1));
+        let lease = wanted.await.expect("a lease");
+        assert_eq!(lease.address.address(), LEASED);
+        assert_eq!(world.server.counters().udp.in_datagrams, 1, "one question");
+    });
+}
