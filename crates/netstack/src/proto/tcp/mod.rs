@@ -31,6 +31,7 @@ mod pacing;
 mod ports;
 mod reassembly;
 mod receive_queue;
+mod received;
 mod reset;
 mod retransmission;
 mod rto;

@@ -71,7 +71,12 @@ pub(super) struct Segment {
     pub(super) ecn: Ecn,
     pub(super) options: TcpOptions,
     pub(super) payload: Bytes,
+    /// Octets of the frame that it came in, at least.
+    pub(super) frame_len: u32,
 }
+
+/// Octets of an Ethernet header and an IPv4 header without options.
+const BENEATH: u32 = 14 + 20;
 
 /// Why octets that arrived are no segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +119,7 @@ impl Segment {
             ecn: ip.ecn,
             options: TcpOptions::parse(header.options()),
             payload: Bytes::new(),
+            frame_len: u32::from(length) + BENEATH,
         };
         octets.advance(header_len);
         segment.payload = octets;

@@ -33,6 +33,7 @@ fn segment(seq: u32, payload: &'static [u8], flags: Flags) -> Segment {
         ecn: Ecn::NotEct,
         options: TcpOptions::default(),
         payload: Bytes::from_static(payload),
+        frame_len: 0,
     }
 }
 

@@ -10,10 +10,10 @@ use crate::proto::tcp::seq::Seq;
 use crate::proto::tcp::shared::Shared;
 use crate::proto::tcp::tcb::{Owner, Tcb};
 
-/// Slices kept out of order: so many, and one for so many octets of the receive buffer, lest tiny
-/// segments pin a frame buffer each.
-const SLICES: usize = 64;
-const OCTETS_PER_SLICE: usize = 512;
+/// Ranges kept out of order: so many, and one for so many octets of the receive buffer, so that
+/// their bookkeeping takes no more than what a window of octets does.
+const RANGES: usize = 64;
+const OCTETS_PER_RANGE: usize = 512;
 
 impl Tcb {
     /// Takes text and FIN of a segment that was cut to the window.
@@ -37,7 +37,8 @@ impl Tcb {
                 return;
             }
             let octets = core::mem::take(&mut segment.payload);
-            self.take_text(now, segment.seq, octets, shared);
+            let pinned = (shared.config.held_by_frame)(segment.frame_len as usize);
+            self.take_text(now, segment.seq, octets, pinned, shared);
         } else if fin && self.rcv.fin != Some(self.rcv.nxt) {
             self.ack_now();
         }
@@ -55,11 +56,18 @@ impl Tcb {
         self.close(None, shared);
     }
 
-    /// Seventh step.
+    /// Seventh step. The octets came in a frame whose buffer has `pinned`.
     #[inline]
-    fn take_text(&mut self, now: Instant, seq: Seq, octets: Bytes, shared: &mut Shared) {
+    fn take_text(
+        &mut self,
+        now: Instant,
+        seq: Seq,
+        octets: Bytes,
+        pinned: usize,
+        shared: &mut Shared,
+    ) {
         if seq != self.rcv.nxt {
-            self.take_early(seq, octets, shared);
+            self.take_early(seq, octets, pinned, shared);
             return;
         }
         if shared.account.left() < octets.len()
@@ -79,7 +87,7 @@ impl Tcb {
         let len = octets.len();
         shared.account.charge(Kind::ReceiveQueues, len);
         self.rcv.nxt += len as u32;
-        self.rcv.queue.push(octets);
+        self.rcv.queue.push(octets, pinned);
         if self.rcv.reassembly.is_some() {
             self.take_reassembled(shared);
         }
@@ -94,10 +102,12 @@ impl Tcb {
         };
         let kept = reassembly.len();
         let mut taken = 0;
-        while let Some(octets) = reassembly.pop(self.rcv.nxt) {
-            self.rcv.nxt += octets.len() as u32;
-            taken += octets.len();
-            self.rcv.queue.push(octets);
+        while let Some(pieces) = reassembly.take(self.rcv.nxt) {
+            for piece in pieces {
+                self.rcv.nxt += piece.len() as u32;
+                taken += piece.len();
+                self.rcv.queue.push_piece(piece);
+            }
         }
         // Some of it may have arrived in order as well.
         shared
@@ -105,6 +115,9 @@ impl Tcb {
             .release(Kind::OutOfOrder, kept - reassembly.len());
         shared.account.charge(Kind::ReceiveQueues, taken);
         reassembly.advance(self.rcv.nxt);
+        if reassembly.len() == 0 {
+            self.rcv.reassembly = None;
+        }
         if kept > 0 {
             // RFC 5681 §4.2: at once when a segment fills a gap.
             self.ack_now();
@@ -113,25 +126,29 @@ impl Tcb {
 
     /// A segment that has a gap before it: kept if memory permits, and acknowledged at once
     /// (RFC 5681 §4.2).
-    fn take_early(&mut self, seq: Seq, octets: Bytes, shared: &mut Shared) {
+    fn take_early(&mut self, seq: Seq, octets: Bytes, pinned: usize, shared: &mut Shared) {
         self.ack_now();
         if !self.sack {
             self.ack.duplicates = self.ack.duplicates.saturating_add(1);
         }
-        let reassembly = self.rcv.reassembly.get_or_insert_default();
-        let slices = SLICES + self.rcv.buffer as usize / OCTETS_PER_SLICE;
-        if shared.account.pressure() || reassembly.slices() >= slices {
+        if shared.account.pressure() {
             shared.counters.ofo_drop += 1;
             return;
         }
         let end = seq + octets.len() as u32;
-        if reassembly.contains(seq, end) {
-            // RFC 2883 §4.1.2: a duplicate of what is out of order.
-            self.rcv.dsack = Some((seq, end));
+        let limit = RANGES + self.rcv.buffer as usize / OCTETS_PER_RANGE;
+        let reassembly = self.rcv.reassembly.get_or_insert_default();
+        match reassembly.insert(seq, octets, pinned, limit) {
+            None => shared.counters.ofo_drop += 1,
+            Some(added) => {
+                if added == 0 {
+                    // RFC 2883 §4.1.2: a duplicate of what is out of order.
+                    self.rcv.dsack = Some((seq, end));
+                }
+                shared.counters.ofo_queue += 1;
+                shared.account.charge(Kind::OutOfOrder, added);
+            }
         }
-        shared.counters.ofo_queue += 1;
-        let added = reassembly.insert(seq, octets);
-        shared.account.charge(Kind::OutOfOrder, added);
     }
 
     /// Eighth step.
