@@ -92,7 +92,7 @@ impl Range {
 
     /// Appends the range that follows: the fewer pieces move to the more, so that a piece moves
     /// log n times at most.
-    fn join(&mut self, mut following: Box<Self>) {
+    fn join(&mut self, mut following: Self) {
         self.end = following.end;
         if following.pieces.len() > self.pieces.len() {
             core::mem::swap(&mut self.pieces, &mut following.pieces);
@@ -211,7 +211,7 @@ impl Reassembly {
             };
             if let Some(range) = self.ranges.get_mut(&home) {
                 self.held -= range.held() + following.held();
-                range.join(following);
+                range.join(*following);
                 self.held += range.held();
             }
         }

@@ -33,7 +33,10 @@ fn generator(mut state: u64) -> impl FnMut(usize) -> usize {
 
 /// The run of octets that the model has around `at`.
 fn run(have: &[bool], at: usize) -> (usize, usize) {
-    let start = have[..at].iter().rposition(|have| !have).map_or(0, |gap| gap + 1);
+    let start = have[..at]
+        .iter()
+        .rposition(|have| !have)
+        .map_or(0, |gap| gap + 1);
     let end = have[at..].iter().position(|have| !have);
     (start, end.map_or(have.len(), |gap| at + gap))
 }
@@ -41,7 +44,7 @@ fn run(have: &[bool], at: usize) -> (usize, usize) {
 #[test]
 fn any_order_overlap_and_size_gives_the_stream() {
     const LEN: usize = 6000;
-    let stream: Bytes = (0..LEN as u32).map(|at| (at * at >> 4) as u8).collect();
+    let stream: Bytes = (0..LEN as u32).map(|at| ((at * at) >> 4) as u8).collect();
     let base = Seq(u32::MAX - 2500);
     let mut random = generator(7);
     for round in 0..60 {
@@ -92,7 +95,10 @@ fn receive_each(order: impl Iterator<Item = u32>) -> Reassembly {
     let mut reassembly = Reassembly::default();
     for seq in order {
         let octet = frame.slice(seq as usize % FRAME..=seq as usize % FRAME);
-        assert_eq!(reassembly.insert(Seq(seq), octet, FRAME, UNLIMITED), Some(1));
+        assert_eq!(
+            reassembly.insert(Seq(seq), octet, FRAME, UNLIMITED),
+            Some(1)
+        );
         assert!(frame.is_unique(), "nothing keeps the frame");
     }
     assert_eq!(reassembly.held(), walk(&reassembly));

@@ -77,7 +77,7 @@ fn what_is_at_least_half_of_its_frame_is_not_copied() {
 
 #[test]
 fn agrees_with_a_model_and_with_a_walk() {
-    let stream: Vec<u8> = (0..60_000_u32).map(|at| (at * at >> 3) as u8).collect();
+    let stream: Vec<u8> = (0..60_000_u32).map(|at| ((at * at) >> 3) as u8).collect();
     let stream = Bytes::from(stream);
     let mut state = 11_u64;
     let mut random = |below: usize| {
