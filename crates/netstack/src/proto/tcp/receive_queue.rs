@@ -3,9 +3,20 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
-use super::received::{Piece, is_small};
+use super::received::{CHUNK, Piece, is_small};
+
+/// Octets of the reference count of a copy.
+const REFERENCES: usize = 3 * size_of::<usize>();
+
+/// Octets that do not move any more.
+#[derive(Debug)]
+struct Slice {
+    octets: Bytes,
+    /// Octets of the memory that it keeps from being freed.
+    pinned: u32,
+}
 
 /// The receive buffer of a connection, without what is out of order.
 ///
@@ -13,10 +24,15 @@ use super::received::{Piece, is_small};
 /// before.
 #[derive(Debug, Default)]
 pub(super) struct ReceiveQueue {
-    pieces: VecDeque<Piece>,
+    slices: VecDeque<Slice>,
+    /// A copy of what follows the slices, to which more can be appended.
+    #[allow(clippy::box_collection)] // Most connections never have one.
+    open: Option<Box<Vec<u8>>>,
     len: usize,
-    /// Octets that the pieces keep from being freed.
+    /// Octets that the slices keep from being freed.
     held: usize,
+    /// The last slice may be small, or there is a copy after it.
+    uneven: bool,
 }
 
 impl ReceiveQueue {
@@ -30,116 +46,153 @@ impl ReceiveQueue {
     #[inline]
     #[allow(dead_code)] // Until the account asks.
     pub(super) fn held(&self) -> usize {
-        self.held + self.pieces.capacity() * size_of::<Piece>()
+        let open = match &self.open {
+            Some(open) => size_of_val(&**open) + open.capacity(),
+            None => 0,
+        };
+        self.held + open + self.slices.capacity() * size_of::<Slice>()
     }
 
     /// Appends what arrived in a frame whose buffer has `pinned` octets.
     #[inline]
     pub(super) fn push(&mut self, octets: Bytes, pinned: usize) {
-        if !self.pieces.is_empty() {
-            if self.pieces.len() == 1 {
-                self.own_first();
-            }
-            if is_small(octets.len(), pinned) {
-                self.push_copy(&octets);
-                return;
-            }
+        if self.uneven || is_small(octets.len(), pinned) {
+            self.push_uneven(octets, pinned);
+        } else {
+            self.push_slice(octets, pinned as u32);
         }
+    }
+
+    #[inline]
+    fn push_slice(&mut self, octets: Bytes, pinned: u32) {
         self.len += octets.len();
-        self.held += pinned;
-        self.pieces.push_back(Piece::Shared(octets, pinned as u32));
+        self.held += pinned as usize;
+        self.slices.push_back(Slice { octets, pinned });
+    }
+
+    #[inline(never)]
+    fn push_uneven(&mut self, octets: Bytes, pinned: usize) {
+        let small = is_small(octets.len(), pinned);
+        if self.len == 0 {
+            self.uneven = small;
+            self.push_slice(octets, pinned as u32);
+        } else if small {
+            self.own_last();
+            self.push_copy(&octets);
+        } else {
+            self.own_last();
+            self.close();
+            self.push_slice(octets, pinned as u32);
+        }
     }
 
     /// Appends what was out of order.
     pub(super) fn push_piece(&mut self, piece: Piece) {
-        if self.pieces.len() == 1 {
-            self.own_first();
+        self.own_last();
+        match piece {
+            Piece::Copied(octets) => self.push_copy(&octets),
+            Piece::Shared(octets, pinned) => {
+                self.close();
+                self.push_slice(octets, pinned);
+            }
         }
-        if let Piece::Copied(..) = &piece
-            && self.append(piece.as_slice())
-        {
-            return;
-        }
-        self.len += piece.len();
-        self.held += piece.held();
-        self.pieces.push_back(piece);
     }
 
     fn push_copy(&mut self, octets: &[u8]) {
-        if !self.append(octets) {
-            let copy = Piece::copied(octets);
-            self.len += copy.len();
-            self.held += copy.held();
-            self.pieces.push_back(copy);
+        if let Some(open) = &self.open
+            && open.len() + octets.len() > CHUNK
+        {
+            self.close();
+        }
+        self.open.get_or_insert_default().extend_from_slice(octets);
+        self.len += octets.len();
+        self.uneven = true;
+    }
+
+    /// Copies the last slice if it is small and nothing follows it.
+    fn own_last(&mut self) {
+        if self.open.is_none()
+            && let Some(last) = self.slices.back()
+            && is_small(last.octets.len(), last.pinned as usize)
+            && let Some(last) = self.slices.pop_back()
+        {
+            self.len -= last.octets.len();
+            self.held -= last.pinned as usize;
+            self.push_copy(&last.octets);
         }
     }
 
-    /// Appends a copy to the last piece, if that is one and both are small.
-    fn append(&mut self, octets: &[u8]) -> bool {
-        let Some(last) = self.pieces.back_mut() else {
-            return false;
-        };
-        let before = last.held();
-        let appended = last.append(octets);
-        if appended {
-            self.len += octets.len();
-            self.held += last.held() - before;
-        }
-        appended
-    }
-
-    /// Copies the first piece if it is small: no other can be and not be copied.
-    #[inline]
-    fn own_first(&mut self) {
-        if let Some(first) = self.pieces.front_mut() {
-            let before = first.held();
-            first.own();
-            self.held = self.held - before + first.held();
+    /// Makes a slice of the copy that can grow.
+    fn close(&mut self) {
+        self.uneven = false;
+        if let Some(open) = self.open.take() {
+            let pinned = (open.capacity() + REFERENCES) as u32;
+            self.held += pinned as usize;
+            let octets = Bytes::from(*open);
+            self.slices.push_back(Slice { octets, pinned });
         }
     }
 
     /// Copies octets to `to` and takes them out; returns how many.
     pub(super) fn read(&mut self, to: &mut [u8]) -> usize {
         let mut copied = 0;
-        while let Some(piece) = self.pieces.front_mut() {
-            let slice = piece.as_slice();
+        if self.open.is_some() && to.len() > self.len - self.open_len() {
+            self.close();
+        }
+        while let Some(Slice { octets: slice, .. }) = self.slices.front_mut() {
             let octets = slice.len().min(to.len() - copied);
             to[copied..copied + octets].copy_from_slice(&slice[..octets]);
             copied += octets;
             if octets < slice.len() {
-                piece.advance(octets);
+                slice.advance(octets);
                 break;
             }
-            self.held -= piece.held();
-            self.pieces.pop_front();
+            if let Some(read) = self.slices.pop_front() {
+                self.held -= read.pinned as usize;
+            }
         }
         self.len -= copied;
         copied
     }
 
+    fn open_len(&self) -> usize {
+        self.open.as_ref().map_or(0, |open| open.len())
+    }
+
     /// Takes the next slice, at most `max` octets of it.
+    #[inline]
     pub(super) fn read_slice(&mut self, max: usize) -> Bytes {
-        let Some(piece) = self.pieces.front_mut() else {
+        let Some(slice) = self.slices.front_mut() else {
+            return self.read_copy(max);
+        };
+        if slice.octets.len() > max {
+            self.len -= max;
+            return slice.octets.split_to(max);
+        }
+        let Some(slice) = self.slices.pop_front() else {
             return Bytes::new();
         };
-        let octets = if piece.len() > max {
-            piece.split_to(max)
-        } else {
-            self.held -= piece.held();
-            self.pieces
-                .pop_front()
-                .map(Piece::into_bytes)
-                .unwrap_or_default()
-        };
-        self.len -= octets.len();
-        octets
+        self.held -= slice.pinned as usize;
+        self.len -= slice.octets.len();
+        slice.octets
+    }
+
+    /// The same where only the copy that can grow is left.
+    #[cold]
+    fn read_copy(&mut self, max: usize) -> Bytes {
+        if self.open.is_none() {
+            return Bytes::new();
+        }
+        self.close();
+        self.read_slice(max)
     }
 
     /// Copies octets to `to` and leaves them; returns how many.
     pub(super) fn peek(&self, to: &mut [u8]) -> usize {
         let mut copied = 0;
-        for piece in &self.pieces {
-            let slice = piece.as_slice();
+        let open = self.open.as_deref().map_or(&[][..], Vec::as_slice);
+        let slices = self.slices.iter().map(|slice| &slice.octets[..]);
+        for slice in slices.chain([open]) {
             let octets = slice.len().min(to.len() - copied);
             to[copied..copied + octets].copy_from_slice(&slice[..octets]);
             copied += octets;
@@ -153,17 +206,17 @@ impl ReceiveQueue {
     /// Frees what is held for nothing: all of an empty queue, and the frame of a small slice that
     /// was not read.
     pub(super) fn shrink(&mut self) {
-        if self.pieces.is_empty() {
-            self.pieces = VecDeque::new();
-        } else {
-            self.own_first();
-            self.pieces.shrink_to_fit();
+        self.own_last();
+        if let Some(open) = &mut self.open {
+            open.shrink_to_fit();
         }
+        self.slices.shrink_to_fit();
     }
 
     /// Drops everything; returns how many octets that was.
     pub(super) fn clear(&mut self) -> usize {
-        self.pieces = VecDeque::new();
+        self.slices = VecDeque::new();
+        self.open = None;
         self.held = 0;
         core::mem::take(&mut self.len)
     }

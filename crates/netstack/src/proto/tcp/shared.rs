@@ -57,6 +57,8 @@ pub(super) struct Shared {
     pub(super) replies: VecDeque<Reply>,
     /// Limits resets to segments that belong to no connection.
     pub(super) resets: RateLimit,
+    /// The length of the last frame with text, and what such a frame keeps.
+    last_frame: (u32, u32),
 }
 
 impl Shared {
@@ -72,8 +74,19 @@ impl Shared {
             growers: Growers::new(memory),
             replies: VecDeque::new(),
             resets: RateLimit::new(config.resets_per_second),
+            last_frame: (0, 0),
             config,
         }
+    }
+
+    /// Octets of the buffer that a frame of so many octets keeps from being freed.
+    #[inline]
+    pub(super) fn pinned(&mut self, frame: u32) -> usize {
+        // Nearly always as long as the last one.
+        if self.last_frame.0 != frame {
+            self.last_frame = (frame, (self.config.held_by_frame)(frame as usize) as u32);
+        }
+        self.last_frame.1 as usize
     }
 
     /// Queues a segment that no connection sends; drops it when too many wait.

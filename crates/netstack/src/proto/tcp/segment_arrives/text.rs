@@ -37,7 +37,7 @@ impl Tcb {
                 return;
             }
             let octets = core::mem::take(&mut segment.payload);
-            let pinned = (shared.config.held_by_frame)(segment.frame_len as usize);
+            let pinned = shared.pinned(segment.frame_len);
             self.take_text(now, segment.seq, octets, pinned, shared);
         } else if fin && self.rcv.fin != Some(self.rcv.nxt) {
             self.ack_now();
@@ -96,6 +96,7 @@ impl Tcb {
     }
 
     /// What was waiting for the gap to be filled.
+    #[inline(never)]
     fn take_reassembled(&mut self, shared: &mut Shared) {
         let Some(reassembly) = &mut self.rcv.reassembly else {
             return;
@@ -126,6 +127,7 @@ impl Tcb {
 
     /// A segment that has a gap before it: kept if memory permits, and acknowledged at once
     /// (RFC 5681 §4.2).
+    #[inline(never)]
     fn take_early(&mut self, seq: Seq, octets: Bytes, pinned: usize, shared: &mut Shared) {
         self.ack_now();
         if !self.sack {
