@@ -43,6 +43,12 @@ impl<T: Part> OnDemand<T> {
         self.0.as_deref_mut()
     }
 
+    /// The part, if it is allocated, to be looked at.
+    #[inline]
+    pub(super) fn get_allocated(&self) -> Option<&T> {
+        self.0.as_deref()
+    }
+
     /// Goes back to the initial state.
     #[inline]
     pub(super) fn give_back(&mut self, spares: &mut Spares<T>) {
@@ -91,6 +97,11 @@ impl<T: Part> Spares<T> {
             parts: Vec::new(),
             kept,
         }
+    }
+
+    /// Octets of the memory that they take, if each part holds at most `each` beside itself.
+    pub(super) fn held(&self, each: usize) -> usize {
+        self.parts.capacity() * size_of::<Box<T>>() + self.parts.len() * (size_of::<T>() + each)
     }
 
     #[inline]
