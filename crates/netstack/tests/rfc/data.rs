@@ -16,6 +16,56 @@ fn rfc9293_3_7_1_segments_are_as_large_as_the_peer_takes() {
 }
 
 #[test]
+fn rfc879_an_mss_below_48_octets_is_taken_for_48_and_others_are_kept_to() {
+    for (announced, used) in [(0, 48), (1, 48), (28, 48), (47, 48), (49, 49), (100, 100)] {
+        let syn = seg(SYN, IRS, 0).mss(announced);
+        let mut c = Conn::accept(Config::default(), plain(), &syn);
+        c.e.send(c.id, &[1; 400]);
+        let longest = c.e.sent().iter().map(|sent| sent.payload.len()).max();
+        assert_eq!(longest, Some(used), "announced {announced}");
+    }
+    // The options are part of it.
+    let mut c = Conn::accept(
+        Config::default(),
+        plain(),
+        &seg(SYN, IRS, 0).mss(1).ts(1, 0),
+    );
+    c.e.send(c.id, &[1; 400]);
+    let longest = c.e.sent().iter().map(|sent| sent.payload.len()).max();
+    assert_eq!(longest, Some(48 - 12));
+    // But no floor makes segments larger than the interface takes.
+    let mut config = Config::default();
+    config.mtu = 68;
+    let mut c = Conn::accept(config, plain(), &seg(SYN, IRS, 0).mss(1));
+    c.e.send(c.id, &[1; 400]);
+    assert!(c.e.sent().iter().all(|sent| sent.payload.len() <= 28));
+}
+
+#[test]
+fn segments_in_flight_are_bounded_however_small_they_are() {
+    let options = plain();
+    let most = 64 + options.send_buffer / 512;
+    let syn = seg(SYN, IRS, 0).mss(48).scale(7);
+    let mut c = Conn::accept(Config::default(), options, &syn);
+    let (mut queued, mut received, mut longest) = (0, 0, 0);
+    while received < 1 << 20 {
+        while queued < 1 << 20
+            && let Poll::Ready(Ok(octets)) = c.e.tcp.send(c.e.now, c.id, &[7; 4096])
+        {
+            queued += octets;
+        }
+        let sent = c.e.sent();
+        let octets: usize = sent.iter().map(|segment| segment.payload.len()).sum();
+        assert!(octets > 0, "it goes on after each acknowledgement");
+        longest = longest.max(sent.len());
+        received += octets;
+        c.acks(octets as u32);
+    }
+    assert!(longest <= most, "{longest} segments in flight");
+    assert!(longest > most / 2, "{longest} segments in flight");
+}
+
+#[test]
 fn rfc9293_3_7_1_must_15_without_mss_option_536_octets() {
     let c = Conn::accept(Config::default(), plain(), &seg(SYN, IRS, 0));
     assert_eq!(c.e.tcp.status(c.id).unwrap().maximum_segment, 536);

@@ -21,6 +21,12 @@ const TEMPLATE: usize = HEADER_LEN + super::options::TIMESTAMPS_LEN;
 /// and less than its segments.
 const CUT_COST: usize = 4;
 
+/// Segments in flight: so many, and one for so many octets of the send buffer. Each has its record,
+/// which acknowledgements are compared with: so small segments take no more memory and effort than
+/// those that a default MSS makes.
+const SEGMENTS: usize = 64;
+const OCTETS_PER_SEGMENT: usize = 512;
+
 /// The header of a run, and its sum as that of a full segment with a sequence number of zero.
 struct Template {
     bytes: [u8; TEMPLATE],
@@ -60,6 +66,13 @@ impl Template {
 }
 
 impl Tcb {
+    /// How many segments more may be in flight.
+    #[inline]
+    pub(super) fn segments_left(&self) -> usize {
+        let most = SEGMENTS + self.settings.send_buffer as usize / OCTETS_PER_SEGMENT;
+        most.saturating_sub(self.flight.pieces())
+    }
+
     /// How many full segments can go out now of which none is anything but data: not the first after
     /// a pause, nor the last, which carries PSH and perhaps FIN.
     #[inline]
@@ -82,7 +95,8 @@ impl Tcb {
             self.cwnd().saturating_sub(self.pipe())
         };
         let octets = self.unsent().saturating_sub(1).min(room).min(window);
-        (octets / u32::from(self.snd.mss)) as usize
+        let count = (octets / u32::from(self.snd.mss)) as usize;
+        count.min(self.segments_left())
     }
 
     /// Sends a run of full segments, at most `share`; counts them in `sent`. `None` when there is no

@@ -160,7 +160,7 @@ impl Tcb {
     fn plan_new(&mut self, now: Instant, mss: u32) -> Option<Plan> {
         let unsent = self.unsent();
         let fin_unsent = self.fin_unsent();
-        if unsent == 0 && !fin_unsent {
+        if unsent == 0 && !fin_unsent || self.segments_left() == 0 {
             return None;
         }
         let room = self.snd_room();

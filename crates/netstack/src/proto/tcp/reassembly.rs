@@ -1,6 +1,5 @@
 //! Segments received out of order, and the SACK blocks that tell the sender of them (RFC 2018).
 
-use core::cmp::Ordering;
 use core::iter;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -8,26 +7,7 @@ use bytes::{Buf, Bytes};
 
 use super::options::SackBlocks;
 use super::received::Piece;
-use super::seq::Seq;
-
-/// The number that a range begins with. All that are kept at a time lie within one window, hence
-/// within half of the sequence space: their order is total, and stays as RCV.NXT moves on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Start(Seq);
-
-impl Ord for Start {
-    #[inline]
-    fn cmp(&self, other: &Self) -> Ordering {
-        (self.0.0.wrapping_sub(other.0.0) as i32).cmp(&0)
-    }
-}
-
-impl PartialOrd for Start {
-    #[inline]
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
+use super::seq::{Seq, Start};
 
 /// Octets without a gap between them.
 #[derive(Debug)]

@@ -1,11 +1,11 @@
 //! The retransmission queue: what is in flight, when each piece was sent and what is known of it
 //! (RFC 9293 §3.8.1, RFC 6675 §3, RFC 8985 §5).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::delivery_rate::DeliveryRate;
 use super::on_demand::{KEPT_CAPACITY, OnDemand, Part, Spares};
-use super::seq::Seq;
+use super::seq::{Seq, Start};
 use crate::proto::Instant;
 
 /// A piece of the sequence space that was sent as one segment.
@@ -57,6 +57,10 @@ pub(super) struct RetransmissionQueue {
     sacked: u32,
     lost: u32,
     sacked_pieces: u32,
+    /// Where runs of sacked pieces begin and end, if there are any: no two touch. A block that is
+    /// told again and again, or grows, costs the search for what is new in it.
+    #[allow(clippy::box_collection)] // Most connections never have any.
+    runs: Option<Box<BTreeMap<Start, Seq>>>,
     /// No piece before this index is lost: where the search for the next one begins.
     hint: u32,
     /// Delivery rate samples, for a controller that asks for them.
@@ -129,6 +133,27 @@ impl RetransmissionQueue {
         self.sacked_pieces
     }
 
+    /// Pieces in the queue.
+    #[inline]
+    pub(super) fn pieces(&self) -> usize {
+        self.sent.len()
+    }
+
+    /// Octets of the memory that the queue takes: of the runs, at most.
+    #[inline]
+    #[allow(dead_code)] // Until the account asks.
+    pub(super) fn held(&self) -> usize {
+        let sent = self.sent.get_allocated().map_or(0, |sent| {
+            size_of::<Flight>() + sent.capacity() * size_of::<Sent>()
+        });
+        let runs = match &self.runs {
+            // The nodes of a tree with eleven entries each are at least half full, but for the root.
+            Some(runs) => (20 + 3 * runs.len()) * size_of::<(Start, Seq)>(),
+            None => 0,
+        };
+        sent + runs
+    }
+
     pub(super) fn first(&self) -> Option<&Sent> {
         self.sent.front()
     }
@@ -173,36 +198,95 @@ impl RetransmissionQueue {
             sent.pop_front();
             self.hint = self.hint.saturating_sub(1);
         }
+        if self.runs.is_some() {
+            self.cut_runs(una);
+        }
         octets
+    }
+
+    /// Forgets runs before `una`.
+    #[cold]
+    fn cut_runs(&mut self, una: Seq) {
+        let Some(runs) = &mut self.runs else {
+            return;
+        };
+        while let Some(first) = runs.first_entry()
+            && first.key().0.lt(una)
+        {
+            let (_, end) = first.remove_entry();
+            if end.gt(una) {
+                runs.insert(Start(una), end);
+            }
+        }
+        if runs.is_empty() {
+            self.runs = None;
+        }
+    }
+
+    /// Notes that all pieces from `start` to `end` are sacked; joins the runs that they touch.
+    fn add_run(&mut self, mut start: Seq, mut end: Seq) {
+        let runs = self.runs.get_or_insert_default();
+        while let Some((last, last_end)) = runs.range(..=Start(end)).next_back()
+            && last_end.ge(start)
+        {
+            let last = *last;
+            start = start.min(last.0);
+            end = end.max(*last_end);
+            runs.remove(&last);
+        }
+        runs.insert(Start(start), end);
+    }
+
+    /// The end of the run that a sacked piece belongs to.
+    fn run_end(&self, piece: &Sent) -> Seq {
+        self.runs
+            .as_ref()
+            .and_then(|runs| runs.range(..=Start(piece.start)).next_back())
+            .map_or(piece.end, |(_, end)| end.max(piece.end))
     }
 
     /// Marks the pieces that lie within a SACK block and shows each that is new to `delivered`.
     /// Returns how many octets those were.
     pub(super) fn sack(&mut self, start: Seq, end: Seq, mut delivered: impl FnMut(&Sent)) -> u32 {
         let mut octets = 0;
-        let Some(sent) = self.sent.allocated() else {
+        let mut index = self.sent.partition_point(|piece| piece.start.lt(start));
+        let Some(first) = self.sent.get(index).map(|piece| piece.start) else {
             return 0;
         };
-        let first = sent.partition_point(|piece| piece.start.lt(start));
-        for (offset, piece) in sent.range_mut(first..).enumerate() {
-            if piece.end.gt(end) {
-                break;
-            }
+        let mut last = first;
+        while let Some(piece) = self.sent.get(index)
+            && piece.end.le(end)
+        {
             if piece.sacked {
+                // One run is passed for each that is joined below.
+                last = self.run_end(piece);
+                index = self.sent.partition_point(|piece| piece.start.lt(last));
                 continue;
             }
-            if piece.lost {
-                piece.lost = false;
-                self.lost -= piece.len();
-            }
-            piece.sacked = true;
-            self.sacked += piece.len();
-            self.sacked_pieces += 1;
-            octets += piece.len();
-            delivered(piece);
-            if let Some(rate) = &mut self.rate {
-                rate.sacked(first + offset, piece);
-            }
+            last = piece.end;
+            octets += self.mark_sacked(index, &mut delivered);
+            index += 1;
+        }
+        if octets > 0 {
+            self.add_run(first, last);
+        }
+        octets
+    }
+
+    fn mark_sacked(&mut self, index: usize, delivered: &mut impl FnMut(&Sent)) -> u32 {
+        let Some(piece) = self.sent.allocated().and_then(|sent| sent.get_mut(index)) else {
+            return 0;
+        };
+        let octets = piece.len();
+        if core::mem::take(&mut piece.lost) {
+            self.lost -= octets;
+        }
+        piece.sacked = true;
+        self.sacked += octets;
+        self.sacked_pieces += 1;
+        delivered(piece);
+        if let Some(rate) = &mut self.rate {
+            rate.sacked(index, piece);
         }
         octets
     }
@@ -328,6 +412,7 @@ impl RetransmissionQueue {
         for piece in self.sent.allocated().into_iter().flatten() {
             piece.sacked = false;
         }
+        self.runs = None;
         self.sacked = 0;
         self.sacked_pieces = 0;
     }
@@ -349,75 +434,4 @@ impl RetransmissionQueue {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::RetransmissionQueue;
-    use crate::proto::Instant;
-    use crate::proto::tcp::seq::Seq;
-
-    fn queue() -> RetransmissionQueue {
-        let mut queue = RetransmissionQueue::default();
-        for piece in 0..5 {
-            queue.push(
-                Seq(100 * piece),
-                Seq(100 * piece + 100),
-                Instant::from_nanos(piece.into()),
-            );
-        }
-        queue
-    }
-
-    #[test]
-    fn rfc6675_4_pipe_leaves_out_what_is_sacked_or_lost() {
-        let mut queue = queue();
-        assert_eq!(queue.pipe(Seq(0), Seq(500)), 500);
-        assert_eq!(queue.sack(Seq(200), Seq(350), |_| ()), 100);
-        assert_eq!(queue.sack(Seq(200), Seq(400), |_| ()), 100);
-        assert_eq!((queue.sacked(), queue.sacked_pieces()), (200, 2));
-        assert_eq!(queue.mark_lost(|piece| Some(piece.start.lt(Seq(200)))), 200);
-        assert_eq!(queue.pipe(Seq(0), Seq(500)), 100);
-        let (index, piece) = queue.next_lost(1000, Seq(500)).unwrap();
-        assert_eq!((index, piece.start), (0, Seq(0)));
-        queue.retransmitted(index, Instant::from_nanos(9));
-        assert_eq!(queue.pipe(Seq(0), Seq(500)), 200);
-        assert_eq!(queue.next_lost(1000, Seq(500)).unwrap().1.start, Seq(100));
-        assert_eq!(queue.acknowledge(Seq(400), |_| ()), 200);
-        assert_eq!(
-            (queue.pipe(Seq(400), Seq(500)), queue.sacked(), queue.lost()),
-            (100, 0, 0)
-        );
-    }
-
-    #[test]
-    fn a_partial_acknowledgement_leaves_the_rest() {
-        let mut queue = queue();
-        queue.mark_lost(|_| Some(true));
-        assert_eq!(queue.acknowledge(Seq(150), |_| ()), 150);
-        assert_eq!(
-            (queue.lost(), queue.first().unwrap().start),
-            (350, Seq(150))
-        );
-    }
-
-    #[test]
-    fn lost_pieces_are_cut_to_the_maximum_segment() {
-        let mut queue = queue();
-        queue.mark_lost(|_| Some(true));
-        let mut starts = Vec::new();
-        while let Some((index, piece)) = queue.next_lost(60, Seq(500)) {
-            assert!(piece.len() <= 60);
-            starts.push(piece.start.0);
-            queue.retransmitted(index, Instant::from_nanos(9));
-        }
-        assert_eq!(starts, [0, 60, 100, 160, 200, 260, 300, 360, 400, 460]);
-        assert_eq!((queue.lost(), queue.pipe(Seq(0), Seq(500))), (0, 500));
-    }
-
-    #[test]
-    fn a_fin_needs_no_room_in_the_segment() {
-        let mut queue = RetransmissionQueue::default();
-        queue.push(Seq(0), Seq(101), Instant::from_nanos(0));
-        queue.mark_lost(|_| Some(true));
-        assert_eq!(queue.next_lost(100, Seq(100)).unwrap().1.end, Seq(101));
-        assert_eq!(queue.next_lost(99, Seq(100)).unwrap().1.end, Seq(99));
-    }
-}
+mod tests;

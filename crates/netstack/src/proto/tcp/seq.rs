@@ -1,5 +1,6 @@
 //! Sequence numbers modulo 2^32 (RFC 9293 §3.4).
 
+use core::cmp::Ordering;
 use core::ops::{Add, AddAssign, Sub};
 
 /// A sequence number.
@@ -80,6 +81,25 @@ impl Sub for Seq {
     #[inline]
     fn sub(self, start: Self) -> u32 {
         self.0.wrapping_sub(start.0)
+    }
+}
+
+/// A number as the key of a map whose keys all lie within one window at a time, hence within half of
+/// the sequence space: so their order is total, and stays as the window moves on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Start(pub(super) Seq);
+
+impl Ord for Start {
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.0.0.wrapping_sub(other.0.0) as i32).cmp(&0)
+    }
+}
+
+impl PartialOrd for Start {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

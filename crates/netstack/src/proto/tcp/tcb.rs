@@ -29,9 +29,10 @@ pub(super) use super::variables::{
 pub(super) const IPV4_HEADER_LEN: u16 = 20;
 /// RFC 9293 §3.7.1 (MUST-15): what a peer can take that sends no MSS option.
 pub(super) const DEFAULT_MSS: u16 = 536;
-/// Least MSS that is used: a smaller one from a peer or from ICMP only serves attacks (RFC 1191 §3
-/// has 68-octet datagrams as the least that a path may carry).
-pub(super) const MIN_MSS: u16 = 28;
+/// Least MSS that a peer is taken to mean, options included: a smaller one only serves to make us send
+/// many segments. It is what Linux has (`tcp_min_snd_mss`), and leaves 8 octets of payload beside the
+/// longest options. RFC 879 gives no least value; those from here on are kept to (RFC 9293 MUST-16).
+pub(super) const MIN_MSS: u16 = 48;
 /// Acknowledgements sent at once at the start of a connection and after it was idle.
 pub(super) const QUICK_ACKS: u8 = 16;
 
@@ -309,13 +310,7 @@ impl Tcb {
         } else {
             0
         };
-        self.snd.mss = self
-            .snd
-            .peer_mss
-            .min(path)
-            .max(MIN_MSS)
-            .saturating_sub(options)
-            .max(1);
+        self.snd.mss = self.snd.peer_mss.min(path).saturating_sub(options).max(1);
         if let Some(congestion) = &mut self.congestion {
             congestion.set_smss(self.snd.mss.into());
         }
