@@ -11,7 +11,7 @@ mod error;
 mod name;
 
 pub use entry::{
-    BlockProperties, DeviceType, Entry, NET_OFFLOAD, NetProperties, TENDER_POLL_SET,
+    BLOCK_WHOLE, BlockProperties, DeviceType, Entry, NET_OFFLOAD, NetProperties, TENDER_POLL_SET,
     TYPE_RESERVED_FIRST, TenderProperties,
 };
 pub use error::ParseError;

@@ -1,8 +1,8 @@
 //! Manifests: entries as they lie in memory, and what the parser refuses.
 
 use solo5_abi::manifest::{
-    BlockProperties, DeviceType, Entry, Header, MAX_ENTRIES, MAX_SIZE, Manifest, NET_OFFLOAD,
-    NameError, NetProperties, ParseError, TYPE_RESERVED_FIRST, check_name,
+    BLOCK_WHOLE, BlockProperties, DeviceType, Entry, Header, MAX_ENTRIES, MAX_SIZE, Manifest,
+    NET_OFFLOAD, NameError, NetProperties, ParseError, TYPE_RESERVED_FIRST, check_name,
 };
 
 fn bytes_of(entries: &[Entry]) -> Vec<u8> {
@@ -59,6 +59,8 @@ fn attaching_fills_in_the_unions() {
     let block = BlockProperties {
         capacity: 0x0102_0304_0506_0000,
         block_size: 4096,
+        wanted: 0,
+        granted: BLOCK_WHOLE,
     };
     let attached = disk.with_block(5, block);
     let bytes = attached.to_bytes();
@@ -119,6 +121,8 @@ fn features_are_asked_for_by_the_guest_and_granted_by_the_tender() {
     let block = BlockProperties {
         capacity: 512,
         block_size: 513,
+        wanted: u16::MAX,
+        granted: u16::MAX,
     };
     let disk = Entry::new("disk", DeviceType::BlockBasic);
     assert_eq!(disk.with_block(3, block).wanted(), 0);

@@ -291,7 +291,7 @@ fn notes_and_manifest_are_the_same() {
     expected.number("offsetof(struct mft, e)", manifest::Header::SIZE as u64);
     expected.size("struct mft_entry", Entry::SIZE);
     structure!(expected, BlockProperties, "struct mft_block_basic", {
-        capacity: "capacity", block_size: "block_size",
+        capacity: "capacity", block_size: "block_size", wanted: "wanted", granted: "granted",
     });
     structure!(expected, NetProperties, "struct mft_net_basic", {
         mac: "mac", mtu: "mtu", wanted: "wanted", granted: "granted",
@@ -315,6 +315,7 @@ fn notes_and_manifest_are_the_same() {
         "MFT_NAME_SIZE": manifest::NAME_FIELD,
         "MFT_DEV_BLOCK_BASIC": DeviceType::BlockBasic,
         "MFT_DEV_NET_BASIC": DeviceType::NetBasic,
+        "MFT_BLOCK_WHOLE": manifest::BLOCK_WHOLE,
         "MFT_NET_OFFLOAD": manifest::NET_OFFLOAD,
         "MFT_TENDER_POLL_SET": manifest::TENDER_POLL_SET,
         "MFT_RESERVED_FIRST": manifest::TYPE_RESERVED_FIRST,
@@ -331,7 +332,8 @@ fn a_manifest_entry_filled_in_by_c_reads_the_same_in_rust() {
         int main(void) {
             struct mft_entry e[2] = {
                 { .name = "disk", .type = MFT_DEV_BLOCK_BASIC,
-                  .u.block_basic = { .capacity = 0x123456789000, .block_size = 4096 },
+                  .u.block_basic = { .capacity = 0x123456789000, .block_size = 4096,
+                                     .wanted = 0x5678, .granted = MFT_BLOCK_WHOLE },
                   .b.hostfd = 5, .attached = true },
                 { .name = "net", .type = MFT_DEV_NET_BASIC,
                   .u.net_basic = { .mac = { 2, 3, 4, 5, 6, 7 }, .mtu = 1500,
@@ -348,6 +350,8 @@ fn a_manifest_entry_filled_in_by_c_reads_the_same_in_rust() {
     let block = BlockProperties {
         capacity: 0x1234_5678_9000,
         block_size: 4096,
+        wanted: 0x5678,
+        granted: manifest::BLOCK_WHOLE,
     };
     let net = NetProperties {
         mac: [2, 3, 4, 5, 6, 7],

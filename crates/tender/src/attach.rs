@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 
 use hostdev::{BlockError, BlockImage, MacAddress, Tap, TapError};
 use solo5_abi::manifest::{
-    BlockProperties, DeviceType, Entry, Header, Manifest, NET_OFFLOAD, NetProperties,
+    BLOCK_WHOLE, BlockProperties, DeviceType, Entry, Header, Manifest, NET_OFFLOAD, NetProperties,
     TENDER_POLL_SET, TenderProperties,
 };
 
@@ -164,6 +164,8 @@ impl Devices {
                 let properties = BlockProperties {
                     capacity: image.capacity(),
                     block_size: size.get(),
+                    wanted: 0,
+                    granted: BLOCK_WHOLE,
                 };
                 let attached = entry.with_block(image.as_raw_fd(), properties);
                 self.block.push(BlockDevice { handle, image });

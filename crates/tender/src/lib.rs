@@ -16,6 +16,8 @@
 mod attach;
 mod console;
 mod error;
+#[cfg(test)]
+mod filters;
 pub mod hvt;
 mod kernel;
 pub mod options;

@@ -1,12 +1,13 @@
 //! Block devices: `devices.c` and `many.c`.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::PathBuf;
+use std::thread;
 
 use manifest_gen::{DeviceType, Manifest};
 use system_tests::{Network, Target};
 
-use crate::c_guest::{LINKERS, Program, TARGETS, boot};
+use crate::c_guest::{LINKERS, Linker, Program, TARGETS, boot};
 
 /// The manifest of `devices.c`, as a C file.
 pub(crate) fn c_manifest() -> String {
@@ -63,6 +64,31 @@ fn blocks_are_transferred_whole_or_refused() {
                 );
             }
         }
+    });
+}
+
+/// An image that is cut short while in use stays as short: a write does not make it grow again.
+#[test]
+fn spt_a_write_to_an_image_that_was_cut_short_is_refused() {
+    let source = c_manifest();
+    let program = Program::new("devices.c").manifest(&source);
+    Network::with(|network| {
+        network.add_tap("bindings0", "10.0.0.1/24");
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = options(&folder, "bindings0");
+        let executable = program.link(Target::Spt, Linker::Lld);
+        let arguments = "--solo5:quiet shrunk";
+        let run = boot(&executable, Target::Spt, &options, arguments, true);
+        let image = folder.path().join("disk");
+        while fs::read(&image).expect("the image")[0] != 7 {
+            thread::yield_now();
+        }
+        let file = File::options().write(true).open(&image).expect("the image");
+        file.set_len(100).expect("an image can be cut short");
+        let outcome = run.wait();
+        assert_eq!(outcome.status, 0, "{outcome}");
+        assert_eq!(outcome.stdout, "SUCCESS\n");
+        assert_eq!(fs::metadata(&image).expect("the image").len(), 100);
     });
 }
 

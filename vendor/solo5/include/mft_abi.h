@@ -25,7 +25,16 @@ typedef enum {
 struct mft_block_basic {
     uint64_t capacity;   /* bytes */
     uint16_t block_size; /* bytes */
+    /* An extension of ours: zero in Solo5's own manifests. */
+    uint16_t wanted;  /* in the note: MFT_BLOCK_* that the guest can use */
+    uint16_t granted; /* in the tender's copy: what it has */
 };
+
+/*
+ * A write never makes an image grow again that was cut short while in use: on
+ * hvt the tender looks first, on spt lseek(fd, 0, SEEK_END) is permitted.
+ */
+#define MFT_BLOCK_WHOLE 0x1u
 
 struct mft_net_basic {
     uint8_t mac[6];

@@ -64,6 +64,29 @@ static int block(void)
     SUCCESS();
 }
 
+/* Writes until the image has been cut short, which is an error of the disk's. */
+static int shrunk(void)
+{
+    struct solo5_block_info info;
+    solo5_handle_t handle;
+    solo5_time_t end = solo5_clock_monotonic() + 60 * SECOND;
+    solo5_result_t result;
+
+    CHECK(solo5_block_acquire("disk", &handle, &info) == SOLO5_R_OK);
+    for (size_t i = 0; i < info.block_size; i++)
+        out[i] = 7;
+    while ((result = solo5_block_write(handle, 0, out, info.block_size))
+            == SOLO5_R_OK) {
+        CHECK(solo5_clock_monotonic() < end);
+        solo5_yield(solo5_clock_monotonic() + SECOND / 100, NULL);
+    }
+    CHECK(result == SOLO5_R_EUNSPEC);
+    CHECK(solo5_block_write(handle, info.capacity - info.block_size, out,
+            info.block_size) == SOLO5_R_EUNSPEC);
+    CHECK(solo5_block_read(handle, 0, in, info.block_size) == SOLO5_R_EUNSPEC);
+    SUCCESS();
+}
+
 /* Sends each frame back to where it came from, up to one with a number of -1. */
 static int echo(void)
 {
@@ -138,6 +161,8 @@ int solo5_app_main(const struct solo5_start_info *info)
 {
     if (same(info->cmdline, "block"))
         return block();
+    if (same(info->cmdline, "shrunk"))
+        return shrunk();
     if (same(info->cmdline, "echo"))
         return echo();
     if (same(info->cmdline, "flood"))

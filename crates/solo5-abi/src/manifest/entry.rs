@@ -51,12 +51,20 @@ impl fmt::Display for DeviceType {
 }
 
 layout! {
-    /// What a tender tells of an attached block device, in the union `u` of its entry.
+    /// What a tender tells of an attached block device, in the union `u` of its entry; and what the guest has asked for
+    /// there.
+    ///
+    /// Features are bits: there is [`BLOCK_WHOLE`]. Their two fields are an extension of this project's, in bytes that are
+    /// zero in a manifest of Solo5's own.
     pub struct BlockProperties, size 16 {
         /// Bytes of the whole device.
         0 => pub capacity: u64,
         /// Bytes of one block.
         8 => pub block_size: u16,
+        /// Features that the guest can use, written by whoever declares the device: none so far that has to be asked for.
+        10 => pub wanted: u16,
+        /// Features that it has, written by the tender.
+        12 => pub granted: u16,
     }
 }
 
@@ -97,6 +105,11 @@ layout! {
 /// `EPOLL_CTL_ADD` and `EPOLL_CTL_DEL` of its own network devices' descriptors.
 pub const TENDER_POLL_SET: u16 = 1;
 
+/// The feature of a block device that a write never makes an image grow again that was cut short while in use: on hvt the
+/// tender looks before each write, on spt the guest does, by `lseek(2)` on the device's descriptor, with offset 0 and
+/// `SEEK_END`.
+pub const BLOCK_WHOLE: u16 = 1;
+
 /// The feature of a network device that frames carry a [`NetHeader`](crate::net::NetHeader), by
 /// which checksums and segmentation are left to the other side.
 pub const NET_OFFLOAD: u16 = 1;
@@ -109,8 +122,8 @@ pub const NET_OFFLOAD: u16 = 1;
 pub struct Entry {
     name: [u8; NAME_FIELD],
     raw_type: u32,
-    /// The C union `u`: `u64` capacity and `u16` block size, or 6 bytes of MAC and `u16` each of MTU,
-    /// wanted and granted features.
+    /// The C union `u`: `u64` capacity and `u16` block size, or 6 bytes of MAC and `u16` MTU; then `u16` each of wanted
+    /// and granted features.
     properties: [u8; 16],
     /// The C union `b`: an `int` descriptor of the tender's, or a pointer of its own.
     binding: [u8; 8],

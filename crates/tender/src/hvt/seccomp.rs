@@ -99,3 +99,6 @@ pub(super) fn ring_filter(
     list.0.insert(libc::SYS_pause, Vec::new());
     list.compile()
 }
+
+#[cfg(test)]
+mod tests;

@@ -63,6 +63,12 @@ pub(super) fn filter(
             ];
             allow(&mut rules, call, whole_block_inside)?;
         }
+        let length = [
+            fd(device.image.as_raw_fd())?,
+            word(1, Eq, 0)?,
+            int(2, libc::SEEK_END)?,
+        ];
+        allow(&mut rules, libc::SYS_lseek, length)?;
     }
     let filter = SeccompFilter::new(
         rules,
@@ -108,3 +114,6 @@ fn word(
 ) -> Result<SeccompCondition, BackendError> {
     SeccompCondition::new(argument, SeccompCmpArgLen::Qword, operator, value)
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,6 +44,20 @@ static bool platform_net_drop(solo5_handle_t handle)
             (uintptr_t)start, sizeof start, 0, 0, 0) > 0;
 }
 
+/*
+ * Whether the image is as long as it was, as far as can be told: a write to one
+ * that was cut short would make it grow again, with zeros where data had been.
+ */
+static bool block_is_whole(const struct mft_entry *e)
+{
+    long end;
+
+    if ((e->u.block_basic.granted & MFT_BLOCK_WHOLE) == 0)
+        return true;
+    end = system_call(SYS_LSEEK, (uint64_t)e->b.hostfd, 0, SEEK_END, 0, 0, 0);
+    return end >= 0 && (uint64_t)end >= e->u.block_basic.capacity;
+}
+
 solo5_result_t solo5_block_write(solo5_handle_t handle, solo5_off_t offset,
         const uint8_t *buf, size_t size)
 {
@@ -52,6 +66,8 @@ solo5_result_t solo5_block_write(solo5_handle_t handle, solo5_off_t offset,
 
     if (e == NULL)
         return SOLO5_R_EINVAL;
+    if (!block_is_whole(e))
+        return SOLO5_R_EUNSPEC;
     result = system_call(SYS_PWRITE64, (uint64_t)e->b.hostfd, (uintptr_t)buf,
             size, offset, 0, 0);
     return result == (long)size ? SOLO5_R_OK : SOLO5_R_EUNSPEC;

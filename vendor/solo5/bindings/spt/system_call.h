@@ -9,6 +9,7 @@
 enum {
     SYS_READ = 0,
     SYS_WRITE = 1,
+    SYS_LSEEK = 8,
     SYS_PREAD64 = 17,
     SYS_PWRITE64 = 18,
     SYS_ARCH_PRCTL = 158,
@@ -28,6 +29,7 @@ enum {
 
 enum {
     STDOUT = 1,
+    SEEK_END = 2,
     CLOCK_REALTIME = 0,
     CLOCK_MONOTONIC = 1,
     TFD_TIMER_ABSTIME = 1,

@@ -1,0 +1,73 @@
+//! The filter for all system calls, asked without installing it. (That the kernel does as it says is tested on guests.)
+
+use solo5_abi::manifest::MAX_ENTRIES;
+
+use super::*;
+use crate::filters::{self, Call, assert_fits, sweep};
+
+const EPOLL: RawFd = 100;
+const TIMER: RawFd = 101;
+
+/// The guest's whole interface to the host, written down once more.
+fn allowed(devices: &Devices, call: &Call) -> bool {
+    let [a, b, c, d, e, _] = call.arguments;
+    let [fd, int_b, int_c] = [a, b, c].map(|word| word as i32);
+    let is_tap = |fd| {
+        devices
+            .net
+            .iter()
+            .any(|device| device.tap.as_raw_fd() == fd)
+    };
+    let is_image = devices
+        .block
+        .iter()
+        .any(|device| device.image.as_raw_fd() == fd);
+    match libc::c_long::from(call.number) {
+        libc::SYS_read => is_tap(fd),
+        libc::SYS_write => fd == 1 || is_tap(fd),
+        libc::SYS_lseek => is_image && b == 0 && int_c == libc::SEEK_END,
+        // One block, of an image of 2048 bytes.
+        libc::SYS_pread64 | libc::SYS_pwrite64 => is_image && c == 512 && d <= 1536,
+        libc::SYS_arch_prctl => a == ARCH_SET_FS,
+        libc::SYS_clock_gettime => fd == libc::CLOCK_REALTIME || fd == libc::CLOCK_MONOTONIC,
+        libc::SYS_exit_group => true,
+        libc::SYS_epoll_ctl => {
+            let operation = int_b == libc::EPOLL_CTL_ADD || int_b == libc::EPOLL_CTL_DEL;
+            fd == EPOLL && operation && is_tap(int_c)
+        }
+        libc::SYS_epoll_pwait => fd == EPOLL && e == 0,
+        libc::SYS_timerfd_settime => fd == TIMER,
+        _ => false,
+    }
+}
+
+#[test]
+fn nothing_but_the_list_is_let_through() {
+    for (taps, images) in [(0, 0), (2, 2)] {
+        let devices = filters::devices(taps, images);
+        let filter = filter(&devices, EPOLL, TIMER).unwrap();
+        let mut values = [512, 1536, ARCH_SET_FS, EPOLL as u64, TIMER as u64].to_vec();
+        values.extend(
+            devices
+                .net
+                .iter()
+                .map(|device| device.tap.as_raw_fd() as u64),
+        );
+        values.extend(
+            devices
+                .block
+                .iter()
+                .map(|device| device.image.as_raw_fd() as u64),
+        );
+        sweep(&filter, &values, |call| allowed(&devices, call));
+    }
+}
+
+#[test]
+fn the_kernel_takes_the_filter_of_as_many_devices_as_a_manifest_holds() {
+    let most = MAX_ENTRIES - 1;
+    for (taps, images) in [(most, 0), (0, most)] {
+        let devices = filters::devices(taps, images);
+        assert_fits(&filter(&devices, EPOLL, TIMER).unwrap());
+    }
+}
