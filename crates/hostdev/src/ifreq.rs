@@ -162,14 +162,17 @@ impl InterfaceQuery {
     /// that namespace can neither be told to be this process's nor entered.
     pub(crate) fn of_tun(tun: BorrowedFd<'_>, name: &str) -> io::Result<Option<Self>> {
         let own = Self::new()?;
-        let Ok(namespace) = tun_namespace(tun) else {
-            // Not permitted, or an old kernel: an interface of ours that has the very address is the one.
+        let namespaces = tun_namespace(tun).and_then(|theirs| {
+            let ours = File::open("/proc/thread-self/ns/net")?;
+            Ok((File::from(theirs), ours))
+        });
+        let Ok((namespace, ours)) = namespaces else {
+            // Not permitted, an old kernel, or no /proc: an interface of ours that has the very address is the one.
             let theirs = tun_hardware_address(tun)?;
             let ours = hardware_address(own.fd(), request(name));
             return Ok(ours.is_ok_and(|ours| ours == theirs).then_some(own));
         };
-        let namespace = File::from(namespace);
-        if same_file(&namespace, &File::open("/proc/thread-self/ns/net")?)? {
+        if same_file(&namespace, &ours)? {
             return Ok(Some(own));
         }
         // A namespace is entered by a thread, and this one's is not to change.

@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io;
+use std::io::IsTerminal;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 
@@ -11,8 +12,8 @@ const PIPE_SIZE: libc::c_int = 1 << 20;
 /// Has writes to standard output fail instead of waiting, wherever they could wait.
 ///
 /// A pipe, a FIFO or a terminal is opened anew, since to be non-blocking is a property of the open file, which others
-/// share: a shell, or what stands before us in a pipeline. Where that is not permitted, and for a socket, which cannot be
-/// opened anew, it is set for all. A regular file never waits for a reader.
+/// share: a shell, or what stands before us in a pipeline. Where that is not permitted, and for all else, as a socket,
+/// which cannot be opened anew, it is set for all. A regular file never waits for a reader.
 ///
 /// # Errors
 ///
@@ -26,6 +27,10 @@ pub(crate) fn make_nonblocking() -> io::Result<()> {
     if kind.is_file() || kind.is_dir() || kind.is_block_device() {
         return Ok(());
     }
+    // What other devices do when they are opened there is no telling.
+    if !kind.is_fifo() && !io::stdout().is_terminal() {
+        return set_nonblocking();
+    }
     let anew = OpenOptions::new()
         .write(true)
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
@@ -36,7 +41,9 @@ pub(crate) fn make_nonblocking() -> io::Result<()> {
     // SAFETY: both descriptors are open; standard output is the guest's from here on, and Rust's stdout only holds its
     // number. The size of a pipe takes no memory of this process.
     unsafe {
-        libc::fcntl(anew.as_raw_fd(), libc::F_SETPIPE_SZ, PIPE_SIZE);
+        if libc::fcntl(anew.as_raw_fd(), libc::F_GETPIPE_SZ) < PIPE_SIZE {
+            libc::fcntl(anew.as_raw_fd(), libc::F_SETPIPE_SZ, PIPE_SIZE);
+        }
         if libc::dup2(anew.as_raw_fd(), libc::STDOUT_FILENO) < 0 {
             return Err(io::Error::last_os_error());
         }

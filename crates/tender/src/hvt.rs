@@ -216,7 +216,9 @@ pub fn run(options: &Options) -> Result<Infallible, Error> {
         start_ring(machine, doorbell, address)?;
     }
     apply_filter(&filter).map_err(HvtError::Install)?;
-    match vcpu::run(&mut vcpu, &mut hypercalls) {
+    let ran = vcpu::run(&mut vcpu, &mut hypercalls);
+    hypercalls.finish();
+    match ran {
         Ok(status) => {
             if let Some(doorbell) = doorbell {
                 doorbell.finish();

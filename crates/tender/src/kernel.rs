@@ -1,7 +1,7 @@
 //! The unikernel's executable: which ABI it is for, which devices it declares, how it is loaded.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
@@ -98,19 +98,24 @@ impl Kernel {
     }
 }
 
-/// Opens a file that is one: a FIFO or a terminal would keep the tender waiting, and a device may do anything.
+/// Opens a file that is one: a FIFO or a terminal would keep the tender waiting, and a device may do anything, even when it
+/// is only opened.
 fn open_regular(path: &Path) -> io::Result<File> {
+    let check = |metadata: Metadata| match metadata.is_file() {
+        true => Ok(()),
+        false => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "not a regular file: expected a unikernel's executable",
+        )),
+    };
+    check(path.metadata()?)?;
+    // It may have become another one since.
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
         .open(path)?;
-    if file.metadata()?.is_file() {
-        return Ok(file);
-    }
-    Err(io::Error::new(
-        io::ErrorKind::InvalidInput,
-        "not a regular file: expected a unikernel's executable",
-    ))
+    check(file.metadata()?)?;
+    Ok(file)
 }
 
 /// The guest's command line: its arguments joined by single spaces, with a NUL behind.

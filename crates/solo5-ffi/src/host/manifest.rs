@@ -73,7 +73,9 @@ fn open_executable() -> io::Result<File> {
         range.contains(&here).then(|| PathBuf::from(path))
     });
     match path {
-        Some(path) if std::fs::read_link(exe)? != path => File::open(path),
+        Some(path) if std::fs::read_link(exe)? != path => {
+            File::open(path).or_else(|_| File::open(exe))
+        }
         _ => File::open(exe),
     }
 }

@@ -1,5 +1,5 @@
 //! The guest's console: what the host does not take at once is kept, and offered again; what finds no room, or what the
-//! host refuses, is lost, and how much that was is said as soon as there is somebody to say it to.
+//! host refuses, is lost, and how much that was is said as soon as there is somebody to say it to, or a little later.
 //!
 //! It runs behind the seccomp filter, so that nothing here allocates. On spt, where the guest writes by itself, its
 //! bindings do the same (`vendor/solo5/bindings/spt/console.c`).
@@ -14,6 +14,8 @@ use super::fault::Line;
 
 /// Octets that are kept.
 const CAPACITY: usize = 64 << 10;
+/// How long a host that has refused is left alone: a full disk takes its time to.
+const RETRY: Duration = Duration::from_millis(100);
 /// How long the end of the guest may wait for its last words.
 const AT_EXIT: Duration = Duration::from_millis(200);
 
@@ -24,6 +26,8 @@ pub(super) struct Console<'fd> {
     waiting: Vec<u8>,
     lost_lines: u64,
     lost_octets: u64,
+    /// When the host refused, if it did the last time.
+    refused: Option<Instant>,
 }
 
 impl<'fd> Console<'fd> {
@@ -33,6 +37,7 @@ impl<'fd> Console<'fd> {
             waiting: Vec::with_capacity(CAPACITY),
             lost_lines: 0,
             lost_octets: 0,
+            refused: None,
         }
     }
 
@@ -76,15 +81,15 @@ impl<'fd> Console<'fd> {
     /// Offers again what waits.
     pub(super) fn flush(&mut self) {
         if !self.waiting.is_empty() {
-            match self.offer(&self.waiting) {
-                Some(taken) => drop(self.waiting.drain(..taken)),
+            let mut waiting = std::mem::take(&mut self.waiting);
+            match self.offer(&waiting) {
+                Some(taken) => drop(waiting.drain(..taken)),
                 None => {
-                    let waiting = std::mem::take(&mut self.waiting);
                     self.lose(&waiting);
-                    self.waiting = waiting;
-                    self.waiting.clear();
+                    waiting.clear();
                 }
             }
+            self.waiting = waiting;
         }
         if self.waiting.is_empty() && self.lost_octets > 0 {
             self.report();
@@ -94,8 +99,12 @@ impl<'fd> Console<'fd> {
     /// Gives what waits a last chance, for a bounded time.
     pub(super) fn finish(&mut self) {
         let begin = Instant::now();
-        while self.waits_for().is_some() && begin.elapsed() < AT_EXIT {
+        self.refused = None;
+        loop {
             self.flush();
+            if self.waits_for().is_none() || begin.elapsed() >= AT_EXIT {
+                return;
+            }
         }
     }
 
@@ -116,7 +125,14 @@ impl<'fd> Console<'fd> {
     }
 
     /// How much of it the host takes now; `None` if it refuses.
-    fn offer(&self, text: &[u8]) -> Option<usize> {
+    fn offer(&mut self, text: &[u8]) -> Option<usize> {
+        if self
+            .refused
+            .is_some_and(|refused| refused.elapsed() < RETRY)
+        {
+            return None;
+        }
+        self.refused = None;
         // SAFETY: the pointer and the length are those of a live slice.
         let result =
             unsafe { libc::write(self.output.as_raw_fd(), text.as_ptr().cast(), text.len()) };
@@ -125,7 +141,10 @@ impl<'fd> Console<'fd> {
         }
         match std::io::Error::last_os_error().raw_os_error() {
             Some(libc::EAGAIN | libc::EINTR) => Some(0),
-            _ => None,
+            _ => {
+                self.refused = Some(Instant::now());
+                None
+            }
         }
     }
 

@@ -267,7 +267,7 @@ impl<'m> Hypercalls<'m> {
         Ok(())
     }
 
-    fn halt(&mut self, address: u64) -> Result<i32, Fault> {
+    fn halt(&self, address: u64) -> Result<i32, Fault> {
         let halt = Halt::from_bytes(&self.argument(address)?);
         if halt.cookie != 0 {
             let len = HALT_COOKIE_SIZE;
@@ -277,8 +277,12 @@ impl<'m> Hypercalls<'m> {
                 len,
             })?;
         }
-        self.console.finish();
         Ok(halt.exit_status)
+    }
+
+    /// Gives the guest's last words a last chance, for a bounded time.
+    pub(super) fn finish(&mut self) {
+        self.console.finish();
     }
 }
 

@@ -37,7 +37,8 @@ impl Memory {
         if mapped == libc::MAP_FAILED {
             let source = io::Error::last_os_error();
             let hint = match source.raw_os_error() {
-                Some(libc::EEXIST) => {
+                // Beyond is where position-independent programs, libraries and stacks are.
+                Some(libc::EEXIST) if end < 1 << 40 => {
                     " (this tender itself is in the way: it must be built position-independent)"
                 }
                 Some(libc::EPERM) => " (sysctl vm.mmap_min_addr must be 65536 at most)",

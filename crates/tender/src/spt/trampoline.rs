@@ -1,8 +1,9 @@
 //! The last code of the tender to run: it takes the tender out of the address space, installs the filter, clears
 //! every register that a guest can read, and jumps.
 //!
-//! It runs from two places of its own right behind guest memory, code and data, since all else goes. What stays readable
-//! for the guest is that code and [`Data`]: numbers that the guest has anyway, and the filter.
+//! It runs from two places of its own behind guest memory, code and data, since all else goes. What stays readable for
+//! the guest is that code and [`Data`]: numbers that the guest has anyway, and the filter. A page between that memory and
+//! the code stays unmapped, so that running over the end is a fault.
 
 use std::arch::global_asm;
 use std::io;
@@ -10,6 +11,7 @@ use std::mem::offset_of;
 use std::ptr;
 
 use seccompiler::BpfProgramRef;
+use solo5_abi::spt::MEM_BASE;
 
 /// Ends of the user half of the address space (four-level paging): nobody is given more unless they ask.
 const USER_END: u64 = 0x7fff_ffff_f000;
@@ -19,8 +21,10 @@ const RANGES: usize = 16;
 /// `RSEQ_FLAG_UNREGISTER` and the signature that the C library registers with, of `rseq(2)`.
 const RSEQ_UNREGISTER: libc::c_int = 1;
 const RSEQ_SIGNATURE: u32 = 0x5305_3053;
-/// Octets of the area that the C library registers, whatever its `__rseq_size` says is in use.
-const RSEQ_LEN: u32 = 32;
+/// Octets of the area that the C library registers, whatever its `__rseq_size` says is in use: a multiple of this, and
+/// more than one where the kernel has more to tell (`AT_RSEQ_FEATURE_SIZE`).
+const RSEQ_UNIT: u32 = 32;
+const RSEQ_UNITS_MAX: u32 = 16;
 
 /// A range of addresses to unmap.
 #[repr(C)]
@@ -194,13 +198,14 @@ pub(super) struct Start {
 }
 
 impl Trampoline {
-    /// Puts code and data right behind guest memory, which ends at `memory_end`.
+    /// Puts code and data behind guest memory, which ends at `memory_end`.
     pub(super) fn place(
         memory_end: u64,
         start: Start,
         filter: BpfProgramRef<'_>,
     ) -> io::Result<Self> {
-        let code_at = memory_end.next_multiple_of(PAGE);
+        let gap = memory_end.next_multiple_of(PAGE);
+        let code_at = gap + PAGE;
         let code = code();
         let code_end = (code_at + code.len() as u64).next_multiple_of(PAGE);
         // The instructions of the filter follow the data: code, two counts of a jump, a constant.
@@ -223,7 +228,7 @@ impl Trampoline {
                 len: u16::try_from(filter.len()).map_err(io::Error::other)?,
                 filter: filter_at,
             },
-            ranges: ranges(end, &special_mappings()),
+            ranges: ranges(gap..code_at, end, &special_mappings()),
         };
         // SAFETY: the fresh mapping is writable, `code`, `Data` and the instructions lie in it one behind the other by the
         // computation above, and its pages are aligned for `Data`.
@@ -255,10 +260,10 @@ impl Trampoline {
         // back, so that no state of the compiler's has to be kept.
         unsafe {
             std::arch::asm!(
-                "mov rbx, {data}",
-                "jmp {code}",
-                data = in(reg) self.data,
-                code = in(reg) self.code,
+                "mov rbx, rax",
+                "jmp rdx",
+                in("rax") self.data,
+                in("rdx") self.code,
                 options(noreturn)
             )
         }
@@ -310,8 +315,9 @@ fn special_mappings() -> Vec<(u64, u64)> {
         .collect()
 }
 
-/// All from `start` to the end of user memory, with the special mappings as ranges of their own.
-fn ranges(start: u64, special: &[(u64, u64)]) -> [Range; RANGES] {
+/// What lies below guest memory, where nothing should, and in the gap behind it; and all from `start` to the end of user
+/// memory, with the special mappings as ranges of their own.
+fn ranges(gap: std::ops::Range<u64>, start: u64, special: &[(u64, u64)]) -> [Range; RANGES] {
     let mut ranges = [Range::default(); RANGES];
     let mut at = start;
     let mut next = ranges.iter_mut();
@@ -326,8 +332,10 @@ fn ranges(start: u64, special: &[(u64, u64)]) -> [Range; RANGES] {
             };
         }
     };
+    push(0, MEM_BASE, 1);
+    push(gap.start, gap.end, 1);
     // Each takes two; the last range is kept for the rest.
-    for &(from, to) in special.iter().take((RANGES - 1) / 2) {
+    for &(from, to) in special.iter().take((RANGES - 3) / 2) {
         if from >= at && to <= USER_END {
             push(at, from, 1);
             push(from, to, 0);
@@ -338,38 +346,57 @@ fn ranges(start: u64, special: &[(u64, u64)]) -> [Range; RANGES] {
     ranges
 }
 
+// The offset from the thread pointer of the area that the C library registers, if it is one that registers any: found by
+// the linker in a statically linked tender, which has no table for `dlsym(3)` to look in.
+global_asm!(".weak __rseq_offset");
+
+/// The address of the C library's `__rseq_offset`, a `const ptrdiff_t`, if it has one.
+fn rseq_offset() -> *const isize {
+    // SAFETY: the name is a C string.
+    let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"__rseq_offset".as_ptr()) };
+    if !found.is_null() {
+        return found.cast_const().cast();
+    }
+    let linked: *const isize;
+    // SAFETY: it loads the address that the linker has put into the table of addresses, zero if there is none.
+    unsafe {
+        std::arch::asm!(
+            "mov {}, qword ptr [rip + __rseq_offset@GOTPCREL]",
+            out(reg) linked,
+            options(pure, readonly, nostack, preserves_flags)
+        );
+    }
+    linked
+}
+
 /// Ends the C library's registration of restartable sequences, whose area the kernel would otherwise write to after it
 /// has been unmapped.
 pub(super) fn end_restartable_sequences() -> io::Result<()> {
-    // SAFETY: the name is a C string; the result is looked at before it is used.
-    let offset = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"__rseq_offset".as_ptr()) };
+    let offset = rseq_offset();
     if offset.is_null() {
         return Ok(()); // No library that registers any.
     }
     let thread_pointer: u64;
-    // SAFETY: the ABI has the thread pointer at FS:0; `__rseq_offset` is a `const ptrdiff_t` of the C library.
+    // SAFETY: the ABI has the thread pointer at FS:0, and the offset is the C library's, which never changes.
     let offset = unsafe {
         std::arch::asm!("mov {}, fs:[0]", out(reg) thread_pointer, options(nostack, preserves_flags, readonly));
-        *offset.cast::<isize>()
+        *offset
     };
     let area = thread_pointer.wrapping_add_signed(offset as i64);
-    // SAFETY: the call compares the address with the one registered, and forgets it; it writes nothing.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_rseq,
-            area,
-            RSEQ_LEN,
-            RSEQ_UNREGISTER,
-            RSEQ_SIGNATURE,
-        )
-    };
-    // EINVAL and ENOSYS: none is registered.
-    let error = io::Error::last_os_error();
-    if result == 0 || matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS)) {
-        Ok(())
-    } else {
-        Err(error)
+    for len in (1..=RSEQ_UNITS_MAX).map(|units| units * RSEQ_UNIT) {
+        // SAFETY: the call compares address and length with those registered, and forgets them; it writes nothing.
+        let result =
+            unsafe { libc::syscall(libc::SYS_rseq, area, len, RSEQ_UNREGISTER, RSEQ_SIGNATURE) };
+        let error = io::Error::last_os_error();
+        match error.raw_os_error() {
+            _ if result == 0 => return Ok(()),
+            Some(libc::ENOSYS) => return Ok(()),
+            // Another length, or none is registered.
+            Some(libc::EINVAL) => {}
+            _ => return Err(error),
+        }
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -379,7 +406,8 @@ mod tests {
     #[test]
     fn all_but_the_special_mappings_must_go() {
         let ranges = ranges(
-            0x20_0000,
+            0x1f_f000..0x20_0000,
+            0x20_1000,
             &[(0x7000_0000, 0x7000_4000), (0x7000_4000, 0x7000_6000)],
         );
         let range = |start, end, must| Range {
@@ -388,23 +416,26 @@ mod tests {
             must,
         };
         assert_eq!(
-            ranges[..5],
+            ranges[..7],
             [
-                range(0x20_0000, 0x7000_0000, 1),
+                range(0, 0x1_0000, 1),
+                range(0x1f_f000, 0x20_0000, 1),
+                range(0x20_1000, 0x7000_0000, 1),
                 range(0x7000_0000, 0x7000_4000, 0),
                 Range::default(),
                 range(0x7000_4000, 0x7000_6000, 0),
                 range(0x7000_6000, USER_END, 1),
             ]
         );
-        assert!(ranges[5..].iter().all(|range| range.len == 0));
+        assert!(ranges[7..].iter().all(|range| range.len == 0));
     }
 
     #[test]
     fn many_special_mappings_leave_no_gap() {
         let special: Vec<_> = (1..100_u64).map(|n| (n << 20, (n << 20) + 4096)).collect();
-        let mut at = PAGE;
-        for range in ranges(PAGE, &special).iter().filter(|range| range.len > 0) {
+        let mut at = 5 * PAGE;
+        let ranges = ranges(3 * PAGE..4 * PAGE, at, &special);
+        for range in ranges[2..].iter().filter(|range| range.len > 0) {
             assert_eq!(range.start, at);
             at += range.len;
         }

@@ -3,8 +3,11 @@
  *
  * A tender that cannot be told which these are wakes the guest for all that are
  * attached. Frames of one that is not acquired are nobody's: they are read and
- * dropped, or the guest would never sleep again.
+ * dropped, or the guest would never sleep again. No more than so many at once,
+ * lest they keep those waiting that somebody does read.
  */
+#define DROP_MAX 64
+
 static void drop_unacquired(void)
 {
     for (uint32_t i = 1; i < manifest->entries; i++) {
@@ -12,7 +15,7 @@ static void drop_unacquired(void)
 
         if (e->type == MFT_DEV_NET_BASIC && e->attached
                 && !(manifest_acquired >> i & 1))
-            while (platform_net_drop(i))
+            for (unsigned n = 0; n < DROP_MAX && platform_net_drop(i); n++)
                 ;
     }
 }

@@ -3,18 +3,19 @@
  * for it: what the host does not take at once is kept, up to CONSOLE_SIZE
  * octets, and offered again at the next line and the next yield; what finds no
  * room, or what the host refuses, is lost, and how much that was is said as
- * soon as there is somebody to say it to.
+ * soon as there is somebody to say it to, or a little later.
  *
  * The tender makes the descriptor non-blocking where it can block; under one
  * that does not, writing waits as it always has.
  */
 #define CONSOLE_SIZE     16384u
-#define CONSOLE_RETRY_NS (100 * 1000 * 1000ull) /* while asleep */
 #define CONSOLE_EXIT_NS  (200 * 1000 * 1000ull) /* at the end, at most */
 
 static char console_text[CONSOLE_SIZE];
 static size_t console_begin, console_end; /* what waits, in console_text */
 static uint64_t console_lost_lines, console_lost_octets;
+/* Until then nothing is offered: a full disk takes its time to refuse. */
+static uint64_t console_refused_until;
 
 static bool console_waits(void)
 {
@@ -31,10 +32,21 @@ static void console_lose(const char *buf, size_t size)
 /* Offers octets to the host; how many it took, or that it refuses them. */
 static bool console_offer(const char *buf, size_t size, size_t *taken)
 {
-    long result = system_call(SYS_WRITE, STDOUT, (uintptr_t)buf, size, 0, 0, 0);
+    long result;
 
-    *taken = result > 0 ? (size_t)result : 0;
-    return result >= 0 || result == NEG_EAGAIN || result == NEG_EINTR;
+    *taken = 0;
+    if (console_refused_until != 0
+            && solo5_clock_monotonic() < console_refused_until)
+        return false;
+    console_refused_until = 0;
+    result = system_call(SYS_WRITE, STDOUT, (uintptr_t)buf, size, 0, 0, 0);
+    if (result >= 0)
+        *taken = (size_t)result;
+    else if (result != NEG_EAGAIN && result != NEG_EINTR) {
+        console_refused_until = solo5_clock_monotonic() + RETRY_NS;
+        return false;
+    }
+    return true;
 }
 
 static void console_keep(const char *buf, size_t size)

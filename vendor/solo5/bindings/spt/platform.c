@@ -11,6 +11,7 @@ static void platform_exit(int status, const void *cookie)
     uint64_t begin = clock(CLOCK_MONOTONIC);
 
     (void)cookie;
+    console_refused_until = 0; /* a last chance */
     do {
         console_flush();
     } while (console_waits()
@@ -79,15 +80,16 @@ static solo5_handle_set_t wait_until(solo5_time_t deadline)
 
 /*
  * Has the epoll set hold these network devices alone, if the tender permits
- * that. All that are attached are in it at first.
+ * that. All that are attached are in it at first. False if the host has no
+ * memory for it now.
  */
-static void wait_for(solo5_handle_set_t wanted)
+static bool wait_for(solo5_handle_set_t wanted)
 {
     static solo5_handle_set_t left_out, last = ~0ull;
+    bool done = true;
 
     if (wanted == last || !manifest_poll_set())
-        return;
-    last = wanted;
+        return true;
     for (uint32_t i = 1; i < manifest->entries; i++) {
         const struct mft_entry *e = &manifest->e[i];
         struct epoll_event event = { .events = EPOLLIN, .data = i };
@@ -95,11 +97,16 @@ static void wait_for(solo5_handle_set_t wanted)
 
         if (e->type != MFT_DEV_NET_BASIC || is_out == shall_be)
             continue;
-        (void)system_call(SYS_EPOLL_CTL, (uint64_t)spt_epollfd,
-                shall_be ? EPOLL_CTL_DEL : EPOLL_CTL_ADD,
-                (uint64_t)e->b.hostfd, (uintptr_t)&event, 0, 0);
-        left_out ^= 1ull << i;
+        if (system_call(SYS_EPOLL_CTL, (uint64_t)spt_epollfd,
+                    shall_be ? EPOLL_CTL_DEL : EPOLL_CTL_ADD,
+                    (uint64_t)e->b.hostfd, (uintptr_t)&event, 0, 0) == 0)
+            left_out ^= 1ull << i;
+        else
+            done = false;
     }
+    if (done)
+        last = wanted;
+    return done;
 }
 
 void solo5_yield_set(solo5_time_t deadline, solo5_handle_set_t wanted,
@@ -107,15 +114,16 @@ void solo5_yield_set(solo5_time_t deadline, solo5_handle_set_t wanted,
 {
     solo5_handle_set_t set;
     solo5_time_t until, now;
+    bool retry;
 
-    wait_for(wanted);
     do {
         until = deadline;
+        retry = !wait_for(wanted);
         console_flush();
-        if (console_waits()) {
+        if (retry || console_waits()) {
             now = solo5_clock_monotonic();
-            if (deadline > now && deadline - now > CONSOLE_RETRY_NS)
-                until = now + CONSOLE_RETRY_NS;
+            if (deadline > now && deadline - now > RETRY_NS)
+                until = now + RETRY_NS;
         }
         set = wait_until(until);
     } while (set == 0 && until < deadline);

@@ -70,6 +70,10 @@ fn a_full_disk_loses_lines_and_nothing_else() {
     assert_eq!(console.waits_for(), None);
     let (mut reader, writer) = pipe().unwrap();
     console.output = writer.as_fd();
+    // It was refused just now, and so is not tried again yet.
+    put(&mut console, lines(7..8));
+    assert_eq!(console.lost_lines, 8);
+    console.refused = None;
     put(&mut console, b"room again\n".to_vec());
     drop(console);
     drop(writer);
@@ -77,7 +81,7 @@ fn a_full_disk_loses_lines_and_nothing_else() {
     reader.read_to_string(&mut printed).unwrap();
     assert_eq!(
         printed,
-        "solo5-hvt: console: 7 lines (84 octets) were lost here\nroom again\n"
+        "solo5-hvt: console: 8 lines (96 octets) were lost here\nroom again\n"
     );
 }
 
