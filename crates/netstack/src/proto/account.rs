@@ -27,6 +27,8 @@ pub(crate) enum Kind {
     Datagrams,
     /// Answers of name servers.
     Names,
+    /// Chunks and lists of sending that are kept for connections to come.
+    Spares,
     /// Buffers that are kept for later.
     Buffers,
 }
@@ -57,10 +59,17 @@ pub(crate) struct Account {
     pressure: usize,
     reserve: usize,
     limit: usize,
+    /// Held by connections that were ended, until the user gives them back.
+    leaving: usize,
     by: [usize; Kind::COUNT],
 }
 
 impl Account {
+    /// How many times what is left a peer may hold, and a connection what is left of its peer's: one
+    /// alone gets most of all, `n` that want all get the same, and something is always left.
+    const PEER_SHARE: usize = 4;
+    const CONNECTION_SHARE: usize = 2;
+
     /// An account for `limit` octets.
     pub(crate) fn new(limit: usize) -> Self {
         Self {
@@ -68,6 +77,7 @@ impl Account {
             pressure: limit - limit / 4,
             reserve: limit - limit / 8,
             limit,
+            leaving: 0,
             by: [0; Kind::COUNT],
         }
     }
@@ -147,7 +157,78 @@ impl Account {
     /// Whether the level is [`Level::Pressure`] or more.
     #[inline]
     pub(crate) fn pressure(&self) -> bool {
-        self.level() != Level::Ease
+        self.used >= self.pressure
+    }
+
+    /// Whether something has to be given back so that the reserve is whole.
+    #[inline]
+    pub(crate) fn is_over(&self) -> bool {
+        self.used >= self.reserve + self.leaving
+    }
+
+    /// Whether so many octets more are not a matter of the reserve.
+    #[inline]
+    pub(crate) fn has_room(&self, octets: usize) -> bool {
+        self.used + octets < self.reserve
+    }
+
+    /// The budget in octets.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Octets of ended connections that users still hold.
+    pub(crate) fn leaving(&self) -> usize {
+        self.leaving
+    }
+
+    /// What an ended connection holds until the user gives it back counts as given back.
+    pub(crate) fn leaves(&mut self, octets: usize) {
+        self.leaving += octets;
+    }
+
+    /// The user has given it back.
+    pub(crate) fn left_for_good(&mut self, octets: usize) {
+        debug_assert!(octets <= self.leaving);
+        self.leaving = self.leaving.saturating_sub(octets);
+    }
+
+    /// Octets by which a connection may grow that holds `connection` octets, while all those of its
+    /// peer hold `peer`.
+    ///
+    /// Each peer may hold so many times what nobody holds, and each connection so many times what
+    /// its peer may still hold. So the share of each shrinks by itself as others come (dynamic
+    /// thresholds, Choudhury and Hahne 1998), and nobody has to count them.
+    #[inline]
+    pub(crate) fn share_left(&self, peer: usize, connection: usize) -> usize {
+        let free = self.reserve.saturating_sub(self.used);
+        let peer = (Self::PEER_SHARE * free).saturating_sub(peer);
+        (Self::CONNECTION_SHARE * peer)
+            .saturating_sub(connection)
+            .min(peer)
+            .min(free)
+    }
+}
+
+/// The size of a hash table: what it has grown to, which its capacity does not tell once something
+/// was removed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Buckets(usize);
+
+impl Buckets {
+    /// Octets that a table of `Entry` holds whose capacity is `capacity` now.
+    pub(crate) fn octets<Entry>(&mut self, capacity: usize) -> usize {
+        let buckets = match capacity {
+            0 => 0,
+            // One in eight stays empty.
+            _ => (capacity * 8).div_ceil(7).next_power_of_two().max(4),
+        };
+        self.0 = self.0.max(buckets);
+        match self.0 {
+            0 => 0,
+            // An octet of control for each, and a group of them at the end.
+            buckets => buckets * (size_of::<Entry>() + 1) + 16,
+        }
     }
 }
 

@@ -197,8 +197,9 @@ fn rfc9293_3_10_7_4_second_a_reset_in_syn_received_returns_to_listen() {
 #[test]
 fn rfc9293_3_10_7_4_second_a_reset_ends_an_established_connection_and_drops_what_was_queued() {
     let mut c = Conn::plain();
-    c.give_data(b"unread");
+    c.give_data(&[7; 5000]);
     let _ = c.e.sent();
+    let before = c.e.tcp.memory_used();
     c.e.ignores(&seg(RST, c.seq, 0));
     assert_eq!(
         (c.state(), c.e.error(c.id)),
@@ -208,7 +209,7 @@ fn rfc9293_3_10_7_4_second_a_reset_ends_an_established_connection_and_drops_what
         c.e.tcp.receive(c.e.now, c.id, &mut [0; 9]),
         core::task::Poll::Ready(Err(Error::ConnectionReset))
     );
-    assert_eq!(c.e.tcp.memory_used(), 0);
+    assert!(c.e.tcp.memory_used() + 5000 <= before);
     assert_eq!(c.e.tcp.counters().estab_resets, 1);
 }
 

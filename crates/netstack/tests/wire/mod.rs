@@ -16,6 +16,8 @@ pub const OURS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 pub const PEER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 pub const PORT: u16 = 80;
 pub const PEER_PORT: u16 = 4000;
+/// Octets of an engine without connections, at most: tables, and a chunk kept for the next.
+pub const TABLES: usize = 8 << 10;
 
 pub const FIN: u8 = 1;
 pub const SYN: u8 = 2;

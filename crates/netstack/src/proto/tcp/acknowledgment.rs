@@ -10,7 +10,6 @@ use super::seq::Seq;
 use super::shared::Shared;
 use super::tcb::{RetransmitTimer, Tcb};
 use crate::proto::Instant;
-use crate::proto::account::Kind;
 
 const MILLISECOND: u64 = 1_000_000;
 
@@ -117,12 +116,9 @@ impl Tcb {
         };
         let mut delivered = 0;
         if acked > 0 {
-            let queued = self.snd.queue.len();
+            self.progress = now;
             self.snd.una = segment.ack;
             self.snd.queue.acknowledge(segment.ack, &mut shared.pool);
-            shared
-                .account
-                .release(Kind::SendQueues, queued - self.snd.queue.len());
             delivered += flight.acknowledge(segment.ack, &mut deliver);
         }
         let mut dsack = false;
@@ -140,7 +136,7 @@ impl Tcb {
             self.loss.dsack(self.snd.una, self.snd.nxt);
         }
         if acked > 0 {
-            self.report_room();
+            self.report_room(shared);
         }
         Progress {
             acked,
@@ -152,12 +148,15 @@ impl Tcb {
     }
 
     /// Tells the user of room in the send buffer, or that all was acknowledged.
-    fn report_room(&mut self) {
-        // A third of the buffer free, so that the user is not woken for each segment.
-        let free = (self.settings.send_buffer as usize).saturating_sub(self.snd.queue.len());
-        if self.wants_writable && free * 3 >= self.settings.send_buffer as usize {
-            self.wants_writable = false;
-            self.raise(Readiness::WRITABLE);
+    pub(super) fn report_room(&mut self, shared: &Shared) {
+        if self.wants_writable {
+            let allowance = self.send_allowance(shared);
+            let free = allowance.saturating_sub(self.snd.queue.len());
+            // A third free, so that the user is not woken for each segment.
+            if free * 3 >= allowance {
+                self.wants_writable = false;
+                self.raise(Readiness::WRITABLE);
+            }
         }
         if self.wants_flushed && self.is_flushed() {
             self.wants_flushed = false;

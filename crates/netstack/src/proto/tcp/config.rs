@@ -12,16 +12,13 @@ use super::congestion::{self, MakeController};
 pub struct Config {
     /// Largest IPv4 datagram of the interface in octets: the Ethernet header is not counted.
     pub mtu: u16,
-    /// Octets that the stack may hold for all its connections: sent and not acknowledged, received
-    /// and not read, and received out of order.
+    /// Octets that the stack may hold, at the size of the allocations that hold it: connections with
+    /// their queues and tables, TIME-WAITs, fragments, datagrams, neighbours, buffers. What one frame
+    /// brings may exceed it for a moment.
     ///
-    /// The memory that holds them is more than that: up to four times as much, if a peer sends
-    /// segments of the least favourable sizes.
-    ///
-    /// Receive buffers that grow share one half of it. At three quarters of it new SYNs are dropped,
-    /// receive buffers stop growing, segments out of order are no longer kept, and nothing is queued
-    /// for sending beyond one segment for each connection; the last quarter is for what arrives in
-    /// order.
+    /// Each remote address has its share, and each of its connections a share of that. At three
+    /// quarters windows and send buffers stop growing; from seven eighths on something is given back
+    /// for what is taken: first what is out of order, then connections that make no progress.
     ///
     /// `None` stands for [`Config::MEMORY`], or what whoever embeds the stack knows to be right:
     /// `mkernel` takes a sixth of the unikernel's memory.
@@ -29,10 +26,14 @@ pub struct Config {
     /// How many octets a received frame of so many octets, Ethernet header included, keeps from being
     /// freed as long as a slice of it is held: what the allocation that it lies in takes.
     pub held_by_frame: fn(usize) -> usize,
-    /// Connections in any state but TIME-WAIT, at most. Further SYNs are dropped and further calls
-    /// of `connect` fail.
+    /// Octets that the service spends on each connection that it accepts or opens: its task and
+    /// buffers. They are charged as the connection's own as long as the user holds it.
+    pub application_octets: usize,
+    /// Connections in any state but TIME-WAIT, at most, if that is to be fewer than memory has room
+    /// for. A further one takes the place of one that makes no progress, if there is such a one.
     pub max_connections: usize,
-    /// Connections in TIME-WAIT, at most; the oldest makes room.
+    /// Connections in TIME-WAIT, at most, if that is to be fewer than an eighth of the memory has room
+    /// for; the oldest makes room.
     pub max_time_wait: usize,
     /// How long TIME-WAIT lasts: two maximum segment lifetimes (RFC 9293 §3.6.1).
     pub time_wait: Duration,
@@ -83,8 +84,9 @@ impl Default for Config {
             mtu: 1500,
             memory: None,
             held_by_frame: |frame| frame,
-            max_connections: 65_536,
-            max_time_wait: 16_384,
+            application_octets: 0,
+            max_connections: usize::MAX,
+            max_time_wait: usize::MAX,
             time_wait: Duration::from_secs(60),
             min_rto: Duration::from_millis(200),
             max_rto: Duration::from_secs(60),

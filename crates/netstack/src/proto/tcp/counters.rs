@@ -66,6 +66,10 @@ counters! {
         ofo_queue => "TCPOFOQueue",
         /// Segments out of order that were dropped for want of memory.
         ofo_drop => "TCPOFODrop",
+        /// Connections of which what was out of order was dropped to make room for what was in order.
+        rcv_pruned => "RcvPruned",
+        /// Connections of which all that was out of order was dropped for want of memory.
+        ofo_pruned => "OfoPruned",
         /// Fast retransmissions.
         fast_retrans => "TCPFastRetrans",
         /// Retransmissions during slow start after a time-out.
@@ -98,6 +102,8 @@ counters! {
         abort_on_close => "TCPAbortOnData",
         /// Connections aborted by the user's linger setting.
         abort_on_linger => "TCPAbortOnLinger",
+        /// Connections aborted for want of memory.
+        abort_on_memory => "TCPAbortOnMemory",
         /// Segments or data dropped because the memory budget was spent.
         memory_drops => "TCPRcvQDrop",
         /// Path-MTU reductions taken from ICMP (RFC 1191) or after a black hole was suspected.

@@ -57,6 +57,13 @@ pub(super) struct DeliveryRate {
 }
 
 impl DeliveryRate {
+    /// Octets of the memory that it takes.
+    pub(super) fn held(&self) -> usize {
+        size_of::<Self>()
+            + self.snapshots.capacity() * size_of::<Snapshot>()
+            + self.newly_lost.capacity() * size_of::<LostPiece>()
+    }
+
     pub(super) fn new(now: Instant) -> Self {
         Self {
             delivered: 0,

@@ -6,6 +6,7 @@ use super::interface::{ConnectionId, Error};
 use super::isn::TableHash;
 use super::segment::FourTuple;
 use super::tcb::{Owner, Tcb};
+use crate::proto::account::Buckets;
 
 /// A place for a connection. The generation tells a handle of its present connection from those of
 /// earlier ones.
@@ -20,8 +21,11 @@ struct Slot {
 pub(super) struct Connections {
     slots: Vec<Slot>,
     free: Vec<u32>,
+    /// That of a place that is new.
+    generation: u32,
     /// Keyed, as a peer chooses its port and could otherwise choose its bucket.
     table: HashMap<FourTuple, u32, TableHash>,
+    buckets: Buckets,
     /// The connection of the last segment: in a batch nearly always that of the next.
     last: Option<(FourTuple, u32)>,
 }
@@ -31,7 +35,9 @@ impl Connections {
         Self {
             slots: Vec::new(),
             free: Vec::new(),
+            generation: 0,
             table: HashMap::with_hasher(hash),
+            buckets: Buckets::default(),
             last: None,
         }
     }
@@ -39,6 +45,20 @@ impl Connections {
     /// Connections, half-open ones and those that are closed and still held included.
     pub(super) fn len(&self) -> usize {
         self.slots.len() - self.free.len()
+    }
+
+    /// Places that connections have or had.
+    pub(super) fn places(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Octets of the tables, without the connections themselves.
+    pub(super) fn held(&mut self) -> usize {
+        self.slots.capacity() * size_of::<Slot>()
+            + self.free.capacity() * size_of::<u32>()
+            + self
+                .buckets
+                .octets::<(FourTuple, u32)>(self.table.capacity())
     }
 
     /// The connection of a segment.
@@ -66,7 +86,7 @@ impl Connections {
             None => {
                 let index = self.slots.len() as u32;
                 self.slots.push(Slot {
-                    generation: 0,
+                    generation: self.generation,
                     tcb: None,
                 });
                 self.free.push(index);
@@ -140,13 +160,31 @@ impl Connections {
     }
 
     /// Removes a connection that was unlinked.
-    pub(super) fn remove(&mut self, index: u32) {
-        if let Some(slot) = self.slots.get_mut(index as usize)
-            && slot.tcb.take().is_some()
-        {
-            slot.generation = slot.generation.wrapping_add(1);
-            self.free.push(index);
+    pub(super) fn remove(&mut self, index: u32) -> Option<Box<Tcb>> {
+        let slot = self.slots.get_mut(index as usize)?;
+        let tcb = slot.tcb.take()?;
+        slot.generation = slot.generation.wrapping_add(1);
+        self.free.push(index);
+        Some(tcb)
+    }
+
+    /// Frees the tables when there is no connection.
+    pub(super) fn shrink(&mut self) {
+        if self.len() > 0 {
+            return;
         }
+        // A handle of a connection that was removed must not fit one that comes.
+        let generations = self.slots.iter().map(|slot| slot.generation);
+        self.generation = generations.max().unwrap_or(self.generation);
+        self.slots = Vec::new();
+        self.free = Vec::new();
+        self.table.shrink_to_fit();
+        self.buckets = Buckets::default();
+    }
+
+    /// All connections.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Tcb> {
+        self.slots.iter().filter_map(|slot| slot.tcb.as_deref())
     }
 
     /// The handles of all connections.

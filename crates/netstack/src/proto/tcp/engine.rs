@@ -10,13 +10,15 @@ use super::demux::Connections;
 use super::interface::{ConnectionId, Event, IpMeta, ListenerId, Readiness, State, TxSink};
 use super::listeners::Listeners;
 use super::output::Turn;
+use super::pressure::Pressure;
 use super::segment::{ParseError, Segment};
 use super::segment_arrives::TimeWaits;
 use super::shared::Shared;
+use super::tables::push;
 use super::tcb::{Owner, Tcb};
 use super::timers::Timers;
 use crate::proto::Instant;
-use crate::proto::account::{Account, Kind};
+use crate::proto::account::Account;
 
 /// Segments that a connection sends before another has its turn.
 const SHARE: usize = 16;
@@ -28,17 +30,20 @@ pub struct Tcp {
     pub(super) connections: Connections,
     pub(super) listeners: Listeners,
     pub(super) time_waits: TimeWaits,
-    timers: Timers,
+    pub(super) timers: Timers,
     /// Connections that may have something to send, each once.
     pub(super) transmit: VecDeque<ConnectionId>,
     /// Connections and listeners with events, each once.
-    events: VecDeque<Source>,
+    pub(super) events: VecDeque<Source>,
+    pub(super) pressure: Pressure,
+    /// Octets that the tables were charged.
+    pub(super) tables: usize,
     pub(super) port_counter: u32,
 }
 
 /// Where an event comes from.
 #[derive(Clone, Copy, Debug)]
-enum Source {
+pub(super) enum Source {
     Connection(ConnectionId),
     Listener(ListenerId),
 }
@@ -57,6 +62,8 @@ impl Tcp {
             timers: Timers::default(),
             transmit: VecDeque::new(),
             events: VecDeque::new(),
+            pressure: Pressure::default(),
+            tables: 0,
             port_counter,
             shared,
         }
@@ -96,6 +103,7 @@ impl Tcp {
     /// kept as a slice of `segment`.
     pub fn handle_segment(&mut self, now: Instant, ip: &IpMeta, segment: Bytes) {
         self.shared.counters.in_segs += 1;
+        self.shared.latest = now;
         let mut segment = match Segment::parse(ip, segment) {
             Ok(segment) => segment,
             Err(error) => {
@@ -124,15 +132,16 @@ impl Tcp {
     /// than anything is due: calling then does no harm.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
-        match (self.timers.next(), self.time_waits.next_end()) {
-            (Some(timer), Some(end)) => Some(timer.min(end)),
-            (timer, end) => timer.or(end),
-        }
+        let sweep = Some(self.pressure.sweep_at).filter(|at| *at != Instant::FAR_FUTURE);
+        let ends = [self.timers.next(), self.time_waits.next_end(), sweep];
+        ends.into_iter().flatten().min()
     }
 
     /// Runs the timers that have expired: at most one for each connection.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.shared.latest = now;
         self.time_waits.expire(now, &mut self.shared);
+        self.sweep(now);
         for _ in 0..self.connections.len() {
             let Some(index) = self.timers.pop(now) else {
                 break;
@@ -153,6 +162,7 @@ impl Tcp {
     /// Writes what is to be sent to `sink`, at most `budget` segments, taking turns among the
     /// connections that have something. Returns how many it wrote.
     pub fn poll_transmit(&mut self, now: Instant, sink: &mut impl TxSink, budget: usize) -> usize {
+        self.shared.latest = now;
         let mut sent = 0;
         while sent < budget
             && let Some(reply) = self.shared.replies.front()
@@ -181,6 +191,7 @@ impl Tcp {
                 &mut sent,
             );
             schedule(&mut self.timers, tcb);
+            tcb.recharge(&mut self.shared);
             match turn {
                 Turn::Done => tcb.in_transmit = false,
                 Turn::More => self.transmit.push_back(id),
@@ -236,13 +247,21 @@ impl Tcp {
     /// As [`Tcp::settle`], where the connection may enter TIME-WAIT `now`.
     #[inline]
     pub(super) fn settle_at(&mut self, now: Instant, index: u32) {
+        self.settle_lists(now, index);
+        self.look_at_account();
+    }
+
+    /// As [`Tcp::settle_at`], without giving anything back.
+    #[inline]
+    pub(super) fn settle_lists(&mut self, now: Instant, index: u32) {
         let Some(mut tcb) = self.connections.at(index) else {
             return;
         };
         if tcb.owner == Owner::User {
             if !tcb.in_events && !tcb.events.is_empty() {
                 tcb.in_events = true;
-                self.events.push_back(Source::Connection(tcb.id));
+                let source = Source::Connection(tcb.id);
+                push(&mut self.events, source, &mut self.shared.account);
             }
         } else if let Owner::HalfOpen(listener) = tcb.owner
             && tcb.state != State::SynReceived
@@ -255,11 +274,15 @@ impl Tcp {
         }
         if tcb.transmit && !tcb.in_transmit {
             tcb.in_transmit = true;
-            self.transmit.push_back(tcb.id);
+            push(&mut self.transmit, tcb.id, &mut self.shared.account);
         }
         schedule(&mut self.timers, tcb);
         if matches!(tcb.state, State::TimeWait | State::Closed) {
             self.finish(now, index);
+        } else {
+            if tcb.recharge(&mut self.shared) {
+                self.place_early(index);
+            }
         }
     }
 
@@ -271,7 +294,7 @@ impl Tcp {
             tcb.transmit = true;
             if !tcb.in_transmit {
                 tcb.in_transmit = true;
-                self.transmit.push_back(id);
+                push(&mut self.transmit, id, &mut self.shared.account);
             }
         }
     }
@@ -290,11 +313,14 @@ impl Tcp {
             return;
         }
         tcb.owner = Owner::Waiting(id);
-        listener.waiting.push_back(tcb.id);
+        tcb.weigh(&self.shared);
+        let account = &mut self.shared.account;
+        push(&mut listener.waiting, tcb.id, account);
         if !listener.in_events {
             listener.in_events = true;
-            self.events.push_back(Source::Listener(id));
+            push(&mut self.events, Source::Listener(id), account);
         }
+        self.place(index);
     }
 
     /// A connection is in CLOSED or TIME-WAIT: its addresses are free, or kept in a small record, and
@@ -316,6 +342,8 @@ impl Tcp {
         };
         let (owner, id) = (tcb.owner, tcb.id);
         self.connections.unlink(index);
+        self.place(index);
+        self.recharge(index);
         if keep {
             return;
         }
@@ -324,12 +352,7 @@ impl Tcp {
         {
             listener.waiting.retain(|waiting| *waiting != id);
         }
-        if let Some(tcb) = self.connections.at(index) {
-            self.shared
-                .account
-                .release(Kind::ReceiveQueues, tcb.rcv.queue.clear());
-        }
-        self.connections.remove(index);
+        self.remove(index);
     }
 
     /// Reports events to the user although the connection had them before it was the user's.

@@ -225,6 +225,7 @@ pub(super) enum Failure {
     NetworkUnreachable,
     HostUnreachable,
     AddrNotAvailable,
+    OutOfMemory,
 }
 
 impl From<Failure> for Error {
@@ -237,6 +238,7 @@ impl From<Failure> for Error {
             Failure::NetworkUnreachable => Self::NetworkUnreachable,
             Failure::HostUnreachable => Self::HostUnreachable,
             Failure::AddrNotAvailable => Self::AddrNotAvailable,
+            Failure::OutOfMemory => Self::OutOfMemory,
         }
     }
 }

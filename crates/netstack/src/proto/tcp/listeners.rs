@@ -102,6 +102,12 @@ impl Listeners {
         }
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Listener> {
+        self.slots
+            .iter()
+            .filter_map(|(_, listener)| listener.as_ref())
+    }
+
     pub(super) fn remove(&mut self, id: ListenerId) {
         if let Some((generation, listener)) = self.slots.get_mut(id.index as usize)
             && *generation == id.generation

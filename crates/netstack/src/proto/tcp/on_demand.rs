@@ -104,6 +104,11 @@ impl<T: Part> Spares<T> {
         self.parts.capacity() * size_of::<Box<T>>() + self.parts.len() * (size_of::<T>() + each)
     }
 
+    /// Frees them all.
+    pub(super) fn clear(&mut self) {
+        self.parts = Vec::new();
+    }
+
     #[inline]
     pub(super) fn take(&mut self) -> Box<T> {
         self.parts.pop().unwrap_or_else(allocate)

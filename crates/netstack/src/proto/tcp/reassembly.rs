@@ -109,7 +109,6 @@ impl Reassembly {
     }
 
     /// Octets of the memory that it takes. What the nodes of the tree take is their worst case.
-    #[allow(dead_code)] // Until the account asks.
     pub(super) fn held(&self) -> usize {
         let tree = match self.ranges.len() {
             0 => 0,

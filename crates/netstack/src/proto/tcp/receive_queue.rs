@@ -44,7 +44,6 @@ impl ReceiveQueue {
 
     /// Octets of the memory that the queue takes.
     #[inline]
-    #[allow(dead_code)] // Until the account asks.
     pub(super) fn held(&self) -> usize {
         let open = match &self.open {
             Some(open) => size_of_val(&**open) + open.capacity(),

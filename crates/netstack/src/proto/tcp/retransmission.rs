@@ -141,7 +141,6 @@ impl RetransmissionQueue {
 
     /// Octets of the memory that the queue takes: of the runs, at most.
     #[inline]
-    #[allow(dead_code)] // Until the account asks.
     pub(super) fn held(&self) -> usize {
         let sent = self.sent.get_allocated().map_or(0, |sent| {
             size_of::<Flight>() + sent.capacity() * size_of::<Sent>()
@@ -151,7 +150,8 @@ impl RetransmissionQueue {
             Some(runs) => (20 + 3 * runs.len()) * size_of::<(Start, Seq)>(),
             None => 0,
         };
-        sent + runs
+        let rate = self.rate.as_ref().map_or(0, |rate| rate.held());
+        sent + runs + rate
     }
 
     pub(super) fn first(&self) -> Option<&Sent> {

@@ -41,13 +41,18 @@ impl ChunkPool {
     }
 
     /// Octets of the memory that the pool takes, at most.
-    #[allow(dead_code)] // Until the account asks.
     pub(super) fn held(&self) -> usize {
         let held = |(pool, size): (&Vec<Vec<u8>>, usize)| {
             pool.len() * size + pool.capacity() * size_of::<Vec<u8>>()
         };
         let chunks: usize = self.chunks.iter().zip(SIZES).map(held).sum();
         chunks + self.lists.held(KEPT_CAPACITY * size_of::<Chunk>())
+    }
+
+    /// Frees all that it keeps.
+    pub(super) fn clear(&mut self) {
+        self.chunks = Default::default();
+        self.lists.clear();
     }
 
     /// A chunk for `octets`, or a part of them.
@@ -166,7 +171,6 @@ impl SendQueue {
 
     /// Octets of the memory that the queue takes.
     #[inline]
-    #[allow(dead_code)] // Until the account asks.
     pub(super) fn held(&self) -> usize {
         let list = self.chunks.get_allocated().map_or(0, |chunks| {
             size_of::<Chunks>() + chunks.capacity() * size_of::<Chunk>()

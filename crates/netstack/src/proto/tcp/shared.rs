@@ -6,13 +6,16 @@ use super::config::Config;
 use super::counters::Counters;
 use super::interface::TxMeta;
 use super::isn::Secrets;
-use super::on_demand::Spares;
+use super::on_demand::{KEPT_CAPACITY, Spares};
+use super::peers::Peers;
 use super::reset::RateLimit;
-use super::retransmission::Flight;
+use super::retransmission::{Flight, Sent};
 use super::segment::Header;
 use super::send_queue::ChunkPool;
+use super::tables::push;
 use super::window::Growers;
-use crate::proto::account::Account;
+use crate::proto::Instant;
+use crate::proto::account::{Account, Kind};
 
 /// Segments without a connection that wait for transmission, at most; more are not sent.
 const REPLIES: usize = 256;
@@ -53,6 +56,11 @@ pub(super) struct Shared {
     pub(super) pool: ChunkPool,
     pub(super) flights: Spares<Flight>,
     pub(super) account: Account,
+    pub(super) peers: Peers,
+    /// Ended connections that users still hold.
+    pub(super) leaving: usize,
+    /// The latest time that the engine was told.
+    pub(super) latest: Instant,
     pub(super) growers: Growers,
     pub(super) replies: VecDeque<Reply>,
     /// Limits resets to segments that belong to no connection.
@@ -65,9 +73,13 @@ impl Shared {
     pub(super) fn new(config: Config, seed: [u8; 32]) -> Self {
         let memory = config.budget();
         let spares = SPARES.min(memory / SPARE_SHARE);
+        let secrets = Secrets::new(seed);
         Self {
             counters: Counters::default(),
-            secrets: Secrets::new(seed),
+            peers: Peers::new(secrets.table()),
+            secrets,
+            leaving: 0,
+            latest: Instant::default(),
             pool: ChunkPool::new(memory),
             flights: Spares::new(spares),
             account: Account::new(memory),
@@ -89,12 +101,23 @@ impl Shared {
         self.last_frame.1 as usize
     }
 
+    /// Octets of what is kept for connections to come.
+    pub(super) fn spares_held(&self) -> usize {
+        self.pool.held() + self.flights.held(KEPT_CAPACITY * size_of::<Sent>())
+    }
+
+    /// Charges what has changed of that.
+    pub(super) fn recharge_spares(&mut self) {
+        let held = self.spares_held();
+        self.account.set(Kind::Spares, held);
+    }
+
     /// Queues a segment that no connection sends; drops it when too many wait.
     pub(super) fn reply(&mut self, header: Header, ttl: u8) -> bool {
         if self.replies.len() >= REPLIES {
             return false;
         }
-        self.replies.push_back(Reply { header, ttl });
+        push(&mut self.replies, Reply { header, ttl }, &mut self.account);
         true
     }
 }

@@ -58,6 +58,7 @@ impl Tcp {
     ) -> Result<(), Error> {
         let tcb = self.connections.user_mut(id)?;
         tcb.settings.set_keep_alive(on);
+        tcb.weigh(&self.shared);
         if tcb.is_synchronized() {
             tcb.start_keep_alive(now);
         }
@@ -86,7 +87,10 @@ impl Tcp {
     ///
     /// [`Error::Released`].
     pub fn set_linger(&mut self, id: ConnectionId, linger: Linger) -> Result<(), Error> {
-        self.connections.user_mut(id)?.settings.set_linger(linger);
+        let tcb = self.connections.user_mut(id)?;
+        tcb.settings.set_linger(linger);
+        tcb.weigh(&self.shared);
+        tcb.recharge(&mut self.shared);
         Ok(())
     }
 }

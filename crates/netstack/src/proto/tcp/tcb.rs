@@ -5,10 +5,13 @@ use core::time::Duration;
 use super::black_hole::BlackHole;
 use super::config::{KeepAlive, Linger, Options};
 use super::congestion::{Controller, MakeController, Parameters};
+use super::held::Held;
 use super::interface::{ConnectionId, Failure, ListenerId, Readiness, State};
+use super::lists::Link;
 use super::loss::Loss;
 use super::options::TIMESTAMPS_LEN;
 use super::pacing::Pacer;
+use super::pressure::Place;
 use super::receive_queue::ReceiveQueue;
 use super::reset::ChallengeLimit;
 use super::retransmission::RetransmissionQueue;
@@ -19,7 +22,6 @@ use super::seq::Seq;
 use super::shared::Shared;
 use super::window::Autotune;
 use crate::proto::Instant;
-use crate::proto::account::Kind;
 
 pub(super) use super::variables::{
     AckState, Deadlines, EcnState, Receive, RetransmitTimer, Send, TimestampState,
@@ -90,6 +92,11 @@ impl Settings {
             settings.uncommon.get_or_insert_default().congestion = options.congestion;
         }
         settings
+    }
+
+    /// Octets beside the settings' own.
+    pub(super) fn held(&self) -> usize {
+        self.uncommon.as_deref().map_or(0, size_of_val)
     }
 
     pub(super) fn keep_alive(&self) -> Option<KeepAlive> {
@@ -171,6 +178,23 @@ pub(super) struct Tcb {
     pub(super) in_transmit: bool,
     /// Something may have to be sent: asks for a place in the transmission list.
     pub(super) transmit: bool,
+    /// What the account was charged, and what of it the peer's share.
+    pub(super) charged: Held,
+    pub(super) noted: u32,
+    /// Octets of this block and of what it owns apart from queues.
+    pub(super) block: u32,
+    /// What counts as given back although the user holds it.
+    pub(super) leaving: u32,
+    /// The place of the remote address among the peers.
+    pub(super) peer: u32,
+    /// The list that it is in.
+    pub(super) place: Place,
+    pub(super) place_link: Link,
+    /// The list of those that hold as much out of order, by the logarithm of that.
+    pub(super) early_size: Option<u8>,
+    pub(super) early_link: Link,
+    /// When the connection last made progress.
+    pub(super) progress: Instant,
     /// In the connection table.
     pub(super) linked: bool,
     /// Counted in CurrEstab.
@@ -252,6 +276,16 @@ impl Tcb {
             in_events: false,
             in_transmit: false,
             transmit: false,
+            charged: Held::default(),
+            noted: 0,
+            block: 0,
+            leaving: 0,
+            peer: 0,
+            place: Place::None,
+            place_link: Link::NONE,
+            early_size: None,
+            early_link: Link::NONE,
+            progress: now,
             linked: false,
             counted: false,
         }
@@ -332,6 +366,8 @@ impl Tcb {
             seed: u64::from(self.snd.iss.0) << 32 | u64::from(self.rcv.irs.0),
         }));
         self.start_pacing(now);
+        self.weigh(shared);
+        self.progressed(now);
         self.deadlines.retransmit = Instant::FAR_FUTURE;
         self.rcv.last = now;
         self.rcv.autotune.start(now);
@@ -464,23 +500,15 @@ impl Tcb {
     /// Drops what can no longer be sent or received; what was received in order stays for the user
     /// unless the connection ended in error (RFC 9293 §3.10.7.4, second step: queues are flushed).
     pub(super) fn drop_queues(&mut self, received: bool, shared: &mut Shared) {
-        shared
-            .account
-            .release(Kind::SendQueues, self.snd.queue.len());
         self.snd.queue.clear(&mut shared.pool);
         self.flight.clear(&mut shared.flights);
-        self.drop_reassembly(shared);
+        self.rcv.reassembly = None;
         if received {
-            shared
-                .account
-                .release(Kind::ReceiveQueues, self.rcv.queue.clear());
+            self.rcv.queue.clear();
         }
-    }
-
-    pub(super) fn drop_reassembly(&mut self, shared: &mut Shared) {
-        if let Some(reassembly) = self.rcv.reassembly.take() {
-            shared.account.release(Kind::OutOfOrder, reassembly.len());
-        }
+        self.congestion = None;
+        self.pacer = None;
+        self.weigh(shared);
     }
 
     /// Frees capacity that an idle connection holds: called when a timer finds nothing to do.

@@ -3,8 +3,10 @@
 
 use core::time::Duration;
 
+use super::config::{KeepAlive, Linger};
 use super::interface::{Failure, State};
 use super::loss::Recovery;
+use super::pressure::{PROBE_INTERVAL, PROBES, SILENCE};
 use super::shared::Shared;
 use super::tcb::{Owner, Probe, QUICK_ACKS, RetransmitTimer, Tcb};
 use crate::proto::Instant;
@@ -213,7 +215,13 @@ impl Tcb {
 
     /// RFC 9293 §3.8.4.
     fn keep_alive(&mut self, now: Instant, shared: &mut Shared) {
-        let Some(keep) = self.settings.keep_alive() else {
+        let unasked = shared.probes_silent_peers().then_some(KeepAlive {
+            idle: SILENCE,
+            interval: PROBE_INTERVAL,
+            probes: PROBES,
+        });
+        let Some(keep) = self.settings.keep_alive().or(unasked) else {
+            self.keep_alive_probes = 0;
             self.deadlines.keep_alive = Instant::FAR_FUTURE;
             return;
         };
@@ -227,16 +235,20 @@ impl Tcb {
             if self.snd.una == self.snd.nxt {
                 // With data in flight, retransmission finds out.
                 shared.counters.keep_alive += 1;
-                self.keep_alive_probes += 1;
-                self.probe_due = Some(Probe::KeepAlive);
-                self.transmit = true;
+                self.probe_peer();
             }
             self.deadlines.keep_alive = now + keep.interval;
         }
     }
 
-    /// FIN-WAIT-2 without a user, or lingering, has lasted long enough.
-    fn give_up_closing(&mut self, _now: Instant, shared: &mut Shared) {
+    /// FIN-WAIT-2 without a user, or lingering, has lasted long enough; or nobody holds the connection
+    /// and its peer has taken nothing for so long, be it that it answers.
+    fn give_up_closing(&mut self, now: Instant, shared: &mut Shared) {
+        let patience = self.progress + shared.config.orphan_timeout;
+        if self.settings.linger() == Linger::Background && patience > now {
+            self.deadlines.close = patience;
+            return;
+        }
         self.deadlines.close = Instant::FAR_FUTURE;
         if self.state != State::FinWait2 || self.owner != Owner::Nobody {
             shared.counters.abort_on_linger += 1;

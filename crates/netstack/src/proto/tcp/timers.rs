@@ -57,6 +57,27 @@ impl Timers {
         Some(connection)
     }
 
+    /// Makes room for so many connections, so that no deadline needs more.
+    pub(super) fn reserve(&mut self, connections: usize) {
+        self.places
+            .reserve(connections.saturating_sub(self.places.len()));
+        self.heap
+            .reserve(connections.saturating_sub(self.heap.len()));
+    }
+
+    /// Octets of the tables.
+    pub(super) fn held(&self) -> usize {
+        self.heap.capacity() * size_of::<(Instant, u32)>()
+            + self.places.capacity() * size_of::<u32>()
+    }
+
+    /// Frees the tables when there is no deadline.
+    pub(super) fn shrink(&mut self) {
+        if self.heap.is_empty() {
+            *self = Self::default();
+        }
+    }
+
     /// Removes a connection's deadline if it has one.
     pub(super) fn remove(&mut self, connection: u32) {
         let Some(place) = self.places.get_mut(connection as usize) else {

@@ -10,9 +10,9 @@ use super::engine::Tcp;
 use super::interface::{ConnectionId, Error, Failure, ListenerId, State};
 use super::segment::FourTuple;
 use super::shared::Shared;
+use super::tables::push;
 use super::tcb::{Owner, Tcb, TimestampState};
 use crate::proto::Instant;
-use crate::proto::account::Kind;
 use crate::proto::ipv4::is_host;
 
 impl Tcp {
@@ -121,7 +121,7 @@ impl Tcp {
                 "the local end needs an address of this host",
             ));
         }
-        if self.connections.len() >= self.shared.config.max_connections {
+        if !self.make_room(size_of::<Tcb>() + self.shared.config.application_octets) {
             return Err(Error::OutOfMemory);
         }
         let (tuple, above) = if local.port() == 0 {
@@ -160,7 +160,7 @@ impl Tcp {
             now,
         ));
         tcb.arm_syn(now);
-        self.connections.insert(tcb);
+        self.add(tcb);
         self.shared.counters.active_opens += 1;
         self.settle(id.index);
         Ok(id)
@@ -183,11 +183,12 @@ impl Tcp {
         tcb.snd
             .queue
             .push_copy(&data[..room], &mut self.shared.pool);
-        self.shared.account.charge(Kind::SendQueues, room);
+        tcb.recharge(&mut self.shared);
         tcb.transmit = true;
         if !core::mem::replace(&mut tcb.in_transmit, true) {
-            self.transmit.push_back(id);
+            push(&mut self.transmit, id, &mut self.shared.account);
         }
+        self.look_at_account();
         Poll::Ready(Ok(room))
     }
 
@@ -208,11 +209,12 @@ impl Tcp {
         tcb.snd
             .queue
             .push_shared(data.split_to(room), &mut self.shared.pool);
-        self.shared.account.charge(Kind::SendQueues, room);
+        tcb.recharge(&mut self.shared);
         tcb.transmit = true;
         if !core::mem::replace(&mut tcb.in_transmit, true) {
-            self.transmit.push_back(id);
+            push(&mut self.transmit, id, &mut self.shared.account);
         }
+        self.look_at_account();
         Poll::Ready(Ok(room))
     }
 
@@ -232,7 +234,9 @@ impl Tcp {
             return ended.map_ok(|()| 0);
         }
         let octets = tcb.rcv.queue.read(buffer);
-        if tcb.after_read(now, octets, &mut self.shared) {
+        let tell = tcb.after_read(now, octets, &mut self.shared);
+        tcb.recharge(&mut self.shared);
+        if tell {
             self.wants_turn(id);
         }
         Poll::Ready(Ok(octets))
@@ -250,7 +254,9 @@ impl Tcp {
             return ended.map_ok(|()| Bytes::new());
         }
         let octets = tcb.rcv.queue.read_slice(max.max(1));
-        if tcb.after_read(now, octets.len(), &mut self.shared) {
+        let tell = tcb.after_read(now, octets.len(), &mut self.shared);
+        tcb.recharge(&mut self.shared);
+        if tell {
             self.wants_turn(id);
         }
         Poll::Ready(Ok(octets))
@@ -310,6 +316,8 @@ impl Tcp {
         }
         tcb.owner = Owner::Nobody;
         tcb.released(now, &mut self.shared);
+        tcb.weigh(&self.shared);
+        self.place(id.index);
         self.settle_at(now, id.index);
     }
 }
@@ -326,14 +334,8 @@ impl Tcb {
             let error = self.error.map_or(closed, Error::from);
             return Poll::Ready(Err(error));
         }
-        let free = (self.settings.send_buffer as usize).saturating_sub(self.snd.queue.len());
-        // When the stack's memory is short a connection may still queue one segment.
-        let spare = if self.snd.queue.len() == 0 {
-            self.snd.mss.into()
-        } else {
-            0
-        };
-        let free = free.min(shared.account.left_at_ease().max(spare));
+        let allowance = self.send_allowance(shared);
+        let free = allowance.saturating_sub(self.snd.queue.len());
         if free == 0 && wanted > 0 {
             self.wants_writable = true;
             return Poll::Pending;
@@ -420,9 +422,12 @@ impl Tcb {
             (State::FinWait2, _) => self.deadlines.close = now + shared.config.orphan_timeout,
             (_, Some(timeout)) => self.deadlines.close = now + timeout,
             (_, None) => {
-                // The peer must show that it is there within this time.
+                // The peer must show that it is there within this time, and take something of what
+                // there is.
                 let timeout = shared.config.orphan_timeout;
                 self.settings.user_timeout.get_or_insert(timeout);
+                self.progressed(now);
+                self.deadlines.close = now + timeout;
             }
         }
     }

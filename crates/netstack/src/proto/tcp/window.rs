@@ -4,7 +4,6 @@ use super::seq::Seq;
 use super::shared::Shared;
 use super::tcb::Tcb;
 use crate::proto::Instant;
-use crate::proto::account::Kind;
 
 /// On a fast network it is not the round-trip time that decides how much piles up between two reads,
 /// but when the user runs.
@@ -66,7 +65,7 @@ impl Autotune {
         // At most 2 * `read`.
         let wanted = (u128::from(2 * read) * u128::from(rtt) / u128::from(elapsed)) as u64;
         let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
-        if wanted <= self.least {
+        if wanted <= self.least && buffer >= self.least {
             return None;
         }
         let share = growers.share(now, &mut self.counted);
@@ -126,14 +125,50 @@ impl Growers {
     }
 }
 
+/// The window that a connection begins with under pressure.
+const LEAST_BUFFER: u32 = 4 << 10;
+/// How many times what the peer's window and the congestion window let go may wait to be sent, or
+/// for its acknowledgement.
+const WINDOWS: usize = 4;
+/// Octets that may wait whatever the windows are.
+const LEAST_ALLOWANCE: usize = 8 << 10;
+/// As long as the peer's window takes a segment, so large a part of the connection's share may wait.
+const EASY_PART: usize = 32;
+
 impl Tcb {
+    /// A connection that comes while memory is short begins with a small window.
+    pub(super) fn begin_small(&mut self, shared: &Shared) {
+        if shared.account.pressure() {
+            self.rcv.buffer = self.rcv.buffer.min(LEAST_BUFFER);
+        }
+    }
+
+    /// Octets that may wait in the send buffer: as many as keep the connection going at the rate that
+    /// the windows permit, within its share of the memory.
+    pub(super) fn send_allowance(&self, shared: &Shared) -> usize {
+        let queued = self.snd.queue.len();
+        let least = LEAST_ALLOWANCE.max(2 * usize::from(self.snd.mss));
+        if shared.account.pressure() {
+            // Nothing more, but one segment at least, so that every connection goes on.
+            return queued.max(self.snd.mss.into());
+        }
+        let share = self.share_left(shared);
+        let window = self.snd.wnd.min(self.cwnd()) as usize;
+        let closed = self.snd.wnd < self.snd.mss.into() && self.is_synchronized();
+        let easy = if closed { 0 } else { share / EASY_PART };
+        let wanted = (WINDOWS * window).max(least).max(easy);
+        wanted
+            .min(queued + share)
+            .min(self.settings.send_buffer as usize)
+    }
+
     /// The right edge that could be offered now: RCV.NXT and the free part of the buffer.
     #[inline]
     fn possible_edge(&self, shared: &Shared) -> Seq {
         let mut free = (self.rcv.buffer as usize).saturating_sub(self.rcv.queue.len());
         if shared.account.pressure() {
             // One segment at least, so that every connection goes on.
-            free = free.min(shared.account.left().max(self.snd.mss.into()));
+            free = free.min(self.share_left(shared).max(self.snd.mss.into()));
         }
         self.rcv.nxt + free as u32
     }
@@ -166,7 +201,7 @@ impl Tcb {
     /// at least doubled.
     #[inline]
     pub(super) fn after_read(&mut self, now: Instant, octets: usize, shared: &mut Shared) -> bool {
-        shared.account.release(Kind::ReceiveQueues, octets);
+        self.progressed(now);
         if !self.may_receive() {
             return false;
         }
@@ -176,6 +211,9 @@ impl Tcb {
             && (size < buffer || !shared.account.pressure())
         {
             self.rcv.buffer = size;
+        } else if buffer < self.rcv.autotune.least && !shared.account.pressure() {
+            // It began under pressure, which is over.
+            self.rcv.buffer = self.rcv.autotune.least;
         }
         let (old, new) = (
             self.rcv_wnd(),

@@ -142,6 +142,10 @@ impl Cubic {
 }
 
 impl Controller for Cubic {
+    fn held(&self) -> usize {
+        size_of::<Self>() + size_of::<Before>()
+    }
+
     fn cwnd(&self) -> u32 {
         self.cwnd
     }

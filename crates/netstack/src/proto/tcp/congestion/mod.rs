@@ -170,6 +170,11 @@ pub struct Pacing {
 /// [`on_lost`](Controller::on_lost), its connection is paced, and also in fast recovery nothing but
 /// its window limits what is in flight.
 pub trait Controller: fmt::Debug + Send {
+    /// Octets of the memory that it may take, at most: its own size, and that of what it allocates.
+    fn held(&self) -> usize {
+        size_of_val(self)
+    }
+
     /// The congestion window in octets.
     fn cwnd(&self) -> u32;
 

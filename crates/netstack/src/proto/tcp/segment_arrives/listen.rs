@@ -55,26 +55,26 @@ impl Tcp {
             return false;
         };
         let counters = &mut self.shared.counters;
-        if self.shared.account.pressure()
-            || self.connections.len() >= self.shared.config.max_connections
-        {
-            counters.listen_drops += 1;
-            return false;
-        }
         if listener.waiting.len() >= listener.backlog {
             counters.listen_overflows += 1;
             counters.listen_drops += 1;
             return false;
         }
-        if listener.half_open >= listener.backlog {
-            listener.overflowed = Some(now);
+        let short = listener.half_open >= listener.backlog;
+        // A cookie needs no memory, and when it comes back there may be some.
+        if short || !self.make_room(size_of::<Tcb>() + self.shared.config.application_octets) {
+            if let Ok(listener) = self.listeners.get_mut(id) {
+                listener.overflowed = Some(now);
+            }
             if self.shared.config.syn_cookies {
                 return self.send_cookie(now, segment);
             }
-            counters.listen_drops += 1;
+            self.shared.counters.listen_drops += 1;
             return false;
         }
-        listener.half_open += 1;
+        if let Ok(listener) = self.listeners.get_mut(id) {
+            listener.half_open += 1;
+        }
         let mut tcb = self.passive(now, id, segment);
         if let Some(above) = above
             && tcb.snd.iss.le(above)
@@ -83,7 +83,7 @@ impl Tcp {
         }
         tcb.arm_syn(now);
         let index = tcb.id.index;
-        self.connections.insert(tcb);
+        self.add(tcb);
         self.shared.counters.passive_opens += 1;
         self.settle(index);
         true
@@ -105,6 +105,7 @@ impl Tcp {
             &mut self.shared,
         ));
         tcb.state = State::SynReceived;
+        tcb.begin_small(&self.shared);
         tcb.ecn.on = options.ecn;
         tcb.timestamps = Some(TimestampState::new(
             self.shared.secrets.timestamp_offset(&syn.tuple),
@@ -174,15 +175,15 @@ impl Tcp {
             self.shared.counters.syn_cookies_failed += 1;
             return false;
         };
-        if self.shared.account.pressure()
-            || self.connections.len() >= self.shared.config.max_connections
-            || listener.waiting.len() >= listener.backlog
-        {
+        let queue_full = listener.waiting.len() >= listener.backlog;
+        if queue_full || !self.make_room(size_of::<Tcb>() + self.shared.config.application_octets) {
             // Dropped and not refused: the peer will say it again.
             self.shared.counters.listen_overflows += 1;
             return true;
         }
-        listener.half_open += 1;
+        if let Ok(listener) = self.listeners.get_mut(id) {
+            listener.half_open += 1;
+        }
         self.shared.counters.syn_cookies_recv += 1;
         let mut syn = segment.clone();
         syn.seq = irs;
@@ -193,9 +194,11 @@ impl Tcp {
         tcb.set_iss(cookie);
         tcb.snd.nxt = cookie + 1;
         let index = tcb.id.index;
-        tcb.arrives_synchronized(now, &mut segment.clone(), &mut self.shared);
-        self.connections.insert(tcb);
-        self.settle(index);
+        self.add(tcb);
+        if let Some(tcb) = self.connections.at(index) {
+            tcb.arrives_synchronized(now, &mut segment.clone(), &mut self.shared);
+        }
+        self.settle_at(now, index);
         true
     }
 }

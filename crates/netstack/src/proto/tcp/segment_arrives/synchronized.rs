@@ -219,7 +219,7 @@ impl Tcb {
         if news || (self.ecn.on && segment.flags.has(Flags::ECE)) {
             self.take_ack(now, segment, duplicate, shared);
         }
-        self.update_window(now, segment);
+        self.update_window(now, segment, shared);
         self.after_fin_acked(now, shared);
         true
     }
@@ -234,7 +234,7 @@ impl Tcb {
 
     /// "If SND.WL1 < SEG.SEQ or (SND.WL1 = SEG.SEQ and SND.WL2 =< SEG.ACK)".
     #[inline]
-    fn update_window(&mut self, now: Instant, segment: &Segment) {
+    fn update_window(&mut self, now: Instant, segment: &Segment, shared: &Shared) {
         if self.snd.wl1.lt(segment.seq)
             || (self.snd.wl1 == segment.seq && self.snd.wl2.le(segment.ack))
         {
@@ -242,6 +242,7 @@ impl Tcb {
             self.set_window(segment, true);
             if self.snd.wnd > before {
                 self.transmit = true;
+                self.report_room(shared);
                 if self.deadlines.retransmit_kind == RetransmitTimer::Persist {
                     self.window_opened(now);
                 }
@@ -300,6 +301,7 @@ impl Tcb {
             State::FinWait1 => {
                 self.state = State::FinWait2;
                 if self.owner == Owner::Nobody {
+                    self.progressed(now);
                     self.deadlines.close = now + shared.config.orphan_timeout;
                 }
             }

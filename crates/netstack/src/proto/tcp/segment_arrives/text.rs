@@ -3,7 +3,6 @@
 use bytes::Bytes;
 
 use crate::proto::Instant;
-use crate::proto::account::Kind;
 use crate::proto::tcp::interface::{Readiness, State};
 use crate::proto::tcp::segment::{Flags, Segment};
 use crate::proto::tcp::seq::Seq;
@@ -14,6 +13,8 @@ use crate::proto::tcp::tcb::{Owner, Tcb};
 /// their bookkeeping takes no more than what a window of octets does.
 const RANGES: usize = 64;
 const OCTETS_PER_RANGE: usize = 512;
+/// What the first octet out of order takes beside its frame.
+const EARLY_BOOKKEEPING: usize = 512;
 
 impl Tcb {
     /// Takes text and FIN of a segment that was cut to the window.
@@ -70,51 +71,57 @@ impl Tcb {
             self.take_early(seq, octets, pinned, shared);
             return;
         }
-        if shared.account.left() < octets.len()
-            && let Some(reassembly) = &mut self.rcv.reassembly
-        {
-            // What is in order comes first.
-            let excess = octets.len() - shared.account.left();
-            let pruned = reassembly.prune(reassembly.len().saturating_sub(excess));
-            shared.account.release(Kind::OutOfOrder, pruned);
-        }
-        if shared.account.left() < octets.len() && self.rcv.queue.len() > 0 {
+        if !shared.account.has_room(pinned) && !self.admits(pinned, shared) {
             // Not acknowledged, so it will come again.
             shared.counters.memory_drops += 1;
             self.ack_now();
             return;
         }
         let len = octets.len();
-        shared.account.charge(Kind::ReceiveQueues, len);
+        self.progressed(now);
         self.rcv.nxt += len as u32;
         self.rcv.queue.push(octets, pinned);
         if self.rcv.reassembly.is_some() {
-            self.take_reassembled(shared);
+            self.take_reassembled();
         }
         self.raise(Readiness::READABLE);
         self.schedule_ack(now, len, shared);
     }
 
+    /// Whether octets in order are taken although only the reserve has room for them: within the
+    /// connection's share, and always when there is nothing else to be read, so that the connection
+    /// goes on.
+    #[cold]
+    fn admits(&mut self, pinned: usize, shared: &mut Shared) -> bool {
+        // What is in order comes first.
+        let mut given = 0;
+        if let Some(mut reassembly) = self.rcv.reassembly.take() {
+            shared.counters.rcv_pruned += 1;
+            given = reassembly.held();
+            reassembly.prune(reassembly.len().saturating_sub(pinned));
+            if reassembly.len() > 0 {
+                given -= reassembly.held();
+                self.rcv.reassembly = Some(reassembly);
+            }
+        }
+        let wanted = pinned.saturating_sub(given);
+        let alone = self.rcv.queue.len() == 0;
+        shared.account.has_room(wanted) || alone && shared.account.left() >= wanted
+    }
+
     /// What was waiting for the gap to be filled.
     #[inline(never)]
-    fn take_reassembled(&mut self, shared: &mut Shared) {
+    fn take_reassembled(&mut self) {
         let Some(reassembly) = &mut self.rcv.reassembly else {
             return;
         };
         let kept = reassembly.len();
-        let mut taken = 0;
         while let Some(pieces) = reassembly.take(self.rcv.nxt) {
             for piece in pieces {
                 self.rcv.nxt += piece.len() as u32;
-                taken += piece.len();
                 self.rcv.queue.push_piece(piece);
             }
         }
-        // Some of it may have arrived in order as well.
-        shared
-            .account
-            .release(Kind::OutOfOrder, kept - reassembly.len());
-        shared.account.charge(Kind::ReceiveQueues, taken);
         reassembly.advance(self.rcv.nxt);
         if reassembly.len() == 0 {
             self.rcv.reassembly = None;
@@ -125,15 +132,15 @@ impl Tcb {
         }
     }
 
-    /// A segment that has a gap before it: kept if memory permits, and acknowledged at once
-    /// (RFC 5681 §4.2).
+    /// A segment that has a gap before it: kept if the connection's share permits, and acknowledged
+    /// at once (RFC 5681 §4.2).
     #[inline(never)]
     fn take_early(&mut self, seq: Seq, octets: Bytes, pinned: usize, shared: &mut Shared) {
         self.ack_now();
         if !self.sack {
             self.ack.duplicates = self.ack.duplicates.saturating_add(1);
         }
-        if shared.account.pressure() {
+        if self.share_left(shared) < pinned + EARLY_BOOKKEEPING {
             shared.counters.ofo_drop += 1;
             return;
         }
@@ -148,7 +155,6 @@ impl Tcb {
                     self.rcv.dsack = Some((seq, end));
                 }
                 shared.counters.ofo_queue += 1;
-                shared.account.charge(Kind::OutOfOrder, added);
             }
         }
     }
@@ -157,7 +163,7 @@ impl Tcb {
     fn take_fin(&mut self, now: Instant, shared: &mut Shared) {
         self.rcv.nxt += 1;
         self.rcv.edge = self.rcv.edge.max(self.rcv.nxt);
-        self.drop_reassembly(shared);
+        self.rcv.reassembly = None;
         self.ack_now();
         self.raise(Readiness::READABLE);
         match self.state {

@@ -14,6 +14,8 @@ use crate::proto::tcp::shared::Shared;
 use crate::proto::tcp::tcb::Tcb;
 use crate::proto::tcp::time_waits::{Answers, Table, TimeWait};
 
+/// They have so large a part of the memory, at most.
+const PART: usize = 8;
 /// How long after a SYN was answered a reset can be the answer to that.
 const CONFIRMS_WITHIN: Duration = Duration::from_secs(3);
 
@@ -53,6 +55,7 @@ impl TimeWaits {
     ) {
         shared.counters.time_wait += 1;
         let full = self.len() >= shared.config.max_time_wait.min(u32::MAX as usize / 2)
+            || self.held() >= shared.account.limit() / PART
             || shared.account.level() >= Level::Reserve;
         if let Some(oldest) = self.table.oldest().filter(|_| full) {
             shared.counters.time_wait_overflow += 1;
