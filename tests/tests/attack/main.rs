@@ -3,6 +3,7 @@
 //!
 //! - [`connections`]: more half-open ones than there is room for.
 //! - [`beneath`]: echo replies and fragments in great number, and noise.
+//! - [`udp`]: services that are made to talk to each other, or to flood a third.
 //!
 //! Each with 8 and 16 MiB; with the feature `long` with 64 and 512 MiB too, and for longer. `ci/long attack` runs these.
 //! What is asserted about time is that a client is served at all; how long it took is printed.
@@ -36,3 +37,4 @@ macro_rules! on_each_size {
 mod beneath;
 mod connections;
 mod field;
+mod udp;
