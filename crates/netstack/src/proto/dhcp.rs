@@ -101,6 +101,8 @@ pub struct Client {
     xid: u32,
     /// When the present exchange began: the field `secs` counts from here.
     began: Instant,
+    /// `secs` of the last DHCPDISCOVER.
+    discovered: u16,
     /// When the last DHCPREQUEST was sent: the times of a lease count from here (RFC 2131 §4.4.1).
     asked: Instant,
     /// When the present lease was granted first.
@@ -123,6 +125,7 @@ impl Client {
             state: State::Init { at: now },
             xid: random.next_u32(),
             began: now,
+            discovered: 0,
             asked: now,
             granted: now,
             failures: 0,
@@ -243,7 +246,8 @@ impl Client {
             tries: tries.saturating_add(1),
             next,
         };
-        self.broadcast(now, &Request::new(Kind::Discover))
+        self.discovered = self.seconds(now);
+        self.broadcast(self.discovered, &Request::new(Kind::Discover))
     }
 
     /// Asks whether a remembered address is still ours (RFC 2131 §4.3.2, INIT-REBOOT).
@@ -263,7 +267,7 @@ impl Client {
             next,
         };
         self.asked = now;
-        self.broadcast(now, &request)
+        self.broadcast(self.seconds(now), &request)
     }
 
     fn request(&mut self, now: Instant, offer: Reply, tries: u32) -> Outgoing {
@@ -279,7 +283,8 @@ impl Client {
             next,
         };
         self.asked = now;
-        self.broadcast(now, &request)
+        // As in the DHCPDISCOVER, that relays send it the same way (RFC 2131 §3.1, step 3).
+        self.broadcast(self.discovered, &request)
     }
 
     /// Asks for more time: the server that granted the lease, or, from T2 on, all.
@@ -311,8 +316,8 @@ impl Client {
         }
     }
 
-    fn broadcast(&self, now: Instant, request: &Request) -> Outgoing {
-        let payload = request.encode(self.mac, self.xid, self.seconds(now));
+    fn broadcast(&self, seconds: u16, request: &Request) -> Outgoing {
+        let payload = request.encode(self.mac, self.xid, seconds);
         Outgoing {
             source: Ipv4Addr::UNSPECIFIED,
             destination: Ipv4Addr::BROADCAST,
@@ -395,7 +400,7 @@ impl Client {
             server: Some(lease.server),
             ..Request::new(Kind::Decline)
         };
-        self.farewell = Some(self.broadcast(now, &request));
+        self.farewell = Some(self.broadcast(0, &request));
         self.state = State::Init {
             at: now + DECLINE_WAIT,
         };
@@ -403,7 +408,7 @@ impl Client {
     }
 
     /// Gives the lease back (RFC 2131 §4.4.6). The client stays silent after the farewell.
-    pub fn release(&mut self, now: Instant) -> Option<Lease> {
+    pub fn release(&mut self) -> Option<Lease> {
         let lease = self.lease()?.clone();
         let source = lease.address.address();
         let request = Request {
@@ -411,7 +416,7 @@ impl Client {
             server: Some(lease.server),
             ..Request::new(Kind::Release)
         };
-        let payload = request.encode(self.mac, self.xid, self.seconds(now));
+        let payload = request.encode(self.mac, self.xid, 0);
         self.farewell = Some(Outgoing {
             source,
             destination: lease.server,

@@ -26,6 +26,9 @@ pub enum ClaimEvent {
     Refused(MacAddr),
     /// Another station uses our address too; we defend it (RFC 5227 §2.4(b) and (c)).
     Conflict(MacAddr),
+    /// It does so although we have just taken the address or defended it: who can have another
+    /// address gives this one up (§2.4(b)), who cannot keeps it (§2.4(c)).
+    Lost(MacAddr),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +111,13 @@ impl Claim {
                     self.last_defence = Some(now);
                     self.defend = true;
                 }
-                Some(ClaimEvent::Conflict(packet.sender_mac))
+                // What was not probed for may have been theirs before it was ours.
+                let new = matches!(self.state, State::Announcing { .. });
+                Some(if defended || new {
+                    ClaimEvent::Lost(packet.sender_mac)
+                } else {
+                    ClaimEvent::Conflict(packet.sender_mac)
+                })
             }
             _ => None,
         }

@@ -372,11 +372,12 @@ fn rfc5227_section_2_4_defends_once_in_ten_seconds() {
     }
     let rival = Packet::request(THEIRS, OUR_IP, THEIR_IP);
     let mut defences = 0;
-    for _ in 0..25 {
-        assert_eq!(
-            claim.handle(now, &rival),
-            Some(ClaimEvent::Conflict(THEIRS))
-        );
+    for second in 0..25 {
+        let event = match second % 10 {
+            0 => ClaimEvent::Conflict(THEIRS),
+            _ => ClaimEvent::Lost(THEIRS),
+        };
+        assert_eq!(claim.handle(now, &rival), Some(event), "{second}");
         while let Some((packet, _)) = claim.poll(now, 0) {
             assert_eq!(packet, Packet::announcement(OURS, OUR_IP));
             defences += 1;
@@ -390,4 +391,12 @@ fn rfc5227_section_2_4_defends_once_in_ten_seconds() {
         None,
         "a probe is answered, not defended against"
     );
+}
+
+#[test]
+fn rfc5227_section_2_4_who_answers_the_announcement_had_the_address_before() {
+    let mut claim = Claim::announce(START, OURS, OUR_IP);
+    assert!(claim.poll(START, 0).is_some());
+    let rival = Packet::request(THEIRS, OUR_IP, THEIR_IP);
+    assert_eq!(claim.handle(START, &rival), Some(ClaimEvent::Lost(THEIRS)));
 }

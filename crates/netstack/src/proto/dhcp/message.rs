@@ -51,8 +51,7 @@ impl Request {
     pub(super) fn encode(&self, mac: MacAddr, xid: u32, seconds: u16) -> Vec<u8> {
         let mut message = Writer::new(mac, xid, seconds, self.client);
         message.option(code::MESSAGE_TYPE, &[self.kind as u8]);
-        let identifier = [&[1], mac.0.as_slice()].concat();
-        message.option(code::CLIENT_IDENTIFIER, &identifier);
+        message.option(code::CLIENT_IDENTIFIER, &client_identifier(mac));
         if let Some(address) = self.requested {
             message.option(code::REQUESTED_ADDRESS, &address.octets());
         }
@@ -100,6 +99,7 @@ pub(super) struct Reply {
 #[derive(Default)]
 struct Values {
     kind: Option<u8>,
+    client: Option<Vec<u8>>,
     mask: Option<Ipv4Addr>,
     server: Option<Ipv4Addr>,
     mtu: Option<u16>,
@@ -122,6 +122,10 @@ impl Values {
                 code::MESSAGE_TYPE => first(&mut values.kind, || match value {
                     [kind] => Some(*kind),
                     _ => None,
+                }),
+                // RFC 2132 §9.14: a type and at least one octet.
+                code::CLIENT_IDENTIFIER => first(&mut values.client, || {
+                    (value.len() > 1).then(|| value.to_vec())
                 }),
                 code::SUBNET_MASK => first(&mut values.mask, address),
                 code::SERVER_IDENTIFIER => first(&mut values.server, address),
@@ -152,6 +156,11 @@ impl Reply {
     pub(super) fn decode(payload: &[u8], mac: MacAddr, xid: u32) -> Option<Self> {
         let answer = Answer::parse(payload, mac, xid)?;
         let values = Values::read(&answer);
+        // RFC 6842 §3: who has the same hardware address may still be another client.
+        let identifier = values.client.as_deref();
+        if identifier.is_some_and(|identifier| identifier != client_identifier(mac)) {
+            return None;
+        }
         let kind = match values.kind? {
             2 => Kind::Offer,
             5 => Kind::Ack,
@@ -161,6 +170,9 @@ impl Reply {
         let seconds = |value: u32| Duration::from_secs(value.into());
         // RFC 2131 table 3: every answer names its server.
         let server = values.server.filter(|server| lease::is_host(*server))?;
+        if server == answer.address {
+            return None;
+        }
         let mask = |mask| Cidr::from_mask(answer.address, mask).map(|cidr| cidr.prefix());
         let routers = addresses(&values.routers).unwrap_or_default();
         Some(Self {
@@ -173,7 +185,7 @@ impl Reply {
             router: routers
                 .into_iter()
                 .find(|router| lease::is_host(*router) && *router != answer.address),
-            classless: classless_routes(&values.classless),
+            classless: classless_routes(&values.classless, answer.address),
             dns: addresses(&values.dns).filter(|servers| !servers.is_empty()),
             mtu: values.mtu,
             lease: values.lease,
@@ -200,7 +212,11 @@ impl Reply {
         let before = before.map(|lease| lease.address.prefix());
         let prefix = self.prefix.or(before).unwrap_or(class);
         let cidr = Cidr::new(address, prefix).ok()?;
-        (lease::is_host(address) && cidr.broadcast() != Some(address)).then_some(cidr)
+        // RFC 1122 §3.2.1.3: all ones are everybody, and all zeros were once.
+        let to_many = cidr
+            .broadcast()
+            .is_some_and(|all| address == all || cidr.network().address() == address);
+        (lease::is_host(address) && !to_many).then_some(cidr)
     }
 
     /// What is granted. What the answer to a renewal does not speak of stays as it was `before`, if
@@ -232,6 +248,12 @@ impl Reply {
     }
 }
 
+/// Who we are: the type of our hardware address, and the address (RFC 2132 §9.14).
+fn client_identifier(mac: MacAddr) -> [u8; 7] {
+    let [a, b, c, d, e, f] = mac.0;
+    [1, a, b, c, d, e, f]
+}
+
 /// A list of addresses, of which those that no host can have are left out; `None` if its length is
 /// not that of one.
 fn addresses(value: &[u8]) -> Option<Vec<Ipv4Addr>> {
@@ -244,8 +266,9 @@ fn addresses(value: &[u8]) -> Option<Vec<Ipv4Addr>> {
 }
 
 /// Classless routes (RFC 3442): the length of a prefix, its octets as far as they count, a router.
-/// `None` if there are none, or if they do not end where their option does.
-fn classless_routes(mut value: &[u8]) -> Option<Vec<Route>> {
+/// `None` if there are none, or if they do not end where their option does. Routers that no host can
+/// be, or that would be ourselves at `address`, are left out.
+fn classless_routes(mut value: &[u8], address: Ipv4Addr) -> Option<Vec<Route>> {
     let mut routes = Vec::new();
     while let Some((&prefix, rest)) = value.split_first() {
         let (network, rest) = rest.split_at_checked(usize::from(prefix).div_ceil(8))?;
@@ -262,6 +285,9 @@ fn classless_routes(mut value: &[u8]) -> Option<Vec<Route>> {
             });
         }
     }
-    routes.retain(|route| route.gateway.is_unspecified() || lease::is_host(route.gateway));
+    routes.retain(|route| {
+        let router = route.gateway;
+        router.is_unspecified() || lease::is_host(router) && router != address
+    });
     (!routes.is_empty()).then_some(routes)
 }

@@ -1,3 +1,4 @@
+mod hostile;
 pub(crate) mod server;
 
 use super::{Client, Event, Lease, Outgoing};
@@ -417,7 +418,7 @@ fn rfc2131_section_4_4_1_decline_waits_ten_seconds() {
 #[test]
 fn rfc2131_section_4_4_6_release_is_unicast_and_final() {
     let mut client = bound(3600);
-    assert!(client.release(START).is_some());
+    assert!(client.release().is_some());
     let release = send(&mut client, START);
     assert_eq!(kind(&release.payload), RELEASE);
     assert_eq!((release.source, release.destination), (OURS, SERVER));
@@ -632,8 +633,12 @@ fn addresses_that_no_host_can_have_are_not_taken() {
         [0, 0, 0, 1],
         [127, 0, 0, 1],
         [224, 0, 0, 1],
+        [240, 0, 0, 1],
         [255; 4],
+        // Of the network, of all that are in it, and the server's own.
+        [10, 0, 0, 0],
         [10, 0, 0, 255],
+        SERVER.octets(),
     ] {
         let mut client = client();
         let discover = send(&mut client, START);

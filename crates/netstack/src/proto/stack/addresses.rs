@@ -110,16 +110,20 @@ impl Stack {
 
     fn check_claims(&mut self, now: Instant, packet: &Packet) {
         #[cfg(feature = "dhcp")]
-        let mut conflicts = Vec::new();
+        let mut lost = Vec::new();
         for index in 0..self.claims.len() {
             let claim = &mut self.claims[index];
             let address = claim.address();
             match claim.handle(now, packet) {
-                Some(ClaimEvent::Conflict(mac)) => {
+                Some(event @ (ClaimEvent::Conflict(mac) | ClaimEvent::Lost(mac))) => {
                     self.egress.arp_counters.conflicts += 1;
                     self.push_event(Event::AddressConflict(address, mac));
                     #[cfg(feature = "dhcp")]
-                    conflicts.push(address);
+                    if event == ClaimEvent::Lost(mac) {
+                        lost.push(address);
+                    }
+                    #[cfg(not(feature = "dhcp"))]
+                    let _ = event;
                 }
                 Some(ClaimEvent::Refused(mac)) => {
                     self.egress.arp_counters.conflicts += 1;
@@ -129,7 +133,7 @@ impl Stack {
             }
         }
         #[cfg(feature = "dhcp")]
-        for address in conflicts {
+        for address in lost {
             self.dhcp_conflict(now, address);
         }
     }

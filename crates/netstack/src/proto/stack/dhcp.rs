@@ -65,7 +65,7 @@ impl Stack {
     /// Gives the lease back and stops asking for another.
     pub fn stop_dhcp(&mut self, now: Instant, out: &mut dyn Transmit) {
         let Some(dhcp) = &mut self.dhcp else { return };
-        if dhcp.client.release(now).is_some()
+        if dhcp.client.release().is_some()
             && let (Some(outgoing), _) = dhcp.client.poll(now)
         {
             self.send_dhcp(now, &outgoing, out);
@@ -184,7 +184,8 @@ impl Stack {
         }
     }
 
-    /// Another station uses the address that we lease.
+    /// Another station uses the address that we lease, and goes on with it although we have defended
+    /// it, or did before we took it.
     pub(super) fn dhcp_conflict(&mut self, now: Instant, address: Ipv4Addr) {
         let Some(dhcp) = &mut self.dhcp else { return };
         let leased = dhcp.client.lease().map(|lease| lease.address.address());

@@ -347,13 +347,42 @@ fn a_remembered_address_is_asked_for_first() {
     assert_eq!(world.addresses(), ["10.9.0.50/24"]);
 }
 
+/// A stranger's announcement of the address that is leased to us.
+fn claim_of_a_stranger() -> Vec<u8> {
+    let stranger = MacAddr([2, 0, 0, 0, 0, 0x55]);
+    let packet = Packet::announcement(stranger, OURS).to_bytes();
+    [&[0xff; 6][..], &stranger.0, &[8, 6], &packet].concat()
+}
+
+#[test]
+fn rfc5227_section_2_4_one_packet_does_not_take_a_leased_address_away() {
+    let mut world = World::bound(&USUAL);
+    world.now += Duration::from_secs(5);
+    world.call(|_, _, _| {});
+    world.leases();
+    for _ in 0..3 {
+        let sent = world.give(claim_of_a_stranger());
+        assert!(sent.iter().all(|frame| message(frame).is_none()));
+        let defence = Packet::announcement(MAC, OURS).to_bytes();
+        assert!(sent.iter().any(|frame| frame[14..] == defence));
+        assert_eq!(world.addresses(), ["10.9.0.50/24"]);
+        assert_eq!(world.leases(), []);
+        world.now += Duration::from_secs(11);
+    }
+    // Two within ten seconds do.
+    world.give(claim_of_a_stranger());
+    world.now += Duration::from_secs(9);
+    let sent = world.give(claim_of_a_stranger());
+    let decline = sent.iter().find_map(|frame| message(frame));
+    assert_eq!(decline.map(kind), Some(DECLINE));
+    assert_eq!(world.leases(), [None]);
+}
+
 #[test]
 fn rfc2131_section_3_1_an_address_that_another_station_has_is_declined() {
     let mut world = World::bound(&USUAL);
     world.leases();
-    let stranger = Packet::announcement(MacAddr([2, 0, 0, 0, 0, 0x55]), OURS).to_bytes();
-    let frame = [&[0xff; 6][..], &[2, 0, 0, 0, 0, 0x55], &[8, 6], &stranger].concat();
-    let sent = world.give(frame);
+    let sent = world.give(claim_of_a_stranger());
     let decline = sent
         .iter()
         .find_map(|frame| message(frame))
