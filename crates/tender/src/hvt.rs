@@ -13,6 +13,7 @@ mod signals;
 mod vcpu;
 
 use std::convert::Infallible;
+use std::path::Path;
 use std::thread;
 
 use kvm_bindings::{KVM_API_VERSION, KVM_MAX_CPUID_ENTRIES, kvm_userspace_memory_region};
@@ -261,6 +262,25 @@ fn load(kernel: &mut Kernel, plan: &LoadPlan, layout: Layout) -> Result<GuestMem
     Ok(memory)
 }
 
+/// What is executable of guest memory.
+fn executable(plan: &LoadPlan) -> Executable {
+    let segments = plan.segments.iter();
+    let segments = segments.filter(|segment| segment.is_executable());
+    Executable::Only(segments.map(|segment| segment.start..segment.end).collect())
+}
+
+/// See [`crate::try_load`].
+pub(crate) fn try_load(path: &Path, mem: u64) -> Result<(), Error> {
+    let mut kernel = Kernel::open(path, TARGET, ABI_VERSION)?;
+    let layout = Layout::new(mem, false)?;
+    let plan = kernel.plan(layout.mem_size)?;
+    let memory = load(&mut kernel, &plan, layout)?;
+    for (address, entries) in paging::tables(layout.size, &executable(&plan)) {
+        memory.write(address, &entries.map(u64::to_le_bytes).concat());
+    }
+    Ok(())
+}
+
 /// The virtual processor, ready to enter the guest, and its tables in guest memory.
 fn create_vcpu(
     kvm: &Kvm,
@@ -284,11 +304,7 @@ fn create_vcpu(
         Tender::Hvt.notice("warning: all guest memory is executable");
     }
     let executable = if no_execute {
-        let segments = plan
-            .segments
-            .iter()
-            .filter(|segment| segment.is_executable());
-        Executable::Only(segments.map(|segment| segment.start..segment.end).collect())
+        executable(plan)
     } else {
         Executable::Everything
     };

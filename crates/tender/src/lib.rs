@@ -26,6 +26,7 @@ mod process;
 pub mod spt;
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use options::Command;
@@ -104,6 +105,21 @@ pub fn run(tender: Tender) -> ExitCode {
     };
     print(&format!("{program}: {error}{hint}\n"));
     ExitCode::FAILURE
+}
+
+/// Reads the executable at `path` into `mem` octets of guest memory, as [`run`] would, and forgets it again: without devices
+/// and without running anything.
+///
+/// For spt that is memory at the guest's own addresses, so that there can be but one such call at a time in a process.
+///
+/// # Errors
+///
+/// When the tender would refuse to load it.
+pub fn try_load(tender: Tender, path: &Path, mem: u64) -> Result<(), Error> {
+    match tender {
+        Tender::Hvt => hvt::try_load(path, mem),
+        Tender::Spt => spt::try_load(path, mem),
+    }
 }
 
 /// Prints to stderr, all at once; a closed stderr is nobody's loss.

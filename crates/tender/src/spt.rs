@@ -7,7 +7,9 @@ mod trampoline;
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 
+use manifest_gen::elf::LoadPlan;
 use solo5_abi::note::Target;
 use solo5_abi::spt::{ABI_VERSION, BOOT_INFO, BootInfo, EPOLL_TIMER, MANIFEST, STACK_OFFSET};
 
@@ -78,11 +80,7 @@ pub fn run(options: &Options) -> Result<std::convert::Infallible, Error> {
     if options.exec_heap {
         Tender::Spt.notice("warning: guest memory outside the loaded segments is executable");
     }
-    let memory = Memory::map(options.mem, options.exec_heap)?;
-    kernel.load(&plan, |start, len| memory.slice(start, len))?;
-    for segment in &plan.segments {
-        memory.protect(segment)?;
-    }
+    let memory = load(&mut kernel, &plan, options.mem, options.exec_heap)?;
 
     let (epoll, timer) = polling(&devices).map_err(SptError::Polling)?;
     let manifest = devices.manifest();
@@ -112,6 +110,23 @@ pub fn run(options: &Options) -> Result<std::convert::Infallible, Error> {
     // writable top; nothing of this process is needed after the jump but the descriptors, which stay open because
     // `devices`, `epoll` and `timer` are never dropped; this program starts no thread.
     Err(unsafe { enter::enter(&filter, options.mem, start) }.into())
+}
+
+/// Guest memory with the executable in it.
+fn load(kernel: &mut Kernel, plan: &LoadPlan, mem: u64, exec_heap: bool) -> Result<Memory, Error> {
+    let memory = Memory::map(mem, exec_heap)?;
+    kernel.load(plan, |start, len| memory.slice(start, len))?;
+    for segment in &plan.segments {
+        memory.protect(segment)?;
+    }
+    Ok(memory)
+}
+
+/// See [`crate::try_load`].
+pub(crate) fn try_load(path: &Path, mem: u64) -> Result<(), Error> {
+    let mut kernel = Kernel::open(path, TARGET, ABI_VERSION)?;
+    let plan = kernel.plan(mem)?;
+    load(&mut kernel, &plan, mem, false).map(drop)
 }
 
 /// The epoll set that the unikernel waits on: every network device by its handle, and the timer.

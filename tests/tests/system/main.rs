@@ -1,5 +1,6 @@
 //! Whole-unikernel tests, all of them on spt and on hvt.
 //!
+//! - [`console`]: a service whose log is not taken.
 //! - [`examples`]: what the five examples print and do.
 //! - [`executables`]: manifest, W^X segments and interpreter of what the toolchain builds.
 //! - [`bad_input`]: what the tenders say about files, options and devices that are no good.
@@ -23,6 +24,7 @@ macro_rules! on_each_target {
 }
 
 mod bad_input;
+mod console;
 mod examples;
 mod executables;
 mod load;

@@ -26,6 +26,8 @@ pub(super) struct Console<'fd> {
     waiting: Vec<u8>,
     lost_lines: u64,
     lost_octets: u64,
+    /// What the host has taken ends within a line.
+    mid_line: bool,
     /// When the host refused, if it did the last time.
     refused: Option<Instant>,
 }
@@ -37,6 +39,7 @@ impl<'fd> Console<'fd> {
             waiting: Vec::with_capacity(CAPACITY),
             lost_lines: 0,
             lost_octets: 0,
+            mid_line: false,
             refused: None,
         }
     }
@@ -113,7 +116,8 @@ impl<'fd> Console<'fd> {
         // It fits.
         let _ = writeln!(
             line,
-            "{}: console: {} lines ({} octets) were lost here",
+            "{}{}: console: {} lines ({} octets) were lost here",
+            if self.mid_line { "\n" } else { "" },
             crate::Tender::Hvt.program(),
             self.lost_lines,
             self.lost_octets
@@ -137,6 +141,9 @@ impl<'fd> Console<'fd> {
         let result =
             unsafe { libc::write(self.output.as_raw_fd(), text.as_ptr().cast(), text.len()) };
         if let Ok(taken) = usize::try_from(result) {
+            if let Some(last) = text[..taken].last() {
+                self.mid_line = *last != b'\n';
+            }
             return Some(taken);
         }
         match std::io::Error::last_os_error().raw_os_error() {

@@ -9,10 +9,17 @@ use vm_memory::{VolatileMemoryError, VolatileSlice};
 
 use super::SptError;
 
-/// The mapping from [`MEM_BASE`] to the memory size. It is never unmapped: the guest runs in it until the process ends.
+/// The mapping from [`MEM_BASE`] to the memory size, in which the guest runs until the process ends.
 pub(super) struct Memory {
     base: *mut u8,
     end: u64,
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is this value's, from which every slice of it is borrowed.
+        unsafe { libc::munmap(self.base.cast(), (self.end - MEM_BASE) as usize) };
+    }
 }
 
 impl Memory {
@@ -73,8 +80,8 @@ impl Memory {
             .checked_add(len)
             .filter(|&stop| stop <= self.end)
             .ok_or_else(out)?;
-        // SAFETY: `base..base + (end - MEM_BASE)` is one mapping that is never unmapped, and the checks above keep the
-        // slice inside. No reference to it exists anywhere, and the guest does not run yet.
+        // SAFETY: `base..base + (end - MEM_BASE)` is one mapping, which lasts as long as `self` does, and the checks above
+        // keep the slice inside. No reference to it exists anywhere, and the guest does not run yet.
         Ok(unsafe { VolatileSlice::new(self.base.add(offset as usize), len as usize) })
     }
 

@@ -2,6 +2,7 @@
 //!
 //! - `command_line`: help, version, options, and what is said about bad ones
 //! - `bad_input`: executables, devices and memory sizes that must be refused, each with its message
+//! - `mutants`: executables damaged by the thousand, from a seed, in each tender's loader
 //! - `confinement`: what a hostile guest of solo5-spt finds of its host
 //! - `spt`: guests under solo5-spt, honest and hostile
 //! - `hvt`: guests under solo5-hvt, honest and hostile (in an emulated machine where there is no KVM)
@@ -11,5 +12,6 @@ mod bad_input;
 mod command_line;
 mod confinement;
 mod hvt;
+mod mutants;
 mod spt;
 mod support;

@@ -14,6 +14,7 @@
 static char console_text[CONSOLE_SIZE];
 static size_t console_begin, console_end; /* what waits, in console_text */
 static uint64_t console_lost_lines, console_lost_octets;
+static bool console_mid_line; /* what the host has taken ends within a line */
 /* Until then nothing is offered: a full disk takes its time to refuse. */
 static uint64_t console_refused_until;
 
@@ -40,9 +41,10 @@ static bool console_offer(const char *buf, size_t size, size_t *taken)
         return false;
     console_refused_until = 0;
     result = system_call(SYS_WRITE, STDOUT, (uintptr_t)buf, size, 0, 0, 0);
-    if (result >= 0)
+    if (result > 0) {
         *taken = (size_t)result;
-    else if (result != NEG_EAGAIN && result != NEG_EINTR) {
+        console_mid_line = buf[*taken - 1] != '\n';
+    } else if (result < 0 && result != NEG_EAGAIN && result != NEG_EINTR) {
         console_refused_until = solo5_clock_monotonic() + RETRY_NS;
         return false;
     }
@@ -70,6 +72,8 @@ static void console_report(void)
     struct line l = { .used = 0, .cut = false };
     size_t taken;
 
+    if (console_mid_line)
+        line_string(&l, "\n");
     line_string(&l, "Solo5: console: ");
     line_unsigned(&l, console_lost_lines, 10);
     line_string(&l, " lines (");

@@ -66,6 +66,8 @@ fn a_full_disk_loses_lines_and_nothing_else() {
     let mut console = Console::new(full.as_fd());
     put(&mut console, lines(0..5));
     put(&mut console, lines(5..7));
+    // What was taken before ended within a line.
+    console.mid_line = true;
     assert_eq!((console.lost_lines, console.lost_octets), (7, 7 * 12));
     assert_eq!(console.waits_for(), None);
     let (mut reader, writer) = pipe().unwrap();
@@ -81,7 +83,7 @@ fn a_full_disk_loses_lines_and_nothing_else() {
     reader.read_to_string(&mut printed).unwrap();
     assert_eq!(
         printed,
-        "solo5-hvt: console: 8 lines (96 octets) were lost here\nroom again\n"
+        "\nsolo5-hvt: console: 8 lines (96 octets) were lost here\nroom again\n"
     );
 }
 
