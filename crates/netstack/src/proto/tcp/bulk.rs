@@ -96,6 +96,10 @@ impl Tcb {
         };
         let octets = self.unsent().saturating_sub(1).min(room).min(window);
         let count = (octets / u32::from(self.snd.mss)) as usize;
+        if usize::from(self.snd.mss) >= OCTETS_PER_SEGMENT {
+            // The send buffer has no more of them.
+            return count;
+        }
         count.min(self.segments_left())
     }
 

@@ -9,7 +9,7 @@ use super::seq::Seq;
 use crate::proto::checksum::Sum;
 
 /// Capacities of the chunks that copied octets go to.
-const SIZES: [usize; 3] = [2 << 10, 8 << 10, 32 << 10];
+const SIZES: [usize; 3] = [2 << 10, 16 << 10, 32 << 10];
 const SMALL: usize = SIZES[0];
 /// Octets that are copied rather than shared, at most.
 const SHORT: usize = SMALL / 2;
@@ -57,21 +57,25 @@ impl ChunkPool {
 
     /// A chunk for `octets`, or a part of them.
     fn take(&mut self, octets: usize) -> Vec<u8> {
-        let class = SIZES.iter().position(|size| octets <= *size);
-        let class = class.unwrap_or(SIZES.len() - 1);
+        let class = class(octets);
         self.chunks[class]
             .pop()
             .unwrap_or_else(|| Vec::with_capacity(SIZES[class]))
     }
 
     fn give(&mut self, mut chunk: Vec<u8>) {
-        if let Some(class) = SIZES.iter().position(|size| chunk.capacity() == *size)
-            && self.chunks[class].len() < self.kept[class]
-        {
+        let class = class(chunk.capacity());
+        if self.chunks[class].len() < self.kept[class] {
             chunk.clear();
             self.chunks[class].push(chunk);
         }
     }
+}
+
+/// The index of the size for so many octets.
+#[inline]
+fn class(octets: usize) -> usize {
+    usize::from(octets > SIZES[0]) + usize::from(octets > SIZES[1])
 }
 
 #[derive(Debug)]
@@ -221,7 +225,7 @@ impl SendQueue {
             };
             if room == 0 {
                 // The more waits, the larger: what is unused is in proportion to what is used.
-                let wanted = data.len().max((self.end - self.start) as usize);
+                let wanted = data.len().max(4 * (self.end - self.start) as usize);
                 let chunk = Chunk::new(self.end, Octets::Copied(pool.take(wanted)));
                 self.held += chunk.held;
                 chunks.push_back(chunk);
