@@ -1,21 +1,22 @@
 //! The DNS resolver: questions over UDP, over TCP when an answer does not fit.
 
-use std::cell::RefCell;
 use std::io;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::delay::within;
-use crate::proto::dns::{self, Answer, Cache, Cached};
+use crate::proto::dns::{self, Answer, Cached};
+use crate::shared::{Inner, Room};
 use crate::stack::{Stack, invalid, timed_out};
 use crate::stream::TcpStream;
 use crate::udp_socket::UdpSocket;
 
-/// Names remembered.
-const CACHE: usize = 512;
 /// Rounds through all servers, with [`PATIENCE`] for each question, doubled each round.
 const ROUNDS: u32 = 3;
 const PATIENCE: Duration = Duration::from_secs(1);
+/// Datagrams that are taken of a server for one question. Who is sent more that do not answer it is being
+/// deceived, and asks over TCP instead (RFC 5452 §9.3).
+const DATAGRAMS: usize = 16;
 /// Names asked for in one look-up, when answers name others.
 const MAX_ALIASES: usize = 8;
 
@@ -33,7 +34,8 @@ const MAX_ALIASES: usize = 8;
 pub struct Resolver {
     stack: Stack,
     servers: Vec<Ipv4Addr>,
-    cache: RefCell<Cache>,
+    /// Its cache.
+    names: usize,
 }
 
 impl Resolver {
@@ -42,7 +44,7 @@ impl Resolver {
         Self {
             stack: stack.clone(),
             servers: servers.into_iter().collect(),
-            cache: RefCell::new(Cache::new(CACHE)),
+            names: stack.shared.with(Inner::open_names),
         }
     }
 
@@ -51,20 +53,20 @@ impl Resolver {
     /// # Errors
     ///
     /// `NotFound` if there is no such name or it has no IPv4 address, `TimedOut` if no server
-    /// answered, `InvalidInput` if `name` is none, `Other` if the servers answered with failures.
+    /// answered, `InvalidInput` if `name` is none, `Other` if the servers answered with failures,
+    /// `OutOfMemory` if there is none left for an answer.
     pub async fn lookup(&self, name: &str) -> io::Result<Vec<Ipv4Addr>> {
         if let Ok(address) = name.parse() {
             return Ok(vec![address]);
         }
-        // RFC 6761 §6.3.
-        if name.trim_end_matches('.').eq_ignore_ascii_case("localhost") {
+        if is_localhost(name) {
             return Ok(vec![Ipv4Addr::LOCALHOST]);
         }
         let mut current = name.to_owned();
         for _ in 0..MAX_ALIASES {
-            let now = self.stack.shared.with(|inner| inner.now());
-            if let Some(cached) = self.cache.borrow().get(now, &current) {
-                return found(name, cached.clone());
+            let shared = &self.stack.shared;
+            if let Some(cached) = shared.with(|inner| inner.recall(self.names, &current)) {
+                return found(name, cached);
             }
             let (cached, ttl) = match self.ask_all(&current).await? {
                 Answer::Addresses(addresses, ttl) => (Cached::Addresses(addresses), ttl),
@@ -75,8 +77,7 @@ impl Resolver {
                 }
                 Answer::Truncated | Answer::Failed => break,
             };
-            let mut cache = self.cache.borrow_mut();
-            cache.insert(now, &current, cached.clone(), ttl);
+            shared.with(|inner| inner.remember(self.names, &current, &cached, ttl));
             return found(name, cached);
         }
         Err(io::Error::other(format!(
@@ -111,7 +112,7 @@ impl Resolver {
         let socket = UdpSocket::bind(&self.stack, (Ipv4Addr::UNSPECIFIED, 0))?;
         socket.connect((server, dns::PORT))?;
         socket.send(&question)?;
-        loop {
+        for _ in 0..DATAGRAMS {
             let (payload, _) = socket.receive().await?;
             match dns::answer(id, name, &payload) {
                 Some(Answer::Truncated) => break,
@@ -137,10 +138,27 @@ impl Resolver {
             .await?;
         let mut length = [0; 2];
         read_exact(&stream, &mut length).await?;
-        let mut message = vec![0; u16::from_be_bytes(length).into()];
+        let length = u16::from_be_bytes(length).into();
+        let _room = Room::new(&self.stack.shared, length)?;
+        let mut message = vec![0; length];
         read_exact(&stream, &mut message).await?;
         Ok(dns::answer(id, name, &message).unwrap_or(Answer::Failed))
     }
+}
+
+impl Drop for Resolver {
+    fn drop(&mut self) {
+        self.stack
+            .shared
+            .with(|inner| inner.close_names(self.names));
+    }
+}
+
+/// Whether nobody needs to be asked: `localhost`, and all names below it (RFC 6761 §6.3).
+fn is_localhost(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let last = name.rsplit('.').next();
+    last.is_some_and(|label| label.eq_ignore_ascii_case("localhost"))
 }
 
 fn found(name: &str, cached: Cached) -> io::Result<Vec<Ipv4Addr>> {

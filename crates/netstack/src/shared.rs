@@ -1,7 +1,11 @@
 //! What the handles, the sockets and the runner of one stack share.
 
+#[cfg(feature = "dns")]
+mod names;
 mod waits;
 
+#[cfg(feature = "dns")]
+pub(crate) use names::Room;
 pub(crate) use waits::{Limit, Queue};
 
 use std::cell::RefCell;
@@ -47,6 +51,8 @@ pub(crate) struct Inner {
     /// Whether the runner has been woken, or is running.
     runner_awake: bool,
     waits: Waits,
+    #[cfg(feature = "dns")]
+    names: names::Names,
     broken: Option<io::ErrorKind>,
 }
 
@@ -98,6 +104,8 @@ impl Shared {
             runner: None,
             runner_awake: false,
             waits: Waits::default(),
+            #[cfg(feature = "dns")]
+            names: names::Names::default(),
             broken: None,
         })))
     }
@@ -261,10 +269,15 @@ impl Inner {
             count += 1;
         }
         let account = self.proto.tcp().account();
-        if account.pressure() {
+        let pressure = account.pressure();
+        if pressure {
             self.buffers.give_up();
         }
         account.set(Kind::Buffers, self.buffers.held());
+        #[cfg(feature = "dns")]
+        if pressure {
+            self.give_up_names();
+        }
         self.batch = if count == self.batch {
             (2 * count).min(MAX_BATCH)
         } else {

@@ -91,6 +91,10 @@ fn names_are_found_and_remembered_for_their_time() {
             resolver.lookup("localhost").await.expect("one"),
             [Ipv4Addr::LOCALHOST]
         );
+        assert_eq!(
+            resolver.lookup("www.LocalHost.").await.expect("one"),
+            [Ipv4Addr::LOCALHOST]
+        );
         assert_eq!(questions.get(), 2, "nobody needs to be asked for these");
     });
 }
@@ -159,4 +163,44 @@ fn a_refusal_without_the_question_ends_the_look_up_at_once_or_leads_to_the_next_
         twice.lookup("rude.example").await.expect_err("refused");
         assert_eq!(questions.get(), 4, "each server is asked once");
     });
+}
+
+#[test]
+fn rfc5452_section_9_3_who_is_sent_many_wrong_answers_asks_by_tcp() {
+    let world = World::new();
+    let socket = UdpSocket::bind(&world.server, (SERVER, 53)).expect("a free port");
+    world.spawn(async move {
+        let (question, peer) = socket.receive().await.expect("a question");
+        let right = answer(&question, false);
+        // All but the right identifier, as one would send who has found the port.
+        for wrong in 1..=40 {
+            let mut forged = right.clone();
+            forged[1] ^= wrong;
+            let last = forged.len() - 1;
+            forged[last] = 66;
+            socket.send_to(&forged, peer).expect("a route");
+        }
+    });
+    let listener = TcpListener::bind(&world.server, (SERVER, 53)).expect("a free port");
+    world.spawn(async move {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        let question = stream.read_chunk(usize::MAX).await.expect("a question");
+        let reply = answer(&question.expect("a question")[2..], true);
+        let length = (reply.len() as u16).to_be_bytes();
+        let message = [&length[..], &reply].concat();
+        stream.write_all(&message).await.expect("sent");
+        closed(&stream).await;
+    });
+    world.run(async {
+        let resolver = Resolver::new(&world.client, [SERVER]);
+        let found = resolver.lookup("host.example").await.expect("an answer");
+        assert_eq!(found, [HOST]);
+        assert_eq!(world.server.counters().tcp.passive_opens, 1);
+        assert!(world.seconds() < 0.5, "at once");
+    });
+}
+
+/// Waits until the other side has closed `stream`.
+async fn closed(stream: &netstack::TcpStream) {
+    while let Ok(Some(_)) = stream.read_chunk(usize::MAX).await {}
 }

@@ -2,9 +2,13 @@
 
 use core::net::Ipv4Addr;
 use core::time::Duration;
-use std::collections::HashMap;
 
 use crate::proto::Instant;
+
+/// Octets of memory that a cache may take.
+const OCTETS: usize = 64 << 10;
+/// Places by which the table grows.
+const GROWTH: usize = 16;
 
 /// What the cache knows of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,47 +19,115 @@ pub enum Cached {
     None,
 }
 
-/// A bounded table from name to answer.
+#[derive(Debug)]
+struct Entry {
+    name: Box<str>,
+    cached: Cached,
+    until: Instant,
+}
+
+impl Entry {
+    /// Octets beside its place in the table.
+    fn octets(&self) -> usize {
+        let addresses = match &self.cached {
+            Cached::Addresses(addresses) => addresses.capacity() * size_of::<Ipv4Addr>(),
+            Cached::None => 0,
+        };
+        self.name.len() + addresses
+    }
+}
+
+/// A table from name to answer, bounded by their number and, with 64 KiB, by the memory that they
+/// take.
 #[derive(Debug)]
 pub struct Cache {
     capacity: usize,
-    entries: HashMap<String, (Cached, Instant)>,
+    /// Sorted by name.
+    entries: Vec<Entry>,
+    /// Octets of names and answers.
+    octets: usize,
 }
 
 impl Cache {
-    /// An empty cache for at most `capacity` names; when one more comes, the one that ends first
-    /// goes.
+    /// An empty cache for at most `capacity` names; when there is no room for one more, the one that
+    /// ends first goes.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         Self {
             capacity: capacity.max(1),
-            entries: HashMap::new(),
+            entries: Vec::new(),
+            octets: 0,
         }
+    }
+
+    /// Octets of memory held.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry>() + self.octets
     }
 
     /// What is known of `name` at `now`.
     #[must_use]
     pub fn get(&self, now: Instant, name: &str) -> Option<&Cached> {
-        let (cached, until) = self.entries.get(&key(name))?;
-        (now < *until).then_some(cached)
+        let entry = &self.entries[self.find(&key(name)).ok()?];
+        (now < entry.until).then_some(&entry.cached)
     }
 
     /// Remembers what was answered for `name`, for `ttl`.
-    pub fn insert(&mut self, now: Instant, name: &str, cached: Cached, ttl: Duration) {
+    pub fn insert(&mut self, now: Instant, name: &str, mut cached: Cached, ttl: Duration) {
         if ttl.is_zero() {
             return;
         }
-        let key = key(name);
-        if self.entries.len() >= self.capacity && !self.entries.contains_key(&key) {
-            let first = self.entries.iter().min_by_key(|(_, (_, until))| *until);
-            if let Some(first) = first.map(|(name, _)| name.clone()) {
-                self.entries.remove(&first);
-            }
+        if let Cached::Addresses(addresses) = &mut cached {
+            addresses.shrink_to_fit();
         }
-        self.entries.insert(key, (cached, now + ttl));
+        let (name, until) = (key(name), now + ttl);
+        let entry = Entry {
+            name,
+            cached,
+            until,
+        };
+        if let Ok(at) = self.find(&entry.name) {
+            self.remove(at);
+        }
+        while !self.has_room(&entry) {
+            let ends = self.entries.iter().enumerate();
+            let Some((first, _)) = ends.min_by_key(|(_, entry)| entry.until) else {
+                // It is too large for an empty cache.
+                return;
+            };
+            self.remove(first);
+        }
+        if self.entries.len() == self.entries.capacity() {
+            self.entries.reserve_exact(GROWTH);
+        }
+        self.octets += entry.octets();
+        let (Ok(at) | Err(at)) = self.find(&entry.name);
+        self.entries.insert(at, entry);
+    }
+
+    /// Forgets everything; no memory is held any more.
+    pub fn clear(&mut self) {
+        (self.entries, self.octets) = (Vec::new(), 0);
+    }
+
+    fn find(&self, name: &str) -> Result<usize, usize> {
+        self.entries
+            .binary_search_by(|entry| (*entry.name).cmp(name))
+    }
+
+    fn has_room(&self, entry: &Entry) -> bool {
+        let full = self.entries.len() == self.entries.capacity();
+        let growth = usize::from(full) * GROWTH * size_of::<Entry>();
+        self.entries.len() < self.capacity && self.held() + growth + entry.octets() <= OCTETS
+    }
+
+    fn remove(&mut self, at: usize) {
+        self.octets -= self.entries.remove(at).octets();
     }
 }
 
-fn key(name: &str) -> String {
-    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+fn key(name: &str) -> Box<str> {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name.to_ascii_lowercase().into_boxed_str()
 }

@@ -346,3 +346,23 @@ fn the_cache_forgets_by_time_and_by_number() {
     cache.insert(start, "d.org", Cached::None, Duration::ZERO);
     assert_eq!(cache.get(start, "d.org"), None, "not to be kept");
 }
+
+#[test]
+fn rfc1035_section_7_4_the_cache_is_bounded_in_octets() {
+    let (start, mut cache) = (Instant::from_nanos(0), Cache::new(10_000));
+    assert_eq!(cache.held(), 0);
+    for n in 0..2000 {
+        let name = format!("{n:0>60}.{n:0>60}.example");
+        let addresses = Cached::Addresses(vec![HOST; 1 + n as usize % 32]);
+        cache.insert(start, &name, addresses, secs(n + 1));
+        assert!(cache.held() <= 64 << 10);
+        assert!(cache.get(start, &name).is_some(), "what ends last stays");
+    }
+    assert!(cache.held() > 60 << 10);
+    let (name, before) = (format!("{0:0>60}.{0:0>60}.example", 1999), cache.held());
+    cache.insert(start, &name, Cached::None, secs(1));
+    assert_eq!(cache.get(start, &name), Some(&Cached::None));
+    assert!(cache.held() < before, "what it replaced is gone");
+    cache.clear();
+    assert_eq!((cache.held(), cache.get(start, &name)), (0, None));
+}

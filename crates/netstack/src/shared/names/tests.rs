@@ -1,0 +1,139 @@
+use super::Room;
+use crate::proto::Instant;
+use crate::proto::account::Kind;
+use crate::proto::dns::Cached;
+use crate::proto::ethernet::MacAddr;
+use crate::shared::{Inner, Shared};
+use crate::{Config, FrameDevice, Received, Resolver, Stack, Timer};
+use bytes::BytesMut;
+use std::io;
+use std::net::Ipv4Addr;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// A link on which nobody else is.
+struct Silence;
+
+impl FrameDevice for Silence {
+    fn mtu(&self) -> usize {
+        1500
+    }
+
+    fn mac(&self) -> MacAddr {
+        MacAddr([2, 0, 0, 0, 0, 9])
+    }
+
+    fn try_read(&mut self, _: &mut BytesMut) -> io::Result<Option<Received>> {
+        Ok(None)
+    }
+
+    fn write(&mut self, _: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn poll_readable(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Timer for Silence {
+    fn now(&self) -> Instant {
+        Instant::from_nanos(0)
+    }
+
+    fn poll_until(&mut self, _: &mut Context<'_>, _: Instant) -> Poll<()> {
+        Poll::Pending
+    }
+}
+
+fn stack() -> Stack {
+    let (stack, _) = Stack::new(Silence, Silence, Config::default()).expect("a stack");
+    stack
+}
+
+fn charged(shared: &Shared) -> usize {
+    shared.with(|inner| inner.tcp().account().used_by(Kind::Names))
+}
+
+fn remember(inner: &mut Inner, resolver: usize) {
+    for n in 0..10 {
+        let addresses = Cached::Addresses(vec![Ipv4Addr::LOCALHOST; 7]);
+        let (name, hour) = (format!("{n}.example"), Duration::from_secs(3600));
+        inner.remember(resolver, &name, &addresses, hour);
+    }
+}
+
+#[test]
+fn what_resolvers_remember_is_charged_until_they_go() {
+    let stack = stack();
+    let shared = &stack.shared;
+    let resolvers = [(); 2].map(|()| Resolver::new(&stack, []));
+    let empty = charged(shared);
+    shared.with(|inner| {
+        for resolver in 0..2 {
+            remember(inner, resolver);
+            assert!(inner.recall(resolver, "7.EXAMPLE").is_some());
+        }
+    });
+    // A name of nine letters, seven addresses and a place in a table each.
+    let least = 20 * (9 + 7 * 4 + 32);
+    assert!(charged(shared) >= empty + least, "{}", charged(shared));
+    let held = shared.with(|inner| inner.names.held());
+    assert_eq!(charged(shared), held);
+    drop(resolvers);
+    assert_eq!(charged(shared), 0);
+}
+
+#[test]
+fn under_pressure_resolvers_forget_and_nothing_new_is_remembered() {
+    let stack = stack();
+    let shared = &stack.shared;
+    let resolver = Resolver::new(&stack, []);
+    let empty = charged(shared);
+    let left = shared.with(|inner| {
+        remember(inner, 0);
+        let account = inner.tcp().account();
+        let left = account.left_at_ease();
+        account.charge(Kind::SendQueues, left);
+        left
+    });
+    assert!(charged(shared) > empty);
+    shared.with(|inner| {
+        inner
+            .turn(&mut Context::from_waker(Waker::noop()))
+            .expect("a turn")
+    });
+    assert_eq!(charged(shared), empty);
+    shared.with(|inner| {
+        assert_eq!(inner.recall(0, "7.example"), None);
+        let account = inner.tcp().account();
+        let left = account.left_at_ease();
+        account.charge(Kind::SendQueues, left);
+        remember(inner, 0);
+        assert_eq!(inner.recall(0, "7.example"), None);
+        let account = inner.tcp().account();
+        account.release(Kind::SendQueues, account.used_by(Kind::SendQueues));
+        remember(inner, 0);
+        assert!(inner.recall(0, "7.example").is_some());
+    });
+    assert!(left > 0);
+    drop(resolver);
+}
+
+#[test]
+fn an_answer_that_is_arriving_is_charged_and_refused_where_there_is_no_room() {
+    let stack = stack();
+    let shared = &stack.shared;
+    let room = Room::new(shared, 65_535).expect("room");
+    assert!(charged(shared) >= 65_535);
+    drop(room);
+    assert_eq!(charged(shared), 0);
+    shared.with(|inner| {
+        let account = inner.tcp().account();
+        let left = account.left();
+        account.charge(Kind::SendQueues, left);
+    });
+    let error = Room::new(shared, 512).map(|_| ()).expect_err("none");
+    assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
+    assert_eq!(charged(shared), 0);
+}
