@@ -320,6 +320,7 @@ pub(crate) fn invalid(text: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, text)
 }
 
+#[cfg(feature = "dns")]
 pub(crate) fn timed_out() -> io::Error {
     io::ErrorKind::TimedOut.into()
 }

@@ -58,6 +58,9 @@ fn ping_measures_or_times_out() {
     world.run(async {
         let second = Duration::from_secs(1);
         world.client.ping(SERVER, second).await.expect("an echo");
+        for ourselves in [CLIENT, std::net::Ipv4Addr::LOCALHOST] {
+            world.client.ping(ourselves, second).await.expect("an echo");
+        }
         let nobody = world.client.ping([10, 0, 0, 9].into(), second).await;
         assert_eq!(nobody.expect_err("nobody").kind(), ErrorKind::TimedOut);
         assert_eq!(world.server.counters().icmp.in_echos, 1);

@@ -2,7 +2,9 @@
 
 use crate::proto::Instant;
 use crate::proto::arp::{Operation, Packet};
-use crate::proto::dhcp::tests::server::{ACK, DECLINE, DISCOVER, OFFER, REQUEST, kind, reply};
+use crate::proto::dhcp::tests::server::{
+    ACK, DECLINE, DISCOVER, OFFER, REQUEST, bare, kind, reply,
+};
 use crate::proto::dhcp::{CLIENT_PORT, Lease, SERVER_PORT};
 use crate::proto::ethernet::{self, MacAddr};
 use crate::proto::ipv4::{Cidr, Header, Route, protocol};
@@ -446,4 +448,25 @@ fn while_a_lease_is_held_datagrams_to_other_addresses_are_dropped() {
     let after = world.stack.counters();
     assert_eq!(after.ip.in_addr_errors, before.ip.in_addr_errors + 1);
     assert_eq!(after.udp.in_datagrams, before.udp.in_datagrams);
+}
+
+#[test]
+fn rfc2131_section_4_3_6_a_renewal_to_a_server_beyond_the_router_goes_by_it() {
+    let far = Ipv4Addr::new(172, 16, 0, 1);
+    let mut world = World::new();
+    for kind in [OFFER, ACK] {
+        let request = world.next_message();
+        let (kind, server) = ([kind], far.octets());
+        let mut options: Vec<(u8, &[u8])> = vec![(53, &kind), (54, &server)];
+        options.extend(USUAL);
+        world.give(frame(Ipv4Addr::BROADCAST, &bare(&request, OURS, &options)));
+    }
+    let renewal = (0..100).find_map(|_| {
+        world.now = world.now.max(world.stack.poll_at(world.now)?);
+        let sent = world.call(|_, _, _| {});
+        sent.into_iter().find(|frame| message(frame).is_some())
+    });
+    let renewal = renewal.expect("a renewal");
+    assert_eq!(renewal[..6], SERVER_MAC.0, "which is the router's");
+    assert_eq!(renewal[30..34], far.octets());
 }

@@ -252,3 +252,50 @@ fn an_address_that_goes_takes_its_connections_with_it_in_silence() {
     });
     assert!(again.is_ok(), "{again:?}");
 }
+
+#[test]
+fn rfc1122_section_3_2_2_no_error_about_what_went_to_many() {
+    let now = Instant::from_nanos(0);
+    let (us, them) = (ADDRESSES[0], ADDRESSES[1]);
+    let group = MacAddr([1, 0, 0x5e, 0, 0, 1]);
+    let answers = |station: MacAddr, to: Ipv4Addr| {
+        let mut stack = acquainted();
+        let datagram = datagram(them, to, 81);
+        let header = Header::new(them, to, protocol::UDP, datagram.len());
+        let mut sent = Sent::default();
+        stack.handle_frame(now, frame(station, &header, &datagram).into(), &mut sent);
+        sent.0.len()
+    };
+    let all = [
+        Ipv4Addr::BROADCAST,
+        Ipv4Addr::new(10, 0, 0, 255),
+        Ipv4Addr::new(10, 0, 0, 0),
+        Ipv4Addr::new(224, 0, 0, 1),
+    ];
+    for station in [MacAddr::BROADCAST, MACS[0], group] {
+        for to in all {
+            assert_eq!(answers(station, to), 0, "to {to} at {station:?}");
+        }
+    }
+    assert_eq!(answers(MacAddr::BROADCAST, us), 0);
+    assert_eq!(answers(MACS[0], us), 1);
+}
+
+#[test]
+fn rfc894_octets_behind_a_datagram_are_no_part_of_it() {
+    let (now, mut stack) = (Instant::from_nanos(0), acquainted());
+    let local = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 80);
+    let socket = stack.udp_bind(local).expect("a free port");
+    for (length, behind) in [(2, 16), (MTU - HEADER_LEN - udp::HEADER_LEN, 30)] {
+        let mut datagram = vec![0; udp::HEADER_LEN + length];
+        let source = SocketAddrV4::new(ADDRESSES[1], 4000);
+        let destination = SocketAddrV4::new(ADDRESSES[0], 80);
+        udp::write(source, destination, &vec![7; length], &mut datagram);
+        let header = Header::new(ADDRESSES[1], ADDRESSES[0], protocol::UDP, datagram.len());
+        datagram.extend(vec![0x55; behind]);
+        let frame = frame(MACS[0], &header, &datagram);
+        stack.handle_frame(now, frame.into(), &mut Sent::default());
+        let received = stack.udp().receive(socket).expect("a datagram");
+        assert_eq!(received.payload, vec![7; length]);
+    }
+}
