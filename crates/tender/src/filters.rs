@@ -134,6 +134,16 @@ pub(crate) fn assert_fits(filter: &BpfProgram) {
 
 /// So many TAP interfaces, in a network namespace of their own, and so many images of 2048 bytes.
 pub(crate) fn devices(taps: usize, images: usize) -> Devices {
+    with_devices(taps, images, |devices| devices)
+}
+
+/// Runs `test` with such [`devices`] in that namespace, where interface `tapN` has the address 10.9.N.1/24, and frames of
+/// nobody's but the test's.
+pub(crate) fn with_devices<T: Send>(
+    taps: usize,
+    images: usize,
+    test: impl FnOnce(Devices) -> T + Send,
+) -> T {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let folder = std::env::temp_dir().join(format!("filters-{}-{count}", std::process::id()));
@@ -147,7 +157,7 @@ pub(crate) fn devices(taps: usize, images: usize) -> Devices {
         line.push(format!("--net:net{index}=tap{index}"));
         writeln!(
             interfaces,
-            "tuntap add tap{index} mode tap\nlink set tap{index} up"
+            "tuntap add tap{index} mode tap\naddr add 10.9.{index}.1/24 dev tap{index}\nlink set tap{index} up"
         )
         .unwrap();
     }
@@ -169,6 +179,8 @@ pub(crate) fn devices(taps: usize, images: usize) -> Devices {
             entered, 0,
             "a network namespace needs root (or `unshare --user --map-root-user`)"
         );
+        // IPv6 sends by itself. Where there is none, nothing has to be turned off.
+        let _ = std::fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
         let mut ip = Command::new("ip")
             .args(["-batch", "-"])
             .stdin(Stdio::piped())
@@ -180,10 +192,10 @@ pub(crate) fn devices(taps: usize, images: usize) -> Devices {
             .write_all(interfaces.as_bytes())
             .unwrap();
         assert!(ip.wait().unwrap().success());
-        Devices::attach(&Manifest::parse(&manifest).unwrap(), &options).unwrap()
+        test(Devices::attach(&Manifest::parse(&manifest).unwrap(), &options).unwrap())
     };
-    // The namespace is that of a thread; the descriptors outlive it.
-    let devices = thread::scope(|scope| scope.spawn(attach).join()).unwrap();
+    // The namespace is that of a thread; descriptors outlive it.
+    let result = thread::scope(|scope| scope.spawn(attach).join()).unwrap();
     std::fs::remove_dir_all(folder).unwrap();
-    devices
+    result
 }

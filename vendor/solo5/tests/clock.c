@@ -1,6 +1,7 @@
 /*
  * clock.c: a program of the host that reads hvt's clock against a TSC of its
- * own making: ten minutes at each of several rates of reading. Exits with 1
+ * own making, at rates of reading from 10 ns to 1 ms: for ten minutes, or two
+ * million readings, since what a reading loses it loses each time. Exits with 1
  * if time then differs from the TSC's by more than one part per million.
  */
 #include <stdio.h>
@@ -42,8 +43,7 @@ static void log_line(enum log_level level, const char *fmt, ...)
 static bool drifts(uint64_t frequency, double interval_ns)
 {
     const double minutes_ns = 10 * 60e9;
-    /* What a reading loses it loses each time: twenty million are enough. */
-    double span_ns = interval_ns * 20e6 < minutes_ns ? interval_ns * 20e6 : minutes_ns;
+    double span_ns = interval_ns * 2e6 < minutes_ns ? interval_ns * 2e6 : minutes_ns;
     double step = interval_ns * (double)frequency / 1e9, at = 0;
     uint64_t start_tsc, start;
 
@@ -69,12 +69,11 @@ static bool drifts(uint64_t frequency, double interval_ns)
 
 int main(void)
 {
-    static const uint64_t frequencies[] = { 1000000000, 2445410123, 3999999999 };
-    static const double intervals[] = { 10, 20, 33, 100, 320, 1000, 10000, 100000, 1000000 };
+    static const uint64_t frequencies[] = { 24000000, 1000000000, 2445410123, 3999999999 };
     bool wrong = false;
 
     for (size_t f = 0; f < sizeof frequencies / sizeof *frequencies; f++)
-        for (size_t i = 0; i < sizeof intervals / sizeof *intervals; i++)
-            wrong |= drifts(frequencies[f], intervals[i]);
+        for (double interval = 10; interval <= 1e6; interval *= 1.2)
+            wrong |= drifts(frequencies[f], interval);
     return wrong;
 }

@@ -37,7 +37,7 @@ fn start(scratch: &Scratch, guest: &Guest) -> Child {
 }
 
 /// Waits for nothing, for ever; says first that it is there.
-fn sleeper() -> Code {
+pub(crate) fn sleeper() -> Code {
     wait(Code::new().syscall(1, &[1, DATA, 6]), 0).exit(0)
 }
 

@@ -1,9 +1,12 @@
 //! Guests under solo5-spt, honest and hostile.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 use solo5_abi::manifest::DeviceType;
 
+use crate::confinement::sleeper;
 use crate::support::{Code, DATA, Ended, Guest, Reg, Scratch, TEXT, Tender};
 
 const SIGILL: i32 = 4;
@@ -269,7 +272,7 @@ fn a_write_that_the_host_refuses_is_an_error() {
             .exit_rdi(),
     );
     let kernel = guest.device("disk", DeviceType::BlockBasic).write(&scratch);
-    let status = std::process::Command::new("prlimit")
+    let status = Command::new("prlimit")
         .arg("--fsize=1024")
         .arg(Tender::Spt.path())
         .arg("--mem=2")
@@ -293,6 +296,60 @@ fn an_image_in_use_is_refused() {
     let option = format!("--block:disk={}", image.display());
     let ended = Tender::Spt.run([option.as_ref(), kernel.as_os_str()]);
     ended.refused(Tender::Spt, "disk.img\" is in use", false);
+}
+
+/// Nor do two devices of one guest.
+#[test]
+fn an_image_behind_two_devices_is_refused() {
+    let scratch = Scratch::new();
+    let image = scratch.image("disk.img", 2048, 7);
+    for tender in Tender::BOTH {
+        let guest = match tender {
+            Tender::Spt => Guest::spt(Code::new().exit(0)),
+            Tender::Hvt => Guest::hvt(Code::new().hlt()),
+        };
+        let guest = guest
+            .device("disk", DeviceType::BlockBasic)
+            .device("store", DeviceType::BlockBasic);
+        let options = ["disk", "store"].map(|name| format!("--block:{name}={}", image.display()));
+        let kernel = guest.write(&scratch);
+        let ended = tender.run(
+            options
+                .iter()
+                .map(AsRef::as_ref)
+                .chain([kernel.as_os_str()]),
+        );
+        ended.refused(tender, "disk.img\" is in use", false);
+    }
+}
+
+/// The lock is the process's: however that ends, the image can be used again.
+#[test]
+fn an_image_is_free_again_when_its_guest_has_been_killed() {
+    let scratch = Scratch::new();
+    let option = format!(
+        "--block:disk={}",
+        scratch.image("disk.img", 2048, 7).display()
+    );
+    let guest = Guest::spt(sleeper())
+        .data(b"there\n")
+        .device("disk", DeviceType::BlockBasic);
+    let mut child = Command::new(Tender::Spt.path())
+        .args(["--mem=2", &option])
+        .arg(guest.write(&scratch))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let output = child.stdout.as_mut().unwrap();
+    BufReader::new(output).read_line(&mut line).unwrap();
+    let other = Guest::spt(Code::new().exit(5)).device("disk", DeviceType::BlockBasic);
+    let ended = run(&other, &[&option], &[]);
+    ended.refused(Tender::Spt, "disk.img\" is in use", false);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(run(&other, &[&option], &[]).code, Some(5));
 }
 
 #[test]
