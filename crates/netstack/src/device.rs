@@ -12,7 +12,7 @@ use crate::proto::stack::Run;
 
 /// A network interface that carries Ethernet II frames, without their frame check sequence.
 ///
-/// All methods return at once. A frame is at most [`FrameDevice::mtu`] octets and 14 of Ethernet
+/// All methods return at once, without calling the stack. A frame is at most [`FrameDevice::mtu`] octets and 14 of Ethernet
 /// header long.
 ///
 /// The methods with a body are for devices that offload work from the stack (TCP segmentation and

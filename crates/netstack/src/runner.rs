@@ -33,7 +33,12 @@ impl Future for Runner {
     type Output = io::Error;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Error> {
-        match self.shared.with(|inner| inner.turn(context)) {
+        let turn = self.shared.with(|inner| {
+            // Polled again after its end it says the same.
+            inner.check()?;
+            inner.turn(context)
+        });
+        match turn {
             Ok(again) => {
                 if again {
                     context.waker().wake_by_ref();

@@ -19,7 +19,7 @@ use crate::proto::account::Kind;
 use crate::proto::stack::{Event, Run};
 use crate::proto::tcp::{self, Tcp};
 use crate::proto::{Instant, Stack as Proto};
-use crate::waiters::{Parting, keep};
+use crate::waiters::{Parting, Partings};
 use waits::Waits;
 
 /// Frames read in one turn, at most; then other tasks have theirs.
@@ -29,6 +29,35 @@ const SEND_BUDGET: usize = 64;
 
 /// Wakers that have left and wait for the end of a borrow, for which memory is kept.
 const PARTINGS: usize = 256;
+
+const DEVICE: usize = 0;
+const TIMER: usize = 1;
+
+/// The device or the timer: it parts with a waker while the state is borrowed, and so must not be the
+/// last to hold it.
+#[derive(Default)]
+struct Holder {
+    /// Whether it was polled by the task that runs us now.
+    polled: bool,
+    /// The waker of a task that ran us before, which it may still hold.
+    former: Option<Waker>,
+}
+
+impl Holder {
+    #[inline]
+    fn was_polled(&mut self, pending: bool, partings: &mut Partings) {
+        self.polled = true;
+        if pending && let Some(former) = self.former.take() {
+            partings.push_back(Parting::Drop(former));
+        }
+    }
+
+    fn runner_changed(&mut self, old: &Waker) {
+        if std::mem::take(&mut self.polled) {
+            self.former.get_or_insert_with(|| old.clone());
+        }
+    }
+}
 
 /// The one owner of everything.
 pub(crate) struct Inner {
@@ -48,11 +77,16 @@ pub(crate) struct Inner {
     /// When the timer will ring, if it is set.
     alarm: Option<Instant>,
     runner: Option<Waker>,
+    /// What the device and the timer may hold of those that ran us.
+    holders: [Holder; 2],
     /// Whether the runner has been woken, or is running.
     runner_awake: bool,
     waits: Waits,
     #[cfg(feature = "dns")]
     names: names::Names,
+    /// Whether wakers that have left are being woken or dropped: what these call is not to do so too,
+    /// lest calls nest as deep as there are wakers.
+    parting: bool,
     broken: Option<io::ErrorKind>,
 }
 
@@ -102,10 +136,12 @@ impl Shared {
             alarm: None,
             accepting: false,
             runner: None,
+            holders: Default::default(),
             runner_awake: false,
             waits: Waits::default(),
             #[cfg(feature = "dns")]
             names: names::Names::default(),
+            parting: false,
             broken: None,
         })))
     }
@@ -117,7 +153,8 @@ impl Shared {
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Inner) -> R) -> R {
         let mut inner = self.0.borrow_mut();
         let result = f(&mut inner);
-        if !inner.waits.partings.is_empty() {
+        if !inner.waits.partings.is_empty() && !inner.parting {
+            inner.parting = true;
             drop(inner);
             self.part();
         }
@@ -125,11 +162,22 @@ impl Shared {
     }
 
     fn part(&self) {
+        /// Also when a waker panics others are to get theirs, by the next call.
+        struct End<'a>(&'a Shared);
+        impl Drop for End<'_> {
+            #[inline]
+            fn drop(&mut self) {
+                self.0.0.borrow_mut().parting = false;
+            }
+        }
+        let _end = End(self);
         loop {
             let mut inner = self.0.borrow_mut();
             let partings = &mut inner.waits.partings;
             let Some(parting) = partings.pop_front() else {
-                partings.shrink_to(PARTINGS);
+                if partings.capacity() > PARTINGS {
+                    partings.shrink_to(PARTINGS);
+                }
                 return;
             };
             drop(inner);
@@ -192,9 +240,9 @@ impl Inner {
     /// One turn of the runner; `Ok(true)` when another is to follow as soon as other tasks have had
     /// theirs.
     pub(crate) fn turn(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
-        if keep(&mut self.runner, context.waker(), &mut self.waits.partings) {
-            // The alarm would wake the task that ran us before.
-            self.alarm = None;
+        let waker = context.waker();
+        if !self.runner.as_ref().is_some_and(|old| old.will_wake(waker)) {
+            self.change_runner(waker);
         }
         self.runner_awake = true;
         if std::mem::take(&mut self.accepting) {
@@ -213,6 +261,18 @@ impl Inner {
         Ok(false)
     }
 
+    #[cold]
+    fn change_runner(&mut self, waker: &Waker) {
+        // The alarm would wake the task that ran us before.
+        self.alarm = None;
+        if let Some(old) = self.runner.replace(waker.clone()) {
+            for holder in &mut self.holders {
+                holder.runner_changed(&old);
+            }
+            self.waits.partings.push_back(Parting::Drop(old));
+        }
+    }
+
     /// Has the task woken when time demands it; ready if it does so now.
     fn sleep(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let deadlines = [self.proto.poll_at(self.now), self.waits.next_delay()];
@@ -226,6 +286,7 @@ impl Inner {
         }
         self.alarm = Some(deadline);
         let rung = self.timer.poll_until(context, deadline);
+        self.holders[TIMER].was_polled(rung.is_pending(), &mut self.waits.partings);
         if rung.is_ready() {
             self.alarm = None;
         }
@@ -240,7 +301,9 @@ impl Inner {
         if self.batch > 2 && self.read_batch()? {
             return Ok(true);
         }
-        match self.device.device.poll_readable(context) {
+        let readable = self.device.device.poll_readable(context);
+        self.holders[DEVICE].was_polled(readable.is_pending(), &mut self.waits.partings);
+        match readable {
             Poll::Pending => Ok(false),
             Poll::Ready(result) => {
                 result?;
@@ -323,8 +386,12 @@ impl Inner {
     pub(crate) fn break_off(&mut self, kind: io::ErrorKind) {
         self.broken.get_or_insert(kind);
         self.runner_awake = false;
-        let runner = self.runner.take().map(Parting::Drop);
-        self.waits.partings.extend(runner);
+        let former = self
+            .holders
+            .iter_mut()
+            .filter_map(|holder| holder.former.take());
+        let wakers = self.runner.take().into_iter().chain(former);
+        self.waits.partings.extend(wakers.map(Parting::Drop));
         self.waits.wake_all();
     }
 }

@@ -256,6 +256,9 @@ impl TcpStream {
 
     /// Writes all of `chunk` by keeping it, not a copy, until it is acknowledged.
     ///
+    /// An owner of its octets ([`Bytes::from_owner`]) is dropped while the stack is at work, and must not
+    /// call it.
+    ///
     /// # Errors
     ///
     /// As [`TcpStream::write`].

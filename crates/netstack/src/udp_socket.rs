@@ -117,7 +117,7 @@ impl UdpSocket {
 
     /// As [`UdpSocket::receive`], for implementations of futures; it tells too to which of our
     /// addresses the datagram was sent. The task is woken by the next one. The last 16 tasks that
-    /// found none are kept; others are woken to ask again.
+    /// found none are kept. When there are more the others are woken, and kept too if they ask again.
     ///
     /// # Errors
     ///

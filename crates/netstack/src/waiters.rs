@@ -4,10 +4,16 @@ use std::collections::VecDeque;
 use std::num::NonZeroU64;
 use std::task::Waker;
 
-/// Tasks that one queue keeps for `poll_…` functions, at most: these do not tell when they have
-/// given up. The one that has waited longest is woken to make room, and asks again if it still
-/// wants to know.
-const MAX_TASKS: usize = 16;
+/// Tasks that one queue keeps for `poll_…` functions, which do not tell when they have given up. The
+/// one that has waited longest is woken to make room, and asks again if it still wants to know. When
+/// one is seen to do so there is room for twice as many, lest tasks that all wait displace each other
+/// for ever.
+const TASKS: usize = 16;
+/// The most that there is room for.
+const MOST_TASKS: usize = 1024;
+/// A task that was woken to make room has given up if it has not asked again when so many more were
+/// woken for each one that there is room for.
+const PATIENCE: usize = 256;
 
 /// Names a future that waits. Later ones are larger; the lowest bit is set in those that stand for
 /// a task which called a `poll_…` function.
@@ -56,7 +62,9 @@ pub(crate) fn keep(place: &mut Option<Waker>, waker: &Waker, partings: &mut Part
     if place.as_ref().is_some_and(|old| old.will_wake(waker)) {
         return false;
     }
-    partings.extend(place.replace(waker.clone()).map(Parting::Drop));
+    if let Some(old) = place.replace(waker.clone()) {
+        partings.push_back(Parting::Drop(old));
+    }
     true
 }
 
@@ -80,9 +88,36 @@ pub(crate) struct Waiters {
     more: Option<Box<More>>,
 }
 
-/// Those behind the first, by ascending tickets.
-#[derive(Debug, Default)]
-struct More(VecDeque<Waiter>);
+#[derive(Debug)]
+struct More {
+    /// Those behind the first, by ascending tickets.
+    waiters: VecDeque<Waiter>,
+    /// How many may be tasks of `poll_…` functions, the first one included.
+    room: usize,
+    /// A task that was woken to make room. As long as its waker is held no other can be taken for it.
+    asked: Option<Waker>,
+    /// Tasks woken to make room since.
+    unanswered: usize,
+}
+
+impl Default for More {
+    fn default() -> Self {
+        Self {
+            waiters: VecDeque::new(),
+            room: TASKS,
+            asked: None,
+            unanswered: 0,
+        }
+    }
+}
+
+impl More {
+    /// Forgets the task that was asked.
+    fn end_asking(&mut self, partings: &mut Partings) {
+        self.unanswered = 0;
+        partings.extend(self.asked.take().map(Parting::Drop));
+    }
+}
 
 impl Waiters {
     /// Has a future wait, at the place that its ticket stands for or, without one, at the end.
@@ -112,33 +147,53 @@ impl Waiters {
         tickets: &mut Tickets,
         partings: &mut Partings,
     ) {
-        let (mut tasks, mut oldest) = (0, None);
-        for waiter in self.first.iter().chain(self.rest()) {
-            if !waiter.ticket.is_task() {
-                continue;
-            }
-            if waiter
-                .waker
-                .as_ref()
-                .is_some_and(|old| old.will_wake(waker))
-            {
+        let mut tasks = 0;
+        for waiter in self.tasks() {
+            let kept = waiter.waker.as_ref();
+            if kept.is_some_and(|kept| kept.will_wake(waker)) {
                 return;
             }
             tasks += 1;
-            oldest.get_or_insert(waiter.ticket);
         }
-        if tasks >= MAX_TASKS
-            && let Some(oldest) = oldest
-        {
-            partings.extend(self.remove(oldest).map(Parting::Wake));
+        if tasks >= TASKS {
+            self.make_room(tasks, waker, partings);
         }
         self.push(tickets.next_task(), waker);
+    }
+
+    /// Wakes tasks until another one has room beside the rest of so many.
+    #[cold]
+    fn make_room(&mut self, mut tasks: usize, waker: &Waker, partings: &mut Partings) {
+        let mut more = self.more.take().unwrap_or_default();
+        let asked = more.asked.as_ref();
+        if asked.is_some_and(|asked| asked.will_wake(waker)) {
+            more.room = MOST_TASKS.min(2 * more.room);
+            more.end_asking(partings);
+        } else if more.unanswered > PATIENCE * more.room {
+            more.room = TASKS.max(more.room / 2);
+            more.end_asking(partings);
+        }
+        let room = more.room;
+        self.more = Some(more);
+        while tasks >= room {
+            tasks -= 1;
+            let oldest = self.tasks().next().map(|waiter| waiter.ticket);
+            let Some(oldest) = oldest.and_then(|oldest| self.remove(oldest)) else {
+                return;
+            };
+            let more = self.more.get_or_insert_default();
+            more.unanswered += 1;
+            more.asked.get_or_insert_with(|| oldest.clone());
+            partings.push_back(Parting::Wake(oldest));
+        }
     }
 
     /// Removes a future, whatever it waited for.
     #[inline]
     pub(crate) fn leave(&mut self, ticket: Ticket, partings: &mut Partings) {
-        partings.extend(self.remove(ticket).map(Parting::Drop));
+        if let Some(waker) = self.remove(ticket) {
+            partings.push_back(Parting::Drop(waker));
+        }
     }
 
     /// Wakes all; tells whether there were any that had not been woken before.
@@ -148,12 +203,16 @@ impl Waiters {
             return false;
         };
         let before = partings.len();
-        partings.extend(first.waker.take().map(Parting::Wake));
+        if let Some(waker) = first.waker.take() {
+            partings.push_back(Parting::Wake(waker));
+        }
         let leaves = first.ticket.is_task();
         if let Some(more) = &mut self.more {
-            let wakers = more.0.iter_mut().filter_map(|waiter| waiter.waker.take());
+            let waiters = more.waiters.iter_mut();
+            let wakers = waiters.filter_map(|waiter| waiter.waker.take());
             partings.extend(wakers.map(Parting::Wake));
-            more.0.retain(|waiter| !waiter.ticket.is_task());
+            more.waiters.retain(|waiter| !waiter.ticket.is_task());
+            more.end_asking(partings);
         }
         if leaves {
             self.first = self.pop_more();
@@ -163,51 +222,61 @@ impl Waiters {
 
     /// Sends all away without waking them: what they waited for is gone.
     pub(crate) fn clear(&mut self, partings: &mut Partings) {
-        let more = self.more.take().map(|more| more.0).unwrap_or_default();
-        let all = self.first.take().into_iter().chain(more);
+        let mut more = self.more.take().map(|more| *more).unwrap_or_default();
+        more.end_asking(partings);
+        let all = self.first.take().into_iter().chain(more.waiters);
         partings.extend(all.filter_map(|waiter| waiter.waker).map(Parting::Drop));
     }
 
-    fn rest(&self) -> impl Iterator<Item = &Waiter> {
-        self.more.iter().flat_map(|more| &more.0)
+    /// The tasks of `poll_…` functions, the one that has waited longest first.
+    fn tasks(&self) -> impl Iterator<Item = &Waiter> {
+        let more = self.more.iter().flat_map(|more| &more.waiters);
+        let all = self.first.iter().chain(more);
+        all.filter(|waiter| waiter.ticket.is_task())
     }
 
+    #[inline]
     fn push(&mut self, ticket: Ticket, waker: &Waker) {
         let waker = Some(waker.clone());
         let waiter = Waiter { ticket, waker };
         if self.first.is_none() {
             self.first = Some(waiter);
         } else {
-            self.more.get_or_insert_default().0.push_back(waiter);
+            let more = self.more.get_or_insert_default();
+            more.waiters.push_back(waiter);
         }
     }
 
+    #[inline]
     fn find(&mut self, ticket: Ticket) -> Option<&mut Waiter> {
         if let Some(first) = &mut self.first
             && first.ticket == ticket
         {
             return Some(first);
         }
-        let more = &mut self.more.as_mut()?.0;
+        let more = &mut self.more.as_mut()?.waiters;
         let index = more.binary_search_by_key(&ticket, |waiter| waiter.ticket);
         more.get_mut(index.ok()?)
     }
 
+    #[inline]
     fn remove(&mut self, ticket: Ticket) -> Option<Waker> {
-        let first = self.first.as_ref()?;
-        if first.ticket == ticket {
-            let next = self.pop_more();
+        if self.first.as_ref()?.ticket == ticket {
+            let next = match &self.more {
+                None => None,
+                Some(_) => self.pop_more(),
+            };
             return std::mem::replace(&mut self.first, next)?.waker;
         }
-        let more = &mut self.more.as_mut()?.0;
+        let more = &mut self.more.as_mut()?.waiters;
         let index = more.binary_search_by_key(&ticket, |waiter| waiter.ticket);
         more.remove(index.ok()?)?.waker
     }
 
     fn pop_more(&mut self) -> Option<Waiter> {
-        let more = &mut self.more.as_mut()?.0;
-        let waiter = more.pop_front();
-        if more.is_empty() && more.capacity() > 2 * MAX_TASKS {
+        let more = self.more.as_mut()?;
+        let waiter = more.waiters.pop_front();
+        if more.waiters.is_empty() && more.waiters.capacity() > 2 * more.room {
             self.more = None;
         }
         waiter

@@ -1,47 +1,14 @@
 //! What the TCP engine allocates: nothing for a segment in steady state, little for an idle
 //! connection.
 
+mod heap;
 mod wire;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
 use netstack::proto::tcp::{Config, ConnectionId, Ecn, IpMeta, TxMeta, TxSink};
 use wire::*;
-
-thread_local! {
-    /// Octets allocated and not freed, and calls of the allocator, of this thread.
-    static HELD: Cell<isize> = const { Cell::new(0) };
-    static CALLS: Cell<usize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-fn count(octets: isize, calls: usize) {
-    HELD.set(HELD.get() + octets);
-    CALLS.set(CALLS.get() + calls);
-}
-
-// SAFETY: each call is passed on unchanged to the system's allocator, which fulfils the contract; the
-// counters are plain cells of the thread without a destructor, and do not allocate.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as isize, 1);
-        // SAFETY: the caller vouches for `layout`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count(-(layout.size() as isize), 0);
-        // SAFETY: the caller vouches that `pointer` came from `alloc` with `layout`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn an_idle_connection_holds_less_than_a_kibibyte() {
@@ -69,12 +36,12 @@ fn an_idle_connection_holds_less_than_a_kibibyte() {
         held.push(id);
         if port == 0 {
             e.pass(ms(5000));
-            before = HELD.get();
+            before = heap::held();
         }
     }
     e.pass(ms(5000));
     while e.tcp.poll_event().is_some() {}
-    let octets = (HELD.get() - before) / isize::try_from(CONNECTIONS).unwrap();
+    let octets = (heap::held() - before) / isize::try_from(CONNECTIONS).unwrap();
     println!("{octets} octets for each idle connection");
     assert!(octets < 1024, "{octets} octets for each idle connection");
     // What the account says is what the allocator says, but for what it keeps for later.
@@ -145,7 +112,7 @@ fn receiving_in_steady_state_allocates_nothing() {
     let mut read = 0;
     for (index, segment) in segments.into_iter().enumerate() {
         if index == 1000 {
-            calls = CALLS.get();
+            calls = heap::calls();
         }
         c.e.tcp.handle_segment(c.e.now, &IP, segment);
         if index % 8 == 7 {
@@ -156,7 +123,7 @@ fn receiving_in_steady_state_allocates_nothing() {
             while c.e.tcp.poll_event().is_some() {}
         }
     }
-    assert_eq!(CALLS.get() - calls, 0, "allocations for 3000 segments");
+    assert_eq!(heap::calls() - calls, 0, "allocations for 3000 segments");
     assert_eq!(read, 4_000_000);
 }
 
@@ -171,13 +138,13 @@ fn sending_in_steady_state_allocates_nothing() {
     let mut calls = 0;
     for (index, ack) in acks.into_iter().enumerate() {
         if index == 250 {
-            calls = CALLS.get();
+            calls = heap::calls();
         }
         assert_eq!(c.e.tcp.send(c.e.now, id, &data), Poll::Ready(Ok(4000)));
         c.e.tcp.poll_transmit(c.e.now, &mut frame, 100);
         c.e.tcp.handle_segment(c.e.now, &IP, ack);
         while c.e.tcp.poll_event().is_some() {}
     }
-    assert_eq!(CALLS.get() - calls, 0, "allocations for 3000 segments");
+    assert_eq!(heap::calls() - calls, 0, "allocations for 3000 segments");
     assert!(frame.segments >= 4000);
 }

@@ -135,7 +135,9 @@ impl Waits {
             && ping.host == host
         {
             ping.answered.get_or_insert(now);
-            self.partings.extend(ping.waker.take().map(Parting::Wake));
+            if let Some(waker) = ping.waker.take() {
+                self.partings.push_back(Parting::Wake(waker));
+            }
         }
     }
 
@@ -187,6 +189,11 @@ impl Inner {
         if let Some((waiters, tickets, partings)) = self.waits.split(queue) {
             waiters.wait_task(waker, tickets, partings);
         }
+    }
+
+    /// Wakes all who wait.
+    pub(crate) fn wake(&mut self, queue: Queue) {
+        self.waits.wake(queue);
     }
 
     /// A future has got what it waited for, or waits no longer.
@@ -297,9 +304,10 @@ impl Inner {
     /// Forgets the waker that is kept for a limit.
     #[inline]
     pub(crate) fn end_limit(&mut self, limit: &mut Limit) {
-        if let Some(ticket) = limit.ticket.take() {
-            let waker = self.waits.delays.remove(&(limit.deadline, ticket));
-            self.waits.partings.extend(waker.map(Parting::Drop));
+        if let Some(ticket) = limit.ticket.take()
+            && let Some(waker) = self.waits.delays.remove(&(limit.deadline, ticket))
+        {
+            self.waits.partings.push_back(Parting::Drop(waker));
         }
     }
 

@@ -62,13 +62,17 @@ impl Connection {
                 inner.after_call();
                 return poll.map_err(io::Error::from);
             }
-            inner.wait_task(direction.queue(self), context.waker());
-            match side.timeout.get() {
-                None => Poll::Pending,
-                Some(timeout) => inner
-                    .poll_task_timeout(&mut limit, timeout, context.waker())
-                    .map(Err),
+            let queue = direction.queue(self);
+            if let Some(timeout) = side.timeout.get() {
+                let timeout = inner.poll_task_timeout(&mut limit, timeout, context.waker());
+                if let Poll::Ready(error) = timeout {
+                    // The limit was that of the last to poll: for others who wait another begins.
+                    inner.wake(queue);
+                    return Poll::Ready(Err(error));
+                }
             }
+            inner.wait_task(queue, context.waker());
+            Poll::Pending
         });
         side.task_limit.set(limit);
         poll
@@ -129,7 +133,9 @@ impl<F> Call<'_, F> {
     fn leave(&mut self, inner: &mut Inner) {
         if self.ticket.is_some() {
             inner.leave(self.direction.queue(self.connection), &mut self.ticket);
-            inner.end_limit(&mut self.limit);
+            if self.limit.is_set() {
+                inner.end_limit(&mut self.limit);
+            }
         }
     }
 }

@@ -1,8 +1,9 @@
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
 
-use super::{MAX_TASKS, Parting, Partings, Ticket, Tickets, Waiters};
+use super::{MOST_TASKS, Parting, Partings, TASKS, Ticket, Tickets, Waiters};
 
 #[derive(Default)]
 struct Count(AtomicUsize);
@@ -35,6 +36,15 @@ impl Bench {
             partings,
         } = self;
         waiters.wait(ticket, waker, tickets, partings);
+    }
+
+    fn wait_task(&mut self, waker: &Waker) {
+        let Self {
+            waiters,
+            tickets,
+            partings,
+        } = self;
+        waiters.wait_task(waker, tickets, partings);
     }
 
     fn leave(&mut self, ticket: Option<Ticket>) {
@@ -109,20 +119,57 @@ fn another_waker_of_the_same_future_replaces_the_first() {
 
 #[test]
 fn tasks_without_a_future_are_kept_once_each_and_up_to_a_bound() {
-    let (mut bench, wakers) = (Bench::new(), wakers(2 * MAX_TASKS));
+    let (mut bench, wakers) = (Bench::new(), wakers(2 * TASKS));
     for waker in wakers.iter().flat_map(|waker| [waker, waker]) {
-        let Bench {
-            waiters,
-            tickets,
-            partings,
-        } = &mut bench;
-        waiters.wait_task(waker, tickets, partings);
+        bench.wait_task(waker);
     }
     // Those for whom there was no room were not forgotten: they are to ask again.
-    assert_eq!(bench.partings.len(), MAX_TASKS);
+    assert_eq!(bench.partings.len(), TASKS);
     let is_wake = |parting: &Parting| matches!(parting, Parting::Wake(_));
     assert!(bench.partings.iter().all(is_wake));
-    let last: Vec<usize> = (MAX_TASKS..2 * MAX_TASKS).collect();
+    let last: Vec<usize> = (TASKS..2 * TASKS).collect();
     assert_eq!(bench.woken(&wakers), last);
     assert!(bench.waiters.first.is_none());
+}
+
+#[test]
+fn tasks_that_all_still_wait_come_to_rest() {
+    let (mut bench, wakers) = (Bench::new(), wakers(500));
+    for _ in 0..3 {
+        let mut polls = 0;
+        let mut ready: VecDeque<Waker> = wakers.iter().cloned().collect();
+        while let Some(waker) = ready.pop_front() {
+            bench.wait_task(&waker);
+            for parting in bench.partings.drain(..) {
+                if let Parting::Wake(waker) = parting {
+                    ready.push_back(waker);
+                }
+            }
+            polls += 1;
+            assert!(polls < 20 * wakers.len(), "they displace each other");
+        }
+        let mut woken = bench.woken(&wakers);
+        woken.sort_unstable();
+        assert!(woken.into_iter().eq(0..500));
+    }
+}
+
+#[test]
+fn tasks_that_have_given_up_are_let_go_and_so_is_the_room_that_others_had() {
+    let mut bench = Bench::new();
+    let lasting = wakers(100);
+    let mut most = 0;
+    let counts: Vec<Arc<Count>> = (0..400_000).map(|_| Arc::default()).collect();
+    for (index, count) in counts.iter().enumerate() {
+        if index < 100_000 {
+            // One that comes back whenever it is woken, among others that never do.
+            bench.wait_task(&lasting[index % 3]);
+        }
+        bench.wait_task(&Waker::from(count.clone()));
+        bench.partings.clear();
+        most = most.max(bench.waiters.tasks().count());
+    }
+    assert!(most <= MOST_TASKS, "{most}");
+    let held = counts.iter().filter(|count| Arc::strong_count(count) > 1);
+    assert!(held.count() <= 2 * TASKS);
 }

@@ -94,6 +94,25 @@ fn time_outs_through_the_traits_of_futures_io_belong_to_one_wait() {
     });
 }
 
+#[test]
+fn two_tasks_that_read_through_the_traits_of_futures_io_both_time_out() {
+    let world = World::new();
+    let (client, _server) = world.run(async { pair(&world).await });
+    client.set_read_timeout(Some(10 * SECOND));
+    let client = Rc::new(client);
+    let late = Rc::new(Cell::new(0));
+    for _ in 0..2 {
+        let (client, late) = (client.clone(), late.clone());
+        world.spawn(async move {
+            let error = AsyncReadExt::read(&mut &*client, &mut [0]).await;
+            assert_eq!(error.expect_err("silence").kind(), ErrorKind::TimedOut);
+            late.set(late.get() + 1);
+        });
+    }
+    world.run(world.server.sleep(25 * SECOND));
+    assert_eq!(late.get(), 2);
+}
+
 /// Has `tasks` tasks wait for something twice each, makes it happen, and returns in which order they
 /// got it.
 fn served<W, F>(world: &World, tasks: usize, wait: W, happen: impl AsyncFn()) -> Vec<usize>
@@ -157,6 +176,38 @@ fn tasks_that_accept_are_served_in_turn() {
     };
     let connect = async || drop(TcpStream::connect(&world.client, (SERVER, 7)).await);
     assert_eq!(served(&world, 3, wait, connect), [0, 1, 2, 0, 1, 2]);
+}
+
+#[test]
+fn forty_tasks_that_poll_one_listener_come_to_rest_and_each_gets_a_connection() {
+    const TASKS: usize = 40;
+    let world = World::new();
+    let listener = Rc::new(TcpListener::bind(&world.server, (SERVER, 7)).expect("a free port"));
+    let (polls, accepted) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+    for _ in 0..TASKS {
+        let (listener, polls, accepted) = (listener.clone(), polls.clone(), accepted.clone());
+        world.spawn(async move {
+            let connection = std::future::poll_fn(|context| {
+                polls.set(polls.get() + 1);
+                listener.poll_accept(context)
+            });
+            let _held = connection.await.expect("a connection");
+            accepted.set(accepted.get() + 1);
+            std::future::pending().await
+        });
+    }
+    world.run(async {
+        world.client.sleep(SECOND).await;
+        assert!(polls.get() < 10 * TASKS, "{} polls", polls.get());
+        let mut held = Vec::new();
+        for count in 1..=TASKS {
+            let connection = TcpStream::connect(&world.client, (SERVER, 7)).await;
+            held.push(connection.expect("a connection"));
+            world.client.sleep(SECOND).await;
+            assert_eq!(accepted.get(), count);
+        }
+        assert!(polls.get() < 10 * TASKS * TASKS, "{} polls", polls.get());
+    });
 }
 
 #[test]

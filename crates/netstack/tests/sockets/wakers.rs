@@ -10,6 +10,7 @@ use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::net::Ipv4Addr;
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
@@ -175,6 +176,97 @@ fn a_runner_that_ends_drops_its_waker_when_the_stack_can_be_called() {
     drop(runner);
     assert_eq!(ALIVE.get(), 0);
     STACK.with_borrow_mut(Option::take);
+}
+
+#[test]
+fn the_device_and_the_timer_part_with_a_former_task_when_the_stack_can_be_called() {
+    // What they still hold of the first task they give up when they are polled for another, also when
+    // there were turns in between that did not come to that.
+    for turns in 1..5 {
+        let kept = Rc::new(Kept::default());
+        let (device, timer) = (Keeping(kept.clone()), Keeping(kept.clone()));
+        let config = netstack::Config::default();
+        let (stack, runner) = Stack::new(device, timer, config).expect("a stack");
+        STACK.set(Some(stack.clone()));
+        let mut runner = Box::pin(runner);
+        let mut sleep = Box::pin(stack.sleep(SECOND));
+        poll_pending(sleep.as_mut());
+        poll_pending(runner.as_mut());
+        // Full batches are read without asking whether there is more.
+        kept.frames.set(4);
+        poll_pending(runner.as_mut());
+        poll_pending(runner.as_mut());
+        kept.frames.set(4 * turns);
+        for _ in 0..turns + 2 {
+            poll_pending(runner.as_mut());
+        }
+        drop((runner, sleep));
+        kept.wakers.iter().for_each(|waker| drop(waker.take()));
+        assert_eq!(ALIVE.get(), 0);
+        STACK.with_borrow_mut(Option::take);
+    }
+}
+
+#[test]
+fn wakers_that_call_the_stack_do_not_nest() {
+    run(async |world| {
+        let socket = UdpSocket::bind(&world.client, (CLIENT, 7)).expect("a free port");
+        let mut waiting: Vec<_> = (0..50_000).map(|_| Box::pin(socket.receive())).collect();
+        for future in &mut waiting {
+            poll_pending(future.as_mut());
+        }
+        world.stop_client();
+        world.server.sleep(SECOND).await;
+        assert_eq!(ALIVE.get(), 0);
+    });
+}
+
+/// A device and a timer that keep the waker of their last call, and frames of nothing.
+#[derive(Default)]
+struct Kept {
+    wakers: [Cell<Option<Waker>>; 2],
+    frames: Cell<usize>,
+}
+
+struct Keeping(Rc<Kept>);
+
+impl netstack::FrameDevice for Keeping {
+    fn mtu(&self) -> usize {
+        1500
+    }
+
+    fn mac(&self) -> netstack::proto::ethernet::MacAddr {
+        Default::default()
+    }
+
+    fn try_read(&mut self, _: &mut bytes::BytesMut) -> std::io::Result<Option<netstack::Received>> {
+        let frames = self.0.frames.get();
+        self.0.frames.set(frames.saturating_sub(1));
+        Ok((frames > 0).then_some(60.into()))
+    }
+
+    fn write(&mut self, _: &[u8]) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn poll_readable(&mut self, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        if self.0.frames.get() > 0 {
+            return Poll::Ready(Ok(()));
+        }
+        self.0.wakers[0].set(Some(context.waker().clone()));
+        Poll::Pending
+    }
+}
+
+impl netstack::Timer for Keeping {
+    fn now(&self) -> netstack::proto::Instant {
+        netstack::proto::Instant::from_nanos(0)
+    }
+
+    fn poll_until(&mut self, context: &mut Context<'_>, _: netstack::proto::Instant) -> Poll<()> {
+        self.0.wakers[1].set(Some(context.waker().clone()));
+        Poll::Pending
+    }
 }
 
 /// A device and a timer that keep no waker.

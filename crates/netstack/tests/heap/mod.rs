@@ -1,0 +1,45 @@
+//! An allocator that counts.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+thread_local! {
+    static HELD: Cell<isize> = const { Cell::new(0) };
+    static CALLS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Octets allocated and not freed by this thread.
+pub(crate) fn held() -> isize {
+    HELD.get()
+}
+
+/// Allocations of this thread.
+pub(crate) fn calls() -> usize {
+    CALLS.get()
+}
+
+struct Counting;
+
+fn count(octets: isize, calls: usize) {
+    HELD.set(HELD.get() + octets);
+    CALLS.set(CALLS.get() + calls);
+}
+
+// SAFETY: each call is passed on unchanged to the system's allocator, which fulfils the contract; the
+// counters are plain cells of the thread without a destructor, and do not allocate.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size() as isize, 1);
+        // SAFETY: the caller vouches for `layout`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(-(layout.size() as isize), 0);
+        // SAFETY: the caller vouches that `pointer` came from `alloc` with `layout`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
