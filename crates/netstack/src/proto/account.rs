@@ -104,11 +104,13 @@ impl Account {
     /// Notes that what was charged with `before` octets now holds `after`.
     #[inline]
     pub(crate) fn recharge(&mut self, kind: Kind, before: usize, after: usize) {
-        if after >= before {
-            self.charge(kind, after - before);
-        } else {
-            self.release(kind, before - after);
-        }
+        let by = &mut self.by[kind as usize];
+        debug_assert!(
+            before <= *by + after,
+            "{before} octets of {kind:?} became {after}, of {by} in all"
+        );
+        *by = (*by + after).saturating_sub(before);
+        self.used = (self.used + after).saturating_sub(before);
     }
 
     /// Notes that `octets` are held of a kind, whatever was charged before.

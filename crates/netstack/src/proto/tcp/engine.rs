@@ -114,10 +114,15 @@ impl Tcp {
         };
         if let Some(index) = self.connections.find(&segment.tuple) {
             if let Some(tcb) = self.connections.at(index) {
+                let only_receives = tcb.only_receives();
                 if tcb.state == State::SynSent {
                     tcb.arrives_syn_sent(now, &mut segment, &mut self.shared);
                 } else {
                     tcb.arrives_synchronized(now, &mut segment, &mut self.shared);
+                }
+                if only_receives && tcb.only_receives() && tcb.owner == Owner::User {
+                    self.settle_received(index);
+                    return;
                 }
             }
             self.settle_at(now, index);
@@ -191,7 +196,9 @@ impl Tcp {
                 &mut sent,
             );
             schedule(&mut self.timers, tcb);
-            tcb.recharge(&mut self.shared);
+            if !tcb.only_receives() {
+                tcb.recharge(&mut self.shared);
+            }
             match turn {
                 Turn::Done => tcb.in_transmit = false,
                 Turn::More => self.transmit.push_back(id),
@@ -251,6 +258,20 @@ impl Tcp {
         self.look_at_account();
     }
 
+    /// As [`Tcp::settle_at`], for a connection of a user's that [only receives](Tcb::only_receives).
+    #[inline]
+    fn settle_received(&mut self, index: u32) {
+        let Some(tcb) = self.connections.at(index) else {
+            return;
+        };
+        let account = &mut self.shared.account;
+        report(tcb, &mut self.events, account);
+        line_up(tcb, &mut self.transmit, account);
+        schedule(&mut self.timers, tcb);
+        tcb.recharge_receive(&mut self.shared);
+        self.look_at_account();
+    }
+
     /// As [`Tcp::settle_at`], without giving anything back.
     #[inline]
     pub(super) fn settle_lists(&mut self, now: Instant, index: u32) {
@@ -258,11 +279,7 @@ impl Tcp {
             return;
         };
         if tcb.owner == Owner::User {
-            if !tcb.in_events && !tcb.events.is_empty() {
-                tcb.in_events = true;
-                let source = Source::Connection(tcb.id);
-                push(&mut self.events, source, &mut self.shared.account);
-            }
+            report(tcb, &mut self.events, &mut self.shared.account);
         } else if let Owner::HalfOpen(listener) = tcb.owner
             && tcb.state != State::SynReceived
         {
@@ -272,10 +289,7 @@ impl Tcp {
             };
             tcb = promoted;
         }
-        if tcb.transmit && !tcb.in_transmit {
-            tcb.in_transmit = true;
-            push(&mut self.transmit, tcb.id, &mut self.shared.account);
-        }
+        line_up(tcb, &mut self.transmit, &mut self.shared.account);
         schedule(&mut self.timers, tcb);
         if matches!(tcb.state, State::TimeWait | State::Closed) {
             self.finish(now, index);
@@ -364,6 +378,24 @@ impl Tcp {
             tcb.raise(Readiness::READABLE);
         }
         self.settle(id.index);
+    }
+}
+
+/// Has the events of a connection reported, if it has any.
+#[inline]
+fn report(tcb: &mut Tcb, events: &mut VecDeque<Source>, account: &mut Account) {
+    if !tcb.in_events && !tcb.events.is_empty() {
+        tcb.in_events = true;
+        push(events, Source::Connection(tcb.id), account);
+    }
+}
+
+/// Gives a connection that asks for it a turn in the next transmission.
+#[inline]
+fn line_up(tcb: &mut Tcb, transmit: &mut VecDeque<ConnectionId>, account: &mut Account) {
+    if tcb.transmit && !tcb.in_transmit {
+        tcb.in_transmit = true;
+        push(transmit, tcb.id, account);
     }
 }
 

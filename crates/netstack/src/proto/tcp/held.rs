@@ -1,5 +1,6 @@
 //! What a connection holds, and its charge to the account.
 
+use super::interface::State;
 use super::shared::Shared;
 use super::tcb::{Owner, Tcb};
 use crate::proto::account::Kind;
@@ -70,6 +71,31 @@ impl Tcb {
         held != self.charged && self.charge(held, shared)
     }
 
+    /// The same where nothing but the receive queue can have changed: data came in order, or was read.
+    #[inline]
+    pub(super) fn recharge_receive(&mut self, shared: &mut Shared) {
+        let held = self.rcv.queue.held() as u32;
+        let before = core::mem::replace(&mut self.charged.receive, held);
+        if held != before {
+            let account = &mut shared.account;
+            account.recharge(Kind::ReceiveQueues, before as usize, held as usize);
+            self.note_if_much(shared);
+        }
+    }
+
+    /// The same where nothing but the send queue can have changed: the user has sent.
+    #[inline]
+    pub(super) fn recharge_send(&mut self, shared: &mut Shared) {
+        let held = self.snd.queue.held() as u32;
+        let before = core::mem::replace(&mut self.charged.send, held);
+        if held != before {
+            let account = &mut shared.account;
+            account.recharge(Kind::SendQueues, before as usize, held as usize);
+            shared.recharge_spares();
+            self.note_if_much(shared);
+        }
+    }
+
     fn charge(&mut self, held: Held, shared: &mut Shared) -> bool {
         let before = core::mem::replace(&mut self.charged, held);
         let account = &mut shared.account;
@@ -81,13 +107,26 @@ impl Tcb {
         ] {
             account.recharge(kind, before as usize, after as usize);
         }
-        if before.send != held.send || before.connection != held.connection {
-            shared.recharge_spares();
-        }
-        if held.total().abs_diff(self.noted) >= UNNOTED {
+        shared.recharge_spares();
+        self.note_if_much(shared);
+        before.early != held.early
+    }
+
+    #[inline]
+    fn note_if_much(&mut self, shared: &mut Shared) {
+        if self.charged.total().abs_diff(self.noted) >= UNNOTED {
             self.note(shared);
         }
-        before.early != held.early
+    }
+
+    /// Whether the connection is one whose receive queue alone changes in size when a segment arrives:
+    /// established, with nothing in flight and nothing out of order.
+    #[inline]
+    pub(super) fn only_receives(&self) -> bool {
+        self.state == State::Established
+            && self.snd.una == self.snd.nxt
+            && self.snd.queue.len() == 0
+            && self.rcv.reassembly.is_none()
     }
 
     /// Releases everything: the connection is about to go.

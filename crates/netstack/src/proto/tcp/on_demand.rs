@@ -88,6 +88,8 @@ impl<T: Part> DerefMut for OnDemand<T> {
 pub(super) struct Spares<T> {
     parts: Vec<Box<T>>,
     kept: usize,
+    /// Since it was last charged.
+    changed: bool,
 }
 
 impl<T: Part> Spares<T> {
@@ -96,6 +98,7 @@ impl<T: Part> Spares<T> {
         Self {
             parts: Vec::new(),
             kept,
+            changed: false,
         }
     }
 
@@ -104,13 +107,26 @@ impl<T: Part> Spares<T> {
         self.parts.capacity() * size_of::<Box<T>>() + self.parts.len() * (size_of::<T>() + each)
     }
 
+    /// Whether what they take has changed since [`Spares::settle`].
+    #[inline]
+    pub(super) fn has_changed(&self) -> bool {
+        self.changed
+    }
+
+    /// What they take now has been noted.
+    pub(super) fn settle(&mut self) {
+        self.changed = false;
+    }
+
     /// Frees them all.
     pub(super) fn clear(&mut self) {
         self.parts = Vec::new();
+        self.changed = true;
     }
 
     #[inline]
     pub(super) fn take(&mut self) -> Box<T> {
+        self.changed = true;
         self.parts.pop().unwrap_or_else(allocate)
     }
 
@@ -118,6 +134,7 @@ impl<T: Part> Spares<T> {
     pub(super) fn give(&mut self, mut part: Box<T>) {
         if self.parts.len() < self.kept && part.renew() {
             self.parts.push(part);
+            self.changed = true;
         }
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct ChunkPool {
     /// How many of each it keeps, at most.
     kept: [usize; SIZES.len()],
     lists: Spares<Chunks>,
+    /// Since it was last charged.
+    changed: bool,
 }
 
 impl ChunkPool {
@@ -37,6 +39,7 @@ impl ChunkPool {
             chunks: Default::default(),
             kept,
             lists: Spares::new(kept[0]),
+            changed: false,
         }
     }
 
@@ -49,8 +52,21 @@ impl ChunkPool {
         chunks + self.lists.held(KEPT_CAPACITY * size_of::<Chunk>())
     }
 
+    /// Whether what it takes has changed since [`ChunkPool::settle`].
+    #[inline]
+    pub(super) fn has_changed(&self) -> bool {
+        self.changed || self.lists.has_changed()
+    }
+
+    /// What it takes now has been noted.
+    pub(super) fn settle(&mut self) {
+        self.changed = false;
+        self.lists.settle();
+    }
+
     /// Frees all that it keeps.
     pub(super) fn clear(&mut self) {
+        self.changed = true;
         self.chunks = Default::default();
         self.lists.clear();
     }
@@ -58,6 +74,7 @@ impl ChunkPool {
     /// A chunk for `octets`, or a part of them.
     fn take(&mut self, octets: usize) -> Vec<u8> {
         let class = class(octets);
+        self.changed = true;
         self.chunks[class]
             .pop()
             .unwrap_or_else(|| Vec::with_capacity(SIZES[class]))
@@ -67,6 +84,7 @@ impl ChunkPool {
         let class = class(chunk.capacity());
         if self.chunks[class].len() < self.kept[class] {
             chunk.clear();
+            self.changed = true;
             self.chunks[class].push(chunk);
         }
     }

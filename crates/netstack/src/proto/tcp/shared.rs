@@ -107,7 +107,16 @@ impl Shared {
     }
 
     /// Charges what has changed of that.
+    #[inline]
     pub(super) fn recharge_spares(&mut self) {
+        if self.pool.has_changed() || self.flights.has_changed() {
+            self.charge_spares();
+        }
+    }
+
+    fn charge_spares(&mut self) {
+        self.pool.settle();
+        self.flights.settle();
         let held = self.spares_held();
         self.account.set(Kind::Spares, held);
     }

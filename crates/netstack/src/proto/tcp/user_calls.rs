@@ -183,7 +183,7 @@ impl Tcp {
         tcb.snd
             .queue
             .push_copy(&data[..room], &mut self.shared.pool);
-        tcb.recharge(&mut self.shared);
+        tcb.recharge_send(&mut self.shared);
         tcb.transmit = true;
         if !core::mem::replace(&mut tcb.in_transmit, true) {
             push(&mut self.transmit, id, &mut self.shared.account);
@@ -209,7 +209,7 @@ impl Tcp {
         tcb.snd
             .queue
             .push_shared(data.split_to(room), &mut self.shared.pool);
-        tcb.recharge(&mut self.shared);
+        tcb.recharge_send(&mut self.shared);
         tcb.transmit = true;
         if !core::mem::replace(&mut tcb.in_transmit, true) {
             push(&mut self.transmit, id, &mut self.shared.account);
@@ -235,7 +235,7 @@ impl Tcp {
         }
         let octets = tcb.rcv.queue.read(buffer);
         let tell = tcb.after_read(now, octets, &mut self.shared);
-        tcb.recharge(&mut self.shared);
+        tcb.recharge_receive(&mut self.shared);
         if tell {
             self.wants_turn(id);
         }
@@ -255,7 +255,7 @@ impl Tcp {
         }
         let octets = tcb.rcv.queue.read_slice(max.max(1));
         let tell = tcb.after_read(now, octets.len(), &mut self.shared);
-        tcb.recharge(&mut self.shared);
+        tcb.recharge_receive(&mut self.shared);
         if tell {
             self.wants_turn(id);
         }
