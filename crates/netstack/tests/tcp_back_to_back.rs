@@ -4,6 +4,8 @@ mod sim;
 
 #[path = "sim/echo.rs"]
 mod echo;
+#[path = "sim/half_open.rs"]
+mod half_open;
 #[path = "sim/transfer.rs"]
 mod transfer;
 
@@ -12,7 +14,7 @@ use core::time::Duration;
 use echo::echo;
 use netstack::proto::Instant;
 use netstack::proto::tcp::congestion::{self, MakeController};
-use netstack::proto::tcp::{Config, Options};
+use netstack::proto::tcp::{Config, Options, State};
 use sim::{Link, Random};
 use transfer::{complete, pair};
 
@@ -57,6 +59,61 @@ fn rfc9293_3_8_6_1_two_windows_that_are_closed_and_probed_open_again_at_once() {
         assert!(network.a.app.received == 0 && network.a.app.to_send > 0);
         let finished = network.run_until(MS(10_000), |network| network.a.app.received == 1 << 20);
         assert!(finished, "{} octets came back", network.a.app.received);
+    }
+}
+
+/// A link with this delay each way.
+fn slow_link(delay: Duration) -> Link {
+    Link {
+        delay,
+        ..Link::default()
+    }
+}
+
+#[test]
+fn rfc9293_3_5_1_figure_10_an_end_that_has_started_anew_gets_in_with_its_second_syn() {
+    let mut network = half_open::connected(slow_link(MS(20)));
+    half_open::restart(&mut network);
+    half_open::connect(&mut network);
+    // The challenge to its SYN, its reset, and the SYN again after a second.
+    network.run_for(MS(1_100));
+    assert_eq!(half_open::states(&network), [Some(State::Established); 2]);
+    assert_eq!(network.b.tcp.connection_counts(), (2, 0));
+    assert_eq!(network.b.tcp.counters().estab_resets, 1);
+}
+
+#[test]
+fn rfc9293_3_5_1_figure_11_data_for_an_end_that_has_started_anew_is_reset() {
+    let mut network = half_open::connected(slow_link(MS(20)));
+    half_open::restart(&mut network);
+    let id = network.b.app.id.unwrap();
+    assert!(network.b.tcp.send(network.now, id, b"data").is_ready());
+    network.run_for(MS(41));
+    assert_eq!(half_open::states(&network), [None, Some(State::Closed)]);
+    assert_eq!(network.b.tcp.counters().retrans_segs, 0);
+}
+
+#[test]
+fn rfc5961_7_ends_that_disagree_do_not_answer_each_other_for_ever() {
+    for delay in [1, 15, 100, 400] {
+        let mut network = half_open::connected(slow_link(MS(delay)));
+        network.trace = Some(Vec::new());
+        // Each end says something, and so shows its numbers.
+        for host in [&mut network.a, &mut network.b] {
+            let id = host.app.id.unwrap();
+            assert!(host.tcp.send(network.now, id, b"data").is_ready());
+        }
+        network.run_for(MS(5_000));
+        half_open::slip_in(&mut network);
+        network.trace = Some(Vec::new());
+        network.run_for(Duration::from_secs(60));
+        let answers = network.trace.as_ref().map_or(0, Vec::len);
+        assert!((2..=12).contains(&answers), "{delay} ms: {answers}");
+        // It is dead, and who sends finds out (§3.8.3, R2): its peer knows nothing of it afterwards.
+        let id = network.a.app.id.unwrap();
+        assert!(network.a.tcp.send(network.now, id, b"more").is_ready());
+        network.run_for(Duration::from_secs(3_600));
+        assert_eq!(half_open::states(&network)[0], Some(State::Closed));
     }
 }
 

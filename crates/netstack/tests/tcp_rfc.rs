@@ -8,11 +8,13 @@
 //! - `pacing`: draft-ietf-ccwg-bbr
 //! - `recovery`: RFC 5681, 6582, 6675, 8985, 6298, 3522
 //! - `round_trip`: RFC 6298, Karn's algorithm
-//! - `defences`: RFC 5961, RFC 4987, budgets, ICMP, path MTU, ECN
+//! - `challenges`: RFC 5961
+//! - `defences`: RFC 4987, budgets, ICMP, path MTU, ECN
 
 mod wire;
 
 mod rfc {
+    mod challenges;
     mod closing;
     mod data;
     mod defences;

@@ -320,6 +320,24 @@ fn rfc9293_3_8_4_keep_alive_probes_an_idle_peer_and_gives_up() {
 }
 
 #[test]
+fn keep_alive_probes_without_an_interval_do_not_make_the_timer_due_for_ever() {
+    let mut options = plain();
+    options.keep_alive = Some(KeepAlive {
+        idle: Duration::from_secs(1),
+        interval: Duration::ZERO,
+        probes: 3,
+    });
+    let mut c = Conn::accept(Config::default(), options, &seg(SYN, IRS, 0).mss(1000));
+    c.sends(1);
+    c.e.now += Duration::from_secs(1);
+    for _ in 0..3 {
+        c.e.tcp.handle_timeout(c.e.now);
+        let _ = c.e.sent();
+    }
+    assert!(c.e.tcp.next_timeout().unwrap() > c.e.now);
+}
+
+#[test]
 fn rfc9293_3_8_4_a_keep_alive_probe_of_the_peer_is_answered() {
     let mut c = Conn::plain();
     let ack = c.e.answer(&seg(ACK, c.seq - 1, c.ack));

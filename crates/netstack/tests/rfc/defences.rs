@@ -1,4 +1,4 @@
-//! Attacks, limits and the network's word: RFC 5961, RFC 4987, budgets, ICMP (RFC 5461, RFC 5927,
+//! Attacks, limits and the network's word: RFC 4987, budgets, ICMP (RFC 5461, RFC 5927,
 //! RFC 1191, RFC 2923), ECN (RFC 3168).
 
 use core::net::SocketAddrV4;
@@ -8,104 +8,6 @@ use core::time::Duration;
 use netstack::proto::tcp::{Config, Ecn, Error, IcmpError, State};
 
 use crate::wire::*;
-
-#[test]
-fn rfc5961_3_2_a_reset_in_the_window_is_challenged_and_outside_it_is_dropped() {
-    let mut c = Conn::plain();
-    let challenge = c.e.answer(&seg(RST, c.seq + 5, 0));
-    assert_eq!(
-        (challenge.flags, challenge.seq, challenge.ack),
-        (ACK, c.ack, c.seq)
-    );
-    c.e.ignores(&seg(RST, c.seq + 70_000, 0));
-    c.e.ignores(&seg(RST, c.seq - 1, 0));
-    assert_eq!(
-        (c.state(), c.e.tcp.counters().challenge_ack),
-        (State::Established, 1)
-    );
-}
-
-#[test]
-fn rfc5961_4_2_a_syn_on_a_connection_is_challenged() {
-    let mut c = Conn::plain();
-    let challenge = c.e.answer(&seg(SYN, c.seq + 5, 0));
-    assert_eq!((challenge.flags, challenge.ack), (ACK, c.seq));
-    assert_eq!(
-        (c.state(), c.e.tcp.counters().syn_challenge),
-        (State::Established, 1)
-    );
-}
-
-#[test]
-fn rfc5961_5_2_data_with_an_impossible_acknowledgement_is_challenged_and_dropped() {
-    let mut c = Conn::plain();
-    let window = 65_000;
-    let challenge =
-        c.e.answer(&seg(ACK, c.seq, c.ack - window - 1).data(b"inject"));
-    assert_eq!(challenge.ack, c.seq);
-    assert_eq!(c.e.read(c.id), b"");
-    c.e.give(&seg(ACK, c.seq, c.ack - window).data(b"late but possible"));
-    assert_eq!(c.e.read(c.id), b"late but possible");
-}
-
-#[test]
-fn rfc5961_10_challenges_are_limited() {
-    let mut c = Conn::plain();
-    let mut challenges = 0;
-    for _ in 0..1000 {
-        c.e.give(&seg(RST, c.seq + 5, 0));
-        challenges += c.e.sent().len();
-    }
-    assert_eq!(challenges, 100);
-}
-
-/// Another connection, from port 5000, once the first has used up its challenges.
-fn other_than_a_challenged_one() -> (Engine, Seg) {
-    let mut c = Conn::plain();
-    for _ in 0..1000 {
-        c.e.give(&seg(RST, c.seq + 5, 0));
-        let _ = c.e.sent();
-    }
-    let mut syn = seg(SYN, IRS, 0);
-    syn.from = 5000;
-    let answer = c.e.answer(&syn);
-    (c.e, answer)
-}
-
-#[test]
-fn rfc5961_10_challenges_of_one_connection_tell_nothing_of_another() {
-    let (mut e, answer) = other_than_a_challenged_one();
-    let mut segment = seg(ACK, IRS + 1, answer.seq + 1);
-    segment.from = 5000;
-    e.give(&segment);
-    segment.flags = RST;
-    segment.seq += 5;
-    let mut challenges = 0;
-    for _ in 0..1000 {
-        e.give(&segment);
-        challenges += e.sent().len();
-    }
-    assert_eq!(challenges, 100);
-}
-
-#[test]
-fn rfc9293_3_10_7_4_a_repeated_syn_is_no_challenge() {
-    let (mut e, _) = other_than_a_challenged_one();
-    let mut syn = seg(SYN, IRS, 0);
-    syn.from = 5000;
-    assert_eq!(e.answer(&syn).flags, SYN | ACK);
-}
-
-#[test]
-fn resets_for_unknown_connections_are_limited() {
-    let mut e = Engine::new();
-    let mut resets = 0;
-    for _ in 0..5000 {
-        e.give(&seg(ACK, 5, 77));
-        resets += e.sent().len();
-    }
-    assert_eq!(resets, 1000);
-}
 
 /// SYNs from other ports fill the backlog of eight.
 fn flooded(config: Config) -> Engine {

@@ -232,6 +232,26 @@ fn rfc9293_3_10_7_4_fifth_in_syn_received_a_wrong_ack_is_reset() {
 }
 
 #[test]
+fn resets_of_acknowledgements_before_the_connection_is_established_are_limited() {
+    let mut e = Engine::new();
+    let answer = e.answer(&seg(SYN, IRS, 0));
+    let mut resets = 0;
+    for _ in 0..1000 {
+        e.give(&seg(ACK, IRS + 1, answer.seq + 2));
+        resets += e.sent().len();
+    }
+    assert_eq!(resets, 100);
+    let (mut e, id, syn) = connecting();
+    for _ in 0..1000 {
+        let mut wrong = seg(ACK, 1, syn.seq + 2);
+        (wrong.from, wrong.to) = (syn.to, syn.from);
+        e.give(&wrong);
+        resets += e.sent().len();
+    }
+    assert_eq!((resets, e.state(id)), (200, State::SynSent));
+}
+
+#[test]
 fn rfc9293_3_10_7_4_fifth_an_ack_of_what_was_not_sent_is_answered_and_dropped() {
     let mut c = Conn::plain();
     let ack = c.e.answer(&seg(ACK, c.seq, c.ack + 1).data(b"text"));

@@ -153,6 +153,33 @@ fn a_closed_window_does_not_hold_a_released_connection_for_ever() {
 }
 
 #[test]
+fn a_connection_that_is_released_while_its_window_is_closed_has_its_time_from_then_on() {
+    for user_timeout in [None, Some(Duration::from_secs(60))] {
+        let mut options = plain();
+        options.user_timeout = user_timeout;
+        let mut c = Conn::accept(Config::default(), options, &seg(SYN, IRS, 0).mss(1000));
+        c.e.ignores(&c.seg(ACK).window(0));
+        c.e.send(c.id, b"data");
+        for _ in 0..30 {
+            refuses(&mut c, Duration::from_secs(60));
+        }
+        c.e.tcp.release(c.e.now, c.id);
+        // Until the next probe: less than the sixty seconds.
+        refuses(&mut c, Duration::from_secs(59));
+        c.e.give(&c.seg(ACK));
+        let sent = c.e.sent();
+        let octets: Vec<u8> = sent
+            .iter()
+            .flat_map(|segment| segment.payload.clone())
+            .collect();
+        assert_eq!(
+            (octets.as_slice(), sent.last().unwrap().has(FIN)),
+            (&b"data"[..], true)
+        );
+    }
+}
+
+#[test]
 fn rfc9293_3_8_6_must_35_a_window_that_shrinks_to_nothing_is_probed_with_selective_acknowledgements()
  {
     let mut c = Conn::sacked();

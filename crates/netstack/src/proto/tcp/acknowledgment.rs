@@ -83,6 +83,9 @@ impl Tcb {
         if progress.acked > 0 || progress.delivered > 0 || wait.is_some() {
             self.arm_retransmit(now, wait);
         }
+        if progress.acked > 0 {
+            self.keep_marks_near();
+        }
         if self.snd.una == self.snd.nxt {
             self.flight.give_back(&mut shared.flights);
         }
@@ -317,7 +320,7 @@ impl Tcb {
                 self.loss.reno_sacked = 0;
             }
         } else if duplicate {
-            self.loss.dup_acks += 1;
+            self.loss.dup_acks = self.loss.dup_acks.saturating_add(1);
             // The pieces that these stand for are in the peer's hands (RFC 3042: limited transmit).
             let outstanding = self.snd.nxt - self.snd.una;
             self.loss.reno_sacked =

@@ -56,7 +56,8 @@ pub struct Config {
     pub orphan_timeout: Duration,
     /// Challenge ACKs of one connection in each second, at most (RFC 5961 §10).
     pub challenge_acks_per_second: u32,
-    /// Resets in each second, at most, that answer segments which belong to no connection.
+    /// Resets to one remote address in each second, at most, that answer segments which belong to no
+    /// connection. A random number, of half of them at least, is what there is in a second.
     pub resets_per_second: u32,
     /// Whether SYN cookies answer SYNs that find the backlog full. Without them such SYNs are
     /// dropped.
@@ -96,7 +97,7 @@ impl Default for Config {
             retries: 15,
             orphan_timeout: Duration::from_secs(60),
             challenge_acks_per_second: 100,
-            resets_per_second: 1000,
+            resets_per_second: 200,
             syn_cookies: true,
             ephemeral_ports: (32_768, 60_999),
             congestion: congestion::cubic,

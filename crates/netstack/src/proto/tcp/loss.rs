@@ -165,6 +165,15 @@ impl Loss {
         }
     }
 
+    /// SND.UNA has passed this number: older marks follow it.
+    #[inline]
+    pub(super) fn keep_marks_near(&mut self, passed: Seq) {
+        self.point = self.point.max(passed);
+        if self.dsack_round.is_some_and(|round| round.le(passed)) {
+            self.dsack_round = None;
+        }
+    }
+
     /// RFC 8985 §6.2 step 4: the reordering window.
     fn reo_wnd(&self, sacked_pieces: u32, min_rtt: u64, srtt: u64) -> u64 {
         if !self.reordering_seen && (self.recovery != Recovery::Open || sacked_pieces >= DUP_THRESH)

@@ -27,6 +27,7 @@ mod isn;
 mod listeners;
 mod lists;
 mod loss;
+mod marks;
 mod on_demand;
 mod options;
 mod output;

@@ -1,7 +1,10 @@
 //! Resets (RFC 9293 §3.5.2 and §3.5.3) and the defences against blind ones (RFC 5961).
 
+use core::hash::BuildHasher;
+use core::net::Ipv4Addr;
 use core::time::Duration;
 
+use super::isn::{Secrets, TableHash};
 use super::options::TcpOptions;
 use super::segment::{Flags, FourTuple, Header, Segment};
 use super::seq::Seq;
@@ -39,31 +42,48 @@ impl ChallengeLimit {
     }
 }
 
-/// Permits so many events in each second.
+/// Remote addresses are divided into so many groups, each with a limit of its own.
+const GROUPS: usize = 512;
+
+/// Limits resets to segments that belong to no connection. Who counts those that it gets must not learn
+/// from that how many others get: segments in the name of another host would tell whether that host has
+/// a connection, as they are only reset if it has none. So an address shares its limit with few, with
+/// others in each second, and how many resets there are in a second is chance.
 #[derive(Debug)]
-pub(super) struct RateLimit {
-    per_second: u32,
-    left: u32,
+pub(super) struct ResetLimit {
+    per_second: u16,
+    /// Of each group in this second.
+    left: Box<[u16; GROUPS]>,
     since: Instant,
+    /// Decides on the groups.
+    hash: TableHash,
+    salt: u64,
 }
 
-impl RateLimit {
-    pub(super) fn new(per_second: u32) -> Self {
+impl ResetLimit {
+    /// `per_second` to an address at most, and half of that at least.
+    pub(super) fn new(per_second: u32, hash: TableHash) -> Self {
         Self {
-            per_second,
-            left: per_second,
+            per_second: per_second.min(u16::MAX.into()) as u16,
+            left: Box::new([0; GROUPS]),
             since: Instant::default(),
+            hash,
+            salt: 0,
         }
     }
 
-    /// Whether one more event is permitted; counts it.
-    pub(super) fn permits(&mut self, now: Instant) -> bool {
-        if now - self.since >= Duration::from_secs(1) {
+    /// Whether one more reset to `remote` is permitted; counts it.
+    fn permits(&mut self, now: Instant, remote: Ipv4Addr, secrets: &mut Secrets) -> bool {
+        if self.salt == 0 || now - self.since >= Duration::from_secs(1) {
             self.since = now;
-            self.left = self.per_second;
+            self.salt = secrets.random() | 1;
+            let less = secrets.random() % (u64::from(self.per_second / 2) + 1);
+            self.left.fill(self.per_second - less as u16);
         }
-        let permitted = self.left > 0;
-        self.left -= u32::from(permitted);
+        let group = self.hash.hash_one((self.salt, remote.to_bits()));
+        let left = &mut self.left[group as usize % GROUPS];
+        let permitted = *left > 0;
+        *left -= u16::from(permitted);
         permitted
     }
 }
@@ -71,7 +91,8 @@ impl RateLimit {
 /// Answers a segment for which there is no connection: <SEQ=SEG.ACK><CTL=RST> or
 /// <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK> (RFC 9293 §3.10.7.1); nothing to a reset.
 pub(super) fn refuse(now: Instant, shared: &mut Shared, segment: &Segment) {
-    if segment.flags.has(Flags::RST) || !shared.resets.permits(now) {
+    let remote = *segment.tuple.remote.ip();
+    if segment.flags.has(Flags::RST) || !shared.resets.permits(now, remote, &mut shared.secrets) {
         return;
     }
     if segment.flags.has(Flags::ACK) {
@@ -108,6 +129,15 @@ impl Tcb {
         send(shared, self.tuple, self.empty_seq(), Some(self.rcv.nxt));
     }
 
+    /// Answers an acknowledgement of what was not sent before the connection is established: <SEQ=SEG.ACK>
+    /// <CTL=RST> (RFC 9293 §3.10.7.3 and .4), as often as challenges.
+    pub(super) fn refuse(&mut self, now: Instant, segment: &Segment, shared: &mut Shared) {
+        let per_second = shared.config.challenge_acks_per_second;
+        if self.challenges.permits(now, per_second) {
+            send(shared, self.tuple, segment.ack, None);
+        }
+    }
+
     /// RFC 5961 §3.2, §4.2 and §5.2: an acknowledgement that lets an honest peer confirm.
     pub(super) fn challenge(&mut self, now: Instant, shared: &mut Shared) {
         if self
@@ -122,10 +152,12 @@ impl Tcb {
 
 #[cfg(test)]
 mod tests {
+    use core::net::Ipv4Addr;
     use core::time::Duration;
 
-    use super::{ChallengeLimit, RateLimit};
+    use super::{ChallengeLimit, ResetLimit};
     use crate::proto::Instant;
+    use crate::proto::tcp::isn::Secrets;
 
     #[test]
     fn rfc5961_10_challenges_come_back_one_by_one() {
@@ -143,14 +175,43 @@ mod tests {
         assert!(!limit.permits(now, 0));
     }
 
-    #[test]
-    fn so_many_in_each_second() {
-        let mut limit = RateLimit::new(3);
-        let mut now = Instant::from_nanos(5_000_000_000);
-        for _ in 0..3 {
-            let permitted = (0..10).filter(|_| limit.permits(now)).count();
-            assert_eq!(permitted, 3);
-            now += Duration::from_secs(1);
+    /// Resets in the next second to each of `remotes`, asked for in turn.
+    fn resets(
+        limit: &mut ResetLimit,
+        secrets: &mut Secrets,
+        second: u64,
+        remotes: &[u32],
+    ) -> Vec<u32> {
+        let now = Instant::from_nanos(5_000_000_000) + Duration::from_secs(second);
+        let mut counts = vec![0; remotes.len()];
+        for _ in 0..200 {
+            for (count, remote) in counts.iter_mut().zip(remotes) {
+                let permitted = limit.permits(now, Ipv4Addr::from_bits(*remote), secrets);
+                *count += u32::from(permitted);
+            }
         }
+        counts
+    }
+
+    #[test]
+    fn rfc5961_10_resets_to_one_address_tell_nothing_of_those_to_another() {
+        let mut secrets = Secrets::new([3; 32]);
+        let mut limit = ResetLimit::new(100, secrets.table());
+        let mut different = std::collections::BTreeSet::new();
+        let mut shared = 0;
+        for second in 0..100 {
+            let counts = resets(&mut limit, &mut secrets, second, &[1, 2]);
+            let most = *counts.iter().max().unwrap();
+            assert!((50..=100).contains(&most), "{counts:?}");
+            different.insert(most);
+            // Who shares a group does so for a second only.
+            shared += u32::from(counts[0] != counts[1] || most < 50);
+        }
+        assert!(
+            different.len() > 20 && shared <= 3,
+            "{different:?} {shared}"
+        );
+        let none = &mut ResetLimit::new(0, secrets.table());
+        assert_eq!(resets(none, &mut secrets, 0, &[1]), [0]);
     }
 }

@@ -8,7 +8,7 @@ use super::interface::TxMeta;
 use super::isn::Secrets;
 use super::on_demand::{KEPT_CAPACITY, Spares};
 use super::peers::Peers;
-use super::reset::RateLimit;
+use super::reset::ResetLimit;
 use super::retransmission::{Flight, Sent};
 use super::segment::Header;
 use super::send_queue::ChunkPool;
@@ -64,7 +64,7 @@ pub(super) struct Shared {
     pub(super) growers: Growers,
     pub(super) replies: VecDeque<Reply>,
     /// Limits resets to segments that belong to no connection.
-    pub(super) resets: RateLimit,
+    pub(super) resets: ResetLimit,
     /// The length of the last frame with text, and what such a frame keeps.
     last_frame: (u32, u32),
 }
@@ -77,6 +77,7 @@ impl Shared {
         Self {
             counters: Counters::default(),
             peers: Peers::new(secrets.table()),
+            resets: ResetLimit::new(config.resets_per_second, secrets.table()),
             secrets,
             leaving: 0,
             latest: Instant::default(),
@@ -85,7 +86,6 @@ impl Shared {
             account: Account::new(memory),
             growers: Growers::new(memory),
             replies: VecDeque::new(),
-            resets: RateLimit::new(config.resets_per_second),
             last_frame: (0, 0),
             config,
         }

@@ -237,7 +237,8 @@ impl Tcb {
                 shared.counters.keep_alive += 1;
                 self.probe_peer();
             }
-            self.deadlines.keep_alive = now + keep.interval;
+            // An interval of zero would be due for ever.
+            self.deadlines.keep_alive = now + keep.interval.max(Duration::from_millis(1));
         }
     }
 

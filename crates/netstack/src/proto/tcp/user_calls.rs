@@ -417,6 +417,9 @@ impl Tcb {
         }
         // An error has been reported, or nobody is left to hear of it.
         let _ = self.shutdown(shared);
+        // From now on the peer has to take something within the time: what it has only answered before
+        // was for the user to bear.
+        self.snd.unacked_since = now;
         match (self.state, linger) {
             (State::Closed | State::TimeWait, _) => {}
             (State::FinWait2, _) => self.deadlines.close = now + shared.config.orphan_timeout,

@@ -2,7 +2,6 @@
 
 use crate::proto::Instant;
 use crate::proto::tcp::interface::{Failure, State};
-use crate::proto::tcp::reset;
 use crate::proto::tcp::segment::{Flags, Segment};
 use crate::proto::tcp::shared::Shared;
 use crate::proto::tcp::tcb::Tcb;
@@ -19,7 +18,7 @@ impl Tcb {
         let acknowledges = segment.flags.has(Flags::ACK);
         if acknowledges && (segment.ack.le(self.snd.iss) || segment.ack.gt(self.snd.nxt)) {
             if !segment.flags.has(Flags::RST) {
-                reset::send(shared, self.tuple, segment.ack, None);
+                self.refuse(now, segment, shared);
             }
             return;
         }

@@ -4,7 +4,6 @@ use core::time::Duration;
 
 use crate::proto::Instant;
 use crate::proto::tcp::interface::{Ecn, Failure, State};
-use crate::proto::tcp::reset;
 use crate::proto::tcp::segment::{Flags, Segment};
 use crate::proto::tcp::seq::Seq;
 use crate::proto::tcp::shared::Shared;
@@ -13,8 +12,10 @@ use crate::proto::tcp::tcb::{Owner, RetransmitTimer, Tcb};
 /// RFC 7323 §5.5: after 24 days TS.Recent says nothing.
 const TS_RECENT_LIFE: Duration = Duration::from_secs(24 * 24 * 3600);
 
-/// Least time between answers of a connection to empty segments that are not acceptable.
-pub(super) const ANSWER_INTERVAL: Duration = Duration::from_millis(20);
+/// Least time between answers of a connection to empty segments that are not acceptable, unless a round
+/// trip takes longer than half of it. An answer may be answered in turn by an end that disagrees: it has
+/// to be back before the next may go.
+pub(super) const ANSWER_INTERVAL: Duration = Duration::from_millis(500);
 
 impl Tcb {
     /// A segment arrives in a state from SYN-RECEIVED on.
@@ -86,7 +87,8 @@ impl Tcb {
             return true;
         }
         let Some(theirs) = segment.options.timestamps else {
-            return false;
+            // A SYN is of a peer that knows nothing of the connection: it is challenged.
+            return segment.flags.has(Flags::SYN);
         };
         if Seq(theirs.val).lt(Seq(ours.recent)) && ours.recent_at.elapsed(now) < TS_RECENT_LIFE {
             shared.counters.paws_estab += 1;
@@ -135,13 +137,16 @@ impl Tcb {
     }
 
     /// "If an incoming segment is not acceptable, an acknowledgment should be sent in reply."
-    /// Duplicates of data are reported (RFC 2883); answers to segments without any are limited, lest
-    /// two ends that disagree answer each other for ever.
+    /// Duplicates of data are reported (RFC 2883).
     fn acknowledge_unacceptable(&mut self, now: Instant, segment: &Segment, shared: &mut Shared) {
         if self.state == State::SynReceived && segment.flags.has(Flags::RST) {
             return;
         }
-        if segment.len() > 0 {
+        if segment.flags.has(Flags::SYN) {
+            // Whatever its number (RFC 5961 §4.2).
+            shared.counters.syn_challenge += 1;
+            self.challenge(now, shared);
+        } else if segment.len() > 0 {
             if segment.seq.lt(self.rcv.nxt) && segment.end().le(self.rcv.nxt) {
                 self.rcv.dsack = Some((segment.seq, segment.end()));
                 shared.counters.dsack_old_sent += u64::from(self.sack);
@@ -152,9 +157,11 @@ impl Tcb {
         }
     }
 
-    /// Whether a segment that is no news is answered now; counts it.
+    /// Whether a segment that may itself be such an answer is answered now; counts it. Limited, lest two
+    /// ends that disagree answer each other for ever (RFC 5961 §7).
     fn may_answer(&mut self, now: Instant) -> bool {
-        let may = now >= self.last_answer + ANSWER_INTERVAL;
+        let round_trips = Duration::from_nanos(2 * self.rtt.srtt());
+        let may = now >= self.last_answer + ANSWER_INTERVAL.max(round_trips);
         if may {
             self.last_answer = now;
         }
@@ -186,7 +193,7 @@ impl Tcb {
     fn arrives_ack(&mut self, now: Instant, segment: &Segment, shared: &mut Shared) -> bool {
         if self.state == State::SynReceived {
             if segment.ack.le(self.snd.una) || segment.ack.gt(self.snd.nxt) {
-                reset::send(shared, self.tuple, segment.ack, None);
+                self.refuse(now, segment, shared);
                 return false;
             }
             self.snd.una = self.snd.iss + 1;
@@ -201,7 +208,9 @@ impl Tcb {
         }
         // RFC 5961 §5.2: the range in which an acknowledgement may be.
         if segment.ack.gt(self.snd.nxt) || (segment.ack + self.snd.max_wnd).lt(self.snd.una) {
-            self.challenge(now, shared);
+            if segment.len() > 0 || self.may_answer(now) {
+                self.challenge(now, shared);
+            }
             return false;
         }
         if segment.ack.lt(self.snd.una) {
