@@ -74,6 +74,35 @@ fn rfc9293_3_8_6_a_cookie_offers_no_larger_window_than_its_connection_has() {
 }
 
 #[test]
+fn rfc9293_3_8_6_what_a_cookie_has_offered_is_kept_to_when_memory_has_become_short() {
+    let mut config = Config::default();
+    config.memory = Some(80_000);
+    let mut c = Conn::accept(config, plain(), &seg(SYN, IRS, 0).mss(1000));
+    for port in 0..8 {
+        let mut syn = seg(SYN, IRS, 0);
+        syn.from = 10_000 + port;
+        c.e.answer(&syn);
+    }
+    let mut syn = seg(SYN, IRS, 0);
+    syn.from = 5000;
+    let cookie = c.e.answer(&syn);
+    let edge = IRS + 1 + u32::from(cookie.window);
+    // The user of the first connection does not read, until memory is short.
+    for _ in 0..60 {
+        if c.e.tcp.memory_used() < 65_000 {
+            c.give_data(&[1; 1000]);
+            let _ = c.e.sent();
+        }
+    }
+    assert!(c.e.tcp.memory_used() >= 60_000);
+    let mut third = seg(ACK, IRS + 1, cookie.seq + 1).data(b"hello");
+    third.from = 5000;
+    let ack = c.e.answer(&third);
+    assert_eq!(c.e.tcp.counters().syn_cookies_recv, 1);
+    assert!(ack.ack + u32::from(ack.window) >= edge, "{}", ack.window);
+}
+
+#[test]
 fn rfc4987_3_6_a_wrong_cookie_is_reset() {
     let mut e = flooded(Config::default());
     let cookie = e.answer(&seg(SYN, IRS, 0));

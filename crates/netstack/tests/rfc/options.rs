@@ -103,8 +103,14 @@ fn rfc7323_5_3_paws_compares_modulo_2_to_the_32() {
 fn rfc7323_5_5_after_24_days_an_old_timestamp_is_taken() {
     let mut c = stamped();
     c.e.now += Duration::from_secs(25 * 24 * 3600);
-    c.e.give(&seg(ACK, c.seq, c.ack).data(b"long ago").ts(100, 0));
+    let ack =
+        c.e.answer(&seg(ACK, c.seq, c.ack).data(b"long ago").ts(100, 0));
     assert_eq!(c.e.read(c.id), b"long ago");
+    // It is the one that counts from then on.
+    assert_eq!(ack.timestamps.unwrap().1, 100);
+    let old = seg(ACK, c.seq + 8, c.ack).data(b"older").ts(99, 0);
+    assert_eq!(c.e.answer(&old).ack, c.seq + 8);
+    assert_eq!(c.e.read(c.id), b"");
 }
 
 #[test]

@@ -191,6 +191,10 @@ impl Tcp {
         syn.payload.clear();
         syn.options = syn_cookies::reveal(mss, segment.options.timestamps);
         let mut tcb = self.passive(now, id, &syn);
+        // Memory may have become short since the cookie was sent, and the connection begin smaller.
+        let offered = self.listeners.get(id).ok();
+        let offered = offered.map_or(0, |listener| tcb::offered_window(&listener.options));
+        tcb.rcv.edge = tcb.rcv.edge.max(tcb.rcv.nxt + u32::from(offered));
         tcb.set_iss(cookie);
         tcb.snd.nxt = cookie + 1;
         let index = tcb.id.index;

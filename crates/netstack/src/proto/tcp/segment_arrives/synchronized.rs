@@ -319,12 +319,14 @@ impl Tcb {
         }
     }
 
-    /// RFC 7323 §4.3: TS.Recent follows segments that are at or before Last.ACK.sent.
+    /// RFC 7323 §4.3: TS.Recent follows segments that are at or before Last.ACK.sent; and whatever comes
+    /// when it says nothing any more (§5.5).
     #[inline]
     fn remember_timestamp(&mut self, now: Instant, segment: &Segment, first: Seq) {
         if let (Some(ours), Some(theirs)) = (&mut self.timestamps, segment.options.timestamps)
             && first.le(ours.last_ack_sent)
-            && Seq(ours.recent).le(Seq(theirs.val))
+            && (Seq(ours.recent).le(Seq(theirs.val))
+                || ours.recent_at.elapsed(now) >= TS_RECENT_LIFE)
         {
             ours.recent = theirs.val;
             ours.recent_at = now.into();
