@@ -65,6 +65,7 @@ impl World {
             "a quiet peer makes the engine send without end"
         );
         for sent in sink.sent {
+            assert_eq!(sent.destination, PEER);
             let seen = Seen {
                 port: sent.source_port,
                 peer_port: sent.destination_port,
@@ -246,8 +247,9 @@ fuzz_target!(|data: &[u8]| {
                 break;
             }
         }
-        // Each connection may exceed the budget by one segment each way.
-        assert!(world.tcp.memory_used() <= MEMORY + 12 * 20_000);
+        assert_eq!(world.tcp.audit(), world.tcp.memory_used());
+        // What one segment or call takes may exceed the budget.
+        assert!(world.tcp.memory_used() <= MEMORY + 40_000);
     }
     // Whatever happened, everything ends once nobody holds it.
     for id in core::mem::take(&mut world.held) {
@@ -267,5 +269,6 @@ fuzz_target!(|data: &[u8]| {
         (0, 0),
         "connections are left over"
     );
-    assert_eq!(world.tcp.memory_used(), 0, "memory is left over");
+    // Tables, and chunks for connections to come.
+    assert!(world.tcp.memory_used() <= MEMORY / 2, "memory is left over");
 });

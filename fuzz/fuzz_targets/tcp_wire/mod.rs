@@ -74,6 +74,7 @@ impl Raw<'_> {
 /// What the engine has sent: checked to be well-formed.
 #[derive(Clone, Debug)]
 pub struct Sent {
+    pub destination: Ipv4Addr,
     pub source_port: u16,
     pub destination_port: u16,
     pub seq: u32,
@@ -87,11 +88,13 @@ pub struct Sink {
     pub buffer: Vec<u8>,
     pub sent: Vec<Sent>,
     pub mtu: usize,
+    pub destination: Option<Ipv4Addr>,
 }
 
 impl TxSink for Sink {
     fn reserve(&mut self, meta: &TxMeta) -> Option<&mut [u8]> {
-        assert_eq!((meta.source, meta.destination), (OURS, PEER));
+        assert_eq!(meta.source, OURS);
+        self.destination = Some(meta.destination);
         assert!(
             meta.len + 20 <= self.mtu,
             "{} octets exceed the MTU",
@@ -103,12 +106,14 @@ impl TxSink for Sink {
 
     fn commit(&mut self) {
         let octets = &self.buffer;
-        assert_eq!(checksum(OURS, PEER, octets), 0, "wrong checksum");
+        let destination = self.destination.expect("reserved before");
+        assert_eq!(checksum(OURS, destination, octets), 0, "wrong checksum");
         let word = |at: usize| u16::from_be_bytes([octets[at], octets[at + 1]]);
         let long = |at: usize| u32::from(word(at)) << 16 | u32::from(word(at + 2));
         let header = usize::from(octets[12] >> 4) * 4;
         assert!((20..=60).contains(&header) && header <= octets.len());
         self.sent.push(Sent {
+            destination,
             source_port: word(0),
             destination_port: word(2),
             seq: long(4),

@@ -108,13 +108,14 @@ impl Listeners {
             .filter_map(|(_, listener)| listener.as_ref())
     }
 
-    pub(super) fn remove(&mut self, id: ListenerId) {
-        if let Some((generation, listener)) = self.slots.get_mut(id.index as usize)
-            && *generation == id.generation
-            && let Some(listener) = listener.take()
-        {
-            *generation = generation.wrapping_add(1);
-            self.table.remove(&listener.local);
+    pub(super) fn remove(&mut self, id: ListenerId) -> Option<Listener> {
+        let (generation, listener) = self.slots.get_mut(id.index as usize)?;
+        if *generation != id.generation {
+            return None;
         }
+        let listener = listener.take()?;
+        *generation = generation.wrapping_add(1);
+        self.table.remove(&listener.local);
+        Some(listener)
     }
 }

@@ -10,9 +10,10 @@ use super::engine::Tcp;
 use super::interface::{ConnectionId, Error, Failure, ListenerId, State};
 use super::segment::FourTuple;
 use super::shared::Shared;
-use super::tables::push;
+use super::tables::{octets, push};
 use super::tcb::{Owner, Tcb, TimestampState};
 use crate::proto::Instant;
+use crate::proto::account::Kind;
 use crate::proto::ipv4::is_host;
 
 impl Tcp {
@@ -78,7 +79,10 @@ impl Tcp {
                 self.settle_at(now, id.index);
             }
         }
-        self.listeners.remove(listener);
+        if let Some(gone) = self.listeners.remove(listener) {
+            let account = &mut self.shared.account;
+            account.release(Kind::Connections, octets(&gone.waiting));
+        }
     }
 
     /// An address is no longer ours: its connections end with [`Error::AddrNotAvailable`], and
