@@ -41,6 +41,10 @@ use solo5_ffi::{Net, NetHeader};
 
 use crate::source::{Port, source};
 
+/// Octets that a service spends on a connection where nothing else is said:
+/// the task of `examples/echo` with its future and what the allocator adds.
+const APPLICATION_OCTETS: usize = 1 << 10;
+
 /// Starts a stack on `device`, driven by a task of its own. Unless `config`
 /// says how many octets TCP may hold it is a sixth of the unikernel's memory:
 /// what holds them can take four times as much.
@@ -57,6 +61,9 @@ pub fn start(device: Net, mut config: Config) -> io::Result<Network> {
         .tcp
         .memory
         .get_or_insert_with(|| nolibc::total_memory() / 6);
+    if config.tcp.application_octets == 0 {
+        config.tcp.application_octets = APPLICATION_OCTETS;
+    }
     let device = Device::new(source().add(device));
     let (stack, runner) = Stack::new(device, Alarm::default(), config)?;
     let driver = miou_rs::spawn_driver("network", runner);
