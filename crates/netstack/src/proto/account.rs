@@ -168,6 +168,12 @@ impl Account {
         self.used >= self.reserve + self.leaving
     }
 
+    /// Whether so many octets more leave half of the reserve once what is on its way out is gone.
+    pub(crate) fn keeps_half_of_reserve(&self, octets: usize) -> bool {
+        let half = self.reserve.midpoint(self.limit);
+        self.used + octets < half + self.leaving && octets <= self.left()
+    }
+
     /// Whether so many octets more are not a matter of the reserve.
     #[inline]
     pub(crate) fn has_room(&self, octets: usize) -> bool {

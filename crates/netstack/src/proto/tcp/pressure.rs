@@ -8,11 +8,13 @@
 //!
 //! 1. what was received out of order, of the connection that holds most of that: its sender keeps it
 //!    and sends it again (RFC 2018 §8);
-//! 2. a connection: one that has been half-open for [`FRESH`], else one without an owner, else, of
+//! 2. the oldest records of connections in TIME-WAIT;
+//! 3. a connection: one that has been half-open for [`FRESH`], else one without an owner, else, of
 //!    those whose peer holds most, one that is stalled with data, else an idle one; among equals the
 //!    one for which the product of what it holds and of the time since its last progress is
-//!    greatest. One that makes progress goes only when there is no other and a new connection has no
-//!    place.
+//!    greatest. One that made progress within [`FRESH`] goes only when there is no other and the peer
+//!    of a new connection has shown that it is there; then one that never carried data goes before
+//!    one that has, and first the one whose last progress is longest ago, whatever its peer holds.
 //!
 //! Progress is an acknowledgement of new data, new data in order, or the user's reading.
 //! What then finds no room is refused: data is not acknowledged, a SYN is answered by a cookie.
@@ -113,16 +115,24 @@ type Rank = (Class, u64);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Class {
+    /// It has made progress of late.
     Progressing,
+    /// It is new, and nothing was sent or received yet.
+    Unused,
     Idle,
     Stalled,
 }
 
 fn rank(tcb: &Tcb, now: Instant) -> Rank {
     let waited = now - tcb.progress;
-    let class = if waited < FRESH {
-        Class::Progressing
-    } else if tcb.charged.has_data() {
+    if waited < FRESH {
+        let class = match tcb.has_carried_data() {
+            true => Class::Progressing,
+            false => Class::Unused,
+        };
+        return (class, waited.as_nanos() as u64);
+    }
+    let class = if tcb.charged.has_data() {
         Class::Stalled
     } else {
         Class::Idle
@@ -151,26 +161,43 @@ impl Tcp {
             self.shared.recharge_spares();
         }
         for _ in 0..ROUNDS {
-            if !self.shared.account.is_over() || !(self.prune_largest() || self.end_one(false)) {
+            if !self.shared.account.is_over() || !(self.give_back_data() || self.end_one(false)) {
                 break;
             }
         }
     }
 
-    /// Whether a new connection that takes `octets` has a place; makes one if it has not.
+    /// Whether a new connection that takes `octets` has a place; makes one if it has not, at the
+    /// expense of whichever connection comes last in the order.
     pub(super) fn make_room(&mut self, octets: usize) -> bool {
+        // What was ended is gone only when its user has run: the reserve serves until then.
+        self.has_place(octets, true)
+            || self.is_below_limit() && self.shared.account.left() >= octets
+    }
+
+    /// Whether a new connection that takes `octets` has a place and leaves half of the reserve; sees to
+    /// that if it is not so, for one `any` at the expense of connections that make progress too.
+    pub(super) fn has_place(&mut self, octets: usize, any: bool) -> bool {
         for _ in 0..ROUNDS {
-            let places = self.shared.config.max_connections;
-            let taken = self.connections.len() - self.shared.leaving;
-            if taken < places && self.shared.account.left() >= octets {
+            let below_limit = self.is_below_limit();
+            if below_limit && self.shared.account.keeps_half_of_reserve(octets) {
                 return true;
             }
-            let given = taken < places && self.prune_largest() || self.end_one(true);
-            if !given {
+            if !(below_limit && self.give_back_data() || self.end_one(any)) {
                 break;
             }
         }
         false
+    }
+
+    /// Whether the number of connections leaves room for one more.
+    fn is_below_limit(&self) -> bool {
+        self.connections.len() - self.shared.leaving < self.shared.config.max_connections
+    }
+
+    /// Gives back something that is no connection.
+    fn give_back_data(&mut self) -> bool {
+        self.prune_largest() || self.time_waits.give_way(&mut self.shared)
     }
 
     /// Drops what a connection has received out of order, of the one that holds most of that.
@@ -234,7 +261,7 @@ impl Tcp {
         let mut looks = LOOKS;
         let list = &mut self.pressure.ownerless;
         if let Some((index, rank)) = best(list, &mut self.connections, now, &mut looks)
-            && rank.0 != Class::Progressing
+            && rank.0 >= Class::Idle
         {
             return Some(index);
         }
@@ -242,7 +269,7 @@ impl Tcp {
     }
 
     fn victim_of_peers(&mut self, now: Instant, any: bool) -> Option<u32> {
-        let mut progressing = None;
+        let mut progressing: Option<(u32, Rank)> = None;
         let mut looks = ALL_LOOKS;
         for size in Peers::sizes() {
             let mut found: Option<(u32, Rank)> = None;
@@ -262,14 +289,14 @@ impl Tcp {
                 }
             }
             match found {
-                Some((index, rank)) if rank.0 != Class::Progressing => return Some(index),
-                Some((index, _)) => {
-                    progressing.get_or_insert(index);
+                Some((index, rank)) if rank.0 >= Class::Idle => return Some(index),
+                Some(one) if progressing.is_none_or(|known| one.1 > known.1) => {
+                    progressing = Some(one);
                 }
-                None => {}
+                _ => {}
             }
         }
-        progressing.filter(|_| any)
+        progressing.filter(|_| any).map(|(index, _)| index)
     }
 
     /// Sees to it that a connection is in the list that it belongs to.
@@ -416,6 +443,11 @@ impl Tcb {
     #[inline]
     pub(super) fn progressed(&mut self, now: Instant) {
         self.progress = now;
+    }
+
+    /// Whether anything but the handshake was sent or received.
+    fn has_carried_data(&self) -> bool {
+        self.snd.nxt != self.snd.iss + 1 || self.rcv.nxt != self.rcv.irs + 1
     }
 
     /// Asks the peer whether it is there.

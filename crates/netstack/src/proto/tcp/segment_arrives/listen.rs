@@ -61,8 +61,11 @@ impl Tcp {
             return false;
         }
         let short = listener.half_open >= listener.backlog;
-        // A cookie needs no memory, and when it comes back there may be some.
-        if short || !self.make_room(size_of::<Tcb>() + self.shared.config.application_octets) {
+        // A cookie needs no memory, and who brings it back has shown that it is there: before that no
+        // connection goes that makes progress.
+        let octets = size_of::<Tcb>() + self.shared.config.application_octets;
+        let any = !self.shared.config.syn_cookies;
+        if short || !self.has_place(octets, any) {
             if let Ok(listener) = self.listeners.get_mut(id) {
                 listener.overflowed = Some(now);
             }

@@ -16,6 +16,8 @@ use crate::proto::tcp::time_waits::{Answers, Table, TimeWait};
 
 /// They have so large a part of the memory, at most.
 const PART: usize = 8;
+/// So many of the oldest go at once when memory is short.
+const GIVE_WAY: usize = 32;
 /// How long after a SYN was answered a reset can be the answer to that.
 const CONFIRMS_WITHIN: Duration = Duration::from_secs(3);
 
@@ -81,6 +83,19 @@ impl TimeWaits {
         if core::mem::take(&mut tcb.ack.now) {
             record.acknowledge(now, shared);
         }
+    }
+
+    /// Gives back the oldest records; tells whether there were any.
+    pub(in crate::proto::tcp) fn give_way(&mut self, shared: &mut Shared) -> bool {
+        let any = self.len() > 0;
+        for _ in 0..GIVE_WAY {
+            let Some(oldest) = self.table.oldest() else {
+                break;
+            };
+            shared.counters.time_wait_overflow += 1;
+            self.remove_at(oldest, shared);
+        }
+        any
     }
 
     fn remove_at(&mut self, index: u32, shared: &mut Shared) {
