@@ -41,13 +41,24 @@ use solo5_ffi::{Net, NetHeader};
 
 use crate::source::{Port, source};
 
-/// Octets that a service spends on a connection where nothing else is said:
-/// the task of `examples/echo` with its future and what the allocator adds.
-const APPLICATION_OCTETS: usize = 1 << 10;
+/// Octets of what is free that the stack leaves to the service; a quarter of
+/// what is free, if that is less.
+const SERVICE: usize = 1 << 20;
+/// Octets that a task and its future take for each connection.
+const TASK: usize = 1024;
+
+/// What the stack may hold of `free` octets: five eighths of what it does not
+/// leave to the service. The allocator needs a seventh more than it is asked
+/// for, a table is there twice while it grows, and a service holds what it has
+/// read and not yet written.
+fn budget(free: usize) -> usize {
+    (free - SERVICE.min(free / 4)) / 8 * 5
+}
 
 /// Starts a stack on `device`, driven by a task of its own. Unless `config`
-/// says how many octets TCP may hold it is a sixth of the unikernel's memory:
-/// what holds them can take four times as much.
+/// says how many octets the stack may hold they follow from what is free of
+/// the unikernel's heap now; and unless it says how many a service takes for
+/// each connection they are 1,024.
 ///
 /// # Errors
 ///
@@ -57,12 +68,11 @@ const APPLICATION_OCTETS: usize = 1 << 10;
 ///
 /// Outside of [`run`](crate::run).
 pub fn start(device: Net, mut config: Config) -> io::Result<Network> {
-    config
-        .tcp
-        .memory
-        .get_or_insert_with(|| nolibc::total_memory() / 6);
-    if config.tcp.application_octets == 0 {
-        config.tcp.application_octets = APPLICATION_OCTETS;
+    let tcp = &mut config.tcp;
+    tcp.memory
+        .get_or_insert_with(|| budget(nolibc::free_memory()));
+    if tcp.application_octets == 0 {
+        tcp.application_octets = TASK;
     }
     let device = Device::new(source().add(device));
     let (stack, runner) = Stack::new(device, Alarm::default(), config)?;

@@ -77,6 +77,24 @@ impl Heap {
         self.blocks.allocate(layout)
     }
 
+    /// The size of the largest allocation that there is room for, less 4 KiB at most: where little was
+    /// freed so far that is nearly all that is free.
+    pub fn largest_free(&mut self) -> usize {
+        let (mut fits, mut too_large) = (0, isize::MAX.cast_unsigned());
+        while too_large - fits > 4096 {
+            let middle = usize::midpoint(fits, too_large);
+            match self.allocate(middle, MIN_ALIGN) {
+                Some(allocation) => {
+                    // SAFETY: it was allocated just now, and nobody else knows of it.
+                    unsafe { self.free(allocation) };
+                    fits = middle;
+                }
+                None => too_large = middle,
+            }
+        }
+        fits
+    }
+
     /// Frees an allocation.
     ///
     /// # Safety

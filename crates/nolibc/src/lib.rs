@@ -16,7 +16,7 @@
 //!
 //! In Rust the crate offers what can be tested on any host: [`command_line`], the quoting of
 //! arguments, the allocator [`heap`], and the functions of [`memory`] and [`strings`]; and
-//! [`total_memory`], which `std` does not tell.
+//! [`total_memory`] and [`free_memory`], which `std` does not tell.
 #![cfg_attr(nolibc_archive, no_std)]
 
 #[cfg(nolibc_archive)]
@@ -29,16 +29,29 @@ pub mod strings;
 /// The octets of the unikernel's heap, used or not; of an ordinary program, the machine's memory.
 #[cfg(not(nolibc_archive))]
 pub fn total_memory() -> usize {
+    // The number of glibc's bits/confname.h, like the others below.
+    const PHYSICAL_PAGES: core::ffi::c_int = 85;
+    octets_of(PHYSICAL_PAGES)
+}
+
+/// The octets of the largest free block of the unikernel's heap, nearly: as long as little was freed,
+/// all that is free. Of an ordinary program, the machine's free memory.
+#[cfg(not(nolibc_archive))]
+pub fn free_memory() -> usize {
+    const FREE_PAGES: core::ffi::c_int = 86;
+    octets_of(FREE_PAGES)
+}
+
+/// The octets of as many pages as `sysconf` says.
+#[cfg(not(nolibc_archive))]
+fn octets_of(pages: core::ffi::c_int) -> usize {
     use core::ffi::{c_int, c_long};
 
-    // The numbers of glibc's bits/confname.h.
     const PAGE_SIZE: c_int = 30;
-    const PHYSICAL_PAGES: c_int = 85;
     // SAFETY: as POSIX declares it; it takes any number, and answers -1 to one that it does not know.
     unsafe extern "C" {
         safe fn sysconf(name: c_int) -> c_long;
     }
-    let [size, count] =
-        [PAGE_SIZE, PHYSICAL_PAGES].map(|name| usize::try_from(sysconf(name)).unwrap_or(0));
+    let [size, count] = [PAGE_SIZE, pages].map(|name| usize::try_from(sysconf(name)).unwrap_or(0));
     size.saturating_mul(count)
 }

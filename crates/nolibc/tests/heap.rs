@@ -133,3 +133,20 @@ fn reallocation_in_place() {
         heap.free(second);
     }
 }
+
+#[test]
+fn the_largest_free_block_can_be_allocated() {
+    let mut heap = heap();
+    let at_first = heap.largest_free();
+    assert!((MEMORY * 31 / 32..MEMORY).contains(&at_first), "{at_first}");
+    let half = heap.allocate(MEMORY / 2, MIN_ALIGN).expect("there is room");
+    let left = heap.largest_free();
+    assert!((MEMORY * 15 / 32..MEMORY / 2).contains(&left), "{left}");
+    let rest = heap.allocate(left, MIN_ALIGN).expect("it was said to fit");
+    // SAFETY: both come from this heap.
+    unsafe {
+        heap.free(half);
+        heap.free(rest);
+    }
+    assert_eq!(heap.largest_free(), at_first);
+}

@@ -48,6 +48,8 @@ pub const LOOPBACK_BUDGET: usize = 64;
 
 /// Echo replies, leases and address events kept for [`Stack::poll_event`]; older ones are dropped.
 const EVENT_QUEUE: usize = 256;
+/// One part in so many of the budget is kept free for TCP by others than connections.
+const WAY: usize = 32;
 /// Octets of data in the echo replies that are kept; a reply that would exceed them is dropped.
 const ECHO_DATA: usize = 128 << 10;
 
@@ -369,7 +371,31 @@ impl Stack {
             self.handle_packet(now, packet, ingress::From::Loopback, false, out);
         }
         self.settle_waiting();
+        self.make_way_for_tcp();
         self.wants_poll()
+    }
+
+    /// Gives back what any host does without for a while, before TCP has to end connections: fragments
+    /// of datagrams, and frames that wait for a neighbour's address.
+    #[inline]
+    fn make_way_for_tcp(&mut self) {
+        let account = self.tcp.account();
+        let wanted = account.limit() / WAY;
+        if !account.has_room(wanted) {
+            self.give_back(wanted);
+        }
+    }
+
+    #[cold]
+    fn give_back(&mut self, wanted: usize) {
+        let given = self.reassembly.give_back(wanted);
+        self.egress.ip.reasm_fails += self.reassembly.take_dropped();
+        let held = self.reassembly.held();
+        self.tcp.account().set(Kind::Fragments, held);
+        if given < wanted {
+            self.egress.arp.give_back();
+            self.settle_waiting();
+        }
     }
 
     /// Whether [`Stack::poll`] has something to do now, whatever the time is.

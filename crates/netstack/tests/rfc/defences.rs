@@ -1,11 +1,12 @@
 //! Attacks, limits and the network's word: RFC 4987, budgets, ICMP (RFC 5461, RFC 5927,
 //! RFC 1191, RFC 2923), ECN (RFC 3168).
 
-use core::net::SocketAddrV4;
+use core::net::{Ipv4Addr, SocketAddrV4};
 use core::task::Poll;
 use core::time::Duration;
 
-use netstack::proto::tcp::{Config, Ecn, Error, IcmpError, State};
+use bytes::Bytes;
+use netstack::proto::tcp::{Config, ConnectionId, Ecn, Error, IcmpError, IpMeta, State};
 
 use crate::wire::*;
 
@@ -189,6 +190,87 @@ fn when_memory_is_short_the_reserve_still_admits_a_connection_with_a_small_windo
     assert_eq!(c.e.read(c.id).len(), 1000);
     assert_eq!(c.e.tcp.counters().abort_on_memory, 0);
     assert_eq!(c.e.tcp.audit(), c.e.tcp.memory_used());
+}
+
+/// A segment from another host.
+fn give_from(e: &mut Engine, host: u32, segment: &Seg) {
+    let ip = IpMeta {
+        source: Ipv4Addr::from_bits(0x0a01_0000 + host),
+        destination: OURS,
+        ecn: Ecn::NotEct,
+        checksummed: true,
+    };
+    e.tcp
+        .handle_segment(e.now, &ip, Bytes::from(segment.octets()));
+}
+
+/// The connection that a host opens; `None` if it finds no place.
+fn open_from(e: &mut Engine, host: u32) -> Option<ConnectionId> {
+    give_from(e, host, &seg(SYN, IRS, 0).mss(1000));
+    let syn_ack = e.sent().into_iter().find(|seg| seg.has(SYN | ACK))?;
+    give_from(e, host, &seg(ACK, IRS + 1, syn_ack.seq.wrapping_add(1)));
+    e.tcp.accept(e.listener).expect("the listener is there")
+}
+
+#[test]
+fn when_all_are_fresh_new_ones_take_the_places_of_those_that_never_carried_data() {
+    let mut config = Config::default();
+    config.memory = Some(100_000);
+    let mut c = Conn::accept(config, plain(), &seg(SYN, IRS, 0).mss(1000));
+    c.give_data(b"hello");
+    let mut others = Vec::new();
+    for host in 0..900 {
+        c.e.now += ms(1);
+        let opened = open_from(&mut c.e, host).expect("there is always a place for one more");
+        others.push(opened);
+        // Those that were ended are given back, a few at a time as when tasks run after a batch.
+        if host % 4 == 0 {
+            let tcp = &mut c.e.tcp;
+            others.retain(|id| {
+                let ended = tcp
+                    .status(*id)
+                    .is_ok_and(|status| status.state == State::Closed);
+                if ended {
+                    tcp.release(c.e.now, *id);
+                }
+                !ended
+            });
+        }
+    }
+    assert_eq!(c.e.read(c.id), b"hello");
+    c.give_data(b"again");
+    assert_eq!(c.e.read(c.id), b"again");
+    let counters = c.e.tcp.counters();
+    // One for each that came too much, and not a batch of them.
+    assert!((1..900).contains(&counters.abort_on_memory));
+    assert!(others.len() > 20, "{}", others.len());
+    assert_eq!(c.e.tcp.audit(), c.e.tcp.memory_used());
+}
+
+#[test]
+fn when_memory_is_short_a_connection_takes_the_place_of_the_oldest_time_waits() {
+    let mut config = Config::default();
+    config.memory = Some(40_000);
+    let mut e = Engine::with(config, plain());
+    for host in 0..60 {
+        let id = open_from(&mut e, host).expect("there is room");
+        let _ = e.tcp.shutdown(e.now, id);
+        let fin = e.sent().pop().expect("a FIN");
+        let ack = seg(FIN | ACK, IRS + 1, fin.seq + 1);
+        give_from(&mut e, host, &ack);
+        e.tcp.release(e.now, id);
+        let _ = e.sent();
+    }
+    let (_, before) = e.tcp.connection_counts();
+    assert!(before > 50, "{before}");
+    // All are as new as can be.
+    let held: Vec<_> = (100..)
+        .map_while(|host| open_from(&mut e, host).filter(|_| host < 130))
+        .collect();
+    assert!(held.len() >= 20, "{}", held.len());
+    let (_, after) = e.tcp.connection_counts();
+    assert!(after < before, "{after}");
+    assert_eq!(e.tcp.audit(), e.tcp.memory_used());
 }
 
 #[test]

@@ -7,8 +7,8 @@ use super::system_call::PROCESS;
 use core::ffi::{CStr, c_char, c_int, c_long, c_ulong, c_void};
 use core::ptr;
 use libc::{
-    _SC_CLK_TCK, _SC_NPROCESSORS_CONF, _SC_NPROCESSORS_ONLN, _SC_PAGESIZE, _SC_PHYS_PAGES,
-    AT_PAGESZ, EINVAL, ENOENT, gid_t, passwd, pid_t, size_t, uid_t,
+    _SC_AVPHYS_PAGES, _SC_CLK_TCK, _SC_NPROCESSORS_CONF, _SC_NPROCESSORS_ONLN, _SC_PAGESIZE,
+    _SC_PHYS_PAGES, AT_PAGESZ, EINVAL, ENOENT, gid_t, passwd, pid_t, size_t, uid_t,
 };
 
 const PAGE: u16 = 4096;
@@ -19,6 +19,7 @@ extern "C" fn sysconf(name: c_int) -> c_long {
         _SC_PAGESIZE => PAGE.into(),
         _SC_NPROCESSORS_CONF | _SC_NPROCESSORS_ONLN => 1,
         _SC_PHYS_PAGES => (heap::size() / usize::from(PAGE)) as c_long,
+        _SC_AVPHYS_PAGES => (heap::largest_free() / usize::from(PAGE)) as c_long,
         _SC_CLK_TCK => 100,
         _ => fail(EINVAL).into(),
     }

@@ -19,6 +19,12 @@ pub(super) fn size() -> usize {
     SIZE.load(Ordering::Relaxed)
 }
 
+/// The octets of the largest block that is free, nearly.
+pub(super) fn largest_free() -> usize {
+    // SAFETY: nothing else refers to HEAP while this function runs.
+    unsafe { (*HEAP.get()).largest_free() }
+}
+
 /// Gives the heap its memory, from `start` to `end`.
 ///
 /// # Safety

@@ -175,6 +175,7 @@ impl Stack {
         match header.protocol {
             protocol::TCP if !to_many => {
                 self.egress.ip.in_delivers += 1;
+                self.make_way_for_tcp();
                 let ecn = Ecn::from_traffic_class(header.tos);
                 let (source, destination) = (header.source, header.destination);
                 let mut segment = packet;

@@ -21,7 +21,7 @@ pub struct Config {
     /// for what is taken: first what is out of order, then connections that make no progress.
     ///
     /// `None` stands for [`Config::MEMORY`], or what whoever embeds the stack knows to be right:
-    /// `mkernel` takes a sixth of the unikernel's memory.
+    /// `mkernel` takes a part of what is free of the unikernel's heap.
     pub memory: Option<usize>,
     /// How many octets a received frame of so many octets, Ethernet header included, keeps from being
     /// freed as long as a slice of it is held: what the allocation that it lies in takes.

@@ -153,7 +153,18 @@ fn rfc791_section_3_2_fragments_are_charged_and_yield_under_pressure() {
             assert!(used(&mut stack, Kind::Fragments) <= held);
         }
     }
-    stack.tcp().account().release(Kind::SendQueues, left);
+    // A connection is not ended, nor the reserve used, as long as there are fragments.
+    let account = stack.tcp().account();
+    let more = account.limit() / 8 - 1000;
+    account.charge(Kind::SendQueues, more);
+    let mut out = Sent::default();
+    stack.poll(Instant::default(), 64, &mut out);
+    assert_eq!(used(&mut stack, Kind::Fragments), 0);
+    stack.tcp().account().release(Kind::SendQueues, left + more);
+    for frame in &reply[..20] {
+        answers(&mut stack, frame.clone());
+    }
+    assert_eq!(used(&mut stack, Kind::Fragments), held);
     let mut out = Sent::default();
     stack.poll(Instant::from_nanos(31_000_000_000), 64, &mut out);
     assert_eq!(used(&mut stack, Kind::Fragments), 0);
