@@ -1,7 +1,10 @@
 //! A unikernel under attack, and the honest clients that watch over it.
 
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
+use hostdev::Tap;
+use nix::unistd::dup;
 use system_tests::attacks::{Strangers, port, service};
 use system_tests::frames::Link;
 use system_tests::honest::Visits;
@@ -47,16 +50,38 @@ const AFTERWARDS: usize = 18;
 impl Field {
     /// Boots `inetd` in a network of its own.
     pub(crate) fn with(setting: Setting, test: impl FnOnce(&mut Field) + Send) {
+        Self::on(setting, |_| "tap0".into(), test);
+    }
+
+    /// The same with an interface that the tender inherits, and so one without offload.
+    pub(crate) fn without_offload(setting: Setting, test: impl FnOnce(&mut Field) + Send) {
+        let inherit = |inherited: &mut Option<OwnedFd>| {
+            let tap = Tap::open("tap0").expect("an interface that nobody else has open");
+            // A copy stays open in programs that this process starts.
+            let copy = inherited.insert(dup(&tap).expect("a copy of a descriptor"));
+            format!("@{}", copy.as_raw_fd())
+        };
+        Self::on(setting, inherit, test);
+    }
+
+    fn on(
+        setting: Setting,
+        interface: impl FnOnce(&mut Option<OwnedFd>) -> String + Send,
+        test: impl FnOnce(&mut Field) + Send,
+    ) {
         let guest = Guest::build_release("inetd", Target::Spt)
             .option(format!("--mem={}", setting.mebibytes))
-            .option("--net:service=tap0")
             .option("--net-mac:service=02:00:00:00:00:02")
             .argument("--ipv4=10.0.0.2/24")
             .argument("--ipv4-gateway=10.0.0.1")
             .limit(Duration::from_secs(900));
         Network::with(|network| {
             network.add_tap("tap0", "10.0.0.1/24");
+            let mut inherited = None;
+            let interface = interface(&mut inherited);
+            let guest = guest.option(format!("--net:service={interface}"));
             let mut guest = guest.start();
+            drop(inherited);
             drop(guest.connect(service(port::ECHO).into(), Duration::from_secs(30)));
             let link = Link::open("tap0", [2, 0, 0, 0, 0, 2]);
             test(&mut Field { guest, link });

@@ -1,7 +1,9 @@
 //! A unikernel, `inetd` on spt, that is attacked from the network, with little memory and with much. It lives, and
 //! honest clients are served while the attack lasts and afterwards.
 //!
-//! - [`connections`]: more half-open ones than there is room for.
+//! - [`out_of_order`]: single octets that are not next to each other, and gaps that nobody fills.
+//! - [`windows`]: closed ones, those of slow readers, and segments of no more than a few octets.
+//! - [`connections`]: more idle ones, half-open ones and ones in TIME-WAIT than there is room for.
 //! - [`beneath`]: echo replies and fragments in great number, and noise.
 //! - [`udp`]: services that are made to talk to each other, or to flood a third.
 //!
@@ -37,4 +39,6 @@ macro_rules! on_each_size {
 mod beneath;
 mod connections;
 mod field;
+mod out_of_order;
 mod udp;
+mod windows;
