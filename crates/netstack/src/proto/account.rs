@@ -171,7 +171,7 @@ impl Account {
     /// Whether so many octets more leave half of the reserve once what is on its way out is gone.
     pub(crate) fn keeps_half_of_reserve(&self, octets: usize) -> bool {
         let half = self.reserve.midpoint(self.limit);
-        self.used + octets < half + self.leaving && octets <= self.left()
+        self.used + octets < half + self.leaving
     }
 
     /// Whether so many octets more are not a matter of the reserve.

@@ -225,6 +225,7 @@ fn when_all_are_fresh_new_ones_take_the_places_of_those_that_never_carried_data(
         others.push(opened);
         // Those that were ended are given back, a few at a time as when tasks run after a batch.
         if host % 4 == 0 {
+            while c.e.tcp.poll_event().is_some() {}
             let tcp = &mut c.e.tcp;
             others.retain(|id| {
                 let ended = tcp

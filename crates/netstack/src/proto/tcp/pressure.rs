@@ -181,7 +181,8 @@ impl Tcp {
         for _ in 0..ROUNDS {
             let below_limit = self.is_below_limit();
             if below_limit && self.shared.account.keeps_half_of_reserve(octets) {
-                return true;
+                // It may be that what was ended has yet to go.
+                return self.shared.account.left() >= octets;
             }
             if !(below_limit && self.give_back_data() || self.end_one(any)) {
                 break;
