@@ -5,6 +5,7 @@ use std::cell::Cell;
 
 thread_local! {
     static HELD: Cell<isize> = const { Cell::new(0) };
+    static TAKEN: Cell<isize> = const { Cell::new(0) };
     static CALLS: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -13,15 +14,26 @@ pub(crate) fn held() -> isize {
     HELD.get()
 }
 
+/// What of it the allocator of a unikernel takes.
+pub(crate) fn taken() -> isize {
+    TAKEN.get()
+}
+
 /// Allocations of this thread.
 pub(crate) fn calls() -> usize {
     CALLS.get()
 }
 
+/// What that allocator adds: a header before each block, and sizes are multiples of a unit.
+const HEADER: usize = 16;
+const UNIT: usize = 32;
+
 struct Counting;
 
-fn count(octets: isize, calls: usize) {
-    HELD.set(HELD.get() + octets);
+fn count(layout: Layout, sign: isize, calls: usize) {
+    let taken = (layout.size() + HEADER).next_multiple_of(UNIT);
+    HELD.set(HELD.get() + sign * layout.size() as isize);
+    TAKEN.set(TAKEN.get() + sign * taken as isize);
     CALLS.set(CALLS.get() + calls);
 }
 
@@ -29,13 +41,13 @@ fn count(octets: isize, calls: usize) {
 // counters are plain cells of the thread without a destructor, and do not allocate.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as isize, 1);
+        count(layout, 1, 1);
         // SAFETY: the caller vouches for `layout`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count(-(layout.size() as isize), 0);
+        count(layout, -1, 0);
         // SAFETY: the caller vouches that `pointer` came from `alloc` with `layout`.
         unsafe { System.dealloc(pointer, layout) }
     }

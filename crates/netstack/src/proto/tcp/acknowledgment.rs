@@ -449,14 +449,14 @@ impl Tcb {
                 None => (RetransmitTimer::Rto, rto),
             },
         };
-        self.deadlines.retransmit_kind = kind;
+        self.retransmit_kind = kind;
         self.deadlines.retransmit = now.after_nanos(after);
     }
 
     /// Starts the timer that probes the peer's window, closed or too small, whatever is in flight
     /// (RFC 9293 §3.8.6.1).
     pub(super) fn arm_persist(&mut self, now: Instant) {
-        self.deadlines.retransmit_kind = RetransmitTimer::Persist;
+        self.retransmit_kind = RetransmitTimer::Persist;
         self.deadlines.retransmit = now.after_nanos(self.rtt.doubled(self.window_probes));
     }
 

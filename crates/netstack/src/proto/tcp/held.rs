@@ -36,13 +36,19 @@ impl Tcb {
         Held {
             connection: self.block + self.flight.held() as u32,
             send: self.snd.queue.held() as u32,
-            receive: self.rcv.queue.held() as u32,
+            receive: self.receive_held(),
             early: self
                 .rcv
                 .reassembly
                 .as_ref()
                 .map_or(0, |reassembly| reassembly.held() as u32),
         }
+    }
+
+    #[inline]
+    fn receive_held(&self) -> u32 {
+        let queue = self.rcv.queue.get_allocated();
+        queue.map_or(0, |queue| (size_of_val(queue) + queue.held()) as u32)
     }
 
     /// Notes the size of the block, of what it owns apart from queues, and of what the service spends
@@ -74,11 +80,12 @@ impl Tcb {
     /// The same where nothing but the receive queue can have changed: data came in order, or was read.
     #[inline]
     pub(super) fn recharge_receive(&mut self, shared: &mut Shared) {
-        let held = self.rcv.queue.held() as u32;
+        let held = self.receive_held();
         let before = core::mem::replace(&mut self.charged.receive, held);
         if held != before {
             let account = &mut shared.account;
             account.recharge(Kind::ReceiveQueues, before as usize, held as usize);
+            shared.recharge_receive_queues();
             self.note_if_much(shared);
         }
     }

@@ -57,6 +57,10 @@ impl Part for Episode {
     fn renew(&mut self) -> bool {
         true
     }
+
+    fn kept(&self) -> usize {
+        0
+    }
 }
 
 /// State of loss detection and recovery of a connection.

@@ -45,6 +45,7 @@ mod segment;
 mod segment_arrives;
 mod send_queue;
 mod seq;
+mod settings;
 mod shared;
 mod status;
 mod syn_cookies;

@@ -17,6 +17,9 @@ pub(super) trait Part: Sized + 'static {
     /// Brings a part back to its initial state for another connection; false when it holds too much
     /// to be kept.
     fn renew(&mut self) -> bool;
+
+    /// Octets of the memory that a renewed part takes beside its own.
+    fn kept(&self) -> usize;
 }
 
 /// A part that reads as its initial state where it is not allocated, and is allocated when it is
@@ -87,9 +90,11 @@ impl<T: Part> DerefMut for OnDemand<T> {
 #[derive(Debug)]
 pub(super) struct Spares<T> {
     parts: Vec<Box<T>>,
+    /// Octets of the memory that the parts take.
+    octets: usize,
     kept: usize,
-    /// Since it was last charged.
-    changed: bool,
+    /// Octets that were charged.
+    charged: usize,
 }
 
 impl<T: Part> Spares<T> {
@@ -97,44 +102,53 @@ impl<T: Part> Spares<T> {
     pub(super) fn new(kept: usize) -> Self {
         Self {
             parts: Vec::new(),
+            octets: 0,
             kept,
-            changed: false,
+            charged: 0,
         }
     }
 
-    /// Octets of the memory that they take, if each part holds at most `each` beside itself.
-    pub(super) fn held(&self, each: usize) -> usize {
-        self.parts.capacity() * size_of::<Box<T>>() + self.parts.len() * (size_of::<T>() + each)
+    /// Octets of the memory that they take.
+    #[inline]
+    pub(super) fn held(&self) -> usize {
+        self.parts.capacity() * size_of::<Box<T>>() + self.octets
     }
 
     /// Whether what they take has changed since [`Spares::settle`].
     #[inline]
     pub(super) fn has_changed(&self) -> bool {
-        self.changed
+        self.held() != self.charged
     }
 
-    /// What they take now has been noted.
-    pub(super) fn settle(&mut self) {
-        self.changed = false;
+    /// What they take now is charged: returns what was before, and now.
+    #[inline]
+    pub(super) fn settle(&mut self) -> (usize, usize) {
+        let held = self.held();
+        (core::mem::replace(&mut self.charged, held), held)
     }
 
     /// Frees them all.
     pub(super) fn clear(&mut self) {
         self.parts = Vec::new();
-        self.changed = true;
+        self.octets = 0;
     }
 
     #[inline]
     pub(super) fn take(&mut self) -> Box<T> {
-        self.changed = true;
-        self.parts.pop().unwrap_or_else(allocate)
+        match self.parts.pop() {
+            Some(part) => {
+                self.octets -= size_of::<T>() + part.kept();
+                part
+            }
+            None => allocate(),
+        }
     }
 
     #[inline]
     pub(super) fn give(&mut self, mut part: Box<T>) {
         if self.parts.len() < self.kept && part.renew() {
+            self.octets += size_of::<T>() + part.kept();
             self.parts.push(part);
-            self.changed = true;
         }
     }
 }
@@ -155,6 +169,10 @@ mod tests {
             self.clear();
             self.capacity() <= 8
         }
+
+        fn kept(&self) -> usize {
+            self.capacity()
+        }
     }
 
     #[test]
@@ -170,8 +188,12 @@ mod tests {
             assert!(part.is_empty() && part.allocated().is_none());
         }
         assert_eq!(spares.parts.len(), 1);
+        let list = spares.parts.capacity() * size_of::<Box<Vec<u8>>>();
+        let part = size_of::<Vec<u8>>() + spares.parts[0].capacity();
+        assert_eq!(spares.held(), list + part);
         parts[2].prepare(&mut spares);
         assert!(parts[2].is_empty() && parts[2].capacity() > 0);
+        assert_eq!(spares.held(), list);
         parts[2].extend([0; 100]);
         parts[2].give_back(&mut spares);
         assert_eq!(spares.parts.len(), 0, "it holds too much");

@@ -305,9 +305,7 @@ impl Tcb {
     fn unplan(&mut self, plan: Plan) {
         self.probe_due = match plan {
             Plan::KeepAlive => Some(Probe::KeepAlive),
-            Plan::New(..) | Plan::Again(..)
-                if self.deadlines.retransmit_kind == RetransmitTimer::Persist =>
-            {
+            Plan::New(..) | Plan::Again(..) if self.retransmit_kind == RetransmitTimer::Persist => {
                 Some(Probe::Window)
             }
             _ => None,
@@ -481,14 +479,14 @@ impl Tcb {
     pub(super) fn after_sending(&mut self, now: Instant) {
         let running = self.deadlines.retransmit != Instant::FAR_FUTURE;
         if self.snd.wnd == 0 {
-            let persists = self.deadlines.retransmit_kind == RetransmitTimer::Persist;
+            let persists = self.retransmit_kind == RetransmitTimer::Persist;
             if !running || !persists || self.deadlines.retransmit <= now {
                 self.arm_persist(now);
             }
             return;
         }
-        if !running || self.deadlines.retransmit_kind != RetransmitTimer::Rto {
-            if running && self.deadlines.retransmit_kind == RetransmitTimer::Reorder {
+        if !running || self.retransmit_kind != RetransmitTimer::Rto {
+            if running && self.retransmit_kind == RetransmitTimer::Reorder {
                 return;
             }
             self.arm_retransmit(now, None);

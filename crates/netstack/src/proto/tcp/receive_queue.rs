@@ -5,8 +5,11 @@ use std::collections::VecDeque;
 
 use bytes::{Buf, Bytes};
 
+use super::on_demand::Part;
 use super::received::{CHUNK, Piece, is_small};
 
+/// Slices for which a queue may have room that is kept to be used again: those of a batch of frames.
+const KEPT: usize = 64;
 /// Octets of the reference count of a copy.
 const REFERENCES: usize = 3 * size_of::<usize>();
 
@@ -35,6 +38,35 @@ pub(super) struct ReceiveQueue {
     uneven: bool,
 }
 
+impl Part for ReceiveQueue {
+    const INITIAL: Self = Self {
+        slices: VecDeque::new(),
+        open: None,
+        len: 0,
+        held: 0,
+        uneven: false,
+    };
+
+    fn initial() -> &'static Self {
+        static INITIAL: ReceiveQueue = ReceiveQueue::INITIAL;
+        &INITIAL
+    }
+
+    fn renew(&mut self) -> bool {
+        self.slices.clear();
+        self.open = None;
+        self.len = 0;
+        self.held = 0;
+        self.uneven = false;
+        self.slices.capacity() <= KEPT
+    }
+
+    #[inline]
+    fn kept(&self) -> usize {
+        self.slices.capacity() * size_of::<Slice>()
+    }
+}
+
 impl ReceiveQueue {
     /// Octets that can be read.
     #[inline]
@@ -42,7 +74,7 @@ impl ReceiveQueue {
         self.len
     }
 
-    /// Octets of the memory that the queue takes.
+    /// Octets of the memory that the queue takes beside its own.
     #[inline]
     pub(super) fn held(&self) -> usize {
         let open = match &self.open {
@@ -202,22 +234,14 @@ impl ReceiveQueue {
         copied
     }
 
-    /// Frees what is held for nothing: all of an empty queue, and the frame of a small slice that
-    /// was not read.
+    /// Frees what is held for nothing: room for more, and the frame of a small slice that was not
+    /// read.
     pub(super) fn shrink(&mut self) {
         self.own_last();
         if let Some(open) = &mut self.open {
             open.shrink_to_fit();
         }
         self.slices.shrink_to_fit();
-    }
-
-    /// Drops everything; returns how many octets that was.
-    pub(super) fn clear(&mut self) -> usize {
-        self.slices = VecDeque::new();
-        self.open = None;
-        self.held = 0;
-        core::mem::take(&mut self.len)
     }
 }
 

@@ -47,6 +47,11 @@ impl Part for Flight {
         self.clear();
         self.capacity() <= KEPT_CAPACITY
     }
+
+    #[inline]
+    fn kept(&self) -> usize {
+        self.capacity() * size_of::<Sent>()
+    }
 }
 
 /// The pieces from SND.UNA to SND.NXT, in order.

@@ -24,9 +24,9 @@ pub(super) struct RttEstimator {
     again: bool,
     /// With back-off, at most `max_rto`: what is asked for most.
     timeout: u64,
-    /// The bounds of the time-out.
-    min_rto: u64,
-    max_rto: u64,
+    /// The bounds of the time-out, in microseconds.
+    min_rto: u32,
+    max_rto: u32,
 }
 
 impl RttEstimator {
@@ -41,8 +41,8 @@ impl RttEstimator {
             timeouts: 0,
             again: false,
             timeout: initial,
-            min_rto: min_rto.as_nanos() as u64,
-            max_rto: max_rto.as_nanos() as u64,
+            min_rto: micros(min_rto),
+            max_rto: micros(max_rto),
         }
     }
 
@@ -62,8 +62,8 @@ impl RttEstimator {
             self.srtt = self.srtt - self.srtt / 8 + rtt / 8;
         }
         // The lower bound stands for the clock granularity and the peer's delayed acknowledgements.
-        let rto = self.srtt + (4 * self.rttvar).max(self.min_rto);
-        self.rto = rto.min(self.max_rto);
+        let rto = self.srtt + (4 * self.rttvar).max(nanos(self.min_rto));
+        self.rto = rto.min(nanos(self.max_rto));
         // §5: only this ends the back-off.
         self.backoff = 0;
         self.again = false;
@@ -76,7 +76,7 @@ impl RttEstimator {
         self.backoff = 0;
         self.timeouts = 0;
         self.again = false;
-        self.timeout = self.rto.min(self.max_rto);
+        self.timeout = self.rto.min(nanos(self.max_rto));
     }
 
     /// New data was acknowledged. The time-out stays as it is, lest one that is too short for the path
@@ -109,7 +109,7 @@ impl RttEstimator {
     pub(super) fn doubled(&self, times: u8) -> u64 {
         let doublings = self.backoff.saturating_add(times).min(32);
         let doubled = u128::from(self.rto) << doublings;
-        doubled.min(self.max_rto.into()) as u64
+        doubled.min(nanos(self.max_rto).into()) as u64
     }
 
     /// The time-out with its back-off, in nanoseconds.
@@ -134,6 +134,16 @@ impl RttEstimator {
     pub(super) fn min(&self) -> Option<u64> {
         (self.min != u64::MAX).then_some(self.min)
     }
+}
+
+/// Up to 71 minutes.
+fn micros(duration: Duration) -> u32 {
+    u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
+}
+
+#[inline]
+fn nanos(micros: u32) -> u64 {
+    u64::from(micros) * 1000
 }
 
 #[cfg(test)]

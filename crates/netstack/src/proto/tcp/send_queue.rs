@@ -49,7 +49,7 @@ impl ChunkPool {
             pool.len() * size + pool.capacity() * size_of::<Vec<u8>>()
         };
         let chunks: usize = self.chunks.iter().zip(SIZES).map(held).sum();
-        chunks + self.lists.held(KEPT_CAPACITY * size_of::<Chunk>())
+        chunks + self.lists.held()
     }
 
     /// Whether what it takes has changed since [`ChunkPool::settle`].
@@ -170,6 +170,11 @@ impl Part for Chunks {
     fn renew(&mut self) -> bool {
         self.clear();
         self.capacity() <= KEPT_CAPACITY
+    }
+
+    #[inline]
+    fn kept(&self) -> usize {
+        self.capacity() * size_of::<Chunk>()
     }
 }
 

@@ -6,10 +6,11 @@ use super::config::Config;
 use super::counters::Counters;
 use super::interface::TxMeta;
 use super::isn::Secrets;
-use super::on_demand::{KEPT_CAPACITY, Spares};
+use super::on_demand::Spares;
 use super::peers::Peers;
+use super::receive_queue::ReceiveQueue;
 use super::reset::ResetLimit;
-use super::retransmission::{Flight, Sent};
+use super::retransmission::Flight;
 use super::segment::Header;
 use super::send_queue::ChunkPool;
 use super::tables::push;
@@ -55,6 +56,7 @@ pub(super) struct Shared {
     pub(super) secrets: Secrets,
     pub(super) pool: ChunkPool,
     pub(super) flights: Spares<Flight>,
+    pub(super) receive_queues: Spares<ReceiveQueue>,
     pub(super) account: Account,
     pub(super) peers: Peers,
     /// Ended connections that users still hold.
@@ -83,6 +85,7 @@ impl Shared {
             latest: Instant::default(),
             pool: ChunkPool::new(memory),
             flights: Spares::new(spares),
+            receive_queues: Spares::new(spares),
             account: Account::new(memory),
             growers: Growers::new(memory),
             replies: VecDeque::new(),
@@ -103,7 +106,7 @@ impl Shared {
 
     /// Octets of what is kept for connections to come.
     pub(super) fn spares_held(&self) -> usize {
-        self.pool.held() + self.flights.held(KEPT_CAPACITY * size_of::<Sent>())
+        self.pool.held() + self.flights.held() + self.receive_queues.held()
     }
 
     /// Charges what has changed of that.
@@ -112,11 +115,22 @@ impl Shared {
         if self.pool.has_changed() || self.flights.has_changed() {
             self.charge_spares();
         }
+        self.recharge_receive_queues();
+    }
+
+    /// Charges what has changed of the receive queues that are kept.
+    #[inline]
+    pub(super) fn recharge_receive_queues(&mut self) {
+        if self.receive_queues.has_changed() {
+            let (before, held) = self.receive_queues.settle();
+            self.account.recharge(Kind::Spares, before, held);
+        }
     }
 
     fn charge_spares(&mut self) {
         self.pool.settle();
         self.flights.settle();
+        self.receive_queues.settle();
         let held = self.spares_held();
         self.account.set(Kind::Spares, held);
     }

@@ -77,7 +77,10 @@ impl Tcp {
         id: ConnectionId,
         timeout: Option<Duration>,
     ) -> Result<(), Error> {
-        self.connections.user_mut(id)?.settings.user_timeout = timeout;
+        self.connections
+            .user_mut(id)?
+            .settings
+            .set_user_timeout(timeout);
         Ok(())
     }
 

@@ -1,24 +1,23 @@
 //! The transmission control block: SND.* and RCV.* of RFC 9293 §3.3.1 and what belongs to them.
 
-use core::time::Duration;
-
 use super::black_hole::BlackHole;
-use super::config::{KeepAlive, Linger, Options};
-use super::congestion::{Controller, MakeController, Parameters};
+use super::config::Options;
+use super::congestion::{Controller, Parameters};
 use super::held::Held;
 use super::interface::{ConnectionId, Failure, ListenerId, Readiness, State};
 use super::lists::Link;
 use super::loss::Loss;
+use super::on_demand::OnDemand;
 use super::options::TIMESTAMPS_LEN;
 use super::pacing::Pacer;
 use super::pressure::Place;
-use super::receive_queue::ReceiveQueue;
 use super::reset::ChallengeLimit;
 use super::retransmission::RetransmissionQueue;
 use super::rto::RttEstimator;
 use super::segment::{FourTuple, HEADER_LEN, Segment};
 use super::send_queue::SendQueue;
 use super::seq::Seq;
+use super::settings::Settings;
 use super::shared::Shared;
 use super::window::Autotune;
 use crate::proto::Instant;
@@ -51,81 +50,6 @@ pub(super) enum Owner {
     Nobody,
 }
 
-/// Settings that may change in the life of a connection.
-#[derive(Clone, Debug)]
-pub(super) struct Settings {
-    pub(super) nodelay: bool,
-    pub(super) user_timeout: Option<Duration>,
-    pub(super) ttl: u8,
-    pub(super) send_buffer: u32,
-    /// Limit of the path, header included.
-    pub(super) path_mtu: u16,
-    /// Datagrams may be fragmented on their way: after a black hole was found at the least MTU.
-    pub(super) may_fragment: bool,
-    /// Those that few connections have.
-    uncommon: Option<Box<Uncommon>>,
-}
-
-/// Settings other than the defaults that are seldom changed.
-#[derive(Clone, Debug, Default)]
-struct Uncommon {
-    keep_alive: Option<KeepAlive>,
-    linger: Linger,
-    /// Makes the congestion controller, if it is not to be the engine's.
-    congestion: Option<MakeController>,
-}
-
-impl Settings {
-    fn new(options: &Options, mtu: u16) -> Self {
-        let mut settings = Self {
-            nodelay: options.nodelay,
-            user_timeout: options.user_timeout,
-            ttl: options.ttl,
-            send_buffer: options.send_buffer.clamp(1, 1 << 30) as u32,
-            path_mtu: options.path_mtu.map_or(mtu, |path| path.min(mtu)),
-            may_fragment: false,
-            uncommon: None,
-        };
-        settings.set_keep_alive(options.keep_alive);
-        settings.set_linger(options.linger);
-        if options.congestion.is_some() {
-            settings.uncommon.get_or_insert_default().congestion = options.congestion;
-        }
-        settings
-    }
-
-    /// Octets beside the settings' own.
-    pub(super) fn held(&self) -> usize {
-        self.uncommon.as_deref().map_or(0, size_of_val)
-    }
-
-    pub(super) fn keep_alive(&self) -> Option<KeepAlive> {
-        self.uncommon.as_ref()?.keep_alive
-    }
-
-    pub(super) fn set_keep_alive(&mut self, keep_alive: Option<KeepAlive>) {
-        if keep_alive != self.keep_alive() {
-            self.uncommon.get_or_insert_default().keep_alive = keep_alive;
-        }
-    }
-
-    pub(super) fn linger(&self) -> Linger {
-        self.uncommon
-            .as_ref()
-            .map_or_else(Linger::default, |uncommon| uncommon.linger)
-    }
-
-    pub(super) fn set_linger(&mut self, linger: Linger) {
-        if linger != self.linger() {
-            self.uncommon.get_or_insert_default().linger = linger;
-        }
-    }
-
-    fn congestion(&self) -> Option<MakeController> {
-        self.uncommon.as_ref()?.congestion
-    }
-}
-
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Tcb {
@@ -152,6 +76,8 @@ pub(super) struct Tcb {
     /// Of a connection whose controller gives a rate.
     pub(super) pacer: Option<Box<Pacer>>,
     pub(super) deadlines: Deadlines,
+    /// What `deadlines.retransmit` is for.
+    pub(super) retransmit_kind: RetransmitTimer,
     pub(super) settings: Settings,
     /// SYN or SYN-ACK is to be sent.
     pub(super) syn_due: bool,
@@ -201,6 +127,9 @@ pub(super) struct Tcb {
     pub(super) counted: bool,
 }
 
+// With the 16 octets of an allocator's header it fills whole units of 32.
+const _: () = assert!(size_of::<Tcb>() <= 624);
+
 /// What a probe sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Probe {
@@ -237,7 +166,7 @@ impl Tcb {
                 nxt: Seq(0),
                 edge: Seq(0),
                 wind_shift: wind_shift(max_buffer),
-                queue: ReceiveQueue::default(),
+                queue: OnDemand::default(),
                 reassembly: None,
                 fin: None,
                 buffer,
@@ -260,6 +189,7 @@ impl Tcb {
             congestion: None,
             pacer: None,
             deadlines: Deadlines::NONE,
+            retransmit_kind: RetransmitTimer::Rto,
             settings: Settings::new(options, shared.config.mtu),
             syn_due: false,
             probe_due: None,
@@ -482,6 +412,7 @@ impl Tcb {
         self.state = State::Closed;
         self.drop_queues(error.is_some(), shared);
         self.deadlines = Deadlines::NONE;
+        self.retransmit_kind = RetransmitTimer::Rto;
         self.raise(Readiness(
             Readiness::READABLE.0
                 | Readiness::WRITABLE.0
@@ -504,7 +435,7 @@ impl Tcb {
         self.flight.clear(&mut shared.flights);
         self.rcv.reassembly = None;
         if received {
-            self.rcv.queue.clear();
+            self.rcv.queue.give_back(&mut shared.receive_queues);
         }
         self.congestion = None;
         self.pacer = None;
@@ -513,7 +444,9 @@ impl Tcb {
 
     /// Frees capacity that an idle connection holds: called when a timer finds nothing to do.
     pub(super) fn shrink(&mut self) {
-        self.rcv.queue.shrink();
+        if let Some(queue) = self.rcv.queue.allocated() {
+            queue.shrink();
+        }
         self.flight.shrink();
         if self
             .rcv

@@ -48,14 +48,14 @@ impl Tcb {
     fn on_retransmit_timer(&mut self, now: Instant, shared: &mut Shared) {
         self.deadlines.retransmit = Instant::FAR_FUTURE;
         self.check_app_limited();
-        match (self.state, self.deadlines.retransmit_kind) {
+        match (self.state, self.retransmit_kind) {
             (State::SynSent | State::SynReceived, _) => self.syn_timeout(now, shared),
             (_, RetransmitTimer::Rto) => self.retransmission_timeout(now, shared),
             (_, RetransmitTimer::Probe) => {
                 shared.counters.loss_probes += 1;
                 self.probe_due = Some(Probe::Tail);
                 // RFC 8985 §7.3: the time-out runs from the probe on.
-                self.deadlines.retransmit_kind = RetransmitTimer::Rto;
+                self.retransmit_kind = RetransmitTimer::Rto;
                 self.deadlines.retransmit = now.after_nanos(self.rtt.timeout());
             }
             (_, RetransmitTimer::Reorder) => self.reordering_timeout(now, shared),
@@ -68,7 +68,7 @@ impl Tcb {
     pub(super) fn arm_syn(&mut self, now: Instant) {
         self.syn_due = true;
         self.transmit = true;
-        self.deadlines.retransmit_kind = RetransmitTimer::Rto;
+        self.retransmit_kind = RetransmitTimer::Rto;
         self.deadlines.retransmit = now.after_nanos(self.rtt.timeout());
     }
 
@@ -93,13 +93,13 @@ impl Tcb {
 
     fn user_timeout_passed(&self, now: Instant) -> bool {
         self.settings
-            .user_timeout
+            .user_timeout()
             .is_some_and(|timeout| now - self.snd.unacked_since >= timeout)
     }
 
     /// Whether the peer has been silent for too long (RFC 9293 §3.8.3).
     fn peer_has_vanished(&self, now: Instant, shared: &Shared) -> bool {
-        match self.settings.user_timeout {
+        match self.settings.user_timeout() {
             Some(_) => self.user_timeout_passed(now),
             None => self.rtt.timeouts() >= shared.config.retries,
         }
@@ -139,14 +139,14 @@ impl Tcb {
         self.loss.episode.original = original;
         self.rtt.back_off();
         self.suspect_black_hole(shared);
-        self.deadlines.retransmit_kind = RetransmitTimer::Rto;
+        self.retransmit_kind = RetransmitTimer::Rto;
         self.deadlines.retransmit = self.next_timeout(now);
     }
 
     /// The time-out from now, at most the end of the user time-out.
     fn next_timeout(&self, now: Instant) -> Instant {
         let timeout = now.after_nanos(self.rtt.timeout());
-        match self.settings.user_timeout {
+        match self.settings.user_timeout() {
             Some(user) => timeout
                 .min(self.snd.unacked_since + user)
                 .max(now + Duration::from_millis(1)),
@@ -172,7 +172,7 @@ impl Tcb {
     fn persist_timeout(&mut self, now: Instant, shared: &mut Shared) {
         let limit = self
             .settings
-            .user_timeout
+            .user_timeout()
             .unwrap_or(shared.config.max_rto * 10);
         let mut since = self.snd.unacked_since;
         if self.owner != Owner::Nobody {

@@ -238,6 +238,7 @@ impl Tcp {
             return ended.map_ok(|()| 0);
         }
         let octets = tcb.rcv.queue.read(buffer);
+        tcb.has_read(&mut self.shared);
         let tell = tcb.after_read(now, octets, &mut self.shared);
         tcb.recharge_receive(&mut self.shared);
         if tell {
@@ -258,6 +259,7 @@ impl Tcp {
             return ended.map_ok(|()| Bytes::new());
         }
         let octets = tcb.rcv.queue.read_slice(max.max(1));
+        tcb.has_read(&mut self.shared);
         let tell = tcb.after_read(now, octets.len(), &mut self.shared);
         tcb.recharge_receive(&mut self.shared);
         if tell {
@@ -347,6 +349,14 @@ impl Tcb {
         Poll::Ready(Ok(wanted.min(free)))
     }
 
+    /// Gives an empty queue back.
+    #[inline]
+    fn has_read(&mut self, shared: &mut Shared) {
+        if self.rcv.queue.len() == 0 {
+            self.rcv.queue.give_back(&mut shared.receive_queues);
+        }
+    }
+
     /// What RECEIVE answers when the queue is empty; `None` when it is not.
     fn nothing_to_receive(&self) -> Option<Poll<Result<(), Error>>> {
         if self.rcv.queue.len() > 0 {
@@ -432,7 +442,9 @@ impl Tcb {
                 // The peer must show that it is there within this time, and take something of what
                 // there is.
                 let timeout = shared.config.orphan_timeout;
-                self.settings.user_timeout.get_or_insert(timeout);
+                if self.settings.user_timeout().is_none() {
+                    self.settings.set_user_timeout(Some(timeout));
+                }
                 self.progressed(now);
                 self.deadlines.close = now + timeout;
             }

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::on_demand::OnDemand;
 use super::reassembly::Reassembly;
 use super::receive_queue::ReceiveQueue;
 use super::send_queue::SendQueue;
@@ -82,7 +83,7 @@ pub(super) struct Receive {
     /// Rcv.Wind.Shift.
     pub(super) wind_shift: u8,
     /// Octets in order, not read.
-    pub(super) queue: ReceiveQueue,
+    pub(super) queue: OnDemand<ReceiveQueue>,
     /// What is out of order, once there was something.
     pub(super) reassembly: Option<Box<Reassembly>>,
     /// The number of the peer's FIN, once known.
@@ -190,7 +191,6 @@ pub(super) enum RetransmitTimer {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadlines {
     pub(super) retransmit: Instant,
-    pub(super) retransmit_kind: RetransmitTimer,
     pub(super) delayed_ack: Instant,
     pub(super) keep_alive: Instant,
     /// End of FIN-WAIT-2 without a user, or of lingering.
@@ -202,7 +202,6 @@ pub(super) struct Deadlines {
 impl Deadlines {
     pub(super) const NONE: Self = Self {
         retransmit: Instant::FAR_FUTURE,
-        retransmit_kind: RetransmitTimer::Rto,
         delayed_ack: Instant::FAR_FUTURE,
         keep_alive: Instant::FAR_FUTURE,
         close: Instant::FAR_FUTURE,

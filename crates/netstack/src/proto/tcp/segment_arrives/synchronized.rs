@@ -252,7 +252,7 @@ impl Tcb {
             if self.snd.wnd > before {
                 self.transmit = true;
                 self.report_room(shared);
-                if self.deadlines.retransmit_kind == RetransmitTimer::Persist {
+                if self.retransmit_kind == RetransmitTimer::Persist {
                     self.window_opened(now);
                 }
             } else if self.snd.wnd == 0 && before > 0 && self.snd.una != self.snd.nxt {
@@ -269,7 +269,7 @@ impl Tcb {
         self.window_probes = 0;
         self.snd.unacked_since = now;
         self.deadlines.retransmit = Instant::FAR_FUTURE;
-        self.deadlines.retransmit_kind = RetransmitTimer::Rto;
+        self.retransmit_kind = RetransmitTimer::Rto;
         if self.snd.una != self.snd.nxt {
             let min_rtt = self.min_rtt();
             self.flight

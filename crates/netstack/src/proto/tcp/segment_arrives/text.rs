@@ -80,7 +80,10 @@ impl Tcb {
         let len = octets.len();
         self.progressed(now);
         self.rcv.nxt += len as u32;
-        self.rcv.queue.push(octets, pinned);
+        self.rcv
+            .queue
+            .prepare(&mut shared.receive_queues)
+            .push(octets, pinned);
         if self.rcv.reassembly.is_some() {
             self.take_reassembled();
         }
@@ -182,6 +185,7 @@ impl Tcb {
         self.leave_established(shared);
         self.drop_queues(false, shared);
         self.deadlines = crate::proto::tcp::tcb::Deadlines::NONE;
+        self.retransmit_kind = crate::proto::tcp::tcb::RetransmitTimer::Rto;
         self.raise(Readiness(
             Readiness::FLUSHED.0 | Readiness::CLOSED.0 | Readiness::WRITABLE.0,
         ));
