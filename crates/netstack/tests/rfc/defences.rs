@@ -266,7 +266,7 @@ fn when_memory_is_short_a_connection_takes_the_place_of_the_oldest_time_waits() 
     assert!(before > 50, "{before}");
     // All are as new as can be.
     let held: Vec<_> = (100..)
-        .map_while(|host| open_from(&mut e, host).filter(|_| host < 130))
+        .map_while(|host| open_from(&mut e, host).filter(|_| host < 160))
         .collect();
     assert!(held.len() >= 20, "{}", held.len());
     let (_, after) = e.tcp.connection_counts();

@@ -137,9 +137,11 @@ impl Tcp {
     /// than anything is due: calling then does no harm.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
-        let sweep = Some(self.pressure.sweep_at).filter(|at| *at != Instant::FAR_FUTURE);
-        let ends = [self.timers.next(), self.time_waits.next_end(), sweep];
-        ends.into_iter().flatten().min()
+        let never = Instant::FAR_FUTURE;
+        let timer = self.timers.next().unwrap_or(never);
+        let end = self.time_waits.next_end().unwrap_or(never);
+        let next = timer.min(end).min(self.pressure.sweep_at);
+        (next != never).then_some(next)
     }
 
     /// Runs the timers that have expired: at most one for each connection.

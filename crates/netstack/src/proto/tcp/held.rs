@@ -5,7 +5,8 @@ use super::shared::Shared;
 use super::tcb::{Owner, Tcb};
 use crate::proto::account::Kind;
 
-/// A difference from what a peer was noted to hold that is not worth noting, in octets.
+/// A difference from what a peer was noted to hold that is not worth noting: so many octets, and a quarter of what was
+/// noted.
 const UNNOTED: u32 = 4096;
 
 /// Octets that a connection holds, by kind.
@@ -121,7 +122,7 @@ impl Tcb {
 
     #[inline]
     fn note_if_much(&mut self, shared: &mut Shared) {
-        if self.charged.total().abs_diff(self.noted) >= UNNOTED {
+        if self.charged.total().abs_diff(self.noted) >= UNNOTED + self.noted / 4 {
             self.note(shared);
         }
     }
