@@ -59,6 +59,7 @@ pub(crate) struct Account {
     pressure: usize,
     reserve: usize,
     limit: usize,
+    grain: u32,
     /// Held by connections that were ended, until the user gives them back.
     leaving: usize,
     by: [usize; Kind::COUNT],
@@ -77,6 +78,7 @@ impl Account {
             pressure: limit - limit / 4,
             reserve: limit - limit / 8,
             limit,
+            grain: (limit / 512).clamp(2 << 10, 16 << 10) as u32,
             leaving: 0,
             by: [0; Kind::COUNT],
         }
@@ -178,6 +180,13 @@ impl Account {
     #[inline]
     pub(crate) fn has_room(&self, octets: usize) -> bool {
         self.used + octets < self.reserve
+    }
+
+    /// What is not worth noting of the difference between what a connection holds and what its peer is noted to hold, in
+    /// octets.
+    #[inline]
+    pub(crate) fn grain(&self) -> u32 {
+        self.grain
     }
 
     /// The budget in octets.

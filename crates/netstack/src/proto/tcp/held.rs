@@ -5,10 +5,6 @@ use super::shared::Shared;
 use super::tcb::{Owner, Tcb};
 use crate::proto::account::Kind;
 
-/// A difference from what a peer was noted to hold that is not worth noting: so many octets, and a quarter of what was
-/// noted.
-const UNNOTED: u32 = 4096;
-
 /// Octets that a connection holds, by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Held {
@@ -35,7 +31,7 @@ impl Tcb {
     #[inline]
     pub(super) fn held(&self) -> Held {
         Held {
-            connection: self.block + self.flight.held() as u32,
+            connection: self.block + (self.flight.held() + self.loss.held()) as u32,
             send: self.snd.queue.held() as u32,
             receive: self.receive_held(),
             early: self
@@ -122,7 +118,7 @@ impl Tcb {
 
     #[inline]
     fn note_if_much(&mut self, shared: &mut Shared) {
-        if self.charged.total().abs_diff(self.noted) >= UNNOTED + self.noted / 4 {
+        if self.charged.total().abs_diff(self.noted) >= shared.account.grain() {
             self.note(shared);
         }
     }
@@ -149,6 +145,7 @@ impl Tcb {
     }
 
     /// Tells the peer's share exactly what the connection holds.
+    #[inline(never)]
     pub(super) fn note(&mut self, shared: &mut Shared) {
         let total = self.charged.total();
         let before = core::mem::replace(&mut self.noted, total);

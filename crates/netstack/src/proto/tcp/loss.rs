@@ -101,6 +101,12 @@ pub(super) struct Delivered {
 }
 
 impl Loss {
+    /// Octets of what it owns.
+    #[inline]
+    pub(super) fn held(&self) -> usize {
+        self.episode.get_allocated().map_or(0, size_of_val)
+    }
+
     pub(super) fn new(iss: Seq) -> Self {
         Self {
             recovery: Recovery::Open,
