@@ -23,7 +23,7 @@ fn outcome(command: Command) -> Outcome {
     Running::start(command, Duration::from_secs(500)).wait()
 }
 
-/// The crates that issue 2 names, and a documentation test.
+/// Crates of many kinds, and a documentation test.
 fn cargo_test(target: Target) {
     let mut command = cargo();
     command.args(["test", "-p", "crates-exercise", "--target", target.triple()]);
