@@ -13,8 +13,8 @@
 //!    those whose peer holds most, one that is stalled with data, else an idle one; among equals the
 //!    one for which the product of what it holds and of the time since its last progress is
 //!    greatest. One that made progress within [`FRESH`] goes only when there is no other and the peer
-//!    of a new connection has shown that it is there; then one that never carried data goes before
-//!    one that has, and first the one whose last progress is longest ago, whatever its peer holds.
+//!    of a new connection has shown that it is there; then one that has carried no data since its handshake
+//!    [`GRACE`] ago goes before the others, and first the one whose last progress is longest ago, whatever its peer holds.
 //!
 //! Progress is an acknowledgement of new data, new data in order, or the user's reading.
 //! What then finds no room is refused: data is not acknowledged, a SYN is answered by a cookie.
@@ -41,6 +41,8 @@ const ALL_LOOKS: usize = 8 * LOOKS;
 /// Within this time of its last progress no connection is taken for stalled or idle, and none for
 /// abandoned in the middle of a handshake.
 const FRESH: Duration = Duration::from_secs(1);
+/// Within this time of its handshake a connection is not blamed for having carried no data.
+const GRACE: Duration = Duration::from_millis(125);
 
 /// How often the sweep runs under pressure, and how many connections it looks at.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
@@ -115,9 +117,9 @@ type Rank = (Class, u64);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Class {
-    /// It has made progress of late.
+    /// It has made progress of late, or has just begun.
     Progressing,
-    /// It is new, and nothing was sent or received yet.
+    /// Nothing was sent or received since it began a moment ago.
     Unused,
     Idle,
     Stalled,
@@ -126,9 +128,10 @@ enum Class {
 fn rank(tcb: &Tcb, now: Instant) -> Rank {
     let waited = now - tcb.progress;
     if waited < FRESH {
-        let class = match tcb.has_carried_data() {
-            true => Class::Progressing,
-            false => Class::Unused,
+        let class = if waited < GRACE || tcb.has_carried_data() {
+            Class::Progressing
+        } else {
+            Class::Unused
         };
         return (class, waited.as_nanos() as u64);
     }
