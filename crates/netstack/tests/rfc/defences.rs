@@ -192,39 +192,9 @@ fn when_memory_is_short_the_reserve_still_admits_a_connection_with_a_small_windo
     assert_eq!(c.e.tcp.audit(), c.e.tcp.memory_used());
 }
 
-/// A segment from another host.
-fn give_from(e: &mut Engine, host: u32, segment: &Seg) {
-    let ip = IpMeta {
-        source: Ipv4Addr::from_bits(0x0a01_0000 + host),
-        destination: OURS,
-        ecn: Ecn::NotEct,
-        checksummed: true,
-    };
-    e.tcp
-        .handle_segment(e.now, &ip, Bytes::from(segment.octets()));
-}
-
 /// The connection that a host opens, and the number that it expects; `None` if it finds no place.
 fn open_from(e: &mut Engine, host: u32) -> Option<(ConnectionId, u32)> {
     open_saying(e, (host, PEER_PORT), b"")
-}
-
-/// The same from a port, with data in the last segment of the handshake.
-fn open_saying(
-    e: &mut Engine,
-    (host, port): (u32, u16),
-    data: &[u8],
-) -> Option<(ConnectionId, u32)> {
-    let from = |mut segment: Seg| {
-        segment.from = port;
-        segment
-    };
-    give_from(e, host, &from(seg(SYN, IRS, 0).mss(1000)));
-    let syn_ack = e.sent().into_iter().find(|seg| seg.has(SYN | ACK))?;
-    let ack = syn_ack.seq.wrapping_add(1);
-    give_from(e, host, &from(seg(ACK, IRS + 1, ack).data(data)));
-    let id = e.tcp.accept(e.listener).expect("the listener is there")?;
-    Some((id, ack))
 }
 
 /// What a service does with connections that have ended.

@@ -468,3 +468,34 @@ pub fn sack_syn() -> Seg {
     syn.sack_permitted = true;
     syn
 }
+
+/// A segment from a host of 10.1.0.0/16.
+pub fn give_from(e: &mut Engine, host: u32, segment: &Seg) {
+    let ip = IpMeta {
+        source: Ipv4Addr::from_bits(0x0a01_0000 + host),
+        destination: OURS,
+        ecn: Ecn::NotEct,
+        checksummed: true,
+    };
+    e.tcp
+        .handle_segment(e.now, &ip, Bytes::from(segment.octets()));
+}
+
+/// The connection that a host opens from a port, with data in the last segment of the handshake, and the number that it
+/// expects; `None` if it finds no place.
+pub fn open_saying(
+    e: &mut Engine,
+    (host, port): (u32, u16),
+    data: &[u8],
+) -> Option<(ConnectionId, u32)> {
+    let from = |mut segment: Seg| {
+        segment.from = port;
+        segment
+    };
+    give_from(e, host, &from(seg(SYN, IRS, 0).mss(1000)));
+    let syn_ack = e.sent().into_iter().find(|seg| seg.has(SYN | ACK))?;
+    let ack = syn_ack.seq.wrapping_add(1);
+    give_from(e, host, &from(seg(ACK, IRS + 1, ack).data(data)));
+    let id = e.tcp.accept(e.listener).expect("the listener is there")?;
+    Some((id, ack))
+}
