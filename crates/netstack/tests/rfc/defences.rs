@@ -1,12 +1,11 @@
 //! Attacks, limits and the network's word: RFC 4987, budgets, ICMP (RFC 5461, RFC 5927,
 //! RFC 1191, RFC 2923), ECN (RFC 3168).
 
-use core::net::{Ipv4Addr, SocketAddrV4};
+use core::net::SocketAddrV4;
 use core::task::Poll;
 use core::time::Duration;
 
-use bytes::Bytes;
-use netstack::proto::tcp::{Config, ConnectionId, Ecn, Error, IcmpError, IpMeta, State};
+use netstack::proto::tcp::{Config, ConnectionId, Ecn, Error, IcmpError, State};
 
 use crate::wire::*;
 
