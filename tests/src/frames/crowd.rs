@@ -156,7 +156,7 @@ impl Crowd {
             .filter(|client| client.progress == Progress::Established)
     }
 
-    /// Opens a connection from each address, [`AT_ONCE`] at a time, for as long as some succeed and until `deadline`;
+    /// Opens a connection from each address, some at a time, for as long as some succeed and until `deadline`;
     /// returns how many succeeded.
     pub fn open(
         &mut self,
@@ -221,7 +221,7 @@ impl Crowd {
         });
     }
 
-    /// Receives, and answers, for so long, and then up to [`WAITING`] frames that wait.
+    /// Receives, and answers, for so long, and then up to 4,096 frames that wait.
     pub fn pump(&mut self, link: &mut Link, time: Duration) {
         let deadline = Instant::now() + time;
         let mut late = 0;
