@@ -603,6 +603,23 @@ fn a_spent_budget_still_lets_each_connection_send_a_segment() {
     assert_eq!(c.e.tcp.send(c.e.now, c.id, &[0; 5000]), Poll::Pending);
 }
 
+/// Else it would wait for an acknowledgement that nothing is sent for.
+#[test]
+fn a_spent_share_still_lets_each_connection_of_an_address_send_a_segment() {
+    let mut config = Config::default();
+    config.memory = Some(200_000);
+    let mut e = Engine::with(config, plain());
+    for port in 0..70 {
+        let (id, _) = open_saying(&mut e, (1, 5000 + port), b"").expect("there is room");
+        let sent = e.tcp.send(e.now, id, &[0; 3000]);
+        assert!(
+            matches!(sent, Poll::Ready(Ok(1..))),
+            "connection {port} of the address: {sent:?}"
+        );
+        let _ = e.sent();
+    }
+}
+
 #[test]
 fn what_waits_to_be_sent_leaves_room_for_what_arrives() {
     let mut config = Config::default();

@@ -146,19 +146,20 @@ impl Tcb {
     /// Octets that may wait in the send buffer: as many as keep the connection going at the rate that
     /// the windows permit, within its share of the memory.
     pub(super) fn send_allowance(&self, shared: &Shared) -> usize {
+        // One segment at least, so that every connection goes on: only an acknowledgement tells that there is room again.
         let queued = self.snd.queue.len();
-        let least = LEAST_ALLOWANCE.max(2 * usize::from(self.snd.mss));
+        let one = queued.max(self.snd.mss.into());
         if shared.account.pressure() {
-            // Nothing more, but one segment at least, so that every connection goes on.
-            return queued.max(self.snd.mss.into());
+            return one;
         }
+        let least = LEAST_ALLOWANCE.max(2 * usize::from(self.snd.mss));
         let share = self.share_left(shared);
         let window = self.snd.wnd.min(self.cwnd()) as usize;
         let closed = self.snd.wnd < self.snd.mss.into() && self.is_synchronized();
         let easy = if closed { 0 } else { share / EASY_PART };
         let wanted = (WINDOWS * window).max(least).max(easy);
         wanted
-            .min(queued + share)
+            .min((queued + share).max(one))
             .min(self.settings.send_buffer as usize)
     }
 
