@@ -14,7 +14,7 @@ fn run(target: Target, case: &str) -> Outcome {
         .run()
 }
 
-const CASES: [&str; 14] = [
+const CASES: [&str; 15] = [
     "hash_map",
     "b_tree_map",
     "formatting",
@@ -28,6 +28,7 @@ const CASES: [&str; 14] = [
     "locks_with_timeouts",
     "large_allocations",
     "too_large_allocations",
+    "mappings",
     "what_solo5_lacks",
 ];
 
