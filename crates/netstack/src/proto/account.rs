@@ -1,6 +1,5 @@
 //! The memory account of a stack: all that a peer can make it hold, at the size of the allocations
 //! that hold it.
-#![allow(dead_code)] // Not all layers charge yet.
 
 /// What is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +25,7 @@ pub(crate) enum Kind {
     /// Datagrams that wait to be read.
     Datagrams,
     /// Answers of name servers.
+    #[cfg_attr(not(feature = "dns"), expect(dead_code))]
     Names,
     /// Chunks and lists of sending that are kept for connections to come.
     Spares,

@@ -94,7 +94,6 @@ impl Tcp {
     }
 
     /// The account of the whole stack.
-    #[allow(dead_code)] // Not all layers charge yet.
     pub(crate) fn account(&mut self) -> &mut Account {
         &mut self.shared.account
     }
