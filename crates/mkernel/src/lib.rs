@@ -27,15 +27,16 @@
 #![forbid(unsafe_code)]
 
 pub mod block;
+mod busy_poll;
 pub mod net;
 mod source;
 
+pub use busy_poll::BusyPoll;
 pub use miou_rs::{
     self, Aborted, Builder, Care, Elapsed, Hook, Instant, Interval, Orphans, Promise, Sleep,
     await_all, await_first, await_one, both, interval, sleep, sleep_until, spawn, spawn_driver,
     spawn_named, timeout, yield_now,
 };
-pub use netstack::busy_poll::Limits as BusyPoll;
 pub use solo5_ffi::{self, block};
 
 /// Declares the network device `"name"`, with the offload that [`net::start`] makes use of, and

@@ -9,16 +9,14 @@ use std::{
 
 use bytes::BytesMut;
 use miou_rs::{Deadlock, EventSource, Instant};
-use netstack::{
-    busy_poll::{BusyPoll, Limits},
-    proto,
-};
 use solo5_ffi::{HandleSet, Net, NetError, clock_monotonic, yield_for};
+
+use crate::busy_poll::{BusyPoll, Policy, nanos};
 
 thread_local! {
     static SOURCE: Rc<Solo5> = Rc::new(Solo5 {
         ports: RefCell::default(),
-        busy_poll: RefCell::new(BusyPoll::new(Limits::default())),
+        busy_poll: RefCell::new(Policy::new(BusyPoll::default())),
     });
 }
 
@@ -93,12 +91,12 @@ impl Port {
 pub(crate) struct Solo5 {
     /// Those that somebody still holds.
     ports: RefCell<Vec<Weak<Port>>>,
-    busy_poll: RefCell<BusyPoll>,
+    busy_poll: RefCell<Policy>,
 }
 
 impl Solo5 {
-    pub(crate) fn set_busy_poll(&self, limits: Limits) {
-        *self.busy_poll.borrow_mut() = BusyPoll::new(limits);
+    pub(crate) fn set_busy_poll(&self, limits: BusyPoll) {
+        *self.busy_poll.borrow_mut() = Policy::new(limits);
     }
 
     /// Watches a device from now on.
@@ -183,7 +181,7 @@ impl EventSource for Solo5 {
         let planned = self
             .busy_poll
             .borrow_mut()
-            .spin_for(proto::Instant::from_nanos(start));
+            .spin_for(Instant::from_nanos(start));
         let planned = planned.min(left);
         let mut events = 0;
         if !planned.is_zero() {
@@ -192,12 +190,8 @@ impl EventSource for Solo5 {
         if events == 0 {
             events = self.block(awaited, deadline);
         }
-        let [start, end] = [start, clock_monotonic()].map(proto::Instant::from_nanos);
+        let [start, end] = [start, clock_monotonic()].map(Instant::from_nanos);
         self.busy_poll.borrow_mut().waited(start, end, planned);
         Ok(events)
     }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

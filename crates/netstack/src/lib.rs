@@ -24,29 +24,17 @@
 //! ```
 #![forbid(unsafe_code)]
 
-pub mod busy_poll;
-mod delay;
 mod device;
-mod listener;
-mod pages;
-mod pool;
+mod driver;
 pub mod proto;
-#[cfg(feature = "dns")]
-mod resolver;
-mod runner;
-mod shared;
-mod stack;
-mod stream;
-mod udp_socket;
-mod waiters;
-mod waiting;
+mod sockets;
 
 pub use device::{FrameDevice, Received, Timer};
-pub use listener::TcpListener;
-pub use pool::FramePool;
+pub use driver::pool::FramePool;
+pub use driver::runner::Runner;
+pub use sockets::listener::TcpListener;
 #[cfg(feature = "dns")]
-pub use resolver::Resolver;
-pub use runner::Runner;
-pub use stack::{Config, Stack};
-pub use stream::{ReadHalf, TcpStream, WriteHalf};
-pub use udp_socket::UdpSocket;
+pub use sockets::resolver::Resolver;
+pub use sockets::stack::{Config, Stack};
+pub use sockets::stream::{ReadHalf, TcpStream, WriteHalf};
+pub use sockets::udp::UdpSocket;

@@ -4,18 +4,19 @@ use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::task::{Context, Poll};
 
+use crate::driver::waiting::Waiting;
+use crate::driver::{Driver, DriverRef, Queue};
 use crate::proto::tcp::{ConnectionId, ListenerId, Options};
-use crate::shared::{Inner, Queue, Shared};
-use crate::stack::{Stack, invalid};
-use crate::stream::TcpStream;
-use crate::waiting::Waiting;
+use crate::sockets::address::v4;
+use crate::sockets::stack::Stack;
+use crate::sockets::stream::TcpStream;
 
 /// Connections that may wait to be accepted, unless said otherwise.
 const BACKLOG: usize = 1024;
 
 /// A TCP socket that accepts connections.
 pub struct TcpListener {
-    shared: Shared,
+    driver: DriverRef,
     id: ListenerId,
     local: SocketAddrV4,
 }
@@ -44,13 +45,13 @@ impl TcpListener {
         options: Options,
     ) -> io::Result<Self> {
         let address = v4(address.into())?;
-        let (id, local) = stack.shared.with(|inner| {
-            let id = inner.proto.listen(address, backlog, options)?;
-            inner.open_listener(id);
-            inner.tcp().listener_address(id).map(|local| (id, local))
+        let (id, local) = stack.driver.with(|driver| {
+            let id = driver.proto.listen(address, backlog, options)?;
+            driver.open_listener(id);
+            driver.tcp().listener_address(id).map(|local| (id, local))
         })?;
         Ok(Self {
-            shared: stack.shared.clone(),
+            driver: stack.driver.clone(),
             id,
             local,
         })
@@ -68,8 +69,8 @@ impl TcpListener {
     ///
     /// Only when the stack has ended.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let accept = |inner: &mut Inner| self.take(inner);
-        let accepted = Waiting::new(&self.shared, Queue::Accept(self.id), accept).await?;
+        let accept = |driver: &mut Driver| self.take(driver);
+        let accepted = Waiting::new(&self.driver, Queue::Accept(self.id), accept).await?;
         self.stream(accepted)
     }
 
@@ -84,26 +85,26 @@ impl TcpListener {
         &self,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        let accepted = self.shared.with(|inner| {
-            let accepted = self.take(inner);
+        let accepted = self.driver.with(|driver| {
+            let accepted = self.take(driver);
             if accepted.is_pending() {
-                inner.wait_task(Queue::Accept(self.id), context.waker());
+                driver.wait_task(Queue::Accept(self.id), context.waker());
             }
             accepted
         });
         accepted.map(|accepted| self.stream(accepted?))
     }
 
-    fn take(&self, inner: &mut Inner) -> Poll<io::Result<ConnectionId>> {
-        inner.check()?;
-        match inner.tcp().accept(self.id)? {
+    fn take(&self, driver: &mut Driver) -> Poll<io::Result<ConnectionId>> {
+        driver.check()?;
+        match driver.tcp().accept(self.id)? {
             Some(id) => Poll::Ready(Ok(id)),
             None => Poll::Pending,
         }
     }
 
     fn stream(&self, id: ConnectionId) -> io::Result<(TcpStream, SocketAddr)> {
-        let stream = TcpStream::new(self.shared.clone(), id);
+        let stream = TcpStream::new(self.driver.clone(), id);
         let peer = stream.peer_addr()?;
         Ok((stream, peer))
     }
@@ -111,19 +112,11 @@ impl TcpListener {
 
 impl Drop for TcpListener {
     fn drop(&mut self) {
-        self.shared.with(|inner| {
-            let now = inner.now();
-            inner.close_listener(self.id);
-            inner.tcp().close_listener(now, self.id);
-            inner.after_call();
+        self.driver.with(|driver| {
+            let now = driver.now();
+            driver.close_listener(self.id);
+            driver.tcp().close_listener(now, self.id);
+            driver.after_call();
         });
-    }
-}
-
-/// The IPv4 address that the stack can speak.
-pub(crate) fn v4(address: SocketAddr) -> io::Result<SocketAddrV4> {
-    match address {
-        SocketAddr::V4(address) => Ok(address),
-        SocketAddr::V6(address) => Err(invalid(format!("{address}: expected an IPv4 address"))),
     }
 }

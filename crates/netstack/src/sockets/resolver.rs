@@ -4,12 +4,13 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use crate::delay::within;
+use crate::driver::delay::within;
+use crate::driver::{Driver, Room};
 use crate::proto::dns::{self, Answer, Cached};
-use crate::shared::{Inner, Room};
-use crate::stack::{Stack, invalid, timed_out};
-use crate::stream::TcpStream;
-use crate::udp_socket::UdpSocket;
+use crate::sockets::error::{invalid, timed_out};
+use crate::sockets::stack::Stack;
+use crate::sockets::stream::TcpStream;
+use crate::sockets::udp::UdpSocket;
 
 /// Rounds through all servers, with [`PATIENCE`] for each question, doubled each round.
 const ROUNDS: u32 = 3;
@@ -44,7 +45,7 @@ impl Resolver {
         Self {
             stack: stack.clone(),
             servers: servers.into_iter().collect(),
-            names: stack.shared.with(Inner::open_names),
+            names: stack.driver.with(Driver::open_names),
         }
     }
 
@@ -64,8 +65,8 @@ impl Resolver {
         }
         let mut current = name.to_owned();
         for _ in 0..MAX_ALIASES {
-            let shared = &self.stack.shared;
-            if let Some(cached) = shared.with(|inner| inner.recall(self.names, &current)) {
+            let driver = &self.stack.driver;
+            if let Some(cached) = driver.with(|driver| driver.recall(self.names, &current)) {
                 return found(name, cached);
             }
             let (cached, ttl) = match self.ask_all(&current).await? {
@@ -77,7 +78,7 @@ impl Resolver {
                 }
                 Answer::Truncated | Answer::Failed => break,
             };
-            shared.with(|inner| inner.remember(self.names, &current, &cached, ttl));
+            driver.with(|driver| driver.remember(self.names, &current, &cached, ttl));
             return found(name, cached);
         }
         Err(io::Error::other(format!(
@@ -91,7 +92,7 @@ impl Resolver {
         for round in 0..ROUNDS {
             let patience = PATIENCE * (1 << round);
             for server in &self.servers {
-                match within(&self.stack.shared, patience, self.ask(*server, name)).await {
+                match within(&self.stack.driver, patience, self.ask(*server, name)).await {
                     Ok(Answer::Failed) => last = Ok(Answer::Failed),
                     Ok(answer) => return Ok(answer),
                     Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Err(error),
@@ -107,7 +108,7 @@ impl Resolver {
 
     async fn ask(&self, server: Ipv4Addr, name: &str) -> io::Result<Answer> {
         // A port and an identifier that cannot be guessed (RFC 5452 §9.2).
-        let id = self.stack.shared.with(|inner| inner.proto.random_u16());
+        let id = self.stack.driver.with(|driver| driver.proto.random_u16());
         let question = dns::question(id, name).map_err(|error| invalid(error.to_string()))?;
         let socket = UdpSocket::bind(&self.stack, (Ipv4Addr::UNSPECIFIED, 0))?;
         socket.connect((server, dns::PORT))?;
@@ -139,7 +140,7 @@ impl Resolver {
         let mut length = [0; 2];
         read_exact(&stream, &mut length).await?;
         let length = u16::from_be_bytes(length).into();
-        let _room = Room::new(&self.stack.shared, length)?;
+        let _room = Room::new(&self.stack.driver, length)?;
         let mut message = vec![0; length];
         read_exact(&stream, &mut message).await?;
         Ok(dns::answer(id, name, &message).unwrap_or(Answer::Failed))
@@ -149,8 +150,8 @@ impl Resolver {
 impl Drop for Resolver {
     fn drop(&mut self) {
         self.stack
-            .shared
-            .with(|inner| inner.close_names(self.names));
+            .driver
+            .with(|driver| driver.close_names(self.names));
     }
 }
 
@@ -181,3 +182,6 @@ async fn read_exact(stream: &TcpStream, mut buffer: &mut [u8]) -> io::Result<()>
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,49 +2,33 @@
 //! blocking.
 //!
 //! A wake-up across CPUs costs more than a short wait. Who is about to block asks
-//! [`BusyPoll::spin_for`]; if the answer is not zero, it polls its device for that long, and blocks
-//! only then. Afterwards it tells [`BusyPoll::waited`] how the wait ended. This module decides, and
+//! [`Policy::spin_for`]; if the answer is not zero, it polls its device for that long, and blocks
+//! only then. Afterwards it tells [`Policy::waited`] how the wait ended. This module decides, and
 //! does nothing itself: it reads no clock and touches no device.
 //!
 //! It spins only if all of these hold:
 //!
 //! - arrivals follow each other closely: the estimate of the time that a wait takes is within
-//!   [`Limits::longest`];
+//!   [`BusyPoll::longest`];
 //! - spinning has paid: of the last spins, more ended with an arrival than not. When client and
 //!   server share one CPU they never do, since the client cannot run while we spin; then there is
 //!   only a trial now and then, more rarely each time;
-//! - the share of time spent in spins that brought nothing is within [`Limits::share`].
-//!
-//! ```
-//! use core::time::Duration;
-//! use netstack::busy_poll::{BusyPoll, Limits};
-//! use netstack::proto::Instant;
-//!
-//! let mut policy = BusyPoll::new(Limits::default());
-//! let mut now = Instant::from_nanos(0);
-//! assert_eq!(policy.spin_for(now), Duration::ZERO, "nothing is known yet");
-//! for _ in 0..20 {
-//!     let (start, spin) = (now, policy.spin_for(now));
-//!     now += Duration::from_micros(15);
-//!     policy.waited(start, now, spin);
-//! }
-//! assert!(policy.spin_for(now) >= Duration::from_micros(15));
-//! ```
+//! - the share of time spent in spins that brought nothing is within [`BusyPoll::share`].
 
 use core::time::Duration;
 
-use crate::proto::Instant;
+use miou_rs::Instant;
 
-/// The bounds within which [`BusyPoll`] decides.
+/// The bounds of busy polling: how long to ask network devices again and again before blocking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct BusyPoll {
     /// The longest spin; zero switches busy polling off.
     pub longest: Duration,
     /// Percent of all time that may go into spins that end without an arrival.
     pub share: u8,
 }
 
-impl Default for Limits {
+impl Default for BusyPoll {
     /// 100 µs, between what Linux recommends for `busy_poll` (50) and the limit of KVM's
     /// `halt_poll_ns` (200); a fifth of one CPU.
     fn default() -> Self {
@@ -55,7 +39,7 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
+impl BusyPoll {
     /// No busy polling at all.
     pub const OFF: Self = Self {
         longest: Duration::ZERO,
@@ -74,8 +58,8 @@ const ONE: u64 = 1 << 16;
 
 /// The policy, with what it has learnt.
 #[derive(Clone, Debug)]
-pub struct BusyPoll {
-    limits: Limits,
+pub(crate) struct Policy {
+    limits: BusyPoll,
     /// Estimate of how long a wait takes, in nanoseconds.
     wait: u64,
     /// Estimate of the part of spins that end with an arrival, in units of 1 / [`ONE`].
@@ -88,10 +72,10 @@ pub struct BusyPoll {
     trial_gap: u32,
 }
 
-impl BusyPoll {
+impl Policy {
     /// A policy that knows nothing yet, and therefore does not spin.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: BusyPoll) -> Self {
         Self {
             limits,
             wait: u64::MAX / 2,
@@ -103,15 +87,9 @@ impl BusyPoll {
         }
     }
 
-    /// The bounds.
-    #[must_use]
-    pub fn limits(&self) -> Limits {
-        self.limits
-    }
-
     /// How long to poll, from `now` on, before blocking. Zero: block at once.
     #[must_use]
-    pub fn spin_for(&mut self, now: Instant) -> Duration {
+    pub(crate) fn spin_for(&mut self, now: Instant) -> Duration {
         let longest = nanos(self.limits.longest);
         if longest == 0 || self.wait > longest {
             return Duration::ZERO;
@@ -145,9 +123,9 @@ impl BusyPoll {
     }
 
     /// Something arrived at `end`, having been waited for since `start`, of which at most `spin` was
-    /// spent polling: what [`BusyPoll::spin_for`] said, or zero. A wait that a deadline ended,
+    /// spent polling: what [`Policy::spin_for`] said, or zero. A wait that a deadline ended,
     /// and no arrival, is told as well.
-    pub fn waited(&mut self, start: Instant, end: Instant, spin: Duration) {
+    pub(crate) fn waited(&mut self, start: Instant, end: Instant, spin: Duration) {
         let (wait, spin) = (nanos(end - start), nanos(spin));
         // One very long wait says no more than one that is too long for a spin.
         let sample = wait.min(16 * nanos(self.limits.longest));
@@ -174,7 +152,7 @@ impl BusyPoll {
     }
 }
 
-fn nanos(duration: Duration) -> u64 {
+pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 

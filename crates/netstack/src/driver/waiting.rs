@@ -4,14 +4,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::shared::{Inner, Queue, Shared};
-use crate::waiters::Ticket;
+use crate::driver::waiters::Ticket;
+use crate::driver::{Driver, DriverRef, Queue};
 
 /// A call that is made again whenever something has happened in `queue`, until it is ready.
 ///
 /// Dropped, it leaves nothing behind.
 pub(crate) struct Waiting<'a, F> {
-    shared: &'a Shared,
+    driver: &'a DriverRef,
     queue: Queue,
     ticket: Option<Ticket>,
     call: F,
@@ -19,11 +19,11 @@ pub(crate) struct Waiting<'a, F> {
 
 impl<'a, F, T> Waiting<'a, F>
 where
-    F: FnMut(&mut Inner) -> Poll<T> + Unpin,
+    F: FnMut(&mut Driver) -> Poll<T> + Unpin,
 {
-    pub(crate) fn new(shared: &'a Shared, queue: Queue, call: F) -> Self {
+    pub(crate) fn new(driver: &'a DriverRef, queue: Queue, call: F) -> Self {
         Self {
-            shared,
+            driver,
             queue,
             ticket: None,
             call,
@@ -33,17 +33,17 @@ where
 
 impl<F, T> Future for Waiting<'_, F>
 where
-    F: FnMut(&mut Inner) -> Poll<T> + Unpin,
+    F: FnMut(&mut Driver) -> Poll<T> + Unpin,
 {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
         let this = &mut *self;
-        this.shared.with(|inner| {
-            let poll = (this.call)(inner);
+        this.driver.with(|driver| {
+            let poll = (this.call)(driver);
             match poll {
-                Poll::Pending => inner.wait(this.queue, &mut this.ticket, context.waker()),
-                Poll::Ready(_) => inner.leave(this.queue, &mut this.ticket),
+                Poll::Pending => driver.wait(this.queue, &mut this.ticket, context.waker()),
+                Poll::Ready(_) => driver.leave(this.queue, &mut this.ticket),
             }
             poll
         })
@@ -53,8 +53,8 @@ where
 impl<F> Drop for Waiting<'_, F> {
     fn drop(&mut self) {
         if self.ticket.is_some() {
-            self.shared
-                .with(|inner| inner.leave(self.queue, &mut self.ticket));
+            self.driver
+                .with(|driver| driver.leave(self.queue, &mut self.ticket));
         }
     }
 }

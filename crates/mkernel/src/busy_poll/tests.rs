@@ -1,11 +1,11 @@
-use super::{BusyPoll, Limits};
-use crate::proto::Instant;
+use super::{BusyPoll, Policy};
 use core::time::Duration;
+use miou_rs::Instant;
 
 /// Lets the policy wait `count` times; `wait` tells how long a wait takes, given the spin. Returns
 /// the end, the time in fruitless spins and the number of fruitful ones.
 fn run(
-    policy: &mut BusyPoll,
+    policy: &mut Policy,
     start: Instant,
     count: u32,
     wait: impl Fn(Duration) -> Duration,
@@ -31,7 +31,7 @@ const ORIGIN: Instant = Instant::from_nanos(1);
 
 #[test]
 fn close_arrivals_are_caught_by_spinning() {
-    let mut policy = BusyPoll::new(Limits::default());
+    let mut policy = Policy::new(BusyPoll::default());
     let (_, wasted, hits) = run(&mut policy, ORIGIN, 1000, |_| Duration::from_micros(12));
     assert!(hits > 990, "{hits} of 1000");
     assert_eq!(wasted, Duration::ZERO);
@@ -39,11 +39,11 @@ fn close_arrivals_are_caught_by_spinning() {
 
 #[test]
 fn an_idle_stack_does_not_spin() {
-    let mut policy = BusyPoll::new(Limits::default());
+    let mut policy = Policy::new(BusyPoll::default());
     let (now, ..) = run(&mut policy, ORIGIN, 100, |_| Duration::from_micros(12));
     let (_, wasted, hits) = run(&mut policy, now, 1000, |_| Duration::from_millis(10));
     assert_eq!(hits, 0);
-    let longest = Limits::default().longest;
+    let longest = BusyPoll::default().longest;
     assert!(
         wasted <= 4 * longest,
         "{wasted:?} of spins after the load had gone"
@@ -53,7 +53,7 @@ fn an_idle_stack_does_not_spin() {
 #[test]
 fn spins_that_never_pay_become_rare() {
     // One CPU for both: what is waited for comes 10 µs after the spin has ended.
-    let mut policy = BusyPoll::new(Limits::default());
+    let mut policy = Policy::new(BusyPoll::default());
     let late = Duration::from_micros(10);
     let (now, wasted, hits) = run(&mut policy, ORIGIN, 100_000, |spin| spin + late);
     assert_eq!(hits, 0);
@@ -63,7 +63,7 @@ fn spins_that_never_pay_become_rare() {
 
 #[test]
 fn it_learns_again_when_spinning_pays_again() {
-    let mut policy = BusyPoll::new(Limits::default());
+    let mut policy = Policy::new(BusyPoll::default());
     let late = Duration::from_micros(10);
     let (now, ..) = run(&mut policy, ORIGIN, 10_000, |spin| spin + late);
     let (_, _, hits) = run(&mut policy, now, 20_000, |_| late);
@@ -73,11 +73,11 @@ fn it_learns_again_when_spinning_pays_again() {
 #[test]
 fn the_share_bounds_what_is_wasted() {
     for share in [0, 1, 20, 100] {
-        let limits = Limits {
+        let limits = BusyPoll {
             share,
-            ..Limits::default()
+            ..BusyPoll::default()
         };
-        let mut policy = BusyPoll::new(limits);
+        let mut policy = Policy::new(limits);
         // Every second arrival is just too late: the estimate never says no.
         let flip = std::cell::Cell::new(false);
         let (now, wasted, _) = run(&mut policy, ORIGIN, 100_000, |spin| {
@@ -99,7 +99,7 @@ fn the_share_bounds_what_is_wasted() {
 
 #[test]
 fn off_means_off() {
-    let mut policy = BusyPoll::new(Limits::OFF);
+    let mut policy = Policy::new(BusyPoll::OFF);
     let (_, wasted, hits) = run(&mut policy, ORIGIN, 1000, |_| Duration::from_micros(1));
     assert_eq!((wasted, hits), (Duration::ZERO, 0));
 }

@@ -1,7 +1,13 @@
-//! What the handles, the sockets and the runner of one stack share.
+//! What drives one stack, shared by its handles, sockets and runner.
 
+pub(crate) mod delay;
 #[cfg(feature = "dns")]
 mod names;
+mod pages;
+pub(crate) mod pool;
+pub(crate) mod runner;
+pub(crate) mod waiters;
+pub(crate) mod waiting;
 mod waits;
 
 #[cfg(feature = "dns")]
@@ -14,12 +20,12 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use crate::device::{FrameDevice, Timer};
-use crate::pool::ReceiveBuffers;
 use crate::proto::account::Kind;
 use crate::proto::stack::{Event, Run};
 use crate::proto::tcp::{self, Tcp};
 use crate::proto::{Instant, Stack as Proto};
-use crate::waiters::{Parting, Partings};
+use pool::ReceiveBuffers;
+use waiters::{Parting, Partings};
 use waits::Waits;
 
 /// Frames read in one turn, at most; then other tasks have theirs.
@@ -60,7 +66,7 @@ impl Holder {
 }
 
 /// The one owner of everything.
-pub(crate) struct Inner {
+pub(crate) struct Driver {
     pub(crate) proto: Proto,
     device: Device,
     timer: Box<dyn Timer>,
@@ -112,11 +118,11 @@ impl crate::proto::stack::Transmit for Device {
     }
 }
 
-/// A handle to [`Inner`].
+/// A handle to [`Driver`].
 #[derive(Clone)]
-pub(crate) struct Shared(Rc<RefCell<Inner>>);
+pub(crate) struct DriverRef(Rc<RefCell<Driver>>);
 
-impl Shared {
+impl DriverRef {
     /// For a stack whose connections may hold so many octets of `memory`.
     pub(crate) fn new(
         proto: Proto,
@@ -126,7 +132,7 @@ impl Shared {
     ) -> Self {
         let buffers = ReceiveBuffers::new(device.buffer_size(), memory);
         let now = timer.now();
-        Self(Rc::new(RefCell::new(Inner {
+        Self(Rc::new(RefCell::new(Driver {
             proto,
             device: Device { device, failed: 0 },
             timer,
@@ -150,12 +156,12 @@ impl Shared {
     /// wait no longer: never while the state is borrowed, since either may run code of others that
     /// comes back here.
     #[inline]
-    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Inner) -> R) -> R {
-        let mut inner = self.0.borrow_mut();
-        let result = f(&mut inner);
-        if !inner.waits.partings.is_empty() && !inner.parting {
-            inner.parting = true;
-            drop(inner);
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Driver) -> R) -> R {
+        let mut driver = self.0.borrow_mut();
+        let result = f(&mut driver);
+        if !driver.waits.partings.is_empty() && !driver.parting {
+            driver.parting = true;
+            drop(driver);
             self.part();
         }
         result
@@ -163,7 +169,7 @@ impl Shared {
 
     fn part(&self) {
         /// Also when a waker panics others are to get theirs, by the next call.
-        struct End<'a>(&'a Shared);
+        struct End<'a>(&'a DriverRef);
         impl Drop for End<'_> {
             #[inline]
             fn drop(&mut self) {
@@ -172,15 +178,15 @@ impl Shared {
         }
         let _end = End(self);
         loop {
-            let mut inner = self.0.borrow_mut();
-            let partings = &mut inner.waits.partings;
+            let mut driver = self.0.borrow_mut();
+            let partings = &mut driver.waits.partings;
             let Some(parting) = partings.pop_front() else {
                 if partings.capacity() > PARTINGS {
                     partings.shrink_to(PARTINGS);
                 }
                 return;
             };
-            drop(inner);
+            drop(driver);
             match parting {
                 Parting::Wake(waker) => waker.wake(),
                 Parting::Drop(waker) => drop(waker),
@@ -189,7 +195,7 @@ impl Shared {
     }
 }
 
-impl Inner {
+impl Driver {
     /// The time for a user's call: that of the turn we are in, or, when the runner sleeps, read
     /// from the clock.
     #[inline]

@@ -2,7 +2,7 @@
 
 use slab::Slab;
 
-use super::{Inner, Shared};
+use super::{Driver, DriverRef};
 use crate::proto::account::Kind;
 use crate::proto::dns::{Cache, Cached};
 use std::io;
@@ -25,7 +25,7 @@ impl Names {
     }
 }
 
-impl Inner {
+impl Driver {
     pub(crate) fn open_names(&mut self) -> usize {
         let id = self.names.caches.insert(Cache::new(NAMES));
         self.settle_names();
@@ -64,15 +64,20 @@ impl Inner {
         self.settle_names();
     }
 
+    /// Octets that the names of all resolvers take.
+    pub(crate) fn held_by_names(&self) -> usize {
+        self.names.held()
+    }
+
     fn settle_names(&mut self) {
-        let held = self.names.held();
+        let held = self.held_by_names();
         self.tcp().account().set(Kind::Names, held);
     }
 }
 
 /// Memory for an answer that is arriving.
 pub(crate) struct Room {
-    shared: Shared,
+    driver: DriverRef,
     octets: usize,
 }
 
@@ -80,27 +85,24 @@ impl Room {
     /// # Errors
     ///
     /// `OutOfMemory` if the account has no room for it.
-    pub(crate) fn new(shared: &Shared, octets: usize) -> io::Result<Self> {
-        shared.with(|inner| {
-            if !inner.tcp().account().has_room(octets) {
+    pub(crate) fn new(driver: &DriverRef, octets: usize) -> io::Result<Self> {
+        driver.with(|state| {
+            if !state.tcp().account().has_room(octets) {
                 return Err(io::ErrorKind::OutOfMemory.into());
             }
-            inner.names.arriving += octets;
-            inner.settle_names();
-            let shared = shared.clone();
-            Ok(Self { shared, octets })
+            state.names.arriving += octets;
+            state.settle_names();
+            let driver = driver.clone();
+            Ok(Self { driver, octets })
         })
     }
 }
 
 impl Drop for Room {
     fn drop(&mut self) {
-        self.shared.with(|inner| {
-            inner.names.arriving -= self.octets;
-            inner.settle_names();
+        self.driver.with(|driver| {
+            driver.names.arriving -= self.octets;
+            driver.settle_names();
         });
     }
 }
-
-#[cfg(test)]
-mod tests;

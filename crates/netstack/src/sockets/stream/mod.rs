@@ -15,11 +15,11 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::listener::v4;
+use crate::driver::{DriverRef, Limit};
 use crate::proto::Instant;
 use crate::proto::tcp::{ConnectionId, Error, KeepAlive, Linger, Options, State, Status, Tcp};
-use crate::shared::{Limit, Shared};
-use crate::stack::Stack;
+use crate::sockets::address::v4;
+use crate::sockets::stack::Stack;
 use call::Call;
 
 /// A TCP connection.
@@ -40,7 +40,7 @@ pub struct TcpStream {
 
 /// What the halves of a stream share.
 pub(crate) struct Connection {
-    shared: Shared,
+    driver: DriverRef,
     id: ConnectionId,
     read: Side,
     write: Side,
@@ -78,13 +78,13 @@ impl TimeOut {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.shared.with(|inner| {
-            let now = inner.now();
-            inner.end_limit(self.read.task_limit.get_mut());
-            inner.end_limit(self.write.task_limit.get_mut());
-            inner.close_connection(self.id);
-            inner.tcp().release(now, self.id);
-            inner.after_call();
+        self.driver.with(|driver| {
+            let now = driver.now();
+            driver.end_limit(self.read.task_limit.get_mut());
+            driver.end_limit(self.write.task_limit.get_mut());
+            driver.close_connection(self.id);
+            driver.tcp().release(now, self.id);
+            driver.after_call();
         });
     }
 }
@@ -134,20 +134,20 @@ impl Connection {
         &self,
         call: impl FnOnce(&mut Tcp, Instant, ConnectionId) -> Result<T, Error>,
     ) -> io::Result<T> {
-        self.shared.with(|inner| {
-            let now = inner.now();
-            let result = call(inner.tcp(), now, self.id);
-            inner.after_call();
+        self.driver.with(|driver| {
+            let now = driver.now();
+            let result = call(driver.tcp(), now, self.id);
+            driver.after_call();
             Ok(result?)
         })
     }
 }
 
 impl TcpStream {
-    pub(crate) fn new(shared: Shared, id: ConnectionId) -> Self {
-        shared.with(|inner| inner.open_connection(id));
+    pub(crate) fn new(driver: DriverRef, id: ConnectionId) -> Self {
+        driver.with(|driver| driver.open_connection(id));
         let connection = Connection {
-            shared,
+            driver,
             id,
             read: Side::default(),
             write: Side::default(),
@@ -181,14 +181,14 @@ impl TcpStream {
         options: &Options,
     ) -> io::Result<Self> {
         let (local, peer) = (v4(local.into())?, v4(peer.into())?);
-        let id = stack.shared.with(|inner| {
-            inner.check()?;
-            let now = inner.now();
-            let id = inner.proto.connect(now, local, peer, options);
-            inner.after_call();
+        let id = stack.driver.with(|driver| {
+            driver.check()?;
+            let now = driver.now();
+            let id = driver.proto.connect(now, local, peer, options);
+            driver.after_call();
             io::Result::Ok(id?)
         })?;
-        let stream = Self::new(stack.shared.clone(), id);
+        let stream = Self::new(stack.driver.clone(), id);
         Call::write(&stream.connection, |tcp, _, id| {
             let status = tcp.status(id)?;
             match (status.state, status.error) {
@@ -226,8 +226,8 @@ impl TcpStream {
     /// None while the stream exists.
     pub fn status(&self) -> io::Result<Status> {
         self.connection
-            .shared
-            .with(|inner| Ok(inner.tcp().status(self.connection.id)?))
+            .driver
+            .with(|driver| Ok(driver.tcp().status(self.connection.id)?))
     }
 
     /// Reads what is there into `buffer`; 0 octets at the end of the stream.

@@ -6,10 +6,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::{Connection, Side};
+use crate::driver::waiters::Ticket;
+use crate::driver::{Driver, Limit, Queue};
 use crate::proto::Instant;
 use crate::proto::tcp::{ConnectionId, Error, Tcp};
-use crate::shared::{Inner, Limit, Queue};
-use crate::waiters::Ticket;
 
 /// A call that reads or writes, which is made again until it is ready or the user's time-out has
 /// passed. That begins when the call first has to wait, and goes with the call.
@@ -53,25 +53,25 @@ impl Connection {
     ) -> Poll<io::Result<T>> {
         let side = direction.side(self);
         let mut limit = side.task_limit.take();
-        let poll = self.shared.with(|inner| {
-            inner.check()?;
-            let now = inner.now();
-            let poll = call(inner.tcp(), now, self.id);
+        let poll = self.driver.with(|driver| {
+            driver.check()?;
+            let now = driver.now();
+            let poll = call(driver.tcp(), now, self.id);
             if poll.is_ready() {
-                inner.end_limit(&mut limit);
-                inner.after_call();
+                driver.end_limit(&mut limit);
+                driver.after_call();
                 return poll.map_err(io::Error::from);
             }
             let queue = direction.queue(self);
             if let Some(timeout) = side.timeout.get() {
-                let timeout = inner.poll_task_timeout(&mut limit, timeout, context.waker());
+                let timeout = driver.poll_task_timeout(&mut limit, timeout, context.waker());
                 if let Poll::Ready(error) = timeout {
                     // The limit was that of the last to poll: for others who wait another begins.
-                    inner.wake(queue);
+                    driver.wake(queue);
                     return Poll::Ready(Err(error));
                 }
             }
-            inner.wait_task(queue, context.waker());
+            driver.wait_task(queue, context.waker());
             Poll::Pending
         });
         side.task_limit.set(limit);
@@ -104,24 +104,28 @@ where
         }
     }
 
-    fn poll_inner(&mut self, inner: &mut Inner, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        inner.check()?;
-        let now = inner.now();
-        let poll = (self.call)(inner.tcp(), now, self.connection.id);
+    fn poll_driver(
+        &mut self,
+        driver: &mut Driver,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        driver.check()?;
+        let now = driver.now();
+        let poll = (self.call)(driver.tcp(), now, self.connection.id);
         if poll.is_ready() {
-            self.leave(inner);
+            self.leave(driver);
             // A window may have opened that the peer should hear of, or there is data to send.
-            inner.after_call();
+            driver.after_call();
             return poll.map_err(io::Error::from);
         }
-        inner.wait(
+        driver.wait(
             self.direction.queue(self.connection),
             &mut self.ticket,
             context.waker(),
         );
         match self.direction.side(self.connection).timeout.get() {
             None => Poll::Pending,
-            Some(timeout) => inner
+            Some(timeout) => driver
                 .poll_timeout(&mut self.limit, timeout, context.waker())
                 .map(Err),
         }
@@ -130,11 +134,11 @@ where
 
 impl<F> Call<'_, F> {
     #[inline]
-    fn leave(&mut self, inner: &mut Inner) {
+    fn leave(&mut self, driver: &mut Driver) {
         if self.ticket.is_some() {
-            inner.leave(self.direction.queue(self.connection), &mut self.ticket);
+            driver.leave(self.direction.queue(self.connection), &mut self.ticket);
             if self.limit.is_set() {
-                inner.end_limit(&mut self.limit);
+                driver.end_limit(&mut self.limit);
             }
         }
     }
@@ -149,8 +153,8 @@ where
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         let this = &mut *self;
-        let shared = &this.connection.shared;
-        shared.with(|inner| this.poll_inner(inner, context))
+        let driver = &this.connection.driver;
+        driver.with(|driver| this.poll_driver(driver, context))
     }
 }
 
@@ -158,8 +162,8 @@ impl<F> Drop for Call<'_, F> {
     #[inline]
     fn drop(&mut self) {
         if self.ticket.is_some() {
-            let shared = &self.connection.shared;
-            shared.with(|inner| self.leave(inner));
+            let driver = &self.connection.driver;
+            driver.with(|driver| self.leave(driver));
         }
     }
 }

@@ -1,9 +1,8 @@
-use super::Room;
+use crate::driver::{Driver, DriverRef, Room};
 use crate::proto::Instant;
 use crate::proto::account::Kind;
 use crate::proto::dns::Cached;
 use crate::proto::ethernet::MacAddr;
-use crate::shared::{Inner, Shared};
 use crate::{Config, FrameDevice, Received, Resolver, Stack, Timer};
 use bytes::BytesMut;
 use std::io;
@@ -51,70 +50,70 @@ fn stack() -> Stack {
     stack
 }
 
-fn charged(shared: &Shared) -> usize {
-    shared.with(|inner| inner.tcp().account().used_by(Kind::Names))
+fn charged(driver: &DriverRef) -> usize {
+    driver.with(|driver| driver.tcp().account().used_by(Kind::Names))
 }
 
-fn remember(inner: &mut Inner, resolver: usize) {
+fn remember(driver: &mut Driver, resolver: usize) {
     for n in 0..10 {
         let addresses = Cached::Addresses(vec![Ipv4Addr::LOCALHOST; 7]);
         let (name, hour) = (format!("{n}.example"), Duration::from_secs(3600));
-        inner.remember(resolver, &name, &addresses, hour);
+        driver.remember(resolver, &name, &addresses, hour);
     }
 }
 
 #[test]
 fn what_resolvers_remember_is_charged_until_they_go() {
     let stack = stack();
-    let shared = &stack.shared;
+    let driver = &stack.driver;
     let resolvers = [(); 2].map(|()| Resolver::new(&stack, []));
-    let empty = charged(shared);
-    shared.with(|inner| {
+    let empty = charged(driver);
+    driver.with(|driver| {
         for resolver in 0..2 {
-            remember(inner, resolver);
-            assert!(inner.recall(resolver, "7.EXAMPLE").is_some());
+            remember(driver, resolver);
+            assert!(driver.recall(resolver, "7.EXAMPLE").is_some());
         }
     });
     // A name of nine letters, seven addresses and a place in a table each.
     let least = 20 * (9 + 7 * 4 + 32);
-    assert!(charged(shared) >= empty + least, "{}", charged(shared));
-    let held = shared.with(|inner| inner.names.held());
-    assert_eq!(charged(shared), held);
+    assert!(charged(driver) >= empty + least, "{}", charged(driver));
+    let held = driver.with(|driver| driver.held_by_names());
+    assert_eq!(charged(driver), held);
     drop(resolvers);
-    assert_eq!(charged(shared), 0);
+    assert_eq!(charged(driver), 0);
 }
 
 #[test]
 fn under_pressure_resolvers_forget_and_nothing_new_is_remembered() {
     let stack = stack();
-    let shared = &stack.shared;
+    let driver = &stack.driver;
     let resolver = Resolver::new(&stack, []);
-    let empty = charged(shared);
-    let left = shared.with(|inner| {
-        remember(inner, 0);
-        let account = inner.tcp().account();
+    let empty = charged(driver);
+    let left = driver.with(|driver| {
+        remember(driver, 0);
+        let account = driver.tcp().account();
         let left = account.left_at_ease();
         account.charge(Kind::SendQueues, left);
         left
     });
-    assert!(charged(shared) > empty);
-    shared.with(|inner| {
-        inner
+    assert!(charged(driver) > empty);
+    driver.with(|driver| {
+        driver
             .turn(&mut Context::from_waker(Waker::noop()))
             .expect("a turn")
     });
-    assert_eq!(charged(shared), empty);
-    shared.with(|inner| {
-        assert_eq!(inner.recall(0, "7.example"), None);
-        let account = inner.tcp().account();
+    assert_eq!(charged(driver), empty);
+    driver.with(|driver| {
+        assert_eq!(driver.recall(0, "7.example"), None);
+        let account = driver.tcp().account();
         let left = account.left_at_ease();
         account.charge(Kind::SendQueues, left);
-        remember(inner, 0);
-        assert_eq!(inner.recall(0, "7.example"), None);
-        let account = inner.tcp().account();
+        remember(driver, 0);
+        assert_eq!(driver.recall(0, "7.example"), None);
+        let account = driver.tcp().account();
         account.release(Kind::SendQueues, account.used_by(Kind::SendQueues));
-        remember(inner, 0);
-        assert!(inner.recall(0, "7.example").is_some());
+        remember(driver, 0);
+        assert!(driver.recall(0, "7.example").is_some());
     });
     assert!(left > 0);
     drop(resolver);
@@ -123,17 +122,17 @@ fn under_pressure_resolvers_forget_and_nothing_new_is_remembered() {
 #[test]
 fn an_answer_that_is_arriving_is_charged_and_refused_where_there_is_no_room() {
     let stack = stack();
-    let shared = &stack.shared;
-    let room = Room::new(shared, 65_535).expect("room");
-    assert!(charged(shared) >= 65_535);
+    let driver = &stack.driver;
+    let room = Room::new(driver, 65_535).expect("room");
+    assert!(charged(driver) >= 65_535);
     drop(room);
-    assert_eq!(charged(shared), 0);
-    shared.with(|inner| {
-        let account = inner.tcp().account();
+    assert_eq!(charged(driver), 0);
+    driver.with(|driver| {
+        let account = driver.tcp().account();
         let left = account.left();
         account.charge(Kind::SendQueues, left);
     });
-    let error = Room::new(shared, 512).map(|_| ()).expect_err("none");
+    let error = Room::new(driver, 512).map(|_| ()).expect_err("none");
     assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
-    assert_eq!(charged(shared), 0);
+    assert_eq!(charged(driver), 0);
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::shared::Shared;
+use crate::driver::DriverRef;
 
 /// Drives a [`Stack`](crate::Stack): reads frames, runs timers, sends. Spawn it, or await it beside
 /// the tasks that use the stack.
@@ -20,12 +20,12 @@ use crate::shared::Shared;
 /// whoever waits, or calls later, gets an error (`NetworkDown` if the runner was dropped).
 #[must_use = "a stack does nothing unless its runner is polled"]
 pub struct Runner {
-    shared: Shared,
+    driver: DriverRef,
 }
 
 impl Runner {
-    pub(crate) fn new(shared: Shared) -> Self {
-        Self { shared }
+    pub(crate) fn new(driver: DriverRef) -> Self {
+        Self { driver }
     }
 }
 
@@ -33,10 +33,10 @@ impl Future for Runner {
     type Output = io::Error;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Error> {
-        let turn = self.shared.with(|inner| {
+        let turn = self.driver.with(|driver| {
             // Polled again after its end it says the same.
-            inner.check()?;
-            inner.turn(context)
+            driver.check()?;
+            driver.turn(context)
         });
         match turn {
             Ok(again) => {
@@ -46,7 +46,7 @@ impl Future for Runner {
                 Poll::Pending
             }
             Err(error) => {
-                self.shared.with(|inner| inner.break_off(error.kind()));
+                self.driver.with(|driver| driver.break_off(error.kind()));
                 Poll::Ready(error)
             }
         }
@@ -56,6 +56,6 @@ impl Future for Runner {
 impl Drop for Runner {
     fn drop(&mut self) {
         let down = io::ErrorKind::NetworkDown;
-        self.shared.with(|inner| inner.break_off(down));
+        self.driver.with(|driver| driver.break_off(down));
     }
 }

@@ -6,20 +6,18 @@ use std::net::Ipv4Addr;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::delay::{Delay, within};
 use crate::device::{FrameDevice, Timer};
-use crate::pool::held_by_frame;
+use crate::driver::DriverRef;
+use crate::driver::delay::{Delay, within};
+use crate::driver::pool::held_by_frame;
+use crate::driver::runner::Runner;
+#[cfg(feature = "dhcp")]
+use crate::driver::{Driver, Queue, waiting::Waiting};
 use crate::proto::ethernet::MacAddr;
 use crate::proto::ipv4::{Cidr, Route};
-use crate::proto::stack::{Config as ProtoConfig, Counters, SendError};
+use crate::proto::stack::{Config as ProtoConfig, Counters};
 use crate::proto::{self, Instant, tcp};
-use crate::runner::Runner;
-use crate::shared::Shared;
-#[cfg(feature = "dhcp")]
-use crate::{
-    shared::{Inner, Queue},
-    waiting::Waiting,
-};
+use crate::sockets::error::{invalid, send_error};
 
 /// What a stack starts with.
 ///
@@ -52,7 +50,7 @@ pub struct Config {
 /// It is a handle: its clones are the same stack. It belongs to one thread.
 #[derive(Clone)]
 pub struct Stack {
-    pub(crate) shared: Shared,
+    pub(crate) driver: DriverRef,
 }
 
 impl Stack {
@@ -94,9 +92,9 @@ impl Stack {
         proto.tcp.held_by_frame = held_by_frame;
         proto.udp = config.udp;
         let proto = proto::Stack::new(proto);
-        let shared = Shared::new(proto, Box::new(device), Box::new(timer), memory);
+        let driver = DriverRef::new(proto, Box::new(device), Box::new(timer), memory);
         let stack = Self {
-            shared: shared.clone(),
+            driver: driver.clone(),
         };
         if let Some(address) = config.address {
             stack.add_address(address);
@@ -104,24 +102,24 @@ impl Stack {
         if let Some(gateway) = config.gateway {
             stack.set_gateway(gateway);
         }
-        Ok((stack, Runner::new(shared)))
+        Ok((stack, Runner::new(driver)))
     }
 
     /// Takes an address and announces it on the link.
     pub fn add_address(&self, address: Cidr) {
-        self.shared.with(|inner| {
-            let now = inner.now();
-            inner.proto.add_address(now, address);
-            inner.after_call();
+        self.driver.with(|driver| {
+            let now = driver.now();
+            driver.proto.add_address(now, address);
+            driver.after_call();
         });
     }
 
     /// Gives an address up; tells whether it was ours. Its connections end with `AddrNotAvailable`.
     pub fn remove_address(&self, address: Ipv4Addr) -> bool {
-        self.shared.with(|inner| {
-            let now = inner.now();
-            let removed = inner.proto.remove_address(now, address);
-            inner.after_call();
+        self.driver.with(|driver| {
+            let now = driver.now();
+            let removed = driver.proto.remove_address(now, address);
+            driver.after_call();
             removed
         })
     }
@@ -129,7 +127,7 @@ impl Stack {
     /// Our addresses.
     #[must_use]
     pub fn addresses(&self) -> Vec<Cidr> {
-        self.shared.with(|inner| inner.proto.addresses().to_vec())
+        self.driver.with(|driver| driver.proto.addresses().to_vec())
     }
 
     /// Sends what no other route leads to by this router.
@@ -144,43 +142,43 @@ impl Stack {
 
     /// Adds a route, replacing the one to the same prefix.
     pub fn add_route(&self, route: Route) {
-        self.shared.with(|inner| inner.proto.add_route(route));
+        self.driver.with(|driver| driver.proto.add_route(route));
     }
 
     /// Takes the route to `destination` away; tells whether it was there.
     pub fn remove_route(&self, destination: Cidr) -> bool {
-        self.shared
-            .with(|inner| inner.proto.remove_route(destination))
+        self.driver
+            .with(|driver| driver.proto.remove_route(destination))
     }
 
     /// The routes, the longest prefix first.
     #[must_use]
     pub fn routes(&self) -> Vec<Route> {
-        self.shared.with(|inner| inner.proto.routes().to_vec())
+        self.driver.with(|driver| driver.proto.routes().to_vec())
     }
 
     /// The hardware address of the interface.
     #[must_use]
     pub fn mac(&self) -> MacAddr {
-        self.shared.with(|inner| inner.proto.mac())
+        self.driver.with(|driver| driver.proto.mac())
     }
 
     /// Octets of the largest IPv4 packet that the interface takes.
     #[must_use]
     pub fn mtu(&self) -> usize {
-        self.shared.with(|inner| inner.proto.mtu())
+        self.driver.with(|driver| driver.proto.mtu())
     }
 
     /// The counters as they are now.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        self.shared.with(|inner| inner.proto.counters())
+        self.driver.with(|driver| driver.proto.counters())
     }
 
     /// Frames that the device refused to send.
     #[must_use]
     pub fn failed_frames(&self) -> u64 {
-        self.shared.with(|inner| inner.failed_frames())
+        self.driver.with(|driver| driver.failed_frames())
     }
 
     /// Asks the link's DHCP servers for an address, takes it with its router, and waits at most
@@ -220,36 +218,36 @@ impl Stack {
         timeout: Duration,
         start: impl FnOnce(&mut proto::Stack, Instant),
     ) -> io::Result<proto::dhcp::Lease> {
-        self.shared.with(|inner| {
-            inner.check()?;
-            let now = inner.now();
-            if !inner.proto.runs_dhcp() {
-                start(&mut inner.proto, now);
-                inner.after_call();
+        self.driver.with(|driver| {
+            driver.check()?;
+            let now = driver.now();
+            if !driver.proto.runs_dhcp() {
+                start(&mut driver.proto, now);
+                driver.after_call();
             }
             io::Result::Ok(())
         })?;
-        let bound = |inner: &mut Inner| {
-            inner.check()?;
-            match inner.proto.lease() {
+        let bound = |driver: &mut Driver| {
+            driver.check()?;
+            match driver.proto.lease() {
                 Some(lease) => Poll::Ready(Ok(lease.clone())),
                 None => Poll::Pending,
             }
         };
-        let bound = Waiting::new(&self.shared, Queue::Lease, bound);
-        within(&self.shared, timeout, bound).await
+        let bound = Waiting::new(&self.driver, Queue::Lease, bound);
+        within(&self.driver, timeout, bound).await
     }
 
     /// The DHCP lease that is held now.
     #[cfg(feature = "dhcp")]
     #[must_use]
     pub fn lease(&self) -> Option<proto::dhcp::Lease> {
-        self.shared.with(|inner| inner.proto.lease().cloned())
+        self.driver.with(|driver| driver.proto.lease().cloned())
     }
 
     /// Is ready after `duration`, by the stack's timer, or when the stack has ended.
     pub async fn sleep(&self, duration: Duration) {
-        Delay::new(&self.shared, duration).await;
+        Delay::new(&self.driver, duration).await;
     }
 
     /// Asks `host` for an echo and waits at most `timeout` for it; returns the time it took.
@@ -258,47 +256,47 @@ impl Stack {
     ///
     /// `TimedOut`, `NetworkUnreachable`, or what broke the device.
     pub async fn ping(&self, host: Ipv4Addr, timeout: Duration) -> io::Result<Duration> {
-        let ping = Ping::send(&self.shared, host)?;
+        let ping = Ping::send(&self.driver, host)?;
         let reply = poll_fn(|context| ping.poll(context));
-        within(&self.shared, timeout, reply).await
+        within(&self.driver, timeout, reply).await
     }
 }
 
 /// An echo request that was sent.
 struct Ping<'a> {
-    shared: &'a Shared,
+    driver: &'a DriverRef,
     number: u32,
     sent: Instant,
 }
 
 impl<'a> Ping<'a> {
-    fn send(shared: &'a Shared, host: Ipv4Addr) -> io::Result<Self> {
-        let (number, sent) = shared.with(|inner| {
-            inner.check()?;
-            let now = inner.now();
-            io::Result::Ok((inner.open_ping(host), now))
+    fn send(driver: &'a DriverRef, host: Ipv4Addr) -> io::Result<Self> {
+        let (number, sent) = driver.with(|driver| {
+            driver.check()?;
+            let now = driver.now();
+            io::Result::Ok((driver.open_ping(host), now))
         })?;
         // From here on the number is given back, whatever happens.
         let ping = Self {
-            shared,
+            driver,
             number,
             sent,
         };
         let (identifier, sequence) = ((number >> 16) as u16, number as u16);
-        shared.with(|inner| {
-            let (proto, out) = inner.parts();
+        driver.with(|driver| {
+            let (proto, out) = driver.parts();
             let result =
                 proto.send_echo_request(sent, host, identifier, sequence, b"netstack", out);
-            inner.after_call();
+            driver.after_call();
             result.map_err(send_error)
         })?;
         Ok(ping)
     }
 
     fn poll(&self, context: &mut Context<'_>) -> Poll<io::Result<Duration>> {
-        self.shared.with(|inner| {
-            inner.check()?;
-            let reply = inner.poll_ping(self.number, context.waker());
+        self.driver.with(|driver| {
+            driver.check()?;
+            let reply = driver.poll_ping(self.number, context.waker());
             reply.map(|came| Ok(came - self.sent))
         })
     }
@@ -306,7 +304,7 @@ impl<'a> Ping<'a> {
 
 impl Drop for Ping<'_> {
     fn drop(&mut self) {
-        self.shared.with(|inner| inner.close_ping(self.number));
+        self.driver.with(|driver| driver.close_ping(self.number));
     }
 }
 
@@ -314,23 +312,4 @@ fn system_seed() -> io::Result<[u8; 32]> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| io::Error::other(error.to_string()))?;
     Ok(seed)
-}
-
-pub(crate) fn invalid(text: String) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, text)
-}
-
-#[cfg(feature = "dns")]
-pub(crate) fn timed_out() -> io::Error {
-    io::ErrorKind::TimedOut.into()
-}
-
-pub(crate) fn send_error(error: SendError) -> io::Error {
-    match error {
-        SendError::NoRoute => io::ErrorKind::NetworkUnreachable.into(),
-        SendError::AddrNotAvailable(_) => io::ErrorKind::AddrNotAvailable.into(),
-        SendError::TooLarge(largest) => invalid(format!(
-            "datagram too long: at most {largest} octets of payload fit"
-        )),
-    }
 }

@@ -6,12 +6,12 @@ use std::net::Ipv4Addr;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use super::Inner;
-use crate::pages::Pages;
+use super::Driver;
+use crate::driver::pages::Pages;
+use crate::driver::waiters::{Parting, Partings, Ticket, Tickets, Waiters, keep};
 use crate::proto::Instant;
 use crate::proto::tcp::{ConnectionId, ListenerId, Readiness};
 use crate::proto::udp::SocketId;
-use crate::waiters::{Parting, Partings, Ticket, Tickets, Waiters, keep};
 
 /// What a future may wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,8 +175,8 @@ impl Waits {
     }
 }
 
-impl Inner {
-    /// Has a future wait; `ticket` is its place, to be given back by [`Inner::leave`].
+impl Driver {
+    /// Has a future wait; `ticket` is its place, to be given back by [`Driver::leave`].
     #[inline]
     pub(crate) fn wait(&mut self, queue: Queue, ticket: &mut Option<Ticket>, waker: &Waker) {
         if let Some((waiters, tickets, partings)) = self.waits.split(queue) {
@@ -267,7 +267,7 @@ impl Inner {
         Poll::Pending
     }
 
-    /// As [`Inner::poll_limit`], for a limit that begins with the first poll.
+    /// As [`Driver::poll_limit`], for a limit that begins with the first poll.
     pub(crate) fn poll_timeout(
         &mut self,
         limit: &mut Limit,
@@ -281,7 +281,7 @@ impl Inner {
             .map(|()| io::ErrorKind::TimedOut.into())
     }
 
-    /// As [`Inner::poll_timeout`], for the polls of a task that has no future of ours: the time runs
+    /// As [`Driver::poll_timeout`], for the polls of a task that has no future of ours: the time runs
     /// from the last poll. It has passed for the poll that follows its end; a later one is a new
     /// beginning, as whoever began the wait has given it up.
     pub(crate) fn poll_task_timeout(

@@ -5,15 +5,16 @@ use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::task::{Context, Poll};
 
-use crate::listener::v4;
+use crate::driver::waiting::Waiting;
+use crate::driver::{Driver, DriverRef, Queue};
 use crate::proto::udp::{BindError, Datagram, SocketId};
-use crate::shared::{Inner, Queue, Shared};
-use crate::stack::{Stack, send_error};
-use crate::waiting::Waiting;
+use crate::sockets::address::v4;
+use crate::sockets::error::send_error;
+use crate::sockets::stack::Stack;
 
 /// A UDP socket, with a bounded queue of datagrams received.
 pub struct UdpSocket {
-    shared: Shared,
+    driver: DriverRef,
     id: SocketId,
     local: SocketAddrV4,
 }
@@ -28,17 +29,17 @@ impl UdpSocket {
     /// `InvalidInput` for an IPv6 address.
     pub fn bind(stack: &Stack, address: impl Into<SocketAddr>) -> io::Result<Self> {
         let address = v4(address.into())?;
-        let bound = stack.shared.with(|inner| {
-            let id = inner.proto.udp_bind(address)?;
-            inner.open_socket(id);
-            Ok((id, inner.proto.udp().local(id).unwrap_or(address)))
+        let bound = stack.driver.with(|driver| {
+            let id = driver.proto.udp_bind(address)?;
+            driver.open_socket(id);
+            Ok((id, driver.proto.udp().local(id).unwrap_or(address)))
         });
         let (id, local) = bound.map_err(|error| match error {
             BindError::AddrInUse => io::ErrorKind::AddrInUse,
             BindError::NoPortLeft | BindError::AddrNotAvailable => io::ErrorKind::AddrNotAvailable,
         })?;
         Ok(Self {
-            shared: stack.shared.clone(),
+            driver: stack.driver.clone(),
             id,
             local,
         })
@@ -58,8 +59,8 @@ impl UdpSocket {
     /// `InvalidInput` for an IPv6 address.
     pub fn connect(&self, peer: impl Into<SocketAddr>) -> io::Result<()> {
         let peer = v4(peer.into())?;
-        self.shared
-            .with(|inner| inner.proto.udp().connect(self.id, peer));
+        self.driver
+            .with(|driver| driver.proto.udp().connect(self.id, peer));
         Ok(())
     }
 
@@ -71,12 +72,12 @@ impl UdpSocket {
     /// no longer ours, `InvalidInput` if it exceeds 65,507 octets.
     pub fn send_to(&self, payload: &[u8], peer: impl Into<SocketAddr>) -> io::Result<()> {
         let peer = v4(peer.into())?;
-        self.shared.with(|inner| {
-            inner.check()?;
-            let now = inner.now();
-            let (proto, out) = inner.parts();
+        self.driver.with(|driver| {
+            driver.check()?;
+            let now = driver.now();
+            let (proto, out) = driver.parts();
             let sent = proto.udp_send(now, self.id, peer, payload, out);
-            inner.after_call();
+            driver.after_call();
             sent.map_err(send_error)
         })
     }
@@ -87,7 +88,7 @@ impl UdpSocket {
     ///
     /// `NotConnected`, and those of [`UdpSocket::send_to`].
     pub fn send(&self, payload: &[u8]) -> io::Result<()> {
-        let peer = self.shared.with(|inner| inner.proto.udp().peer(self.id));
+        let peer = self.driver.with(|driver| driver.proto.udp().peer(self.id));
         self.send_to(payload, peer.ok_or(io::ErrorKind::NotConnected)?)
     }
 
@@ -97,8 +98,8 @@ impl UdpSocket {
     ///
     /// `ConnectionRefused` when nobody listens at the connected peer.
     pub async fn receive(&self) -> io::Result<(Bytes, SocketAddr)> {
-        let receive = |inner: &mut Inner| self.take(inner);
-        let datagram = Waiting::new(&self.shared, Queue::Datagram(self.id), receive).await?;
+        let receive = |driver: &mut Driver| self.take(driver);
+        let datagram = Waiting::new(&self.driver, Queue::Datagram(self.id), receive).await?;
         Ok((datagram.payload, datagram.source.into()))
     }
 
@@ -123,21 +124,21 @@ impl UdpSocket {
     ///
     /// As [`UdpSocket::receive`].
     pub fn poll_receive(&self, context: &mut Context<'_>) -> Poll<io::Result<Datagram>> {
-        self.shared.with(|inner| {
-            let datagram = self.take(inner);
+        self.driver.with(|driver| {
+            let datagram = self.take(driver);
             if datagram.is_pending() {
-                inner.wait_task(Queue::Datagram(self.id), context.waker());
+                driver.wait_task(Queue::Datagram(self.id), context.waker());
             }
             datagram
         })
     }
 
-    fn take(&self, inner: &mut Inner) -> Poll<io::Result<Datagram>> {
-        inner.check()?;
-        if inner.proto.udp().take_refused(self.id) {
+    fn take(&self, driver: &mut Driver) -> Poll<io::Result<Datagram>> {
+        driver.check()?;
+        if driver.proto.udp().take_refused(self.id) {
             return Poll::Ready(Err(io::ErrorKind::ConnectionRefused.into()));
         }
-        match inner.proto.udp().receive(self.id) {
+        match driver.proto.udp().receive(self.id) {
             Some(datagram) => Poll::Ready(Ok(datagram)),
             None => Poll::Pending,
         }
@@ -146,9 +147,9 @@ impl UdpSocket {
 
 impl Drop for UdpSocket {
     fn drop(&mut self) {
-        self.shared.with(|inner| {
-            inner.close_socket(self.id);
-            inner.proto.udp().close(self.id);
+        self.driver.with(|driver| {
+            driver.close_socket(self.id);
+            driver.proto.udp().close(self.id);
         });
     }
 }
