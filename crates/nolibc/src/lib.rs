@@ -15,14 +15,15 @@
 //! group is a link error. The README has the lists.
 //!
 //! In Rust the crate offers what can be tested on any host: [`command_line`], the quoting of
-//! arguments, the allocator [`heap`], and the functions of [`memory`] and [`strings`]; and
-//! [`total_memory`] and [`free_memory`], which `std` does not tell.
+//! arguments, the allocator [`heap`], and the functions of [`memory`], [`strings`] and
+//! [`locks`]; and [`total_memory`] and [`free_memory`], which `std` does not tell.
 #![cfg_attr(nolibc_archive, no_std)]
 
 #[cfg(nolibc_archive)]
 mod archive;
 pub mod command_line;
 pub mod heap;
+pub mod locks;
 pub mod memory;
 pub mod strings;
 

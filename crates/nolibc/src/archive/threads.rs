@@ -43,6 +43,12 @@ extern "C" fn pthread_setname_np(_thread: pthread_t, _name: *const c_char) -> c_
     0
 }
 
+/// What is to be called at a `fork` is never called: every `fork` fails.
+#[unsafe(no_mangle)]
+extern "C" fn pthread_atfork() -> c_int {
+    0
+}
+
 #[unsafe(no_mangle)]
 extern "C" fn sched_yield() -> c_int {
     0

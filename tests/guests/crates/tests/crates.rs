@@ -167,6 +167,36 @@ fn rand() {
     assert_eq!(seeded(), seeded());
 }
 
+/// The releases before, which take a lock of libc's and ask to be told of a fork.
+#[test]
+fn rand_0_8() {
+    use rand_0_8::Rng as _;
+
+    let mut generator = rand_0_8::thread_rng();
+    let numbers: HashSet<u64> = (0..1_000).map(|_| generator.r#gen()).collect();
+    assert_eq!(numbers.len(), 1_000);
+    let mut bytes = [0; 32];
+    getrandom_0_2::getrandom(&mut bytes).unwrap();
+    assert_ne!(bytes, [0; 32]);
+}
+
+/// C and assembly behind it. RFC 4231, test case 2; and a signature of its own.
+#[test]
+fn ring() {
+    use ring::signature::{Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+    use ring::{hmac, rand, signature};
+
+    let key = hmac::Key::new(hmac::HMAC_SHA256, b"Jefe");
+    let tag = hmac::sign(&key, b"what do ya want for nothing?");
+    assert_eq!(tag.as_ref()[..4], [0x5b, 0xdc, 0xc1, 0x46]);
+    let pair = Ed25519KeyPair::generate_pkcs8(&rand::SystemRandom::new()).unwrap();
+    let pair = Ed25519KeyPair::from_pkcs8(pair.as_ref()).unwrap();
+    let public = UnparsedPublicKey::new(&signature::ED25519, pair.public_key());
+    let signature = pair.sign(b"frame");
+    assert!(public.verify(b"frame", signature.as_ref()).is_ok());
+    assert!(public.verify(b"Frame", signature.as_ref()).is_err());
+}
+
 /// Collects what is logged.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
