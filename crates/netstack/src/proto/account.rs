@@ -210,6 +210,13 @@ impl Account {
         self.leaving = self.leaving.saturating_sub(octets);
     }
 
+    /// What is free, where that is no less than what is held: then it is the share of every connection.
+    #[inline]
+    pub(crate) fn plenty(&self) -> Option<usize> {
+        let free = self.reserve.saturating_sub(self.used);
+        (self.used <= free).then_some(free)
+    }
+
     /// Octets by which a connection may grow that holds `connection` octets, while all those of its
     /// peer hold `peer`.
     ///
@@ -217,11 +224,18 @@ impl Account {
     /// its peer may still hold. So the share of each shrinks by itself as others come (dynamic
     /// thresholds, Choudhury and Hahne 1998), and nobody has to count them.
     #[inline]
-    pub(crate) fn share_left(&self, peer: usize, connection: usize) -> usize {
+    pub(crate) fn share_left(
+        &self,
+        peer: impl FnOnce() -> usize,
+        connection: impl FnOnce() -> usize,
+    ) -> usize {
+        if let Some(free) = self.plenty() {
+            return free;
+        }
         let free = self.reserve.saturating_sub(self.used);
-        let peer = (Self::PEER_SHARE * free).saturating_sub(peer);
+        let peer = (Self::PEER_SHARE * free).saturating_sub(peer());
         (Self::CONNECTION_SHARE * peer)
-            .saturating_sub(connection)
+            .saturating_sub(connection())
             .min(peer)
             .min(free)
     }
@@ -271,6 +285,24 @@ mod tests {
         account.recharge(Kind::OutOfOrder, 126, 0);
         assert_eq!(account.used_by(Kind::OutOfOrder), 0);
         assert_eq!((account.used(), account.level()), (949, Level::Reserve));
+    }
+
+    #[test]
+    fn where_there_is_plenty_the_share_of_all_is_what_is_free() {
+        let mut account = Account::new(1 << 20);
+        let share = |account: &Account| {
+            let used = account.used();
+            [(0, 0), (used, 0), (used, used)]
+                .map(|(peer, connection)| account.share_left(|| peer, || connection))
+        };
+        account.charge(Kind::SendQueues, 448 << 10);
+        assert_eq!(share(&account), [448 << 10; 3]);
+        account.charge(Kind::SendQueues, 1);
+        assert_eq!(account.plenty(), None);
+        // The formula goes on where the shortcut ends.
+        assert_eq!(share(&account), [(448 << 10) - 1; 3]);
+        account.charge(Kind::SendQueues, 400 << 10);
+        assert_eq!(share(&account), [(48 << 10) - 1, 0, 0]);
     }
 
     #[test]

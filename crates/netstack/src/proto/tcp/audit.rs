@@ -22,7 +22,7 @@ impl Tcp {
             sum.send += held.send;
             sum.receive += held.receive;
             sum.early += held.early;
-            noted += tcb.noted as usize;
+            noted += tcb.charged.total() as isize - tcb.unnoted as isize;
             leaving.0 += usize::from(tcb.leaving > 0);
             leaving.1 += tcb.leaving as usize;
         }
@@ -43,7 +43,7 @@ impl Tcp {
         ] {
             assert_eq!(account.used_by(kind), held, "{kind:?}");
         }
-        assert_eq!(self.shared.peers.noted(), noted, "shares of peers");
+        assert_eq!(self.shared.peers.noted() as isize, noted, "shares of peers");
         assert_eq!((self.shared.leaving, account.leaving()), leaving);
         connections
             + time_waits

@@ -113,13 +113,12 @@ impl Tcp {
         };
         if let Some(index) = self.connections.find(&segment.tuple) {
             if let Some(tcb) = self.connections.at(index) {
-                let only_receives = tcb.only_receives();
                 if tcb.state == State::SynSent {
                     tcb.arrives_syn_sent(now, &mut segment, &mut self.shared);
                 } else {
                     tcb.arrives_synchronized(now, &mut segment, &mut self.shared);
                 }
-                if only_receives && tcb.only_receives() && tcb.owner == Owner::User {
+                if tcb.only_receives() {
                     self.settle_received(index);
                     return;
                 }
@@ -197,7 +196,7 @@ impl Tcp {
                 &mut sent,
             );
             schedule(&mut self.timers, tcb);
-            if !tcb.only_receives() {
+            if !tcb.lean {
                 tcb.recharge(&mut self.shared);
             }
             match turn {

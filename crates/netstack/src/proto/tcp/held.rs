@@ -3,7 +3,7 @@
 use super::interface::State;
 use super::shared::Shared;
 use super::tcb::{Owner, Tcb};
-use crate::proto::account::Kind;
+use crate::proto::account::{Account, Kind};
 
 /// Octets that a connection holds, by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,6 +24,18 @@ impl Held {
     pub(super) fn has_data(&self) -> bool {
         self.send + self.receive + self.early > 0
     }
+}
+
+/// Charges what now holds `held` octets. Returns by how many that has changed.
+#[inline(always)]
+fn shift(account: &mut Account, kind: Kind, charged: &mut u32, held: u32) -> i32 {
+    let before = *charged;
+    if before == held {
+        return 0;
+    }
+    *charged = held;
+    account.recharge(kind, before as usize, held as usize);
+    held.wrapping_sub(before) as i32
 }
 
 impl Tcb {
@@ -52,6 +64,7 @@ impl Tcb {
     /// on it: after one of them has come or gone.
     pub(super) fn weigh(&mut self, shared: &Shared) {
         self.block = self.block_octets(shared) as u32;
+        self.lean = false;
     }
 
     pub(super) fn block_octets(&self, shared: &Shared) -> usize {
@@ -71,66 +84,71 @@ impl Tcb {
     #[inline]
     pub(super) fn recharge(&mut self, shared: &mut Shared) -> bool {
         let held = self.held();
-        held != self.charged && self.charge(held, shared)
+        self.lean = held.connection == self.block && held.send + held.early == 0;
+        self.charge(held, shared)
     }
 
     /// The same where nothing but the receive queue can have changed: data came in order, or was read.
     #[inline]
     pub(super) fn recharge_receive(&mut self, shared: &mut Shared) {
         let held = self.receive_held();
-        let before = core::mem::replace(&mut self.charged.receive, held);
-        if held != before {
-            let account = &mut shared.account;
-            account.recharge(Kind::ReceiveQueues, before as usize, held as usize);
-            shared.recharge_receive_queues();
-            self.note_if_much(shared);
-        }
+        let before = &mut self.charged.receive;
+        let grown = shift(&mut shared.account, Kind::ReceiveQueues, before, held);
+        self.has_grown(grown, shared);
     }
 
     /// The same where nothing but the send queue can have changed: the user has sent.
     #[inline]
     pub(super) fn recharge_send(&mut self, shared: &mut Shared) {
         let held = self.snd.queue.held() as u32;
-        let before = core::mem::replace(&mut self.charged.send, held);
-        if held != before {
-            let account = &mut shared.account;
-            account.recharge(Kind::SendQueues, before as usize, held as usize);
-            shared.recharge_spares();
-            self.note_if_much(shared);
-        }
+        let before = &mut self.charged.send;
+        let grown = shift(&mut shared.account, Kind::SendQueues, before, held);
+        self.has_grown(grown, shared);
     }
 
+    /// Returns whether what was received out of order has changed.
+    #[inline(always)]
     fn charge(&mut self, held: Held, shared: &mut Shared) -> bool {
-        let before = core::mem::replace(&mut self.charged, held);
-        let account = &mut shared.account;
-        for (kind, before, after) in [
-            (Kind::Connections, before.connection, held.connection),
-            (Kind::SendQueues, before.send, held.send),
-            (Kind::ReceiveQueues, before.receive, held.receive),
-            (Kind::OutOfOrder, before.early, held.early),
-        ] {
-            account.recharge(kind, before as usize, after as usize);
+        let (account, charged) = (&mut shared.account, &mut self.charged);
+        let early = shift(account, Kind::OutOfOrder, &mut charged.early, held.early);
+        let grown = [
+            shift(
+                account,
+                Kind::Connections,
+                &mut charged.connection,
+                held.connection,
+            ),
+            shift(account, Kind::SendQueues, &mut charged.send, held.send),
+            shift(
+                account,
+                Kind::ReceiveQueues,
+                &mut charged.receive,
+                held.receive,
+            ),
+        ];
+        self.has_grown(grown.into_iter().fold(early, i32::wrapping_add), shared);
+        early != 0
+    }
+
+    /// The connection holds so many octets more: tells its peer's share once that is much. Parts come from the
+    /// spares, and go there.
+    #[inline]
+    fn has_grown(&mut self, octets: i32, shared: &mut Shared) {
+        if octets == 0 {
+            return;
         }
         shared.recharge_spares();
-        self.note_if_much(shared);
-        before.early != held.early
-    }
-
-    #[inline]
-    fn note_if_much(&mut self, shared: &mut Shared) {
-        if self.charged.total().abs_diff(self.noted) >= shared.account.grain() {
+        self.unnoted = self.unnoted.wrapping_add(octets);
+        if self.unnoted.unsigned_abs() >= shared.account.grain() {
             self.note(shared);
         }
     }
 
-    /// Whether the connection is one whose receive queue alone changes in size when a segment arrives:
-    /// established, with nothing in flight and nothing out of order.
+    /// Whether the connection is one whose receive queue alone can have changed in size: a user's, established, with
+    /// nothing in flight and nothing out of order.
     #[inline]
     pub(super) fn only_receives(&self) -> bool {
-        self.state == State::Established
-            && self.snd.una == self.snd.nxt
-            && self.snd.queue.len() == 0
-            && self.rcv.reassembly.is_none()
+        self.lean && self.state == State::Established && self.owner == Owner::User
     }
 
     /// Releases everything: the connection is about to go.
@@ -147,16 +165,15 @@ impl Tcb {
     /// Tells the peer's share exactly what the connection holds.
     #[inline(never)]
     pub(super) fn note(&mut self, shared: &mut Shared) {
-        let total = self.charged.total();
-        let before = core::mem::replace(&mut self.noted, total);
-        shared.peers.note(self.peer, before, total);
+        let octets = core::mem::take(&mut self.unnoted);
+        shared.peers.note(self.peer, octets as isize);
     }
 
     /// Octets that the connection may hold beyond what it does: its share of its peer's share.
     pub(super) fn share_left(&self, shared: &Shared) -> usize {
-        let peer = shared.peers.held_by(self.peer);
-        shared
-            .account
-            .share_left(peer, self.charged.total() as usize)
+        shared.account.share_left(
+            || shared.peers.held_by(self.peer),
+            || self.charged.total() as usize,
+        )
     }
 }

@@ -90,11 +90,9 @@ impl<T: Part> DerefMut for OnDemand<T> {
 #[derive(Debug)]
 pub(super) struct Spares<T> {
     parts: Vec<Box<T>>,
-    /// Octets of the memory that the parts take.
-    octets: usize,
+    /// Octets of the memory that the parts and their list take.
+    held: usize,
     kept: usize,
-    /// Octets that were charged.
-    charged: usize,
 }
 
 impl<T: Part> Spares<T> {
@@ -102,42 +100,28 @@ impl<T: Part> Spares<T> {
     pub(super) fn new(kept: usize) -> Self {
         Self {
             parts: Vec::new(),
-            octets: 0,
+            held: 0,
             kept,
-            charged: 0,
         }
     }
 
     /// Octets of the memory that they take.
     #[inline]
     pub(super) fn held(&self) -> usize {
-        self.parts.capacity() * size_of::<Box<T>>() + self.octets
-    }
-
-    /// Whether what they take has changed since [`Spares::settle`].
-    #[inline]
-    pub(super) fn has_changed(&self) -> bool {
-        self.held() != self.charged
-    }
-
-    /// What they take now is charged: returns what was before, and now.
-    #[inline]
-    pub(super) fn settle(&mut self) -> (usize, usize) {
-        let held = self.held();
-        (core::mem::replace(&mut self.charged, held), held)
+        self.held
     }
 
     /// Frees them all.
     pub(super) fn clear(&mut self) {
         self.parts = Vec::new();
-        self.octets = 0;
+        self.held = 0;
     }
 
     #[inline]
     pub(super) fn take(&mut self) -> Box<T> {
         match self.parts.pop() {
             Some(part) => {
-                self.octets -= size_of::<T>() + part.kept();
+                self.held -= size_of::<T>() + part.kept();
                 part
             }
             None => allocate(),
@@ -147,8 +131,10 @@ impl<T: Part> Spares<T> {
     #[inline]
     pub(super) fn give(&mut self, mut part: Box<T>) {
         if self.parts.len() < self.kept && part.renew() {
-            self.octets += size_of::<T>() + part.kept();
+            let list = self.parts.capacity();
+            self.held += size_of::<T>() + part.kept();
             self.parts.push(part);
+            self.held += (self.parts.capacity() - list) * size_of::<Box<T>>();
         }
     }
 }

@@ -313,7 +313,8 @@ impl Tcb {
     }
 
     /// The header of any segment but SYNs.
-    #[inline]
+    // Always: a call costs more than the rest for an acknowledgement.
+    #[inline(always)]
     pub(super) fn header(
         &mut self,
         now: Instant,
@@ -396,6 +397,7 @@ impl Tcb {
                 }
             }
             Plan::New(len, fin) => {
+                self.lean = false;
                 self.flight.prepare(&mut shared.flights);
                 self.note_new(now, len, fin);
             }

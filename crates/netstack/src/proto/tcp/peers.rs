@@ -104,13 +104,13 @@ impl Peers {
         self.unused.push_back(&mut self.slots, index);
     }
 
-    /// What a connection holds has changed.
-    pub(super) fn note(&mut self, index: u32, before: u32, after: u32) {
+    /// A connection holds so many octets more.
+    pub(super) fn note(&mut self, index: u32, octets: isize) {
         let Some(peer) = self.slots.0.get_mut(index as usize) else {
             return;
         };
         let old = size(peer.held);
-        peer.held = (peer.held + after as usize).saturating_sub(before as usize);
+        peer.held = peer.held.saturating_add_signed(octets);
         let new = size(peer.held);
         if old != new {
             self.by_size[old].remove(&mut self.slots, index);
@@ -180,21 +180,21 @@ mod tests {
         let mut peers = Peers::new(Secrets::new([1; 32]).table());
         let [a, b, c] = [1, 2, 3].map(|last| peers.join(Ipv4Addr::new(10, 0, 0, last)));
         assert_eq!(peers.join(Ipv4Addr::new(10, 0, 0, 2)), b);
-        peers.note(a, 0, 3000);
-        peers.note(b, 0, 1000);
-        peers.note(b, 0, 9000);
-        peers.note(c, 0, 700);
+        peers.note(a, 3000);
+        peers.note(b, 1000);
+        peers.note(b, 9000);
+        peers.note(c, 700);
         assert_eq!((fattest(&mut peers), peers.held_by(b)), (Some(b), 10_000));
-        peers.note(b, 9000, 10);
+        peers.note(b, -8990);
         assert_eq!(fattest(&mut peers), Some(a));
-        peers.note(b, 1010, 0);
+        peers.note(b, -1010);
         peers.leave(b);
         peers.leave(b);
         assert_eq!(peers.noted(), 3700);
         // Its place is used again.
         assert_eq!(peers.join(Ipv4Addr::new(10, 0, 0, 9)), b);
         assert_eq!(peers.held_by(b), 0);
-        peers.note(b, 0, 1 << 30);
+        peers.note(b, 1 << 30);
         assert_eq!(fattest(&mut peers), Some(b));
     }
 }

@@ -161,6 +161,7 @@ impl Tcp {
         if self.shared.account.used_by(Kind::Spares) > 0 {
             self.shared.pool.clear();
             self.shared.flights.clear();
+            self.shared.receive_queues.clear();
             self.shared.recharge_spares();
         }
         for _ in 0..ROUNDS {

@@ -32,7 +32,7 @@ pub(super) struct ReceiveQueue {
     #[allow(clippy::box_collection)] // Most connections never have one.
     open: Option<Box<Vec<u8>>>,
     len: usize,
-    /// Octets that the slices keep from being freed.
+    /// Octets of the memory that the queue takes beside its own.
     held: usize,
     /// The last slice may be small, or there is a copy after it.
     uneven: bool,
@@ -56,7 +56,7 @@ impl Part for ReceiveQueue {
         self.slices.clear();
         self.open = None;
         self.len = 0;
-        self.held = 0;
+        self.held = self.kept();
         self.uneven = false;
         self.slices.capacity() <= KEPT
     }
@@ -77,11 +77,7 @@ impl ReceiveQueue {
     /// Octets of the memory that the queue takes beside its own.
     #[inline]
     pub(super) fn held(&self) -> usize {
-        let open = match &self.open {
-            Some(open) => size_of_val(&**open) + open.capacity(),
-            None => 0,
-        };
-        self.held + open + self.slices.capacity() * size_of::<Slice>()
+        self.held
     }
 
     /// Appends what arrived in a frame whose buffer has `pinned` octets.
@@ -97,8 +93,24 @@ impl ReceiveQueue {
     #[inline]
     fn push_slice(&mut self, octets: Bytes, pinned: u32) {
         self.len += octets.len();
+        self.append(octets, pinned);
+    }
+
+    #[inline]
+    fn append(&mut self, octets: Bytes, pinned: u32) {
+        if self.slices.len() == self.slices.capacity() {
+            self.grow();
+        }
         self.held += pinned as usize;
         self.slices.push_back(Slice { octets, pinned });
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self) {
+        let before = self.kept();
+        self.slices.reserve(1);
+        self.held += self.kept() - before;
     }
 
     #[inline(never)]
@@ -135,7 +147,9 @@ impl ReceiveQueue {
         {
             self.close();
         }
+        let before = self.open_held();
         self.open.get_or_insert_default().extend_from_slice(octets);
+        self.held += self.open_held() - before;
         self.len += octets.len();
         self.uneven = true;
     }
@@ -156,12 +170,17 @@ impl ReceiveQueue {
     /// Makes a slice of the copy that can grow.
     fn close(&mut self) {
         self.uneven = false;
+        self.held -= self.open_held();
         if let Some(open) = self.open.take() {
             let pinned = (open.capacity() + REFERENCES) as u32;
-            self.held += pinned as usize;
-            let octets = Bytes::from(*open);
-            self.slices.push_back(Slice { octets, pinned });
+            self.append(Bytes::from(*open), pinned);
         }
+    }
+
+    /// Octets of the memory that the copy that can grow takes.
+    fn open_held(&self) -> usize {
+        let open = self.open.as_deref();
+        open.map_or(0, |open| size_of_val(open) + open.capacity())
     }
 
     /// Copies octets to `to` and takes them out; returns how many.
@@ -238,10 +257,12 @@ impl ReceiveQueue {
     /// read.
     pub(super) fn shrink(&mut self) {
         self.own_last();
+        self.held -= self.open_held() + self.kept();
         if let Some(open) = &mut self.open {
             open.shrink_to_fit();
         }
         self.slices.shrink_to_fit();
+        self.held += self.open_held() + self.kept();
     }
 }
 

@@ -26,9 +26,9 @@ pub(super) struct ChunkPool {
     chunks: [Vec<Vec<u8>>; SIZES.len()],
     /// How many of each it keeps, at most.
     kept: [usize; SIZES.len()],
+    /// Octets of the memory that the chunks and their lists take.
+    held: usize,
     lists: Spares<Chunks>,
-    /// Since it was last charged.
-    changed: bool,
 }
 
 impl ChunkPool {
@@ -38,35 +38,20 @@ impl ChunkPool {
         Self {
             chunks: Default::default(),
             kept,
+            held: 0,
             lists: Spares::new(kept[0]),
-            changed: false,
         }
     }
 
     /// Octets of the memory that the pool takes, at most.
-    pub(super) fn held(&self) -> usize {
-        let held = |(pool, size): (&Vec<Vec<u8>>, usize)| {
-            pool.len() * size + pool.capacity() * size_of::<Vec<u8>>()
-        };
-        let chunks: usize = self.chunks.iter().zip(SIZES).map(held).sum();
-        chunks + self.lists.held()
-    }
-
-    /// Whether what it takes has changed since [`ChunkPool::settle`].
     #[inline]
-    pub(super) fn has_changed(&self) -> bool {
-        self.changed || self.lists.has_changed()
-    }
-
-    /// What it takes now has been noted.
-    pub(super) fn settle(&mut self) {
-        self.changed = false;
-        self.lists.settle();
+    pub(super) fn held(&self) -> usize {
+        self.held + self.lists.held()
     }
 
     /// Frees all that it keeps.
     pub(super) fn clear(&mut self) {
-        self.changed = true;
+        self.held = 0;
         self.chunks = Default::default();
         self.lists.clear();
     }
@@ -74,18 +59,23 @@ impl ChunkPool {
     /// A chunk for `octets`, or a part of them.
     fn take(&mut self, octets: usize) -> Vec<u8> {
         let class = class(octets);
-        self.changed = true;
-        self.chunks[class]
-            .pop()
-            .unwrap_or_else(|| Vec::with_capacity(SIZES[class]))
+        match self.chunks[class].pop() {
+            Some(chunk) => {
+                self.held -= SIZES[class];
+                chunk
+            }
+            None => Vec::with_capacity(SIZES[class]),
+        }
     }
 
     fn give(&mut self, mut chunk: Vec<u8>) {
         let class = class(chunk.capacity());
-        if self.chunks[class].len() < self.kept[class] {
+        let chunks = &mut self.chunks[class];
+        if chunks.len() < self.kept[class] {
             chunk.clear();
-            self.changed = true;
-            self.chunks[class].push(chunk);
+            let list = chunks.capacity();
+            chunks.push(chunk);
+            self.held += SIZES[class] + (chunks.capacity() - list) * size_of::<Vec<u8>>();
         }
     }
 }
@@ -149,13 +139,19 @@ pub(super) struct SendQueue {
     /// Sequence number of the first octet that is not acknowledged.
     start: Seq,
     end: Seq,
-    /// Octets that the chunks take.
+    /// Octets that the chunks take, and their list.
     held: u32,
+    list: u32,
     /// The chunk last read from: the next read nearly always starts there or in the one after.
     hint: u32,
 }
 
 type Chunks = VecDeque<Chunk>;
+
+/// Octets of the memory that a list of chunks takes.
+fn list_octets(chunks: &Chunks) -> u32 {
+    (size_of::<Chunks>() + chunks.capacity() * size_of::<Chunk>()) as u32
+}
 
 impl Part for Chunks {
     const INITIAL: Self = Self::new();
@@ -186,6 +182,7 @@ impl SendQueue {
             start,
             end: start,
             held: 0,
+            list: 0,
             hint: 0,
         }
     }
@@ -199,10 +196,7 @@ impl SendQueue {
     /// Octets of the memory that the queue takes.
     #[inline]
     pub(super) fn held(&self) -> usize {
-        let list = self.chunks.get_allocated().map_or(0, |chunks| {
-            size_of::<Chunks>() + chunks.capacity() * size_of::<Chunk>()
-        });
-        self.held as usize + list
+        (self.held + self.list) as usize
     }
 
     /// The number after the last octet.
@@ -265,6 +259,7 @@ impl SendQueue {
             self.end += now.len() as u32;
             data = later;
         }
+        self.list = list_octets(chunks);
     }
 
     /// Appends `data` itself; or a copy if it is so short that it may be a small part of what it would
@@ -286,6 +281,7 @@ impl SendQueue {
         let chunk = Chunk::new(start, octets);
         self.held += chunk.held;
         chunks.push_back(chunk);
+        self.list = list_octets(chunks);
     }
 
     /// Drops what is before `una`.
@@ -321,6 +317,7 @@ impl SendQueue {
             }
         }
         self.chunks.give_back(&mut pool.lists);
+        self.list = 0;
     }
 
     /// Little is left of a large chunk and in the queue: moves it to one of its size.

@@ -57,6 +57,8 @@ pub(super) struct Shared {
     pub(super) pool: ChunkPool,
     pub(super) flights: Spares<Flight>,
     pub(super) receive_queues: Spares<ReceiveQueue>,
+    /// Octets that these three were charged.
+    spares: usize,
     pub(super) account: Account,
     pub(super) peers: Peers,
     /// Ended connections that users still hold.
@@ -86,6 +88,7 @@ impl Shared {
             pool: ChunkPool::new(memory),
             flights: Spares::new(spares),
             receive_queues: Spares::new(spares),
+            spares: 0,
             account: Account::new(memory),
             growers: Growers::new(memory),
             replies: VecDeque::new(),
@@ -105,6 +108,7 @@ impl Shared {
     }
 
     /// Octets of what is kept for connections to come.
+    #[inline]
     pub(super) fn spares_held(&self) -> usize {
         self.pool.held() + self.flights.held() + self.receive_queues.held()
     }
@@ -112,27 +116,11 @@ impl Shared {
     /// Charges what has changed of that.
     #[inline]
     pub(super) fn recharge_spares(&mut self) {
-        if self.pool.has_changed() || self.flights.has_changed() {
-            self.charge_spares();
-        }
-        self.recharge_receive_queues();
-    }
-
-    /// Charges what has changed of the receive queues that are kept.
-    #[inline]
-    pub(super) fn recharge_receive_queues(&mut self) {
-        if self.receive_queues.has_changed() {
-            let (before, held) = self.receive_queues.settle();
+        let held = self.spares_held();
+        let before = core::mem::replace(&mut self.spares, held);
+        if held != before {
             self.account.recharge(Kind::Spares, before, held);
         }
-    }
-
-    fn charge_spares(&mut self) {
-        self.pool.settle();
-        self.flights.settle();
-        self.receive_queues.settle();
-        let held = self.spares_held();
-        self.account.set(Kind::Spares, held);
     }
 
     /// Queues a segment that no connection sends; drops it when too many wait.

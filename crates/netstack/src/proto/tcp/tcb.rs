@@ -104,9 +104,11 @@ pub(super) struct Tcb {
     pub(super) in_transmit: bool,
     /// Something may have to be sent: asks for a place in the transmission list.
     pub(super) transmit: bool,
-    /// What the account was charged, and what of it the peer's share.
+    /// What the account was charged, and how much more that is than the peer's share was told.
     pub(super) charged: Held,
-    pub(super) noted: u32,
+    pub(super) unnoted: i32,
+    /// No more than the block and the receive queue was charged, and nothing else was allocated since.
+    pub(super) lean: bool,
     /// Octets of this block and of what it owns apart from queues.
     pub(super) block: u32,
     /// What counts as given back although the user holds it.
@@ -207,7 +209,8 @@ impl Tcb {
             in_transmit: false,
             transmit: false,
             charged: Held::default(),
-            noted: 0,
+            unnoted: 0,
+            lean: false,
             block: 0,
             leaving: 0,
             peer: 0,

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::config::{Linger, Options};
 use super::engine::Tcp;
 use super::interface::{ConnectionId, Error, Failure, ListenerId, State};
+use super::receive_queue::ReceiveQueue;
 use super::segment::FourTuple;
 use super::shared::Shared;
 use super::tables::{octets, push};
@@ -184,6 +185,7 @@ impl Tcp {
             Poll::Pending => return Poll::Pending,
         };
         tcb.check_app_limited();
+        tcb.lean = false;
         tcb.snd
             .queue
             .push_copy(&data[..room], &mut self.shared.pool);
@@ -210,6 +212,7 @@ impl Tcp {
             Poll::Pending => return Poll::Pending,
         };
         tcb.check_app_limited();
+        tcb.lean = false;
         tcb.snd
             .queue
             .push_shared(data.split_to(room), &mut self.shared.pool);
@@ -230,21 +233,10 @@ impl Tcp {
         id: ConnectionId,
         buffer: &mut [u8],
     ) -> Poll<Result<usize, Error>> {
-        let tcb = self.connections.user_mut(id)?;
         if buffer.is_empty() {
-            return Poll::Ready(Ok(0));
+            return Poll::Ready(self.connections.user(id).map(|_| 0));
         }
-        if let Some(ended) = tcb.nothing_to_receive() {
-            return ended.map_ok(|()| 0);
-        }
-        let octets = tcb.rcv.queue.read(buffer);
-        tcb.has_read(&mut self.shared);
-        let tell = tcb.after_read(now, octets, &mut self.shared);
-        tcb.recharge_receive(&mut self.shared);
-        if tell {
-            self.wants_turn(id);
-        }
-        Poll::Ready(Ok(octets))
+        self.take(now, id, |queue| queue.read(buffer))
     }
 
     /// RECEIVE without a copy: the next chunk of at most `max` octets, empty at the end of the stream.
@@ -254,25 +246,40 @@ impl Tcp {
         id: ConnectionId,
         max: usize,
     ) -> Poll<Result<Bytes, Error>> {
+        self.take(now, id, |queue| queue.read_slice(max.max(1)))
+    }
+
+    /// What `read` takes out of the receive queue; the default at the end of the stream.
+    #[inline]
+    fn take<T: Default>(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        read: impl FnOnce(&mut ReceiveQueue) -> T,
+    ) -> Poll<Result<T, Error>> {
         let tcb = self.connections.user_mut(id)?;
-        if let Some(ended) = tcb.nothing_to_receive() {
-            return ended.map_ok(|()| Bytes::new());
+        let Some(queue) = tcb.rcv.queue.allocated().filter(|queue| queue.len() > 0) else {
+            return tcb.nothing_to_receive().map_ok(|()| T::default());
+        };
+        let before = queue.len();
+        let taken = read(queue);
+        let left = queue.len();
+        if left == 0 {
+            tcb.rcv.queue.give_back(&mut self.shared.receive_queues);
         }
-        let octets = tcb.rcv.queue.read_slice(max.max(1));
-        tcb.has_read(&mut self.shared);
-        let tell = tcb.after_read(now, octets.len(), &mut self.shared);
+        let tell = tcb.after_read(now, before - left, &mut self.shared);
         tcb.recharge_receive(&mut self.shared);
         if tell {
             self.wants_turn(id);
         }
-        Poll::Ready(Ok(octets))
+        Poll::Ready(Ok(taken))
     }
 
     /// Copies what [`Tcp::receive`] would return without taking it.
     pub fn peek(&self, id: ConnectionId, buffer: &mut [u8]) -> Poll<Result<usize, Error>> {
         let tcb = self.connections.user(id)?;
-        if let Some(ended) = tcb.nothing_to_receive() {
-            return ended.map_ok(|()| 0);
+        if tcb.rcv.queue.len() == 0 {
+            return tcb.nothing_to_receive().map_ok(|()| 0);
         }
         Poll::Ready(Ok(tcb.rcv.queue.peek(buffer)))
     }
@@ -340,6 +347,9 @@ impl Tcb {
             let error = self.error.map_or(closed, Error::from);
             return Poll::Ready(Err(error));
         }
+        if self.has_easy_room(wanted, shared) {
+            return Poll::Ready(Ok(wanted));
+        }
         let allowance = self.send_allowance(shared);
         let free = allowance.saturating_sub(self.snd.queue.len());
         if free == 0 && wanted > 0 {
@@ -349,25 +359,14 @@ impl Tcb {
         Poll::Ready(Ok(wanted.min(free)))
     }
 
-    /// Gives an empty queue back.
-    #[inline]
-    fn has_read(&mut self, shared: &mut Shared) {
-        if self.rcv.queue.len() == 0 {
-            self.rcv.queue.give_back(&mut shared.receive_queues);
-        }
-    }
-
-    /// What RECEIVE answers when the queue is empty; `None` when it is not.
-    fn nothing_to_receive(&self) -> Option<Poll<Result<(), Error>>> {
-        if self.rcv.queue.len() > 0 {
-            return None;
-        }
-        Some(match (self.error, self.state) {
+    /// What RECEIVE answers when the queue is empty.
+    fn nothing_to_receive(&self) -> Poll<Result<(), Error>> {
+        match (self.error, self.state) {
             (Some(error), _) => Poll::Ready(Err(error.into())),
             (None, State::SynSent | State::SynReceived) => Poll::Pending,
             (None, _) if self.may_receive() => Poll::Pending,
             (None, _) => Poll::Ready(Ok(())),
-        })
+        }
     }
 
     /// CLOSE.

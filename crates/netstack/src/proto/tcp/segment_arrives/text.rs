@@ -149,6 +149,7 @@ impl Tcb {
         }
         let end = seq + octets.len() as u32;
         let limit = RANGES + self.rcv.buffer as usize / OCTETS_PER_RANGE;
+        self.lean = false;
         let reassembly = self.rcv.reassembly.get_or_insert_default();
         match reassembly.insert(seq, octets, pinned, limit) {
             None => shared.counters.ofo_drop += 1,
