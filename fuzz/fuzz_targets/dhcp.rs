@@ -13,11 +13,12 @@ use core::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use netstack::proto::Instant;
-use netstack::proto::arp::Packet;
 use netstack::proto::dhcp::{CLIENT_PORT, SERVER_PORT};
-use netstack::proto::ethernet::MacAddr;
-use netstack::proto::ipv4::{self, Header, protocol};
-use netstack::proto::stack::{Config, Event, Stack};
+use netstack::proto::interface::{Config, Event, Interface};
+use netstack::proto::ip::v4;
+use netstack::proto::ip::v4::{Header, protocol};
+use netstack::proto::link::arp::Packet;
+use netstack::proto::link::ethernet::MacAddr;
 use netstack::proto::udp;
 
 const MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
@@ -40,7 +41,7 @@ impl<'a> Input<'a> {
 }
 
 struct World {
-    stack: Stack,
+    stack: Interface,
     now: Instant,
     /// The last DHCP message of ours.
     last: Vec<u8>,
@@ -53,7 +54,7 @@ impl World {
     fn new() -> Self {
         let now = Instant::from_nanos(1_000_000_000);
         Self {
-            stack: Stack::new(Config::new(MAC, MTU, [5; 32])),
+            stack: Interface::new(Config::new(MAC, MTU, [5; 32])),
             now,
             last: vec![0; 300],
             messages: 0,
@@ -61,7 +62,7 @@ impl World {
         }
     }
 
-    fn call(&mut self, call: impl FnOnce(&mut Stack, Instant, &mut dyn FnMut(&[u8]))) {
+    fn call(&mut self, call: impl FnOnce(&mut Interface, Instant, &mut dyn FnMut(&[u8]))) {
         let (last, messages) = (&mut self.last, &mut self.messages);
         let mut out = |frame: &[u8]| {
             assert!((14..=14 + MTU).contains(&frame.len()));
@@ -244,7 +245,7 @@ fn datagram(to: Ipv4Addr, message: &[u8], checksum: bool) -> Vec<u8> {
         datagram[6..8].fill(0);
     }
     let header = Header::new(SERVER, to, protocol::UDP, datagram.len());
-    let mut packet = vec![0; ipv4::HEADER_LEN];
+    let mut packet = vec![0; v4::HEADER_LEN];
     header.write(&mut packet);
     let station = if to.is_broadcast() {
         MacAddr::BROADCAST

@@ -28,13 +28,13 @@ use bytes::BytesMut;
 use miou_rs::{Promise, Sleep, sleep_until};
 pub use netstack::{
     self, Config, FrameDevice, ReadHalf, Stack, TcpListener, TcpStream, UdpSocket, WriteHalf,
-    proto::ipv4::{Cidr, Route},
+    proto::ip::{Cidr, Route},
 };
 use netstack::{
     Received,
     proto::{
         self,
-        stack::{HEADROOM, Run},
+        interface::{HEADROOM, Run},
     },
 };
 use solo5_ffi::{Net, NetHeader};
@@ -126,7 +126,7 @@ impl FrameDevice for Device {
         self.port.net().mtu()
     }
 
-    fn mac(&self) -> proto::ethernet::MacAddr {
+    fn mac(&self) -> proto::link::ethernet::MacAddr {
         self.port.net().mac_address().into()
     }
 

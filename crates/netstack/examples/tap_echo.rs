@@ -14,7 +14,7 @@
 mod tap;
 
 use async_executor::LocalExecutor;
-use netstack::proto::ethernet::MacAddr;
+use netstack::proto::link::ethernet::MacAddr;
 use netstack::{Config, Stack, TcpListener, TcpStream};
 use std::error::Error;
 use std::io;

@@ -7,8 +7,9 @@ use std::task::{Context, Poll};
 use bytes::BytesMut;
 
 use crate::proto::Instant;
-use crate::proto::ethernet::{self, MacAddr};
-use crate::proto::stack::Run;
+use crate::proto::interface::Run;
+use crate::proto::link::ethernet;
+use crate::proto::link::ethernet::MacAddr;
 
 /// A network interface that carries Ethernet II frames, without their frame check sequence.
 ///
@@ -56,7 +57,7 @@ pub trait FrameDevice {
     }
 
     /// Sends a run of TCP segments that are written as one frame, which begins at
-    /// [`HEADROOM`](crate::proto::stack::HEADROOM); what is before it is the device's to write.
+    /// [`HEADROOM`](crate::proto::interface::HEADROOM); what is before it is the device's to write.
     ///
     /// # Errors
     ///

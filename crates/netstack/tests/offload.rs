@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use netstack::proto::checksum::{Sum, checksum};
-use netstack::proto::ethernet::MacAddr;
-use netstack::proto::ipv4::Cidr;
-use netstack::proto::stack::{Config, HEADROOM, Run, Transmit};
+use netstack::proto::interface::{Config, HEADROOM, Run, Transmit};
+use netstack::proto::ip::Cidr;
+use netstack::proto::link::ethernet::MacAddr;
 use netstack::proto::tcp::{ConnectionId, Options, congestion};
-use netstack::proto::{Instant, Stack};
+use netstack::proto::{Instant, Interface};
 
 const MTU: usize = 1500;
 const IP: usize = 14;
@@ -118,7 +118,7 @@ fn cut(headers: &[u8], run: &Run, offset: usize, payload: &[u8]) -> Vec<u8> {
 /// Two stacks, the first of which has a device that offloads.
 struct Pair {
     now: Instant,
-    stacks: [Stack; 2],
+    stacks: [Interface; 2],
     wires: [VecDeque<(Instant, Vec<u8>, bool)>; 2],
     out: Wire,
 }
@@ -129,7 +129,7 @@ impl Pair {
             let mac = MacAddr([2, 0, 0, 0, 0, index as u8]);
             let mut config = Config::new(mac, MTU, [index as u8 + 1; 32]);
             config.offload = index == 0;
-            let mut stack = Stack::new(config);
+            let mut stack = Interface::new(config);
             let address = Cidr::new(ADDRESSES[index], 24).expect("a prefix");
             stack.add_address(Instant::from_nanos(0), address);
             stack
@@ -149,7 +149,11 @@ impl Pair {
     }
 
     /// Makes a call on one stack and sends what comes of it.
-    fn call<R>(&mut self, index: usize, f: impl FnOnce(&mut Stack, Instant, &mut Wire) -> R) -> R {
+    fn call<R>(
+        &mut self,
+        index: usize,
+        f: impl FnOnce(&mut Interface, Instant, &mut Wire) -> R,
+    ) -> R {
         let result = f(&mut self.stacks[index], self.now, &mut self.out);
         let at = self.now + DELAY;
         let frames = self.out.frames.drain(..);

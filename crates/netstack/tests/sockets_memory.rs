@@ -5,7 +5,7 @@ mod heap;
 
 use bytes::BytesMut;
 use netstack::proto::Instant;
-use netstack::proto::ethernet::MacAddr;
+use netstack::proto::link::ethernet::MacAddr;
 use netstack::{
     Config, FrameDevice, Received, Resolver, Stack, TcpListener, TcpStream, Timer, UdpSocket,
 };

@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use anyhow::{Context as _, Result, bail, ensure};
 use bytes::BytesMut;
 use netstack::proto::Instant;
-use netstack::proto::ethernet::MacAddr;
+use netstack::proto::link::ethernet::MacAddr;
 use netstack::proto::tcp::Options;
 use netstack::{Config, FrameDevice, Received, Runner, Stack, TcpListener, TcpStream, Timer};
 

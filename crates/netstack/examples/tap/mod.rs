@@ -4,7 +4,7 @@ use async_io::Async;
 use bytes::BytesMut;
 use hostdev::Tap;
 use netstack::proto::Instant;
-use netstack::proto::ethernet::MacAddr;
+use netstack::proto::link::ethernet::MacAddr;
 use netstack::{FrameDevice, Received, Timer};
 use std::future::Future;
 use std::io;

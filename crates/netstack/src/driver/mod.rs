@@ -21,9 +21,9 @@ use std::task::{Context, Poll, Waker};
 
 use crate::device::{FrameDevice, Timer};
 use crate::proto::account::Kind;
-use crate::proto::stack::{Event, Run};
+use crate::proto::interface::{Event, Run};
 use crate::proto::tcp::{self, Tcp};
-use crate::proto::{Instant, Stack as Proto};
+use crate::proto::{Instant, Interface as Proto};
 use pool::ReceiveBuffers;
 use waiters::{Parting, Partings};
 use waits::Waits;
@@ -102,7 +102,7 @@ struct Device {
     failed: u64,
 }
 
-impl crate::proto::stack::Transmit for Device {
+impl crate::proto::interface::Transmit for Device {
     #[inline]
     fn transmit(&mut self, frame: &[u8]) {
         if self.device.write(frame).is_err() {
@@ -213,7 +213,7 @@ impl Driver {
 
     /// Splits off what a user's call needs: the protocols, and the way out.
     #[inline]
-    pub(crate) fn parts(&mut self) -> (&mut Proto, &mut dyn crate::proto::stack::Transmit) {
+    pub(crate) fn parts(&mut self) -> (&mut Proto, &mut dyn crate::proto::interface::Transmit) {
         (&mut self.proto, &mut self.device)
     }
 

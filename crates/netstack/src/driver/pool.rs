@@ -30,7 +30,7 @@ pub(crate) fn held_by_frame(frame: usize) -> usize {
 
 /// A pool of frame buffers of one size.
 ///
-/// [`Stack`](crate::Stack) has its own; whoever drives [`proto::Stack`](crate::proto::Stack) by
+/// [`Stack`](crate::Stack) has its own; whoever drives [`proto::Interface`](crate::proto::Interface) by
 /// hand may use one.
 ///
 /// ```

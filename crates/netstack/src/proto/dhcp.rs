@@ -15,7 +15,7 @@ use core::net::Ipv4Addr;
 use core::time::Duration;
 
 use super::Instant;
-use super::ethernet::MacAddr;
+use super::link::ethernet::MacAddr;
 use super::random::Random;
 pub use lease::Lease;
 use lease::{EXTEND_WAIT, LEAST_LEASE, Times};

@@ -10,7 +10,7 @@ use core::net::Ipv4Addr;
 use etherparse::{Icmpv4Slice, Ipv4HeaderSlice};
 
 use super::checksum::{Sum, checksum};
-use super::ipv4;
+use super::ip::{is_host, v4};
 
 /// Octets of an ICMP header.
 pub const HEADER_LEN: usize = 8;
@@ -220,7 +220,7 @@ pub fn reassembly_time_exceeded(packet: &[u8]) -> Vec<u8> {
 
 fn error(kind: u8, code: u8, low_word: u16, packet: &[u8]) -> Vec<u8> {
     // As much of the packet as fits 576 octets with both headers (RFC 1812 §4.3.2.3).
-    let room = ipv4::MINIMUM_REASSEMBLY - ipv4::HEADER_LEN - HEADER_LEN;
+    let room = v4::MINIMUM_REASSEMBLY - v4::HEADER_LEN - HEADER_LEN;
     let quoted = &packet[..packet.len().min(room)];
     let [m0, m1] = low_word.to_be_bytes();
     let mut message = vec![kind, code, 0, 0, 0, 0, m0, m1];
@@ -241,10 +241,10 @@ fn write_checksum(message: &mut [u8]) {
 ///
 /// `to_many` tells whether the link-layer or IP destination was a group or broadcast address.
 #[must_use]
-pub fn may_report(header: &ipv4::Header, payload: &[u8], to_many: bool) -> bool {
-    let about_error = header.protocol == ipv4::protocol::ICMP
+pub fn may_report(header: &v4::Header, payload: &[u8], to_many: bool) -> bool {
+    let about_error = header.protocol == v4::protocol::ICMP
         && !matches!(payload.first(), Some(&(kind::ECHO | kind::ECHO_REPLY)));
-    !to_many && !about_error && ipv4::is_host(header.source) && header.fragment_offset == 0
+    !to_many && !about_error && is_host(header.source) && header.fragment_offset == 0
 }
 
 #[cfg(test)]

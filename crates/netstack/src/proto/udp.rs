@@ -7,12 +7,12 @@ use slab::Slab;
 use std::collections::{HashMap, VecDeque};
 
 use super::checksum::Sum;
-use super::ipv4;
+use super::ip::v4;
 
 /// Octets of a UDP header.
 pub const HEADER_LEN: usize = 8;
 /// The longest payload of a datagram, in octets.
-pub const MAX_PAYLOAD: usize = 65_535 - ipv4::HEADER_LEN - HEADER_LEN;
+pub const MAX_PAYLOAD: usize = 65_535 - v4::HEADER_LEN - HEADER_LEN;
 /// Octets that a datagram takes beside its payload, at most: its place in a queue, which may be half
 /// empty, and what counts the holders of the payload.
 const DATAGRAM: usize = 2 * size_of::<Queued>() + 48;
@@ -297,7 +297,7 @@ impl Udp {
     /// that it need not be. Where there is no room for it, it is dropped: what waits already stays.
     pub(crate) fn handle(
         &mut self,
-        header: &ipv4::Header,
+        header: &v4::Header,
         segment: &Bytes,
         checksummed: bool,
         room: &Room,
@@ -376,7 +376,7 @@ impl Udp {
 ///
 /// If the datagram is malformed: whether its checksum is.
 pub(crate) fn check(
-    header: &ipv4::Header,
+    header: &v4::Header,
     segment: &[u8],
     checksummed: bool,
 ) -> Result<(SocketAddrV4, SocketAddrV4, usize), bool> {
@@ -388,7 +388,7 @@ pub(crate) fn check(
         let sum = Sum::pseudo_header(
             header.source,
             header.destination,
-            ipv4::protocol::UDP,
+            v4::protocol::UDP,
             udp.length(),
         );
         if sum.add_slice(datagram).finish() != 0 {
@@ -414,7 +414,7 @@ pub fn write(source: SocketAddrV4, destination: SocketAddrV4, payload: &[u8], da
     header[4..6].copy_from_slice(&length.to_be_bytes());
     header[6..8].fill(0);
     let (from, to): (Ipv4Addr, Ipv4Addr) = (*source.ip(), *destination.ip());
-    let sum = Sum::pseudo_header(from, to, ipv4::protocol::UDP, length).add_slice(header);
+    let sum = Sum::pseudo_header(from, to, v4::protocol::UDP, length).add_slice(header);
     let sum = match sum.add_copy(payload, body).finish() {
         // Zero would mean that there is no checksum (RFC 768).
         0 => 0xffff,

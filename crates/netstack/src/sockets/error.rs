@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::proto::stack::SendError;
+use crate::proto::interface::SendError;
 
 pub(crate) fn invalid(text: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, text)

@@ -13,9 +13,9 @@ use crate::driver::pool::held_by_frame;
 use crate::driver::runner::Runner;
 #[cfg(feature = "dhcp")]
 use crate::driver::{Driver, Queue, waiting::Waiting};
-use crate::proto::ethernet::MacAddr;
-use crate::proto::ipv4::{Cidr, Route};
-use crate::proto::stack::{Config as ProtoConfig, Counters};
+use crate::proto::interface::{Config as ProtoConfig, Counters};
+use crate::proto::ip::{Cidr, Route};
+use crate::proto::link::ethernet::MacAddr;
 use crate::proto::{self, Instant, tcp};
 use crate::sockets::error::{invalid, send_error};
 
@@ -91,7 +91,7 @@ impl Stack {
         proto.tcp = config.tcp;
         proto.tcp.held_by_frame = held_by_frame;
         proto.udp = config.udp;
-        let proto = proto::Stack::new(proto);
+        let proto = proto::Interface::new(proto);
         let driver = DriverRef::new(proto, Box::new(device), Box::new(timer), memory);
         let stack = Self {
             driver: driver.clone(),
@@ -192,7 +192,7 @@ impl Stack {
     /// `TimedOut` (the search goes on all the same), or what broke the device.
     #[cfg(feature = "dhcp")]
     pub async fn dhcp(&self, timeout: Duration) -> io::Result<proto::dhcp::Lease> {
-        self.search(timeout, proto::Stack::start_dhcp).await
+        self.search(timeout, proto::Interface::start_dhcp).await
     }
 
     /// As [`Stack::dhcp`], but asks first whether `address`, which the machine had before it was started
@@ -207,7 +207,7 @@ impl Stack {
         address: Ipv4Addr,
         timeout: Duration,
     ) -> io::Result<proto::dhcp::Lease> {
-        let resume = |proto: &mut proto::Stack, now| proto.resume_dhcp(now, address);
+        let resume = |proto: &mut proto::Interface, now| proto.resume_dhcp(now, address);
         self.search(timeout, resume).await
     }
 
@@ -216,7 +216,7 @@ impl Stack {
     async fn search(
         &self,
         timeout: Duration,
-        start: impl FnOnce(&mut proto::Stack, Instant),
+        start: impl FnOnce(&mut proto::Interface, Instant),
     ) -> io::Result<proto::dhcp::Lease> {
         self.driver.with(|driver| {
             driver.check()?;

@@ -1,8 +1,8 @@
 //! A thread that runs a stack over a link, with a server on it.
 
 use async_executor::LocalExecutor;
-use netstack::proto::ethernet::MacAddr;
-use netstack::proto::stack::Counters;
+use netstack::proto::interface::Counters;
+use netstack::proto::link::ethernet::MacAddr;
 use netstack::{Config, Stack};
 use std::future::Future;
 use std::io;

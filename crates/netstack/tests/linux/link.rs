@@ -1,7 +1,7 @@
 //! A link between the stack and the TAP interface that treats frames badly, from a seed.
 
 use bytes::BytesMut;
-use netstack::proto::ethernet::MacAddr;
+use netstack::proto::link::ethernet::MacAddr;
 use netstack::{FrameDevice, Received};
 use std::collections::VecDeque;
 use std::fs::File;

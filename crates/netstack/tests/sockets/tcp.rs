@@ -282,7 +282,7 @@ fn a_configuration_that_cannot_work_is_refused_with_its_value() {
         fn mtu(&self) -> usize {
             1500
         }
-        fn mac(&self) -> netstack::proto::ethernet::MacAddr {
+        fn mac(&self) -> netstack::proto::link::ethernet::MacAddr {
             Default::default()
         }
         fn try_read(

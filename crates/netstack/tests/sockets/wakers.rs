@@ -235,7 +235,7 @@ impl netstack::FrameDevice for Keeping {
         1500
     }
 
-    fn mac(&self) -> netstack::proto::ethernet::MacAddr {
+    fn mac(&self) -> netstack::proto::link::ethernet::MacAddr {
         Default::default()
     }
 
@@ -277,7 +277,7 @@ impl netstack::FrameDevice for Silent {
         1500
     }
 
-    fn mac(&self) -> netstack::proto::ethernet::MacAddr {
+    fn mac(&self) -> netstack::proto::link::ethernet::MacAddr {
         Default::default()
     }
 

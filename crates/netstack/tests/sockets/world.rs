@@ -3,7 +3,7 @@
 use async_executor::{LocalExecutor, Task};
 use bytes::BytesMut;
 use netstack::proto::Instant;
-use netstack::proto::ethernet::MacAddr;
+use netstack::proto::link::ethernet::MacAddr;
 use netstack::{Config, FrameDevice, Received, Stack, Timer};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

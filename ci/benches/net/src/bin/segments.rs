@@ -12,10 +12,11 @@ use std::task::Poll;
 
 use anyhow::{Context, Result, bail, ensure};
 use bytes::{Bytes, BytesMut};
-use netstack::proto::ethernet::MacAddr;
-use netstack::proto::ipv4::Cidr;
+use netstack::proto::Instant;
+use netstack::proto::interface;
+use netstack::proto::ip::Cidr;
+use netstack::proto::link::ethernet::MacAddr;
 use netstack::proto::tcp::{ConnectionId, ListenerId, Options};
-use netstack::proto::{Instant, Stack, stack};
 use smoltcp::iface::{Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::socket::tcp::{Socket, SocketBuffer};
@@ -57,14 +58,15 @@ impl Wire {
 }
 
 struct Ours {
-    stack: Stack,
+    stack: interface::Interface,
     listener: ListenerId,
     id: Option<ConnectionId>,
 }
 
 impl Ours {
     fn new() -> Result<Self> {
-        let mut stack = Stack::new(stack::Config::new(MacAddr(OUR_MAC), 1500, [1; 32]));
+        let mut stack =
+            interface::Interface::new(interface::Config::new(MacAddr(OUR_MAC), 1500, [1; 32]));
         let cidr = Cidr::new(OURS, 24).context("a network")?;
         stack.add_address(Instant::from_nanos(1), cidr);
         let listener = stack

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::message::Reply;
 use crate::proto::Instant;
-use crate::proto::ipv4::{self, Cidr, Route};
+use crate::proto::ip::{self, Cidr, Route};
 
 /// A shorter lease is not taken: it would be over before a lost message is sent again.
 pub(super) const LEAST_LEASE: Duration = Duration::from_secs(10);
@@ -70,7 +70,7 @@ impl Times {
 
 /// Whether a station can have `address`.
 pub(super) fn is_host(address: Ipv4Addr) -> bool {
-    ipv4::is_host(address) && !address.is_loopback()
+    ip::is_host(address) && !address.is_loopback()
 }
 
 /// The route to everything by `router`.

@@ -5,8 +5,8 @@ use core::time::Duration;
 
 use super::lease::{self, Lease};
 use super::wire::{Answer, Writer, code};
-use crate::proto::ethernet::MacAddr;
-use crate::proto::ipv4::{Cidr, Route};
+use crate::proto::ip::{Cidr, Route};
+use crate::proto::link::ethernet::MacAddr;
 
 /// The longest DHCP message that we ask for, in octets: what fits an Ethernet frame.
 const MAX_MESSAGE: u16 = 1472;

@@ -3,7 +3,7 @@ pub(crate) mod server;
 
 use super::{Client, Event, Lease, Outgoing};
 use crate::proto::Instant;
-use crate::proto::ethernet::MacAddr;
+use crate::proto::link::ethernet::MacAddr;
 use core::net::Ipv4Addr;
 use core::time::Duration;
 use server::{

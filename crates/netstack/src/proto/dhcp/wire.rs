@@ -5,7 +5,7 @@
 
 use core::net::Ipv4Addr;
 
-use crate::proto::ethernet::MacAddr;
+use crate::proto::link::ethernet::MacAddr;
 
 // Offsets of fields, in octets.
 const XID: usize = 4;

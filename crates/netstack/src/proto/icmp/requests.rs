@@ -3,7 +3,7 @@
 use core::net::Ipv4Addr;
 use std::collections::VecDeque;
 
-use crate::proto::ipv4::is_host;
+use crate::proto::ip::is_host;
 
 /// Requests that are remembered; one more makes the oldest be forgotten.
 const CAPACITY: usize = 1024;

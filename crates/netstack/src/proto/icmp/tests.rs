@@ -1,6 +1,6 @@
 use super::{Error, Message, RateLimit, Unreachable, echo_request, may_report, unreachable};
 use crate::proto::Instant;
-use crate::proto::ipv4::{Header, protocol};
+use crate::proto::ip::v4::{Header, protocol};
 use core::time::Duration;
 
 fn packet(protocol: u8, payload: &[u8]) -> Vec<u8> {

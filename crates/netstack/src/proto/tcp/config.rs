@@ -133,7 +133,7 @@ pub struct Options {
     /// Largest datagram that the path is known to carry, when less than the interface's MTU.
     pub path_mtu: Option<u16>,
     /// Makes the congestion controller, instead of [`Config::congestion`]: what TCP_CONGESTION is on
-    /// Linux. See [`congestion`](super::congestion) for which to choose when.
+    /// Linux. See [`congestion`] for which to choose when.
     pub congestion: Option<MakeController>,
 }
 

@@ -1,22 +1,34 @@
 //! The engine: what connects segments, timers and transmission with connections.
 
+mod audit;
+mod demux;
+mod listen;
+mod listeners;
+mod ports;
+pub(crate) mod pressure;
+mod status;
+pub(crate) mod tables;
+mod time_wait;
+mod timers;
+mod user_calls;
+
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use self::demux::Connections;
+use self::listeners::Listeners;
+use self::pressure::Pressure;
+use self::tables::push;
+use self::time_wait::TimeWaits;
+use self::timers::Timers;
+use super::api::{ConnectionId, Event, IpMeta, ListenerId, Readiness, State, TxSink};
 use super::config::Config;
+use super::connection::output::Turn;
+use super::connection::shared::Shared;
+use super::connection::{Owner, Tcb};
 use super::counters::Counters;
-use super::demux::Connections;
-use super::interface::{ConnectionId, Event, IpMeta, ListenerId, Readiness, State, TxSink};
-use super::listeners::Listeners;
-use super::output::Turn;
-use super::pressure::Pressure;
-use super::segment::{ParseError, Segment};
-use super::segment_arrives::TimeWaits;
-use super::shared::Shared;
-use super::tables::push;
-use super::tcb::{Owner, Tcb};
-use super::timers::Timers;
+use super::wire::segment::{ParseError, Segment};
 use crate::proto::Instant;
 use crate::proto::account::Account;
 
@@ -26,24 +38,24 @@ const SHARE: usize = 16;
 /// All TCP listeners and connections of a stack.
 #[derive(Debug)]
 pub struct Tcp {
-    pub(super) shared: Shared,
-    pub(super) connections: Connections,
-    pub(super) listeners: Listeners,
-    pub(super) time_waits: TimeWaits,
-    pub(super) timers: Timers,
+    pub(crate) shared: Shared,
+    pub(crate) connections: Connections,
+    pub(crate) listeners: Listeners,
+    pub(crate) time_waits: TimeWaits,
+    pub(crate) timers: Timers,
     /// Connections that may have something to send, each once.
-    pub(super) transmit: VecDeque<ConnectionId>,
+    pub(crate) transmit: VecDeque<ConnectionId>,
     /// Connections and listeners with events, each once.
-    pub(super) events: VecDeque<Source>,
-    pub(super) pressure: Pressure,
+    pub(crate) events: VecDeque<Source>,
+    pub(crate) pressure: Pressure,
     /// Octets that the tables were charged.
-    pub(super) tables: usize,
-    pub(super) port_counter: u32,
+    pub(crate) tables: usize,
+    pub(crate) port_counter: u32,
 }
 
 /// Where an event comes from.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Source {
+pub(crate) enum Source {
     Connection(ConnectionId),
     Listener(ListenerId),
 }
@@ -247,13 +259,13 @@ impl Tcp {
 
     /// Puts a connection into the lists that it belongs to after something has happened to it.
     #[inline]
-    pub(super) fn settle(&mut self, index: u32) {
+    pub(crate) fn settle(&mut self, index: u32) {
         self.settle_at(Instant::default(), index);
     }
 
     /// As [`Tcp::settle`], where the connection may enter TIME-WAIT `now`.
     #[inline]
-    pub(super) fn settle_at(&mut self, now: Instant, index: u32) {
+    pub(crate) fn settle_at(&mut self, now: Instant, index: u32) {
         self.settle_lists(now, index);
         self.look_at_account();
     }
@@ -274,7 +286,7 @@ impl Tcp {
 
     /// As [`Tcp::settle_at`], without giving anything back.
     #[inline]
-    pub(super) fn settle_lists(&mut self, now: Instant, index: u32) {
+    pub(crate) fn settle_lists(&mut self, now: Instant, index: u32) {
         let Some(mut tcb) = self.connections.at(index) else {
             return;
         };
@@ -303,7 +315,7 @@ impl Tcp {
     /// Gives a connection a turn in the next transmission: all that sending or reading changes for the
     /// engine.
     #[inline]
-    pub(super) fn wants_turn(&mut self, id: ConnectionId) {
+    pub(crate) fn wants_turn(&mut self, id: ConnectionId) {
         if let Some(tcb) = self.connections.at(id.index) {
             tcb.transmit = true;
             if !tcb.in_transmit {
@@ -370,7 +382,7 @@ impl Tcp {
     }
 
     /// Reports events to the user although the connection had them before it was the user's.
-    pub(super) fn announce(&mut self, id: ConnectionId) {
+    pub(crate) fn announce(&mut self, id: ConnectionId) {
         let Ok(tcb) = self.connections.get_mut(id) else {
             return;
         };

@@ -4,10 +4,10 @@
 use core::ops::{Deref, DerefMut};
 
 /// Elements for which the list of a part may have room that is kept to be used again.
-pub(super) const KEPT_CAPACITY: usize = 32;
+pub(crate) const KEPT_CAPACITY: usize = 32;
 
 /// A part of a connection that is in its initial state most of the time.
-pub(super) trait Part: Sized + 'static {
+pub(crate) trait Part: Sized + 'static {
     /// The initial state.
     const INITIAL: Self;
 
@@ -25,7 +25,7 @@ pub(super) trait Part: Sized + 'static {
 /// A part that reads as its initial state where it is not allocated, and is allocated when it is
 /// changed.
 #[derive(Debug)]
-pub(super) struct OnDemand<T>(Option<Box<T>>);
+pub(crate) struct OnDemand<T>(Option<Box<T>>);
 
 impl<T> Default for OnDemand<T> {
     fn default() -> Self {
@@ -36,25 +36,25 @@ impl<T> Default for OnDemand<T> {
 impl<T: Part> OnDemand<T> {
     /// Allocates the part if it is not, from `spares` if there are any.
     #[inline]
-    pub(super) fn prepare(&mut self, spares: &mut Spares<T>) -> &mut T {
+    pub(crate) fn prepare(&mut self, spares: &mut Spares<T>) -> &mut T {
         self.0.get_or_insert_with(|| spares.take())
     }
 
     /// The part, if it is allocated.
     #[inline]
-    pub(super) fn allocated(&mut self) -> Option<&mut T> {
+    pub(crate) fn allocated(&mut self) -> Option<&mut T> {
         self.0.as_deref_mut()
     }
 
     /// The part, if it is allocated, to be looked at.
     #[inline]
-    pub(super) fn get_allocated(&self) -> Option<&T> {
+    pub(crate) fn get_allocated(&self) -> Option<&T> {
         self.0.as_deref()
     }
 
     /// Goes back to the initial state.
     #[inline]
-    pub(super) fn give_back(&mut self, spares: &mut Spares<T>) {
+    pub(crate) fn give_back(&mut self, spares: &mut Spares<T>) {
         if let Some(part) = self.0.take() {
             spares.give(part);
         }
@@ -88,7 +88,7 @@ impl<T: Part> DerefMut for OnDemand<T> {
 /// Parts to be used again, for all connections of an engine: why a connection that has data on its
 /// way now and then does not allocate each time.
 #[derive(Debug)]
-pub(super) struct Spares<T> {
+pub(crate) struct Spares<T> {
     parts: Vec<Box<T>>,
     /// Octets of the memory that the parts and their list take.
     held: usize,
@@ -97,7 +97,7 @@ pub(super) struct Spares<T> {
 
 impl<T: Part> Spares<T> {
     /// Keeps so many at most.
-    pub(super) fn new(kept: usize) -> Self {
+    pub(crate) fn new(kept: usize) -> Self {
         Self {
             parts: Vec::new(),
             held: 0,
@@ -107,18 +107,18 @@ impl<T: Part> Spares<T> {
 
     /// Octets of the memory that they take.
     #[inline]
-    pub(super) fn held(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         self.held
     }
 
     /// Frees them all.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.parts = Vec::new();
         self.held = 0;
     }
 
     #[inline]
-    pub(super) fn take(&mut self) -> Box<T> {
+    pub(crate) fn take(&mut self) -> Box<T> {
         match self.parts.pop() {
             Some(part) => {
                 self.held -= size_of::<T>() + part.kept();
@@ -129,7 +129,7 @@ impl<T: Part> Spares<T> {
     }
 
     #[inline]
-    pub(super) fn give(&mut self, mut part: Box<T>) {
+    pub(crate) fn give(&mut self, mut part: Box<T>) {
         if self.parts.len() < self.kept && part.renew() {
             let list = self.parts.capacity();
             self.held += size_of::<T>() + part.kept();

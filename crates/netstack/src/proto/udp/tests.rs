@@ -1,7 +1,7 @@
 use super::{
     BindError, DATAGRAM, Delivery, EPHEMERAL, HEADER_LEN, QueueLimits, Room, SocketId, Udp, write,
 };
-use crate::proto::ipv4::{Header, protocol};
+use crate::proto::ip::v4::{Header, protocol};
 use bytes::Bytes;
 use core::net::{Ipv4Addr, SocketAddrV4};
 

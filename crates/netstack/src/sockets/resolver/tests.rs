@@ -2,7 +2,7 @@ use crate::driver::{Driver, DriverRef, Room};
 use crate::proto::Instant;
 use crate::proto::account::Kind;
 use crate::proto::dns::Cached;
-use crate::proto::ethernet::MacAddr;
+use crate::proto::link::ethernet::MacAddr;
 use crate::{Config, FrameDevice, Received, Resolver, Stack, Timer};
 use bytes::BytesMut;
 use std::io;

@@ -13,7 +13,7 @@ const MAX_QUANTUM: u64 = 64 << 10;
 
 impl Bbr {
     /// BBR.pacing_gain of the table in §5.6.1.
-    pub(super) fn pacing_gain(&self) -> u64 {
+    pub(crate) fn pacing_gain(&self) -> u64 {
         match self.state {
             State::Startup => STARTUP_PACING_GAIN,
             State::Drain => DRAIN_PACING_GAIN,
@@ -33,7 +33,7 @@ impl Bbr {
     }
 
     /// §5.6.2, InitPacingRate; `srtt` is zero before there is one.
-    pub(super) fn init_pacing_rate(&mut self, srtt: u64) {
+    pub(crate) fn init_pacing_rate(&mut self, srtt: u64) {
         let srtt = if srtt == 0 { MILLISECOND } else { srtt };
         let nominal_bandwidth = self.initial_cwnd * SECOND / srtt;
         self.pacing_rate = percent(nominal_bandwidth, STARTUP_PACING_GAIN);
@@ -41,25 +41,25 @@ impl Bbr {
     }
 
     /// §5.6.2.
-    pub(super) fn set_pacing_rate_with_gain(&mut self, pacing_gain: u64) {
+    pub(crate) fn set_pacing_rate_with_gain(&mut self, pacing_gain: u64) {
         let rate = percent(percent(self.bw, pacing_gain), 100 - PACING_MARGIN);
         if self.full_bw_reached || rate > self.pacing_rate {
             self.pacing_rate = rate;
         }
     }
 
-    pub(super) fn set_pacing_rate(&mut self) {
+    pub(crate) fn set_pacing_rate(&mut self) {
         self.set_pacing_rate_with_gain(self.pacing_gain());
     }
 
     /// §5.6.3, and 100 µs worth of data where 64 KiB are less: each quantum costs a timer.
-    pub(super) fn set_send_quantum(&mut self) {
+    pub(crate) fn set_send_quantum(&mut self) {
         let most = MAX_QUANTUM.max(self.pacing_rate / 10_000);
         self.send_quantum = (self.pacing_rate / 1000).min(most).max(2 * self.smss);
     }
 
     /// BBR.MinPipeCwnd.
-    pub(super) fn min_pipe_cwnd(&self) -> u64 {
+    pub(crate) fn min_pipe_cwnd(&self) -> u64 {
         MIN_PIPE_CWND * self.smss
     }
 
@@ -73,7 +73,7 @@ impl Bbr {
     }
 
     /// BBR.bdp.
-    pub(super) fn bdp(&self) -> u64 {
+    pub(crate) fn bdp(&self) -> u64 {
         self.bdp_multiple(self.bw, 100)
     }
 
@@ -88,18 +88,18 @@ impl Bbr {
     }
 
     /// §5.6.4.2: the amount in flight at a rate of `bw`.
-    pub(super) fn inflight_at(&self, bw: u64) -> u64 {
+    pub(crate) fn inflight_at(&self, bw: u64) -> u64 {
         self.quantization_budget(self.bdp_multiple(bw, 100))
     }
 
     /// §5.6.4.2, UpdateMaxInflight.
-    pub(super) fn max_inflight(&self) -> u64 {
+    pub(crate) fn max_inflight(&self) -> u64 {
         let extra_acked = self.extra_acked_filter.max(!self.full_bw_reached);
         self.quantization_budget(self.bdp_multiple(self.bw, self.cwnd_gain()) + extra_acked)
     }
 
     /// §5.6.4.6.
-    pub(super) fn set_cwnd(&mut self, sample: &RateSample) {
+    pub(crate) fn set_cwnd(&mut self, sample: &RateSample) {
         let newly_acked = u64::from(sample.newly_acked);
         let max_inflight = self.max_inflight();
         if self.full_bw_reached {
@@ -116,7 +116,7 @@ impl Bbr {
     }
 
     /// §5.6.4.5.
-    pub(super) fn probe_rtt_cwnd(&self) -> u64 {
+    pub(crate) fn probe_rtt_cwnd(&self) -> u64 {
         self.bdp_multiple(self.bw, PROBE_RTT_CWND_GAIN)
             .max(self.min_pipe_cwnd())
     }
@@ -133,7 +133,7 @@ impl Bbr {
     }
 
     /// §5.3.3.9.
-    pub(super) fn inflight_with_headroom(&self) -> u64 {
+    pub(crate) fn inflight_with_headroom(&self) -> u64 {
         if self.inflight_longterm == INFINITY {
             return INFINITY;
         }
@@ -144,7 +144,7 @@ impl Bbr {
     }
 
     /// §5.6.4.4: remembers the last window that neither a recovery nor ProbeRTT has lowered.
-    pub(super) fn save_cwnd(&mut self) {
+    pub(crate) fn save_cwnd(&mut self) {
         self.prior_cwnd = if self.in_loss_recovery || self.state == State::ProbeRtt {
             self.prior_cwnd.max(self.cwnd)
         } else {
@@ -153,7 +153,7 @@ impl Bbr {
     }
 
     /// §5.6.4.4.
-    pub(super) fn restore_cwnd(&mut self) {
+    pub(crate) fn restore_cwnd(&mut self) {
         self.cwnd = self.cwnd.max(self.prior_cwnd);
     }
 }

@@ -7,24 +7,24 @@ const EXTRA_ACKED_FILTER_LEN: usize = 10;
 
 /// BBR.max_bw_filter (§5.5.5): the maximum of the rates of two ProbeBW cycles.
 #[derive(Clone, Debug, Default)]
-pub(super) struct MaxBw {
+pub(crate) struct MaxBw {
     /// Of the cycle before, and of this one: octets a second.
     cycles: [u64; MAX_BW_FILTER_LEN],
 }
 
 impl MaxBw {
     /// BBR.max_bw.
-    pub(super) fn max(&self) -> u64 {
+    pub(crate) fn max(&self) -> u64 {
         self.cycles[0].max(self.cycles[1])
     }
 
     /// UpdateWindowedMaxFilter: a sample of this cycle.
-    pub(super) fn update(&mut self, rate: u64) {
+    pub(crate) fn update(&mut self, rate: u64) {
         self.cycles[1] = self.cycles[1].max(rate);
     }
 
     /// AdvanceMaxBwFilter of §5.5.6: a cycle is over. One without samples does not count.
-    pub(super) fn advance(&mut self) {
+    pub(crate) fn advance(&mut self) {
         if self.cycles[1] > 0 {
             self.cycles = [self.cycles[1], 0];
         }
@@ -33,7 +33,7 @@ impl MaxBw {
 
 /// BBR.extra_acked_filter (§5.5.9): the maximum of the last round trips.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ExtraAcked {
+pub(crate) struct ExtraAcked {
     /// The maximum of each round trip, by its number modulo the length.
     rounds: [u64; EXTRA_ACKED_FILTER_LEN],
     /// The round trip of the last sample.
@@ -42,7 +42,7 @@ pub(super) struct ExtraAcked {
 
 impl ExtraAcked {
     /// Takes a sample of a round trip that is not before that of the last one.
-    pub(super) fn update(&mut self, round: u64, value: u64) {
+    pub(crate) fn update(&mut self, round: u64, value: u64) {
         let passed = (round - self.round).min(EXTRA_ACKED_FILTER_LEN as u64);
         for round in self.round + 1..=self.round + passed {
             self.rounds[Self::slot(round)] = 0;
@@ -56,7 +56,7 @@ impl ExtraAcked {
     }
 
     /// The maximum of the last ten round trips, or of this one alone.
-    pub(super) fn max(&self, this_round_only: bool) -> u64 {
+    pub(crate) fn max(&self, this_round_only: bool) -> u64 {
         if this_round_only {
             self.rounds[Self::slot(self.round)]
         } else {

@@ -6,7 +6,7 @@ use crate::proto::tcp::congestion::LostPiece;
 
 /// What a recovery that turns out spurious restores (§2.14, BBR.undo_*).
 #[derive(Clone, Debug, Default)]
-pub(super) struct Undo {
+pub(crate) struct Undo {
     state: Option<State>,
     bw_shortterm: u64,
     inflight_shortterm: u64,
@@ -15,12 +15,12 @@ pub(super) struct Undo {
 
 impl Bbr {
     /// IsInflightTooHigh, for what was lost of `tx_in_flight` octets.
-    pub(super) fn is_inflight_too_high(&self, lost: u64, tx_in_flight: u64) -> bool {
+    pub(crate) fn is_inflight_too_high(&self, lost: u64, tx_in_flight: u64) -> bool {
         lost > percent(tx_in_flight, self.loss_thresh) || (lost > 0 && !self.has_selective_acks)
     }
 
     /// TargetInflight of §5.3.3.8.
-    pub(super) fn target_inflight(&self) -> u64 {
+    pub(crate) fn target_inflight(&self) -> u64 {
         self.bdp().min(self.cwnd)
     }
 
@@ -37,7 +37,7 @@ impl Bbr {
     }
 
     /// NoteLoss.
-    pub(super) fn note_loss(&mut self) {
+    pub(crate) fn note_loss(&mut self) {
         if !self.is_loss_in_round {
             self.loss_round_delivered = self.delivered;
             self.save_cwnd();
@@ -47,7 +47,7 @@ impl Bbr {
     }
 
     /// HandleLostPacket.
-    pub(super) fn handle_lost_packet(&mut self, lost: &LostPiece) {
+    pub(crate) fn handle_lost_packet(&mut self, lost: &LostPiece) {
         if self.lost_ranges == 0 || self.lost_end != lost.start {
             self.lost_ranges += 1;
         }
@@ -66,7 +66,7 @@ impl Bbr {
 
     /// An echo of congestion experienced counts as a loss that was too high. The draft leaves the
     /// response open (§3.6) as long as there is one.
-    pub(super) fn handle_ecn_echo(&mut self, now: Instant) {
+    pub(crate) fn handle_ecn_echo(&mut self, now: Instant) {
         self.note_loss();
         if self.state == State::Startup {
             self.leave_startup_on_loss();
@@ -76,14 +76,14 @@ impl Bbr {
     }
 
     /// §5.3.1.3: the steps of CheckStartupHighLoss once the losses are too high.
-    pub(super) fn leave_startup_on_loss(&mut self) {
+    pub(crate) fn leave_startup_on_loss(&mut self) {
         self.undo.state = Some(State::Startup);
         self.full_bw_reached = true;
         self.inflight_longterm = self.bdp().max(self.inflight_latest);
     }
 
     /// §5.5.11.1.
-    pub(super) fn save_state_upon_loss(&mut self) {
+    pub(crate) fn save_state_upon_loss(&mut self) {
         self.undo = Undo {
             state: None,
             bw_shortterm: self.bw_shortterm,
@@ -93,7 +93,7 @@ impl Bbr {
     }
 
     /// §5.5.11.2.
-    pub(super) fn handle_spurious_loss_detection(&mut self) {
+    pub(crate) fn handle_spurious_loss_detection(&mut self) {
         let undo = core::mem::take(&mut self.undo);
         self.restore_cwnd();
         self.is_loss_in_round = false;
@@ -118,7 +118,7 @@ impl Bbr {
 
 /// InflightAtLoss: what was in flight when losses crossed the threshold, which may have been within
 /// a piece of `size` octets.
-pub(super) fn inflight_at_loss(tx_in_flight: u64, lost: u64, size: u64, loss_thresh: u64) -> u64 {
+pub(crate) fn inflight_at_loss(tx_in_flight: u64, lost: u64, size: u64, loss_thresh: u64) -> u64 {
     let inflight_prev = tx_in_flight.saturating_sub(size);
     let lost_prev = lost.saturating_sub(size);
     let lost_prefix =

@@ -17,12 +17,12 @@ impl Bbr {
     }
 
     /// §5.5.1.
-    pub(super) fn start_round(&mut self) {
+    pub(crate) fn start_round(&mut self) {
         self.next_round_delivered = self.delivered;
     }
 
     /// BBR.max_bw.
-    pub(super) fn max_bw(&self) -> u64 {
+    pub(crate) fn max_bw(&self) -> u64 {
         self.max_bw_filter.max()
     }
 
@@ -36,7 +36,7 @@ impl Bbr {
     }
 
     /// §5.5.9.
-    pub(super) fn update_ack_aggregation(&mut self, sample: &RateSample) {
+    pub(crate) fn update_ack_aggregation(&mut self, sample: &RateSample) {
         let interval = sample.now.nanos_since(self.extra_acked_interval_start);
         let expected = u128::from(self.bw) * u128::from(interval) / 1_000_000_000;
         let mut expected = expected.min(u128::from(u64::MAX)) as u64;
@@ -52,7 +52,7 @@ impl Bbr {
     }
 
     /// §5.5.10.3.
-    pub(super) fn update_latest_delivery_signals(&mut self, sample: &RateSample) {
+    pub(crate) fn update_latest_delivery_signals(&mut self, sample: &RateSample) {
         self.bw_latest = self.bw_latest.max(sample.delivery_rate);
         self.inflight_latest = self.inflight_latest.max(sample.delivered);
         self.loss_round_start = sample
@@ -64,7 +64,7 @@ impl Bbr {
     }
 
     /// §5.5.10.3.
-    pub(super) fn advance_latest_delivery_signals(&mut self, sample: &RateSample) {
+    pub(crate) fn advance_latest_delivery_signals(&mut self, sample: &RateSample) {
         if self.loss_round_start {
             self.bw_latest = sample.delivery_rate;
             self.inflight_latest = sample.delivered;
@@ -72,14 +72,14 @@ impl Bbr {
     }
 
     /// §5.5.10.3.
-    pub(super) fn reset_congestion_signals(&mut self) {
+    pub(crate) fn reset_congestion_signals(&mut self) {
         self.is_loss_in_round = false;
         self.bw_latest = 0;
         self.inflight_latest = 0;
     }
 
     /// §5.5.10.3.
-    pub(super) fn update_congestion_signals(&mut self, sample: &RateSample) {
+    pub(crate) fn update_congestion_signals(&mut self, sample: &RateSample) {
         self.update_max_bw(sample);
         if self.loss_round_start {
             self.adapt_lower_bounds_from_congestion(sample);
@@ -113,13 +113,13 @@ impl Bbr {
     }
 
     /// §5.5.10.3.
-    pub(super) fn reset_short_term_model(&mut self) {
+    pub(crate) fn reset_short_term_model(&mut self) {
         self.bw_shortterm = INFINITY;
         self.inflight_shortterm = INFINITY;
     }
 
     /// §5.5.10.3.
-    pub(super) fn bound_bw_for_model(&mut self) {
+    pub(crate) fn bound_bw_for_model(&mut self) {
         self.bw = self.max_bw().min(self.bw_shortterm);
     }
 }

@@ -12,19 +12,19 @@ const SECOND: u64 = 1_000_000_000;
 
 impl Bbr {
     /// §5.3.1.1.
-    pub(super) fn enter_startup(&mut self) {
+    pub(crate) fn enter_startup(&mut self) {
         self.state = State::Startup;
     }
 
     /// §5.3.1.2.
-    pub(super) fn reset_full_bw(&mut self) {
+    pub(crate) fn reset_full_bw(&mut self) {
         self.full_bw = 0;
         self.full_bw_count = 0;
         self.full_bw_now = false;
     }
 
     /// §5.3.1.2: three round trips in which the rate grew by less than a quarter.
-    pub(super) fn check_full_bw_reached(&mut self, sample: &RateSample) {
+    pub(crate) fn check_full_bw_reached(&mut self, sample: &RateSample) {
         if self.full_bw_now || !self.round_start || sample.is_app_limited {
             return;
         }
@@ -39,7 +39,7 @@ impl Bbr {
     }
 
     /// §5.3.1.1.
-    pub(super) fn check_startup_done(&mut self, sample: &RateSample) {
+    pub(crate) fn check_startup_done(&mut self, sample: &RateSample) {
         if self.state == State::Startup {
             self.check_startup_high_loss(sample);
         }
@@ -71,7 +71,7 @@ impl Bbr {
     }
 
     /// §5.3.2.
-    pub(super) fn check_drain_done(&mut self, now: Instant) {
+    pub(crate) fn check_drain_done(&mut self, now: Instant) {
         if self.state == State::Drain
             && (self.inflight <= self.inflight_at(self.bw)
                 || self.round_count > self.drain_start_round + 3)
@@ -81,7 +81,7 @@ impl Bbr {
         }
     }
 
-    pub(super) fn start_probe_bw_down(&mut self, now: Instant) {
+    pub(crate) fn start_probe_bw_down(&mut self, now: Instant) {
         self.reset_congestion_signals();
         self.probe_up_acked_per_inc = INFINITY;
         self.pick_probe_wait();
@@ -91,11 +91,11 @@ impl Bbr {
         self.state = State::ProbeBwDown;
     }
 
-    pub(super) fn start_probe_bw_cruise(&mut self) {
+    pub(crate) fn start_probe_bw_cruise(&mut self) {
         self.state = State::ProbeBwCruise;
     }
 
-    pub(super) fn start_probe_bw_refill(&mut self) {
+    pub(crate) fn start_probe_bw_refill(&mut self) {
         self.reset_short_term_model();
         self.bw_probe_up_rounds = 0;
         self.bw_probe_up_acked = 0;
@@ -115,7 +115,7 @@ impl Bbr {
     }
 
     /// §5.3.3.9.
-    pub(super) fn update_probe_bw_cycle_phase(&mut self, sample: &RateSample) {
+    pub(crate) fn update_probe_bw_cycle_phase(&mut self, sample: &RateSample) {
         if !self.full_bw_reached || self.adapt_long_term_model(sample) {
             return;
         }

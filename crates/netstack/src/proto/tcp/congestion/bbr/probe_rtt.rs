@@ -14,7 +14,7 @@ const PROBE_RTT_INTERVAL: u64 = 5 * SECOND;
 
 impl Bbr {
     /// §5.3.4.3.
-    pub(super) fn update_min_rtt(&mut self, sample: &RateSample) {
+    pub(crate) fn update_min_rtt(&mut self, sample: &RateSample) {
         let now = sample.now;
         self.probe_rtt_expired = now > self.probe_rtt_min_stamp.after_nanos(PROBE_RTT_INTERVAL);
         if let Some(rtt) = sample.rtt
@@ -31,7 +31,7 @@ impl Bbr {
     }
 
     /// §5.3.4.3.
-    pub(super) fn check_probe_rtt(&mut self, sample: &RateSample) {
+    pub(crate) fn check_probe_rtt(&mut self, sample: &RateSample) {
         if self.state != State::ProbeRtt && self.probe_rtt_expired && !self.idle_restart {
             self.save_cwnd();
             // EnterProbeRTT.
@@ -84,7 +84,7 @@ impl Bbr {
     }
 
     /// §5.4.1; the engine has seen that nothing is in flight and the application had nothing to send.
-    pub(super) fn handle_restart_from_idle(&mut self, now: Instant) {
+    pub(crate) fn handle_restart_from_idle(&mut self, now: Instant) {
         self.idle_restart = true;
         self.extra_acked_interval_start = now;
         if self.is_in_a_probe_bw_state() {

@@ -1,0 +1,21 @@
+//! The protocol core: state machines that own no socket, clock, random source or device.
+
+pub(crate) mod account;
+pub mod checksum;
+pub mod counters;
+#[cfg(feature = "dhcp")]
+pub mod dhcp;
+#[cfg(feature = "dns")]
+pub mod dns;
+pub mod icmp;
+pub mod interface;
+pub mod ip;
+pub mod link;
+pub mod tcp;
+pub mod udp;
+
+mod random;
+mod time;
+
+pub use interface::Interface;
+pub use time::Instant;

@@ -1,0 +1,526 @@
+//! The way out: next hop, hardware address, headers, fragments.
+
+use bytes::Bytes;
+use core::net::Ipv4Addr;
+use std::collections::VecDeque;
+
+use super::{HEADROOM, Run, Transmit};
+use crate::proto::Instant;
+use crate::proto::checksum::Sum;
+use crate::proto::counters::{Arp, Ip};
+use crate::proto::ip::pmtu::PathMtu;
+use crate::proto::ip::v4::{Fragments, protocol};
+use crate::proto::ip::{Hop, Routes, v4};
+use crate::proto::link::arp;
+use crate::proto::link::arp::{Cache, CacheLimits, CachePoll};
+use crate::proto::link::ethernet;
+use crate::proto::link::ethernet::MacAddr;
+use crate::proto::tcp::{TxMeta, TxSink};
+
+/// Packets that wait to come back by the loopback; one more is dropped.
+const LOOPBACK_QUEUE: usize = 1024;
+/// Octets that such a packet takes beside its own, at most.
+const LOOPED: usize = 2 * size_of::<Bytes>() + 32;
+
+/// Where an IPv4 header starts in a frame.
+const IP: usize = ethernet::HEADER_LEN;
+/// Where the payload of a datagram starts in a frame.
+const PAYLOAD: usize = IP + v4::HEADER_LEN;
+
+/// Why a datagram was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendError {
+    /// No route leads to its destination, or no address of ours can be its source.
+    NoRoute,
+    /// The address that it was to be sent from is not, or no longer, ours; or it is a loopback
+    /// address and the destination is not ours.
+    AddrNotAvailable(Ipv4Addr),
+    /// It does not fit the path and must not be fragmented, or exceeds 65,535 octets. The largest
+    /// payload that fits, in octets.
+    TooLarge(usize),
+}
+
+/// All that sending needs and receiving does not.
+#[derive(Debug)]
+pub(crate) struct Egress {
+    pub(crate) mac: MacAddr,
+    /// Octets of the largest IPv4 packet that the device takes.
+    pub(crate) device_mtu: usize,
+    /// Octets of the largest IPv4 packet that the link takes; no more than the device.
+    pub(crate) link_mtu: usize,
+    pub(crate) routes: Routes,
+    pub(crate) arp: Cache,
+    pub(crate) paths: PathMtu,
+    pub(crate) ip: Ip,
+    pub(crate) arp_counters: Arp,
+    /// IPv4 packets that we sent to ourselves.
+    pub(crate) loopback: VecDeque<Bytes>,
+    /// Octets of memory that hold them, and that may.
+    looped: usize,
+    loopback_octets: usize,
+    /// Frames to neighbours that did not answer, until their senders have been told.
+    pub(crate) undeliverable: Vec<Vec<u8>>,
+    /// The frame under construction, behind [`HEADROOM`] octets.
+    buffer: Vec<u8>,
+    /// Whether the device cuts runs of segments apart.
+    offload: bool,
+    /// The headers of the last TCP segment, which the next one's nearly always equal.
+    flow: Option<Flow>,
+    identification: u16,
+}
+
+/// Ethernet and IPv4 headers that hold for all segments to one destination.
+#[derive(Debug)]
+struct Flow {
+    source: Ipv4Addr,
+    destination: Ipv4Addr,
+    ttl: u8,
+    tos: u8,
+    station: MacAddr,
+    /// When the neighbour's address is no longer fresh.
+    until: Instant,
+    /// The headers, with total length and checksum zero.
+    headers: [u8; PAYLOAD],
+    /// The sum of the IPv4 header in `headers`.
+    sum: Sum,
+}
+
+/// Where a frame is to go.
+#[derive(Clone, Copy, Debug)]
+enum Link {
+    Station(MacAddr),
+    Unresolved(Ipv4Addr),
+    Loopback,
+    /// No route: it is dropped.
+    Nowhere,
+}
+
+impl Egress {
+    /// The way out of a stack that may hold `budget` octets.
+    pub(crate) fn new(
+        mac: MacAddr,
+        link_mtu: usize,
+        offload: bool,
+        identification: u16,
+        budget: usize,
+    ) -> Self {
+        let mut neighbours = CacheLimits::default();
+        neighbours.queued_octets = neighbours.queued_octets.min(budget / 32);
+        let longest = if offload {
+            usize::from(u16::MAX)
+        } else {
+            link_mtu
+        };
+        Self {
+            mac,
+            device_mtu: link_mtu,
+            link_mtu,
+            routes: Routes::default(),
+            arp: Cache::new(neighbours),
+            paths: PathMtu::default(),
+            ip: Ip::default(),
+            arp_counters: Arp::default(),
+            loopback: VecDeque::new(),
+            looped: 0,
+            loopback_octets: budget / 8,
+            undeliverable: Vec::new(),
+            buffer: vec![0; HEADROOM + IP + longest],
+            offload,
+            flow: None,
+            identification,
+        }
+    }
+
+    /// Octets of memory that hold neighbours, what waits for them, and what we sent to ourselves.
+    pub(crate) fn held(&self) -> usize {
+        self.arp.held() + self.looped
+    }
+
+    /// The next packet that we sent to ourselves.
+    pub(crate) fn next_looped(&mut self) -> Option<Bytes> {
+        let packet = self.loopback.pop_front()?;
+        self.looped -= packet.len() + LOOPED;
+        Some(packet)
+    }
+
+    fn next_identification(&mut self) -> u16 {
+        self.identification = self.identification.wrapping_add(1);
+        self.identification
+    }
+
+    /// The MTU of the path to `destination`, in octets with the IPv4 header.
+    #[inline]
+    pub(crate) fn path_mtu(&mut self, now: Instant, destination: Ipv4Addr) -> usize {
+        self.paths.get(now, destination, self.link_mtu)
+    }
+
+    /// The address from which a datagram goes to `destination`: `wanted`, if it may be that, or,
+    /// where that is 0.0.0.0, the one of ours that is nearest (RFC 1122 §3.3.4.3).
+    pub(crate) fn source(
+        &self,
+        wanted: Ipv4Addr,
+        destination: Ipv4Addr,
+    ) -> Result<Ipv4Addr, SendError> {
+        let nearest = self.routes.source_for(destination);
+        let nearest = nearest.ok_or(SendError::NoRoute)?;
+        match wanted {
+            Ipv4Addr::UNSPECIFIED => Ok(nearest),
+            _ if self.routes.may_send(wanted, destination) => Ok(wanted),
+            _ => Err(SendError::AddrNotAvailable(wanted)),
+        }
+    }
+
+    fn link(&mut self, now: Instant, destination: Ipv4Addr) -> Option<Link> {
+        Some(match self.routes.hop(destination)? {
+            Hop::Local => Link::Loopback,
+            Hop::Broadcast => Link::Station(MacAddr::BROADCAST),
+            Hop::Multicast => Link::Station(multicast_mac(destination)),
+            Hop::Station(hop) => match self.arp.lookup(now, hop) {
+                Some(station) => Link::Station(station),
+                None => Link::Unresolved(hop),
+            },
+        })
+    }
+
+    /// Sends one packet that fits the link. `write` fills the room for the payload, whose content
+    /// is undefined before.
+    ///
+    /// # Panics
+    ///
+    /// If the packet does not fit the link.
+    #[inline]
+    pub(crate) fn send(
+        &mut self,
+        now: Instant,
+        header: &v4::Header,
+        write: impl FnOnce(&mut [u8]),
+        out: &mut dyn Transmit,
+    ) -> Result<(), SendError> {
+        self.ip.out_requests += 1;
+        let Some(link) = self.link(now, header.destination) else {
+            self.ip.out_no_routes += 1;
+            return Err(SendError::NoRoute);
+        };
+        self.send_on(now, link, header, write, out);
+        Ok(())
+    }
+
+    fn send_on(
+        &mut self,
+        now: Instant,
+        link: Link,
+        header: &v4::Header,
+        write: impl FnOnce(&mut [u8]),
+        out: &mut dyn Transmit,
+    ) {
+        write(self.begin(link, header));
+        self.finish(now, link, header.total_len, out);
+    }
+
+    /// Writes the headers of a packet and gives the room for its payload, whose content is
+    /// undefined.
+    #[inline]
+    fn begin(&mut self, link: Link, header: &v4::Header) -> &mut [u8] {
+        let destination = match link {
+            Link::Station(station) => station,
+            Link::Unresolved(_) | Link::Loopback | Link::Nowhere => MacAddr::default(),
+        };
+        let frame = &mut self.buffer[HEADROOM..][..IP + header.total_len];
+        ethernet::Header {
+            destination,
+            source: self.mac,
+            ether_type: ethernet::IPV4,
+        }
+        .write(frame);
+        header.write(&mut frame[IP..]);
+        &mut frame[PAYLOAD..]
+    }
+
+    /// Sends the packet of `total_len` octets that was begun last.
+    #[inline]
+    fn finish(&mut self, now: Instant, link: Link, total_len: usize, out: &mut dyn Transmit) {
+        let frame = &self.buffer[HEADROOM..][..IP + total_len];
+        match link {
+            Link::Station(_) => out.transmit(frame),
+            Link::Nowhere => self.ip.out_no_routes += 1,
+            Link::Unresolved(hop) => {
+                let dropped = self.arp.enqueue(now, hop, frame.to_vec()) as u64;
+                self.arp_counters.dropped += dropped;
+                self.ip.out_discards += dropped;
+                self.poll_arp(now, out);
+            }
+            Link::Loopback
+                if self.loopback.len() < LOOPBACK_QUEUE
+                    && self.looped + total_len + LOOPED <= self.loopback_octets =>
+            {
+                self.looped += total_len + LOOPED;
+                self.loopback
+                    .push_back(Bytes::copy_from_slice(&frame[IP..]));
+            }
+            Link::Loopback => self.ip.out_discards += 1,
+        }
+    }
+
+    /// Sends the run of segments of `total_len` octets that was begun last.
+    fn finish_run(&mut self, total_len: usize, segment: u16, out: &mut dyn Transmit) {
+        let buffer = &mut self.buffer[..HEADROOM + IP + total_len];
+        // RFC 9293 §3.1: the data offset, in words of four octets.
+        let tcp_header = usize::from(buffer[HEADROOM + PAYLOAD + 12] >> 4) * 4;
+        let run = Run {
+            transport: PAYLOAD,
+            header_len: PAYLOAD + tcp_header,
+            segment,
+        };
+        out.transmit_run(buffer, &run);
+    }
+
+    /// Keeps the headers just begun for the next segment, as long as the neighbour is fresh.
+    fn remember(&mut self, meta: &TxMeta, station: MacAddr) {
+        let Some(until) = self.arp.fresh_until(station) else {
+            return;
+        };
+        let mut headers = [0; PAYLOAD];
+        headers.copy_from_slice(&self.buffer[HEADROOM..][..PAYLOAD]);
+        headers[IP + 2..IP + 4].fill(0);
+        headers[IP + 10..IP + 12].fill(0);
+        self.flow = Some(Flow {
+            source: meta.source,
+            destination: meta.destination,
+            ttl: meta.ttl,
+            tos: meta.ecn as u8,
+            station,
+            until,
+            headers,
+            sum: Sum::default().add_slice(&headers[IP..]),
+        });
+    }
+
+    /// Forgets what was remembered of the way to a destination: something about it has changed.
+    pub(crate) fn forget(&mut self) {
+        self.flow = None;
+    }
+
+    /// Sends a datagram, in fragments if it needs to be and may.
+    pub(crate) fn send_datagram(
+        &mut self,
+        now: Instant,
+        mut header: v4::Header,
+        payload: &[u8],
+        out: &mut dyn Transmit,
+    ) -> Result<(), SendError> {
+        self.ip.out_requests += 1;
+        let Some(link) = self.link(now, header.destination) else {
+            self.ip.out_no_routes += 1;
+            return Err(SendError::NoRoute);
+        };
+        let mtu = self.path_mtu(now, header.destination);
+        if !header.dont_fragment {
+            header.identification = self.next_identification();
+        }
+        let largest = if header.dont_fragment {
+            mtu
+        } else {
+            usize::from(u16::MAX)
+        };
+        let fragments = Fragments::new(header, mtu).filter(|_| header.total_len <= largest);
+        let Some(fragments) = fragments else {
+            self.ip.frag_fails += 1;
+            return Err(SendError::TooLarge(largest - v4::HEADER_LEN));
+        };
+        let cut = header.total_len > mtu;
+        self.ip.frag_oks += u64::from(cut);
+        for (header, range) in fragments {
+            self.ip.frag_creates += u64::from(cut);
+            self.send_on(
+                now,
+                link,
+                &header,
+                |room| room.copy_from_slice(&payload[range]),
+                out,
+            );
+        }
+        Ok(())
+    }
+
+    /// Sends an IPv4 packet to all stations before we have an address, from 0.0.0.0 (RFC 2131
+    /// §4.1).
+    #[cfg(feature = "dhcp")]
+    pub(crate) fn broadcast_unconfigured(
+        &mut self,
+        now: Instant,
+        header: &v4::Header,
+        write: impl FnOnce(&mut [u8]),
+        out: &mut dyn Transmit,
+    ) {
+        self.ip.out_requests += 1;
+        self.send_on(now, Link::Station(MacAddr::BROADCAST), header, write, out);
+    }
+
+    pub(crate) fn send_arp(
+        &mut self,
+        packet: &arp::Packet,
+        station: MacAddr,
+        out: &mut dyn Transmit,
+    ) {
+        match packet.operation {
+            arp::Operation::Request => self.arp_counters.out_requests += 1,
+            arp::Operation::Reply => self.arp_counters.out_replies += 1,
+        }
+        let mut frame = [0; ethernet::HEADER_LEN + arp::Packet::LEN];
+        ethernet::Header {
+            destination: station,
+            source: self.mac,
+            ether_type: ethernet::ARP,
+        }
+        .write(&mut frame);
+        frame[ethernet::HEADER_LEN..].copy_from_slice(&packet.to_bytes());
+        out.transmit(&frame);
+    }
+
+    /// Sends the ARP requests that are due. Frames to neighbours that did not answer are added to
+    /// `undeliverable`.
+    pub(crate) fn poll_arp(&mut self, now: Instant, out: &mut dyn Transmit) {
+        while let Some(action) = self.arp.poll(now) {
+            self.forget();
+            match action {
+                CachePoll::Request { target, station } => {
+                    let Some(sender) = self.routes.source_for(target) else {
+                        continue;
+                    };
+                    let request = arp::Packet::request(self.mac, sender, target);
+                    self.send_arp(&request, station, out);
+                }
+                CachePoll::Unreachable { frames, .. } => {
+                    self.arp_counters.failed += 1;
+                    self.arp_counters.dropped += frames.len() as u64;
+                    self.undeliverable.extend(frames);
+                }
+            }
+        }
+    }
+
+    /// The way out for TCP's segments.
+    pub(crate) fn segments<'a>(
+        &'a mut self,
+        now: Instant,
+        out: &'a mut dyn Transmit,
+    ) -> Segments<'a> {
+        Segments {
+            egress: self,
+            now,
+            out,
+            pending: None,
+            cut: 0,
+        }
+    }
+}
+
+impl Flow {
+    #[inline]
+    fn fits(&self, now: Instant, meta: &TxMeta) -> bool {
+        self.destination == meta.destination
+            && self.source == meta.source
+            && (self.ttl, self.tos) == (meta.ttl, meta.ecn as u8)
+            && meta.dont_fragment
+            && now < self.until
+    }
+
+    /// Writes the headers for a packet of `total_len` octets into `frame`, and gives the room after
+    /// them.
+    #[inline]
+    fn write<'a>(&self, total_len: u16, frame: &'a mut [u8]) -> &'a mut [u8] {
+        let (headers, room) = frame.split_at_mut(PAYLOAD);
+        headers.copy_from_slice(&self.headers);
+        headers[IP + 2..IP + 4].copy_from_slice(&total_len.to_be_bytes());
+        let checksum = self.sum.add_word(total_len).finish();
+        headers[IP + 10..IP + 12].copy_from_slice(&checksum.to_be_bytes());
+        room
+    }
+}
+
+impl Segments<'_> {
+    /// Makes the headers of a segment whose destination is another than the last one's.
+    fn reserve_anew(&mut self, meta: &TxMeta) -> &mut [u8] {
+        let (source, destination) = (meta.source, meta.destination);
+        let mut header = v4::Header::new(source, destination, protocol::TCP, meta.len);
+        header.ttl = meta.ttl;
+        header.tos = meta.ecn as u8;
+        if !meta.dont_fragment {
+            header.dont_fragment = false;
+            header.identification = self.egress.next_identification();
+        }
+        // Whoever asks TCP itself for a connection may name any source.
+        let link = match self.egress.routes.may_send(source, destination) {
+            true => self.egress.link(self.now, destination),
+            false => None,
+        };
+        let link = link.unwrap_or(Link::Nowhere);
+        self.pending = Some((link, header.total_len));
+        self.cut = 0;
+        self.egress.begin(link, &header);
+        if let (Link::Station(station), true) = (link, meta.dont_fragment) {
+            self.egress.remember(meta, station);
+        }
+        &mut self.egress.buffer[HEADROOM..][PAYLOAD..IP + header.total_len]
+    }
+}
+
+/// Puts TCP's segments into frames.
+pub(crate) struct Segments<'a> {
+    egress: &'a mut Egress,
+    now: Instant,
+    out: &'a mut dyn Transmit,
+    /// Of the packet under construction, its length, and [`TxMeta::cut`].
+    pending: Option<(Link, usize)>,
+    cut: u16,
+}
+
+impl TxSink for Segments<'_> {
+    #[inline]
+    fn reserve(&mut self, meta: &TxMeta) -> Option<&mut [u8]> {
+        let total_len = v4::HEADER_LEN + meta.len;
+        if meta.cut == 0 && total_len > self.egress.device_mtu {
+            self.egress.ip.frag_fails += 1;
+            return None;
+        }
+        if let Some(flow) = &self.egress.flow
+            && flow.fits(self.now, meta)
+        {
+            self.pending = Some((Link::Station(flow.station), total_len));
+            self.cut = meta.cut;
+            let frame = &mut self.egress.buffer[HEADROOM..][..IP + total_len];
+            return Some(flow.write(total_len as u16, frame));
+        }
+        Some(self.reserve_anew(meta))
+    }
+
+    #[inline]
+    fn commit(&mut self) {
+        let Some((link, total_len)) = self.pending.take() else {
+            return;
+        };
+        self.egress.ip.out_requests += 1;
+        if self.cut == 0 {
+            self.egress.finish(self.now, link, total_len, self.out);
+        } else {
+            self.egress.finish_run(total_len, self.cut, self.out);
+        }
+    }
+
+    #[inline]
+    fn longest_run(&self, meta: &TxMeta) -> usize {
+        // Only what goes out at once: a frame that waits for its neighbour waits as segments.
+        let flow = self.egress.flow.as_ref();
+        if self.egress.offload && flow.is_some_and(|flow| flow.fits(self.now, meta)) {
+            usize::from(u16::MAX) - v4::HEADER_LEN
+        } else {
+            0
+        }
+    }
+}
+
+/// The group address that stands for an IPv4 multicast group (RFC 1112 §6.4).
+fn multicast_mac(group: Ipv4Addr) -> MacAddr {
+    let [_, b, c, d] = group.octets();
+    MacAddr([0x01, 0x00, 0x5e, b & 0x7f, c, d])
+}

@@ -1,0 +1,142 @@
+//! The sockets' way to the stack: UDP as a whole; TCP's calls that need an address of ours.
+
+use core::net::{Ipv4Addr, SocketAddrV4};
+
+use super::{Interface, SendError, Transmit};
+use crate::proto::Instant;
+use crate::proto::ip::v4::{Header, protocol};
+use crate::proto::tcp::{ConnectionId, Error, ListenerId, Options, Tcp};
+use crate::proto::udp::{self, BindError, QueueLimits, SocketId, Udp};
+
+impl Interface {
+    /// The TCP engine, for the calls of its users. After calls that may have something to send,
+    /// [`Interface::poll`] is due ([`Interface::wants_poll`]).
+    #[inline]
+    pub fn tcp(&mut self) -> &mut Tcp {
+        &mut self.tcp
+    }
+
+    /// Opens a connection from the address of ours that is nearest to `remote`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NetworkUnreachable`] if no route leads to `remote`, [`Error::AddrNotAvailable`] if
+    /// `local` is not ours, and those of [`Tcp::connect`].
+    pub fn connect(
+        &mut self,
+        now: Instant,
+        local: SocketAddrV4,
+        remote: SocketAddrV4,
+        options: &Options,
+    ) -> Result<ConnectionId, Error> {
+        let source = match self.egress.source(*local.ip(), *remote.ip()) {
+            Ok(source) => source,
+            Err(SendError::AddrNotAvailable(_)) => return Err(Error::AddrNotAvailable),
+            Err(_) => return Err(Error::NetworkUnreachable),
+        };
+        let local = SocketAddrV4::new(source, local.port());
+        self.tcp.connect(now, local, remote, options)
+    }
+
+    /// Listens on an address of ours, or on all of them, those of later included, when `local` is
+    /// 0.0.0.0.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AddrNotAvailable`] if `local` is not ours, and those of [`Tcp::listen`].
+    pub fn listen(
+        &mut self,
+        local: SocketAddrV4,
+        backlog: usize,
+        options: Options,
+    ) -> Result<ListenerId, Error> {
+        if !self.is_bindable(*local.ip()) {
+            return Err(Error::AddrNotAvailable);
+        }
+        self.tcp.listen(local, backlog, options)
+    }
+
+    fn is_bindable(&self, address: Ipv4Addr) -> bool {
+        address.is_unspecified() || self.egress.routes.is_local(address)
+    }
+
+    /// Opens a UDP socket; address 0.0.0.0 stands for all of ours, port 0 for a free one.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`].
+    pub fn udp_bind(&mut self, local: SocketAddrV4) -> Result<SocketId, BindError> {
+        self.udp_bind_with(local, self.udp_limits)
+    }
+
+    /// As [`Interface::udp_bind`], with limits for this socket.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`].
+    pub fn udp_bind_with(
+        &mut self,
+        local: SocketAddrV4,
+        limits: QueueLimits,
+    ) -> Result<SocketId, BindError> {
+        if !self.is_bindable(*local.ip()) {
+            return Err(BindError::AddrNotAvailable);
+        }
+        let random = self.random.next_u32();
+        self.udp.bind(local, limits, random)
+    }
+
+    /// The UDP sockets.
+    #[inline]
+    pub fn udp(&mut self) -> &mut Udp {
+        &mut self.udp
+    }
+
+    /// Sends a datagram from a socket, in fragments if it exceeds the path's MTU.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`].
+    pub fn udp_send(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        destination: SocketAddrV4,
+        payload: &[u8],
+        out: &mut dyn Transmit,
+    ) -> Result<(), SendError> {
+        let sent = self.udp_try_send(now, id, destination, payload, out);
+        match sent {
+            Ok(()) => self.udp_counters.out_datagrams += 1,
+            Err(_) => self.udp_counters.sndbuf_errors += 1,
+        }
+        self.settle_waiting();
+        sent
+    }
+
+    fn udp_try_send(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        destination: SocketAddrV4,
+        payload: &[u8],
+        out: &mut dyn Transmit,
+    ) -> Result<(), SendError> {
+        let local = self.udp.local(id).ok_or(SendError::NoRoute)?;
+        let address = self.egress.source(*local.ip(), *destination.ip())?;
+        if payload.len() > udp::MAX_PAYLOAD {
+            return Err(SendError::TooLarge(udp::MAX_PAYLOAD));
+        }
+        let source = SocketAddrV4::new(address, local.port());
+        let len = udp::HEADER_LEN + payload.len();
+        let mut header = Header::new(address, *destination.ip(), protocol::UDP, len);
+        if header.total_len <= self.egress.path_mtu(now, *destination.ip()) {
+            let write = |room: &mut [u8]| udp::write(source, destination, payload, room);
+            return self.egress.send(now, &header, write, out);
+        }
+        header.dont_fragment = false;
+        let mut datagram = vec![0; len];
+        udp::write(source, destination, payload, &mut datagram);
+        self.egress.send_datagram(now, header, &datagram, out)
+    }
+}

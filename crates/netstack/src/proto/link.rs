@@ -1,0 +1,4 @@
+//! The link: Ethernet frames, and ARP, which finds the stations on it.
+
+pub mod arp;
+pub mod ethernet;

@@ -1,0 +1,232 @@
+//! Full segments in a row: what [`output`](super::output) would do for each of them, with all that
+//! they have in common done once. A device that cuts segments takes many of them as one.
+
+use etherparse::IpNumber;
+
+use super::Tcb;
+use super::output::Turn;
+use super::shared::Shared;
+use crate::proto::Instant;
+use crate::proto::checksum::Sum;
+use crate::proto::tcp::api::{Ecn, State, TxMeta, TxSink};
+use crate::proto::tcp::send::loss::Recovery;
+use crate::proto::tcp::wire::options::SackBlocks;
+use crate::proto::tcp::wire::segment::{HEADER_LEN, Header};
+use crate::proto::tcp::wire::seq::Seq;
+
+/// Longest header of a segment without SACK blocks.
+const TEMPLATE: usize = HEADER_LEN + crate::proto::tcp::wire::options::TIMESTAMPS_LEN;
+
+/// What a run that the device cuts apart takes of a turn's share: it is more work than a segment,
+/// and less than its segments.
+const CUT_COST: usize = 4;
+
+/// Segments in flight: so many, and one for so many octets of the send buffer. Each has its record,
+/// which acknowledgements are compared with: so small segments take no more memory and effort than
+/// those that a default MSS makes.
+const SEGMENTS: usize = 64;
+const OCTETS_PER_SEGMENT: usize = 512;
+
+/// The header of a run, and its sum as that of a full segment with a sequence number of zero.
+struct Template {
+    bytes: [u8; TEMPLATE],
+    len: usize,
+    sum: Sum,
+}
+
+impl Template {
+    fn new(header: &Header, payload: usize) -> Self {
+        let mut bytes = [0; TEMPLATE];
+        let len = header.len();
+        header.write(&mut bytes[..len], |sum, _| sum);
+        bytes[4..8].fill(0);
+        bytes[16..18].fill(0);
+        let (local, remote) = (header.tuple.local, header.tuple.remote);
+        let protocol = IpNumber::TCP.0;
+        let sum = Sum::pseudo_header(*local.ip(), *remote.ip(), protocol, (len + payload) as u16)
+            .add_slice(&bytes[..len]);
+        Self { bytes, len, sum }
+    }
+
+    /// Writes the header of a segment that begins at `seq`, without its checksum; gives the header
+    /// and the room for the payload.
+    #[inline]
+    fn write<'a>(&self, seq: Seq, buffer: &'a mut [u8]) -> (&'a mut [u8], &'a mut [u8]) {
+        let (head, body) = buffer.split_at_mut(self.len);
+        // Lengths that the compiler knows spare a call of memcpy.
+        if let Some(fixed) = head.first_chunk_mut::<TEMPLATE>() {
+            *fixed = self.bytes;
+        } else {
+            let (fixed, _) = self.bytes.split_at(HEADER_LEN);
+            head[..HEADER_LEN].copy_from_slice(fixed);
+        }
+        head[4..8].copy_from_slice(&seq.0.to_be_bytes());
+        (head, body)
+    }
+}
+
+impl Tcb {
+    /// How many segments more may be in flight.
+    #[inline]
+    pub(crate) fn segments_left(&self) -> usize {
+        let most = SEGMENTS + self.settings.send_buffer as usize / OCTETS_PER_SEGMENT;
+        most.saturating_sub(self.flight.pieces())
+    }
+
+    /// How many full segments can go out now of which none is anything but data: not the first after
+    /// a pause, nor the last, which carries PSH and perhaps FIN.
+    #[inline]
+    fn run_length(&self, now: Instant) -> usize {
+        let plain = matches!(self.state, State::Established | State::CloseWait)
+            && self.snd.una != self.snd.nxt
+            && (self.loss.recovery == Recovery::Open || self.pacer.is_some())
+            && self.flight.lost() == 0
+            && self.probe_due.is_none()
+            && !self.ecn.on
+            && self.rcv.dsack.is_none()
+            && self.rcv.reassembly.is_none();
+        if !plain {
+            return 0;
+        }
+        let room = self.snd_room();
+        let window = if self.pacer.is_some() {
+            self.paced_window(now)
+        } else {
+            self.cwnd().saturating_sub(self.pipe())
+        };
+        let octets = self.unsent().saturating_sub(1).min(room).min(window);
+        let count = (octets / u32::from(self.snd.mss)) as usize;
+        if usize::from(self.snd.mss) >= OCTETS_PER_SEGMENT {
+            // The send buffer has no more of them.
+            return count;
+        }
+        count.min(self.segments_left())
+    }
+
+    /// Sends a run of full segments, at most `share`; counts them in `sent`. `None` when there is no
+    /// run to send.
+    pub(crate) fn transmit_run(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+        sink: &mut impl TxSink,
+        share: usize,
+        sent: &mut usize,
+    ) -> Option<Turn> {
+        let ready = self.run_length(now);
+        if ready.min(share) < 2 {
+            return None;
+        }
+        let mss = usize::from(self.snd.mss);
+        let header = self.header(now, self.snd.nxt, SackBlocks::default(), shared);
+        let template = Template::new(&header, mss);
+        let meta = TxMeta {
+            source: *self.tuple.local.ip(),
+            destination: *self.tuple.remote.ip(),
+            len: template.len + mss,
+            cut: 0,
+            ecn: Ecn::NotEct,
+            ttl: self.settings.ttl,
+            dont_fragment: !self.settings.may_fragment,
+        };
+        let longest = sink.longest_run(&meta).saturating_sub(template.len) / mss;
+        let mut run = 0;
+        let mut count = ready.min(share);
+        if longest < 2 {
+            while run < count
+                && let Some(buffer) = sink.reserve(&meta)
+            {
+                self.write_next(now, &template, buffer);
+                sink.commit();
+                run += 1;
+            }
+            *sent += run;
+        } else {
+            count = ready.min(share.div_ceil(CUT_COST) * longest);
+            run = self.transmit_joined(now, sink, &template, meta, (count, longest));
+            *sent += CUT_COST * run.div_ceil(longest);
+        }
+        if run > 0 {
+            shared.counters.out_segs += run as u64;
+            self.snd.last = now;
+            if self.pacer.is_some() {
+                self.has_run_paced(now, (run * mss) as u32);
+            }
+            self.after_sending(now);
+            self.has_acknowledged(true, false);
+        }
+        Some(if run < count {
+            Turn::Blocked
+        } else {
+            Turn::More
+        })
+    }
+
+    /// Sends `count` full segments, up to `longest` as one that the device cuts apart; returns how
+    /// many the sink took.
+    fn transmit_joined(
+        &mut self,
+        now: Instant,
+        sink: &mut impl TxSink,
+        template: &Template,
+        mut meta: TxMeta,
+        (count, longest): (usize, usize),
+    ) -> usize {
+        let mss = usize::from(self.snd.mss);
+        let mut run = 0;
+        while run < count {
+            let segments = longest.min(count - run);
+            meta.len = template.len + segments * mss;
+            meta.cut = if segments > 1 { self.snd.mss } else { 0 };
+            let Some(buffer) = sink.reserve(&meta) else {
+                break;
+            };
+            if segments == 1 {
+                self.write_next(now, template, buffer);
+            } else {
+                self.write_joined(now, template, buffer, segments);
+            }
+            sink.commit();
+            run += segments;
+        }
+        run
+    }
+
+    /// Writes the segment at SND.NXT and advances it.
+    #[inline]
+    fn write_next(&mut self, now: Instant, template: &Template, buffer: &mut [u8]) {
+        let seq = self.snd.nxt;
+        let (head, body) = template.write(seq, buffer);
+        let sum = template
+            .sum
+            .add_word((seq.0 >> 16) as u16)
+            .add_word(seq.0 as u16);
+        let sum = self.snd.queue.copy(seq, body, sum);
+        head[16..18].copy_from_slice(&sum.finish().to_be_bytes());
+        self.snd.nxt += u32::from(self.snd.mss);
+        self.flight.push(seq, self.snd.nxt, now);
+    }
+
+    /// Writes the next `segments` as one, for the device to cut apart, and advances SND.NXT.
+    fn write_joined(
+        &mut self,
+        now: Instant,
+        template: &Template,
+        buffer: &mut [u8],
+        segments: usize,
+    ) {
+        let len = buffer.len() as u16;
+        let (head, body) = template.write(self.snd.nxt, buffer);
+        self.snd.queue.copy_unsummed(self.snd.nxt, body);
+        let (local, remote) = (self.tuple.local, self.tuple.remote);
+        let sum = Sum::pseudo_header(*local.ip(), *remote.ip(), IpNumber::TCP.0, len);
+        // The device goes on from the sum itself, not from its complement.
+        head[16..18].copy_from_slice(&(!sum.finish()).to_be_bytes());
+        // Each is a piece of its own: it may be lost alone.
+        for _ in 0..segments {
+            let start = self.snd.nxt;
+            self.snd.nxt += u32::from(self.snd.mss);
+            self.flight.push(start, self.snd.nxt, now);
+        }
+    }
+}

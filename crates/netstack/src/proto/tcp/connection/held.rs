@@ -1,0 +1,179 @@
+//! What a connection holds, and its charge to the account.
+
+use super::shared::Shared;
+use super::{Owner, Tcb};
+use crate::proto::account::{Account, Kind};
+use crate::proto::tcp::api::State;
+
+/// Octets that a connection holds, by kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) connection: u32,
+    pub(crate) send: u32,
+    pub(crate) receive: u32,
+    pub(crate) early: u32,
+}
+
+impl Held {
+    #[inline]
+    pub(crate) fn total(&self) -> u32 {
+        self.connection + self.send + self.receive + self.early
+    }
+
+    /// Whether there is more than the connection itself.
+    pub(crate) fn has_data(&self) -> bool {
+        self.send + self.receive + self.early > 0
+    }
+}
+
+/// Charges what now holds `held` octets. Returns by how many that has changed.
+#[inline(always)]
+fn shift(account: &mut Account, kind: Kind, charged: &mut u32, held: u32) -> i32 {
+    let before = *charged;
+    if before == held {
+        return 0;
+    }
+    *charged = held;
+    account.recharge(kind, before as usize, held as usize);
+    held.wrapping_sub(before) as i32
+}
+
+impl Tcb {
+    /// What the connection holds: the sizes of its allocations.
+    #[inline]
+    pub(crate) fn held(&self) -> Held {
+        Held {
+            connection: self.block + (self.flight.held() + self.loss.held()) as u32,
+            send: self.snd.queue.held() as u32,
+            receive: self.receive_held(),
+            early: self
+                .rcv
+                .reassembly
+                .as_ref()
+                .map_or(0, |reassembly| reassembly.held() as u32),
+        }
+    }
+
+    #[inline]
+    fn receive_held(&self) -> u32 {
+        let queue = self.rcv.queue.get_allocated();
+        queue.map_or(0, |queue| (size_of_val(queue) + queue.held()) as u32)
+    }
+
+    /// Notes the size of the block, of what it owns apart from queues, and of what the service spends
+    /// on it: after one of them has come or gone.
+    pub(crate) fn weigh(&mut self, shared: &Shared) {
+        self.block = self.block_octets(shared) as u32;
+        self.lean = false;
+    }
+
+    pub(crate) fn block_octets(&self, shared: &Shared) -> usize {
+        let congestion = self
+            .congestion
+            .as_deref()
+            .map_or(0, crate::proto::tcp::congestion::Controller::held);
+        let pacer = self.pacer.as_deref().map_or(0, size_of_val);
+        let application = match self.owner {
+            Owner::User | Owner::Waiting(_) => shared.config.application_octets,
+            Owner::HalfOpen(_) | Owner::Nobody => 0,
+        };
+        size_of::<Self>() + self.settings.held() + congestion + pacer + application
+    }
+
+    /// Charges what has changed. Returns whether that was what was received out of order.
+    #[inline]
+    pub(crate) fn recharge(&mut self, shared: &mut Shared) -> bool {
+        let held = self.held();
+        self.lean = held.connection == self.block && held.send + held.early == 0;
+        self.charge(held, shared)
+    }
+
+    /// The same where nothing but the receive queue can have changed: data came in order, or was read.
+    #[inline]
+    pub(crate) fn recharge_receive(&mut self, shared: &mut Shared) {
+        let held = self.receive_held();
+        let before = &mut self.charged.receive;
+        let grown = shift(&mut shared.account, Kind::ReceiveQueues, before, held);
+        self.has_grown(grown, shared);
+    }
+
+    /// The same where nothing but the send queue can have changed: the user has sent.
+    #[inline]
+    pub(crate) fn recharge_send(&mut self, shared: &mut Shared) {
+        let held = self.snd.queue.held() as u32;
+        let before = &mut self.charged.send;
+        let grown = shift(&mut shared.account, Kind::SendQueues, before, held);
+        self.has_grown(grown, shared);
+    }
+
+    /// Returns whether what was received out of order has changed.
+    #[inline(always)]
+    fn charge(&mut self, held: Held, shared: &mut Shared) -> bool {
+        let (account, charged) = (&mut shared.account, &mut self.charged);
+        let early = shift(account, Kind::OutOfOrder, &mut charged.early, held.early);
+        let grown = [
+            shift(
+                account,
+                Kind::Connections,
+                &mut charged.connection,
+                held.connection,
+            ),
+            shift(account, Kind::SendQueues, &mut charged.send, held.send),
+            shift(
+                account,
+                Kind::ReceiveQueues,
+                &mut charged.receive,
+                held.receive,
+            ),
+        ];
+        self.has_grown(grown.into_iter().fold(early, i32::wrapping_add), shared);
+        early != 0
+    }
+
+    /// The connection holds so many octets more: tells its peer's share once that is much. Parts come from the
+    /// spares, and go there.
+    #[inline]
+    fn has_grown(&mut self, octets: i32, shared: &mut Shared) {
+        if octets == 0 {
+            return;
+        }
+        shared.recharge_spares();
+        self.unnoted = self.unnoted.wrapping_add(octets);
+        if self.unnoted.unsigned_abs() >= shared.account.grain() {
+            self.note(shared);
+        }
+    }
+
+    /// Whether the connection is one whose receive queue alone can have changed in size: a user's, established, with
+    /// nothing in flight and nothing out of order.
+    #[inline]
+    pub(crate) fn only_receives(&self) -> bool {
+        self.lean && self.state == State::Established && self.owner == Owner::User
+    }
+
+    /// Releases everything: the connection is about to go.
+    pub(crate) fn release_all(&mut self, shared: &mut Shared) {
+        if self.leaving > 0 {
+            shared.account.left_for_good(self.leaving as usize);
+            shared.leaving -= 1;
+        }
+        self.charge(Held::default(), shared);
+        self.note(shared);
+        shared.peers.leave(self.peer);
+    }
+
+    /// Tells the peer's share exactly what the connection holds.
+    #[inline(never)]
+    pub(crate) fn note(&mut self, shared: &mut Shared) {
+        let octets = core::mem::take(&mut self.unnoted);
+        shared.peers.note(self.peer, octets as isize);
+    }
+
+    /// Octets that the connection may hold beyond what it does: its share of its peer's share.
+    pub(crate) fn share_left(&self, shared: &Shared) -> usize {
+        shared.account.share_left(
+            || shared.peers.held_by(self.peer),
+            || self.charged.total() as usize,
+        )
+    }
+}

@@ -1,0 +1,82 @@
+//! Sequence numbers that are remembered for longer than what they belong to.
+
+use super::Tcb;
+
+impl Tcb {
+    /// Lets marks that SND.UNA has passed follow it, as comparisons hold within 2^31 only (RFC 9293
+    /// §3.4): one of a time long ago would be ahead again after two gigabytes.
+    #[inline]
+    pub(crate) fn keep_marks_near(&mut self) {
+        let passed = self.snd.una - 1;
+        self.snd.small_end = self.snd.small_end.max(passed);
+        self.snd.cwnd_limited_until = self.snd.cwnd_limited_until.max(passed);
+        self.loss.keep_marks_near(passed);
+        if self.ecn.recover.is_some_and(|mark| mark.le(passed)) {
+            self.ecn.recover = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::net::{Ipv4Addr, SocketAddrV4};
+
+    use bytes::Bytes;
+
+    use crate::proto::Instant;
+    use crate::proto::tcp::api::{ConnectionId, Ecn, State};
+    use crate::proto::tcp::connection::shared::Shared;
+    use crate::proto::tcp::connection::{Owner, Tcb};
+    use crate::proto::tcp::wire::options::TcpOptions;
+    use crate::proto::tcp::wire::segment::{Flags, FourTuple, Segment};
+    use crate::proto::tcp::{Config, Options};
+
+    #[test]
+    fn rfc9293_3_4_marks_that_were_passed_are_not_ahead_again_after_two_gigabytes() {
+        let tuple = FourTuple {
+            local: SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 1), 80),
+            remote: SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 2), 4000),
+        };
+        let now = Instant::from_nanos(5_000_000_000);
+        let shared = &mut Shared::new(Config::default(), [7; 32]);
+        let id = ConnectionId {
+            index: 0,
+            generation: 0,
+        };
+        let mut tcb = Tcb::new(id, tuple, Owner::User, &Options::default(), now, shared);
+        tcb.state = State::Established;
+        tcb.snd.una += 1;
+        let start = tcb.snd.una;
+        tcb.snd.nxt = start;
+        tcb.snd.small_end = start;
+        tcb.snd.cwnd_limited_until = start;
+        tcb.loss.point = start - 1;
+        tcb.ecn.recover = Some(start);
+        for gigabytes in 1..=8 {
+            tcb.snd.nxt += 1 << 30;
+            let segment = Segment {
+                tuple,
+                seq: tcb.rcv.nxt,
+                ack: tcb.snd.nxt,
+                wnd: 1000,
+                flags: Flags::ACK,
+                ecn: Ecn::NotEct,
+                options: TcpOptions::default(),
+                payload: Bytes::new(),
+                frame_len: 54,
+            };
+            tcb.take_ack(now, &segment, false, shared);
+            let una = tcb.snd.una;
+            assert_eq!(una - start, gigabytes << 30, "modulo 2^32");
+            // No small segment is in flight; three duplicates are news; a new acknowledgement is not
+            // of a time when the window was full; an echo is of another round trip.
+            assert!(tcb.snd.small_end.le(una), "{gigabytes}");
+            assert!(una.gt(tcb.loss.point), "{gigabytes}");
+            assert!(!(una + 1).le(tcb.snd.cwnd_limited_until), "{gigabytes}");
+            assert!(
+                tcb.ecn.recover.is_none_or(|mark| una.ge(mark)),
+                "{gigabytes}"
+            );
+        }
+    }
+}

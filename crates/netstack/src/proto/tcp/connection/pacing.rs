@@ -1,0 +1,273 @@
+//! Pacing: a connection whose controller gives a rate sends in bursts of at most a send quantum (half
+//! as much again when the timer was late), and its engine's timer says when the next may go (draft-ietf-ccwg-bbr §5.6.2 and §5.6.3).
+
+use super::Tcb;
+use crate::proto::Instant;
+use crate::proto::tcp::congestion::Pacing;
+use crate::proto::tcp::send::delivery_rate::DeliveryRate;
+use crate::proto::tcp::send::loss::Recovery;
+use crate::proto::tcp::wire::segment::{Flags, Segment};
+
+/// When a connection may send how much.
+#[derive(Debug)]
+pub(crate) struct Pacer {
+    pacing: Pacing,
+    /// Octets that are left of the burst that began before `next`.
+    burst: u32,
+    /// C.next_send_time: when the next burst may begin.
+    next: Instant,
+}
+
+impl Pacer {
+    pub(crate) fn new(pacing: Pacing, now: Instant) -> Self {
+        Self {
+            pacing,
+            burst: 0,
+            next: now,
+        }
+    }
+
+    /// Octets that may be sent now.
+    pub(crate) fn budget(&self, now: Instant) -> u32 {
+        if now >= self.next {
+            self.pacing.quantum
+        } else {
+            self.burst
+        }
+    }
+
+    /// Octets were sent. A burst that came late, as timers do, is not charged for up to half of its
+    /// time, lest the rate suffer.
+    pub(crate) fn sent(&mut self, now: Instant, octets: u32) {
+        if now >= self.next {
+            self.burst = self.pacing.quantum;
+            let credit = self.time_of(self.pacing.quantum / 2);
+            let late = now.nanos_since(self.next).min(credit);
+            self.next = Instant::from_nanos(now.as_nanos().saturating_sub(late));
+        }
+        self.burst = self.burst.saturating_sub(octets);
+        self.next = self.next.after_nanos(self.time_of(octets));
+    }
+
+    /// Nanoseconds that `octets` take.
+    fn time_of(&self, octets: u32) -> u64 {
+        u64::from(octets) * 1_000_000_000 / self.pacing.rate.max(1)
+    }
+}
+
+impl Tcb {
+    /// Begins to sample and to pace if the controller asks for it.
+    pub(crate) fn start_pacing(&mut self, now: Instant) {
+        if let Some(pacing) = self.congestion.as_ref().and_then(|it| it.pacing()) {
+            self.pacer = Some(Box::new(Pacer::new(pacing, now)));
+            self.flight.rate = Some(Box::new(DeliveryRate::new(now)));
+        }
+    }
+
+    /// Whether pacing lets `len` octets go now; sets the timer when not.
+    #[inline]
+    pub(crate) fn may_pace(&mut self, now: Instant, len: u32) -> bool {
+        let Some(pacer) = &self.pacer else {
+            return true;
+        };
+        if pacer.budget(now) >= len {
+            return true;
+        }
+        self.deadlines.pacing = pacer.next;
+        false
+    }
+
+    /// Octets were sent of a connection that may be paced.
+    #[inline]
+    pub(crate) fn has_paced(&mut self, now: Instant, octets: u32) {
+        if let Some(pacer) = &mut self.pacer {
+            pacer.sent(now, octets);
+        }
+    }
+
+    /// Octets that window and pace let a connection send now that is paced.
+    #[cold]
+    pub(crate) fn paced_window(&self, now: Instant) -> u32 {
+        let window = match self.loss.recovery {
+            Recovery::Fast => self.loss.episode.budget,
+            Recovery::Open | Recovery::Timeout => self.cwnd().saturating_sub(self.pipe()),
+        };
+        let paced = self.pacer.as_ref().map(|pacer| pacer.budget(now));
+        window.min(paced.unwrap_or(u32::MAX))
+    }
+
+    /// A run of segments was sent of a connection that is paced.
+    #[cold]
+    pub(crate) fn has_run_paced(&mut self, now: Instant, octets: u32) {
+        self.has_paced(now, octets);
+        if self.loss.recovery == Recovery::Fast {
+            self.loss.sent(octets);
+        }
+    }
+
+    /// The congestion window has kept something back.
+    #[inline]
+    pub(crate) fn is_cwnd_limited(&mut self) {
+        self.snd.cwnd_limited_until = self.snd.nxt;
+        let pipe = self.pipe();
+        if let Some(rate) = &mut self.flight.rate {
+            rate.mark_cwnd_limited(pipe);
+        }
+    }
+
+    /// CheckIfApplicationLimited of §4.1.2.4: before data is queued, an acknowledgement is processed
+    /// or a timer runs.
+    #[inline]
+    pub(crate) fn check_app_limited(&mut self) {
+        if self.flight.rate.is_none() {
+            return;
+        }
+        let pipe = self.pipe();
+        let limited = self.unsent() == 0 && pipe < self.cwnd() && self.flight.lost() == 0;
+        if limited && let Some(rate) = &mut self.flight.rate {
+            rate.mark_app_limited(pipe);
+        }
+    }
+
+    /// Begins the sample of an acknowledgement that arrives.
+    #[inline]
+    pub(crate) fn begin_sample(&mut self, now: Instant) {
+        if self.flight.rate.is_some() {
+            self.check_app_limited();
+            if let Some(rate) = &mut self.flight.rate {
+                rate.begin(now);
+            }
+        }
+    }
+
+    /// Nothing is in flight, and something is to be sent (§5.4.1).
+    #[cold]
+    pub(crate) fn restart_paced(&mut self, now: Instant) {
+        let Some(rate) = &self.flight.rate else {
+            return;
+        };
+        if rate.is_app_limited()
+            && let Some(congestion) = &mut self.congestion
+        {
+            congestion.on_restart(now);
+            self.take_pacing();
+        }
+    }
+
+    /// Tells the controller of what was taken to be lost since the last call (§5.2.4).
+    pub(crate) fn report_lost(&mut self, now: Instant) {
+        let pipe = self.pipe();
+        let (Some(rate), Some(congestion)) = (&mut self.flight.rate, &mut self.congestion) else {
+            return;
+        };
+        for mut lost in rate.take_lost() {
+            lost.now = now;
+            lost.inflight = pipe;
+            congestion.on_lost(&lost);
+        }
+    }
+
+    /// Tells a rate-based controller of an acknowledgement (§5.2.3).
+    #[cold]
+    pub(crate) fn sample_rate(&mut self, now: Instant, segment: &Segment) {
+        self.report_lost(now);
+        self.echo_to_paced(now, segment);
+        let (pipe, min_rtt) = (self.pipe(), self.min_rtt());
+        let in_recovery = self.loss.recovery != Recovery::Open;
+        let (Some(rate), Some(congestion)) = (&mut self.flight.rate, &mut self.congestion) else {
+            return;
+        };
+        let mut sample = rate.sample(pipe, min_rtt);
+        sample.in_recovery = in_recovery;
+        congestion.on_sample(&sample);
+        self.take_pacing();
+        if self.loss.recovery == Recovery::Fast {
+            self.pace(0);
+        }
+    }
+
+    /// RFC 3168 §6.1.2: an echo counts as congestion, once in each window.
+    fn echo_to_paced(&mut self, now: Instant, segment: &Segment) {
+        let echoed = self.ecn.on && segment.flags.has(Flags::ECE);
+        let recent = |recover| self.snd.una.lt(recover);
+        if !echoed || self.ecn.recover.is_some_and(recent) {
+            return;
+        }
+        self.ecn.recover = Some(self.snd.nxt);
+        self.ecn.cwr = true;
+        let pipe = self.pipe();
+        if let Some(congestion) = &mut self.congestion {
+            congestion.on_ecn_echo(now, pipe);
+        }
+    }
+
+    /// Takes over what the controller has decided.
+    fn take_pacing(&mut self) {
+        let Some(pacing) = self.congestion.as_ref().and_then(|it| it.pacing()) else {
+            return;
+        };
+        if let Some(pacer) = &mut self.pacer {
+            pacer.pacing = pacing;
+        }
+        if pacing.held_back {
+            let pipe = self.pipe();
+            if let Some(rate) = &mut self.flight.rate {
+                rate.mark_app_limited(pipe);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Pacer;
+    use crate::proto::Instant;
+    use crate::proto::tcp::congestion::Pacing;
+
+    const US: u64 = 1000;
+
+    /// A megabyte a second: an octet each microsecond.
+    fn pacer() -> Pacer {
+        let pacing = Pacing {
+            rate: 1_000_000,
+            quantum: 3000,
+            held_back: false,
+        };
+        Pacer::new(pacing, Instant::from_nanos(0))
+    }
+
+    fn at(micros: u64) -> Instant {
+        Instant::from_nanos(micros * US)
+    }
+
+    #[test]
+    fn bbr_5_6_2_a_burst_of_a_quantum_then_a_pause_of_its_time() {
+        let mut pacer = pacer();
+        let now = at(100_000);
+        // It is late by more than the 1,500 µs that it need not pay for.
+        pacer.sent(now, 1500);
+        assert_eq!(pacer.budget(now), 3000);
+        pacer.sent(now, 1000);
+        assert_eq!(pacer.budget(now), 2000);
+        pacer.sent(now, 2000);
+        assert_eq!(pacer.budget(now), 0);
+        assert_eq!(pacer.next, at(103_000));
+        assert_eq!(pacer.budget(at(102_999)), 0);
+        assert_eq!(pacer.budget(at(103_000)), 3000);
+    }
+
+    #[test]
+    fn a_timer_that_is_late_does_not_lower_the_rate() {
+        let mut pacer = pacer();
+        let (mut now, mut sent) = (at(0), 0);
+        while now < at(1_000_000) {
+            while pacer.budget(now) >= 1000 {
+                pacer.sent(now, 1000);
+                sent += 1000;
+            }
+            // A millisecond late each time.
+            now = pacer.next.after_nanos(1000 * US);
+        }
+        assert!((990_000..=1_005_000).contains(&sent), "{sent}");
+    }
+}

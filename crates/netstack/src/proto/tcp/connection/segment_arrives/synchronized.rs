@@ -1,0 +1,335 @@
+//! RFC 9293 §3.10.7.4: all states from SYN-RECEIVED on, step by step.
+
+use core::time::Duration;
+
+use crate::proto::Instant;
+use crate::proto::tcp::api::{Ecn, Failure, State};
+use crate::proto::tcp::connection::shared::Shared;
+use crate::proto::tcp::connection::{Owner, RetransmitTimer, Tcb};
+use crate::proto::tcp::wire::segment::{Flags, Segment};
+use crate::proto::tcp::wire::seq::Seq;
+
+/// RFC 7323 §5.5: after 24 days TS.Recent says nothing.
+const TS_RECENT_LIFE: Duration = Duration::from_secs(24 * 24 * 3600);
+
+/// Least time between answers of a connection to empty segments that are not acceptable, unless a round
+/// trip takes longer than half of it. An answer may be answered in turn by an end that disagrees: it has
+/// to be back before the next may go.
+pub(crate) const ANSWER_INTERVAL: Duration = Duration::from_millis(500);
+
+impl Tcb {
+    /// A segment arrives in a state from SYN-RECEIVED on.
+    pub(crate) fn arrives_synchronized(
+        &mut self,
+        now: Instant,
+        segment: &mut Segment,
+        shared: &mut Shared,
+    ) {
+        if self.state == State::SynReceived && self.is_repeated_syn(now, segment) {
+            return;
+        }
+        // First, the sequence number; before it the timestamp (RFC 7323 §5.3).
+        let first = segment.seq;
+        if !self.check_timestamp(now, segment, shared) || !self.check_sequence(now, segment, shared)
+        {
+            return;
+        }
+        self.rcv.last = now;
+        self.keep_alive_probes = 0;
+        // Second, the RST bit.
+        if segment.flags.has(Flags::RST) {
+            self.arrives_reset(now, first, shared);
+            return;
+        }
+        // Third, security: not used. Fourth, the SYN bit (RFC 5961 §4.2).
+        if segment.flags.has(Flags::SYN) {
+            shared.counters.syn_challenge += 1;
+            self.challenge(now, shared);
+            return;
+        }
+        // Fifth, the ACK field.
+        if !segment.flags.has(Flags::ACK) || !self.arrives_ack(now, segment, shared) {
+            return;
+        }
+        self.remember_timestamp(now, segment, first);
+        // Sixth, URG: urgent data is ordinary data (RFC 6093). Seventh, the text; eighth, FIN.
+        self.take_text_and_fin(now, segment, shared);
+    }
+
+    /// In SYN-RECEIVED: a SYN that was sent again is answered by our SYN-ACK again. The SYN-ACK of a
+    /// simultaneous open (RFC 9293 figure 7) has its SYN cut off and goes on as an acknowledgement.
+    fn is_repeated_syn(&mut self, now: Instant, segment: &mut Segment) -> bool {
+        if !segment.flags.has(Flags::SYN)
+            || segment.seq != self.rcv.irs
+            || segment.flags.has(Flags::RST)
+        {
+            return false;
+        }
+        if segment.flags.has(Flags::ACK) {
+            segment.trim_front(self.rcv.nxt);
+            self.ack_now();
+            return false;
+        }
+        if self.may_answer(now) {
+            self.syn_due = true;
+            self.transmit = true;
+        }
+        true
+    }
+
+    /// PAWS (RFC 7323 §5.3 R1) and the rule that segments without the option are dropped (§3.2).
+    #[inline]
+    fn check_timestamp(&mut self, now: Instant, segment: &Segment, shared: &mut Shared) -> bool {
+        let Some(ours) = self.timestamps else {
+            return true;
+        };
+        if segment.flags.has(Flags::RST) {
+            return true;
+        }
+        let Some(theirs) = segment.options.timestamps else {
+            // A SYN is of a peer that knows nothing of the connection: it is challenged.
+            return segment.flags.has(Flags::SYN);
+        };
+        if Seq(theirs.val).lt(Seq(ours.recent)) && ours.recent_at.elapsed(now) < TS_RECENT_LIFE {
+            shared.counters.paws_estab += 1;
+            self.acknowledge_unacceptable(now, segment, shared);
+            return false;
+        }
+        true
+    }
+
+    /// The acceptability test; cuts the segment to the window.
+    #[inline]
+    fn check_sequence(&mut self, now: Instant, segment: &mut Segment, shared: &mut Shared) -> bool {
+        let window = self.rcv_wnd();
+        if !segment.is_acceptable(self.rcv.nxt, window) {
+            // "Special allowance should be made to accept valid ACKs, URGs and RSTs" when the window
+            // is zero.
+            if window == 0 && segment.seq == self.rcv.nxt {
+                segment.payload.clear();
+                segment.flags.0 &= !Flags::FIN.0;
+                self.ack_now();
+                return true;
+            }
+            if !segment.flags.has(Flags::RST) {
+                self.acknowledge_unacceptable(now, segment, shared);
+            }
+            return false;
+        }
+        self.trim_to_window(segment);
+        true
+    }
+
+    /// Cuts off what was received before and what is beyond the window.
+    #[inline]
+    pub(crate) fn trim_to_window(&mut self, segment: &mut Segment) {
+        if segment.seq.lt(self.rcv.nxt) {
+            if segment.len() > 0 {
+                // Partly a duplicate (RFC 2883).
+                self.rcv.dsack = Some((segment.seq, self.rcv.nxt.min(segment.end())));
+                self.ack_now();
+            }
+            segment.trim_front(self.rcv.nxt);
+        }
+        if segment.end().gt(self.rcv.edge) {
+            segment.trim_back(self.rcv.edge);
+        }
+    }
+
+    /// "If an incoming segment is not acceptable, an acknowledgment should be sent in reply."
+    /// Duplicates of data are reported (RFC 2883).
+    fn acknowledge_unacceptable(&mut self, now: Instant, segment: &Segment, shared: &mut Shared) {
+        if self.state == State::SynReceived && segment.flags.has(Flags::RST) {
+            return;
+        }
+        if segment.flags.has(Flags::SYN) {
+            // Whatever its number (RFC 5961 §4.2).
+            shared.counters.syn_challenge += 1;
+            self.challenge(now, shared);
+        } else if segment.len() > 0 {
+            if segment.seq.lt(self.rcv.nxt) && segment.end().le(self.rcv.nxt) {
+                self.rcv.dsack = Some((segment.seq, segment.end()));
+                shared.counters.dsack_old_sent += u64::from(self.sack);
+            }
+            self.ack_now();
+        } else if self.may_answer(now) {
+            self.ack_now();
+        }
+    }
+
+    /// Whether a segment that may itself be such an answer is answered now; counts it. Limited, lest two
+    /// ends that disagree answer each other for ever (RFC 5961 §7).
+    fn may_answer(&mut self, now: Instant) -> bool {
+        let round_trips = Duration::from_nanos(2 * self.rtt.srtt());
+        let may = now >= self.last_answer + ANSWER_INTERVAL.max(round_trips);
+        if may {
+            self.last_answer = now;
+        }
+        may
+    }
+
+    /// Second step: a reset is taken only with exactly the number expected (RFC 5961 §3.2).
+    fn arrives_reset(&mut self, now: Instant, seq: Seq, shared: &mut Shared) {
+        if seq != self.rcv.nxt {
+            self.challenge(now, shared);
+            return;
+        }
+        let error = match self.state {
+            State::SynReceived => {
+                shared.counters.attempt_fails += 1;
+                Some(Failure::ConnectionRefused)
+            }
+            State::Closing | State::LastAck | State::TimeWait => None,
+            _ => {
+                shared.counters.estab_resets += 1;
+                Some(Failure::ConnectionReset)
+            }
+        };
+        self.close(error, shared);
+    }
+
+    /// Fifth step; false when the segment is to be dropped.
+    #[inline]
+    fn arrives_ack(&mut self, now: Instant, segment: &Segment, shared: &mut Shared) -> bool {
+        if self.state == State::SynReceived {
+            if segment.ack.le(self.snd.una) || segment.ack.gt(self.snd.nxt) {
+                self.refuse(now, segment, shared);
+                return false;
+            }
+            self.snd.una = self.snd.iss + 1;
+            self.measure_handshake(now);
+            self.set_window(segment, true);
+            self.syn_due = false;
+            self.establish(now, shared);
+            if self.snd.fin {
+                // CLOSE came before: the FIN follows (RFC 9293 §3.10.4).
+                self.state = State::FinWait1;
+            }
+        }
+        // RFC 5961 §5.2: the range in which an acknowledgement may be.
+        if segment.ack.gt(self.snd.nxt) || (segment.ack + self.snd.max_wnd).lt(self.snd.una) {
+            if segment.len() > 0 || self.may_answer(now) {
+                self.challenge(now, shared);
+            }
+            return false;
+        }
+        if segment.ack.lt(self.snd.una) {
+            return true;
+        }
+        self.take_ecn(segment, shared);
+        let window = u32::from(segment.wnd) << self.snd.wind_shift;
+        let duplicate = segment.ack == self.snd.una
+            && segment.len() == 0
+            && self.snd.una != self.snd.nxt
+            && window == self.snd.wnd
+            // The answers to window probes are no sign of loss.
+            && window != 0;
+        let news = segment.ack != self.snd.una || duplicate || !segment.options.sack.is_empty();
+        if news || (self.ecn.on && segment.flags.has(Flags::ECE)) {
+            self.take_ack(now, segment, duplicate, shared);
+        }
+        self.update_window(now, segment, shared);
+        self.after_fin_acked(now, shared);
+        true
+    }
+
+    /// SND.WND from a segment; the window of a SYN is not scaled (RFC 7323 §2.2).
+    pub(crate) fn set_window(&mut self, segment: &Segment, scaled: bool) {
+        self.snd.wnd = u32::from(segment.wnd) << if scaled { self.snd.wind_shift } else { 0 };
+        self.snd.max_wnd = self.snd.max_wnd.max(self.snd.wnd);
+        self.snd.wl1 = segment.seq;
+        self.snd.wl2 = segment.ack;
+    }
+
+    /// "If SND.WL1 < SEG.SEQ or (SND.WL1 = SEG.SEQ and SND.WL2 =< SEG.ACK)".
+    #[inline]
+    fn update_window(&mut self, now: Instant, segment: &Segment, shared: &Shared) {
+        if self.snd.wl1.lt(segment.seq)
+            || (self.snd.wl1 == segment.seq && self.snd.wl2.le(segment.ack))
+        {
+            let before = self.snd.wnd;
+            self.set_window(segment, true);
+            if self.snd.wnd > before {
+                self.transmit = true;
+                self.report_room(shared);
+                if self.retransmit_kind == RetransmitTimer::Persist {
+                    self.window_opened(now);
+                }
+            } else if self.snd.wnd == 0 && before > 0 && self.snd.una != self.snd.nxt {
+                // The peer has taken its window back (RFC 9293 §3.8.6, MUST-34 and MUST-35).
+                self.arm_retransmit(now, None);
+            }
+        }
+    }
+
+    /// A window that was probed is open: what it did not take goes out again at once. That is all
+    /// that has been on its way for a round trip: what was sent later finds the window open.
+    fn window_opened(&mut self, now: Instant) {
+        self.rtt.progress();
+        self.window_probes = 0;
+        self.snd.unacked_since = now;
+        self.deadlines.retransmit = Instant::FAR_FUTURE;
+        self.retransmit_kind = RetransmitTimer::Rto;
+        if self.snd.una != self.snd.nxt {
+            let min_rtt = self.min_rtt();
+            self.flight
+                .mark_lost(|piece| Some(now.nanos_since(piece.time) >= min_rtt));
+            self.flight.excuse_lost();
+            self.arm_retransmit(now, None);
+        }
+    }
+
+    /// RFC 3168 §6.1.3: congestion experienced is echoed until the peer says CWR.
+    #[inline]
+    fn take_ecn(&mut self, segment: &Segment, shared: &mut Shared) {
+        if !self.ecn.on {
+            return;
+        }
+        if segment.flags.has(Flags::CWR) {
+            self.ecn.echo = false;
+        }
+        if segment.ecn == Ecn::Ce {
+            shared.counters.ecn_ce += 1;
+            self.ecn.echo = true;
+            self.ack_now();
+        }
+    }
+
+    /// The states in which the acknowledgement of our FIN matters.
+    #[inline]
+    fn after_fin_acked(&mut self, now: Instant, shared: &mut Shared) {
+        if !matches!(
+            self.state,
+            State::FinWait1 | State::Closing | State::LastAck
+        ) || !self.fin_sent()
+            || self.snd.una != self.snd.nxt
+        {
+            return;
+        }
+        match self.state {
+            State::FinWait1 => {
+                self.state = State::FinWait2;
+                if self.owner == Owner::Nobody {
+                    self.progressed(now);
+                    self.deadlines.close = now + shared.config.orphan_timeout;
+                }
+            }
+            State::Closing => self.enter_time_wait(shared),
+            _ => self.close(None, shared),
+        }
+    }
+
+    /// RFC 7323 §4.3: TS.Recent follows segments that are at or before Last.ACK.sent; and whatever comes
+    /// when it says nothing any more (§5.5).
+    #[inline]
+    fn remember_timestamp(&mut self, now: Instant, segment: &Segment, first: Seq) {
+        if let (Some(ours), Some(theirs)) = (&mut self.timestamps, segment.options.timestamps)
+            && first.le(ours.last_ack_sent)
+            && (Seq(ours.recent).le(Seq(theirs.val))
+                || ours.recent_at.elapsed(now) >= TS_RECENT_LIFE)
+        {
+            ours.recent = theirs.val;
+            ours.recent_at = now.into();
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What all connections of an engine share.
+
+use std::collections::VecDeque;
+
+use super::peers::Peers;
+use super::window::Growers;
+use crate::proto::Instant;
+use crate::proto::account::{Account, Kind};
+use crate::proto::tcp::api::TxMeta;
+use crate::proto::tcp::config::Config;
+use crate::proto::tcp::counters::Counters;
+use crate::proto::tcp::defence::isn::Secrets;
+use crate::proto::tcp::defence::reset::ResetLimit;
+use crate::proto::tcp::engine::tables::push;
+use crate::proto::tcp::on_demand::Spares;
+use crate::proto::tcp::receive::queue::ReceiveQueue;
+use crate::proto::tcp::send::queue::ChunkPool;
+use crate::proto::tcp::send::retransmission::Flight;
+use crate::proto::tcp::wire::segment::Header;
+
+/// Segments without a connection that wait for transmission, at most; more are not sent.
+const REPLIES: usize = 256;
+
+/// Spare parts of connections of each kind, at most, and one for so many octets of the budget.
+const SPARES: usize = 64;
+const SPARE_SHARE: usize = 64 << 10;
+
+/// A segment without payload that no connection sends: a reset, an answer of TIME-WAIT, a SYN
+/// cookie.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reply {
+    pub(crate) header: Header,
+    pub(crate) ttl: u8,
+}
+
+impl Reply {
+    /// What the IP layer has to know.
+    pub(crate) fn meta(&self) -> TxMeta {
+        TxMeta {
+            source: *self.header.tuple.local.ip(),
+            destination: *self.header.tuple.remote.ip(),
+            len: self.header.len(),
+            cut: 0,
+            ecn: crate::proto::tcp::Ecn::NotEct,
+            ttl: self.ttl,
+            dont_fragment: true,
+        }
+    }
+}
+
+/// What all connections of an engine share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) counters: Counters,
+    pub(crate) secrets: Secrets,
+    pub(crate) pool: ChunkPool,
+    pub(crate) flights: Spares<Flight>,
+    pub(crate) receive_queues: Spares<ReceiveQueue>,
+    /// Octets that these three were charged.
+    spares: usize,
+    pub(crate) account: Account,
+    pub(crate) peers: Peers,
+    /// Ended connections that users still hold.
+    pub(crate) leaving: usize,
+    /// The latest time that the engine was told.
+    pub(crate) latest: Instant,
+    pub(crate) growers: Growers,
+    pub(crate) replies: VecDeque<Reply>,
+    /// Limits resets to segments that belong to no connection.
+    pub(crate) resets: ResetLimit,
+    /// The length of the last frame with text, and what such a frame keeps.
+    last_frame: (u32, u32),
+}
+
+impl Shared {
+    pub(crate) fn new(config: Config, seed: [u8; 32]) -> Self {
+        let memory = config.budget();
+        let spares = SPARES.min(memory / SPARE_SHARE);
+        let secrets = Secrets::new(seed);
+        Self {
+            counters: Counters::default(),
+            peers: Peers::new(secrets.table()),
+            resets: ResetLimit::new(config.resets_per_second, secrets.table()),
+            secrets,
+            leaving: 0,
+            latest: Instant::default(),
+            pool: ChunkPool::new(memory),
+            flights: Spares::new(spares),
+            receive_queues: Spares::new(spares),
+            spares: 0,
+            account: Account::new(memory),
+            growers: Growers::new(memory),
+            replies: VecDeque::new(),
+            last_frame: (0, 0),
+            config,
+        }
+    }
+
+    /// Octets of the buffer that a frame of so many octets keeps from being freed.
+    #[inline]
+    pub(crate) fn pinned(&mut self, frame: u32) -> usize {
+        // Nearly always as long as the last one.
+        if self.last_frame.0 != frame {
+            self.last_frame = (frame, (self.config.held_by_frame)(frame as usize) as u32);
+        }
+        self.last_frame.1 as usize
+    }
+
+    /// Octets of what is kept for connections to come.
+    #[inline]
+    pub(crate) fn spares_held(&self) -> usize {
+        self.pool.held() + self.flights.held() + self.receive_queues.held()
+    }
+
+    /// Charges what has changed of that.
+    #[inline]
+    pub(crate) fn recharge_spares(&mut self) {
+        let held = self.spares_held();
+        let before = core::mem::replace(&mut self.spares, held);
+        if held != before {
+            self.account.recharge(Kind::Spares, before, held);
+        }
+    }
+
+    /// Queues a segment that no connection sends; drops it when too many wait.
+    pub(crate) fn reply(&mut self, header: Header, ttl: u8) -> bool {
+        if self.replies.len() >= REPLIES {
+            return false;
+        }
+        push(&mut self.replies, Reply { header, ttl }, &mut self.account);
+        true
+    }
+}

@@ -1,0 +1,217 @@
+//! Resets (RFC 9293 §3.5.2 and §3.5.3) and the defences against blind ones (RFC 5961).
+
+use core::hash::BuildHasher;
+use core::net::Ipv4Addr;
+use core::time::Duration;
+
+use super::isn::{Secrets, TableHash};
+use crate::proto::Instant;
+use crate::proto::tcp::connection::Tcb;
+use crate::proto::tcp::connection::shared::Shared;
+use crate::proto::tcp::wire::options::TcpOptions;
+use crate::proto::tcp::wire::segment::{Flags, FourTuple, Header, Segment};
+use crate::proto::tcp::wire::seq::Seq;
+
+/// Time to live of segments that belong to no connection.
+pub(crate) const DEFAULT_TTL: u8 = 64;
+
+/// Limits the challenges of one connection (RFC 5961 §10). A limit that connections share would tell
+/// whoever has one of them what happens to the others.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ChallengeLimit {
+    /// Milliseconds of the clock at which the challenges so far are paid for, each by its share of a
+    /// second.
+    paid: u32,
+}
+
+impl ChallengeLimit {
+    /// Whether one more challenge is permitted; counts it.
+    pub(crate) fn permits(&mut self, now: Instant, per_second: u32) -> bool {
+        let now = now.as_millis() as u32;
+        let owed = self.paid.wrapping_sub(now);
+        // More is owed than can be: it was paid for so long ago that the clock has gone round.
+        let owed = if owed > 1000 { 0 } else { owed };
+        let Some(share) = 1000_u32.checked_div(per_second) else {
+            return false;
+        };
+        let permitted = owed + share <= 1000;
+        if permitted {
+            self.paid = now.wrapping_add(owed + share);
+        }
+        permitted
+    }
+}
+
+/// Remote addresses are divided into so many groups, each with a limit of its own.
+const GROUPS: usize = 512;
+
+/// Limits resets to segments that belong to no connection. Who counts those that it gets must not learn
+/// from that how many others get: segments in the name of another host would tell whether that host has
+/// a connection, as they are only reset if it has none. So an address shares its limit with few, with
+/// others in each second, and how many resets there are in a second is chance.
+#[derive(Debug)]
+pub(crate) struct ResetLimit {
+    per_second: u16,
+    /// Of each group in this second.
+    left: Box<[u16; GROUPS]>,
+    since: Instant,
+    /// Decides on the groups.
+    hash: TableHash,
+    salt: u64,
+}
+
+impl ResetLimit {
+    /// `per_second` to an address at most, and half of that at least.
+    pub(crate) fn new(per_second: u32, hash: TableHash) -> Self {
+        Self {
+            per_second: per_second.min(u16::MAX.into()) as u16,
+            left: Box::new([0; GROUPS]),
+            since: Instant::default(),
+            hash,
+            salt: 0,
+        }
+    }
+
+    /// Whether one more reset to `remote` is permitted; counts it.
+    fn permits(&mut self, now: Instant, remote: Ipv4Addr, secrets: &mut Secrets) -> bool {
+        if self.salt == 0 || now - self.since >= Duration::from_secs(1) {
+            self.since = now;
+            self.salt = secrets.random() | 1;
+            let less = secrets.random() % (u64::from(self.per_second / 2) + 1);
+            self.left.fill(self.per_second - less as u16);
+        }
+        let group = self.hash.hash_one((self.salt, remote.to_bits()));
+        let left = &mut self.left[group as usize % GROUPS];
+        let permitted = *left > 0;
+        *left -= u16::from(permitted);
+        permitted
+    }
+}
+
+/// Answers a segment for which there is no connection: <SEQ=SEG.ACK><CTL=RST> or
+/// <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK> (RFC 9293 §3.10.7.1); nothing to a reset.
+pub(crate) fn refuse(now: Instant, shared: &mut Shared, segment: &Segment) {
+    let remote = *segment.tuple.remote.ip();
+    if segment.flags.has(Flags::RST) || !shared.resets.permits(now, remote, &mut shared.secrets) {
+        return;
+    }
+    if segment.flags.has(Flags::ACK) {
+        send(shared, segment.tuple, segment.ack, None);
+    } else {
+        send(shared, segment.tuple, Seq(0), Some(segment.end()));
+    }
+}
+
+/// Sends a reset with sequence number `seq`.
+pub(crate) fn send(shared: &mut Shared, tuple: FourTuple, seq: Seq, ack: Option<Seq>) {
+    let flags = if ack.is_some() {
+        Flags::RST.with(Flags::ACK)
+    } else {
+        Flags::RST
+    };
+    let header = Header {
+        tuple,
+        seq,
+        ack: ack.unwrap_or(Seq(0)),
+        wnd: 0,
+        flags,
+        options: TcpOptions::default(),
+    };
+    if shared.reply(header, DEFAULT_TTL) {
+        shared.counters.out_rsts += 1;
+    }
+}
+
+impl Tcb {
+    /// Sends a reset for the connection. The peer takes it only with the number that it expects
+    /// (RFC 5961 §3.2), and answers any other in its window with a challenge.
+    pub(crate) fn send_reset(&self, shared: &mut Shared) {
+        send(shared, self.tuple, self.empty_seq(), Some(self.rcv.nxt));
+    }
+
+    /// Answers an acknowledgement of what was not sent before the connection is established: <SEQ=SEG.ACK>
+    /// <CTL=RST> (RFC 9293 §3.10.7.3 and .4), as often as challenges.
+    pub(crate) fn refuse(&mut self, now: Instant, segment: &Segment, shared: &mut Shared) {
+        let per_second = shared.config.challenge_acks_per_second;
+        if self.challenges.permits(now, per_second) {
+            send(shared, self.tuple, segment.ack, None);
+        }
+    }
+
+    /// RFC 5961 §3.2, §4.2 and §5.2: an acknowledgement that lets an honest peer confirm.
+    pub(crate) fn challenge(&mut self, now: Instant, shared: &mut Shared) {
+        if self
+            .challenges
+            .permits(now, shared.config.challenge_acks_per_second)
+        {
+            shared.counters.challenge_ack += 1;
+            self.ack_now();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::net::Ipv4Addr;
+    use core::time::Duration;
+
+    use super::{ChallengeLimit, ResetLimit};
+    use crate::proto::Instant;
+    use crate::proto::tcp::defence::isn::Secrets;
+
+    #[test]
+    fn rfc5961_10_challenges_come_back_one_by_one() {
+        let mut limit = ChallengeLimit::default();
+        let mut now = Instant::from_nanos(5_000_000_000);
+        let mut permitted = |now, tries| (0..tries).filter(|_| limit.permits(now, 100)).count();
+        assert_eq!(permitted(now, 1000), 100);
+        now += Duration::from_millis(50);
+        assert_eq!(permitted(now, 1000), 5);
+        // The clock's milliseconds go round after 49 days.
+        for days in 1..120 {
+            now += Duration::from_secs(days * 86_400 / 2);
+            assert_eq!(permitted(now, 1000), 100);
+        }
+        assert!(!limit.permits(now, 0));
+    }
+
+    /// Resets in the next second to each of `remotes`, asked for in turn.
+    fn resets(
+        limit: &mut ResetLimit,
+        secrets: &mut Secrets,
+        second: u64,
+        remotes: &[u32],
+    ) -> Vec<u32> {
+        let now = Instant::from_nanos(5_000_000_000) + Duration::from_secs(second);
+        let mut counts = vec![0; remotes.len()];
+        for _ in 0..200 {
+            for (count, remote) in counts.iter_mut().zip(remotes) {
+                let permitted = limit.permits(now, Ipv4Addr::from_bits(*remote), secrets);
+                *count += u32::from(permitted);
+            }
+        }
+        counts
+    }
+
+    #[test]
+    fn rfc5961_10_resets_to_one_address_tell_nothing_of_those_to_another() {
+        let mut secrets = Secrets::new([3; 32]);
+        let mut limit = ResetLimit::new(100, secrets.table());
+        let mut different = std::collections::BTreeSet::new();
+        let mut shared = 0;
+        for second in 0..100 {
+            let counts = resets(&mut limit, &mut secrets, second, &[1, 2]);
+            let most = *counts.iter().max().unwrap();
+            assert!((50..=100).contains(&most), "{counts:?}");
+            different.insert(most);
+            // Who shares a group does so for a second only.
+            shared += u32::from(counts[0] != counts[1] || most < 50);
+        }
+        assert!(
+            different.len() > 20 && shared <= 3,
+            "{different:?} {shared}"
+        );
+        let none = &mut ResetLimit::new(0, secrets.table());
+        assert_eq!(resets(none, &mut secrets, 0, &[1]), [0]);
+    }
+}

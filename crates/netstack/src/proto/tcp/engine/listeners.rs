@@ -1,0 +1,121 @@
+//! Listeners: LISTEN of RFC 9293 §3.3.2, with a backlog.
+
+use core::net::{Ipv4Addr, SocketAddrV4};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use crate::proto::Instant;
+use crate::proto::tcp::api::{ConnectionId, Error, ListenerId};
+use crate::proto::tcp::config::Options;
+
+/// A passive open.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) local: SocketAddrV4,
+    pub(crate) options: Arc<Options>,
+    pub(crate) backlog: usize,
+    /// Connections in SYN-RECEIVED.
+    pub(crate) half_open: usize,
+    /// Connections to be accepted.
+    pub(crate) waiting: VecDeque<ConnectionId>,
+    /// When the backlog was last full: only for a while after that are cookies looked for.
+    pub(crate) overflowed: Option<Instant>,
+    /// An event for it waits.
+    pub(crate) in_events: bool,
+}
+
+/// All listeners.
+#[derive(Debug, Default)]
+pub(crate) struct Listeners {
+    slots: Vec<(u32, Option<Listener>)>,
+    table: HashMap<SocketAddrV4, u32>,
+}
+
+impl Listeners {
+    /// The listener for a destination: that of the address, or that of all addresses.
+    pub(crate) fn find(&self, local: SocketAddrV4) -> Option<ListenerId> {
+        let any = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, local.port());
+        let index = *self.table.get(&local).or_else(|| self.table.get(&any))?;
+        Some(ListenerId {
+            index,
+            generation: self.slots[index as usize].0,
+        })
+    }
+
+    /// Whether some listener has this port on the address, or on all addresses.
+    pub(crate) fn has(&self, local: SocketAddrV4) -> bool {
+        self.find(local).is_some()
+    }
+
+    /// Whether this very address is taken.
+    pub(crate) fn is_bound(&self, local: SocketAddrV4) -> bool {
+        self.table.contains_key(&local)
+    }
+
+    pub(crate) fn add(
+        &mut self,
+        local: SocketAddrV4,
+        backlog: usize,
+        options: Options,
+    ) -> ListenerId {
+        let listener = Listener {
+            local,
+            options: Arc::new(options),
+            backlog: backlog.max(1),
+            half_open: 0,
+            waiting: VecDeque::new(),
+            overflowed: None,
+            in_events: false,
+        };
+        let index = match self
+            .slots
+            .iter()
+            .position(|(_, listener)| listener.is_none())
+        {
+            Some(index) => {
+                self.slots[index].1 = Some(listener);
+                index
+            }
+            None => {
+                self.slots.push((0, Some(listener)));
+                self.slots.len() - 1
+            }
+        };
+        self.table.insert(local, index as u32);
+        ListenerId {
+            index: index as u32,
+            generation: self.slots[index].0,
+        }
+    }
+
+    pub(crate) fn get(&self, id: ListenerId) -> Result<&Listener, Error> {
+        match self.slots.get(id.index as usize) {
+            Some((generation, Some(listener))) if *generation == id.generation => Ok(listener),
+            _ => Err(Error::Released),
+        }
+    }
+
+    pub(crate) fn get_mut(&mut self, id: ListenerId) -> Result<&mut Listener, Error> {
+        match self.slots.get_mut(id.index as usize) {
+            Some((generation, Some(listener))) if *generation == id.generation => Ok(listener),
+            _ => Err(Error::Released),
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Listener> {
+        self.slots
+            .iter()
+            .filter_map(|(_, listener)| listener.as_ref())
+    }
+
+    pub(crate) fn remove(&mut self, id: ListenerId) -> Option<Listener> {
+        let (generation, listener) = self.slots.get_mut(id.index as usize)?;
+        if *generation != id.generation {
+            return None;
+        }
+        let listener = listener.take()?;
+        *generation = generation.wrapping_add(1);
+        self.table.remove(&listener.local);
+        Some(listener)
+    }
+}

@@ -1,0 +1,60 @@
+//! Ephemeral ports (RFC 6056).
+
+use core::net::{Ipv4Addr, SocketAddrV4};
+
+use super::Tcp;
+use crate::proto::Instant;
+use crate::proto::tcp::api::Error;
+use crate::proto::tcp::wire::segment::FourTuple;
+use crate::proto::tcp::wire::seq::Seq;
+
+impl Tcp {
+    /// Chooses a port for a connection from `local` to `remote`: the double-hash algorithm's simple
+    /// form (RFC 6056 §3.3.3) with a random step (§3.3.5), so that ports to one peer do not follow
+    /// one another. Returns also a number that the initial sequence number must exceed when the
+    /// addresses were in TIME-WAIT.
+    pub(crate) fn choose_port(
+        &mut self,
+        now: Instant,
+        local: Ipv4Addr,
+        remote: SocketAddrV4,
+    ) -> Result<(FourTuple, Option<Seq>), Error> {
+        let (first, last) = self.shared.config.ephemeral_ports;
+        let count = u32::from(last.max(first) - first) + 1;
+        let offset = self.shared.secrets.port_offset(local, remote);
+        self.port_counter = self
+            .port_counter
+            .wrapping_add(1 + (self.shared.secrets.random() % 7) as u32);
+        let time_wait = self.shared.config.time_wait;
+        let start = offset.wrapping_add(self.port_counter) % count;
+        let mut reusable = None;
+        for step in 0..count {
+            let port = first + ((start + step) % count) as u16;
+            let tuple = FourTuple {
+                local: SocketAddrV4::new(local, port),
+                remote,
+            };
+            if self.connections.contains(&tuple) || self.listeners.has(tuple.local) {
+                continue;
+            }
+            match self.time_waits.reusable(now, &tuple, time_wait) {
+                Ok(None) => return Ok((tuple, None)),
+                // Better a port that was not used for a while.
+                Ok(above) => reusable = reusable.or(Some((tuple, above))),
+                Err(()) => {}
+            }
+        }
+        reusable.ok_or(Error::NoPort(remote))
+    }
+
+    /// Chooses a port for a listener.
+    pub(crate) fn choose_listening_port(&mut self, local: Ipv4Addr) -> Result<SocketAddrV4, Error> {
+        let (first, last) = self.shared.config.ephemeral_ports;
+        let count = u32::from(last.max(first) - first) + 1;
+        let start = (self.shared.secrets.random() % u64::from(count)) as u32;
+        (0..count)
+            .map(|step| SocketAddrV4::new(local, first + ((start + step) % count) as u16))
+            .find(|candidate| !self.listeners.has(*candidate))
+            .ok_or(Error::AddrInUse(SocketAddrV4::new(local, 0)))
+    }
+}

@@ -1,0 +1,99 @@
+//! STATUS (RFC 9293 §3.10.6) and the settings of a connection.
+
+use core::time::Duration;
+
+use super::Tcp;
+use crate::proto::Instant;
+use crate::proto::tcp::api::{ConnectionId, Error, Status};
+use crate::proto::tcp::config::{KeepAlive, Linger};
+
+impl Tcp {
+    /// STATUS (RFC 9293 §3.10.6).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Released`].
+    pub fn status(&self, id: ConnectionId) -> Result<Status, Error> {
+        let tcb = self.connections.user(id)?;
+        Ok(Status {
+            local: tcb.tuple.local,
+            remote: tcb.tuple.remote,
+            state: tcb.state,
+            error: tcb.error.map(Error::from),
+            soft_error: tcb.soft_error.map(Error::from),
+            smoothed_rtt: Some(tcb.rtt.srtt())
+                .filter(|srtt| *srtt != 0)
+                .map(Duration::from_nanos),
+            maximum_segment: tcb.snd.mss.into(),
+            congestion_window: tcb.cwnd(),
+            unacknowledged: tcb.snd.queue.len(),
+            readable: tcb.rcv.queue.len(),
+            writable: (tcb.settings.send_buffer as usize).saturating_sub(tcb.snd.queue.len()),
+        })
+    }
+
+    /// Sets [`Options::nodelay`](crate::proto::tcp::Options::nodelay) of a connection.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Released`], as for all settings.
+    pub fn set_nodelay(&mut self, _now: Instant, id: ConnectionId, on: bool) -> Result<(), Error> {
+        let tcb = self.connections.user_mut(id)?;
+        tcb.settings.nodelay = on;
+        tcb.transmit = true;
+        self.settle(id.index);
+        Ok(())
+    }
+
+    /// Sets [`Options::keep_alive`](crate::proto::tcp::Options::keep_alive) of a connection.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Released`].
+    pub fn set_keep_alive(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        on: Option<KeepAlive>,
+    ) -> Result<(), Error> {
+        let tcb = self.connections.user_mut(id)?;
+        tcb.settings.set_keep_alive(on);
+        tcb.weigh(&self.shared);
+        if tcb.is_synchronized() {
+            tcb.start_keep_alive(now);
+        }
+        self.settle(id.index);
+        Ok(())
+    }
+
+    /// Sets [`Options::user_timeout`](crate::proto::tcp::Options::user_timeout) of a connection.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Released`].
+    pub fn set_user_timeout(
+        &mut self,
+        _now: Instant,
+        id: ConnectionId,
+        timeout: Option<Duration>,
+    ) -> Result<(), Error> {
+        self.connections
+            .user_mut(id)?
+            .settings
+            .set_user_timeout(timeout);
+        Ok(())
+    }
+
+    /// Sets [`Options::linger`](crate::proto::tcp::Options::linger) of a connection.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Released`].
+    pub fn set_linger(&mut self, id: ConnectionId, linger: Linger) -> Result<(), Error> {
+        let tcb = self.connections.user_mut(id)?;
+        tcb.settings.set_linger(linger);
+        tcb.weigh(&self.shared);
+        tcb.recharge(&mut self.shared);
+        Ok(())
+    }
+}

@@ -1,0 +1,452 @@
+//! The user's calls (RFC 9293 §3.10.1 to §3.10.6).
+
+use core::net::{Ipv4Addr, SocketAddrV4};
+use core::task::Poll;
+
+use bytes::Bytes;
+
+use super::Tcp;
+use super::tables::{octets, push};
+use crate::proto::Instant;
+use crate::proto::account::Kind;
+use crate::proto::ip::is_host;
+use crate::proto::tcp::api::{ConnectionId, Error, Failure, ListenerId, State};
+use crate::proto::tcp::config::{Linger, Options};
+use crate::proto::tcp::connection::shared::Shared;
+use crate::proto::tcp::connection::{Owner, Tcb, TimestampState};
+use crate::proto::tcp::receive::queue::ReceiveQueue;
+use crate::proto::tcp::wire::segment::FourTuple;
+
+impl Tcp {
+    /// OPEN, passive (RFC 9293 §3.10.1). An unspecified address listens on all; port 0 takes a free
+    /// one. `backlog` bounds the connections that are half-open, and those that wait for `accept`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AddrInUse`] when there is a listener on the address already.
+    pub fn listen(
+        &mut self,
+        local: SocketAddrV4,
+        backlog: usize,
+        options: Options,
+    ) -> Result<ListenerId, Error> {
+        let local = if local.port() == 0 {
+            self.choose_listening_port(*local.ip())?
+        } else {
+            local
+        };
+        if self.listeners.is_bound(local) {
+            return Err(Error::AddrInUse(local));
+        }
+        Ok(self.listeners.add(local, backlog, options))
+    }
+
+    /// The address that a listener was bound to.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Released`].
+    pub fn listener_address(&self, listener: ListenerId) -> Result<SocketAddrV4, Error> {
+        Ok(self.listeners.get(listener)?.local)
+    }
+
+    /// Takes an established connection from a listener, if one waits.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Released`].
+    pub fn accept(&mut self, listener: ListenerId) -> Result<Option<ConnectionId>, Error> {
+        let listener = self.listeners.get_mut(listener)?;
+        while let Some(id) = listener.waiting.pop_front() {
+            if let Ok(tcb) = self.connections.get_mut(id) {
+                tcb.owner = Owner::User;
+                self.announce(id);
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Ends a listener; connections that were not accepted are reset.
+    pub fn close_listener(&mut self, now: Instant, listener: ListenerId) {
+        let theirs: Vec<ConnectionId> = self.connections.ids().collect();
+        for id in theirs {
+            let Ok(tcb) = self.connections.get_mut(id) else {
+                continue;
+            };
+            if tcb.owner == Owner::HalfOpen(listener) || tcb.owner == Owner::Waiting(listener) {
+                tcb.owner = Owner::Nobody;
+                tcb.abort(&mut self.shared);
+                self.settle_at(now, id.index);
+            }
+        }
+        if let Some(gone) = self.listeners.remove(listener) {
+            let account = &mut self.shared.account;
+            account.release(Kind::Connections, octets(&gone.waiting));
+        }
+    }
+
+    /// An address is no longer ours: its connections end with [`Error::AddrNotAvailable`], and
+    /// nothing more is sent from it, not even a reset. Listeners stay.
+    pub fn remove_address(&mut self, now: Instant, address: Ipv4Addr) {
+        let all: Vec<ConnectionId> = self.connections.ids().collect();
+        for id in all {
+            let Ok(tcb) = self.connections.get_mut(id) else {
+                continue;
+            };
+            if *tcb.tuple.local.ip() == address && tcb.state != State::Closed {
+                tcb.close(Some(Failure::AddrNotAvailable), &mut self.shared);
+                self.settle_at(now, id.index);
+            }
+        }
+        let replies = &mut self.shared.replies;
+        replies.retain(|reply| reply.meta().source != address);
+    }
+
+    /// OPEN, active (RFC 9293 §3.10.1). Port 0 of `local` takes an ephemeral one (RFC 6056).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AddrInUse`], [`Error::NoPort`], [`Error::OutOfMemory`], [`Error::InvalidInput`] for
+    /// an unspecified, broadcast or multicast address or a remote port of 0.
+    pub fn connect(
+        &mut self,
+        now: Instant,
+        local: SocketAddrV4,
+        remote: SocketAddrV4,
+        options: &Options,
+    ) -> Result<ConnectionId, Error> {
+        if remote.port() == 0 || !is_host(*remote.ip()) {
+            return Err(Error::InvalidInput(
+                "the remote end needs a port other than 0 and a host's address",
+            ));
+        }
+        if !is_host(*local.ip()) {
+            return Err(Error::InvalidInput(
+                "the local end needs an address of this host",
+            ));
+        }
+        if !self.make_room(size_of::<Tcb>() + self.shared.config.application_octets) {
+            return Err(Error::OutOfMemory);
+        }
+        let (tuple, above) = if local.port() == 0 {
+            self.choose_port(now, *local.ip(), remote)?
+        } else {
+            let tuple = FourTuple { local, remote };
+            let above = self
+                .time_waits
+                .reusable(now, &tuple, self.shared.config.time_wait)
+                .map_err(|()| Error::AddrInUse(local))?;
+            if self.connections.contains(&tuple) || local == remote {
+                return Err(Error::AddrInUse(local));
+            }
+            (tuple, above)
+        };
+        self.time_waits.remove(&tuple, &mut self.shared);
+        let id = self.connections.next_id();
+        let mut tcb = Box::new(Tcb::new(
+            id,
+            tuple,
+            Owner::User,
+            options,
+            now,
+            &mut self.shared,
+        ));
+        if let Some(above) = above
+            && tcb.snd.iss.le(above)
+        {
+            tcb.set_iss(above + 1);
+        }
+        tcb.active = true;
+        tcb.state = State::SynSent;
+        tcb.ecn.on = options.ecn;
+        tcb.timestamps = Some(TimestampState::new(
+            self.shared.secrets.timestamp_offset(&tuple),
+            now,
+        ));
+        tcb.arm_syn(now);
+        self.add(tcb);
+        self.shared.counters.active_opens += 1;
+        self.settle(id.index);
+        Ok(id)
+    }
+
+    /// SEND (RFC 9293 §3.10.2): queues a copy of as much of `data` as there is room for and returns
+    /// how much. Pending until [`Readiness::WRITABLE`](crate::proto::tcp::Readiness::WRITABLE) when there is none.
+    pub fn send(
+        &mut self,
+        _now: Instant,
+        id: ConnectionId,
+        data: &[u8],
+    ) -> Poll<Result<usize, Error>> {
+        let tcb = self.connections.user_mut(id)?;
+        let room = match tcb.room(data.len(), &self.shared) {
+            Poll::Ready(room) => room?,
+            Poll::Pending => return Poll::Pending,
+        };
+        tcb.check_app_limited();
+        tcb.lean = false;
+        tcb.snd
+            .queue
+            .push_copy(&data[..room], &mut self.shared.pool);
+        tcb.recharge_send(&mut self.shared);
+        tcb.transmit = true;
+        if !core::mem::replace(&mut tcb.in_transmit, true) {
+            push(&mut self.transmit, id, &mut self.shared.account);
+        }
+        self.look_at_account();
+        Poll::Ready(Ok(room))
+    }
+
+    /// SEND without a copy: queues as much of `data` as there is room for, advances it by that and
+    /// returns how much.
+    pub fn send_bytes(
+        &mut self,
+        _now: Instant,
+        id: ConnectionId,
+        data: &mut Bytes,
+    ) -> Poll<Result<usize, Error>> {
+        let tcb = self.connections.user_mut(id)?;
+        let room = match tcb.room(data.len(), &self.shared) {
+            Poll::Ready(room) => room?,
+            Poll::Pending => return Poll::Pending,
+        };
+        tcb.check_app_limited();
+        tcb.lean = false;
+        tcb.snd
+            .queue
+            .push_shared(data.split_to(room), &mut self.shared.pool);
+        tcb.recharge_send(&mut self.shared);
+        tcb.transmit = true;
+        if !core::mem::replace(&mut tcb.in_transmit, true) {
+            push(&mut self.transmit, id, &mut self.shared.account);
+        }
+        self.look_at_account();
+        Poll::Ready(Ok(room))
+    }
+
+    /// RECEIVE (RFC 9293 §3.10.3) into `buffer`: the number of octets copied, 0 at the end of the
+    /// stream. Pending until [`Readiness::READABLE`](crate::proto::tcp::Readiness::READABLE) when there is nothing.
+    pub fn receive(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        buffer: &mut [u8],
+    ) -> Poll<Result<usize, Error>> {
+        if buffer.is_empty() {
+            return Poll::Ready(self.connections.user(id).map(|_| 0));
+        }
+        self.take(now, id, |queue| queue.read(buffer))
+    }
+
+    /// RECEIVE without a copy: the next chunk of at most `max` octets, empty at the end of the stream.
+    pub fn receive_bytes(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        max: usize,
+    ) -> Poll<Result<Bytes, Error>> {
+        self.take(now, id, |queue| queue.read_slice(max.max(1)))
+    }
+
+    /// What `read` takes out of the receive queue; the default at the end of the stream.
+    #[inline]
+    fn take<T: Default>(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        read: impl FnOnce(&mut ReceiveQueue) -> T,
+    ) -> Poll<Result<T, Error>> {
+        let tcb = self.connections.user_mut(id)?;
+        let Some(queue) = tcb.rcv.queue.allocated().filter(|queue| queue.len() > 0) else {
+            return tcb.nothing_to_receive().map_ok(|()| T::default());
+        };
+        let before = queue.len();
+        let taken = read(queue);
+        let left = queue.len();
+        if left == 0 {
+            tcb.rcv.queue.give_back(&mut self.shared.receive_queues);
+        }
+        let tell = tcb.after_read(now, before - left, &mut self.shared);
+        tcb.recharge_receive(&mut self.shared);
+        if tell {
+            self.wants_turn(id);
+        }
+        Poll::Ready(Ok(taken))
+    }
+
+    /// Copies what [`Tcp::receive`] would return without taking it.
+    pub fn peek(&self, id: ConnectionId, buffer: &mut [u8]) -> Poll<Result<usize, Error>> {
+        let tcb = self.connections.user(id)?;
+        if tcb.rcv.queue.len() == 0 {
+            return tcb.nothing_to_receive().map_ok(|()| 0);
+        }
+        Poll::Ready(Ok(tcb.rcv.queue.peek(buffer)))
+    }
+
+    /// CLOSE (RFC 9293 §3.10.4): no more will be sent after what is queued; receiving goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotConnected`], [`Error::Released`] or what ended the connection.
+    pub fn shutdown(&mut self, now: Instant, id: ConnectionId) -> Result<(), Error> {
+        let tcb = self.connections.user_mut(id)?;
+        let result = tcb.shutdown(&mut self.shared);
+        self.settle_at(now, id.index);
+        result
+    }
+
+    /// Ready once all that was sent, and the FIN if there was a shutdown, is acknowledged; pending
+    /// until [`Readiness::FLUSHED`](crate::proto::tcp::Readiness::FLUSHED).
+    pub fn poll_flushed(&mut self, id: ConnectionId) -> Poll<Result<(), Error>> {
+        let tcb = self.connections.user_mut(id)?;
+        if let Some(error) = tcb.error {
+            return Poll::Ready(Err(error.into()));
+        }
+        if tcb.is_flushed() || matches!(tcb.state, State::Closed | State::TimeWait) {
+            return Poll::Ready(Ok(()));
+        }
+        tcb.wants_flushed = true;
+        Poll::Pending
+    }
+
+    /// ABORT (RFC 9293 §3.10.5): resets the connection. The handle stays valid.
+    pub fn abort(&mut self, now: Instant, id: ConnectionId) {
+        if let Ok(tcb) = self.connections.user_mut(id) {
+            tcb.abort(&mut self.shared);
+            self.settle_at(now, id.index);
+        }
+    }
+
+    /// Gives the handle back. What was sent is still delivered as [`Options::linger`](crate::proto::tcp::Options::linger) says; data
+    /// that was received and not read, or comes later, resets the connection (RFC 2525 §2.17).
+    pub fn release(&mut self, now: Instant, id: ConnectionId) {
+        let Ok(tcb) = self.connections.get_mut(id) else {
+            return;
+        };
+        if tcb.owner != Owner::User {
+            return;
+        }
+        tcb.owner = Owner::Nobody;
+        tcb.released(now, &mut self.shared);
+        tcb.weigh(&self.shared);
+        self.place(id.index);
+        self.settle_at(now, id.index);
+    }
+}
+
+impl Tcb {
+    /// How many of `wanted` octets can be queued now.
+    fn room(&mut self, wanted: usize, shared: &Shared) -> Poll<Result<usize, Error>> {
+        if !self.may_send() {
+            let closed = if self.snd.fin {
+                Error::BrokenPipe
+            } else {
+                Error::NotConnected
+            };
+            let error = self.error.map_or(closed, Error::from);
+            return Poll::Ready(Err(error));
+        }
+        if self.has_easy_room(wanted, shared) {
+            return Poll::Ready(Ok(wanted));
+        }
+        let allowance = self.send_allowance(shared);
+        let free = allowance.saturating_sub(self.snd.queue.len());
+        if free == 0 && wanted > 0 {
+            self.wants_writable = true;
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(wanted.min(free)))
+    }
+
+    /// What RECEIVE answers when the queue is empty.
+    fn nothing_to_receive(&self) -> Poll<Result<(), Error>> {
+        match (self.error, self.state) {
+            (Some(error), _) => Poll::Ready(Err(error.into())),
+            (None, State::SynSent | State::SynReceived) => Poll::Pending,
+            (None, _) if self.may_receive() => Poll::Pending,
+            (None, _) => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// CLOSE.
+    fn shutdown(&mut self, shared: &mut Shared) -> Result<(), Error> {
+        match self.state {
+            State::SynSent => {
+                self.close(None, shared);
+                return Ok(());
+            }
+            // The FIN waits until the connection is established.
+            State::SynReceived => {}
+            State::Established => self.state = State::FinWait1,
+            State::CloseWait => self.state = State::LastAck,
+            State::Closed => return Err(self.error.map_or(Error::NotConnected, Error::from)),
+            State::FinWait1
+            | State::FinWait2
+            | State::Closing
+            | State::LastAck
+            | State::TimeWait => return Ok(()),
+        }
+        if self.state != State::SynReceived {
+            self.leave_established(shared);
+        }
+        self.snd.fin = true;
+        self.transmit = true;
+        Ok(())
+    }
+
+    /// ABORT: a reset in the states that RFC 9293 §3.10.5 names, and nothing more.
+    pub(crate) fn abort(&mut self, shared: &mut Shared) {
+        if self.counted {
+            shared.counters.estab_resets += 1;
+        }
+        match self.state {
+            State::Closed | State::TimeWait => {}
+            State::SynSent => self.close(Some(Failure::ConnectionAborted), shared),
+            _ => {
+                self.send_reset(shared);
+                self.close(Some(Failure::ConnectionAborted), shared);
+            }
+        }
+    }
+
+    /// No user holds the connection any more.
+    fn released(&mut self, now: Instant, shared: &mut Shared) {
+        if matches!(self.state, State::Closed | State::TimeWait) {
+            return;
+        }
+        if self.rcv.queue.len() > 0 {
+            self.reset_unread(shared);
+            return;
+        }
+        let linger = match self.settings.linger() {
+            Linger::Background => None,
+            Linger::Timeout(timeout) => Some(timeout),
+        };
+        if linger.is_some_and(|timeout| timeout.is_zero()) {
+            shared.counters.abort_on_linger += 1;
+            self.abort(shared);
+            return;
+        }
+        // An error has been reported, or nobody is left to hear of it.
+        let _ = self.shutdown(shared);
+        // From now on the peer has to take something within the time: what it has only answered before
+        // was for the user to bear.
+        self.snd.unacked_since = now;
+        match (self.state, linger) {
+            (State::Closed | State::TimeWait, _) => {}
+            (State::FinWait2, _) => self.deadlines.close = now + shared.config.orphan_timeout,
+            (_, Some(timeout)) => self.deadlines.close = now + timeout,
+            (_, None) => {
+                // The peer must show that it is there within this time, and take something of what
+                // there is.
+                let timeout = shared.config.orphan_timeout;
+                if self.settings.user_timeout().is_none() {
+                    self.settings.set_user_timeout(Some(timeout));
+                }
+                self.progressed(now);
+                self.deadlines.close = now + timeout;
+            }
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The receiving side of a connection.
+
+pub(crate) mod piece;
+pub(crate) mod queue;
+pub(crate) mod reassembly;

@@ -1,0 +1,7 @@
+//! The sending side of a connection.
+
+pub(crate) mod delivery_rate;
+pub(crate) mod loss;
+pub(crate) mod queue;
+pub(crate) mod retransmission;
+pub(crate) mod rto;

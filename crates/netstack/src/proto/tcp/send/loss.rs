@@ -1,0 +1,305 @@
+//! Loss detection and recovery: RACK-TLP (RFC 8985), NewReno for peers without SACK (RFC 6582) and
+//! the pace of a recovery (RFC 6937).
+
+use super::retransmission::{RetransmissionQueue, Sent};
+use crate::proto::Instant;
+use crate::proto::tcp::on_demand::{OnDemand, Part};
+use crate::proto::tcp::wire::seq::Seq;
+
+/// DupThresh of RFC 5681 and RFC 6675.
+pub(crate) const DUP_THRESH: u32 = 3;
+/// RFC 8985 §6.2 step 4: recoveries for which a widened reordering window is kept.
+const REO_WND_PERSIST: u8 = 16;
+
+/// What the sender is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Recovery {
+    /// Nothing is known to be lost.
+    #[default]
+    Open,
+    /// Fast recovery (RFC 5681 §3.2, RFC 6675 §5).
+    Fast,
+    /// After a time-out, until all that was in flight then is acknowledged.
+    Timeout,
+}
+
+/// What there is to know of a recovery, only while it lasts.
+#[derive(Debug)]
+pub(crate) struct Episode {
+    /// Our timestamp of the first retransmission of this recovery: an echo of an older one tells
+    /// that it was not needed (RFC 3522).
+    pub(crate) first_retransmission: Option<u32>,
+    /// When the segment at SND.UNA was sent first, after one time-out.
+    pub(crate) original: Option<Instant>,
+    /// RFC 6937: octets delivered and sent since recovery began, and in flight when it did.
+    prr_delivered: u32,
+    prr_out: u32,
+    recover_fs: u32,
+    /// Octets that fast recovery may send now.
+    pub(crate) budget: u32,
+}
+
+impl Part for Episode {
+    const INITIAL: Self = Self {
+        first_retransmission: None,
+        original: None,
+        prr_delivered: 0,
+        prr_out: 0,
+        recover_fs: 1,
+        budget: 0,
+    };
+
+    fn initial() -> &'static Self {
+        static INITIAL: Episode = Episode::INITIAL;
+        &INITIAL
+    }
+
+    fn renew(&mut self) -> bool {
+        true
+    }
+
+    fn kept(&self) -> usize {
+        0
+    }
+}
+
+/// State of loss detection and recovery of a connection.
+#[derive(Debug)]
+pub(crate) struct Loss {
+    pub(crate) recovery: Recovery,
+    /// RecoveryPoint of RFC 6675, `recover` of RFC 6582: SND.NXT when recovery began.
+    pub(crate) point: Seq,
+    pub(crate) episode: OnDemand<Episode>,
+    /// Duplicate acknowledgements in a row, and the octets that they say have left the network: for
+    /// peers without SACK.
+    pub(crate) dup_acks: u32,
+    pub(crate) reno_sacked: u32,
+    /// RFC 8985 §5.2.
+    rack_time: Instant,
+    rack_end: Seq,
+    rack_rtt: u64,
+    fack: Seq,
+    reordering_seen: bool,
+    reo_wnd_mult: u8,
+    reo_wnd_persist: u8,
+    dsack_round: Option<Seq>,
+    /// RFC 8985 §7.3: end of the outstanding tail-loss probe, and whether it was a retransmission.
+    pub(crate) tlp: Option<(Seq, bool)>,
+}
+
+/// What the pieces that an acknowledgement delivers tell.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Delivered {
+    /// When the latest of them that was sent once was sent.
+    pub(crate) sent_once: Option<Instant>,
+    /// Some were sent again: the others may have arrived long ago, and only the gap before them
+    /// kept the acknowledgement back.
+    pub(crate) retransmitted: bool,
+    /// One that was sent again was acknowledged sooner than any round trip was: its original has
+    /// arrived.
+    pub(crate) original: bool,
+}
+
+impl Loss {
+    /// Octets of what it owns.
+    #[inline]
+    pub(crate) fn held(&self) -> usize {
+        self.episode.get_allocated().map_or(0, size_of_val)
+    }
+
+    pub(crate) fn new(iss: Seq) -> Self {
+        Self {
+            recovery: Recovery::Open,
+            point: iss,
+            episode: OnDemand::default(),
+            dup_acks: 0,
+            reno_sacked: 0,
+            rack_time: Instant::default(),
+            rack_end: iss,
+            rack_rtt: 0,
+            fack: iss,
+            reordering_seen: false,
+            reo_wnd_mult: 1,
+            reo_wnd_persist: 0,
+            dsack_round: None,
+            tlp: None,
+        }
+    }
+
+    /// RFC 8985 §6.2 steps 1 to 3 for one piece. `echoes_original` says that the timestamp echoed
+    /// is older than the piece's retransmission.
+    #[inline]
+    pub(crate) fn deliver(
+        &mut self,
+        piece: &Sent,
+        now: Instant,
+        min_rtt: u64,
+        echoes_original: impl FnOnce() -> bool,
+        delivered: &mut Delivered,
+    ) {
+        if piece.end.lt(self.fack) {
+            if !piece.retransmitted {
+                self.reordering_seen = true;
+            }
+        } else {
+            self.fack = piece.end;
+        }
+        let rtt = now.nanos_since(piece.time);
+        if piece.retransmitted {
+            delivered.retransmitted = true;
+            // Step 2: the acknowledgement of an original says nothing of its retransmission.
+            delivered.original |= rtt < min_rtt;
+            if rtt < min_rtt || echoes_original() {
+                return;
+            }
+        } else {
+            delivered.sent_once = Some(
+                delivered
+                    .sent_once
+                    .map_or(piece.time, |time| time.max(piece.time)),
+            );
+        }
+        if sent_after(piece.time, piece.end, self.rack_time, self.rack_end) {
+            self.rack_time = piece.time;
+            self.rack_end = piece.end;
+            self.rack_rtt = rtt;
+        }
+    }
+
+    /// RFC 8985 §6.2 step 4: a duplicate SACK arrived, so the reordering window was too small.
+    pub(crate) fn dsack(&mut self, una: Seq, nxt: Seq) {
+        if self.dsack_round.is_none_or(|round| una.ge(round)) {
+            self.dsack_round = Some(nxt);
+            self.reo_wnd_mult = self.reo_wnd_mult.saturating_add(1);
+            self.reo_wnd_persist = REO_WND_PERSIST;
+        }
+    }
+
+    /// SND.UNA has passed this number: older marks follow it.
+    #[inline]
+    pub(crate) fn keep_marks_near(&mut self, passed: Seq) {
+        self.point = self.point.max(passed);
+        if self.dsack_round.is_some_and(|round| round.le(passed)) {
+            self.dsack_round = None;
+        }
+    }
+
+    /// RFC 8985 §6.2 step 4: the reordering window.
+    fn reo_wnd(&self, sacked_pieces: u32, min_rtt: u64, srtt: u64) -> u64 {
+        if !self.reordering_seen && (self.recovery != Recovery::Open || sacked_pieces >= DUP_THRESH)
+        {
+            return 0;
+        }
+        (min_rtt / 4 * u64::from(self.reo_wnd_mult)).min(srtt)
+    }
+
+    /// RFC 8985 §6.2 step 5: marks what is lost. Returns whether something was, and how long to wait
+    /// until more may be.
+    pub(crate) fn detect(
+        &self,
+        flight: &mut RetransmissionQueue,
+        now: Instant,
+        min_rtt: u64,
+        srtt: u64,
+    ) -> (bool, Option<u64>) {
+        let patience = self.rack_rtt + self.reo_wnd(flight.sacked_pieces(), min_rtt, srtt);
+        let mut wait: Option<u64> = None;
+        let lost = flight.mark_lost(|piece| {
+            if !sent_after(self.rack_time, self.rack_end, piece.time, piece.end) {
+                // Originals were sent in order: what follows one that was sent later was too.
+                return if piece.retransmitted {
+                    Some(false)
+                } else {
+                    None
+                };
+            }
+            let deadline = piece.time.after_nanos(patience);
+            if deadline <= now {
+                return Some(true);
+            }
+            let remaining = deadline.nanos_since(now);
+            wait = Some(wait.map_or(remaining, |wait| wait.max(remaining)));
+            Some(false)
+        });
+        (lost > 0, wait)
+    }
+
+    /// RFC 8985 §6.3: after a time-out, whether a piece is old enough to be taken for lost.
+    pub(crate) fn outlived(&self, piece: &Sent, now: Instant, min_rtt: u64, srtt: u64) -> bool {
+        piece
+            .time
+            .after_nanos(self.rack_rtt + self.reo_wnd(DUP_THRESH, min_rtt, srtt))
+            <= now
+    }
+
+    /// Begins fast recovery with `flight` octets between SND.UNA and SND.NXT.
+    pub(crate) fn begin(&mut self, recovery: Recovery, nxt: Seq, flight: u32) {
+        self.recovery = recovery;
+        self.point = nxt;
+        *self.episode = Episode {
+            recover_fs: flight.max(1),
+            ..Episode::INITIAL
+        };
+        self.tlp = None;
+    }
+
+    /// Ends a recovery.
+    pub(crate) fn end(&mut self) {
+        self.recovery = Recovery::Open;
+        self.episode = OnDemand::default();
+        self.dup_acks = 0;
+        self.reno_sacked = 0;
+        if self.reo_wnd_persist > 0 {
+            self.reo_wnd_persist -= 1;
+            if self.reo_wnd_persist == 0 {
+                self.reo_wnd_mult = 1;
+            }
+        }
+    }
+
+    /// RFC 6937 §3: how much an acknowledgement of `delivered` octets permits to send, with `pipe`
+    /// octets in flight; `smss` is added while the window is below the threshold and no more was
+    /// lost (slow start bound).
+    pub(crate) fn pace(&mut self, delivered: u32, pipe: u32, ssthresh: u32, smss: u32) {
+        let episode = &mut *self.episode;
+        episode.prr_delivered = episode.prr_delivered.saturating_add(delivered);
+        episode.budget = if pipe > ssthresh {
+            let target = (u64::from(episode.prr_delivered) * u64::from(ssthresh))
+                .div_ceil(u64::from(episode.recover_fs));
+            (target as u32).saturating_sub(episode.prr_out)
+        } else {
+            let limit = episode
+                .prr_delivered
+                .saturating_sub(episode.prr_out)
+                .max(delivered)
+                + smss;
+            (ssthresh - pipe).min(limit)
+        };
+        if episode.prr_out == 0 {
+            // RFC 6675 §5 step 4.3: the first retransmission goes out at once.
+            episode.budget = episode.budget.max(smss);
+        }
+    }
+
+    /// As [`Loss::pace`] where only the window limits what is in flight.
+    pub(crate) fn permit(&mut self, pipe: u32, cwnd: u32, smss: u32) {
+        let episode = &mut *self.episode;
+        episode.budget = cwnd.saturating_sub(pipe);
+        if episode.prr_out == 0 {
+            episode.budget = episode.budget.max(smss);
+        }
+    }
+
+    /// Octets were sent in fast recovery.
+    pub(crate) fn sent(&mut self, octets: u32) {
+        let episode = &mut *self.episode;
+        episode.prr_out = episode.prr_out.saturating_add(octets);
+        episode.budget = episode.budget.saturating_sub(octets);
+    }
+}
+
+/// RACK_sent_after of RFC 8985 §6.1.
+#[inline]
+fn sent_after(time: Instant, end: Seq, than_time: Instant, than_end: Seq) -> bool {
+    time > than_time || (time == than_time && end.gt(than_end))
+}

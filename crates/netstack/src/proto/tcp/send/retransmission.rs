@@ -1,0 +1,442 @@
+//! The retransmission queue: what is in flight, when each piece was sent and what is known of it
+//! (RFC 9293 §3.8.1, RFC 6675 §3, RFC 8985 §5).
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::delivery_rate::DeliveryRate;
+use crate::proto::Instant;
+use crate::proto::tcp::on_demand::{KEPT_CAPACITY, OnDemand, Part, Spares};
+use crate::proto::tcp::wire::seq::{Seq, Start};
+
+/// A piece of the sequence space that was sent as one segment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sent {
+    pub(crate) start: Seq,
+    pub(crate) end: Seq,
+    /// When it was last sent.
+    pub(crate) time: Instant,
+    /// The peer has it, as a SACK block said.
+    pub(crate) sacked: bool,
+    /// It is taken to be lost and was not sent again since.
+    pub(crate) lost: bool,
+    /// It was sent more than once.
+    pub(crate) retransmitted: bool,
+}
+
+impl Sent {
+    #[inline]
+    pub(crate) fn len(&self) -> u32 {
+        self.end - self.start
+    }
+}
+
+/// Pieces in flight, in order.
+pub(crate) type Flight = VecDeque<Sent>;
+
+impl Part for Flight {
+    const INITIAL: Self = Self::new();
+
+    #[inline]
+    fn initial() -> &'static Self {
+        static INITIAL: Flight = Flight::INITIAL;
+        &INITIAL
+    }
+
+    #[inline]
+    fn renew(&mut self) -> bool {
+        self.clear();
+        self.capacity() <= KEPT_CAPACITY
+    }
+
+    #[inline]
+    fn kept(&self) -> usize {
+        self.capacity() * size_of::<Sent>()
+    }
+}
+
+/// The pieces from SND.UNA to SND.NXT, in order.
+#[derive(Debug, Default)]
+pub(crate) struct RetransmissionQueue {
+    sent: OnDemand<Flight>,
+    /// Octets sacked, and octets lost: both are not in flight.
+    sacked: u32,
+    lost: u32,
+    sacked_pieces: u32,
+    /// Where runs of sacked pieces begin and end, if there are any: no two touch. A block that is
+    /// told again and again, or grows, costs the search for what is new in it.
+    #[allow(clippy::box_collection)] // Most connections never have any.
+    runs: Option<Box<BTreeMap<Start, Seq>>>,
+    /// No piece before this index is lost: where the search for the next one begins.
+    hint: u32,
+    /// Delivery rate samples, for a controller that asks for them.
+    pub(crate) rate: Option<Box<DeliveryRate>>,
+}
+
+impl RetransmissionQueue {
+    /// A first piece will be sent: its list comes from `spares`.
+    #[inline]
+    pub(crate) fn prepare(&mut self, spares: &mut Spares<Flight>) {
+        self.sent.prepare(spares);
+    }
+
+    /// Nothing is in flight any more: the list is not needed.
+    #[inline]
+    pub(crate) fn give_back(&mut self, spares: &mut Spares<Flight>) {
+        debug_assert!(self.sent.is_empty());
+        self.hint = 0;
+        self.sent.give_back(spares);
+    }
+
+    /// Notes a piece sent for the first time; it follows those that there are.
+    #[inline]
+    pub(crate) fn push(&mut self, start: Seq, end: Seq, time: Instant) {
+        self.sent.push_back(Sent {
+            start,
+            end,
+            time,
+            sacked: false,
+            lost: false,
+            retransmitted: false,
+        });
+        if self.rate.is_some() {
+            let inflight = self.inflight();
+            if let Some(rate) = &mut self.rate {
+                rate.sent(time, inflight, end - start);
+            }
+        }
+    }
+
+    /// Octets in flight, as [`RetransmissionQueue::pipe`] without a caller that knows SND.UNA and
+    /// SND.NXT.
+    fn inflight(&self) -> u32 {
+        match (self.sent.front(), self.sent.back()) {
+            (Some(first), Some(last)) => self.pipe(first.start, last.end),
+            _ => 0,
+        }
+    }
+
+    /// Octets that are in the network as far as is known: `pipe` of RFC 6675 §4, kept up to date
+    /// instead of counted.
+    #[inline]
+    pub(crate) fn pipe(&self, una: Seq, nxt: Seq) -> u32 {
+        (nxt - una)
+            .saturating_sub(self.sacked)
+            .saturating_sub(self.lost)
+    }
+
+    #[inline]
+    pub(crate) fn lost(&self) -> u32 {
+        self.lost
+    }
+
+    #[inline]
+    pub(crate) fn sacked(&self) -> u32 {
+        self.sacked
+    }
+
+    pub(crate) fn sacked_pieces(&self) -> u32 {
+        self.sacked_pieces
+    }
+
+    /// Pieces in the queue.
+    #[inline]
+    pub(crate) fn pieces(&self) -> usize {
+        self.sent.len()
+    }
+
+    /// Octets of the memory that the queue takes: of the runs, at most.
+    #[inline]
+    pub(crate) fn held(&self) -> usize {
+        let sent = self.sent.get_allocated().map_or(0, |sent| {
+            size_of::<Flight>() + sent.capacity() * size_of::<Sent>()
+        });
+        let runs = match &self.runs {
+            // The nodes of a tree with eleven entries each are at least half full, but for the root.
+            Some(runs) => (20 + 3 * runs.len()) * size_of::<(Start, Seq)>(),
+            None => 0,
+        };
+        let rate = self.rate.as_ref().map_or(0, |rate| rate.held());
+        sent + runs + rate
+    }
+
+    pub(crate) fn first(&self) -> Option<&Sent> {
+        self.sent.front()
+    }
+
+    /// Takes out what is before `una` and shows each piece that was not sacked before to
+    /// `delivered`. Returns how many octets those were.
+    #[inline]
+    pub(crate) fn acknowledge(&mut self, una: Seq, mut delivered: impl FnMut(&Sent)) -> u32 {
+        let mut octets = 0;
+        let Some(sent) = self.sent.allocated() else {
+            return 0;
+        };
+        while let Some(piece) = sent.front_mut() {
+            if piece.start.ge(una) {
+                break;
+            }
+            let acked = una.min(piece.end) - piece.start;
+            if piece.sacked {
+                self.sacked -= acked;
+            } else {
+                octets += acked;
+                if piece.lost {
+                    self.lost -= acked;
+                }
+            }
+            if piece.end.gt(una) {
+                // Part of a piece: what is left keeps its state.
+                piece.start = una;
+                if let (Some(rate), false) = (&mut self.rate, piece.sacked) {
+                    rate.partly_acknowledged(acked);
+                }
+                break;
+            }
+            if piece.sacked {
+                self.sacked_pieces -= 1;
+            } else {
+                delivered(piece);
+            }
+            if let Some(rate) = &mut self.rate {
+                rate.acknowledged((!piece.sacked).then_some(&*piece));
+            }
+            sent.pop_front();
+            self.hint = self.hint.saturating_sub(1);
+        }
+        if self.runs.is_some() {
+            self.cut_runs(una);
+        }
+        octets
+    }
+
+    /// Forgets runs before `una`.
+    #[cold]
+    fn cut_runs(&mut self, una: Seq) {
+        let Some(runs) = &mut self.runs else {
+            return;
+        };
+        while let Some(first) = runs.first_entry()
+            && first.key().0.lt(una)
+        {
+            let (_, end) = first.remove_entry();
+            if end.gt(una) {
+                runs.insert(Start(una), end);
+            }
+        }
+        if runs.is_empty() {
+            self.runs = None;
+        }
+    }
+
+    /// Notes that all pieces from `start` to `end` are sacked; joins the runs that they touch.
+    fn add_run(&mut self, mut start: Seq, mut end: Seq) {
+        let runs = self.runs.get_or_insert_default();
+        while let Some((last, last_end)) = runs.range(..=Start(end)).next_back()
+            && last_end.ge(start)
+        {
+            let last = *last;
+            start = start.min(last.0);
+            end = end.max(*last_end);
+            runs.remove(&last);
+        }
+        runs.insert(Start(start), end);
+    }
+
+    /// The end of the run that a sacked piece belongs to.
+    fn run_end(&self, piece: &Sent) -> Seq {
+        self.runs
+            .as_ref()
+            .and_then(|runs| runs.range(..=Start(piece.start)).next_back())
+            .map_or(piece.end, |(_, end)| end.max(piece.end))
+    }
+
+    /// Marks the pieces that lie within a SACK block and shows each that is new to `delivered`.
+    /// Returns how many octets those were.
+    pub(crate) fn sack(&mut self, start: Seq, end: Seq, mut delivered: impl FnMut(&Sent)) -> u32 {
+        let mut octets = 0;
+        let mut index = self.sent.partition_point(|piece| piece.start.lt(start));
+        let Some(first) = self.sent.get(index).map(|piece| piece.start) else {
+            return 0;
+        };
+        let mut last = first;
+        while let Some(piece) = self.sent.get(index)
+            && piece.end.le(end)
+        {
+            if piece.sacked {
+                // One run is passed for each that is joined below.
+                last = self.run_end(piece);
+                index = self.sent.partition_point(|piece| piece.start.lt(last));
+                continue;
+            }
+            last = piece.end;
+            octets += self.mark_sacked(index, &mut delivered);
+            index += 1;
+        }
+        if octets > 0 {
+            self.add_run(first, last);
+        }
+        octets
+    }
+
+    fn mark_sacked(&mut self, index: usize, delivered: &mut impl FnMut(&Sent)) -> u32 {
+        let Some(piece) = self.sent.allocated().and_then(|sent| sent.get_mut(index)) else {
+            return 0;
+        };
+        let octets = piece.len();
+        if core::mem::take(&mut piece.lost) {
+            self.lost -= octets;
+        }
+        piece.sacked = true;
+        self.sacked += octets;
+        self.sacked_pieces += 1;
+        delivered(piece);
+        if let Some(rate) = &mut self.rate {
+            rate.sacked(index, piece);
+        }
+        octets
+    }
+
+    /// Marks pieces that are neither sacked nor lost yet for which `test` says so, until it says
+    /// to stop with `None`. Returns how many octets became lost.
+    pub(crate) fn mark_lost(&mut self, mut test: impl FnMut(&Sent) -> Option<bool>) -> u32 {
+        let before = self.lost;
+        let pieces = self.sent.allocated().into_iter().flatten();
+        for (index, piece) in pieces.enumerate() {
+            if piece.sacked || piece.lost {
+                continue;
+            }
+            match test(piece) {
+                None => break,
+                Some(false) => {}
+                Some(true) => {
+                    piece.lost = true;
+                    self.lost += piece.len();
+                    self.hint = self.hint.min(index as u32);
+                    if let Some(rate) = &mut self.rate {
+                        rate.lost(index, piece);
+                    }
+                }
+            }
+        }
+        self.lost - before
+    }
+
+    /// What was just marked as lost is no sign of congestion.
+    pub(crate) fn excuse_lost(&mut self) {
+        if let Some(rate) = &mut self.rate {
+            rate.excuse_lost();
+        }
+    }
+
+    /// The first lost piece, cut so that it has at most `max` octets of the data, which ends at `end`
+    /// and may be followed by a FIN (the path's MTU may be smaller than when it was sent).
+    pub(crate) fn next_lost(&mut self, max: u32, end: Seq) -> Option<(usize, Sent)> {
+        if self.lost == 0 {
+            return None;
+        }
+        let hint = self.hint as usize;
+        let index = self.sent.range(hint..).position(|piece| piece.lost)? + hint;
+        self.hint = index as u32;
+        let piece = self.sent.get(index)?;
+        let fin = u32::from(piece.end.gt(end));
+        if piece.len() - fin > max {
+            self.split(index, max);
+        }
+        self.sent.get(index).map(|piece| (index, *piece))
+    }
+
+    /// The first or last piece, cut to `max` octets: what a probe sends again.
+    pub(crate) fn probe(&mut self, last: bool, max: u32) -> Option<(usize, Sent)> {
+        let index = if last {
+            self.sent.len().checked_sub(1)?
+        } else {
+            0
+        };
+        if index < self.sent.len() {
+            self.split(index, max);
+        }
+        self.sent.get(index).map(|piece| (index, *piece))
+    }
+
+    /// Cuts a piece to `max` octets; `None` when that leaves nothing.
+    pub(crate) fn cut(&mut self, index: usize, max: u32) -> Option<Sent> {
+        if max == 0 {
+            return None;
+        }
+        self.split(index, max);
+        self.sent.get(index).copied()
+    }
+
+    fn split(&mut self, index: usize, max: u32) {
+        let Some(piece) = self.sent.allocated().and_then(|sent| sent.get_mut(index)) else {
+            return;
+        };
+        if piece.len() <= max {
+            return;
+        }
+        let mut rest = *piece;
+        piece.end = piece.start + max;
+        rest.start = piece.end;
+        if rest.sacked {
+            self.sacked_pieces += 1;
+        }
+        self.sent.insert(index + 1, rest);
+        if let Some(rate) = &mut self.rate {
+            rate.split(index);
+        }
+    }
+
+    /// The piece at `index` was sent again.
+    pub(crate) fn retransmitted(&mut self, index: usize, now: Instant) {
+        let Some(piece) = self.sent.allocated().and_then(|sent| sent.get_mut(index)) else {
+            return;
+        };
+        if piece.lost {
+            piece.lost = false;
+            self.lost -= piece.len();
+        }
+        piece.retransmitted = true;
+        piece.time = now;
+        let len = piece.len();
+        let inflight = self.inflight();
+        if let Some(rate) = &mut self.rate {
+            rate.sent_again(index, now, inflight, len);
+        }
+    }
+
+    /// What was taken to be lost was only late (RFC 4015): nothing is lost.
+    pub(crate) fn undo_lost(&mut self) {
+        for piece in self.sent.allocated().into_iter().flatten() {
+            piece.lost = false;
+        }
+        self.lost = 0;
+    }
+
+    /// Forgets what was sacked (RFC 2018 §8: the receiver may have dropped it).
+    pub(crate) fn forget_sacked(&mut self) {
+        for piece in self.sent.allocated().into_iter().flatten() {
+            piece.sacked = false;
+        }
+        self.runs = None;
+        self.sacked = 0;
+        self.sacked_pieces = 0;
+    }
+
+    /// Frees what samples of an empty queue still hold.
+    pub(crate) fn shrink(&mut self) {
+        if self.sent.is_empty()
+            && let Some(rate) = &mut self.rate
+        {
+            rate.shrink();
+        }
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self, spares: &mut Spares<Flight>) {
+        self.sent.give_back(spares);
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests;
