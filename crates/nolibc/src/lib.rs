@@ -15,17 +15,25 @@
 //! group is a link error. The README has the lists.
 //!
 //! In Rust the crate offers what can be tested on any host: [`command_line`], the quoting of
-//! arguments, the allocator [`heap`], and the functions of [`memory`], [`strings`] and
-//! [`locks`]; and [`total_memory`] and [`free_memory`], which `std` does not tell.
+//! arguments, the allocator [`heap`], and the functions of [`memory`], [`strings`],
+//! [`numbers`], [`printf`], [`scanf`], [`sorting`], [`locks`] and [`semaphores`]; and [`total_memory`] and [`free_memory`],
+//! which `std` does not tell.
 #![cfg_attr(nolibc_archive, no_std)]
 
 #[cfg(nolibc_archive)]
 mod archive;
 pub mod command_line;
+mod errno;
 pub mod heap;
 pub mod locks;
 pub mod memory;
+pub mod numbers;
+pub mod printf;
+pub mod scanf;
+pub mod semaphores;
+pub mod sorting;
 pub mod strings;
+pub mod variadic;
 
 /// The octets of the unikernel's heap, used or not; of an ordinary program, the machine's memory.
 #[cfg(not(nolibc_archive))]

@@ -130,3 +130,59 @@ pub unsafe extern "C" fn strncmp(left: *const c_char, right: *const c_char, limi
     }
     0
 }
+
+/// How many bytes at the beginning of `string` are among those of `set`.
+///
+/// # Safety
+///
+/// Both are valid for reads up to their null bytes.
+#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
+pub unsafe extern "C" fn strspn(string: *const c_char, set: *const c_char) -> usize {
+    // SAFETY: the caller's promise is the same.
+    unsafe { span(string, set, true) }
+}
+
+/// How many bytes at the beginning of `string` are not among those of `set`.
+///
+/// # Safety
+///
+/// Both are valid for reads up to their null bytes.
+#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
+pub unsafe extern "C" fn strcspn(string: *const c_char, set: *const c_char) -> usize {
+    // SAFETY: the caller's promise is the same.
+    unsafe { span(string, set, false) }
+}
+
+/// How many bytes at the beginning of `string` are among those of `set`, or are not.
+///
+/// # Safety
+///
+/// Both are valid for reads up to their null bytes.
+unsafe fn span(string: *const c_char, set: *const c_char, among: bool) -> usize {
+    // SAFETY: see above.
+    unsafe {
+        let (length, size) = (strlen(string), strlen(set));
+        let is_among = |byte: c_char| !memchr(set.cast(), byte.into(), size).is_null();
+        (0..length)
+            .find(|&index| is_among(*string.add(index)) != among)
+            .unwrap_or(length)
+    }
+}
+
+/// The first byte of `string` that is among those of `set`, or null.
+///
+/// # Safety
+///
+/// Both are valid for reads up to their null bytes.
+#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
+pub unsafe extern "C" fn strpbrk(string: *const c_char, set: *const c_char) -> *mut c_char {
+    // SAFETY: the caller's promise is the same; what is found lies in the string.
+    unsafe {
+        let found = string.add(strcspn(string, set));
+        if *found == 0 {
+            ptr::null_mut()
+        } else {
+            found.cast_mut()
+        }
+    }
+}

@@ -2,13 +2,14 @@
 
 use super::errno::fail;
 use super::heap;
-use super::random;
 use super::system_call::PROCESS;
-use core::ffi::{CStr, c_char, c_int, c_long, c_ulong, c_void};
+use super::time::since_start;
+use core::ffi::{CStr, c_char, c_int, c_long, c_ulong};
 use core::ptr;
 use libc::{
     _SC_AVPHYS_PAGES, _SC_CLK_TCK, _SC_NPROCESSORS_CONF, _SC_NPROCESSORS_ONLN, _SC_PAGESIZE,
-    _SC_PHYS_PAGES, AT_PAGESZ, EINVAL, ENOENT, gid_t, passwd, pid_t, size_t, uid_t,
+    _SC_PHYS_PAGES, AT_PAGESZ, EINVAL, ENOENT, RUSAGE_CHILDREN, RUSAGE_SELF, RUSAGE_THREAD, gid_t,
+    passwd, pid_t, rusage, size_t, uid_t,
 };
 
 const PAGE: u16 = 4096;
@@ -30,6 +31,41 @@ extern "C" fn getpagesize() -> c_int {
     PAGE.into()
 }
 
+/// All memory is the heap's; what is free is its largest block, nearly.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sysinfo(info: *mut libc::sysinfo) -> c_int {
+    // SAFETY: the caller gives a place. All zeros is a valid value.
+    unsafe {
+        info.write_bytes(0, 1);
+        (*info).uptime = since_start().tv_sec;
+        (*info).totalram = heap::size() as c_ulong;
+        (*info).freeram = heap::largest_free() as c_ulong;
+        (*info).procs = 1;
+        (*info).mem_unit = 1;
+    }
+    0
+}
+
+/// A unikernel never waits for a processor and has all of its memory from the start; there are no children. What is not
+/// counted is zero.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn getrusage(who: c_int, usage: *mut rusage) -> c_int {
+    if !matches!(who, RUSAGE_SELF | RUSAGE_THREAD | RUSAGE_CHILDREN) {
+        return fail(EINVAL);
+    }
+    // SAFETY: the caller gives a place. All zeros is a valid value.
+    unsafe {
+        usage.write_bytes(0, 1);
+        if who != RUSAGE_CHILDREN {
+            let time = since_start();
+            (*usage).ru_utime.tv_sec = time.tv_sec;
+            (*usage).ru_utime.tv_usec = time.tv_nsec / 1000;
+            (*usage).ru_maxrss = (heap::size() / 1024) as c_long;
+        }
+    }
+    0
+}
+
 #[unsafe(no_mangle)]
 extern "C" fn getauxval(kind: c_ulong) -> c_ulong {
     if kind == AT_PAGESZ {
@@ -45,7 +81,7 @@ extern "C" fn getpid() -> pid_t {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn gettid() -> pid_t {
+pub(super) extern "C" fn gettid() -> pid_t {
     PROCESS
 }
 
@@ -86,18 +122,6 @@ unsafe extern "C" fn getpwuid_r(
     // SAFETY: the caller gives a place for the pointer.
     unsafe { result.write(ptr::null_mut()) };
     0
-}
-
-/// Crates ask for functions by name that an older C library may not have. Those in the list they get,
-/// others are absent.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn dlsym(_library: *mut c_void, name: *const c_char) -> *mut c_void {
-    // SAFETY: the caller gives a C string.
-    match unsafe { CStr::from_ptr(name) }.to_bytes() {
-        b"getrandom" => random::getrandom as *const () as *mut c_void,
-        b"gettid" => gettid as *const () as *mut c_void,
-        _ => ptr::null_mut(),
-    }
 }
 
 static VERSION: &CStr = c"2.36";

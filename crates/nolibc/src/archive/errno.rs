@@ -1,6 +1,7 @@
 //! `errno` and the texts of its values.
 
 use super::single_thread::SingleThread;
+pub(super) use crate::errno::fail;
 use core::ffi::{c_char, c_int};
 use libc::{
     EAGAIN, EBADF, EEXIST, EINVAL, EIO, ENOENT, ENOMEM, ENOSYS, ENOTTY, ERANGE, ESRCH, ETIMEDOUT,
@@ -12,13 +13,6 @@ static ERRNO: SingleThread<c_int> = SingleThread::new(0);
 #[unsafe(no_mangle)]
 extern "C" fn __errno_location() -> *mut c_int {
     ERRNO.get()
-}
-
-/// Sets `errno` and gives -1, which is how most functions fail.
-pub(super) fn fail(error: c_int) -> c_int {
-    // SAFETY: nothing else refers to ERRNO while this function runs.
-    unsafe { *ERRNO.get() = error };
-    -1
 }
 
 /// The texts of the errors that this library gives; Rust's `io::Error` prints them.

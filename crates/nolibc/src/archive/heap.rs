@@ -197,6 +197,44 @@ unsafe extern "C" fn munmap(address: *mut c_void, size: size_t) -> c_int {
     0
 }
 
+/// For whole mappings, as `munmap`: a smaller one stays where it is, a larger one moves if it may.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn mremap(
+    address: *mut c_void,
+    old_size: size_t,
+    new_size: size_t,
+    flags: c_int,
+) -> *mut c_void {
+    let sizes = [old_size, new_size].map(|size| size.checked_next_multiple_of(PAGE));
+    let [Some(old_size), Some(new_size)] = sizes else {
+        fail(ENOMEM);
+        return libc::MAP_FAILED;
+    };
+    let only_moves = flags & !libc::MREMAP_MAYMOVE == 0;
+    if new_size == 0 || !only_moves || !Mapping::resize(address, old_size, old_size) {
+        fail(EINVAL);
+        return libc::MAP_FAILED;
+    }
+    if new_size <= old_size {
+        Mapping::resize(address, old_size, new_size);
+        return address;
+    }
+    if flags & libc::MREMAP_MAYMOVE == 0 {
+        fail(ENOMEM);
+        return libc::MAP_FAILED;
+    }
+    let anonymous = libc::MAP_ANONYMOUS | libc::MAP_PRIVATE;
+    let moved = mmap64(ptr::null_mut(), new_size, libc::PROT_READ, anonymous);
+    if moved != libc::MAP_FAILED {
+        // SAFETY: both mappings have at least the old size; the caller does not use the old one again.
+        unsafe {
+            memcpy(moved, address, old_size);
+            munmap(address, old_size);
+        }
+    }
+    moved
+}
+
 /// A mapping that there is, in a list: few programs have many.
 struct Mapping {
     address: *mut c_void,
@@ -224,6 +262,22 @@ impl Mapping {
             *MAPPINGS.get() = node;
         }
         true
+    }
+
+    /// False if there is none with exactly these pages.
+    fn resize(address: *mut c_void, size: usize, new_size: usize) -> bool {
+        // SAFETY: as in `forget`; the reference ends with each step.
+        unsafe {
+            let mut next = *MAPPINGS.get();
+            while let Some(node) = next.as_mut() {
+                if node.address == address && node.size == size {
+                    node.size = new_size;
+                    return true;
+                }
+                next = node.next;
+            }
+        }
+        false
     }
 
     /// False if there is none with exactly these pages.

@@ -4,13 +4,14 @@ use super::errno::fail;
 use super::hypercall::{fatal, script};
 use super::single_thread::SingleThread;
 use super::time::{sleep_for, sleep_until_on, to_nanoseconds};
+use crate::semaphores::sem_trywait;
 use core::ffi::{c_char, c_int, c_uint, c_void};
 use core::ptr;
 use libc::{
     CLOCK_MONOTONIC, CLOCK_REALTIME, EAGAIN, EINVAL, ENOMEM, ENOSYS, ESRCH, ETIMEDOUT,
     FUTEX_CLOCK_REALTIME, FUTEX_PRIVATE_FLAG, FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAKE,
-    FUTEX_WAKE_BITSET, cpu_set_t, free, malloc, pthread_attr_t, pthread_key_t, pthread_t, size_t,
-    timespec,
+    FUTEX_WAKE_BITSET, cpu_set_t, free, malloc, pthread_attr_t, pthread_key_t, pthread_t, sem_t,
+    size_t, timespec,
 };
 
 /// The one thread's name for itself.
@@ -170,6 +171,25 @@ extern "C" fn pthread_setspecific(key: pthread_key_t, value: *const c_void) -> c
 #[unsafe(no_mangle)]
 extern "C" fn pthread_getspecific(key: pthread_key_t) -> *mut c_void {
     value_of(key).map_or(ptr::null_mut(), |value| *value)
+}
+
+/// At zero it is a sleep: nobody posts the semaphore meanwhile.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sem_timedwait(semaphore: *mut sem_t, deadline: *const timespec) -> c_int {
+    // SAFETY: the caller gives a semaphore, and a time.
+    let Some(deadline) = (unsafe {
+        if sem_trywait(semaphore) == 0 {
+            return 0;
+        }
+        to_nanoseconds(&*deadline)
+    }) else {
+        return fail(EINVAL);
+    };
+    fail(
+        sleep_until_on(CLOCK_REALTIME, deadline)
+            .err()
+            .unwrap_or(ETIMEDOUT),
+    )
 }
 
 type ThreadLocalDestructor = unsafe extern "C" fn(*mut c_void);

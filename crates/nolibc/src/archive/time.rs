@@ -44,6 +44,11 @@ fn from_nanoseconds(time: u64) -> timespec {
     }
 }
 
+/// What the monotonic clock says, which is also all of the processor's time.
+pub(super) fn since_start() -> timespec {
+    from_nanoseconds(solo5_clock_monotonic())
+}
+
 /// Waits until the monotonic clock reaches `deadline`, whatever arrives. Where bindings or tender cannot leave network
 /// devices out, waiting ends early for as long as one has a frame that nobody reads, hence the loop.
 pub(super) fn sleep_until(deadline: u64) {

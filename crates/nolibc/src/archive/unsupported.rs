@@ -49,15 +49,15 @@ macro_rules! error {
 // Files.
 minus_one! {
     open open64 openat openat64 lseek64 pread64 preadv pwrite64 pwritev ftruncate64 fsync fdatasync
-    flock stat64 lstat64 fstat64 fstatat64 statx futimens utimensat fchmod fchown fchownat
-    copy_file_range sendfile64 splice dup dup2 dup3 pipe2 closedir dirfd
+    flock stat64 lstat64 fstat64 fstatat64 statx futimens utimensat utimes utime fchmod fchown fchownat
+    copy_file_range sendfile64 splice dup dup2 dup3 pipe pipe2 closedir dirfd
     chdir chmod chown lchown chroot link linkat symlink readlink rename mkdir mkfifo rmdir unlink
     unlinkat access
     lseek pread pwrite ftruncate truncate truncate64 stat lstat fstat fstatat statfs fstatfs
     statfs64 fstatfs64 faccessat fchmodat mkdirat renameat renameat2 readlinkat symlinkat fallocate
     sendfile memfd_create
 }
-null! { opendir fdopendir getcwd realpath }
+null! { opendir fdopendir getcwd realpath fopen fopen64 fdopen }
 
 // `readdir64` gives null without an error at the end of a directory.
 null! { readdir64 }
@@ -84,6 +84,10 @@ minus_one! {
     epoll_create1 epoll_ctl epoll_wait epoll_pwait eventfd timerfd_create timerfd_settime
     inotify_init1 inotify_add_watch inotify_rm_watch
 }
+
+// Semaphores that have names.
+minus_one! { sem_close sem_unlink }
+null! { sem_open }
 
 // Processes and signals.
 minus_one! {

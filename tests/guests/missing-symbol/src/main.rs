@@ -1,13 +1,14 @@
 //! Calls a C function that Solo5 lacks.
 
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{c_char, c_void};
 
 unsafe extern "C" {
-    fn dlopen(file: *const c_char, flags: c_int) -> *mut c_void;
+    fn popen(command: *const c_char, kind: *const c_char) -> *mut c_void;
 }
 
 fn main() {
-    // SAFETY: the name is a C string.
-    let library = unsafe { dlopen(c"libm.so.6".as_ptr(), 1) };
-    println!("{}", library.is_null());
+    // SAFETY: both are C strings.
+    let process = unsafe { popen(c"true".as_ptr(), c"r".as_ptr()) };
+    println!("{}", process.is_null());
+    println!("{}", missing_symbol::interface());
 }

@@ -1,6 +1,7 @@
 //! The cases, by name.
 
 mod absent;
+mod c_library;
 mod collections;
 mod ends;
 mod memory;
@@ -9,7 +10,7 @@ mod runtime;
 use std::process::ExitCode;
 
 /// Cases that return if std behaves, and panic otherwise.
-pub(crate) const RETURNS: [(&str, fn()); 15] = [
+pub(crate) const RETURNS: [(&str, fn()); 19] = [
     ("hash_map", collections::hash_map),
     ("b_tree_map", collections::b_tree_map),
     ("formatting", collections::formatting),
@@ -25,6 +26,10 @@ pub(crate) const RETURNS: [(&str, fn()); 15] = [
     ("too_large_allocations", memory::too_large_allocations),
     ("mappings", memory::mappings),
     ("what_solo5_lacks", absent::what_solo5_lacks),
+    ("loader", c_library::loader),
+    ("usage", c_library::usage),
+    ("remapping", c_library::remapping),
+    ("streams", c_library::streams),
 ];
 
 /// What is run with the arguments that follow the case's name.
