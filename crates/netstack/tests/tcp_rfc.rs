@@ -6,18 +6,24 @@
 //! - `windows`: the peer's window when it is closed or taken back
 //! - `options`: RFC 7323, RFC 2018, RFC 2883
 //! - `pacing`: draft-ietf-ccwg-bbr
+//! - `controllers`: what a controller of the user's is told
 //! - `recovery`: RFC 5681, 6582, 6675, 8985, 6298, 3522
+//! - `fast_recovery`: what an acknowledgement in a recovery permits, restarts and proves
 //! - `round_trip`: RFC 6298, Karn's algorithm
 //! - `challenges`: RFC 5961
 //! - `defences`: RFC 4987, budgets, ICMP, path MTU, ECN
+//! - `ecn`: when an echo of congestion counts
 
 mod wire;
 
 mod rfc {
     mod challenges;
     mod closing;
+    mod controllers;
     mod data;
     mod defences;
+    mod ecn;
+    mod fast_recovery;
     mod options;
     mod pacing;
     mod recovery;

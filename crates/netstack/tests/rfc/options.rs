@@ -68,6 +68,32 @@ fn rfc7323_4_1_the_clock_ticks_each_millisecond() {
 }
 
 #[test]
+fn rfc7323_5_4_the_clock_of_each_pair_of_ends_has_an_offset_that_stays() {
+    let mut e = Engine::new();
+    let mut opened = |from, after| {
+        e.now += after;
+        let mut syn = seg(SYN, IRS, 0).ts(1, 0);
+        syn.from = from;
+        let stamp = e.answer(&syn).timestamps.unwrap().0;
+        let mut reset = seg(RST, IRS + 1, 0);
+        reset.from = from;
+        e.ignores(&reset);
+        (stamp, e.now)
+    };
+    let (first, now) = opened(4001, ms(0));
+    let (other, _) = opened(4002, ms(0));
+    assert_ne!(first, other);
+    // Neither tells how long the stack has run.
+    let uptime = now.as_nanos() / 1_000_000;
+    assert!(
+        u64::from(first).abs_diff(uptime) > 1_000_000
+            && u64::from(other).abs_diff(uptime) > 1_000_000
+    );
+    // The next connection of the same ends goes on where the last one was.
+    assert_eq!(opened(4001, ms(70)).0.wrapping_sub(first), 70);
+}
+
+#[test]
 fn rfc7323_4_3_the_echo_is_of_the_segment_at_last_ack_sent() {
     let mut c = stamped();
     // Out of order: its timestamp is not echoed.

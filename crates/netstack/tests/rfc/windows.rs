@@ -121,6 +121,68 @@ fn rfc9293_3_8_6_must_34_and_37_a_peer_that_takes_its_window_back_and_answers_is
 }
 
 #[test]
+fn rfc9293_3_8_6_1_a_peer_that_repeats_that_its_window_is_closed_does_not_put_probes_off() {
+    let mut c = Conn::plain();
+    c.sends(4);
+    c.e.ignores(&c.seg(ACK).window(0));
+    let mut probes = 0;
+    for _ in 0..100 {
+        probes += c.e.pass(ms(50)).len();
+        c.e.ignores(&c.seg(ACK).window(0));
+    }
+    // After 200, 600, 1,400 and 3,000 ms.
+    assert_eq!(probes, 4);
+}
+
+#[test]
+fn rfc9293_3_8_6_must_34_a_window_that_is_taken_back_is_probed_in_place_of_a_time_out() {
+    let mut c = Conn::plain();
+    c.sends(4);
+    // Just before the time-out of 200 ms: the timer is the probe's from now on, and starts over.
+    assert!(c.e.pass(ms(190)).is_empty());
+    c.e.ignores(&c.seg(ACK).window(0));
+    assert!(c.e.pass(ms(190)).is_empty());
+    assert_eq!(c.e.pass(ms(20)).len(), 1);
+    let counters = c.e.tcp.counters();
+    assert_eq!((counters.window_probe, counters.timeouts), (1, 0));
+}
+
+#[test]
+fn rfc7323_2_3_what_is_offered_is_the_buffer_rounded_to_a_unit_and_no_less_than_before() {
+    let mut options = plain();
+    options.receive_buffer = 40_000;
+    options.max_receive_buffer = 4 << 20;
+    let mut c = Conn::accept(
+        Config::default(),
+        options,
+        &seg(SYN, IRS, 0).mss(1000).scale(3),
+    );
+    let unit = 1 << c.syn_ack.scale.unwrap();
+    let mut edge = c.seq + 40_000;
+    for length in [1, 7, 1000, 333, 999, 1000, 1, 1] {
+        c.give_data(&vec![1; length]);
+        let ack = c.e.one();
+        let told = ack.ack + u32::from(ack.window) * unit;
+        // Nothing was read: the edge stays, but for the part of a unit that cannot be told.
+        assert!((edge..edge + unit).contains(&told), "{told} after {edge}");
+        edge = told;
+    }
+    for _ in 0..25 {
+        c.give_data(&[1; 1000]);
+    }
+    c.e.sent();
+    // What is read opens it again, to the whole buffer less the part of a unit.
+    c.e.read(c.id);
+    let ack = c.e.one();
+    let told = ack.ack + u32::from(ack.window) * unit;
+    assert!(
+        (c.seq + 40_000 - unit + 1..=c.seq + 40_000 + unit).contains(&told),
+        "{told} for {}",
+        c.seq
+    );
+}
+
+#[test]
 fn rfc9293_3_8_6_1_a_peer_that_takes_its_window_back_and_vanishes_is_given_up() {
     let mut c = Conn::plain();
     c.sends(4);

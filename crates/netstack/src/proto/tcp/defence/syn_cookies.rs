@@ -85,7 +85,7 @@ mod tests {
     use core::net::{Ipv4Addr, SocketAddrV4};
     use core::time::Duration;
 
-    use super::{check, hide, make, reveal};
+    use super::{MSS, check, hide, make, reveal};
     use crate::proto::Instant;
     use crate::proto::tcp::defence::isn::Secrets;
     use crate::proto::tcp::wire::options::{TcpOptions, Timestamps};
@@ -130,6 +130,43 @@ mod tests {
             remote: TUPLE.local,
         };
         assert_eq!(check(&secrets, &other, Seq(99), cookie, now), None);
+    }
+
+    #[test]
+    fn rfc4987_3_6_each_bit_of_a_cookie_and_of_what_it_answers_counts() {
+        let secrets = Secrets::new([7; 32]);
+        for (seconds, mss) in [640, 704]
+            .into_iter()
+            .flat_map(|at| MSS.map(|mss| (at, mss)))
+        {
+            let now = Instant::from_nanos(seconds * 1_000_000_000);
+            let cookie = make(&secrets, &TUPLE, Seq(99), mss, now);
+            assert_eq!(check(&secrets, &TUPLE, Seq(99), cookie, now), Some(mss));
+            for bit in 0..32 {
+                let cookie_of = |irs, cookie| check(&secrets, &TUPLE, Seq(irs), Seq(cookie), now);
+                assert_eq!(cookie_of(99, cookie.0 ^ 1 << bit), None, "{mss}, bit {bit}");
+                assert_eq!(cookie_of(99 ^ 1 << bit, cookie.0), None, "{mss}, bit {bit}");
+            }
+            // Five bits of its clock are the same after 32 ticks, and not the hash.
+            let later = now + Duration::from_secs(32 * 64);
+            assert_eq!(check(&secrets, &TUPLE, Seq(99), cookie, later), None);
+        }
+    }
+
+    #[test]
+    fn rfc4987_3_6_a_cookie_tells_the_next_lower_mss() {
+        let secrets = Secrets::new([7; 32]);
+        let now = Instant::from_nanos(640_000_000_000);
+        for (mss, told) in [
+            (63, 64),
+            (535, 64),
+            (1459, 1440),
+            (1461, 1460),
+            (u16::MAX, 8960),
+        ] {
+            let cookie = make(&secrets, &TUPLE, Seq(99), mss, now);
+            assert_eq!(check(&secrets, &TUPLE, Seq(99), cookie, now), Some(told));
+        }
     }
 
     #[test]

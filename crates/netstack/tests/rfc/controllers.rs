@@ -1,0 +1,114 @@
+//! What a user's own congestion controller is told.
+
+use core::time::Duration;
+use std::cell::RefCell;
+
+use netstack::proto::Instant;
+use netstack::proto::tcp::Config;
+use netstack::proto::tcp::congestion::{Ack, Controller, Pacing, Parameters, RateSample};
+
+use crate::wire::*;
+
+#[derive(Debug, PartialEq)]
+enum Told {
+    Parameters(Duration, u32, bool),
+    Ack(Duration, u32, u32),
+    Sample(Option<Duration>, u32, u64),
+    Event(u32),
+}
+
+thread_local! {
+    static TOLD: RefCell<Vec<Told>> = const { RefCell::new(Vec::new()) };
+}
+
+fn tell(told: Told) {
+    TOLD.with_borrow_mut(|all| all.push(told));
+}
+
+/// Keeps ten segments in flight and notes what it is told.
+#[derive(Debug)]
+struct Recorder(Option<Pacing>);
+
+impl Controller for Recorder {
+    fn cwnd(&self) -> u32 {
+        10_000
+    }
+
+    fn ssthresh(&self) -> u32 {
+        10_000
+    }
+
+    fn on_ack(&mut self, ack: &Ack) {
+        tell(Told::Ack(ack.srtt(), ack.acked, ack.flight));
+    }
+
+    fn on_congestion_event(&mut self, _now: Instant, flight: u32) {
+        tell(Told::Event(flight));
+    }
+
+    fn on_timeout(&mut self, _now: Instant, _flight: u32, _first: bool) {}
+
+    fn on_spurious(&mut self, _now: Instant) {}
+
+    fn on_idle(&mut self) {}
+
+    fn set_smss(&mut self, _smss: u32) {}
+
+    fn pacing(&self) -> Option<Pacing> {
+        self.0
+    }
+
+    fn on_sample(&mut self, sample: &RateSample) {
+        tell(Told::Sample(
+            sample.rtt(),
+            sample.newly_acked,
+            sample.delivery_rate,
+        ));
+    }
+}
+
+fn unpaced(parameters: &Parameters) -> Box<dyn Controller> {
+    tell(Told::Parameters(
+        parameters.srtt(),
+        parameters.smss,
+        parameters.selective_acks,
+    ));
+    Box::new(Recorder(None))
+}
+
+/// Paced as BBR is at first.
+fn paced(parameters: &Parameters) -> Box<dyn Controller> {
+    let bbr = netstack::proto::tcp::congestion::bbr(parameters);
+    Box::new(Recorder(bbr.pacing()))
+}
+
+/// A connection with a round-trip time of 100 ms, and what was told of its beginning.
+fn with(make: fn(&Parameters) -> Box<dyn Controller>) -> Conn {
+    TOLD.take();
+    let mut options = plain();
+    options.congestion = Some(make);
+    Conn::accept_after(ms(100), Config::default(), options, &sack_syn())
+}
+
+#[test]
+fn a_controller_is_told_the_round_trip_of_the_handshake_and_of_each_acknowledgement() {
+    let mut c = with(unpaced);
+    assert_eq!(TOLD.take(), [Told::Parameters(ms(100), 1000, true)]);
+    c.sends(4);
+    c.e.now += ms(180);
+    c.acks(2000);
+    // SRTT is 7/8 of 100 ms and 1/8 of 180 ms.
+    assert_eq!(TOLD.take(), [Told::Ack(ms(110), 2000, 4000)]);
+}
+
+#[test]
+fn a_controller_of_a_paced_connection_is_told_the_round_trip_of_the_last_piece_and_the_rate() {
+    let mut c = with(paced);
+    c.e.send(c.id, &[0; 2000]);
+    assert_eq!(c.e.sent().len(), 2);
+    c.e.now += ms(40);
+    c.acks(2000);
+    let samples = TOLD.take();
+    // 2,000 octets in 40 ms are less than nothing known of the path: its least round trip is 40 ms now.
+    assert_eq!(samples, [Told::Sample(Some(ms(40)), 2000, 50_000)]);
+}

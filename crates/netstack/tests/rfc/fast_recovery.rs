@@ -1,0 +1,151 @@
+//! What an acknowledgement in a recovery permits, restarts and proves: RFC 3522, RFC 6675, RFC 6937, RFC 8985.
+
+use netstack::proto::tcp::Config;
+
+use crate::wire::*;
+
+/// A SACK connection with a round-trip time of 100 ms, `count` segments in flight and more to send.
+fn in_flight(count: usize) -> (Conn, u32) {
+    let mut c = Conn::slow(&sack_syn());
+    let base = c.ack;
+    c.sends(count);
+    c.e.send(c.id, &[0; 20_000]);
+    (c, base)
+}
+
+/// Places, in segments of 1000 octets after `base`, of what is sent now.
+fn sent(c: &mut Conn, base: u32) -> Vec<u32> {
+    let sent = c.e.sent();
+    sent.iter()
+        .map(|segment| segment.seq.wrapping_sub(base) / 1000)
+        .collect()
+}
+
+/// The peer reports a block, in segments after `base`.
+fn sacks(c: &mut Conn, base: u32, start: u32, end: u32) {
+    let segment = c.seg(ACK).sack(&[(base + 1000 * start, base + 1000 * end)]);
+    c.e.give(&segment);
+}
+
+fn window(c: &Conn) -> u32 {
+    c.e.tcp.status(c.id).unwrap().congestion_window
+}
+
+#[test]
+fn rfc6937_3_an_acknowledgement_that_delivers_nothing_permits_nothing() {
+    let (mut c, base) = in_flight(10);
+    c.e.now += ms(100);
+    sacks(&mut c, base, 7, 10);
+    // Three are delivered, and the first retransmission goes out in any case.
+    assert_eq!(sent(&mut c, base), [0, 1, 2, 3]);
+    for _ in 0..10 {
+        sacks(&mut c, base, 7, 10);
+        assert_eq!(sent(&mut c, base), []);
+    }
+}
+
+#[test]
+fn rfc2018_3_a_block_that_is_not_wholly_in_flight_delivers_nothing() {
+    let (mut c, base) = in_flight(10);
+    c.acks(2000);
+    let _ = c.e.sent();
+    let end = base.wrapping_add(32_000);
+    // From below what is acknowledged, to beyond what was sent, and from its end to its start.
+    for (start, end) in [
+        (base, c.ack + 2000),
+        (c.ack + 1000, end),
+        (c.ack + 3000, c.ack + 1000),
+    ] {
+        let blocks = [(c.ack + 4000, c.ack + 4000), (start, end)];
+        let segment = c.seg(ACK).sack(&blocks);
+        c.e.ignores(&segment);
+    }
+}
+
+#[test]
+fn rfc8985_6_2_what_was_sent_before_a_retransmission_that_arrived_is_lost() {
+    let (mut c, base) = in_flight(10);
+    c.e.now += ms(100);
+    sacks(&mut c, base, 1, 4);
+    assert_eq!(sent(&mut c, base), [0]);
+    c.e.now += ms(100);
+    // The retransmission has arrived, nothing of what follows has.
+    c.acks(4000);
+    assert_eq!(sent(&mut c, base)[0], 4);
+    assert_eq!(c.e.tcp.counters().timeouts, 0);
+}
+
+#[test]
+fn a_selective_acknowledgement_is_progress_that_starts_the_time_out_over() {
+    let (mut c, base) = in_flight(10);
+    c.e.now += ms(100);
+    sacks(&mut c, base, 1, 4);
+    assert_eq!(sent(&mut c, base), [0]);
+    // The time-out is 300 ms; something arrives each 150 ms.
+    for end in 5..=9 {
+        c.e.pass(ms(150));
+        sacks(&mut c, base, 1, end);
+        let _ = c.e.sent();
+    }
+    assert_eq!(c.e.tcp.counters().timeouts, 0);
+}
+
+#[test]
+fn rfc3522_3_2_only_an_acknowledgement_of_new_data_tells_that_a_retransmission_was_spurious() {
+    let mut syn = sack_syn().ts(100, 0);
+    syn.mss = Some(1012);
+    let mut c = Conn::accept_after(ms(100), Config::default(), plain(), &syn);
+    let base = c.ack;
+    let original = c.sends(10)[0].timestamps.unwrap().0;
+    let before = window(&c);
+    c.e.now += ms(100);
+    let told = |c: &mut Conn, end: u32| {
+        let segment = seg(ACK, c.seq, c.ack).ts(101, original);
+        c.e.give(&segment.sack(&[(base + 1000, base + 1000 * end)]));
+        c.e.sent()
+    };
+    // What arrives out of order echoes the timestamp of the segment before the gap.
+    assert!(!told(&mut c, 4).is_empty());
+    for end in 5..=8 {
+        c.e.now += ms(1);
+        told(&mut c, end);
+        assert!(window(&c) < before, "{end}");
+    }
+}
+
+#[test]
+fn rfc8985_7_4_a_duplicate_acknowledgement_tells_that_the_probe_was_a_duplicate() {
+    let mut c = Conn::slow(&sack_syn());
+    c.sends(3);
+    let before = window(&c);
+    assert_eq!(c.e.pass(ms(250)).len(), 1);
+    c.acks(3000);
+    c.sends(2);
+    // The peer has got the last segment twice, and reports no block.
+    c.acks(0);
+    c.e.now += ms(100);
+    c.acks(2000);
+    assert_eq!(c.e.tcp.counters().loss_probe_recovery, 0);
+    assert!(window(&c) >= before);
+}
+
+#[test]
+fn rfc8985_7_2_a_probe_comes_after_two_round_trips_and_later_for_a_single_segment() {
+    // The second segment has one octet. Where the time-out comes first (200 ms and a round trip), it is the probe's.
+    for (rtt, octets, expected) in [
+        (300, 1001, 602),
+        (300, 1000, 802),
+        (20, 1001, 42),
+        (20, 1000, 220),
+    ] {
+        let mut c = Conn::accept_after(ms(rtt), Config::default(), plain(), &sack_syn());
+        c.e.send(c.id, &vec![0; octets]);
+        let _ = c.e.sent();
+        let start = c.e.now;
+        let sent = c.e.pass(ms(expected));
+        assert_eq!(sent.len(), 1, "{rtt} ms, {octets} octets");
+        assert_eq!(sent[0].0 - start, ms(expected));
+        let counters = c.e.tcp.counters();
+        assert_eq!((counters.loss_probes, counters.timeouts), (1, 0));
+    }
+}
