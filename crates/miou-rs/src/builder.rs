@@ -17,23 +17,24 @@ use crate::{EventSource, HogReport};
 /// assert_eq!(answer, 42);
 /// ```
 pub struct Builder {
-    pub(crate) quantum_nanos: u64,
+    pub(crate) quantum: Option<Duration>,
     pub(crate) event_bound: u32,
     pub(crate) seed: Option<u64>,
     pub(crate) hog: Option<Hog>,
 }
 
 impl Builder {
-    /// The default quantum.
+    /// The default quantum, unless the event source [asks for
+    /// another](EventSource::quantum).
     pub const QUANTUM: Duration = Duration::from_micros(10);
     /// The default bound on event tasks in a row.
     pub const EVENT_BOUND: u32 = 16;
 
-    /// The defaults: a quantum of 10 µs, at most 16 event tasks in a row while
+    /// The defaults: the event source's quantum, at most 16 event tasks in a row while
     /// others are ready, first in, first out.
     pub fn new() -> Self {
         Self {
-            quantum_nanos: saturating_nanos(Self::QUANTUM),
+            quantum: None,
             event_bound: Self::EVENT_BOUND,
             seed: None,
             hog: None,
@@ -44,7 +45,7 @@ impl Builder {
     /// it looks after each poll of a task, as Miou does.
     #[must_use]
     pub fn quantum(mut self, quantum: Duration) -> Self {
-        self.quantum_nanos = saturating_nanos(quantum);
+        self.quantum = Some(quantum);
         self
     }
 
@@ -67,7 +68,7 @@ impl Builder {
     }
 
     /// Calls `report` after each poll of a task that took `threshold` or
-    /// longer. For this each poll is measured, which adds some 5 ns to it.
+    /// longer.
     #[must_use]
     pub fn on_hog(mut self, threshold: Duration, report: impl Fn(&HogReport) + 'static) -> Self {
         self.hog = Some(Hog {

@@ -52,11 +52,9 @@ pub struct Stats {
     pub ready_by_event: usize,
     /// Timers that have not fired.
     pub timers: usize,
-    /// The longest poll of a task. In real time, a few in a row that were
-    /// expected to be short are measured together, after the last.
+    /// The longest poll of a task.
     pub longest_poll: Duration,
-    /// Where the task of the longest poll was spawned, unless that was several
-    /// polls.
+    /// Where the task of the longest poll was spawned.
     pub longest_poll_location: Option<&'static Location<'static>>,
     /// Polls beyond the threshold given to
     /// [`Builder::on_hog`](crate::Builder::on_hog).

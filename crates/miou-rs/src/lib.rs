@@ -28,8 +28,9 @@
 //!    be seen. The main task's end cancels all that are left.
 //! 4. The run queue is first in, first out.
 //! 5. Between two polls of tasks the scheduler looks for events as soon as the
-//!    *quantum* has passed since it last did ([`Builder::quantum`], 10 µs), and
-//!    at once when no task is ready. Each look is a *tick*, at which
+//!    *quantum* has passed since it last did ([`Builder::quantum`]; 10 µs unless
+//!    the event source wants less, on Linux 4 µs), and at once when no task is
+//!    ready. Each look is a *tick*, at which
 //!    [hooks](Hook) run.
 //! 6. *Event tasks* run before the others: the tasks that an event, a timer or
 //!    another thread has woken, and what these wake or spawn in that poll. One
@@ -52,13 +53,9 @@
 //! enter. (A property test checks the sum in virtual time:
 //! `tests/it/scheduling.rs`.)
 //!
-//! The quantum is measured with the CPU's time-stamp counter where that is
-//! steady, at the rate learnt from the event source's clock; elsewhere, with
-//! that clock. The counter is read after each poll, with one exception: while
-//! polls are short (those since it was last read took less than an eighth of the
-//! quantum together), it is next read after twice as many, at most 16. So when
-//! polls become long all at once, up to 16 of them stand in the sum, once, in
-//! place of the longest. With [`Builder::on_hog`] there is no exception.
+//! The clock is read after each poll: with the CPU's time-stamp counter where
+//! that is steady, at the rate learnt from the event source's clock; elsewhere,
+//! that clock itself.
 //!
 //! # Orphans
 //!

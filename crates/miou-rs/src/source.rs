@@ -1,8 +1,9 @@
 use core::fmt;
+use core::time::Duration;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::Instant;
+use crate::{Builder, Instant};
 
 /// Where events come from: the only thing that a scheduler asks of the system
 /// it runs on.
@@ -49,6 +50,13 @@ pub trait EventSource {
         None
     }
 
+    /// The quantum, where [`Builder::quantum`] sets none: small enough that
+    /// events are seen soon, and many times what a [`poll`](EventSource::poll)
+    /// takes that finds nothing.
+    fn quantum(&self) -> Duration {
+        Builder::QUANTUM
+    }
+
     /// Whether the clock moves by itself. A virtual clock says `false`: time
     /// is then read through [`now`](EventSource::now) alone and never through
     /// the CPU's time-stamp counter, so that runs can be repeated exactly.
@@ -87,6 +95,10 @@ impl<S: EventSource + ?Sized> EventSource for Rc<S> {
 
     fn notifier(&self) -> Option<Notifier> {
         (**self).notifier()
+    }
+
+    fn quantum(&self) -> Duration {
+        (**self).quantum()
     }
 
     fn is_real_time(&self) -> bool {

@@ -86,10 +86,7 @@ impl<T: IoSafe> Async<T> {
             io::Error::other("no `miou_rs::host::Host` is on this thread to watch the descriptor")
         })?;
         rustix::io::ioctl_fionbio(&inner, true)?;
-        // SAFETY: the descriptor stays open until `drop` or `into_inner` has
-        // removed it, by `IoSafe`, and because only shared references to
-        // `inner` are given out.
-        let key = unsafe { source.add(inner.as_fd())? };
+        let key = source.add(inner.as_fd())?;
         Ok(Self { inner, source, key })
     }
 

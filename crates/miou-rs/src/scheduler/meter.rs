@@ -1,7 +1,7 @@
 //! How long tasks run, measured as cheaply as the machine allows.
 //!
-//! Between polls the scheduler asks whether the quantum has passed. Reading the
-//! event source's clock each time would cost more than the poll of a task that
+//! After each poll the scheduler asks whether the quantum has passed. Reading the
+//! event source's clock for that would cost more than the poll of a task that
 //! yields (a system call, under Solo5's spt tender). So on x86_64, where the
 //! time-stamp counter runs at a constant rate, the counter is read, and its rate
 //! is learnt from the event source's clock, which is read at each tick anyway.
@@ -60,12 +60,6 @@ impl Meter {
     #[inline]
     pub(crate) fn quantum(&self) -> u64 {
         self.quantum_ticks.get()
-    }
-
-    /// Polls that together took less than this, in ticks, were short; 0 if they
-    /// are to be measured one by one.
-    pub(crate) fn short(&self) -> u64 {
-        if self.counter { self.quantum() / 8 } else { 0 }
     }
 
     pub(crate) fn nanos(&self, ticks: u64) -> u64 {

@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::hook::Hooks;
 use crate::inspect::Counters;
+use crate::instant::saturating_nanos;
 use crate::source::Notifier;
 use crate::task::arena::Arena;
 use crate::task::inbox::Inbox;
@@ -159,13 +160,14 @@ impl Local {
     fn new(builder: Builder, source: Box<dyn EventSource>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let now = source.now();
+        let quantum = builder.quantum.unwrap_or_else(|| source.quantum());
         Self {
             shared: Arc::new(Shared {
                 inbox: Inbox::new(),
                 notifier: source.notifier(),
             }),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
-            meter: Meter::new(builder.quantum_nanos, source.is_real_time(), now),
+            meter: Meter::new(saturating_nanos(quantum), source.is_real_time(), now),
             source,
             lanes: Lanes::new(builder.event_bound, builder.seed),
             arena: Arena::new(),

@@ -47,26 +47,13 @@ pub(crate) fn run<F: Future>(
 /// passed, as in virtual time.
 const MAX_POLLS: u64 = 1024;
 
-/// At most so many polls go by between two looks at the clock.
-const MAX_BATCH: u64 = 16;
-
 /// The time between two ticks, as far as it has passed.
-///
-/// To read the clock can take longer than a poll that merely yields. So after
-/// polls that were short twice as many go by before it is read, up to
-/// [`MAX_BATCH`]; but each is measured when somebody wants to know of hogs.
 struct Turn {
     /// When it began, and when the clock was last read, in ticks of the meter.
     began: u64,
     looked: u64,
-    /// How many polls there had been when it began.
-    polls: u64,
-    /// How many there will have been when the clock is next read, and how many
-    /// of these since it was last read.
-    look_at: u64,
-    batch: u64,
-    /// Polls that take less than this together are short, in ticks.
-    short: u64,
+    /// How many polls there will have been when it is over in any case.
+    last_poll: u64,
     is_over: bool,
 }
 
@@ -98,9 +85,6 @@ impl Local {
                 self.tick();
             } else {
                 cold_path();
-                if self.counters.polls.get() + turn.batch != turn.look_at {
-                    self.look_at_clock(&mut turn, self.ticks(), None);
-                }
                 self.idle();
             }
             turn = self.new_turn();
@@ -108,38 +92,26 @@ impl Local {
     }
 
     fn new_turn(&self) -> Turn {
-        let (now, polls) = (self.ticks(), self.counters.polls.get());
+        let now = self.ticks();
         Turn {
             began: now,
             looked: now,
-            polls,
-            look_at: polls + 1,
-            batch: 1,
-            short: if self.hog.is_none() {
-                self.meter.short()
-            } else {
-                0
-            },
+            last_poll: self.counters.polls.get() + MAX_POLLS,
             is_over: false,
         }
     }
 
-    /// Notes how long it took since the clock was last read; the last poll was of
-    /// this task, if that is still there.
-    #[inline(never)]
-    fn look_at_clock(&self, turn: &mut Turn, now: u64, task: Option<TaskRef>) {
-        let polls = self.counters.polls.get();
-        let (passed, took) = (now.wrapping_sub(turn.began), now.wrapping_sub(turn.looked));
-        let task = task.filter(|_| turn.batch == 1);
-        turn.is_over = passed >= self.meter.quantum() || polls - turn.polls >= MAX_POLLS;
+    /// Notes how long the poll that has just ended took, of this task if it is
+    /// still there, and whether the quantum has passed.
+    #[inline]
+    fn look_at_clock(&self, turn: &mut Turn, task: Option<TaskRef>) {
+        let now = self.ticks();
+        let took = now.wrapping_sub(turn.looked);
         turn.looked = now;
-        turn.batch = if took < turn.short {
-            (2 * turn.batch).min(MAX_BATCH)
-        } else {
-            1
-        };
-        turn.look_at = polls + turn.batch;
+        turn.is_over = now.wrapping_sub(turn.began) >= self.meter.quantum()
+            || self.counters.polls.get() >= turn.last_poll;
         if took > self.watch.get() {
+            cold_path();
             self.note_long_poll(task, took);
         }
     }
@@ -161,13 +133,12 @@ impl Local {
             header.clear(flag::SCHEDULED);
             self.release(task);
             // There may be many of them.
-            self.look_at_clock(turn, self.ticks(), None);
+            self.look_at_clock(turn, None);
             return false;
         }
         header.state.toggle(flag::SCHEDULED | flag::RUNNING);
         POLLED.set(task.as_ptr());
-        let polls = self.counters.polls.get() + 1;
-        self.counters.polls.set(polls);
+        self.counters.polls.set(self.counters.polls.get() + 1);
         // SAFETY: pinned as long as the waker is lent.
         let waker = unsafe { waker::borrowed(task) };
         let mut context = Context::from_waker(&waker);
@@ -177,10 +148,7 @@ impl Local {
         let ended = unsafe { (block::of(task).vtable.poll)(task, &mut context) };
         #[cfg(feature = "tracing")]
         drop(span);
-        if polls == turn.look_at {
-            cold_path();
-            self.look_at_clock(turn, self.ticks(), Some(task));
-        }
+        self.look_at_clock(turn, Some(task));
         // Only now, as a subscriber or whoever is told of hogs may wake it too.
         let woken = POLLED.get().is_null();
         if !woken {
@@ -262,8 +230,7 @@ impl Local {
         count
     }
 
-    /// A poll of this task, or several, took longer than all before, or than a
-    /// task may.
+    /// A poll of this task took longer than all before, or than a task may.
     #[cold]
     fn note_long_poll(&self, task: Option<TaskRef>, took: u64) {
         // SAFETY: pinned by `RUNNING`.

@@ -3,7 +3,9 @@ use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
 
-use miou_rs::{Builder, EventSource, Instant, VirtualClock, sleep, sleep_until, spawn, yield_now};
+use miou_rs::{
+    Builder, Deadlock, EventSource, Instant, VirtualClock, sleep, sleep_until, spawn, yield_now,
+};
 use proptest::prelude::*;
 
 use crate::{Trace, run};
@@ -178,6 +180,61 @@ fn in_virtual_time_the_scheduler_looks_for_events_though_no_time_passes() {
             yield_now().await;
         }
     });
+}
+
+/// An event source in real time, so that the quantum is measured by the CPU's
+/// counter where there is one; it notes each look.
+struct Watched {
+    start: std::time::Instant,
+    trace: Trace,
+}
+
+impl EventSource for Watched {
+    fn now(&self) -> Instant {
+        Instant::from_nanos(self.start.elapsed().as_nanos() as u64)
+    }
+
+    fn poll(&self) -> usize {
+        self.trace.add("look");
+        0
+    }
+
+    fn wait(&self, _deadline: Option<Instant>) -> Result<usize, Deadlock> {
+        Ok(self.poll())
+    }
+}
+
+#[test]
+fn when_polls_turn_long_all_at_once_the_scheduler_looks_for_events_after_the_first() {
+    let trace = Trace::default();
+    let source = Watched {
+        start: std::time::Instant::now(),
+        trace: trace.clone(),
+    };
+    Builder::new().quantum(us(10)).run_with(source, async {
+        let tasks = (0..3).map(|_| {
+            let trace = trace.clone();
+            spawn(async move {
+                for _ in 0..if cfg!(miri) { 50 } else { 10_000 } {
+                    yield_now().await;
+                }
+                for _ in 0..4 {
+                    let begun = Instant::now();
+                    while begun.elapsed() < us(100) {}
+                    trace.add("long");
+                    yield_now().await;
+                }
+            })
+        });
+        miou_rs::await_all(tasks).await;
+    });
+    let trace = trace.take();
+    let first = trace.iter().position(|what| what == "long").unwrap();
+    let polls: Vec<_> = trace[first..first + 24].iter().collect();
+    assert_eq!(
+        polls,
+        ["long", "look"].repeat(12).iter().collect::<Vec<_>>()
+    );
 }
 
 #[test]
