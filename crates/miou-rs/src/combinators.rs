@@ -6,34 +6,6 @@ use std::future::poll_fn;
 
 use crate::{Aborted, Promise};
 
-/// Lets the other tasks that are ready run before this one goes on.
-///
-/// The task goes to the end of the run queue, behind all that are ready, and
-/// those that an event makes ready meanwhile go ahead of it.
-pub fn yield_now() -> YieldNow {
-    YieldNow { yielded: false }
-}
-
-/// The future of [`yield_now`].
-#[derive(Debug)]
-#[must_use = "futures do nothing unless polled"]
-pub struct YieldNow {
-    yielded: bool,
-}
-
-impl Future for YieldNow {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        if self.yielded {
-            return Poll::Ready(());
-        }
-        self.yielded = true;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    }
-}
-
 /// Awaits both.
 pub async fn both<A, B>(a: Promise<A>, b: Promise<B>) -> (Result<A, Aborted>, Result<B, Aborted>) {
     // Both run already: it does not matter which is awaited first.

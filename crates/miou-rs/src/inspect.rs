@@ -6,7 +6,7 @@ use core::panic::Location;
 use core::time::Duration;
 use std::borrow::Cow;
 
-use crate::scheduler::{self, Label, Local};
+use crate::scheduler::{self, Local};
 use crate::task::state::flag;
 use crate::task::{TaskRef, block};
 
@@ -195,43 +195,16 @@ impl Local {
     }
 }
 
-/// What has to be kept of a new task beside its header, if anything.
-#[cfg(not(feature = "tracing"))]
-pub(crate) fn label(
-    name: Option<Cow<'static, str>>,
-    _location: &'static Location<'static>,
-) -> Option<Label> {
-    name.map(|name| Label { name: Some(name) })
-}
-
-/// What has to be kept of a new task beside its header: its name and its span,
-/// unless nobody listens.
-#[cfg(feature = "tracing")]
-pub(crate) fn label(
-    name: Option<Cow<'static, str>>,
-    location: &'static Location<'static>,
-) -> Option<Label> {
-    let span = tracing::trace_span!(
-        target: "miou_rs::task",
-        "task",
-        name = name.as_deref(),
-        file = location.file(),
-        line = location.line(),
-    );
-    let span = (!span.is_disabled()).then_some(span);
-    (name.is_some() || span.is_some()).then_some(Label { name, span })
-}
-
 impl Local {
     /// The task's name, if it has one.
     pub(crate) fn name_of(&self, task: TaskRef) -> Option<Cow<'static, str>> {
-        self.with_label(task, |label| label.name.clone()).flatten()
+        self.with_label(task, |label| label.name()).flatten()
     }
 
     /// Enters the task's span, until what this returns is dropped.
     #[cfg(feature = "tracing")]
     pub(crate) fn enter_span(&self, task: TaskRef) -> Option<tracing::span::EnteredSpan> {
-        self.with_label(task, |label| label.span.clone())
+        self.with_label(task, |label| label.span())
             .flatten()
             .map(tracing::Span::entered)
     }

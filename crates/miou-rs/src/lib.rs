@@ -123,13 +123,16 @@
 //!
 //! Tasks stay on their thread and need not be `Send`. Their wakers may be
 //! cloned, dropped and woken on any thread, also after the scheduler has ended;
-//! a wake from another thread is an event.
+//! a wake from another thread is an event. With the feature `remote`, other
+//! threads also spawn tasks: `Remote`.
 //!
 //! # Features
 //!
 //! - `sync` (default): mutex, condition, semaphore, once-cell and channels,
 //!   in [`sync`].
-//! - `host`: the event source and non-blocking I/O for Linux.
+//! - `remote`: tasks from other threads.
+//! - `host`: the event source, non-blocking I/O and a pool of threads for Linux;
+//!   with `remote`.
 //! - `tracing`: a span for each task, entered whenever it is polled.
 //!
 //! # Further
@@ -152,6 +155,8 @@ mod inspect;
 mod instant;
 mod orphans;
 mod promise;
+#[cfg(feature = "remote")]
+mod remote;
 mod scheduler;
 mod source;
 #[cfg(feature = "sync")]
@@ -160,18 +165,22 @@ mod task;
 pub mod testing;
 mod timer;
 mod virtual_clock;
+mod yielding;
 
 pub use builder::Builder;
-pub use combinators::{YieldNow, await_all, await_first, await_one, both, yield_now};
+pub use combinators::{await_all, await_first, await_one, both};
 pub use hook::Hook;
 pub use inspect::{HogReport, Stats, TaskInfo, TaskState, stats, tasks};
 pub use instant::Instant;
 pub use orphans::{Care, Orphans};
 pub use promise::{Cancel, Promise, spawn, spawn_driver, spawn_named};
+#[cfg(feature = "remote")]
+pub use remote::{Remote, RemoteCancel, RemotePromise};
 pub use source::{Deadlock, EventSource, Notifier};
 pub use task::outcome::{Aborted, Panic};
 pub use timer::{Elapsed, Interval, Sleep, interval, sleep, sleep_until, timeout};
 pub use virtual_clock::VirtualClock;
+pub use yielding::{YieldNow, yield_now};
 
 #[cfg(feature = "host")]
 pub use host::run;

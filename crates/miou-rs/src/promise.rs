@@ -123,6 +123,12 @@ impl<T> Promise<T> {
         !unsafe { self.task.as_ref() }.has(flag::ALIVE)
     }
 
+    /// The task, which is there as long as this.
+    #[cfg(feature = "remote")]
+    pub(crate) fn task(&self) -> TaskRef {
+        self.task
+    }
+
     /// Whether the task has ended with a value, which was not taken.
     pub(crate) fn has_value(&self) -> bool {
         // SAFETY: pinned by `PROMISE`.

@@ -1,11 +1,13 @@
-//! Linux: events from the kernel, and non-blocking I/O on what the standard
-//! library offers.
+//! Linux: events from the kernel, non-blocking I/O on what the standard library
+//! offers, and threads for what blocks.
 
 mod io;
 mod poller;
+mod unblock;
 
 pub use io::{Async, IoSafe, connect};
 pub use poller::Host;
+pub use unblock::unblock;
 
 use crate::Builder;
 

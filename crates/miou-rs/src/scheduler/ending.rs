@@ -2,7 +2,8 @@
 
 use core::ptr;
 
-use super::{CURRENT, Local, Message, POLLED};
+use super::{CURRENT, Local, POLLED};
+use crate::task::shared::Message;
 use crate::task::state::flag;
 use crate::task::waker;
 
@@ -16,6 +17,8 @@ impl Local {
         self.cancel_all();
         // Wakers and closures that are not ours: their destructors may call
         // anything here, and find nothing to do.
+        #[cfg(feature = "remote")]
+        self.remotes.clear();
         let timers = self.timers.borrow_mut().clear();
         drop(timers);
         self.hooks.clear();
@@ -62,9 +65,16 @@ impl Local {
             }
         }
         self.shared.inbox.close();
-        while let Some(Message::Wake(task) | Message::Drop(task)) = self.shared.inbox.pop() {
-            // SAFETY: the message carries a reference, and the inbox is closed.
-            unsafe { waker::drop_severed(task) }
+        while let Some(message) = self.shared.inbox.pop() {
+            match message {
+                // SAFETY: the message carries a reference, and the inbox is
+                // closed.
+                Message::Wake(task) | Message::Drop(task) => unsafe {
+                    waker::drop_severed(task);
+                },
+                #[cfg(feature = "remote")]
+                Message::Run(runnable) => drop(runnable),
+            }
         }
     }
 }

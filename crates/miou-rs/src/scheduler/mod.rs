@@ -3,6 +3,8 @@
 mod ending;
 pub(crate) mod lanes;
 mod meter;
+#[cfg(feature = "remote")]
+mod remotes;
 mod ring;
 mod run;
 
@@ -18,10 +20,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::hook::Hooks;
 use crate::inspect::Counters;
 use crate::instant::saturating_nanos;
-use crate::source::Notifier;
 use crate::task::arena::Arena;
-use crate::task::inbox::Inbox;
+use crate::task::label::Label;
 use crate::task::outcome::{drop_quietly, guarded};
+use crate::task::shared::{Message, Shared};
 use crate::task::state::flag;
 use crate::task::{Header, TaskRef, block, raw, waker};
 use crate::timer::wheel::Wheel;
@@ -30,39 +32,6 @@ use lanes::{Lane, Lanes};
 use meter::Meter;
 
 pub(crate) use run::run;
-
-/// What another thread says; either carries a reference to the task.
-pub(crate) enum Message {
-    /// Wake it, and drop the reference.
-    Wake(TaskRef),
-    /// Drop the reference.
-    Drop(TaskRef),
-}
-
-// SAFETY: a message is a reference to a task on its way to the task's thread,
-// which alone does more with it than the atomics of the header allow.
-unsafe impl Send for Message {}
-
-/// The part of a scheduler that any thread may use. It outlives the scheduler
-/// as long as there are wakers.
-pub(crate) struct Shared {
-    pub(crate) inbox: Inbox<Message>,
-    notifier: Option<Notifier>,
-}
-
-impl Shared {
-    /// # Errors
-    ///
-    /// The message comes back once the scheduler has ended.
-    pub(crate) fn send(&self, message: Message) -> Result<(), Message> {
-        if self.inbox.push(message)?
-            && let Some(notify) = &self.notifier
-        {
-            notify();
-        }
-        Ok(())
-    }
-}
 
 /// The part of a scheduler that belongs to its thread.
 pub(crate) struct Local {
@@ -85,20 +54,14 @@ pub(crate) struct Local {
     doomed: RefCell<VecDeque<TaskRef>>,
     depth: Cell<u32>,
     ending: Cell<bool>,
+    #[cfg(feature = "remote")]
+    remotes: remotes::Remotes,
 }
 
 /// What to do with a task that runs too long.
 pub(crate) struct Hog {
     pub(crate) threshold_nanos: u64,
     pub(crate) report: Box<dyn Fn(&crate::HogReport)>,
-}
-
-/// What is known of a task beyond its header.
-#[derive(Default)]
-pub(crate) struct Label {
-    pub(crate) name: Option<Cow<'static, str>>,
-    #[cfg(feature = "tracing")]
-    pub(crate) span: Option<tracing::Span>,
 }
 
 /// Cancellations nested more deeply than this are put off to the outermost, so
@@ -162,10 +125,7 @@ impl Local {
         let now = source.now();
         let quantum = builder.quantum.unwrap_or_else(|| source.quantum());
         Self {
-            shared: Arc::new(Shared {
-                inbox: Inbox::new(),
-                notifier: source.notifier(),
-            }),
+            shared: Arc::new(Shared::new(source.notifier())),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             meter: Meter::new(saturating_nanos(quantum), source.is_real_time(), now),
             source,
@@ -180,6 +140,8 @@ impl Local {
             doomed: RefCell::default(),
             depth: Cell::new(0),
             ending: Cell::new(false),
+            #[cfg(feature = "remote")]
+            remotes: remotes::Remotes::default(),
         }
     }
 
@@ -379,8 +341,7 @@ impl Local {
         name: Option<Cow<'static, str>>,
         location: &'static Location<'static>,
     ) {
-        let label = crate::inspect::label(name, location);
-        if let Some(label) = label {
+        if let Some(label) = Label::new(name, location) {
             // SAFETY: it has just been made.
             unsafe { task.as_ref() }.set(flag::NAMED);
             self.names.borrow_mut().insert(task, label);
@@ -419,16 +380,17 @@ impl Local {
                 break;
             };
             count += 1;
-            // SAFETY: the message carries a reference.
-            unsafe {
-                match message {
-                    Message::Wake(task) => {
-                        task.as_ref().remote.lower();
-                        self.wake(task);
-                        waker::drop_local(self, task);
-                    }
-                    Message::Drop(task) => waker::drop_local(self, task),
-                }
+            match message {
+                // SAFETY: the message carries a reference.
+                Message::Wake(task) => unsafe {
+                    task.as_ref().remote.lower();
+                    self.wake(task);
+                    waker::drop_local(self, task);
+                },
+                // SAFETY: as above.
+                Message::Drop(task) => unsafe { waker::drop_local(self, task) },
+                #[cfg(feature = "remote")]
+                Message::Run(runnable) => self.run_remote(runnable),
             }
         }
         count

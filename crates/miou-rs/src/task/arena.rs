@@ -25,7 +25,7 @@ use std::sync::Arc;
 use super::block::{self, Block, BlockRef, Page, PageRef};
 use super::list::{Linked, List};
 use super::raw::{TaskRef, VTable};
-use crate::scheduler::Shared;
+use super::shared::Shared;
 
 /// All tasks of a scheduler.
 pub(crate) struct Arena {

@@ -3,7 +3,7 @@
 //! What is the same for all tasks of a block stands once, at its beginning, and
 //! is found from the address of a task: right before a task that has its block
 //! to itself, else where the page begins, which is the address without its low
-//! bits. [`Remote::is_lone`](super::state::Remote::is_lone) tells which.
+//! bits. [`RemoteState::is_lone`](super::state::RemoteState::is_lone) tells which.
 
 use core::cell::Cell;
 use core::panic::Location;
@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use super::list::{Linked, Links};
 use super::raw::{Header, TaskRef, VTable};
+use super::shared::Shared;
 use super::state::{State, Survivors, flag};
-use crate::scheduler::Shared;
 
 pub(crate) type BlockRef = NonNull<Block>;
 pub(crate) type PageRef = NonNull<Page>;

@@ -29,9 +29,11 @@ pub(crate) mod arena;
 pub(crate) mod awaiter;
 pub(crate) mod block;
 pub(crate) mod inbox;
+pub(crate) mod label;
 mod list;
 pub(crate) mod outcome;
 pub(crate) mod raw;
+pub(crate) mod shared;
 pub(crate) mod state;
 pub(crate) mod waker;
 

@@ -12,8 +12,8 @@ use super::arena::Arena;
 use super::awaiter::Awaiter;
 use super::block::{self, Places};
 use super::outcome::{Aborted, Panic, drop_quietly, guarded};
-use super::state::{Remote, State, flag};
-use crate::scheduler::Shared;
+use super::shared::Shared;
+use super::state::{RemoteState, State, flag};
 
 /// The address of a task.
 pub(crate) type TaskRef = NonNull<Header>;
@@ -26,7 +26,7 @@ pub(crate) type TaskRef = NonNull<Header>;
 pub(crate) struct Header {
     pub(crate) awaiter: Awaiter,
     pub(crate) state: State,
-    pub(crate) remote: Remote,
+    pub(crate) remote: RemoteState,
 }
 
 #[cfg(not(loom))]
@@ -194,7 +194,7 @@ pub(crate) fn allocate<F: Future>(
         task.write(Header {
             awaiter: Awaiter::none(),
             state: State::new(flag::ALIVE | flag::PROMISE | flags),
-            remote: Remote::new(lone),
+            remote: RemoteState::new(lone),
         });
         Typed::<F>::stage(task).write(Stage {
             future: ManuallyDrop::new(future),

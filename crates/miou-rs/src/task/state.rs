@@ -99,7 +99,7 @@ impl State {
 
     /// One waker more.
     #[inline]
-    pub(crate) fn add(&self, remote: &Remote) {
+    pub(crate) fn add(&self, remote: &RemoteState) {
         let sum = self.0.get().checked_add(ONE).unwrap_or_else(|| {
             remote.add(SPILL.unsigned_abs());
             self.0.get() - SPILL * ONE + ONE
@@ -109,7 +109,7 @@ impl State {
 
     /// One waker less.
     #[inline]
-    pub(crate) fn subtract(&self, remote: &Remote) {
+    pub(crate) fn subtract(&self, remote: &RemoteState) {
         let difference = self.0.get().checked_sub(ONE).unwrap_or_else(|| {
             // There is at least this one waker, so `remote` counts more of them
             // than are missing here.
@@ -120,7 +120,7 @@ impl State {
     }
 
     /// Moves the whole count to `remote`, and as many more.
-    pub(crate) fn move_to(&self, remote: &Remote, more: u32) {
+    pub(crate) fn move_to(&self, remote: &RemoteState, more: u32) {
         let count = self.0.get() >> FLAG_BITS;
         self.0.set(self.flags());
         remote.add_signed(count.wrapping_add_unsigned(more));
@@ -128,7 +128,7 @@ impl State {
 
     /// Whether there is no waker.
     #[inline]
-    pub(crate) fn is_unreferenced(&self, remote: &Remote) -> bool {
+    pub(crate) fn is_unreferenced(&self, remote: &RemoteState) -> bool {
         (self.0.get() >> FLAG_BITS).wrapping_add_unsigned(remote.count()) == 0
     }
 }
@@ -136,9 +136,9 @@ impl State {
 /// The word for all threads: whether a wake is on its way, whether the task has
 /// its block of memory to itself (which never changes), and the count of the
 /// clones made elsewhere.
-pub(crate) struct Remote(AtomicU32);
+pub(crate) struct RemoteState(AtomicU32);
 
-/// See [`Remote::raise`].
+/// See [`RemoteState::raise`].
 const WOKEN: u32 = 1;
 const LONE: u32 = 1 << 1;
 /// One waker, in the word for all.
@@ -148,7 +148,7 @@ const REMOTE_ONE: u32 = 1 << 2;
 /// does: their count would overflow otherwise.
 const MAX_COUNT: u32 = u32::MAX / REMOTE_ONE / 2;
 
-impl Remote {
+impl RemoteState {
     pub(crate) fn new(lone: bool) -> Self {
         Self(AtomicU32::new(if lone { LONE } else { 0 }))
     }
@@ -221,16 +221,16 @@ impl Survivors {
     }
 
     /// Sets their number (owner), before any of the references is
-    /// [given back](Remote::give_back).
+    /// [given back](RemoteState::give_back).
     pub(crate) fn set(&self, count: u32) {
-        // Relaxed: published by `Remote::add_signed`, which follows.
+        // Relaxed: published by `RemoteState::add_signed`, which follows.
         self.0.store(count, Ordering::Relaxed);
     }
 
     /// One less; `true` if it was the last, and the caller is alone with the
     /// page.
     pub(crate) fn give_back(&self) -> bool {
-        // As in `Remote::give_back`.
+        // As in `RemoteState::give_back`.
         self.0.fetch_sub(1, Ordering::AcqRel) == 1
     }
 }
@@ -243,7 +243,7 @@ mod tests {
     /// elsewhere.
     #[test]
     fn the_count_of_wakers_spills_over_in_both_directions() {
-        let (state, remote) = (State::new(flag::ALIVE), Remote::new(true));
+        let (state, remote) = (State::new(flag::ALIVE), RemoteState::new(true));
         let most = i32::MAX >> FLAG_BITS;
         for start in [most - 2, -most + 1] {
             state.0.set(start * ONE + flag::ALIVE);
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn the_two_counts_make_one() {
-        let (state, remote) = (State::new(0), Remote::new(false));
+        let (state, remote) = (State::new(0), RemoteState::new(false));
         assert!(state.is_unreferenced(&remote));
         // A clone made elsewhere and dropped here.
         remote.add(1);

@@ -5,8 +5,9 @@ use core::ptr::NonNull;
 use core::task::{RawWaker, RawWakerVTable, Waker};
 use std::sync::Arc;
 
+use super::shared::Message;
 use super::{Header, TaskRef, block};
-use crate::scheduler::{self, Local, Message};
+use crate::scheduler::{self, Local};
 
 // A static, so that it has one address, by which our wakers are recognised.
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
@@ -89,11 +90,8 @@ unsafe fn wake(data: *const ()) {
         });
         if here.is_none() {
             let first = task.as_ref().remote.raise();
-            send(if first {
-                Message::Wake(task)
-            } else {
-                Message::Drop(task)
-            });
+            let message = if first { Message::Wake } else { Message::Drop };
+            send(task, message);
         }
     }
 }
@@ -122,7 +120,7 @@ unsafe fn wake_other(task: TaskRef) {
         if here.is_none() && task.as_ref().remote.raise() {
             // The message is a reference of its own.
             task.as_ref().remote.add(1);
-            send(Message::Wake(task));
+            send(task, Message::Wake);
         }
     }
 }
@@ -133,7 +131,7 @@ unsafe fn drop_waker(data: *const ()) {
     unsafe {
         let task = task_at(data);
         if with_owner(task, |local| drop_local(local, task)).is_none() {
-            send(Message::Drop(task));
+            send(task, Message::Drop);
         }
     }
 }
@@ -152,14 +150,13 @@ pub(crate) unsafe fn drop_local(local: &Local, task: TaskRef) {
     }
 }
 
-/// Sends a message, which carries a reference, to the task's scheduler; if that
+/// Sends a reference to the task's scheduler, with what to do with it; if that
 /// is no more, gives the reference back.
 ///
 /// # Safety
 ///
 /// The caller has that reference.
-unsafe fn send(message: Message) {
-    let (Message::Wake(task) | Message::Drop(task)) = message;
+unsafe fn send(task: TaskRef, message: impl FnOnce(TaskRef) -> Message) {
     // SAFETY: the reference keeps the task, and the task its `Shared`. From
     // the push on the reference is the owner's, and the task may be gone at
     // any time: hence a count on `Shared` of our own.
@@ -168,7 +165,7 @@ unsafe fn send(message: Message) {
         Arc::increment_strong_count(shared);
         Arc::from_raw(shared)
     };
-    if shared.send(message).is_err() {
+    if shared.send(message(task)).is_err() {
         // SAFETY: the message was not sent, so the reference is still ours,
         // and the inbox is closed.
         unsafe { drop_severed(task) }

@@ -3,15 +3,16 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
 use futures_lite::io::{AsyncReadExt, AsyncWriteExt};
-use miou_rs::host::{Async, Host, connect};
+use miou_rs::host::{Async, Host, connect, unblock};
 use miou_rs::{
-    Builder, Instant, Orphans, run, sleep, spawn, spawn_named, stats, timeout, yield_now,
+    Builder, Instant, Orphans, Remote, run, sleep, spawn, spawn_named, stats, timeout, yield_now,
 };
 
 const LOOPBACK: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
@@ -266,4 +267,92 @@ fn a_hog_after_many_short_polls_is_told_by_name() {
     });
     finished.unwrap();
     assert!(hogs.take().contains(&"hog".into()));
+}
+
+#[test]
+fn a_thread_that_spawns_wakes_a_scheduler_that_sleeps() {
+    run(async {
+        let remote = Remote::current();
+        let (sender, receiver) = miou_rs::sync::bounded(1);
+        let thread = thread::spawn(move || {
+            for number in 0..100 {
+                let sender = sender.clone();
+                // The thread sleeps until the task has run, and the scheduler
+                // until the next is spawned.
+                let promise = remote.spawn(async move { sender.send(number).await });
+                futures_lite::future::block_on(promise).unwrap().unwrap();
+            }
+        });
+        for number in 0..100 {
+            assert_eq!(receiver.recv().await, Ok(number));
+        }
+        // It has nothing left to do but to be told that its last task is done.
+        while !thread.is_finished() {
+            yield_now().await;
+        }
+        thread.join().unwrap();
+    });
+}
+
+#[test]
+fn closures_that_block_run_on_few_threads_and_tell_their_panics() {
+    let running = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
+    run(async {
+        let here = thread::current().id();
+        let promises: Vec<_> = (0..100)
+            .map(|number| {
+                let running = running.clone();
+                unblock(move || {
+                    assert_ne!(thread::current().id(), here);
+                    let now = running[0].fetch_add(1, Ordering::SeqCst) + 1;
+                    running[1].fetch_max(now, Ordering::SeqCst);
+                    thread::yield_now();
+                    running[0].fetch_sub(1, Ordering::SeqCst);
+                    assert_ne!(number, 50, "of the closure");
+                    number
+                })
+            })
+            .collect();
+        for (number, promise) in promises.into_iter().enumerate() {
+            match promise.await {
+                Ok(value) => assert_eq!(value, number),
+                Err(aborted) => {
+                    assert_eq!(number, 50);
+                    let panic = aborted.into_panic().unwrap();
+                    assert!(panic.message().contains("of the closure"));
+                }
+            }
+        }
+    });
+    assert!(running[1].load(Ordering::SeqCst) <= 8);
+}
+
+#[test]
+fn a_closure_whose_promise_is_dropped_before_it_begins_never_runs() {
+    let ran = Arc::new(AtomicUsize::new(0));
+    run(async {
+        let (begin, begun) = mpsc::channel();
+        let blocked: Vec<_> = (0..8)
+            .map(|_| {
+                let begin = begin.clone();
+                let (release, released) = mpsc::channel::<()>();
+                let promise = unblock(move || {
+                    begin.send(()).unwrap();
+                    let _ = released.recv();
+                });
+                (release, promise)
+            })
+            .collect();
+        (0..8).for_each(|_| begun.recv().unwrap());
+        // No thread is left.
+        let runs = ran.clone();
+        drop(unblock(move || runs.fetch_add(1, Ordering::SeqCst)));
+        for (release, promise) in blocked {
+            drop(release);
+            promise.await.unwrap();
+        }
+        // Behind it in the queue.
+        unblock(|| ()).await.unwrap();
+    });
+    assert_eq!(ran.load(Ordering::SeqCst), 0);
 }

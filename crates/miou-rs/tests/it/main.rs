@@ -26,6 +26,9 @@ mod memory;
 mod orphans;
 /// What becomes of a panic.
 mod panics;
+/// Tasks from other threads.
+#[cfg(feature = "remote")]
+mod remote;
 /// Who runs when, and when the scheduler looks for events.
 mod scheduling;
 /// What events cannot do to the rest.

@@ -9,7 +9,7 @@ use loom::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use loom::thread;
 
 use super::Inbox;
-use crate::task::state::{Remote, State, Survivors};
+use crate::task::state::{RemoteState, State, Survivors};
 
 /// All interleavings with at most three preemptions (CHESS: nearly all faults
 /// show with two).
@@ -75,7 +75,7 @@ fn no_message_is_slept_over() {
 fn a_wake_that_sends_no_message_is_seen() {
     model(|| {
         let inbox = Arc::new(Inbox::new());
-        let remote = Arc::new(Remote::new(true));
+        let remote = Arc::new(RemoteState::new(true));
         let written = Arc::new([AtomicBool::new(false), AtomicBool::new(false)]);
         let wakers: Vec<_> = (0..2)
             .map(|number| {
@@ -106,7 +106,7 @@ fn a_wake_that_sends_no_message_is_seen() {
 fn a_wake_while_the_owner_looks_is_seen() {
     model(|| {
         let inbox = Arc::new(Inbox::new());
-        let remote = Arc::new(Remote::new(false));
+        let remote = Arc::new(RemoteState::new(false));
         let written = Arc::new(AtomicU32::new(0));
         let waker = {
             let (inbox, remote, written) = (inbox.clone(), remote.clone(), written.clone());
@@ -146,7 +146,7 @@ enum Said {
 fn clones_and_wakes_from_elsewhere_are_counted_apart() {
     model(|| {
         let inbox = Arc::new(Inbox::new());
-        let remote = Arc::new(Remote::new(true));
+        let remote = Arc::new(RemoteState::new(true));
         // A waker for each thread, made by the owner, whose task has ended.
         let state = State::new(0);
         // Written by whoever frees: loom reports an access that is concurrent.
@@ -194,7 +194,7 @@ fn clones_and_wakes_from_elsewhere_are_counted_apart() {
 }
 
 /// Gives a reference back as `waker::drop_severed` does.
-fn give_back(remote: &Remote, survivors: &Survivors, page: &UnsafeCell<u32>) {
+fn give_back(remote: &RemoteState, survivors: &Survivors, page: &UnsafeCell<u32>) {
     if remote.give_back() && survivors.give_back() {
         // SAFETY: in the model, `with_mut` reports what is not alone.
         page.with_mut(|freed| unsafe { *freed += 1 });
@@ -208,7 +208,7 @@ fn a_reference_sent_while_the_inbox_closes_is_given_back_once() {
     model(|| {
         let inbox = Arc::new(Inbox::new());
         // Two tasks in a page, with one waker each.
-        let tasks = Arc::new([Remote::new(false), Remote::new(false)]);
+        let tasks = Arc::new([RemoteState::new(false), RemoteState::new(false)]);
         let survivors = Arc::new(Survivors::none());
         let page = Arc::new(UnsafeCell::new(0));
         let droppers: Vec<_> = (0..2)
@@ -244,7 +244,7 @@ fn a_reference_sent_while_the_inbox_closes_is_given_back_once() {
 fn the_last_reference_to_a_task_is_found_once() {
     model(|| {
         let inbox = Arc::new(Inbox::new());
-        let task = Arc::new(Remote::new(false));
+        let task = Arc::new(RemoteState::new(false));
         let survivors = Arc::new(Survivors::none());
         let page = Arc::new(UnsafeCell::new(0));
         let droppers: Vec<_> = (0..2)
