@@ -41,8 +41,9 @@ impl Builder {
         }
     }
 
-    /// For how long tasks may run before the scheduler looks for events. Zero:
-    /// it looks after each poll of a task, as Miou does.
+    /// For how long tasks may run before the scheduler looks for events. The
+    /// clock is read after each poll of a task. Zero: it looks after each poll,
+    /// as Miou does.
     #[must_use]
     pub fn quantum(mut self, quantum: Duration) -> Self {
         self.quantum = Some(quantum);
@@ -105,6 +106,16 @@ impl Builder {
     pub fn run<F: Future>(self, future: F) -> std::io::Result<F::Output> {
         let source = crate::host::Host::new()?;
         Ok(self.run_with(source, future))
+    }
+}
+
+impl core::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Builder")
+            .field("quantum", &self.quantum)
+            .field("event_bound", &self.event_bound)
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
     }
 }
 

@@ -6,7 +6,9 @@ use std::future::poll_fn;
 
 use crate::{Aborted, Promise};
 
-/// Awaits both.
+/// Awaits both. `join!` of tokio and `join` of futures, for tasks; as in Miou's
+/// examples.
+#[doc(alias = "join")]
 pub async fn both<A, B>(a: Promise<A>, b: Promise<B>) -> (Result<A, Aborted>, Result<B, Aborted>) {
     // Both run already: it does not matter which is awaited first.
     let a = a.await;
@@ -14,7 +16,9 @@ pub async fn both<A, B>(a: Promise<A>, b: Promise<B>) -> (Result<A, Aborted>, Re
     (a, b)
 }
 
-/// Awaits all, and gives their results in the same order.
+/// Awaits all, and gives their results in the same order. `join_all` of futures,
+/// for tasks; Miou's `await_all`.
+#[doc(alias = "join_all")]
 pub async fn await_all<T>(
     promises: impl IntoIterator<Item = Promise<T>>,
 ) -> Vec<Result<T, Aborted>> {
@@ -27,7 +31,7 @@ pub async fn await_all<T>(
 }
 
 /// Awaits the first to end, then cancels the others and waits until they are
-/// gone.
+/// gone. `select!` of tokio, `race` of others, for tasks; Miou's `await_first`.
 ///
 /// Among several that have ended, one with a value is preferred, then the
 /// earlier in the order given.
@@ -53,6 +57,8 @@ pub async fn await_all<T>(
 /// });
 /// assert_eq!(first.unwrap(), 1);
 /// ```
+#[doc(alias = "race")]
+#[doc(alias = "select")]
 pub async fn await_first<T>(promises: impl IntoIterator<Item = Promise<T>>) -> Result<T, Aborted> {
     let (result, rest) = await_one(promises).await;
     // All are cancelled before the first is waited for.
@@ -65,7 +71,7 @@ pub async fn await_first<T>(promises: impl IntoIterator<Item = Promise<T>>) -> R
 }
 
 /// Awaits the first to end, and gives back the promises of the others, in the
-/// same order.
+/// same order. `select_all` of futures, for tasks; Miou's `await_one`.
 ///
 /// Among several that have ended, one with a value is preferred, then the
 /// earlier in the order given.
@@ -73,6 +79,7 @@ pub async fn await_first<T>(promises: impl IntoIterator<Item = Promise<T>>) -> R
 /// # Panics
 ///
 /// If there are no promises.
+#[doc(alias = "select_all")]
 pub async fn await_one<T>(
     promises: impl IntoIterator<Item = Promise<T>>,
 ) -> (Result<T, Aborted>, Vec<Promise<T>>) {

@@ -176,8 +176,8 @@ impl Local {
 
     pub(crate) fn list_tasks(&self) -> impl Iterator<Item = TaskInfo> {
         self.iter_tasks().filter_map(|task| {
-            // SAFETY: tasks in the list are there, and nothing ends one while
-            // the list is read.
+            // SAFETY: tasks leave the list before they are freed, and nothing
+            // ends one while the list is read.
             let (header, block) = unsafe { (task.as_ref(), block::of(task)) };
             let state = if header.has(flag::RUNNING) {
                 TaskState::Running

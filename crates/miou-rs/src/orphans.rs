@@ -2,12 +2,14 @@
 
 use core::cell::{Cell, RefCell};
 use core::panic::Location;
+use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::rc::Rc;
 
+use futures_core::Stream;
 use slab::Slab;
 
 use crate::scheduler;
@@ -18,6 +20,8 @@ use crate::{Aborted, Promise};
 ///
 /// Memory is in proportion to the tasks whose results were not taken. Dropping
 /// the set cancels what remains.
+///
+/// It is a [`Stream`] of results. tokio's `JoinSet`, Miou's `orphans`.
 ///
 /// # Examples
 ///
@@ -39,6 +43,8 @@ use crate::{Aborted, Promise};
 ///     }
 /// });
 /// ```
+#[doc(alias = "JoinSet")]
+#[doc(alias = "FuturesUnordered")]
 pub struct Orphans<T> {
     promises: Slab<Promise<T>>,
     finished: Rc<Finished>,
@@ -123,7 +129,8 @@ impl<T: 'static> Orphans<T> {
     }
 
     /// Takes the result of a task that has ended, the earliest first, without
-    /// waiting.
+    /// waiting. tokio's `try_join_next`, under Miou's name.
+    #[doc(alias = "try_join_next")]
     pub fn care(&mut self) -> Care<T> {
         // Bounded: each turn takes a key that was put in by a task.
         loop {
@@ -147,22 +154,10 @@ impl<T: 'static> Orphans<T> {
     }
 
     /// Waits for a task to end, and takes its result; `None` if there is none.
-    /// Dropping the future loses no result.
+    /// Dropping the future loses no result. tokio's `join_next`.
+    #[doc(alias = "join_next")]
     pub async fn next(&mut self) -> Option<Result<T, Aborted>> {
-        poll_fn(|context| self.poll_next(context)).await
-    }
-
-    /// [`next`](Orphans::next), for futures written by hand.
-    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<T, Aborted>>> {
-        match self.care() {
-            Care::Finished(result) => Poll::Ready(Some(result)),
-            Care::Empty => Poll::Ready(None),
-            Care::Pending => {
-                let former = self.finished.waker.replace(Some(context.waker().clone()));
-                drop(former);
-                Poll::Pending
-            }
-        }
+        poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
 
     /// Takes a task out of the set, ended or not.
@@ -179,6 +174,28 @@ impl<T: 'static> Orphans<T> {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.promises.is_empty()
+    }
+}
+
+/// The results of the tasks, as they end. The stream ends when the set is empty,
+/// and goes on when tasks are spawned again.
+impl<T: 'static> Stream for Orphans<T> {
+    type Item = Result<T, Aborted>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match self.care() {
+            Care::Finished(result) => Poll::Ready(Some(result)),
+            Care::Empty => Poll::Ready(None),
+            Care::Pending => {
+                let former = self.finished.waker.replace(Some(context.waker().clone()));
+                drop(former);
+                Poll::Pending
+            }
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.len(), None)
     }
 }
 

@@ -27,6 +27,11 @@ use crate::task::{block, raw, waker};
 /// gone before its own result can be seen.
 ///
 /// `mem::forget` on a promise leaves the task to run until the scheduler ends.
+///
+/// Miou's `Promise.t`; elsewhere `JoinHandle` (tokio, which detaches when it is
+/// dropped) or `Task` (smol).
+#[doc(alias = "JoinHandle")]
+#[doc(alias = "Task")]
 #[must_use = "dropping a promise cancels its task"]
 pub struct Promise<T> {
     task: TaskRef,
@@ -37,7 +42,8 @@ pub struct Promise<T> {
 // A promise is a pointer and never pins what it points to through itself.
 impl<T> Unpin for Promise<T> {}
 
-/// Starts a task. It is polled when its turn comes, not now.
+/// Starts a task. It is polled when its turn comes, not now. tokio's
+/// `spawn_local`, Miou's `async`.
 ///
 /// # Panics
 ///
@@ -53,6 +59,8 @@ impl<T> Unpin for Promise<T> {}
 ///     assert_eq!(promise.await.unwrap(), 42);
 /// });
 /// ```
+#[doc(alias = "spawn_local")]
+#[doc(alias = "async")]
 #[track_caller]
 pub fn spawn<F>(future: F) -> Promise<F::Output>
 where
@@ -123,7 +131,7 @@ impl<T> Promise<T> {
         !unsafe { self.task.as_ref() }.has(flag::ALIVE)
     }
 
-    /// The task, which is there as long as this.
+    /// The task, which is not freed before this is dropped.
     #[cfg(feature = "remote")]
     pub(crate) fn task(&self) -> TaskRef {
         self.task
@@ -135,12 +143,14 @@ impl<T> Promise<T> {
         unsafe { self.task.as_ref() }.has(flag::VALUE)
     }
 
-    /// Cancels the task, and waits until it and its children are gone.
+    /// Cancels the task, and waits until it and its children are gone. tokio's
+    /// `abort`, and then to await the handle.
     ///
     /// The task is cancelled by this call already, and its future dropped
     /// before it returns, unless the task is running, that is, cancels itself.
     /// The future returned gives the result if the task had ended before, and
     /// otherwise says that it was cancelled, or that a destructor panicked.
+    #[doc(alias = "abort")]
     pub fn cancel(self) -> Cancel<T> {
         scheduler::try_with(|local| local.cancel(self.task));
         Cancel { promise: self }
@@ -181,8 +191,8 @@ impl<T> Drop for Promise<T> {
         // SAFETY: pinned by `PROMISE`; `shared` never changes.
         let shared = unsafe { block::of(self.task) }.shared;
         if scheduler::with_owner(shared, |local| local.abandon(self.task)).is_none() {
-            // The scheduler has ended: no other may be current while it is
-            // there. So the task is severed and this is one of the references
+            // The scheduler has ended: no other may be current on this thread
+            // before it has. So the task is severed and this is one of the references
             // that are counted.
             struct Reference(TaskRef);
             impl Drop for Reference {
@@ -193,8 +203,8 @@ impl<T> Drop for Promise<T> {
                 }
             }
             let reference = Reference(self.task);
-            // SAFETY: there, not alive since its scheduler has ended, and a
-            // promise stays on its thread.
+            // SAFETY: not freed, as the reference is counted; not alive since
+            // its scheduler has ended; and a promise stays on its thread.
             unsafe { raw::drop_outcome(reference.0) }
         }
     }

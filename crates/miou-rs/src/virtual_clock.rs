@@ -78,6 +78,15 @@ impl VirtualClock {
     }
 }
 
+impl core::fmt::Debug for VirtualClock {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("VirtualClock")
+            .field("now", &self.now())
+            .field("next_event", &self.next_event())
+            .finish_non_exhaustive()
+    }
+}
+
 impl EventSource for VirtualClock {
     fn now(&self) -> Instant {
         self.inner.now.get()

@@ -7,6 +7,7 @@ use core::task::{Context, Poll};
 ///
 /// The task goes to the end of the run queue, behind all that are ready, and
 /// those that an event makes ready meanwhile go ahead of it.
+#[doc(alias = "yield")]
 pub fn yield_now() -> YieldNow {
     YieldNow { yielded: false }
 }

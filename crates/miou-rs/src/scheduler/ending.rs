@@ -37,7 +37,7 @@ impl Local {
         let mut next = self.arena.first_task();
         while let Some(task) = next {
             // SAFETY: `DOOMED` pins it until `release` decides; the one after it
-            // is there, for nothing happens in between but that release.
+            // is not freed in between, where nothing happens but that release.
             unsafe {
                 task.as_ref().set(flag::DOOMED);
                 self.cancel(task);
@@ -52,8 +52,8 @@ impl Local {
     /// decrement, then closes the inbox. See [`crate::task`].
     fn sever(&self) {
         // SAFETY: no scheduler is current, so no task is made or freed any more,
-        // and nobody changes a `state`. Of the tasks that are there none was
-        // unreferenced when it was last released.
+        // and nobody changes a `state`. A task that has not been freed was
+        // referred to when it was last released.
         unsafe {
             self.arena.sever();
             for task in self.arena.tasks() {

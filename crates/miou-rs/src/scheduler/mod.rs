@@ -171,8 +171,8 @@ impl Local {
         task
     }
 
-    /// Puts a task in the run queue, unless it is there or has ended: while it is
-    /// polled, after that poll. (If it runs otherwise it was woken in that poll, or
+    /// Puts a task in the run queue, unless it is in it already or has ended: while
+    /// it is polled, after that poll. (If it runs otherwise it was woken in that poll, or
     /// its future is being dropped.)
     #[inline]
     pub(crate) fn wake(&self, task: TaskRef) {
@@ -245,7 +245,7 @@ impl Local {
 
     /// Drops the future of a task that is alive and does not run.
     fn drop_future(&self, task: TaskRef) {
-        // SAFETY: alive, so it is there and its stage holds the future;
+        // SAFETY: `ALIVE` pins it, and says that its stage holds the future;
         // `RUNNING` keeps everybody else away from it, and `finish` clears
         // `ALIVE`.
         unsafe {
@@ -325,8 +325,8 @@ impl Local {
     /// Frees a task's memory if nothing refers to it.
     #[inline]
     pub(crate) fn release(&self, task: TaskRef) {
-        // SAFETY: the caller has just given up a reference to the task, which
-        // is there until this very check, on this thread, says otherwise.
+        // SAFETY: the caller has just given up a reference to the task; it is
+        // freed on this thread only, and only after such a check.
         unsafe {
             if task.as_ref().is_unreferenced() {
                 self.arena.free(task);

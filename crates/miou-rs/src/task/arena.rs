@@ -136,7 +136,8 @@ impl Arena {
                 page
             }
         };
-        // SAFETY: what is in the list of pages with room is there and has.
+        // SAFETY: pages leave the list before they are freed, or when they have
+        // no room left.
         unsafe {
             if page.as_ref().count() == 0 {
                 self.revive(page);
@@ -246,9 +247,9 @@ impl Arena {
     ///
     /// # Safety
     ///
-    /// `task` is there, a task of this arena.
+    /// `task` is one of this arena that has not been freed.
     pub(crate) unsafe fn task_after(&self, task: TaskRef) -> Option<TaskRef> {
-        // SAFETY: by contract; what is in the lists is there.
+        // SAFETY: by contract; blocks leave the lists before they are freed.
         unsafe {
             if task.as_ref().remote.is_lone() {
                 let next = block::of(task).links().next();
@@ -262,7 +263,8 @@ impl Arena {
 
     /// The first task of this page or of those after it, or the first lone one.
     fn task_of_block(&self, mut block: Option<BlockRef>) -> Option<TaskRef> {
-        // SAFETY: what is in the lists is there; these are pages.
+        // SAFETY: blocks leave the lists before they are freed; these are
+        // pages.
         unsafe {
             while let Some(page) = block {
                 if let Some(task) = Page::next_task(page.cast(), None) {
@@ -285,7 +287,8 @@ impl Arena {
         for page in self.spare.iter().filter_map(Cell::take) {
             self.give_back(page, &self.kinds.borrow());
         }
-        // SAFETY: what is in the lists is there, and in the first are pages.
+        // SAFETY: blocks leave the lists before they are freed, and in the
+        // first are pages.
         unsafe {
             let mut pages = self.pages.first();
             while let Some(block) = pages {

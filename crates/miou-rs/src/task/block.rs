@@ -122,7 +122,7 @@ const _: () = assert!(
 ///
 /// # Safety
 ///
-/// `task` is there.
+/// `task` has not been freed.
 #[inline]
 pub(crate) unsafe fn address_of(task: TaskRef) -> BlockRef {
     // SAFETY: by contract; the address of a task may be used for the whole
@@ -143,10 +143,10 @@ pub(crate) unsafe fn address_of(task: TaskRef) -> BlockRef {
 ///
 /// # Safety
 ///
-/// `task` is there, as long as the reference returned is used.
+/// `task` is not freed as long as the reference returned is used.
 #[inline]
 pub(crate) unsafe fn of<'a>(task: TaskRef) -> &'a Block {
-    // SAFETY: the block is there as long as one of its tasks.
+    // SAFETY: a block is freed after the last of its tasks.
     unsafe { address_of(task).as_ref() }
 }
 
@@ -154,7 +154,7 @@ pub(crate) unsafe fn of<'a>(task: TaskRef) -> &'a Block {
 ///
 /// # Safety
 ///
-/// `task` is there, and not lone.
+/// `task` has not been freed, and is not lone.
 #[inline]
 pub(crate) unsafe fn page_of(task: TaskRef) -> PageRef {
     // SAFETY: by contract. `Page` begins with its `Block`.
@@ -193,7 +193,7 @@ impl Block {
     ///
     /// # Safety
     ///
-    /// `block` was made by `new_lone` and is there.
+    /// `block` was made by `new_lone` and has not been freed.
     pub(crate) unsafe fn lone_task(block: BlockRef) -> TaskRef {
         // SAFETY: by contract, a header comes behind the block.
         unsafe { block.add(1).cast() }
@@ -246,7 +246,7 @@ impl Page {
     ///
     /// # Safety
     ///
-    /// `page` is there, and has room.
+    /// `page` has not been freed, and has room.
     #[inline]
     pub(crate) unsafe fn take_place(page: PageRef) -> TaskRef {
         // SAFETY: by contract; the offsets are of places in the page, and one
@@ -288,7 +288,7 @@ impl Page {
     ///
     /// # Safety
     ///
-    /// `page` is there, and so is `before`, a task of it.
+    /// `page` has not been freed, nor has `before`, a task in it.
     pub(crate) unsafe fn next_task(page: PageRef, before: Option<TaskRef>) -> Option<TaskRef> {
         // SAFETY: by contract; all places before `unused` have a header, of a
         // task or of a free place.
@@ -314,7 +314,7 @@ impl Page {
     ///
     /// # Safety
     ///
-    /// `page` is there.
+    /// `page` has not been freed.
     pub(crate) unsafe fn prepare_to_go(page: PageRef) {
         // SAFETY: by contract.
         let this = unsafe { page.as_ref() };

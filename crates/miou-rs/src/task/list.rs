@@ -44,10 +44,11 @@ impl<T: Linked> List<T> {
     ///
     /// # Safety
     ///
-    /// `node` is there until it is removed, and is in no list.
+    /// `node` is not freed before it is removed, and is in no list.
     pub(crate) unsafe fn push(&self, node: NonNull<T>) {
         let first = self.0.replace(Some(node));
-        // SAFETY: by contract `node` is there, and so is what is in the list.
+        // SAFETY: by contract neither `node` nor what is in the list has been
+        // freed.
         unsafe {
             node.as_ref().links().next.set(first);
             if let Some(first) = first {
@@ -62,7 +63,8 @@ impl<T: Linked> List<T> {
     ///
     /// It is in this list.
     pub(crate) unsafe fn remove(&self, node: NonNull<T>) {
-        // SAFETY: what is in the list is there, by the contract of `push`.
+        // SAFETY: what is in the list has not been freed, by the contract of
+        // `push`.
         unsafe {
             let next = node.as_ref().links().next.take();
             let previous = node.as_ref().links().previous.take();

@@ -90,7 +90,7 @@ impl<F: Future> Typed<F> {
 
     /// # Safety
     ///
-    /// `task` was made by `allocate::<F>` and is still there.
+    /// `task` was made by `allocate::<F>` and has not been freed.
     unsafe fn stage(task: TaskRef) -> *mut Stage<F> {
         // SAFETY: by contract.
         unsafe { stage_of(task).cast() }
@@ -207,8 +207,8 @@ pub(crate) fn allocate<F: Future>(
 ///
 /// # Safety
 ///
-/// `task` is there, was spawned with a future whose output is `T`, and the
-/// caller is on its thread.
+/// `task` has not been freed, was spawned with a future whose output is `T`, and
+/// the caller is on its thread.
 ///
 /// # Panics
 ///
@@ -239,7 +239,8 @@ pub(crate) unsafe fn take_outcome<T>(task: TaskRef) -> Result<T, Aborted> {
 ///
 /// # Safety
 ///
-/// `task` is there, no longer `ALIVE`, and the caller is on its thread.
+/// `task` has not been freed, is no longer `ALIVE`, and the caller is on its
+/// thread.
 pub(crate) unsafe fn drop_outcome(task: TaskRef) {
     // SAFETY: by contract.
     let header = unsafe { task.as_ref() };
@@ -259,7 +260,7 @@ pub(crate) unsafe fn drop_outcome(task: TaskRef) {
 ///
 /// # Safety
 ///
-/// `task` is there and the caller is on its thread.
+/// `task` has not been freed, and the caller is on its thread.
 unsafe fn take_panic(task: TaskRef) -> Option<Panic> {
     // SAFETY: by contract.
     let header = unsafe { task.as_ref() };
@@ -276,7 +277,7 @@ unsafe fn take_panic(task: TaskRef) -> Option<Panic> {
 ///
 /// # Safety
 ///
-/// `task` is there.
+/// `task` has not been freed.
 unsafe fn stage_of(task: TaskRef) -> *mut u8 {
     // SAFETY: the address of a task may be used for its whole block, in which
     // the stage comes right behind the header.

@@ -45,7 +45,7 @@ pub(crate) unsafe fn borrowed(task: TaskRef) -> ManuallyDrop<Waker> {
 
 /// # Safety
 ///
-/// `data` is that of a waker made by `from_task` that is still there.
+/// `data` is that of a waker made by `from_task` that was not dropped.
 unsafe fn task_at(data: *const ()) -> TaskRef {
     // SAFETY: it was the address of a task, so it is not null.
     unsafe { NonNull::new_unchecked(data.cast_mut().cast()) }
@@ -55,7 +55,7 @@ unsafe fn task_at(data: *const ()) -> TaskRef {
 ///
 /// # Safety
 ///
-/// `task` is there.
+/// `task` has not been freed.
 #[inline]
 unsafe fn with_owner<R>(task: TaskRef, f: impl FnOnce(&Local) -> R) -> Option<R> {
     if scheduler::is_polled_here(task) {
@@ -111,7 +111,7 @@ unsafe fn wake_by_ref(data: *const ()) {
 
 /// # Safety
 ///
-/// `task` is there.
+/// `task` has not been freed.
 #[inline(never)]
 unsafe fn wake_other(task: TaskRef) {
     // SAFETY: by contract.

@@ -5,9 +5,11 @@ pub(crate) mod wheel;
 use core::fmt;
 use core::marker::PhantomData;
 use core::pin::{Pin, pin};
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 use core::time::Duration;
 use std::future::poll_fn;
+
+use futures_core::Stream;
 
 use crate::Instant;
 use crate::scheduler;
@@ -151,7 +153,7 @@ pub fn interval(period: Duration) -> Interval {
     }
 }
 
-/// See [`interval`].
+/// See [`interval`]. It is a [`Stream`] of its ticks.
 #[derive(Debug)]
 pub struct Interval {
     period: Duration,
@@ -165,14 +167,31 @@ impl Interval {
     /// meanwhile are left out, so that the ticks stay at multiples of the
     /// period from the start. Dropping the future loses no tick.
     pub async fn tick(&mut self) -> Instant {
-        poll_fn(|context| Pin::new(&mut self.sleep).poll(context)).await;
+        poll_fn(|context| self.poll_tick(context)).await
+    }
+
+    fn poll_tick(&mut self, context: &mut Context<'_>) -> Poll<Instant> {
+        ready!(Pin::new(&mut self.sleep).poll(context));
         let due = self.sleep.deadline();
         let period = crate::instant::saturating_nanos(self.period);
         let late = Instant::now().saturating_duration_since(due);
         let missed = crate::instant::saturating_nanos(late) / period;
         let next = period.saturating_mul(missed.saturating_add(1));
         self.sleep.reset(due + Duration::from_nanos(next));
-        due
+        Poll::Ready(due)
+    }
+}
+
+/// The [ticks](Interval::tick), without end.
+impl Stream for Interval {
+    type Item = Instant;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Instant>> {
+        self.poll_tick(context).map(Some)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (usize::MAX, None)
     }
 }
 

@@ -173,3 +173,25 @@ fn a_set_may_be_cared_for_by_another_task() {
         assert_eq!(carer.await.unwrap(), 1);
     });
 }
+
+#[test]
+fn orphans_are_a_stream_of_results() {
+    use futures_lite::StreamExt;
+
+    let results: Vec<_> = run(async {
+        let mut orphans = Orphans::new();
+        for number in 0..3 {
+            orphans.spawn(async move {
+                sleep(Duration::from_millis(3 - number)).await;
+                number
+            });
+        }
+        let stream = &mut orphans;
+        let results = StreamExt::map(stream, |result| result.unwrap())
+            .collect()
+            .await;
+        assert!(orphans.is_empty());
+        results
+    });
+    assert_eq!(results, [2, 1, 0]);
+}

@@ -343,8 +343,9 @@ fn wakers_of_a_task_may_outlive_it_and_its_scheduler() {
     });
     let waker = given.recv().unwrap();
     thread::spawn(move || {
-        waker.wake_by_ref();
-        waker.clone().wake();
+        let clone = waker.clone();
+        waker.wake();
+        clone.wake_by_ref();
     })
     .join()
     .unwrap();

@@ -216,3 +216,14 @@ fn a_sleep_may_outlive_its_scheduler_and_go_on_in_another() {
     });
     drop(sleeping);
 }
+
+#[test]
+fn an_interval_is_a_stream_of_its_ticks() {
+    use futures_lite::StreamExt;
+
+    let ticks: Vec<_> = run(async {
+        let interval = interval(Duration::from_micros(7));
+        interval.take(3).collect().await
+    });
+    assert_eq!(ticks, [7_000, 14_000, 21_000].map(Instant::from_nanos));
+}
