@@ -3,11 +3,10 @@
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use std::future::poll_fn;
-use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::io::{self, Read, Write};
 use std::mem::ManuallyDrop;
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::ptr;
 use std::rc::Rc;
 
@@ -15,39 +14,14 @@ use futures_lite::io::{AsyncRead, AsyncWrite};
 
 use super::poller::{Direction, Inner};
 
-/// Types that keep the same open descriptor from their making until they are
-/// dropped.
-///
-/// # Safety
-///
-/// [`AsFd::as_fd`] gives the same descriptor at each call, and nothing that can
-/// be done with a shared reference closes it.
-pub unsafe trait IoSafe: AsFd {}
-
-// SAFETY: they own their descriptor, and close it only when dropped.
-unsafe impl IoSafe for OwnedFd {}
-// SAFETY: as for `OwnedFd`, which they wrap.
-unsafe impl IoSafe for TcpListener {}
-// SAFETY: as above.
-unsafe impl IoSafe for TcpStream {}
-// SAFETY: as above.
-unsafe impl IoSafe for UdpSocket {}
-// SAFETY: as above.
-unsafe impl IoSafe for UnixListener {}
-// SAFETY: as above.
-unsafe impl IoSafe for UnixStream {}
-// SAFETY: as above.
-unsafe impl IoSafe for UnixDatagram {}
-// SAFETY: as above.
-unsafe impl IoSafe for PipeReader {}
-// SAFETY: as above.
-unsafe impl IoSafe for PipeWriter {}
-
 /// A descriptor in non-blocking mode whose readiness the scheduler watches.
 ///
+/// `T` is expected to keep the same descriptor open until it is dropped; else
+/// those who wait may not be woken.
+///
 /// For `T` that can be read or written by shared reference, such as
-/// [`TcpStream`], `Async<T>` and `&Async<T>` are `AsyncRead` and `AsyncWrite`
-/// of the `futures` family of crates.
+/// [`TcpStream`], `Async<T>` and `&Async<T>` are `AsyncRead` and `AsyncWrite` of
+/// the `futures` family of crates.
 ///
 /// ```
 /// use std::io::{Read, Write};
@@ -68,13 +42,13 @@ unsafe impl IoSafe for PipeWriter {}
 /// })
 /// .unwrap();
 /// ```
-pub struct Async<T: IoSafe> {
+pub struct Async<T: AsFd> {
     inner: T,
     source: Rc<Inner>,
     key: usize,
 }
 
-impl<T: IoSafe> Async<T> {
+impl<T: AsFd> Async<T> {
     /// Puts `inner` into non-blocking mode and watches it.
     ///
     /// # Errors
@@ -152,13 +126,13 @@ impl<T: IoSafe> Async<T> {
     }
 }
 
-impl<T: IoSafe> Drop for Async<T> {
+impl<T: AsFd> Drop for Async<T> {
     fn drop(&mut self) {
         self.source.remove(self.key, self.inner.as_fd());
     }
 }
 
-impl<T: IoSafe + core::fmt::Debug> core::fmt::Debug for Async<T> {
+impl<T: AsFd + core::fmt::Debug> core::fmt::Debug for Async<T> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_tuple("Async").field(&self.inner).finish()
     }
@@ -225,7 +199,7 @@ pub async fn connect(address: impl Into<SocketAddr>) -> io::Result<Async<TcpStre
     Ok(stream)
 }
 
-impl<T: IoSafe> AsyncRead for &Async<T>
+impl<T: AsFd> AsyncRead for &Async<T>
 where
     for<'a> &'a T: Read,
 {
@@ -238,7 +212,7 @@ where
     }
 }
 
-impl<T: IoSafe> AsyncWrite for &Async<T>
+impl<T: AsFd> AsyncWrite for &Async<T>
 where
     for<'a> &'a T: Write,
 {
@@ -260,7 +234,7 @@ where
     }
 }
 
-impl<T: IoSafe> AsyncRead for Async<T>
+impl<T: AsFd> AsyncRead for Async<T>
 where
     for<'a> &'a T: Read,
 {
@@ -273,7 +247,7 @@ where
     }
 }
 
-impl<T: IoSafe> AsyncWrite for Async<T>
+impl<T: AsFd> AsyncWrite for Async<T>
 where
     for<'a> &'a T: Write,
 {

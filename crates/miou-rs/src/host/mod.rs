@@ -5,7 +5,7 @@ mod io;
 mod poller;
 mod unblock;
 
-pub use io::{Async, IoSafe, connect};
+pub use io::{Async, connect};
 pub use poller::Host;
 pub use unblock::unblock;
 

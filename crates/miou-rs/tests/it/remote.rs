@@ -1,5 +1,5 @@
 use std::future::{pending, poll_fn};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::task::{Poll, Waker};
 use std::thread::{self, ThreadId};
@@ -49,33 +49,39 @@ impl EventSource for Threads {
     }
 }
 
-/// Runs `other` on another thread, with the scheduler of this one, which has
-/// nothing else to do until `other` ends; gives its result.
+/// Runs `other` on another thread, with the scheduler of this one, which sleeps
+/// until it has something to do; gives its result.
 fn beside<R: Send + 'static>(other: impl FnOnce(Remote) -> R + Send + 'static) -> R {
-    let thread = Builder::new().run_with(Threads::default(), async {
-        let remote = Remote::current();
-        let (end, mut ended) = (Arc::new(Mutex::new(None::<Waker>)), false);
-        let signal = end.clone();
-        let mut thread = Some(thread::spawn(move || {
-            let result = other(remote);
-            if let Some(waker) = signal.lock().unwrap().take() {
-                waker.wake();
-            }
-            result
-        }));
+    /// Also when `other` panics.
+    struct Ended(Arc<AtomicBool>, Waker);
+    impl Drop for Ended {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::SeqCst);
+            self.1.wake_by_ref();
+        }
+    }
+    let (ended, mut other, mut thread) = (Arc::default(), Some(other), None);
+    Builder::new().run_with(
+        Threads::default(),
         poll_fn(|context| {
-            ended |= thread.as_ref().unwrap().is_finished();
-            *end.lock().unwrap() = Some(context.waker().clone());
-            if ended || Arc::strong_count(&end) == 1 {
-                return Poll::Ready(thread.take().unwrap());
+            if let Some(other) = other.take() {
+                let (remote, ended) = (
+                    Remote::current(),
+                    Ended(Arc::clone(&ended), context.waker().clone()),
+                );
+                thread = Some(thread::spawn(move || {
+                    let _ended = ended;
+                    other(remote)
+                }));
             }
-            // The signal may have come before the waker.
-            context.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await
-    });
-    thread.join().unwrap()
+            if ended.load(Ordering::SeqCst) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        }),
+    );
+    thread.unwrap().join().unwrap()
 }
 
 /// Counts drops, and notes the thread of the last.
