@@ -1,6 +1,8 @@
 //! The memory account of a stack: all that a peer can make it hold, at the size of the allocations
 //! that hold it.
 
+use std::collections::VecDeque;
+
 /// What is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -261,6 +263,27 @@ impl Buckets {
             buckets => buckets * (size_of::<Entry>() + 1) + 16,
         }
     }
+}
+
+/// Adds an item to a queue of connections, whose growth is charged.
+#[inline]
+pub(crate) fn push<T>(queue: &mut VecDeque<T>, item: T, account: &mut Account) {
+    if queue.len() == queue.capacity() {
+        grow(queue, account);
+    }
+    queue.push_back(item);
+}
+
+#[cold]
+fn grow<T>(queue: &mut VecDeque<T>, account: &mut Account) {
+    let before = octets(queue);
+    queue.reserve(1);
+    account.charge(Kind::Connections, octets(queue) - before);
+}
+
+/// Octets of a queue.
+pub(crate) fn octets<T>(queue: &VecDeque<T>) -> usize {
+    queue.capacity() * size_of::<T>()
 }
 
 #[cfg(test)]

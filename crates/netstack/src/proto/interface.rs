@@ -12,10 +12,10 @@
 //! [`LOOPBACK_BUDGET`] packets, and looks at each neighbour, address and reassembly once.
 
 mod addresses;
+mod control_messages;
 #[cfg(feature = "dhcp")]
 mod dhcp;
 mod egress;
-mod icmp;
 mod ingress;
 mod sockets;
 

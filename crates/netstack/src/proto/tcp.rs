@@ -22,10 +22,9 @@ mod receive;
 mod send;
 mod wire;
 
-pub use api::{
-    ConnectionId, Ecn, Error, Event, IcmpError, IpMeta, ListenerId, Readiness, State, Status,
-    TxMeta, TxSink,
-};
+pub use super::ip::Ecn;
+pub use api::{ConnectionId, Error, Event, IcmpError, ListenerId, Readiness, State, Status};
 pub use config::{Config, KeepAlive, Linger, Options};
 pub use counters::Counters;
 pub use engine::Tcp;
+pub use wire::ip::{IpMeta, TxMeta, TxSink};

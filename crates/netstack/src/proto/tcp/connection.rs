@@ -4,37 +4,37 @@ mod acknowledgment;
 mod black_hole;
 mod bulk;
 pub(crate) mod held;
-mod icmp;
+mod icmp_errors;
 pub(crate) mod lists;
 mod marks;
 pub(crate) mod output;
 mod pacing;
 pub(crate) mod peers;
+pub(crate) mod reset;
 pub(crate) mod segment_arrives;
 pub(crate) mod settings;
 pub(crate) mod shared;
-mod timeouts;
+pub(crate) mod timeouts;
 mod variables;
 pub(crate) mod window;
 
 use self::black_hole::BlackHole;
 use self::held::Held;
-use self::lists::Link;
-use self::pacing::Pacer;
+use self::lists::{Link, Place};
 use self::settings::Settings;
 use self::shared::Shared;
-use self::window::Autotune;
 use super::api::{ConnectionId, Failure, ListenerId, Readiness, State};
 use super::config::Options;
 use super::congestion::{Controller, Parameters};
-use super::defence::reset::ChallengeLimit;
-use super::engine::pressure::Place;
+use super::defence::limits::ChallengeLimit;
 use super::on_demand::OnDemand;
+use super::receive::autotune::Autotune;
 use super::send::loss::Loss;
+use super::send::pacer::Pacer;
 use super::send::queue::SendQueue;
 use super::send::retransmission::RetransmissionQueue;
 use super::send::rto::RttEstimator;
-use super::wire::options::TIMESTAMPS_LEN;
+use super::wire::options::{DEFAULT_MSS, MIN_MSS, TIMESTAMPS_LEN};
 use super::wire::segment::{FourTuple, HEADER_LEN, Segment};
 use super::wire::seq::Seq;
 use crate::proto::Instant;
@@ -45,12 +45,6 @@ pub(crate) use self::variables::{
 
 /// Octets of an IPv4 header without options.
 pub(crate) const IPV4_HEADER_LEN: u16 = 20;
-/// RFC 9293 §3.7.1 (MUST-15): what a peer can take that sends no MSS option.
-pub(crate) const DEFAULT_MSS: u16 = 536;
-/// Least MSS that a peer is taken to mean, options included: a smaller one only serves to make us send
-/// many segments. It is what Linux has (`tcp_min_snd_mss`), and leaves 8 octets of payload beside the
-/// longest options. RFC 879 gives no least value; those from here on are kept to (RFC 9293 MUST-16).
-pub(crate) const MIN_MSS: u16 = 48;
 /// Acknowledgements sent at once at the start of a connection and after it was idle.
 pub(crate) const QUICK_ACKS: u8 = 16;
 

@@ -2,5 +2,5 @@
 //! SYN cookies, and limits for resets and challenges.
 
 pub(crate) mod isn;
-pub(crate) mod reset;
+pub(crate) mod limits;
 pub(crate) mod syn_cookies;

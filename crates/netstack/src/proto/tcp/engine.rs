@@ -2,12 +2,13 @@
 
 mod audit;
 mod demux;
+mod icmp_errors;
 mod listen;
 mod listeners;
 mod ports;
-pub(crate) mod pressure;
+mod pressure;
 mod status;
-pub(crate) mod tables;
+mod tables;
 mod time_wait;
 mod timers;
 mod user_calls;
@@ -19,10 +20,9 @@ use bytes::Bytes;
 use self::demux::Connections;
 use self::listeners::Listeners;
 use self::pressure::Pressure;
-use self::tables::push;
 use self::time_wait::TimeWaits;
 use self::timers::Timers;
-use super::api::{ConnectionId, Event, IpMeta, ListenerId, Readiness, State, TxSink};
+use super::api::{ConnectionId, Event, ListenerId, Readiness, State};
 use super::config::Config;
 use super::connection::output::Turn;
 use super::connection::shared::Shared;
@@ -30,7 +30,8 @@ use super::connection::{Owner, Tcb};
 use super::counters::Counters;
 use super::wire::segment::{ParseError, Segment};
 use crate::proto::Instant;
-use crate::proto::account::Account;
+use crate::proto::account::{Account, push};
+use crate::proto::tcp::wire::ip::{IpMeta, TxSink};
 
 /// Segments that a connection sends before another has its turn.
 const SHARE: usize = 16;
@@ -85,6 +86,12 @@ impl Tcp {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.shared.config
+    }
+
+    /// Connections that are opened from now on send no packets larger than `mtu` octets, and ask for
+    /// none.
+    pub(crate) fn set_mtu(&mut self, mtu: u16) {
+        self.shared.config.mtu = mtu;
     }
 
     /// What was counted so far.

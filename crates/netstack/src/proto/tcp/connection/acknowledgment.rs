@@ -112,7 +112,7 @@ impl Tcb {
             .filter(|_| self.timestamps.is_some())
             .map(|timestamps| timestamps.ecr);
         let (loss, flight) = (&mut self.loss, &mut self.flight);
-        let mut deliver = |piece: &crate::proto::tcp::send::retransmission::Sent| {
+        let mut deliver = |piece: &crate::proto::tcp::send::sent::Sent| {
             let original =
                 || echo.is_some_and(|echo| Seq(echo).lt(Seq(Self::timestamp(offset, piece.time))));
             loss.deliver(piece, now, min_rtt, original, told);

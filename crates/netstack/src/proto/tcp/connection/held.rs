@@ -2,6 +2,7 @@
 
 use super::shared::Shared;
 use super::{Owner, Tcb};
+use crate::proto::Instant;
 use crate::proto::account::{Account, Kind};
 use crate::proto::tcp::api::State;
 
@@ -175,5 +176,15 @@ impl Tcb {
             || shared.peers.held_by(self.peer),
             || self.charged.total() as usize,
         )
+    }
+    /// Something went on: the peer or the user has taken data, or the peer has sent what was expected.
+    #[inline]
+    pub(crate) fn progressed(&mut self, now: Instant) {
+        self.progress = now;
+    }
+
+    /// Whether anything but the handshake was sent or received.
+    pub(crate) fn has_carried_data(&self) -> bool {
+        self.snd.nxt != self.snd.iss + 1 || self.rcv.nxt != self.rcv.irs + 1
     }
 }

@@ -25,6 +25,18 @@ pub(crate) trait Links {
     fn link(&mut self, node: u32) -> Option<&mut Link>;
 }
 
+/// In which list of the engine's a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In none: it has ended.
+    None,
+    HalfOpen,
+    /// Released by its user, and closing.
+    Ownerless,
+    /// Its peer's.
+    Peer,
+}
+
 /// A list of nodes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct List {

@@ -24,7 +24,8 @@ mod tests {
     use bytes::Bytes;
 
     use crate::proto::Instant;
-    use crate::proto::tcp::api::{ConnectionId, Ecn, State};
+    use crate::proto::ip::Ecn;
+    use crate::proto::tcp::api::{ConnectionId, State};
     use crate::proto::tcp::connection::shared::Shared;
     use crate::proto::tcp::connection::{Owner, Tcb};
     use crate::proto::tcp::wire::options::TcpOptions;

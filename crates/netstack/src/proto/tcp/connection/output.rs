@@ -4,9 +4,11 @@
 use super::shared::Shared;
 use super::{IPV4_HEADER_LEN, Probe, RetransmitTimer, Tcb};
 use crate::proto::Instant;
-use crate::proto::tcp::api::{Ecn, State, TxMeta, TxSink};
+use crate::proto::ip::Ecn;
+use crate::proto::tcp::api::State;
 use crate::proto::tcp::send::loss::Recovery;
-use crate::proto::tcp::send::retransmission::Sent;
+use crate::proto::tcp::send::sent::Sent;
+use crate::proto::tcp::wire::ip::{TxMeta, TxSink};
 use crate::proto::tcp::wire::options::{SackBlocks, TcpOptions, Timestamps};
 use crate::proto::tcp::wire::segment::{Flags, Header};
 use crate::proto::tcp::wire::seq::Seq;

@@ -3,19 +3,19 @@
 use std::collections::VecDeque;
 
 use super::peers::Peers;
-use super::window::Growers;
 use crate::proto::Instant;
-use crate::proto::account::{Account, Kind};
-use crate::proto::tcp::api::TxMeta;
+use crate::proto::account::{Account, Kind, push};
+use crate::proto::ip::Ecn;
 use crate::proto::tcp::config::Config;
 use crate::proto::tcp::counters::Counters;
 use crate::proto::tcp::defence::isn::Secrets;
-use crate::proto::tcp::defence::reset::ResetLimit;
-use crate::proto::tcp::engine::tables::push;
+use crate::proto::tcp::defence::limits::ResetLimit;
 use crate::proto::tcp::on_demand::Spares;
+use crate::proto::tcp::receive::autotune::Growers;
 use crate::proto::tcp::receive::queue::ReceiveQueue;
 use crate::proto::tcp::send::queue::ChunkPool;
 use crate::proto::tcp::send::retransmission::Flight;
+use crate::proto::tcp::wire::ip::TxMeta;
 use crate::proto::tcp::wire::segment::Header;
 
 /// Segments without a connection that wait for transmission, at most; more are not sent.
@@ -41,7 +41,7 @@ impl Reply {
             destination: *self.header.tuple.remote.ip(),
             len: self.header.len(),
             cut: 0,
-            ecn: crate::proto::tcp::Ecn::NotEct,
+            ecn: Ecn::NotEct,
             ttl: self.ttl,
             dont_fragment: true,
         }

@@ -8,8 +8,13 @@ use super::{Owner, Probe, QUICK_ACKS, RetransmitTimer, Tcb};
 use crate::proto::Instant;
 use crate::proto::tcp::api::{Failure, State};
 use crate::proto::tcp::config::{KeepAlive, Linger};
-use crate::proto::tcp::engine::pressure::{PROBE_INTERVAL, PROBES, SILENCE};
 use crate::proto::tcp::send::loss::Recovery;
+
+/// Under pressure: a peer that was silent for so long is probed, at this interval, so many times
+/// (RFC 9293 §3.8.4).
+pub(crate) const SILENCE: Duration = Duration::from_secs(30);
+const PROBE_INTERVAL: Duration = Duration::from_secs(10);
+const PROBES: u8 = 4;
 
 impl Tcb {
     /// Runs the timers that have expired; frees idle memory when none has.
@@ -215,7 +220,7 @@ impl Tcb {
 
     /// RFC 9293 §3.8.4.
     fn keep_alive(&mut self, now: Instant, shared: &mut Shared) {
-        let unasked = shared.probes_silent_peers().then_some(KeepAlive {
+        let unasked = shared.account.pressure().then_some(KeepAlive {
             idle: SILENCE,
             interval: PROBE_INTERVAL,
             probes: PROBES,
@@ -256,5 +261,11 @@ impl Tcb {
             self.send_reset(shared);
         }
         self.close(Some(Failure::TimedOut), shared);
+    }
+    /// Asks the peer whether it is there.
+    fn probe_peer(&mut self) {
+        self.keep_alive_probes += 1;
+        self.probe_due = Some(Probe::KeepAlive);
+        self.transmit = true;
     }
 }

@@ -2,13 +2,13 @@
 
 use core::time::Duration;
 
-use super::DEFAULT_MSS;
-use super::window::Autotune;
 use crate::proto::Instant;
 use crate::proto::tcp::on_demand::OnDemand;
+use crate::proto::tcp::receive::autotune::Autotune;
 use crate::proto::tcp::receive::queue::ReceiveQueue;
 use crate::proto::tcp::receive::reassembly::Reassembly;
 use crate::proto::tcp::send::queue::SendQueue;
+use crate::proto::tcp::wire::options::DEFAULT_MSS;
 use crate::proto::tcp::wire::seq::Seq;
 
 /// Send sequence variables.

@@ -1,12 +1,14 @@
 //! RFC 9293 §3.10.7.1 and §3.10.7.2: no connection, and LISTEN.
 
 use crate::proto::Instant;
+use crate::proto::ip::v4::DEFAULT_TTL;
 use crate::proto::tcp::api::{ListenerId, State};
 use crate::proto::tcp::connection;
+use crate::proto::tcp::connection::reset;
 use crate::proto::tcp::connection::{IPV4_HEADER_LEN, Owner, Tcb, TimestampState};
-use crate::proto::tcp::defence::{reset, syn_cookies};
+use crate::proto::tcp::defence::syn_cookies;
 use crate::proto::tcp::engine::Tcp;
-use crate::proto::tcp::wire::options::{TcpOptions, Timestamps};
+use crate::proto::tcp::wire::options::{DEFAULT_MSS, TcpOptions, Timestamps};
 use crate::proto::tcp::wire::segment::{Flags, Header, Segment};
 use crate::proto::tcp::wire::seq::Seq;
 
@@ -125,7 +127,7 @@ impl Tcp {
     fn send_cookie(&mut self, now: Instant, segment: &Segment) -> bool {
         let secrets = &self.shared.secrets;
         let (tuple, options) = (segment.tuple, &segment.options);
-        let mss = options.mss.unwrap_or(connection::DEFAULT_MSS);
+        let mss = options.mss.unwrap_or(DEFAULT_MSS);
         let timestamps = options.timestamps.map(|theirs| Timestamps {
             val: syn_cookies::hide(
                 Tcb::timestamp(secrets.timestamp_offset(&tuple), now),
@@ -157,7 +159,7 @@ impl Tcp {
         };
         let sent = self
             .shared
-            .reply(header, offered.map_or(reset::DEFAULT_TTL, |it| it.ttl));
+            .reply(header, offered.map_or(DEFAULT_TTL, |it| it.ttl));
         self.shared.counters.syn_cookies_sent += u64::from(sent);
         sent
     }

@@ -26,10 +26,11 @@ use super::demux::Connections;
 use crate::proto::Instant;
 use crate::proto::account::Kind;
 use crate::proto::tcp::api::{Failure, State};
-use crate::proto::tcp::connection::lists::{Link, Links, List};
+use crate::proto::tcp::connection::lists::{Link, Links, List, Place};
 use crate::proto::tcp::connection::peers::Peers;
 use crate::proto::tcp::connection::shared::Shared;
-use crate::proto::tcp::connection::{Owner, Probe, Tcb};
+use crate::proto::tcp::connection::timeouts::SILENCE;
+use crate::proto::tcp::connection::{Owner, Tcb};
 
 /// What is given back at once, at most: the rest waits for the next segment or call.
 const ROUNDS: usize = 8;
@@ -52,24 +53,6 @@ const SWEEP: usize = 256;
 const STALL_LIMIT: Duration = Duration::from_secs(60);
 /// Under pressure: so long is kept what is out of order without progress.
 const EARLY_LIMIT: Duration = Duration::from_secs(15);
-/// Under pressure: a peer that was silent for so long is probed, at this interval, so many times
-/// (RFC 9293 §3.8.4).
-pub(crate) const SILENCE: Duration = Duration::from_secs(30);
-pub(crate) const PROBE_INTERVAL: Duration = Duration::from_secs(10);
-pub(crate) const PROBES: u8 = 4;
-
-/// In which list a connection is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// In none: it has ended.
-    None,
-    HalfOpen,
-    /// Released by its user, and closing.
-    Ownerless,
-    /// Its peer's.
-    Peer,
-}
-
 /// The lists of connections that something may be taken from.
 #[derive(Debug)]
 pub(crate) struct Pressure {
@@ -434,31 +417,4 @@ fn best(
         }
     }
     best
-}
-
-impl Shared {
-    /// Whether keep-alive probes are sent that nobody asked for.
-    pub(crate) fn probes_silent_peers(&self) -> bool {
-        self.account.pressure()
-    }
-}
-
-impl Tcb {
-    /// Something went on: the peer or the user has taken data, or the peer has sent what was expected.
-    #[inline]
-    pub(crate) fn progressed(&mut self, now: Instant) {
-        self.progress = now;
-    }
-
-    /// Whether anything but the handshake was sent or received.
-    fn has_carried_data(&self) -> bool {
-        self.snd.nxt != self.snd.iss + 1 || self.rcv.nxt != self.rcv.irs + 1
-    }
-
-    /// Asks the peer whether it is there.
-    pub(crate) fn probe_peer(&mut self) {
-        self.keep_alive_probes += 1;
-        self.probe_due = Some(Probe::KeepAlive);
-        self.transmit = true;
-    }
 }

@@ -4,34 +4,13 @@
 use std::collections::VecDeque;
 
 use super::{Source, Tcp};
-use crate::proto::account::{Account, Kind};
+use crate::proto::account::{Account, Kind, octets};
 use crate::proto::tcp::api::ConnectionId;
 use crate::proto::tcp::connection::Tcb;
 use crate::proto::tcp::connection::shared::Reply;
 
 /// Tables of so few octets are kept when they are empty.
 const KEPT: usize = 16 << 10;
-
-/// Adds an item to a queue, whose growth is charged.
-#[inline]
-pub(crate) fn push<T>(queue: &mut VecDeque<T>, item: T, account: &mut Account) {
-    if queue.len() == queue.capacity() {
-        grow(queue, account);
-    }
-    queue.push_back(item);
-}
-
-#[cold]
-fn grow<T>(queue: &mut VecDeque<T>, account: &mut Account) {
-    let before = octets(queue);
-    queue.reserve(1);
-    account.charge(Kind::Connections, octets(queue) - before);
-}
-
-/// Octets of a queue.
-pub(crate) fn octets<T>(queue: &VecDeque<T>) -> usize {
-    queue.capacity() * size_of::<T>()
-}
 
 /// Frees an empty queue.
 fn shrink<T>(queue: &mut VecDeque<T>, account: &mut Account) {

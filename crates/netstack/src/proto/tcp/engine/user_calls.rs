@@ -6,9 +6,8 @@ use core::task::Poll;
 use bytes::Bytes;
 
 use super::Tcp;
-use super::tables::{octets, push};
 use crate::proto::Instant;
-use crate::proto::account::Kind;
+use crate::proto::account::{Kind, octets, push};
 use crate::proto::ip::is_host;
 use crate::proto::tcp::api::{ConnectionId, Error, Failure, ListenerId, State};
 use crate::proto::tcp::config::{Linger, Options};

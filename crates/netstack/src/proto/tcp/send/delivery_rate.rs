@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use super::retransmission::Sent;
+use super::sent::Sent;
 use crate::proto::Instant;
 use crate::proto::tcp::congestion::{LostPiece, RateSample};
 use crate::proto::tcp::wire::seq::Seq;

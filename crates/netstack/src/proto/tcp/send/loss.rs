@@ -1,7 +1,8 @@
 //! Loss detection and recovery: RACK-TLP (RFC 8985), NewReno for peers without SACK (RFC 6582) and
 //! the pace of a recovery (RFC 6937).
 
-use super::retransmission::{RetransmissionQueue, Sent};
+use super::retransmission::RetransmissionQueue;
+use super::sent::Sent;
 use crate::proto::Instant;
 use crate::proto::tcp::on_demand::{OnDemand, Part};
 use crate::proto::tcp::wire::seq::Seq;

@@ -4,31 +4,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::delivery_rate::DeliveryRate;
+use super::sent::Sent;
 use crate::proto::Instant;
 use crate::proto::tcp::on_demand::{KEPT_CAPACITY, OnDemand, Part, Spares};
 use crate::proto::tcp::wire::seq::{Seq, Start};
-
-/// A piece of the sequence space that was sent as one segment.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Sent {
-    pub(crate) start: Seq,
-    pub(crate) end: Seq,
-    /// When it was last sent.
-    pub(crate) time: Instant,
-    /// The peer has it, as a SACK block said.
-    pub(crate) sacked: bool,
-    /// It is taken to be lost and was not sent again since.
-    pub(crate) lost: bool,
-    /// It was sent more than once.
-    pub(crate) retransmitted: bool,
-}
-
-impl Sent {
-    #[inline]
-    pub(crate) fn len(&self) -> u32 {
-        self.end - self.start
-    }
-}
 
 /// Pieces in flight, in order.
 pub(crate) type Flight = VecDeque<Sent>;

@@ -11,6 +11,12 @@ pub(crate) const MAX_WINDOW_SCALE: u8 = 14;
 /// Octets of a timestamps option, padded to words.
 pub(crate) const TIMESTAMPS_LEN: usize = 12;
 
+/// RFC 9293 §3.7.1 (MUST-15): what a peer can take that sends no MSS option.
+pub(crate) const DEFAULT_MSS: u16 = 536;
+/// Least MSS that a peer is taken to mean, options included: a smaller one only serves to make us send
+/// many segments. It is what Linux has (`tcp_min_snd_mss`), and leaves 8 octets of payload beside the
+/// longest options. RFC 879 gives no least value; those from here on are kept to (RFC 9293 MUST-16).
+pub(crate) const MIN_MSS: u16 = 48;
 const END: u8 = 0;
 const NOP: u8 = 1;
 const MSS: u8 = 2;

@@ -9,8 +9,9 @@ use etherparse::{IpNumber, TcpHeaderSlice};
 use super::options::TcpOptions;
 use super::seq::Seq;
 use crate::proto::checksum::Sum;
+use crate::proto::ip::Ecn;
 use crate::proto::ip::is_host;
-use crate::proto::tcp::api::{Ecn, IpMeta};
+use crate::proto::tcp::wire::ip::IpMeta;
 
 /// Octets of a TCP header without options.
 pub(crate) const HEADER_LEN: usize = 20;

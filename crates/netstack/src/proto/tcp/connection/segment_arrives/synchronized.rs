@@ -3,7 +3,8 @@
 use core::time::Duration;
 
 use crate::proto::Instant;
-use crate::proto::tcp::api::{Ecn, Failure, State};
+use crate::proto::ip::Ecn;
+use crate::proto::tcp::api::{Failure, State};
 use crate::proto::tcp::connection::shared::Shared;
 use crate::proto::tcp::connection::{Owner, RetransmitTimer, Tcb};
 use crate::proto::tcp::wire::segment::{Flags, Segment};

@@ -6,7 +6,8 @@ use bytes::Bytes;
 
 use super::{Flags, FourTuple, Header, ParseError, Segment};
 use crate::proto::checksum::Sum;
-use crate::proto::tcp::api::{Ecn, IpMeta};
+use crate::proto::ip::Ecn;
+use crate::proto::tcp::wire::ip::IpMeta;
 use crate::proto::tcp::wire::options::{TcpOptions, Timestamps};
 use crate::proto::tcp::wire::seq::Seq;
 

@@ -1,4 +1,4 @@
-//! Resets (RFC 9293 §3.5.2 and §3.5.3) and the defences against blind ones (RFC 5961).
+//! Limits of what is said to those who may be blind attackers (RFC 5961).
 
 use core::hash::BuildHasher;
 use core::net::Ipv4Addr;
@@ -6,14 +6,6 @@ use core::time::Duration;
 
 use super::isn::{Secrets, TableHash};
 use crate::proto::Instant;
-use crate::proto::tcp::connection::Tcb;
-use crate::proto::tcp::connection::shared::Shared;
-use crate::proto::tcp::wire::options::TcpOptions;
-use crate::proto::tcp::wire::segment::{Flags, FourTuple, Header, Segment};
-use crate::proto::tcp::wire::seq::Seq;
-
-/// Time to live of segments that belong to no connection.
-pub(crate) const DEFAULT_TTL: u8 = 64;
 
 /// Limits the challenges of one connection (RFC 5961 §10). A limit that connections share would tell
 /// whoever has one of them what happens to the others.
@@ -73,7 +65,12 @@ impl ResetLimit {
     }
 
     /// Whether one more reset to `remote` is permitted; counts it.
-    fn permits(&mut self, now: Instant, remote: Ipv4Addr, secrets: &mut Secrets) -> bool {
+    pub(crate) fn permits(
+        &mut self,
+        now: Instant,
+        remote: Ipv4Addr,
+        secrets: &mut Secrets,
+    ) -> bool {
         if self.salt == 0 || now - self.since >= Duration::from_secs(1) {
             self.since = now;
             self.salt = secrets.random() | 1;
@@ -85,68 +82,6 @@ impl ResetLimit {
         let permitted = *left > 0;
         *left -= u16::from(permitted);
         permitted
-    }
-}
-
-/// Answers a segment for which there is no connection: <SEQ=SEG.ACK><CTL=RST> or
-/// <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK> (RFC 9293 §3.10.7.1); nothing to a reset.
-pub(crate) fn refuse(now: Instant, shared: &mut Shared, segment: &Segment) {
-    let remote = *segment.tuple.remote.ip();
-    if segment.flags.has(Flags::RST) || !shared.resets.permits(now, remote, &mut shared.secrets) {
-        return;
-    }
-    if segment.flags.has(Flags::ACK) {
-        send(shared, segment.tuple, segment.ack, None);
-    } else {
-        send(shared, segment.tuple, Seq(0), Some(segment.end()));
-    }
-}
-
-/// Sends a reset with sequence number `seq`.
-pub(crate) fn send(shared: &mut Shared, tuple: FourTuple, seq: Seq, ack: Option<Seq>) {
-    let flags = if ack.is_some() {
-        Flags::RST.with(Flags::ACK)
-    } else {
-        Flags::RST
-    };
-    let header = Header {
-        tuple,
-        seq,
-        ack: ack.unwrap_or(Seq(0)),
-        wnd: 0,
-        flags,
-        options: TcpOptions::default(),
-    };
-    if shared.reply(header, DEFAULT_TTL) {
-        shared.counters.out_rsts += 1;
-    }
-}
-
-impl Tcb {
-    /// Sends a reset for the connection. The peer takes it only with the number that it expects
-    /// (RFC 5961 §3.2), and answers any other in its window with a challenge.
-    pub(crate) fn send_reset(&self, shared: &mut Shared) {
-        send(shared, self.tuple, self.empty_seq(), Some(self.rcv.nxt));
-    }
-
-    /// Answers an acknowledgement of what was not sent before the connection is established: <SEQ=SEG.ACK>
-    /// <CTL=RST> (RFC 9293 §3.10.7.3 and .4), as often as challenges.
-    pub(crate) fn refuse(&mut self, now: Instant, segment: &Segment, shared: &mut Shared) {
-        let per_second = shared.config.challenge_acks_per_second;
-        if self.challenges.permits(now, per_second) {
-            send(shared, self.tuple, segment.ack, None);
-        }
-    }
-
-    /// RFC 5961 §3.2, §4.2 and §5.2: an acknowledgement that lets an honest peer confirm.
-    pub(crate) fn challenge(&mut self, now: Instant, shared: &mut Shared) {
-        if self
-            .challenges
-            .permits(now, shared.config.challenge_acks_per_second)
-        {
-            shared.counters.challenge_ack += 1;
-            self.ack_now();
-        }
     }
 }
 

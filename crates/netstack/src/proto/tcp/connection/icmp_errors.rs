@@ -1,14 +1,10 @@
 //! ICMP errors (RFC 9293 §3.9.2.2, RFC 5461, RFC 5927) and path-MTU discovery (RFC 1191).
 
-use core::net::{Ipv4Addr, SocketAddrV4};
-
 use super::Tcb;
 use super::black_hole::BlackHole;
 use super::shared::Shared;
 use crate::proto::Instant;
 use crate::proto::tcp::api::{Failure, IcmpError, State};
-use crate::proto::tcp::engine::Tcp;
-use crate::proto::tcp::wire::segment::FourTuple;
 use crate::proto::tcp::wire::seq::Seq;
 
 /// Least path MTU that is believed. RFC 1191 §3 has 68, but no path of today carries less than 552
@@ -17,44 +13,14 @@ const MIN_PMTU: u16 = 552;
 /// RFC 1191 §7.1: MTUs to guess from when a router does not say its own.
 const PLATEAUS: [u16; 7] = [32_000, 17_914, 8166, 4352, 2002, 1492, 1006];
 
-impl Tcp {
-    /// Connections that are opened from now on send no packets larger than `mtu` octets, and ask for
-    /// none.
-    pub(crate) fn set_mtu(&mut self, mtu: u16) {
-        self.shared.config.mtu = mtu;
-    }
-
-    /// An ICMP error has arrived that quotes a datagram of ours from `source` to `destination`:
-    /// `quoted` is what it holds of that datagram's TCP header (at least eight octets, otherwise it
-    /// is ignored).
-    pub fn handle_icmp(
+impl Tcb {
+    pub(crate) fn arrives_icmp(
         &mut self,
         now: Instant,
-        source: Ipv4Addr,
-        destination: Ipv4Addr,
-        quoted: &[u8],
+        seq: Seq,
         error: IcmpError,
+        shared: &mut Shared,
     ) {
-        let [p0, p1, q0, q1, s0, s1, s2, s3, ..] = *quoted else {
-            return;
-        };
-        let tuple = FourTuple {
-            local: SocketAddrV4::new(source, u16::from_be_bytes([p0, p1])),
-            remote: SocketAddrV4::new(destination, u16::from_be_bytes([q0, q1])),
-        };
-        let seq = Seq(u32::from_be_bytes([s0, s1, s2, s3]));
-        let Some(index) = self.connections.find(&tuple) else {
-            return;
-        };
-        if let Some(tcb) = self.connections.at(index) {
-            tcb.arrives_icmp(now, seq, error, &mut self.shared);
-        }
-        self.settle(index);
-    }
-}
-
-impl Tcb {
-    fn arrives_icmp(&mut self, now: Instant, seq: Seq, error: IcmpError, shared: &mut Shared) {
         // RFC 5927 §4.1: only what is in flight can have caused an error.
         if seq.lt(self.snd.una) || seq.ge(self.snd.nxt) {
             return;

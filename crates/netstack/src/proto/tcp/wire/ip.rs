@@ -1,0 +1,58 @@
+//! What surrounds a segment: what IP knows of one that arrived, and has to know of one that is sent.
+
+use core::net::Ipv4Addr;
+
+use crate::proto::ip::Ecn;
+
+/// What the IP layer knows of a segment that arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IpMeta {
+    /// The sender's address. The IP layer has dropped broadcast and multicast sources.
+    pub source: Ipv4Addr,
+    /// The address of ours that the segment was sent to; never broadcast or multicast.
+    pub destination: Ipv4Addr,
+    /// The ECN field of the IP header.
+    pub ecn: Ecn,
+    /// The device vouches for the segment's checksum, which may not even be in the header yet.
+    pub checksummed: bool,
+}
+
+/// What the IP layer has to know of a segment that is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TxMeta {
+    /// Our address.
+    pub source: Ipv4Addr,
+    /// The peer's address.
+    pub destination: Ipv4Addr,
+    /// Octets of the segment: TCP header, options and payload.
+    pub len: usize,
+    /// Not zero: this is a run of full segments with so many octets of payload each, which the device
+    /// is to cut apart. Its checksum field holds the sum of the pseudo-header alone.
+    pub cut: u16,
+    /// The ECN field to set.
+    pub ecn: Ecn,
+    /// Time to live to set.
+    pub ttl: u8,
+    /// Whether to set DF (path-MTU discovery, RFC 1191).
+    pub dont_fragment: bool,
+}
+
+/// Where segments are written: the frame buffers of a device.
+///
+/// For each segment the engine calls [`reserve`](TxSink::reserve), fills all of the octets that it
+/// was given and calls [`commit`](TxSink::commit).
+pub trait TxSink {
+    /// Gives room for exactly `meta.len` octets, with room for the lower layers' headers before
+    /// them; `None` when the device takes no more now, which ends this round of transmission.
+    fn reserve(&mut self, meta: &TxMeta) -> Option<&mut [u8]>;
+
+    /// Sends the segment written to the octets last reserved.
+    fn commit(&mut self);
+
+    /// Octets that a run of full segments to the destination of `meta` may have, TCP header
+    /// included, when the device can cut it apart; zero when it cannot.
+    fn longest_run(&self, meta: &TxMeta) -> usize {
+        let _ = meta;
+        0
+    }
+}
