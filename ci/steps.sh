@@ -6,13 +6,38 @@ as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else unshare --user --map-root-user "$@"; fi
 }
 
+# The programs of ci/tools come before the machine's own.
+tools=${CARGO_TARGET_DIR:-target}/tools/bin
+PATH=$(realpath -m "$tools"):$PATH
+
+# skip REASON...: what a step ends with, as in `skip "no KVM" || return`, when the machine lacks what it needs.
+skip() {
+    echo "skipped: $*"
+    return 77
+}
+
+# Whether the nightly toolchain is there, with the component named if one is.
+has_nightly() {
+    # Not by `cargo +nightly`, with which rustup would try to fetch what is absent.
+    rustup toolchain list 2>/dev/null | grep -q '^nightly' &&
+        { [ $# = 0 ] || rustup component list --installed --toolchain nightly 2>/dev/null | grep -q "^$1"; }
+}
+
+# fuzz TARGET FOLDER SECONDS: fuzzes TARGET from what fuzz/seeds and FOLDER have of it; finds are put into FOLDER.
+fuzz() {
+    local folders=("$2")
+    mkdir -p "$2"
+    [ ! -d "fuzz/seeds/$1" ] || folders+=("fuzz/seeds/$1")
+    cargo +nightly fuzz run --debug-assertions "$1" "${folders[@]}" -- -max_total_time="$3" -print_final_stats=1
+}
+
 # run_steps [STEP...]: runs the steps named, or all of the array `steps`, and fails when one did; `--list` names them.
 # NAME=A,B is the step NAME with the arguments A and B.
 #
 # Every step runs, even after one has failed. The last line sums up the tests that ran; a step without tests of its own
-# (a linter, say) counts as one.
+# (a linter, say) counts as one. The line before it says what each step took.
 run_steps() {
-    local log step name start status step_passed step_failed passed=0 failed=0
+    local log step name start status step_passed step_failed passed=0 failed=0 skipped=0 times=
     if [ "${1:-}" = --list ]; then
         # shellcheck disable=SC2154  # the sourcing script's
         printf '%s\n' "${steps[@]}"
@@ -27,6 +52,7 @@ run_steps() {
     done
 
     ci/setup || return
+    ci/tools || echo "$0: without the programs of ci/tools.txt, steps are skipped" >&2
     log=$(mktemp)
     # shellcheck disable=SC2064  # the name is known now
     trap "rm -f '$log'" EXIT
@@ -38,6 +64,12 @@ run_steps() {
         [ "$name" = "$step" ] || IFS=, read -ra arguments <<<"${step#*=}"
         "step_$name" "${arguments[@]}" 2>&1 | tee "$log"
         status=$?
+        times+="$name $((SECONDS - start)) s, "
+        if [ $status = 77 ]; then
+            skipped=$((skipped + 1))
+            echo "==> $name: skipped"
+            continue
+        fi
         read -r step_passed step_failed < <(awk '/^test result:/ { p += $4; f += $6 } END { print p + 0, f + 0 }' "$log")
         if [ "$step_passed" = 0 ] && [ $status = 0 ]; then step_passed=1; fi
         if [ "$step_failed" = 0 ] && [ $status != 0 ]; then step_failed=1; fi
@@ -45,6 +77,7 @@ run_steps() {
         failed=$((failed + step_failed))
         echo "==> $name: $step_passed passed, $step_failed failed, $((SECONDS - start)) s"
     done
-    echo "$passed passed, $failed failed"
+    echo "==> times: ${times}together $SECONDS s"
+    echo "$passed passed, $failed failed, $skipped skipped"
     [ "$failed" = 0 ]
 }
