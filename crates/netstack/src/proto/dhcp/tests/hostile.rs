@@ -131,3 +131,52 @@ fn rfc2131_section_4_4_1_an_address_declined_again_and_again_is_asked_for_each_t
     }
     assert!((150..=183).contains(&messages), "{messages}");
 }
+
+#[test]
+fn addresses_that_no_host_can_have_are_not_taken() {
+    for address in [
+        [0, 0, 0, 0],
+        [0, 0, 0, 1],
+        [127, 0, 0, 1],
+        [224, 0, 0, 1],
+        [240, 0, 0, 1],
+        [255; 4],
+        // Of the network, of all that are in it, and the server's own.
+        [10, 0, 0, 0],
+        [10, 0, 0, 255],
+        SERVER.octets(),
+    ] {
+        let mut client = client();
+        let discover = send(&mut client, START);
+        let options: Options<'_> = &[(51, &[0, 0, 14, 16]), (1, &[255, 255, 255, 0])];
+        let offer = reply(&discover.payload, SERVER, (OFFER, address.into()), options);
+        client.handle(START, &offer);
+        assert_eq!(client.poll(START), (None, None), "{address:?}");
+    }
+}
+
+#[test]
+fn answers_to_others_and_hostile_bytes_are_passed_over() {
+    let mut client = client();
+    let discover = send(&mut client, START);
+    let good = answer(&discover, OFFER, 60);
+    let mut changed = Vec::new();
+    // op, htype, hlen, xid, chaddr, magic cookie
+    for at in [0, 1, 2, 4, 28, 33, 236, 239] {
+        let mut bad = good.clone();
+        bad[at] ^= 3;
+        changed.push(bad);
+    }
+    changed.extend((0..240).map(|len| good[..len].to_vec()));
+    for bad in changed {
+        assert_eq!(client.handle(START, &bad), None);
+        assert_eq!(
+            client.poll(START),
+            (None, None),
+            "an answer of {} octets",
+            bad.len()
+        );
+    }
+    client.handle(START, &good);
+    send(&mut client, START);
+}
