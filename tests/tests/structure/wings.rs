@@ -12,6 +12,44 @@ const LAYERS: &[&[&str]] = &[
     &["driver"],
     &["device"],
     &["proto"],
+    &["proto::interface"],
+    &[
+        "proto::dhcp",
+        "proto::dns",
+        "proto::icmp",
+        "proto::udp",
+        "proto::tcp",
+    ],
+    &["proto::tcp::engine"],
+    &["proto::tcp::connection"],
+    &[
+        "proto::tcp::send",
+        "proto::tcp::receive",
+        "proto::tcp::defence",
+    ],
+    &["proto::tcp::config"],
+    &["proto::tcp::congestion"],
+    &[
+        "proto::tcp::wire",
+        "proto::tcp::counters",
+        "proto::tcp::on_demand",
+    ],
+    &["proto::tcp::api"],
+    &["proto::link"],
+    &["proto::ip"],
+    &[
+        "proto::account",
+        "proto::checksum",
+        "proto::counters",
+        "proto::random",
+        "proto::time",
+    ],
+];
+
+/// Arrows up that are still there, from and to the start of a path. To be turned, then removed here.
+const STILL_UP: &[(&str, &str)] = &[
+    ("proto::tcp::connection", "proto::tcp::engine"),
+    ("proto::tcp::defence::reset", "proto::tcp::connection"),
 ];
 
 /// The place of a module in `layers`: the number of the line and its room.
@@ -29,23 +67,17 @@ fn room<'a>(module: &[String], layers: &[&[&'a str]]) -> Option<(usize, &'a str)
         .max_by_key(|(_, room)| room.len())
 }
 
-/// Those of `arrows` that do not point down, one a line.
-fn not_down(arrows: &BTreeSet<Arrow>, layers: &[&[&str]]) -> Vec<String> {
-    let wrong =
-        arrows.iter().filter(
-            |arrow| match (room(&arrow.from, layers), room(&arrow.to, layers)) {
-                // The root may use all.
-                (None, _) => false,
-                // And is used by none.
-                (Some(_), None) => true,
-                (Some((from, from_room)), Some((to, to_room))) => {
-                    from_room != to_room && from >= to
-                }
-            },
-        );
-    wrong
-        .map(|Arrow { from, to }| format!("{} uses {}", from.join("::"), to.join("::")))
-        .collect()
+/// Those of `arrows` that do not point down, as paths.
+fn not_down(arrows: &BTreeSet<Arrow>, layers: &[&[&str]]) -> Vec<(String, String)> {
+    let is_wrong = |arrow: &&Arrow| match (room(&arrow.from, layers), room(&arrow.to, layers)) {
+        // The root may use all.
+        (None, _) => false,
+        // And is used by none.
+        (Some(_), None) => true,
+        (Some((from, from_room)), Some((to, to_room))) => from_room != to_room && from >= to,
+    };
+    let paths = |arrow: &Arrow| (arrow.from.join("::"), arrow.to.join("::"));
+    arrows.iter().filter(is_wrong).map(paths).collect()
 }
 
 #[test]
@@ -64,7 +96,15 @@ fn all_arrows_of_netstack_point_down() {
         });
         assert!(has, "netstack has no room {room}");
     }
-    let wrong = not_down(&arrows, LAYERS);
+    let wrong: Vec<_> = not_down(&arrows, LAYERS)
+        .into_iter()
+        .filter(|(from, to)| {
+            !STILL_UP
+                .iter()
+                .any(|(above, below)| from.starts_with(above) && to.starts_with(below))
+        })
+        .map(|(from, to)| format!("{from} uses {to}"))
+        .collect();
     assert!(
         wrong.is_empty(),
         "arrows that do not point down:\n{}",
@@ -84,7 +124,11 @@ fn check(files: &[(&str, &str)]) -> Vec<String> {
             )
         })
         .collect();
-    not_down(&arrows(&files), ROOMS)
+    let wrong = not_down(&arrows(&files), ROOMS);
+    wrong
+        .into_iter()
+        .map(|(from, to)| format!("{from} uses {to}"))
+        .collect()
 }
 
 #[test]
