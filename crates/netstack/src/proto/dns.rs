@@ -80,7 +80,7 @@ pub fn answer(id: u16, name: &str, bytes: &[u8]) -> Option<Answer> {
     match header.questions {
         // A server that could not read the question, or does not want to, may leave it out.
         0 if header.code != 0 => return Some(Answer::Failed),
-        1 if reader.is_question(&name)? => {}
+        1 if reader.read_question(&name)? => {}
         _ => return None,
     }
     if header.truncated {

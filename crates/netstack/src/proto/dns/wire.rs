@@ -162,8 +162,8 @@ impl<'a> Reader<'a> {
         Some(header)
     }
 
-    /// Whether a question follows that is the one for the addresses of `name`.
-    pub(super) fn is_question(&mut self, name: &Name) -> Option<bool> {
+    /// Reads a question; whether it is the one for the addresses of `name`.
+    pub(super) fn read_question(&mut self, name: &Name) -> Option<bool> {
         let asked = self.name()?;
         let (kind, class) = (self.word()?, self.word()?);
         Some(asked == *name && (kind, class) == (TYPE_A, CLASS_IN))

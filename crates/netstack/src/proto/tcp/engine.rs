@@ -312,17 +312,15 @@ impl Tcp {
         schedule(&mut self.timers, tcb);
         if matches!(tcb.state, State::TimeWait | State::Closed) {
             self.finish(now, index);
-        } else {
-            if tcb.recharge(&mut self.shared) {
-                self.place_early(index);
-            }
+        } else if tcb.recharge(&mut self.shared) {
+            self.place_early(index);
         }
     }
 
     /// Gives a connection a turn in the next transmission: all that sending or reading changes for the
     /// engine.
     #[inline]
-    pub(crate) fn wants_turn(&mut self, id: ConnectionId) {
+    pub(crate) fn give_turn(&mut self, id: ConnectionId) {
         if let Some(tcb) = self.connections.at(id.index) {
             tcb.transmit = true;
             if !tcb.in_transmit {

@@ -69,7 +69,7 @@ impl Tcb {
             self.rtt.progress();
             self.try_larger_segments(progress.acked);
         }
-        let original = self.original_arrived(&progress, &delivered);
+        let original = self.take_original(&progress, &delivered);
         let timestamps = segment.options.timestamps;
         self.measure(now, timestamps, progress.acked, &delivered, original);
         if self.loss.tlp.is_some() {
@@ -79,7 +79,7 @@ impl Tcb {
             self.leave_recovery(now, timestamps, original.is_some());
         }
         let wait = self.detect_loss(now, duplicate, &progress, shared);
-        self.adjust_window(now, segment, &progress, shared);
+        self.adjust_window(now, segment, &progress);
         if progress.acked > 0 || progress.delivered > 0 || wait.is_some() {
             self.arm_retransmit(now, wait);
         }
@@ -243,7 +243,7 @@ impl Tcb {
     ///
     /// A path that has become shorter than it ever was looks the same, for one segment that was lost
     /// on it. That costs one reduction of the window; the next acknowledgement lowers the minimum.
-    fn original_arrived(&mut self, progress: &Progress, told: &Delivered) -> Option<Instant> {
+    fn take_original(&mut self, progress: &Progress, told: &Delivered) -> Option<Instant> {
         if progress.acked == 0 {
             return None;
         }
@@ -351,18 +351,12 @@ impl Tcb {
         }
         self.ecn.cwr |= self.ecn.on;
         self.loss.begin(Recovery::Fast, self.snd.nxt, outstanding);
-        self.pace(0);
+        self.permit_recovery(0);
     }
 
-    /// Lets the window grow, or paces a recovery, or reacts to an ECN echo.
+    /// Lets the window grow, or lets a recovery go on, or reacts to an ECN echo.
     #[inline]
-    fn adjust_window(
-        &mut self,
-        now: Instant,
-        segment: &Segment,
-        progress: &Progress,
-        shared: &mut Shared,
-    ) {
+    fn adjust_window(&mut self, now: Instant, segment: &Segment, progress: &Progress) {
         if self.pacer.is_some() {
             self.sample_rate(now, segment);
             return;
@@ -374,12 +368,12 @@ impl Tcb {
                 } else {
                     progress.acked.max(self.snd.mss.into())
                 };
-                self.pace(delivered);
+                self.permit_recovery(delivered);
             }
             return;
         }
         if self.ecn.on && segment.flags.has(Flags::ECE) && self.loss.recovery == Recovery::Open {
-            self.react_to_echo(now, progress, shared);
+            self.react_to_echo(now, progress);
             return;
         }
         if progress.acked == 0 {
@@ -403,19 +397,20 @@ impl Tcb {
         }
     }
 
-    /// Lets fast recovery send in proportion to what was delivered.
-    pub(crate) fn pace(&mut self, delivered: u32) {
+    /// Says how much fast recovery may send now that so much was delivered.
+    pub(crate) fn permit_recovery(&mut self, delivered: u32) {
         let (pipe, target) = (self.pipe(), self.cwnd());
         if self.pacer.is_some() {
             // Its rate and window are what limits it (draft-ietf-ccwg-bbr §5.6.4.4).
             self.loss.permit(pipe, target, self.snd.mss.into());
             return;
         }
-        self.loss.pace(delivered, pipe, target, self.snd.mss.into());
+        self.loss
+            .reduce_proportionally(delivered, pipe, target, self.snd.mss.into());
     }
 
     /// RFC 3168 §6.1.2: an echo counts as a loss, once in each window.
-    fn react_to_echo(&mut self, now: Instant, progress: &Progress, _shared: &mut Shared) {
+    fn react_to_echo(&mut self, now: Instant, progress: &Progress) {
         if self
             .ecn
             .recover

@@ -152,10 +152,10 @@ impl Tcb {
             shared.counters.out_segs += run as u64;
             self.snd.last = now;
             if self.pacer.is_some() {
-                self.has_run_paced(now, (run * mss) as u32);
+                self.note_run_paced(now, (run * mss) as u32);
             }
             self.after_sending(now);
-            self.has_acknowledged(true, false);
+            self.note_acknowledged(true, false);
         }
         Some(if run < count {
             Turn::Blocked

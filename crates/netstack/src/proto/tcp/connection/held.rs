@@ -95,7 +95,7 @@ impl Tcb {
         let held = self.receive_held();
         let before = &mut self.charged.receive;
         let grown = shift(&mut shared.account, Kind::ReceiveQueues, before, held);
-        self.has_grown(grown, shared);
+        self.note_growth(grown, shared);
     }
 
     /// The same where nothing but the send queue can have changed: the user has sent.
@@ -104,7 +104,7 @@ impl Tcb {
         let held = self.snd.queue.held() as u32;
         let before = &mut self.charged.send;
         let grown = shift(&mut shared.account, Kind::SendQueues, before, held);
-        self.has_grown(grown, shared);
+        self.note_growth(grown, shared);
     }
 
     /// Returns whether what was received out of order has changed.
@@ -127,14 +127,14 @@ impl Tcb {
                 held.receive,
             ),
         ];
-        self.has_grown(grown.into_iter().fold(early, i32::wrapping_add), shared);
+        self.note_growth(grown.into_iter().fold(early, i32::wrapping_add), shared);
         early != 0
     }
 
     /// The connection holds so many octets more: tells its peer's share once that is much. Parts come from the
     /// spares, and go there.
     #[inline]
-    fn has_grown(&mut self, octets: i32, shared: &mut Shared) {
+    fn note_growth(&mut self, octets: i32, shared: &mut Shared) {
         if octets == 0 {
             return;
         }

@@ -140,9 +140,9 @@ impl Tcb {
             _ => pipe + piece.len() <= self.cwnd(),
         };
         if !permitted {
-            self.is_cwnd_limited();
+            self.note_cwnd_limited();
         }
-        (permitted && self.may_pace(now, piece.len())).then_some(Plan::Again(index, piece))
+        (permitted && self.wait_for_pace(now, piece.len())).then_some(Plan::Again(index, piece))
     }
 
     /// Octets queued and not sent yet.
@@ -184,10 +184,10 @@ impl Tcb {
             _ => idle || self.pipe() + len <= self.cwnd(),
         };
         if !permitted {
-            self.is_cwnd_limited();
+            self.note_cwnd_limited();
             return None;
         }
-        self.may_pace(now, len).then_some(Plan::New(len, fin))
+        self.wait_for_pace(now, len).then_some(Plan::New(len, fin))
     }
 
     /// Nothing is in flight: sending starts again.
@@ -409,13 +409,13 @@ impl Tcb {
         if self.state == State::SynSent {
             return;
         }
-        self.has_acknowledged(matches!(plan, Plan::New(..)), matches!(plan, Plan::Ack));
+        self.note_acknowledged(matches!(plan, Plan::New(..)), matches!(plan, Plan::Ack));
     }
 
     /// Every segment acknowledges: nothing is due any more. New data may be the answer to what was
     /// received.
     #[inline]
-    pub(crate) fn has_acknowledged(&mut self, new_data: bool, alone: bool) {
+    pub(crate) fn note_acknowledged(&mut self, new_data: bool, alone: bool) {
         if self.ack.quick > 0 {
             if new_data && self.ack.octets > 0 {
                 // The user answers what it receives: its answers carry the acknowledgements.
@@ -452,7 +452,7 @@ impl Tcb {
         if self.loss.recovery == Recovery::Fast {
             self.loss.sent(len);
         }
-        self.has_paced(now, len);
+        self.note_paced(now, len);
         self.after_sending(now);
     }
 
@@ -474,7 +474,7 @@ impl Tcb {
         if self.loss.recovery == Recovery::Fast {
             self.loss.sent(piece.len());
         }
-        self.has_paced(now, piece.len());
+        self.note_paced(now, piece.len());
         self.after_sending(now);
     }
 

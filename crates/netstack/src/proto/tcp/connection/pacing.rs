@@ -17,9 +17,9 @@ impl Tcb {
         }
     }
 
-    /// Whether pacing lets `len` octets go now; sets the timer when not.
+    /// Sets the timer when pacing does not let `len` octets go now; returns whether it does.
     #[inline]
-    pub(crate) fn may_pace(&mut self, now: Instant, len: u32) -> bool {
+    pub(crate) fn wait_for_pace(&mut self, now: Instant, len: u32) -> bool {
         let Some(pacer) = &self.pacer else {
             return true;
         };
@@ -32,7 +32,7 @@ impl Tcb {
 
     /// Octets were sent of a connection that may be paced.
     #[inline]
-    pub(crate) fn has_paced(&mut self, now: Instant, octets: u32) {
+    pub(crate) fn note_paced(&mut self, now: Instant, octets: u32) {
         if let Some(pacer) = &mut self.pacer {
             pacer.sent(now, octets);
         }
@@ -51,8 +51,8 @@ impl Tcb {
 
     /// A run of segments was sent of a connection that is paced.
     #[cold]
-    pub(crate) fn has_run_paced(&mut self, now: Instant, octets: u32) {
-        self.has_paced(now, octets);
+    pub(crate) fn note_run_paced(&mut self, now: Instant, octets: u32) {
+        self.note_paced(now, octets);
         if self.loss.recovery == Recovery::Fast {
             self.loss.sent(octets);
         }
@@ -60,7 +60,7 @@ impl Tcb {
 
     /// The congestion window has kept something back.
     #[inline]
-    pub(crate) fn is_cwnd_limited(&mut self) {
+    pub(crate) fn note_cwnd_limited(&mut self) {
         self.snd.cwnd_limited_until = self.snd.nxt;
         let pipe = self.pipe();
         if let Some(rate) = &mut self.flight.rate {
@@ -135,7 +135,7 @@ impl Tcb {
         congestion.on_sample(&sample);
         self.take_pacing();
         if self.loss.recovery == Recovery::Fast {
-            self.pace(0);
+            self.permit_recovery(0);
         }
     }
 

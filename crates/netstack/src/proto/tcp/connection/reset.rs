@@ -12,7 +12,7 @@ use crate::proto::tcp::wire::seq::Seq;
 /// <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK> (RFC 9293 §3.10.7.1); nothing to a reset.
 pub(crate) fn refuse(now: Instant, shared: &mut Shared, segment: &Segment) {
     let remote = *segment.tuple.remote.ip();
-    if segment.flags.has(Flags::RST) || !shared.resets.permits(now, remote, &mut shared.secrets) {
+    if segment.flags.has(Flags::RST) || !shared.resets.take(now, remote, &mut shared.secrets) {
         return;
     }
     if segment.flags.has(Flags::ACK) {
@@ -53,7 +53,7 @@ impl Tcb {
     /// <CTL=RST> (RFC 9293 §3.10.7.3 and .4), as often as challenges.
     pub(crate) fn refuse(&mut self, now: Instant, segment: &Segment, shared: &mut Shared) {
         let per_second = shared.config.challenge_acks_per_second;
-        if self.challenges.permits(now, per_second) {
+        if self.challenges.take(now, per_second) {
             send(shared, self.tuple, segment.ack, None);
         }
     }
@@ -62,7 +62,7 @@ impl Tcb {
     pub(crate) fn challenge(&mut self, now: Instant, shared: &mut Shared) {
         if self
             .challenges
-            .permits(now, shared.config.challenge_acks_per_second)
+            .take(now, shared.config.challenge_acks_per_second)
         {
             shared.counters.challenge_ack += 1;
             self.ack_now();

@@ -168,7 +168,7 @@ impl Tcb {
             shared.counters.sack_recovery += 1;
             self.enter_recovery(now, self.snd.nxt - self.snd.una);
         } else if lost && self.loss.recovery == Recovery::Fast {
-            self.pace(0);
+            self.permit_recovery(0);
         }
         self.arm_retransmit(now, wait);
     }

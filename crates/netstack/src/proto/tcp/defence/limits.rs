@@ -17,8 +17,8 @@ pub(crate) struct ChallengeLimit {
 }
 
 impl ChallengeLimit {
-    /// Whether one more challenge is permitted; counts it.
-    pub(crate) fn permits(&mut self, now: Instant, per_second: u32) -> bool {
+    /// Takes one more challenge; false if it is not permitted.
+    pub(crate) fn take(&mut self, now: Instant, per_second: u32) -> bool {
         let now = now.as_millis() as u32;
         let owed = self.paid.wrapping_sub(now);
         // More is owed than can be: it was paid for so long ago that the clock has gone round.
@@ -64,13 +64,8 @@ impl ResetLimit {
         }
     }
 
-    /// Whether one more reset to `remote` is permitted; counts it.
-    pub(crate) fn permits(
-        &mut self,
-        now: Instant,
-        remote: Ipv4Addr,
-        secrets: &mut Secrets,
-    ) -> bool {
+    /// Takes one more reset to `remote`; false if it is not permitted.
+    pub(crate) fn take(&mut self, now: Instant, remote: Ipv4Addr, secrets: &mut Secrets) -> bool {
         if self.salt == 0 || now - self.since >= Duration::from_secs(1) {
             self.since = now;
             self.salt = secrets.random() | 1;
@@ -98,7 +93,7 @@ mod tests {
     fn rfc5961_10_challenges_come_back_one_by_one() {
         let mut limit = ChallengeLimit::default();
         let mut now = Instant::from_nanos(5_000_000_000);
-        let mut permitted = |now, tries| (0..tries).filter(|_| limit.permits(now, 100)).count();
+        let mut permitted = |now, tries| (0..tries).filter(|_| limit.take(now, 100)).count();
         assert_eq!(permitted(now, 1000), 100);
         now += Duration::from_millis(50);
         assert_eq!(permitted(now, 1000), 5);
@@ -107,7 +102,7 @@ mod tests {
             now += Duration::from_secs(days * 86_400 / 2);
             assert_eq!(permitted(now, 1000), 100);
         }
-        assert!(!limit.permits(now, 0));
+        assert!(!limit.take(now, 0));
     }
 
     /// Resets in the next second to each of `remotes`, asked for in turn.
@@ -121,7 +116,7 @@ mod tests {
         let mut counts = vec![0; remotes.len()];
         for _ in 0..200 {
             for (count, remote) in counts.iter_mut().zip(remotes) {
-                let permitted = limit.permits(now, Ipv4Addr::from_bits(*remote), secrets);
+                let permitted = limit.take(now, Ipv4Addr::from_bits(*remote), secrets);
                 *count += u32::from(permitted);
             }
         }

@@ -34,7 +34,7 @@ impl Tcp {
         }
         // Second, ACK: nothing was sent that it could acknowledge, unless it was a cookie.
         if segment.flags.has(Flags::ACK) {
-            if !self.takes_cookie(now, listener, &segment) {
+            if !self.take_cookie(now, listener, &segment) {
                 reset::refuse(now, &mut self.shared, &segment);
             }
             return false;
@@ -68,7 +68,7 @@ impl Tcp {
         // connection goes that makes progress.
         let octets = size_of::<Tcb>() + self.shared.config.application_octets;
         let any = !self.shared.config.syn_cookies;
-        if short || !self.has_place(octets, any) {
+        if short || !self.find_place(octets, any) {
             if let Ok(listener) = self.listeners.get_mut(id) {
                 listener.overflowed = Some(now);
             }
@@ -165,7 +165,7 @@ impl Tcp {
     }
 
     /// Makes a connection from an acknowledgement that brings a cookie back.
-    fn takes_cookie(&mut self, now: Instant, id: ListenerId, segment: &Segment) -> bool {
+    fn take_cookie(&mut self, now: Instant, id: ListenerId, segment: &Segment) -> bool {
         let Ok(listener) = self.listeners.get_mut(id) else {
             return false;
         };

@@ -158,13 +158,13 @@ impl Tcp {
     /// expense of whichever connection comes last in the order.
     pub(crate) fn make_room(&mut self, octets: usize) -> bool {
         // What was ended is gone only when its user has run: the reserve serves until then.
-        self.has_place(octets, true)
+        self.find_place(octets, true)
             || self.is_below_limit() && self.shared.account.left() >= octets
     }
 
     /// Whether a new connection that takes `octets` has a place and leaves half of the reserve; sees to
     /// that if it is not so, for one `any` at the expense of connections that make progress too.
-    pub(crate) fn has_place(&mut self, octets: usize, any: bool) -> bool {
+    pub(crate) fn find_place(&mut self, octets: usize, any: bool) -> bool {
         for _ in 0..ROUNDS {
             let below_limit = self.is_below_limit();
             if below_limit && self.shared.account.keeps_half_of_reserve(octets) {

@@ -163,7 +163,7 @@ impl Tcp {
             return;
         }
         let fin_again = segment.flags.has(Flags::FIN) && segment.end() == record.rcv_nxt;
-        if fin_again || record.answers_to(now, &segment) {
+        if fin_again || record.permit_answer(now, &segment) {
             record.acknowledge(now, &mut self.shared);
         }
         if fin_again {
@@ -205,7 +205,7 @@ impl TimeWait {
 
     /// Whether a segment that is neither a reset nor the FIN again is to be answered, which is limited
     /// for each connection: two ends that disagree are not to answer each other for ever.
-    fn answers_to(&mut self, now: Instant, segment: &Segment) -> bool {
+    fn permit_answer(&mut self, now: Instant, segment: &Segment) -> bool {
         if segment.len() == 0 && segment.seq == self.rcv_nxt {
             return false;
         }

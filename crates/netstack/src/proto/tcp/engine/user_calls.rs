@@ -5,15 +5,16 @@ use core::task::Poll;
 
 use bytes::Bytes;
 
-use super::Tcp;
+use super::{Tcp, line_up};
 use crate::proto::Instant;
-use crate::proto::account::{Kind, octets, push};
+use crate::proto::account::{Kind, octets};
 use crate::proto::ip::is_host;
 use crate::proto::tcp::api::{ConnectionId, Error, Failure, ListenerId, State};
 use crate::proto::tcp::config::{Linger, Options};
 use crate::proto::tcp::connection::shared::Shared;
 use crate::proto::tcp::connection::{Owner, Tcb, TimestampState};
 use crate::proto::tcp::receive::queue::ReceiveQueue;
+use crate::proto::tcp::send::queue::{ChunkPool, SendQueue};
 use crate::proto::tcp::wire::segment::FourTuple;
 
 impl Tcp {
@@ -178,23 +179,9 @@ impl Tcp {
         id: ConnectionId,
         data: &[u8],
     ) -> Poll<Result<usize, Error>> {
-        let tcb = self.connections.user_mut(id)?;
-        let room = match tcb.room(data.len(), &self.shared) {
-            Poll::Ready(room) => room?,
-            Poll::Pending => return Poll::Pending,
-        };
-        tcb.check_app_limited();
-        tcb.lean = false;
-        tcb.snd
-            .queue
-            .push_copy(&data[..room], &mut self.shared.pool);
-        tcb.recharge_send(&mut self.shared);
-        tcb.transmit = true;
-        if !core::mem::replace(&mut tcb.in_transmit, true) {
-            push(&mut self.transmit, id, &mut self.shared.account);
-        }
-        self.look_at_account();
-        Poll::Ready(Ok(room))
+        self.queue(id, data.len(), |queue, room, pool| {
+            queue.push_copy(&data[..room], pool);
+        })
     }
 
     /// SEND without a copy: queues as much of `data` as there is room for, advances it by that and
@@ -205,21 +192,30 @@ impl Tcp {
         id: ConnectionId,
         data: &mut Bytes,
     ) -> Poll<Result<usize, Error>> {
+        self.queue(id, data.len(), |queue, room, pool| {
+            queue.push_shared(data.split_to(room), pool);
+        })
+    }
+
+    /// Has `push` put as many of `wanted` octets into the send queue as there is room for.
+    #[inline]
+    fn queue(
+        &mut self,
+        id: ConnectionId,
+        wanted: usize,
+        push: impl FnOnce(&mut SendQueue, usize, &mut ChunkPool),
+    ) -> Poll<Result<usize, Error>> {
         let tcb = self.connections.user_mut(id)?;
-        let room = match tcb.room(data.len(), &self.shared) {
+        let room = match tcb.room(wanted, &self.shared) {
             Poll::Ready(room) => room?,
             Poll::Pending => return Poll::Pending,
         };
         tcb.check_app_limited();
         tcb.lean = false;
-        tcb.snd
-            .queue
-            .push_shared(data.split_to(room), &mut self.shared.pool);
+        push(&mut tcb.snd.queue, room, &mut self.shared.pool);
         tcb.recharge_send(&mut self.shared);
         tcb.transmit = true;
-        if !core::mem::replace(&mut tcb.in_transmit, true) {
-            push(&mut self.transmit, id, &mut self.shared.account);
-        }
+        line_up(tcb, &mut self.transmit, &mut self.shared.account);
         self.look_at_account();
         Poll::Ready(Ok(room))
     }
@@ -269,7 +265,7 @@ impl Tcp {
         let tell = tcb.after_read(now, before - left, &mut self.shared);
         tcb.recharge_receive(&mut self.shared);
         if tell {
-            self.wants_turn(id);
+            self.give_turn(id);
         }
         Poll::Ready(Ok(taken))
     }

@@ -42,7 +42,7 @@ pub(crate) struct DeliveryRate {
     /// C.app_limited: until so much is delivered, samples are limited by the application; 0 when
     /// none is.
     app_limited: u64,
-    /// C.is_cwnd_limited until so much is delivered.
+    /// C.note_cwnd_limited until so much is delivered.
     cwnd_limited: u64,
     /// One for each piece of the retransmission queue.
     snapshots: VecDeque<Snapshot>,

@@ -1,5 +1,5 @@
 //! Loss detection and recovery: RACK-TLP (RFC 8985), NewReno for peers without SACK (RFC 6582) and
-//! the pace of a recovery (RFC 6937).
+//! proportional rate reduction (RFC 6937).
 
 use super::retransmission::RetransmissionQueue;
 use super::sent::Sent;
@@ -261,7 +261,13 @@ impl Loss {
     /// RFC 6937 §3: how much an acknowledgement of `delivered` octets permits to send, with `pipe`
     /// octets in flight; `smss` is added while the window is below the threshold and no more was
     /// lost (slow start bound).
-    pub(crate) fn pace(&mut self, delivered: u32, pipe: u32, ssthresh: u32, smss: u32) {
+    pub(crate) fn reduce_proportionally(
+        &mut self,
+        delivered: u32,
+        pipe: u32,
+        ssthresh: u32,
+        smss: u32,
+    ) {
         let episode = &mut *self.episode;
         episode.prr_delivered = episode.prr_delivered.saturating_add(delivered);
         episode.budget = if pipe > ssthresh {
@@ -282,7 +288,7 @@ impl Loss {
         }
     }
 
-    /// As [`Loss::pace`] where only the window limits what is in flight.
+    /// As [`Loss::reduce_proportionally`] where only the window limits what is in flight.
     pub(crate) fn permit(&mut self, pipe: u32, cwnd: u32, smss: u32) {
         let episode = &mut *self.episode;
         episode.budget = cwnd.saturating_sub(pipe);

@@ -62,8 +62,8 @@ impl RttEstimator {
             self.srtt = self.srtt - self.srtt / 8 + rtt / 8;
         }
         // The lower bound stands for the clock granularity and the peer's delayed acknowledgements.
-        let rto = self.srtt + (4 * self.rttvar).max(nanos(self.min_rto));
-        self.rto = rto.min(nanos(self.max_rto));
+        let rto = self.srtt + (4 * self.rttvar).max(nanos_of(self.min_rto));
+        self.rto = rto.min(nanos_of(self.max_rto));
         // §5: only this ends the back-off.
         self.backoff = 0;
         self.again = false;
@@ -76,7 +76,7 @@ impl RttEstimator {
         self.backoff = 0;
         self.timeouts = 0;
         self.again = false;
-        self.timeout = self.rto.min(nanos(self.max_rto));
+        self.timeout = self.rto.min(nanos_of(self.max_rto));
     }
 
     /// New data was acknowledged. The time-out stays as it is, lest one that is too short for the path
@@ -109,7 +109,7 @@ impl RttEstimator {
     pub(crate) fn doubled(&self, times: u8) -> u64 {
         let doublings = self.backoff.saturating_add(times).min(32);
         let doubled = u128::from(self.rto) << doublings;
-        doubled.min(nanos(self.max_rto).into()) as u64
+        doubled.min(nanos_of(self.max_rto).into()) as u64
     }
 
     /// The time-out with its back-off, in nanoseconds.
@@ -142,7 +142,7 @@ fn micros(duration: Duration) -> u32 {
 }
 
 #[inline]
-fn nanos(micros: u32) -> u64 {
+fn nanos_of(micros: u32) -> u64 {
     u64::from(micros) * 1000
 }
 

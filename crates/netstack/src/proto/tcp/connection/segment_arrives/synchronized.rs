@@ -26,7 +26,7 @@ impl Tcb {
         segment: &mut Segment,
         shared: &mut Shared,
     ) {
-        if self.state == State::SynReceived && self.is_repeated_syn(now, segment) {
+        if self.state == State::SynReceived && self.take_repeated_syn(now, segment) {
             return;
         }
         // First, the sequence number; before it the timestamp (RFC 7323 §5.3).
@@ -59,7 +59,7 @@ impl Tcb {
 
     /// In SYN-RECEIVED: a SYN that was sent again is answered by our SYN-ACK again. The SYN-ACK of a
     /// simultaneous open (RFC 9293 figure 7) has its SYN cut off and goes on as an acknowledgement.
-    fn is_repeated_syn(&mut self, now: Instant, segment: &mut Segment) -> bool {
+    fn take_repeated_syn(&mut self, now: Instant, segment: &mut Segment) -> bool {
         if !segment.flags.has(Flags::SYN)
             || segment.seq != self.rcv.irs
             || segment.flags.has(Flags::RST)
@@ -71,7 +71,7 @@ impl Tcb {
             self.ack_now();
             return false;
         }
-        if self.may_answer(now) {
+        if self.permit_answer(now) {
             self.syn_due = true;
             self.transmit = true;
         }
@@ -153,14 +153,14 @@ impl Tcb {
                 shared.counters.dsack_old_sent += u64::from(self.sack);
             }
             self.ack_now();
-        } else if self.may_answer(now) {
+        } else if self.permit_answer(now) {
             self.ack_now();
         }
     }
 
-    /// Whether a segment that may itself be such an answer is answered now; counts it. Limited, lest two
+    /// Takes the answer to a segment that may itself be such an answer; false if it has to wait. Limited, lest two
     /// ends that disagree answer each other for ever (RFC 5961 §7).
-    fn may_answer(&mut self, now: Instant) -> bool {
+    fn permit_answer(&mut self, now: Instant) -> bool {
         let round_trips = Duration::from_nanos(2 * self.rtt.srtt());
         let may = now >= self.last_answer + ANSWER_INTERVAL.max(round_trips);
         if may {
@@ -209,7 +209,7 @@ impl Tcb {
         }
         // RFC 5961 §5.2: the range in which an acknowledgement may be.
         if segment.ack.gt(self.snd.nxt) || (segment.ack + self.snd.max_wnd).lt(self.snd.una) {
-            if segment.len() > 0 || self.may_answer(now) {
+            if segment.len() > 0 || self.permit_answer(now) {
                 self.challenge(now, shared);
             }
             return false;

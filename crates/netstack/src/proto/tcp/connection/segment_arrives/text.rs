@@ -44,7 +44,7 @@ impl Tcb {
             self.ack_now();
         }
         if self.rcv.fin == Some(self.rcv.nxt) {
-            self.take_fin(now, shared);
+            self.take_fin(shared);
         }
     }
 
@@ -71,7 +71,7 @@ impl Tcb {
             self.take_early(seq, octets, pinned, shared);
             return;
         }
-        if !shared.account.has_room(pinned) && !self.admits(pinned, shared) {
+        if !shared.account.has_room(pinned) && !self.make_room_in_order(pinned, shared) {
             // Not acknowledged, so it will come again.
             shared.counters.memory_drops += 1;
             self.ack_now();
@@ -91,11 +91,11 @@ impl Tcb {
         self.schedule_ack(now, len, shared);
     }
 
-    /// Whether octets in order are taken although only the reserve has room for them: within the
-    /// connection's share, and always when there is nothing else to be read, so that the connection
-    /// goes on.
+    /// Drops what is out of order for octets in order that only the reserve has room for. Returns whether
+    /// they are taken: within the connection's share, and always when there is nothing else to be read,
+    /// so that the connection goes on.
     #[cold]
-    fn admits(&mut self, pinned: usize, shared: &mut Shared) -> bool {
+    fn make_room_in_order(&mut self, pinned: usize, shared: &mut Shared) -> bool {
         // What is in order comes first.
         let mut given = 0;
         if let Some(mut reassembly) = self.rcv.reassembly.take() {
@@ -164,7 +164,7 @@ impl Tcb {
     }
 
     /// Eighth step.
-    fn take_fin(&mut self, now: Instant, shared: &mut Shared) {
+    fn take_fin(&mut self, shared: &mut Shared) {
         self.rcv.nxt += 1;
         self.rcv.edge = self.rcv.edge.max(self.rcv.nxt);
         self.rcv.reassembly = None;
@@ -177,7 +177,6 @@ impl Tcb {
             State::FinWait2 => self.enter_time_wait(shared),
             _ => {}
         }
-        let _ = now;
     }
 
     /// TIME-WAIT: the engine keeps the little that it needs.
