@@ -2,6 +2,8 @@
 //!
 //! - `segment_arrives`: RFC 9293 §3.10.7, in its order
 //! - `closing`: RFC 9293 §3.6, TIME-WAIT (RFC 6191, RFC 1337), user calls
+//! - `sending`: what goes out and when
+//! - `counters`: that what happens is counted; settings and tables
 //! - `data`: acknowledgements, windows, Nagle's rule, probes, keep-alive
 //! - `windows`: the peer's window when it is closed or taken back
 //! - `options`: RFC 7323, RFC 2018, RFC 2883
@@ -20,6 +22,7 @@ mod rfc {
     mod challenges;
     mod closing;
     mod controllers;
+    mod counters;
     mod data;
     mod defences;
     mod ecn;
@@ -29,5 +32,6 @@ mod rfc {
     mod recovery;
     mod round_trip;
     mod segment_arrives;
+    mod sending;
     mod windows;
 }

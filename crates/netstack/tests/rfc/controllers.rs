@@ -15,6 +15,7 @@ enum Told {
     Ack(Duration, u32, u32),
     Sample(Option<Duration>, u32, u64),
     Event(u32),
+    Restart,
 }
 
 thread_local! {
@@ -56,6 +57,10 @@ impl Controller for Recorder {
 
     fn pacing(&self) -> Option<Pacing> {
         self.0
+    }
+
+    fn on_restart(&mut self, _now: Instant) {
+        tell(Told::Restart);
     }
 
     fn on_sample(&mut self, sample: &RateSample) {
@@ -106,9 +111,24 @@ fn a_controller_of_a_paced_connection_is_told_the_round_trip_of_the_last_piece_a
     let mut c = with(paced);
     c.e.send(c.id, &[0; 2000]);
     assert_eq!(c.e.sent().len(), 2);
+    TOLD.take();
     c.e.now += ms(40);
     c.acks(2000);
     let samples = TOLD.take();
     // 2,000 octets in 40 ms are less than nothing known of the path: its least round trip is 40 ms now.
     assert_eq!(samples, [Told::Sample(Some(ms(40)), 2000, 50_000)]);
+}
+
+#[test]
+fn bbr_5_4_1_a_controller_is_told_of_a_restart_when_the_application_had_nothing_to_send() {
+    let mut c = with(paced);
+    c.e.send(c.id, &[0; 2000]);
+    assert_eq!(c.e.sent().len(), 2);
+    c.e.now += ms(100);
+    c.acks(2000);
+    c.e.now += ms(500);
+    TOLD.take();
+    c.e.send(c.id, &[0; 1000]);
+    c.e.one();
+    assert_eq!(TOLD.take(), [Told::Restart]);
 }

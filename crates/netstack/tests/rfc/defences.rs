@@ -103,6 +103,21 @@ fn rfc9293_3_8_6_what_a_cookie_has_offered_is_kept_to_when_memory_has_become_sho
 }
 
 #[test]
+fn rfc4987_3_6_a_cookie_offers_the_window_scale_of_other_connections_and_no_syn_brings_it_back() {
+    let mut e = flooded(Config::default());
+    let syn = sack_syn().scale(5).ts(33, 0);
+    let cookie = e.answer(&syn);
+    assert_eq!(
+        cookie.scale,
+        Conn::accept(Config::default(), plain(), &syn).syn_ack.scale
+    );
+    let stamp = cookie.timestamps.unwrap().0;
+    let reset = e.answer(&seg(SYN | ACK, IRS + 1, cookie.seq + 1).ts(34, stamp));
+    assert!(reset.has(RST));
+    assert_eq!(e.tcp.counters().syn_cookies_recv, 0);
+}
+
+#[test]
 fn rfc4987_3_6_a_wrong_cookie_is_reset() {
     let mut e = flooded(Config::default());
     let cookie = e.answer(&seg(SYN, IRS, 0));

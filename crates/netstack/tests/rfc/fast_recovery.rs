@@ -76,6 +76,19 @@ fn rfc8985_6_2_what_was_sent_before_a_retransmission_that_arrived_is_lost() {
 }
 
 #[test]
+fn rfc8985_6_2_step_2_the_acknowledgement_of_an_original_says_nothing_of_its_retransmission() {
+    let (mut c, base) = in_flight(10);
+    c.e.now += ms(100);
+    sacks(&mut c, base, 1, 4);
+    assert_eq!(sent(&mut c, base), [0]);
+    // Sooner than any round trip: what follows was not sent before what has arrived.
+    c.e.now += ms(5);
+    c.acks(4000);
+    let next = sent(&mut c, base);
+    assert!(next.iter().all(|place| *place >= 10), "{next:?}");
+}
+
+#[test]
 fn a_selective_acknowledgement_is_progress_that_starts_the_time_out_over() {
     let (mut c, base) = in_flight(10);
     c.e.now += ms(100);

@@ -105,6 +105,30 @@ fn rfc9438_4_2_window_is_back_after_k_seconds() {
 }
 
 #[test]
+fn rfc9438_4_2_the_window_is_a_cube_of_the_time_to_the_plateau_however_often_acknowledgements_come()
+{
+    for segments in [1, 4] {
+        let mut cubic = Cubic::new(&PARAMETERS);
+        let mut now = Instant::default();
+        while cubic.cwnd() < 640 * SMSS {
+            round(&mut cubic, &mut now);
+        }
+        cubic.on_congestion_event(now, cubic.cwnd());
+        let start = now;
+        // Half of K: 640 - 0.4 × (7.83 / 2)^3 = 616.
+        while now - start < Duration::from_secs_f64(7.83 / 2.0) {
+            let cwnd = cubic.cwnd();
+            now += RTT;
+            for _ in 0..cwnd / SMSS / segments {
+                cubic.on_ack(&ack(now, segments * SMSS, cwnd));
+            }
+        }
+        let window = cubic.cwnd() / SMSS;
+        assert!((606..=624).contains(&window), "{window}, {segments}");
+    }
+}
+
+#[test]
 fn rfc9438_4_3_small_windows_grow_at_least_as_reno_does() {
     let mut cubic = Cubic::new(&PARAMETERS);
     let mut now = Instant::default();
@@ -138,6 +162,30 @@ fn rfc9438_4_9_spurious_reduction_is_undone() {
     assert_eq!(cubic.cwnd(), SMSS);
     cubic.on_spurious(Instant::default());
     assert_eq!((cubic.cwnd(), cubic.ssthresh()), (cwnd, ssthresh));
+}
+
+#[test]
+fn rfc4015_3_2_a_spurious_time_out_of_new_reno_is_undone() {
+    let mut reno = NewReno::new(&PARAMETERS);
+    reno.on_congestion_event(Instant::default(), 20 * SMSS);
+    let before = (reno.cwnd(), reno.ssthresh());
+    reno.on_timeout(Instant::default(), 8 * SMSS, true);
+    assert_eq!(reno.cwnd(), SMSS);
+    reno.on_spurious(Instant::default());
+    assert_eq!((reno.cwnd(), reno.ssthresh()), before);
+}
+
+#[test]
+fn rfc5681_3_1_what_an_acknowledgement_has_beyond_the_threshold_counts_for_avoidance() {
+    let mut reno = NewReno::new(&PARAMETERS);
+    reno.on_timeout(Instant::default(), 8 * SMSS, true);
+    // From one segment to the threshold of four, and half a segment more.
+    reno.on_ack(&ack(Instant::default(), 3 * SMSS + SMSS / 2, SMSS));
+    assert_eq!(reno.cwnd(), 4 * SMSS);
+    reno.on_ack(&ack(Instant::default(), 3 * SMSS + SMSS / 2 - 1, 4 * SMSS));
+    assert_eq!(reno.cwnd(), 4 * SMSS);
+    reno.on_ack(&ack(Instant::default(), 1, 4 * SMSS));
+    assert_eq!(reno.cwnd(), 5 * SMSS);
 }
 
 #[test]

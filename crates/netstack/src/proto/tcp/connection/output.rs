@@ -137,6 +137,8 @@ impl Tcb {
             // Nothing is left whose acknowledgement could permit it.
             _ if pipe == 0 => true,
             Recovery::Fast => self.loss.episode.budget > 0,
+            // RFC 6298 §5.4: the earliest segment goes out at once, whatever else is in flight.
+            Recovery::Timeout if piece.start == self.snd.una => true,
             _ => pipe + piece.len() <= self.cwnd(),
         };
         if !permitted {

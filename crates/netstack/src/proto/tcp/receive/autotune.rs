@@ -177,4 +177,16 @@ mod tests {
         }
         assert_eq!((connections[0].1, connections[1].1), (2000, 2000));
     }
+
+    #[test]
+    fn who_grew_is_counted_in_the_period_after_and_not_two_periods_later() {
+        for (pause, share) in [(Growers::PERIOD, 2000), (2 * Growers::PERIOD, 4000)] {
+            let growers = &mut Growers::new(8000);
+            let now = Instant::from_nanos(10 * Growers::PERIOD);
+            let (mut one, mut other) = (0, 0);
+            growers.share(now, &mut one);
+            assert_eq!(growers.share(now, &mut other), 2000);
+            assert_eq!(growers.share(now.after_nanos(pause), &mut one), share);
+        }
+    }
 }

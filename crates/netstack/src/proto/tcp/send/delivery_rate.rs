@@ -359,6 +359,8 @@ mod tests {
         rate(&mut queue).begin(at(160));
         queue.acknowledge(Seq(2000), |_| ());
         assert!(!rate(&mut queue).sample(2000, MS).is_app_limited);
+        // The last octet of the bubble is not delivered before what follows it is.
+        assert!(rate(&mut queue).is_app_limited());
         rate(&mut queue).begin(at(170));
         queue.acknowledge(Seq(3000), |_| ());
         assert!(rate(&mut queue).sample(1000, MS).is_app_limited);
@@ -385,6 +387,18 @@ mod tests {
         queue.excuse_lost();
         assert_eq!(rate(&mut queue).take_lost().count(), 0);
         assert_eq!(rate(&mut queue).sample(0, MS).lost, 2000);
+    }
+
+    #[test]
+    fn bbr_4_1_2_3_what_was_lost_before_a_piece_was_sent_is_not_in_its_sample() {
+        let mut queue = queue();
+        push(&mut queue, 0..2, 100);
+        rate(&mut queue).begin(at(150));
+        queue.mark_lost(|_| Some(true));
+        push(&mut queue, 2..3, 160);
+        rate(&mut queue).begin(at(210));
+        queue.sack(Seq(2000), Seq(3000), |_| ());
+        assert_eq!(rate(&mut queue).sample(0, MS).lost, 0);
     }
 
     #[test]

@@ -35,6 +35,7 @@ fn rfc6675_4_pipe_leaves_out_what_is_sacked_or_lost() {
         (queue.pipe(Seq(400), Seq(500)), queue.sacked(), queue.lost()),
         (100, 0, 0)
     );
+    assert_eq!(queue.sacked_pieces(), 0);
 }
 
 #[test]
