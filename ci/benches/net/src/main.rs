@@ -1,6 +1,7 @@
 //! `ci/bench net`: the services of `examples/inetd` as a unikernel under
 //! `solo5-spt`, over smoltcp on a TAP interface, and over Linux with tokio
-//! behind a veth pair, asked by the same client in interleaved rounds.
+//! behind a veth pair, asked by the same client in interleaved rounds. With `BENCH_BEFORE=CHECKOUT`
+//! the unikernel of another checkout takes part, as `mkernel-before`.
 
 mod report;
 mod subjects;
@@ -16,7 +17,7 @@ use nix::sched::{CloneFlags, unshare};
 
 use crate::{
     report::Report,
-    subjects::{CLIENT_CPU, Placement, Server, Subject, build_unikernel},
+    subjects::{CLIENT_CPU, Placement, Server, Subject, build_unikernels},
 };
 
 const ROUNDS: usize = 5;
@@ -50,12 +51,15 @@ fn main() -> Result<()> {
     if is_wanted("segment-in") || is_wanted("segment-out") {
         virtual_time::instructions(&mut report)?;
     }
+    if is_wanted("worst") {
+        virtual_time::worst(&mut report)?;
+    }
     if only_virtual() {
         report.print();
         report.print_others();
         return report.save("net");
     }
-    build_unikernel()?;
+    build_unikernels()?;
     // All interfaces below live, and die, with this process.
     unshare(CloneFlags::CLONE_NEWNET)?;
     subjects::prepare_namespace()?;
@@ -133,18 +137,20 @@ fn is_wanted(case: &str) -> bool {
 fn only_virtual() -> bool {
     let parts = wanted_parts();
     !parts.is_empty()
-        && parts
-            .iter()
-            .all(|part| part.starts_with("loss") || part.starts_with("segment"))
+        && parts.iter().all(|part| {
+            ["loss", "segment", "worst"]
+                .iter()
+                .any(|name| part.starts_with(name))
+        })
 }
 
 /// Runs the cases against all subjects, in rounds, on fresh servers.
 fn run_group(report: &mut Report, mtu: usize, placement: Placement, cases: &[Case]) -> Result<()> {
     for case in cases.iter().filter(|case| is_wanted(&case.name)) {
         let buffer = best_smoltcp_buffer(mtu, placement, case)?;
-        let servers = Subject::ALL
-            .map(|subject| Server::start(subject, mtu, placement, case.sockets(), buffer))
+        let servers = Subject::all()
             .into_iter()
+            .map(|subject| Server::start(subject, mtu, placement, case.sockets(), buffer))
             .collect::<Result<Vec<_>>>()?;
         for _ in 0..ROUNDS {
             for server in &servers {
@@ -198,7 +204,7 @@ fn idle_connections(report: &mut Report) -> Result<()> {
         Ok(server.resident_bytes()? as f64)
     };
     for _ in 0..3 {
-        for subject in Subject::ALL {
+        for subject in Subject::all() {
             let growth = resident_with(subject, CONNECTIONS)? - resident_with(subject, 1)?;
             let bytes = growth / (CONNECTIONS - 1) as f64;
             report.add("idle-connection", subject.name(), "bytes", bytes);

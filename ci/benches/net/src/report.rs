@@ -27,13 +27,13 @@ impl Report {
     /// One line per case and metric: medians, and ours as a ratio to each peer.
     pub fn print(&self) {
         print!("{:<20} {:<13}", "case", "metric");
-        for subject in Subject::ALL {
+        for subject in Subject::COLUMNS {
             print!(" {:>20}", subject.name());
         }
         println!(" {:>12} {:>12}", "/ smoltcp", "/ tokio");
         for (case, metric) in &self.order {
             print!("{case:<20} {metric:<13}");
-            let medians = Subject::ALL.map(|subject| self.median(case, metric, subject));
+            let medians = Subject::COLUMNS.map(|subject| self.median(case, metric, subject));
             for median in medians {
                 match median {
                     Some(median) if median < 1.0 => print!(" {median:>20.5}"),
@@ -51,14 +51,17 @@ impl Report {
         }
     }
 
-    /// Subjects that have no column, each case in a line of its own.
+    /// Subjects that have no column, each case in a line of its own, and ours as a ratio to it.
     pub fn print_others(&self) {
         for ((case, metric, subject), values) in &self.samples {
-            if !Subject::ALL.iter().any(|column| column.name() == *subject) {
-                println!(
-                    "{case:<20} {metric:<13} {subject:>20} {:.5}",
-                    middle(&sorted(values))
-                );
+            if !Subject::COLUMNS
+                .iter()
+                .any(|column| column.name() == *subject)
+            {
+                let theirs = middle(&sorted(values));
+                let ours = self.median(case, metric, Subject::Mkernel);
+                let ratio = ours.map_or(f64::NAN, |ours| ours / theirs);
+                println!("{case:<20} {metric:<13} {subject:>20} {theirs:>14.5} {ratio:>8.3}");
             }
         }
     }

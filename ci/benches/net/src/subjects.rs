@@ -24,6 +24,8 @@ pub enum Subject {
     Mkernel,
     Smoltcp,
     Tokio,
+    /// Ours as another checkout has it: `BENCH_BEFORE`.
+    Before,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -34,13 +36,20 @@ pub enum Placement {
 
 impl Subject {
     /// Ours first, then the peers.
-    pub const ALL: [Subject; 3] = [Subject::Mkernel, Subject::Smoltcp, Subject::Tokio];
+    pub const COLUMNS: [Subject; 3] = [Subject::Mkernel, Subject::Smoltcp, Subject::Tokio];
+
+    /// Those, and what ours was before if there is a checkout of that.
+    pub fn all() -> Vec<Subject> {
+        let before = before().map(|_| Subject::Before);
+        Self::COLUMNS.into_iter().chain(before).collect()
+    }
 
     pub fn name(self) -> &'static str {
         match self {
             Subject::Mkernel => "mkernel",
             Subject::Smoltcp => "smoltcp",
             Subject::Tokio => "tokio-current-thread",
+            Subject::Before => "mkernel-before",
         }
     }
 
@@ -71,9 +80,12 @@ impl Server {
         // Fails where there is none yet.
         let _ = ip(&["link", "del", &link]);
         let process = match subject {
-            Subject::Mkernel => {
+            Subject::Mkernel | Subject::Before => {
                 add_tap(&link, network, mtu)?;
-                let root = repository();
+                let root = match subject {
+                    Subject::Before => before().context("BENCH_BEFORE")?,
+                    _ => repository(),
+                };
                 on_cpu(SERVER_CPU, format!("{root}/target/release/solo5-spt"))
                     .arg("--mem=512")
                     .arg(format!("--net:service={link}"))
@@ -215,9 +227,13 @@ impl Drop for Held {
     }
 }
 
-/// Builds tender and unikernel in release mode.
-pub fn build_unikernel() -> Result<()> {
-    let root = repository();
+/// Builds tender and unikernel in release mode, of every checkout that takes part.
+pub fn build_unikernels() -> Result<()> {
+    build_unikernel(&repository())?;
+    before().map_or(Ok(()), |root| build_unikernel(&root))
+}
+
+fn build_unikernel(root: &str) -> Result<()> {
     for arguments in [
         ["-p", "solo5-tender", "--bin", "solo5-spt"],
         ["-p", "inetd", "--target", "x86_64-solo5-spt"],
@@ -226,7 +242,7 @@ pub fn build_unikernel() -> Result<()> {
         let status = cargo
             .args(["build", "--release", "--quiet"])
             .args(arguments)
-            .current_dir(&root)
+            .current_dir(root)
             .status()?;
         ensure!(status.success(), "cargo build {arguments:?}: {status}");
     }
@@ -250,6 +266,11 @@ pub fn repository() -> String {
         .unwrap_or(here)
         .display()
         .to_string()
+}
+
+/// The root of the checkout to compare with.
+fn before() -> Option<String> {
+    env::var("BENCH_BEFORE").ok()
 }
 
 fn add_tap(link: &str, network: u8, mtu: usize) -> Result<()> {

@@ -66,30 +66,46 @@ pub fn goodput(report: &mut Report) {
 /// Adds the cases `segment-in` and `segment-out`, if valgrind is there.
 pub fn instructions(report: &mut Report) -> Result<()> {
     const SEGMENTS: u32 = 8000;
-    let program = std::env::current_exe()?.with_file_name("segments");
     for (case, direction) in [("segment-in", "in"), ("segment-out", "out")] {
         for subject in ["mkernel", "smoltcp"] {
-            let output = Command::new("valgrind")
-                .args([
-                    "--tool=callgrind",
-                    "--callgrind-out-file=/dev/null",
-                    "--toggle-collect=*measured*",
-                ])
-                .arg(&program)
-                .args([subject, direction, &SEGMENTS.to_string()])
-                .output()
-                .context("valgrind counts the instructions")?;
-            let text = String::from_utf8_lossy(&output.stderr);
-            let count = text
-                .lines()
-                .find_map(|line| line.split_once("Collected :")?.1.trim().parse::<f64>().ok())
-                .with_context(|| {
-                    format!("callgrind gave no count for {subject} {direction}: {text}")
-                })?;
+            let (count, _) = count("segments", &[subject, direction, &SEGMENTS.to_string()])?;
             report.add(case, subject, "instructions", count / f64::from(SEGMENTS));
         }
     }
     Ok(())
+}
+
+/// Adds the cases `worst-…`: what a segment costs at its worst, with few and with many pieces.
+pub fn worst(report: &mut Report) -> Result<()> {
+    for case in ["reassembly", "sack", "mss"] {
+        for pieces in ["64", "512", "4096"] {
+            let (count, output) = count("worst", &[case, pieces])?;
+            let segments: f64 = output.trim().parse().context(output.clone())?;
+            let name = format!("worst-{case}-{pieces}");
+            report.add(&name, "mkernel", "instructions", count / segments);
+        }
+    }
+    Ok(())
+}
+
+/// Instructions that a program beside this one spends in what is `measured`, and what it prints.
+fn count(program: &str, arguments: &[&str]) -> Result<(f64, String)> {
+    let output = Command::new("valgrind")
+        .args([
+            "--tool=callgrind",
+            "--callgrind-out-file=/dev/null",
+            "--toggle-collect=*measured*",
+        ])
+        .arg(std::env::current_exe()?.with_file_name(program))
+        .args(arguments)
+        .output()
+        .context("valgrind counts the instructions")?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    let count = text
+        .lines()
+        .find_map(|line| line.split_once("Collected :")?.1.trim().parse::<f64>().ok())
+        .with_context(|| format!("callgrind gave no count for {program} {arguments:?}: {text}"))?;
+    Ok((count, String::from_utf8_lossy(&output.stdout).into_owned()))
 }
 
 /// Octets that arrive.

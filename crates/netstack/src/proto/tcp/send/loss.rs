@@ -1,7 +1,7 @@
 //! Loss detection and recovery: RACK-TLP (RFC 8985), NewReno for peers without SACK (RFC 6582) and
 //! proportional rate reduction (RFC 6937).
 
-use super::retransmission::RetransmissionQueue;
+use super::retransmission::{RetransmissionQueue, sent_after};
 use super::sent::Sent;
 use crate::proto::Instant;
 use crate::proto::tcp::on_demand::{OnDemand, Part};
@@ -160,7 +160,7 @@ impl Loss {
                     .map_or(piece.time, |time| time.max(piece.time)),
             );
         }
-        if sent_after(piece.time, piece.end, self.rack_time, self.rack_end) {
+        if sent_after((piece.time, piece.end), (self.rack_time, self.rack_end)) {
             self.rack_time = piece.time;
             self.rack_end = piece.end;
             self.rack_rtt = rtt;
@@ -204,24 +204,7 @@ impl Loss {
         srtt: u64,
     ) -> (bool, Option<u64>) {
         let patience = self.rack_rtt + self.reo_wnd(flight.sacked_pieces(), min_rtt, srtt);
-        let mut wait: Option<u64> = None;
-        let lost = flight.mark_lost(|piece| {
-            if !sent_after(self.rack_time, self.rack_end, piece.time, piece.end) {
-                // Originals were sent in order: what follows one that was sent later was too.
-                return if piece.retransmitted {
-                    Some(false)
-                } else {
-                    None
-                };
-            }
-            let deadline = piece.time.after_nanos(patience);
-            if deadline <= now {
-                return Some(true);
-            }
-            let remaining = deadline.nanos_since(now);
-            wait = Some(wait.map_or(remaining, |wait| wait.max(remaining)));
-            Some(false)
-        });
+        let (lost, wait) = flight.mark_overdue((self.rack_time, self.rack_end), now, patience);
         (lost > 0, wait)
     }
 
@@ -303,10 +286,4 @@ impl Loss {
         episode.prr_out = episode.prr_out.saturating_add(octets);
         episode.budget = episode.budget.saturating_sub(octets);
     }
-}
-
-/// RACK_sent_after of RFC 8985 §6.1.
-#[inline]
-fn sent_after(time: Instant, end: Seq, than_time: Instant, than_end: Seq) -> bool {
-    time > than_time || (time == than_time && end.gt(than_end))
 }

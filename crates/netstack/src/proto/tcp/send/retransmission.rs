@@ -9,6 +9,11 @@ use crate::proto::Instant;
 use crate::proto::tcp::on_demand::{KEPT_CAPACITY, OnDemand, Part, Spares};
 use crate::proto::tcp::wire::seq::{Seq, Start};
 
+mod by_time;
+
+pub(super) use by_time::sent_after;
+use by_time::{Moment, Resent};
+
 /// Pieces in flight, in order.
 pub(crate) type Flight = VecDeque<Sent>;
 
@@ -33,6 +38,30 @@ impl Part for Flight {
     }
 }
 
+/// What shortens searches among pieces of which something is known, until nothing is in flight.
+#[derive(Debug, Default)]
+struct Index {
+    /// Where runs of sacked pieces begin and end: no two touch. A block that is told again and
+    /// again, or grows, costs the search for what is new in it.
+    runs: BTreeMap<Start, Seq>,
+    /// All pieces before this one are sacked, lost or were sent again.
+    decided: usize,
+    /// Pieces that were sent again.
+    resent: Resent,
+}
+
+impl Index {
+    /// Octets of the memory that it takes, at most.
+    fn held(&self) -> usize {
+        let runs = match self.runs.len() {
+            0 => 0,
+            // The nodes of a tree with eleven entries each are at least half full, but for the root.
+            runs => (20 + 3 * runs) * size_of::<(Start, Seq)>(),
+        };
+        size_of::<Self>() + runs + self.resent.capacity() * size_of::<Moment>()
+    }
+}
+
 /// The pieces from SND.UNA to SND.NXT, in order.
 #[derive(Debug, Default)]
 pub(crate) struct RetransmissionQueue {
@@ -41,10 +70,8 @@ pub(crate) struct RetransmissionQueue {
     sacked: u32,
     lost: u32,
     sacked_pieces: u32,
-    /// Where runs of sacked pieces begin and end, if there are any: no two touch. A block that is
-    /// told again and again, or grows, costs the search for what is new in it.
-    #[allow(clippy::box_collection)] // Most connections never have any.
-    runs: Option<Box<BTreeMap<Start, Seq>>>,
+    /// What shortens searches: most connections never need it.
+    index: Option<Box<Index>>,
     /// No piece before this index is lost: where the search for the next one begins.
     hint: u32,
     /// Delivery rate samples, for a controller that asks for them.
@@ -63,6 +90,7 @@ impl RetransmissionQueue {
     pub(crate) fn give_back(&mut self, spares: &mut Spares<Flight>) {
         debug_assert!(self.sent.is_empty());
         self.hint = 0;
+        self.index = None;
         self.sent.give_back(spares);
     }
 
@@ -129,13 +157,9 @@ impl RetransmissionQueue {
         let sent = self.sent.get_allocated().map_or(0, |sent| {
             size_of::<Flight>() + sent.capacity() * size_of::<Sent>()
         });
-        let runs = match &self.runs {
-            // The nodes of a tree with eleven entries each are at least half full, but for the root.
-            Some(runs) => (20 + 3 * runs.len()) * size_of::<(Start, Seq)>(),
-            None => 0,
-        };
+        let index = self.index.as_ref().map_or(0, |index| index.held());
         let rate = self.rate.as_ref().map_or(0, |rate| rate.held());
-        sent + runs + rate
+        sent + index + rate
     }
 
     pub(crate) fn first(&self) -> Option<&Sent> {
@@ -181,8 +205,11 @@ impl RetransmissionQueue {
             }
             sent.pop_front();
             self.hint = self.hint.saturating_sub(1);
+            if let Some(index) = &mut self.index {
+                index.decided = index.decided.saturating_sub(1);
+            }
         }
-        if self.runs.is_some() {
+        if self.index.is_some() {
             self.cut_runs(una);
         }
         octets
@@ -191,7 +218,7 @@ impl RetransmissionQueue {
     /// Forgets runs before `una`.
     #[cold]
     fn cut_runs(&mut self, una: Seq) {
-        let Some(runs) = &mut self.runs else {
+        let Some(Index { runs, .. }) = self.index.as_deref_mut() else {
             return;
         };
         while let Some(first) = runs.first_entry()
@@ -202,14 +229,11 @@ impl RetransmissionQueue {
                 runs.insert(Start(una), end);
             }
         }
-        if runs.is_empty() {
-            self.runs = None;
-        }
     }
 
     /// Notes that all pieces from `start` to `end` are sacked; joins the runs that they touch.
     fn add_run(&mut self, mut start: Seq, mut end: Seq) {
-        let runs = self.runs.get_or_insert_default();
+        let runs = &mut self.index.get_or_insert_default().runs;
         while let Some((last, last_end)) = runs.range(..=Start(end)).next_back()
             && last_end.ge(start)
         {
@@ -221,12 +245,20 @@ impl RetransmissionQueue {
         runs.insert(Start(start), end);
     }
 
-    /// The end of the run that a sacked piece belongs to.
+    /// The start of the run that a sacked piece belongs to, and its end.
+    fn run_start(&self, piece: &Sent) -> Seq {
+        self.run(piece).map_or(piece.start, |(start, _)| start)
+    }
+
     fn run_end(&self, piece: &Sent) -> Seq {
-        self.runs
-            .as_ref()
-            .and_then(|runs| runs.range(..=Start(piece.start)).next_back())
+        self.run(piece)
             .map_or(piece.end, |(_, end)| end.max(piece.end))
+    }
+
+    fn run(&self, piece: &Sent) -> Option<(Seq, Seq)> {
+        let runs = &self.index.as_ref()?.runs;
+        let (start, end) = runs.range(..=Start(piece.start)).next_back()?;
+        Some((start.0, *end))
     }
 
     /// Marks the pieces that lie within a SACK block and shows each that is new to `delivered`.
@@ -279,25 +311,33 @@ impl RetransmissionQueue {
     /// to stop with `None`. Returns how many octets became lost.
     pub(crate) fn mark_lost(&mut self, mut test: impl FnMut(&Sent) -> Option<bool>) -> u32 {
         let before = self.lost;
-        let pieces = self.sent.allocated().into_iter().flatten();
-        for (index, piece) in pieces.enumerate() {
+        for index in 0..self.sent.len() {
+            let Some(piece) = self.sent.get(index) else {
+                break;
+            };
             if piece.sacked || piece.lost {
                 continue;
             }
             match test(piece) {
                 None => break,
                 Some(false) => {}
-                Some(true) => {
-                    piece.lost = true;
-                    self.lost += piece.len();
-                    self.hint = self.hint.min(index as u32);
-                    if let Some(rate) = &mut self.rate {
-                        rate.lost(index, piece);
-                    }
-                }
+                Some(true) => self.mark(index),
             }
         }
         self.lost - before
+    }
+
+    /// A piece that is neither sacked nor lost is lost.
+    fn mark(&mut self, index: usize) {
+        let Some(piece) = self.sent.allocated().and_then(|sent| sent.get_mut(index)) else {
+            return;
+        };
+        piece.lost = true;
+        self.lost += piece.len();
+        self.hint = self.hint.min(index as u32);
+        if let Some(rate) = &mut self.rate {
+            rate.lost(index, piece);
+        }
     }
 
     /// What was just marked as lost is no sign of congestion.
@@ -360,6 +400,14 @@ impl RetransmissionQueue {
             self.sacked_pieces += 1;
         }
         self.sent.insert(index + 1, rest);
+        if let Some(known) = &mut self.index
+            && index < known.decided
+        {
+            known.decided += 1;
+        }
+        if rest.retransmitted {
+            self.note_resent(rest.time, rest.start);
+        }
         if let Some(rate) = &mut self.rate {
             rate.split(index);
         }
@@ -376,7 +424,8 @@ impl RetransmissionQueue {
         }
         piece.retransmitted = true;
         piece.time = now;
-        let len = piece.len();
+        let (start, len) = (piece.start, piece.len());
+        self.note_resent(now, start);
         let inflight = self.inflight();
         if let Some(rate) = &mut self.rate {
             rate.sent_again(index, now, inflight, len);
@@ -389,6 +438,7 @@ impl RetransmissionQueue {
             piece.lost = false;
         }
         self.lost = 0;
+        self.decide_anew();
     }
 
     /// Forgets what was sacked (RFC 2018 §8: the receiver may have dropped it).
@@ -396,9 +446,12 @@ impl RetransmissionQueue {
         for piece in self.sent.allocated().into_iter().flatten() {
             piece.sacked = false;
         }
-        self.runs = None;
         self.sacked = 0;
         self.sacked_pieces = 0;
+        if let Some(index) = &mut self.index {
+            index.runs.clear();
+        }
+        self.decide_anew();
     }
 
     /// Frees what samples of an empty queue still hold.

@@ -1,0 +1,161 @@
+//! Which pieces are overdue (RFC 8985 §6.2 step 5), found in the order in which they were sent: the search stops at the
+//! first that is not, and begins where the last one found nothing left to decide.
+//!
+//! What was sent once was sent in the order of its numbers. What was sent again is listed by its time.
+
+use std::collections::VecDeque;
+
+use super::{RetransmissionQueue, Sent};
+use crate::proto::Instant;
+use crate::proto::tcp::wire::seq::Seq;
+
+/// A segment that was sent, by its time and its end.
+pub(super) type Moment = (Instant, Seq);
+
+/// More entries than so many for each piece, and these, are looked through for old ones.
+const ENTRIES: usize = 2;
+const FEW: usize = 16;
+
+/// Pieces that were sent again, by time: entries of pieces that were delivered, taken for lost or sent once more since
+/// stay until they are met.
+pub(super) type Resent = VecDeque<(Instant, Seq)>;
+
+/// RACK_sent_after of RFC 8985 §6.1.
+#[inline]
+pub(in crate::proto::tcp::send) fn sent_after(one: Moment, other: Moment) -> bool {
+    one.0 > other.0 || (one.0 == other.0 && one.1.gt(other.1))
+}
+
+impl RetransmissionQueue {
+    /// Marks what was sent before `latest`, which has arrived, and waits for longer than `patience`, in nanoseconds.
+    /// Returns how many octets became lost, and after how long more will have waited long enough: all, unless
+    /// pieces that were sent again lie between them.
+    pub(in crate::proto::tcp::send) fn mark_overdue(
+        &mut self,
+        latest: Moment,
+        now: Instant,
+        patience: u64,
+    ) -> (u32, Option<u64>) {
+        let before = self.lost;
+        let once = self.mark_overdue_once(latest, now, patience);
+        let again = self.mark_overdue_again(latest, now, patience);
+        let remaining = once.max(again).map(|last| last.after_nanos(patience));
+        let wait = remaining.map(|deadline| deadline.nanos_since(now));
+        (self.lost - before, wait)
+    }
+
+    /// Of the pieces sent once. Returns when the last was sent that waits.
+    fn mark_overdue_once(
+        &mut self,
+        latest: Moment,
+        now: Instant,
+        patience: u64,
+    ) -> Option<Instant> {
+        loop {
+            let index = self.decided();
+            let piece = self.sent.get(index)?;
+            let next = if piece.sacked {
+                let end = self.run_end(piece);
+                self.sent.partition_point(|piece| piece.start.lt(end))
+            } else if piece.lost || piece.retransmitted {
+                index + 1
+            } else if !sent_after(latest, (piece.time, piece.end)) {
+                return None;
+            } else if piece.time.after_nanos(patience) <= now {
+                self.mark(index);
+                index + 1
+            } else {
+                return self.last_once_before(latest);
+            };
+            self.index.get_or_insert_default().decided = next;
+        }
+    }
+
+    fn decided(&self) -> usize {
+        self.index.as_ref().map_or(0, |index| index.decided)
+    }
+
+    /// When the last piece before `latest` was sent that was sent once and of which nothing is known.
+    fn last_once_before(&self, latest: Moment) -> Option<Instant> {
+        let decided = self.sent.get(self.decided())?.start;
+        let mut index = self.sent.partition_point(|piece| {
+            piece.start.lt(decided)
+                || !piece.retransmitted && sent_after(latest, (piece.time, piece.end))
+        });
+        while let Some(piece) = index.checked_sub(1).and_then(|last| self.sent.get(last)) {
+            if !(piece.sacked || piece.lost || piece.retransmitted) {
+                return Some(piece.time);
+            }
+            index = if piece.sacked {
+                let start = self.run_start(piece);
+                self.sent.partition_point(|piece| piece.start.lt(start))
+            } else {
+                index - 1
+            };
+        }
+        None
+    }
+
+    /// Of the pieces sent again. Returns when the last was sent that waits.
+    fn mark_overdue_again(
+        &mut self,
+        latest: Moment,
+        now: Instant,
+        patience: u64,
+    ) -> Option<Instant> {
+        while let Some(&(time, start)) = self.index.as_ref()?.resent.front() {
+            if let Some(index) = self.find_resent(time, start) {
+                let end = self.sent.get(index)?.end;
+                if !sent_after(latest, (time, end)) {
+                    return None;
+                }
+                if time.after_nanos(patience) > now {
+                    let resent = &self.index.as_ref()?.resent;
+                    let after = resent.partition_point(|entry| entry.0 <= latest.0);
+                    return resent.get(after.checked_sub(1)?).map(|entry| entry.0);
+                }
+                self.mark(index);
+            }
+            self.index.as_mut()?.resent.pop_front();
+        }
+        None
+    }
+
+    /// The piece of an entry, unless more is known of it since.
+    fn find_resent(&self, time: Instant, start: Seq) -> Option<usize> {
+        // Its start may have been acknowledged.
+        let index = self.sent.partition_point(|piece| piece.end.le(start));
+        let piece = self.sent.get(index)?;
+        let waits = piece.retransmitted && !piece.sacked && !piece.lost && piece.time == time;
+        waits.then_some(index)
+    }
+
+    /// A piece was sent again.
+    pub(super) fn note_resent(&mut self, time: Instant, start: Seq) {
+        let resent = &mut self.index.get_or_insert_default().resent;
+        let after = resent.partition_point(|entry| entry.0 <= time);
+        resent.insert(after, (time, start));
+        if resent.len() > ENTRIES * self.sent.len() + FEW {
+            self.list_resent();
+        }
+    }
+
+    /// Begins anew, after what is known of pieces was forgotten.
+    pub(super) fn decide_anew(&mut self) {
+        if let Some(index) = &mut self.index {
+            index.decided = 0;
+            self.list_resent();
+        }
+    }
+
+    fn list_resent(&mut self) {
+        let waits = |piece: &&Sent| piece.retransmitted && !piece.sacked && !piece.lost;
+        let waiting = self.sent.iter().filter(waits);
+        let mut resent: Vec<_> = waiting.map(|piece| (piece.time, piece.start)).collect();
+        resent.sort_by_key(|entry| entry.0);
+        self.index.get_or_insert_default().resent = resent.into();
+    }
+}
+
+#[cfg(test)]
+mod tests;
