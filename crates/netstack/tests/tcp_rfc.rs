@@ -1,7 +1,8 @@
 //! TCP clause by clause, in virtual time: each test is named after the clause that it shows.
 //!
 //! - `segment_arrives`: RFC 9293 §3.10.7, in its order
-//! - `closing`: RFC 9293 §3.6, TIME-WAIT (RFC 6191, RFC 1337), user calls
+//! - `closing`: RFC 9293 §3.6, user calls
+//! - `time_wait`: RFC 9293 §3.6.1, RFC 6191, RFC 1337
 //! - `sending`: what goes out and when
 //! - `counters`: that what happens is counted; settings and tables
 //! - `data`: acknowledgements, windows, Nagle's rule, probes, keep-alive
@@ -13,8 +14,9 @@
 //! - `fast_recovery`: what an acknowledgement in a recovery permits, restarts and proves
 //! - `round_trip`: RFC 6298, Karn's algorithm
 //! - `challenges`: RFC 5961
-//! - `defences`: RFC 4987, budgets, ICMP, path MTU, ECN
-//! - `ecn`: when an echo of congestion counts
+//! - `defences`: RFC 4987, budgets
+//! - `icmp`: RFC 5461, RFC 5927, path MTU (RFC 1191, RFC 2923)
+//! - `ecn`: RFC 3168
 
 mod wire;
 
@@ -27,11 +29,13 @@ mod rfc {
     mod defences;
     mod ecn;
     mod fast_recovery;
+    mod icmp;
     mod options;
     mod pacing;
     mod recovery;
     mod round_trip;
     mod segment_arrives;
     mod sending;
+    mod time_wait;
     mod windows;
 }

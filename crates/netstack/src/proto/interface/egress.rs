@@ -1,5 +1,7 @@
 //! The way out: next hop, hardware address, headers, fragments.
 
+mod segments;
+
 use bytes::Bytes;
 use core::net::Ipv4Addr;
 use std::collections::VecDeque;
@@ -9,13 +11,13 @@ use crate::proto::Instant;
 use crate::proto::checksum::Sum;
 use crate::proto::counters::{Arp, Ip};
 use crate::proto::ip::pmtu::PathMtu;
-use crate::proto::ip::v4::{Fragments, protocol};
+use crate::proto::ip::v4::Fragments;
 use crate::proto::ip::{Hop, Routes, v4};
 use crate::proto::link::arp;
 use crate::proto::link::arp::{Cache, CacheLimits, CachePoll};
 use crate::proto::link::ethernet;
 use crate::proto::link::ethernet::MacAddr;
-use crate::proto::tcp::{TxMeta, TxSink};
+use crate::proto::tcp::TxMeta;
 
 /// Packets that wait to come back by the loopback; one more is dropped.
 const LOOPBACK_QUEUE: usize = 1024;
@@ -398,21 +400,6 @@ impl Egress {
             }
         }
     }
-
-    /// The way out for TCP's segments.
-    pub(crate) fn segments<'a>(
-        &'a mut self,
-        now: Instant,
-        out: &'a mut dyn Transmit,
-    ) -> Segments<'a> {
-        Segments {
-            egress: self,
-            now,
-            out,
-            pending: None,
-            cut: 0,
-        }
-    }
 }
 
 impl Flow {
@@ -435,87 +422,6 @@ impl Flow {
         let checksum = self.sum.add_word(total_len).finish();
         headers[IP + 10..IP + 12].copy_from_slice(&checksum.to_be_bytes());
         room
-    }
-}
-
-impl Segments<'_> {
-    /// Makes the headers of a segment whose destination is another than the last one's.
-    fn reserve_anew(&mut self, meta: &TxMeta) -> &mut [u8] {
-        let (source, destination) = (meta.source, meta.destination);
-        let mut header = v4::Header::new(source, destination, protocol::TCP, meta.len);
-        header.ttl = meta.ttl;
-        header.tos = meta.ecn as u8;
-        if !meta.dont_fragment {
-            header.dont_fragment = false;
-            header.identification = self.egress.next_identification();
-        }
-        // Whoever asks TCP itself for a connection may name any source.
-        let link = match self.egress.routes.may_send(source, destination) {
-            true => self.egress.link(self.now, destination),
-            false => None,
-        };
-        let link = link.unwrap_or(Link::Nowhere);
-        self.pending = Some((link, header.total_len));
-        self.cut = 0;
-        self.egress.begin(link, &header);
-        if let (Link::Station(station), true) = (link, meta.dont_fragment) {
-            self.egress.remember(meta, station);
-        }
-        &mut self.egress.buffer[HEADROOM..][PAYLOAD..IP + header.total_len]
-    }
-}
-
-/// Puts TCP's segments into frames.
-pub(crate) struct Segments<'a> {
-    egress: &'a mut Egress,
-    now: Instant,
-    out: &'a mut dyn Transmit,
-    /// Of the packet under construction, its length, and [`TxMeta::cut`].
-    pending: Option<(Link, usize)>,
-    cut: u16,
-}
-
-impl TxSink for Segments<'_> {
-    #[inline]
-    fn reserve(&mut self, meta: &TxMeta) -> Option<&mut [u8]> {
-        let total_len = v4::HEADER_LEN + meta.len;
-        if meta.cut == 0 && total_len > self.egress.device_mtu {
-            self.egress.ip.frag_fails += 1;
-            return None;
-        }
-        if let Some(flow) = &self.egress.flow
-            && flow.fits(self.now, meta)
-        {
-            self.pending = Some((Link::Station(flow.station), total_len));
-            self.cut = meta.cut;
-            let frame = &mut self.egress.buffer[HEADROOM..][..IP + total_len];
-            return Some(flow.write(total_len as u16, frame));
-        }
-        Some(self.reserve_anew(meta))
-    }
-
-    #[inline]
-    fn commit(&mut self) {
-        let Some((link, total_len)) = self.pending.take() else {
-            return;
-        };
-        self.egress.ip.out_requests += 1;
-        if self.cut == 0 {
-            self.egress.finish(self.now, link, total_len, self.out);
-        } else {
-            self.egress.finish_run(total_len, self.cut, self.out);
-        }
-    }
-
-    #[inline]
-    fn longest_run(&self, meta: &TxMeta) -> usize {
-        // Only what goes out at once: a frame that waits for its neighbour waits as segments.
-        let flow = self.egress.flow.as_ref();
-        if self.egress.offload && flow.is_some_and(|flow| flow.fits(self.now, meta)) {
-            usize::from(u16::MAX) - v4::HEADER_LEN
-        } else {
-            0
-        }
     }
 }
 
