@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
-use rustix::event::{EventfdFlags, Timespec, eventfd};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd};
 use slab::Slab;
 
 use crate::{Deadlock, EventSource, Instant, Notifier};
@@ -64,6 +64,11 @@ const WRITABLE: EventFlags = EventFlags::OUT
     .union(EventFlags::HUP)
     .union(EventFlags::ERR);
 
+const AT_ONCE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 0,
+};
+
 /// So many events are taken at a look; the others at the next.
 const MAX_EVENTS: usize = 1024;
 
@@ -76,25 +81,18 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// When the kernel refuses the descriptors, or is older than Linux 5.11.
+    /// When the kernel refuses the descriptors.
     pub fn new() -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         // Edge-triggered: each write is an event, and nobody needs to read.
         let edges = EventFlags::IN | EventFlags::ET;
         epoll::add(&epoll, &bell, EventData::new_u64(BELL), edges)?;
-        let mut events = Vec::with_capacity(MAX_EVENTS);
-        // Fails now, if at all, where there is no `epoll_pwait2`.
-        epoll::wait(
-            &epoll,
-            spare_capacity(&mut events),
-            Some(&Timespec::default()),
-        )?;
         let inner = Rc::new(Inner {
             epoll,
             bell: Arc::new(bell),
             start: std::time::Instant::now(),
-            events: RefCell::new(events),
+            events: RefCell::new(Vec::with_capacity(MAX_EVENTS)),
             sources: RefCell::default(),
             woken: Cell::default(),
         });
@@ -133,14 +131,18 @@ impl EventSource for Host {
         if self.inner.sources.borrow().is_empty() {
             return 0;
         }
-        self.inner.collect(Some(Duration::ZERO))
+        self.inner.collect(Some(&AT_ONCE))
     }
 
     fn wait(&self, deadline: Option<Instant>) -> Result<usize, Deadlock> {
-        let timeout = deadline.map(|deadline| deadline.saturating_duration_since(self.now()));
         // Without a deadline and without descriptors another thread may still
         // wake a task: never a deadlock.
-        Ok(self.inner.collect(timeout))
+        let Some(deadline) = deadline else {
+            return Ok(self.inner.collect(None));
+        };
+        self.inner
+            .wait(deadline.saturating_duration_since(self.now()));
+        Ok(self.inner.collect(Some(&AT_ONCE)))
     }
 
     fn notifier(&self) -> Option<Notifier> {
@@ -166,13 +168,21 @@ impl Inner {
         CURRENT.with_borrow(Weak::upgrade)
     }
 
-    /// Waits at most `timeout`, and wakes who waits for what happened.
-    fn collect(&self, timeout: Option<Duration>) -> usize {
+    /// Waits until there are events, or at most `timeout`.
+    fn wait(&self, timeout: Duration) {
+        let mut descriptors = [PollFd::new(&self.epoll, PollFlags::IN)];
+        // One that is too long for the kernel has no end.
+        let timeout = Timespec::try_from(timeout).ok();
+        // Interrupted by a signal: waiting may end early.
+        let _ = rustix::event::poll(&mut descriptors, timeout.as_ref());
+    }
+
+    /// Wakes who waits for what happened; without a timeout, waits until
+    /// something has. Others than zero would be rounded to milliseconds.
+    fn collect(&self, timeout: Option<&Timespec>) -> usize {
         let mut events = self.events.borrow_mut();
         events.clear();
-        // One that is too long for the kernel has no end.
-        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
-        let events_found = epoll::wait(&self.epoll, spare_capacity(&mut events), timeout.as_ref());
+        let events_found = epoll::wait(&self.epoll, spare_capacity(&mut events), timeout);
         // Interrupted by a signal: waiting may end early.
         if events_found.is_err() {
             return 0;
