@@ -18,7 +18,12 @@ impl Local {
         // Wakers and closures that are not ours: their destructors may call
         // anything here, and find nothing to do.
         #[cfg(feature = "remote")]
-        self.remotes.clear();
+        {
+            // Tasks that are here but were not looked at: their destructors,
+            // too, may call anything.
+            self.attend_inbox();
+            self.remotes.clear();
+        }
         let timers = self.timers.borrow_mut().clear();
         drop(timers);
         self.hooks.clear();

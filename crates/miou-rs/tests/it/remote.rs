@@ -324,6 +324,32 @@ fn the_end_of_the_scheduler_cancels_all_wherever_they_are() {
 }
 
 #[test]
+fn a_task_that_came_too_late_to_be_looked_at_is_dropped_as_the_others_are() {
+    /// Needs the scheduler when it is dropped.
+    struct Spawns;
+    impl Drop for Spawns {
+        fn drop(&mut self) {
+            drop(spawn(async {}));
+        }
+    }
+    let mut promise = None;
+    run(async {
+        let remote = Remote::current();
+        let thread = thread::spawn(move || {
+            let guard = Spawns;
+            remote.spawn(async move {
+                let _guard = guard;
+                pending::<()>().await;
+            })
+        });
+        // Its message is read at the next tick, which does not come.
+        promise = Some(thread.join().unwrap());
+    });
+    let aborted = block_on(promise.unwrap()).unwrap_err();
+    assert!(aborted.is_cancelled(), "{aborted}");
+}
+
+#[test]
 fn what_is_spawned_after_the_scheduler_has_ended_is_cancelled() {
     let (remote, promise) = run(async {
         let remote = Remote::current();
