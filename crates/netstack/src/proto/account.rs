@@ -27,7 +27,7 @@ pub(crate) enum Kind {
     /// Datagrams that wait to be read.
     Datagrams,
     /// Answers of name servers.
-    #[cfg_attr(not(feature = "dns"), expect(dead_code))]
+    #[cfg_attr(not(any(feature = "dns", test)), expect(dead_code))]
     Names,
     /// Chunks and lists of sending that are kept for connections to come.
     Spares,
