@@ -2,8 +2,10 @@
 //!
 //! - [`wings`]: every arrow between the rooms of netstack points down.
 //! - [`lengths`]: no module and no function is long.
+//! - [`links`]: what documents point to is there.
 
 mod arrows;
 mod lengths;
+mod links;
 mod sources;
 mod wings;
