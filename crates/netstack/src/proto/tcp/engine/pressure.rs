@@ -43,7 +43,7 @@ const ALL_LOOKS: usize = 8 * LOOKS;
 /// abandoned in the middle of a handshake.
 const FRESH: Duration = Duration::from_secs(1);
 /// Within this time of its handshake a connection is not blamed for having carried no data.
-const GRACE: Duration = Duration::from_millis(125);
+const GRACE: Duration = Duration::from_millis(250);
 
 /// How often the sweep runs under pressure, and how many connections it looks at.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
