@@ -1,6 +1,7 @@
 //! TCP clause by clause, in virtual time: each test is named after the clause that it shows.
 //!
 //! - `segment_arrives`: RFC 9293 §3.10.7, in its order
+//! - `acceptance`: what is taken of duplicates, and of segments of another connection
 //! - `closing`: RFC 9293 §3.6, user calls
 //! - `time_wait`: RFC 9293 §3.6.1, RFC 6191, RFC 1337
 //! - `sending`: what goes out and when
@@ -21,6 +22,7 @@
 mod wire;
 
 mod rfc {
+    mod acceptance;
     mod challenges;
     mod closing;
     mod controllers;

@@ -62,6 +62,15 @@ fn a_reset_of_the_users_is_counted() {
 }
 
 #[test]
+fn a_reset_of_a_half_open_connection_is_a_failed_attempt() {
+    let mut e = Engine::new();
+    e.answer(&seg(SYN, IRS, 0));
+    e.ignores(&seg(RST, IRS + 1, 0));
+    let counters = e.tcp.counters();
+    assert_eq!((counters.attempt_fails, counters.estab_resets), (1, 0));
+}
+
+#[test]
 fn a_connection_that_memory_has_ended_is_counted_as_reset() {
     let mut config = Config::default();
     config.memory = Some(100_000);

@@ -236,6 +236,18 @@ fn rfc9293_3_6_the_end_of_fin_wait_2_without_a_user_is_no_reset() {
 }
 
 #[test]
+fn rfc9293_3_6_a_user_may_stay_in_fin_wait_2_and_receive() {
+    let mut c = Conn::plain();
+    c.e.tcp.shutdown(c.e.now, c.id).unwrap();
+    c.e.one();
+    c.acks(1);
+    assert!(c.e.pass(Duration::from_secs(600)).is_empty());
+    assert_eq!(c.state(), State::FinWait2);
+    c.give_data(b"late");
+    assert_eq!(c.e.read(c.id), b"late");
+}
+
+#[test]
 fn what_came_before_a_connection_was_accepted_is_reported_to_its_user() {
     let mut e = Engine::new();
     let (id, _) = open_saying(&mut e, (1, PEER_PORT), b"hello").unwrap();

@@ -1,6 +1,8 @@
 //! BBR's states and gains in virtual time: each call of [`Path::round`] is one round trip, with one
 //! acknowledgement for all that it delivers.
 
+mod bounds;
+
 use core::time::Duration;
 
 use super::loss::inflight_at_loss;
@@ -490,32 +492,4 @@ fn bbr_5_5_9_aggregated_acknowledgements_widen_the_window() {
     path.bbr.on_sample(&sample);
     let widened = path.bbr.max_inflight() - before;
     assert!(widened > 0 && widened <= 2 * BDP, "{widened}");
-}
-
-#[test]
-fn bbr_5_5_10_3_loss_while_probing_for_bandwidth_lowers_no_bound() {
-    let mut path = Path::new();
-    path.round(RATE);
-    for state in [State::Startup, State::ProbeBwRefill, State::ProbeBwUp] {
-        path.until(state);
-        path.lose(0, 1000, BDP);
-        path.round(RATE);
-        path.lose(0, 1000, BDP);
-        assert_eq!(path.bbr.bw_shortterm, INFINITY, "{state:?}");
-    }
-}
-
-#[test]
-fn chance_is_that_of_splitmix64() {
-    let mut path = Path::new();
-    path.bbr.random = 1_234_567;
-    let drawn: Vec<u64> = (0..3).map(|_| path.bbr.random_below(u64::MAX)).collect();
-    assert_eq!(
-        drawn,
-        [
-            6_457_827_717_110_365_317,
-            3_203_168_211_198_807_973,
-            9_817_491_932_198_370_423
-        ]
-    );
 }

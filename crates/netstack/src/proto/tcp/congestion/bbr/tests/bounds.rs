@@ -1,0 +1,209 @@
+//! The bounds of BBR's model, and when they move: each sample is made for one rule.
+
+use super::{BDP, Path, RATE, RTT, SMSS};
+use crate::proto::tcp::congestion::Controller;
+use crate::proto::tcp::congestion::bbr::{AckPhase, INFINITY, State};
+
+/// A sample in the middle of a round trip.
+fn within_a_round(path: &mut Path) -> super::RateSample {
+    let mut sample = path.sample(RATE);
+    path.bbr.next_round_delivered = sample.total_delivered;
+    sample.tx_in_flight = SMSS;
+    sample
+}
+
+#[test]
+fn bbr_5_5_10_3_loss_while_probing_for_bandwidth_lowers_no_bound() {
+    let mut path = Path::new();
+    path.round(RATE);
+    for state in [State::Startup, State::ProbeBwRefill, State::ProbeBwUp] {
+        path.until(state);
+        path.lose(0, 1000, BDP);
+        path.round(RATE);
+        path.lose(0, 1000, BDP);
+        assert_eq!(path.bbr.bw_shortterm, INFINITY, "{state:?}");
+    }
+}
+
+#[test]
+fn chance_is_that_of_splitmix64() {
+    let mut path = Path::new();
+    path.bbr.random = 1_234_567;
+    let drawn: Vec<u64> = (0..3).map(|_| path.bbr.random_below(u64::MAX)).collect();
+    assert_eq!(
+        drawn,
+        [
+            6_457_827_717_110_365_317,
+            3_203_168_211_198_807_973,
+            9_817_491_932_198_370_423
+        ]
+    );
+}
+
+#[test]
+fn bbr_5_6_4_6_startup_grows_the_window_by_what_is_delivered() {
+    let mut path = Path::new();
+    path.round(RATE / 8);
+    assert_eq!(u64::from(path.bbr.cwnd()), 10 * u64::from(SMSS) + BDP / 8);
+}
+
+#[test]
+fn bbr_5_6_4_7_the_window_keeps_to_the_bound_and_leaves_headroom_when_it_cruises() {
+    let mut path = Path::at(State::ProbeBwUp);
+    path.lose(0, BDP * 3 / 100, BDP);
+    let bound = BDP - u64::from(SMSS);
+    assert_eq!(
+        (path.bbr.state, path.bbr.inflight_longterm),
+        (State::ProbeBwDown, bound)
+    );
+    let mut sample = path.sample(RATE);
+    sample.tx_in_flight = SMSS;
+    sample.inflight = BDP as u32;
+    path.bbr.on_sample(&sample);
+    assert_eq!(
+        (path.bbr.state, u64::from(path.bbr.cwnd())),
+        (State::ProbeBwDown, bound)
+    );
+    let mut sample = path.sample(RATE);
+    sample.tx_in_flight = SMSS;
+    sample.inflight = 0;
+    path.bbr.on_sample(&sample);
+    assert_eq!(path.bbr.state, State::ProbeBwCruise);
+    assert_eq!(u64::from(path.bbr.cwnd()), bound - bound * 15 / 100);
+}
+
+#[test]
+fn bbr_5_5_10_2_without_selective_acknowledgements_one_loss_is_too_much_and_none_is_not() {
+    let mut path = Path::new();
+    assert!(!path.bbr.is_inflight_too_high(1, BDP));
+    path.bbr.has_selective_acks = false;
+    assert!(path.bbr.is_inflight_too_high(1, BDP));
+    assert!(!path.bbr.is_inflight_too_high(0, BDP));
+}
+
+#[test]
+fn bbr_5_5_11_2_a_spurious_recovery_that_ended_startup_goes_back_to_it() {
+    let mut path = Path::new();
+    path.round(RATE / 2);
+    for range in 0..6 {
+        path.lose(3000 * range, BDP / 10, BDP);
+    }
+    let mut sample = path.sample(RATE);
+    (sample.in_recovery, sample.lost, sample.inflight) = (true, BDP / 10, 3 * BDP as u32);
+    path.bbr.on_sample(&sample);
+    assert_eq!(path.bbr.state, State::Drain);
+    path.bbr.on_spurious(path.now);
+    assert_eq!(
+        (path.bbr.state, path.bbr.full_bw_reached),
+        (State::Startup, false)
+    );
+    assert_eq!(path.bbr.inflight_longterm, INFINITY);
+}
+
+#[test]
+fn bbr_5_5_1_a_round_lasts_until_what_was_sent_after_its_start_is_delivered() {
+    let mut path = Path::at(State::ProbeBwCruise);
+    path.bbr.start_round();
+    let started = path.bbr.delivered;
+    let rounds = path.bbr.round_count;
+    for (prior, passed) in [(started - 1, 0), (started, 1), (started, 1)] {
+        let mut sample = path.sample(RATE);
+        sample.prior_delivered = Some(prior);
+        path.bbr.on_sample(&sample);
+        assert_eq!(path.bbr.round_count - rounds, passed);
+    }
+}
+
+#[test]
+fn bbr_5_3_3_1_what_was_seen_while_probing_says_nothing_of_the_rounds_after_it() {
+    let mut path = Path::at(State::ProbeBwUp);
+    path.lose(0, 1000, BDP);
+    assert!(path.bbr.is_loss_in_round && path.bbr.bw_latest > 0);
+    path.bbr.start_probe_bw_down(path.now);
+    assert!(!path.bbr.is_loss_in_round);
+    assert_eq!((path.bbr.bw_latest, path.bbr.inflight_latest), (0, 0));
+}
+
+#[test]
+fn bbr_5_3_3_8_a_probe_begins_after_the_wait_and_not_at_its_end() {
+    let mut path = Path::at(State::ProbeBwCruise);
+    path.bbr.rounds_since_probe_up = 0;
+    path.bbr.cycle_stamp = path.now;
+    path.bbr.bw_probe_wait = 2 * RTT;
+    for state in [
+        State::ProbeBwCruise,
+        State::ProbeBwCruise,
+        State::ProbeBwRefill,
+    ] {
+        path.round(RATE);
+        assert_eq!(path.bbr.state, state);
+    }
+}
+
+#[test]
+fn bbr_5_3_3_9_the_bound_rises_by_a_segment_for_each_increment_that_is_acknowledged() {
+    let mut path = Path::at(State::ProbeBwUp);
+    path.bbr.ack_phase = AckPhase::ProbeFeedback;
+    path.bbr.inflight_longterm = BDP;
+    path.bbr.cwnd = BDP;
+    path.bbr.bw_probe_up_acked = 0;
+    path.bbr.probe_up_acked_per_inc = 30_000;
+    let mut probe = |acked, window| {
+        let mut sample = within_a_round(&mut path);
+        (sample.newly_acked, sample.cwnd_limited) = (acked, true);
+        path.bbr.cwnd = path.bbr.inflight_longterm + window - 1;
+        path.bbr.on_sample(&sample);
+        (path.bbr.inflight_longterm - BDP, path.bbr.bw_probe_up_acked)
+    };
+    assert_eq!(probe(50_000, 1), (1000, 20_000));
+    assert_eq!(probe(50_000, 1), (3000, 10_000));
+    // A window below the bound does not test it.
+    assert_eq!(probe(50_000, 0), (3000, 10_000));
+}
+
+#[test]
+fn bbr_5_3_3_9_the_bound_rises_twice_as_fast_with_each_round_of_a_probe() {
+    let mut path = Path::at(State::ProbeBwUp);
+    path.bbr.inflight_longterm = BDP;
+    path.bbr.bw_probe_up_rounds = 3;
+    path.bbr.cwnd = 2 * BDP;
+    let mut sample = path.sample(RATE);
+    (sample.tx_in_flight, sample.cwnd_limited) = (SMSS, true);
+    path.bbr.on_sample(&sample);
+    assert_eq!(path.bbr.probe_up_acked_per_inc, 2 * BDP / 8);
+    assert_eq!(path.bbr.bw_probe_up_rounds, 4);
+}
+
+#[test]
+fn bbr_5_3_4_3_the_least_round_trip_time_holds_for_ten_seconds() {
+    let mut path = Path::at(State::ProbeBwCruise);
+    let seen = path.bbr.min_rtt_stamp;
+    loop {
+        let mut sample = path.sample(RATE);
+        sample.rtt = Some(RTT + 1);
+        path.bbr.on_sample(&sample);
+        if path.now > seen.after_nanos(10_000_000_000) {
+            break;
+        }
+        assert_eq!(path.bbr.min_rtt, RTT);
+    }
+    assert_eq!(path.bbr.min_rtt, RTT + 1);
+}
+
+#[test]
+fn bbr_5_4_1_a_restart_lasts_until_something_is_delivered_and_ends_a_probe_rtt_that_is_over() {
+    let mut path = Path::at(State::ProbeBwCruise);
+    path.bbr.on_restart(path.now);
+    for (delivered, restarting) in [(0, true), (1, false)] {
+        let mut sample = path.sample(RATE);
+        sample.delivered = delivered;
+        path.bbr.on_sample(&sample);
+        assert_eq!(path.bbr.idle_restart, restarting);
+    }
+    path.bbr.state = State::ProbeRtt;
+    path.bbr.probe_rtt_done_stamp = Some(path.now);
+    path.bbr.on_restart(path.now);
+    assert_eq!(path.bbr.state, State::ProbeRtt);
+    path.bbr.on_restart(path.now.after_nanos(1));
+    assert_eq!(path.bbr.state, State::ProbeBwCruise);
+}
