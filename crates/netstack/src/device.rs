@@ -8,8 +8,7 @@ use bytes::BytesMut;
 
 use crate::proto::Instant;
 use crate::proto::interface::Run;
-use crate::proto::link::ethernet;
-use crate::proto::link::ethernet::MacAddr;
+use crate::proto::link::ethernet::{self, MacAddr};
 
 /// A network interface that carries Ethernet II frames, without their frame check sequence.
 ///

@@ -13,10 +13,8 @@ use crate::proto::counters::{Arp, Ip};
 use crate::proto::ip::pmtu::PathMtu;
 use crate::proto::ip::v4::Fragments;
 use crate::proto::ip::{Hop, Routes, v4};
-use crate::proto::link::arp;
-use crate::proto::link::arp::{Cache, CacheLimits, CachePoll};
-use crate::proto::link::ethernet;
-use crate::proto::link::ethernet::MacAddr;
+use crate::proto::link::arp::{self, Cache, CacheLimits, CachePoll};
+use crate::proto::link::ethernet::{self, MacAddr};
 use crate::proto::tcp::TxMeta;
 
 /// Packets that wait to come back by the loopback; one more is dropped.

@@ -8,8 +8,7 @@ use crate::proto::account::Kind;
 use crate::proto::icmp::Unreachable;
 use crate::proto::ip::Reassembled;
 use crate::proto::ip::v4::{Header, HeaderError, protocol};
-use crate::proto::link::ethernet;
-use crate::proto::link::ethernet::MacAddr;
+use crate::proto::link::ethernet::{self, MacAddr};
 use crate::proto::tcp::{Ecn, IpMeta};
 use crate::proto::udp::{Delivery, Room};
 

@@ -3,8 +3,7 @@
 use super::{Egress, IP, Link, PAYLOAD};
 use crate::proto::Instant;
 use crate::proto::interface::{HEADROOM, Transmit};
-use crate::proto::ip::v4;
-use crate::proto::ip::v4::protocol;
+use crate::proto::ip::v4::{self, protocol};
 use crate::proto::tcp::{TxMeta, TxSink};
 
 /// Puts TCP's segments into frames.

@@ -14,8 +14,7 @@ use std::collections::{HashMap, VecDeque};
 
 use super::Packet;
 use crate::proto::Instant;
-use crate::proto::link::ethernet;
-use crate::proto::link::ethernet::MacAddr;
+use crate::proto::link::ethernet::{self, MacAddr};
 
 /// Time between two requests for one address (RFC 1122 §2.3.2.1: no more than one a second).
 const RETRANSMIT: Duration = Duration::from_secs(1);
