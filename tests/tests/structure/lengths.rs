@@ -14,7 +14,6 @@ const EXCEPTIONS: &[&str] = &[
     "crates/nolibc/src/memory.rs::memmove",
     // To be made shorter.
     "crates/netstack/src/proto/tcp/congestion/bbr/tests.rs",
-    "crates/netstack/src/proto/tcp/connection/output.rs",
 ];
 
 /// What is longer than it may be: where, and its lines.

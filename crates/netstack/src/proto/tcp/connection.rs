@@ -27,8 +27,7 @@ use super::api::{ConnectionId, Failure, ListenerId, Readiness, State};
 use super::config::Options;
 use super::congestion::{Controller, Parameters};
 use super::defence::limits::ChallengeLimit;
-use super::on_demand::OnDemand;
-use super::receive::autotune::Autotune;
+use super::receive::Receiver;
 use super::send::loss::Loss;
 use super::send::pacer::Pacer;
 use super::send::queue::SendQueue;
@@ -39,14 +38,10 @@ use super::wire::segment::{FourTuple, HEADER_LEN, Segment};
 use super::wire::seq::Seq;
 use crate::proto::Instant;
 
-pub(crate) use self::variables::{
-    AckState, Deadlines, EcnState, Receive, RetransmitTimer, Send, TimestampState,
-};
+pub(crate) use self::variables::{Deadlines, EcnState, RetransmitTimer, Send, TimestampState};
 
 /// Octets of an IPv4 header without options.
 pub(crate) const IPV4_HEADER_LEN: u16 = 20;
-/// Acknowledgements sent at once at the start of a connection and after it was idle.
-pub(crate) const QUICK_ACKS: u8 = 16;
 
 /// Who holds a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,13 +66,12 @@ pub(crate) struct Tcb {
     /// Opened by `connect`: a reset in SYN-RECEIVED is then an error for the user.
     pub(crate) active: bool,
     pub(crate) snd: Send,
-    pub(crate) rcv: Receive,
+    pub(crate) rcv: Receiver,
     pub(crate) timestamps: Option<TimestampState>,
     /// The peer has sent a window scale option.
     pub(crate) scaling: bool,
     /// The peer has sent SACK-permitted.
     pub(crate) sack: bool,
-    pub(crate) ack: AckState,
     pub(crate) ecn: EcnState,
     pub(crate) flight: RetransmissionQueue,
     pub(crate) rtt: RttEstimator,
@@ -165,8 +159,6 @@ impl Tcb {
         shared: &mut Shared,
     ) -> Self {
         let iss = shared.secrets.isn(now, &tuple);
-        let max_buffer = max_buffer(options);
-        let buffer = first_buffer(options);
         Self {
             id,
             tuple,
@@ -174,26 +166,10 @@ impl Tcb {
             owner,
             active: false,
             snd: Send::new(iss, now),
-            rcv: Receive {
-                irs: Seq(0),
-                nxt: Seq(0),
-                edge: Seq(0),
-                wind_shift: wind_shift(max_buffer),
-                queue: OnDemand::default(),
-                reassembly: None,
-                fin: None,
-                buffer,
-                autotune: Autotune::new(buffer, max_buffer),
-                last: now,
-                dsack: None,
-            },
+            rcv: Receiver::new(options, now),
             timestamps: None,
             scaling: false,
             sack: false,
-            ack: AckState {
-                quick: QUICK_ACKS,
-                ..AckState::default()
-            },
             ecn: EcnState::default(),
             flight: RetransmissionQueue::default(),
             rtt: RttEstimator::new(shared.config.min_rto, shared.config.max_rto),
@@ -248,28 +224,17 @@ impl Tcb {
 
     /// Takes what a SYN or SYN-ACK says: IRS and options (RFC 9293 §3.10.7.2 and .3).
     pub(crate) fn take_syn(&mut self, now: Instant, segment: &Segment) {
-        self.rcv.irs = segment.seq;
-        self.rcv.nxt = segment.seq + 1;
-        self.rcv.edge = self.rcv.nxt + self.rcv.buffer.min(u32::from(u16::MAX));
-        self.rcv.last = now;
         let options = &segment.options;
         self.snd.peer_mss = options.mss.unwrap_or(DEFAULT_MSS).max(MIN_MSS);
         self.scaling = options.window_scale.is_some();
-        match options.window_scale {
-            Some(shift) => self.snd.wind_shift = shift,
-            None => {
-                // RFC 7323 §1.3: both or neither.
-                self.rcv.wind_shift = 0;
-                self.rcv.buffer = self.rcv.buffer.min(u32::from(u16::MAX));
-                self.rcv.autotune.limit(u32::from(u16::MAX));
-            }
-        }
+        self.snd.wind_shift = options.window_scale.unwrap_or(0);
+        self.rcv.take_syn(now, segment.seq, self.scaling);
         self.sack = options.sack_permitted;
         self.timestamps = match (options.timestamps, self.timestamps) {
             (Some(theirs), Some(ours)) => Some(TimestampState {
                 recent: theirs.val,
                 recent_at: now.into(),
-                last_ack_sent: self.rcv.nxt,
+                last_ack_sent: self.rcv.nxt(),
                 ..ours
             }),
             _ => None,
@@ -307,14 +272,13 @@ impl Tcb {
             srtt: self.rtt.srtt(),
             selective_acks: self.sack,
             // Both numbers are unpredictable (RFC 6528).
-            seed: u64::from(self.snd.iss.0) << 32 | u64::from(self.rcv.irs.0),
+            seed: u64::from(self.snd.iss.0) << 32 | u64::from(self.rcv.irs().0),
         }));
         self.start_pacing(now);
         self.weigh(shared);
         self.progressed(now);
         self.deadlines.retransmit = Instant::FAR_FUTURE;
-        self.rcv.last = now;
-        self.rcv.autotune.start(now);
+        self.rcv.start(now);
         self.start_keep_alive(now);
         self.raise(Readiness::CONNECTED.union(Readiness::WRITABLE));
         self.transmit = true;
@@ -331,7 +295,7 @@ impl Tcb {
     /// Asks for an acknowledgement at the next transmission.
     #[inline]
     pub(crate) fn ack_now(&mut self) {
-        self.ack.now = true;
+        self.rcv.acknowledge_now();
         self.transmit = true;
     }
 
@@ -396,12 +360,6 @@ impl Tcb {
         }
     }
 
-    /// RCV.WND: octets that the peer may send from RCV.NXT on.
-    #[inline]
-    pub(crate) fn rcv_wnd(&self) -> u32 {
-        self.rcv.edge.since(self.rcv.nxt)
-    }
-
     /// The congestion window.
     #[inline]
     pub(crate) fn cwnd(&self) -> u32 {
@@ -425,8 +383,7 @@ impl Tcb {
         self.leave_established(shared);
         self.state = State::Closed;
         self.drop_queues(error.is_some(), shared);
-        self.deadlines = Deadlines::NONE;
-        self.retransmit_kind = RetransmitTimer::Rto;
+        self.stop_timers();
         self.raise(Readiness(
             Readiness::READABLE.0
                 | Readiness::WRITABLE.0
@@ -447,9 +404,9 @@ impl Tcb {
     pub(crate) fn drop_queues(&mut self, received: bool, shared: &mut Shared) {
         self.snd.queue.clear(&mut shared.pool);
         self.flight.clear(&mut shared.flights);
-        self.rcv.reassembly = None;
+        self.rcv.drop_early();
         if received {
-            self.rcv.queue.give_back(&mut shared.receive_queues);
+            self.rcv.drop_queue(&mut shared.receive_queues);
         }
         self.congestion = None;
         self.pacer = None;
@@ -458,43 +415,20 @@ impl Tcb {
 
     /// Frees capacity that an idle connection holds: called when a timer finds nothing to do.
     pub(crate) fn shrink(&mut self) {
-        if let Some(queue) = self.rcv.queue.allocated() {
-            queue.shrink();
-        }
+        self.rcv.shrink();
         self.flight.shrink();
-        if self
-            .rcv
-            .reassembly
-            .as_ref()
-            .is_some_and(|reassembly| reassembly.len() == 0)
-        {
-            self.rcv.reassembly = None;
-        }
     }
-}
 
-/// The largest receive buffer that options ask for.
-fn max_buffer(options: &Options) -> u32 {
-    options.max_receive_buffer.clamp(4 << 10, 1 << 30) as u32
-}
+    /// When the first timer expires.
+    #[inline]
+    pub(crate) fn next_deadline(&self) -> Instant {
+        self.deadlines.first().min(self.rcv.delayed_ack())
+    }
 
-/// The receive buffer that a connection with these options begins with.
-fn first_buffer(options: &Options) -> u32 {
-    (options.receive_buffer as u32).clamp(2 << 10, max_buffer(options))
-}
-
-/// The window of a SYN that a connection with these options sends.
-pub(crate) fn offered_window(options: &Options) -> u16 {
-    first_buffer(options).min(u16::MAX.into()) as u16
-}
-
-/// The window scale that a connection with these options offers.
-pub(crate) fn offered_wind_shift(options: &Options) -> u8 {
-    wind_shift(max_buffer(options))
-}
-
-/// The shift with which 16 bits can tell a window of `buffer` octets (RFC 7323 §2.2).
-fn wind_shift(buffer: u32) -> u8 {
-    let bits = 32 - buffer.leading_zeros();
-    (bits.saturating_sub(16) as u8).min(super::wire::options::MAX_WINDOW_SCALE)
+    /// Stops all timers.
+    pub(crate) fn stop_timers(&mut self) {
+        self.deadlines = Deadlines::NONE;
+        self.retransmit_kind = RetransmitTimer::Rto;
+        self.rcv.cancel_delayed();
+    }
 }

@@ -172,7 +172,7 @@ impl Tcp {
             };
             if let Some(tcb) = self.connections.at(index) {
                 tcb.timer = Instant::FAR_FUTURE;
-                if tcb.deadlines.first() > now && tcb.deadlines.first() != Instant::FAR_FUTURE {
+                if tcb.next_deadline() > now && tcb.next_deadline() != Instant::FAR_FUTURE {
                     // The deadline had moved: nothing is due yet.
                     schedule(&mut self.timers, tcb);
                     continue;
@@ -391,7 +391,7 @@ impl Tcp {
         let Ok(tcb) = self.connections.get_mut(id) else {
             return;
         };
-        if tcb.rcv.queue.len() > 0 || tcb.rcv.fin.is_some() {
+        if tcb.rcv.has_news() {
             tcb.raise(Readiness::READABLE);
         }
         self.settle(id.index);
@@ -419,7 +419,7 @@ fn line_up(tcb: &mut Tcb, transmit: &mut VecDeque<ConnectionId>, account: &mut A
 /// Sees to it that the table of timers looks at a connection when its first deadline comes.
 #[inline]
 fn schedule(timers: &mut Timers, tcb: &mut Tcb) {
-    let first = tcb.deadlines.first();
+    let first = tcb.next_deadline();
     if first < tcb.timer {
         tcb.timer = first;
         timers.set(tcb.id.index, first);

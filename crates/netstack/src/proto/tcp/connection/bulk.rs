@@ -85,8 +85,7 @@ impl Tcb {
             && self.flight.lost() == 0
             && self.probe_due.is_none()
             && !self.ecn.on
-            && self.rcv.dsack.is_none()
-            && self.rcv.reassembly.is_none();
+            && !self.rcv.has_sack();
         if !plain {
             return 0;
         }

@@ -46,19 +46,9 @@ impl Tcb {
         Held {
             connection: self.block + (self.flight.held() + self.loss.held()) as u32,
             send: self.snd.queue.held() as u32,
-            receive: self.receive_held(),
-            early: self
-                .rcv
-                .reassembly
-                .as_ref()
-                .map_or(0, |reassembly| reassembly.held() as u32),
+            receive: self.rcv.held(),
+            early: self.rcv.held_early(),
         }
-    }
-
-    #[inline]
-    fn receive_held(&self) -> u32 {
-        let queue = self.rcv.queue.get_allocated();
-        queue.map_or(0, |queue| (size_of_val(queue) + queue.held()) as u32)
     }
 
     /// Notes the size of the block, of what it owns apart from queues, and of what the service spends
@@ -92,7 +82,7 @@ impl Tcb {
     /// The same where nothing but the receive queue can have changed: data came in order, or was read.
     #[inline]
     pub(crate) fn recharge_receive(&mut self, shared: &mut Shared) {
-        let held = self.receive_held();
+        let held = self.rcv.held();
         let before = &mut self.charged.receive;
         let grown = shift(&mut shared.account, Kind::ReceiveQueues, before, held);
         self.note_growth(grown, shared);
@@ -185,6 +175,6 @@ impl Tcb {
 
     /// Whether anything but the handshake was sent or received.
     pub(crate) fn has_carried_data(&self) -> bool {
-        self.snd.nxt != self.snd.iss + 1 || self.rcv.nxt != self.rcv.irs + 1
+        self.snd.nxt != self.snd.iss + 1 || self.rcv.has_received()
     }
 }

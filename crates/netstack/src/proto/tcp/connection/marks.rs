@@ -57,7 +57,7 @@ mod tests {
             tcb.snd.nxt += 1 << 30;
             let segment = Segment {
                 tuple,
-                seq: tcb.rcv.nxt,
+                seq: tcb.rcv.nxt(),
                 ack: tcb.snd.nxt,
                 wnd: 1000,
                 flags: Flags::ACK,

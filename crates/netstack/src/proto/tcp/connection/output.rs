@@ -71,22 +71,11 @@ impl Tcb {
     /// The SACK option of the next segment (RFC 2018 §4, RFC 2883 §4).
     #[inline]
     fn sack_blocks(&self) -> SackBlocks {
-        if !self.sack || (self.rcv.reassembly.is_none() && self.rcv.dsack.is_none()) {
+        if !self.sack || !self.rcv.has_sack() {
             return SackBlocks::default();
         }
         let room = if self.timestamps.is_some() { 3 } else { 4 };
-        let mut blocks = SackBlocks::default();
-        let mut left = room;
-        if let Some(dsack) = self.rcv.dsack {
-            blocks.push(dsack);
-            left -= 1;
-        }
-        if let Some(reassembly) = &self.rcv.reassembly {
-            for block in reassembly.sack_blocks(self.rcv.nxt, left).as_slice() {
-                blocks.push(*block);
-            }
-        }
-        blocks
+        self.rcv.sack_blocks(room)
     }
 
     /// Decides what to send next.
@@ -97,7 +86,9 @@ impl Tcb {
         }
         match self.state {
             State::SynSent | State::Closed => return None,
-            State::SynReceived | State::TimeWait => return self.ack.now.then_some(Plan::Ack),
+            State::SynReceived | State::TimeWait => {
+                return self.rcv.acknowledges_now().then_some(Plan::Ack);
+            }
             _ => {}
         }
         let sack_len = if sack.is_empty() {
@@ -121,7 +112,7 @@ impl Tcb {
         if let Some(plan) = self.plan_new(now, mss) {
             return Some(plan);
         }
-        self.ack.now.then_some(Plan::Ack)
+        self.rcv.acknowledges_now().then_some(Plan::Ack)
     }
 
     /// The next lost piece, if the congestion window lets it go.
@@ -330,15 +321,16 @@ impl Tcb {
             val: Self::timestamp(ours.offset, now),
             ecr: ours.recent,
         });
-        let wnd = self.offer(shared);
+        let limit = self.receive_limit(shared);
+        let wnd = self.rcv.offer(self.snd.mss, limit);
         let mut flags = Flags::ACK;
-        if self.ecn.echo {
+        if self.rcv.echoes_congestion() {
             flags = flags.with(Flags::ECE);
         }
         Header {
             tuple: self.tuple,
             seq,
-            ack: self.rcv.nxt,
+            ack: self.rcv.nxt(),
             wnd,
             flags,
             options: TcpOptions {
@@ -371,13 +363,12 @@ impl Tcb {
         Header {
             tuple: self.tuple,
             seq: self.snd.iss,
-            ack: self.rcv.nxt,
-            // RFC 7323 §2.2: the window of a SYN is not scaled.
-            wnd: self.rcv.buffer.min(u16::MAX.into()) as u16,
+            ack: self.rcv.nxt(),
+            wnd: self.rcv.first_window(),
             flags,
             options: TcpOptions {
                 mss: Some(shared.config.mtu.saturating_sub(IPV4_HEADER_LEN + 20)),
-                window_scale: (!answer || self.scaling).then_some(self.rcv.wind_shift),
+                window_scale: (!answer || self.scaling).then_some(self.rcv.wind_shift()),
                 sack_permitted: !answer || self.sack,
                 timestamps,
                 sack: SackBlocks::default(),
@@ -414,25 +405,12 @@ impl Tcb {
         self.note_acknowledged(matches!(plan, Plan::New(..)), matches!(plan, Plan::Ack));
     }
 
-    /// Every segment acknowledges: nothing is due any more. New data may be the answer to what was
-    /// received.
+    /// A segment has gone out, which acknowledges what was received.
     #[inline]
     pub(crate) fn note_acknowledged(&mut self, new_data: bool, alone: bool) {
-        if self.ack.quick > 0 {
-            if new_data && self.ack.octets > 0 {
-                // The user answers what it receives: its answers carry the acknowledgements.
-                self.ack.quick = 0;
-            } else if alone {
-                self.ack.quick -= 1;
-            }
-        }
-        self.ack.octets = 0;
-        self.ack.duplicates = self.ack.duplicates.saturating_sub(1);
-        self.ack.now = self.ack.duplicates > 0;
-        self.deadlines.delayed_ack = Instant::FAR_FUTURE;
-        self.rcv.dsack = None;
+        self.rcv.note_acknowledged(new_data, alone);
         if let Some(timestamps) = &mut self.timestamps {
-            timestamps.last_ack_sent = self.rcv.nxt;
+            timestamps.last_ack_sent = self.rcv.nxt();
         }
     }
 

@@ -46,7 +46,7 @@ impl Tcb {
     /// Sends a reset for the connection. The peer takes it only with the number that it expects
     /// (RFC 5961 §3.2), and answers any other in its window with a challenge.
     pub(crate) fn send_reset(&self, shared: &mut Shared) {
-        send(shared, self.tuple, self.empty_seq(), Some(self.rcv.nxt));
+        send(shared, self.tuple, self.empty_seq(), Some(self.rcv.nxt()));
     }
 
     /// Answers an acknowledgement of what was not sent before the connection is established: <SEQ=SEG.ACK>

@@ -4,7 +4,7 @@
 use core::time::Duration;
 
 use super::shared::Shared;
-use super::{Owner, Probe, QUICK_ACKS, RetransmitTimer, Tcb};
+use super::{Owner, Probe, RetransmitTimer, Tcb};
 use crate::proto::Instant;
 use crate::proto::tcp::api::{Failure, State};
 use crate::proto::tcp::config::{KeepAlive, Linger};
@@ -20,11 +20,10 @@ impl Tcb {
     /// Runs the timers that have expired; frees idle memory when none has.
     pub(crate) fn on_timers(&mut self, now: Instant, shared: &mut Shared) {
         let mut any = false;
-        if self.deadlines.delayed_ack <= now {
+        if self.rcv.end_delay(now) {
             any = true;
-            self.deadlines.delayed_ack = Instant::FAR_FUTURE;
             shared.counters.delayed_acks += 1;
-            self.ack_now();
+            self.transmit = true;
         }
         if self.deadlines.close <= now {
             self.give_up_closing(now, shared);
@@ -45,8 +44,7 @@ impl Tcb {
         }
         if !any {
             self.shrink();
-            // Whoever starts again after a pause gets quick acknowledgements again.
-            self.ack.quick = QUICK_ACKS;
+            self.rcv.acknowledge_quickly();
         }
     }
 
@@ -183,7 +181,7 @@ impl Tcb {
         if self.owner != Owner::Nobody {
             // MUST-37 is for a user who waits; nobody waits for what was released, and a peer could
             // hold it for ever.
-            since = since.max(self.rcv.last);
+            since = since.max(self.rcv.heard());
         }
         let unanswered = now - since;
         if self.window_probes > 2 && unanswered >= limit {
@@ -230,7 +228,7 @@ impl Tcb {
             self.deadlines.keep_alive = Instant::FAR_FUTURE;
             return;
         };
-        let due = self.rcv.last + keep.idle;
+        let due = self.rcv.heard() + keep.idle;
         if due > now {
             self.keep_alive_probes = 0;
             self.deadlines.keep_alive = due;

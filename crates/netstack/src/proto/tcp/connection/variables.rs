@@ -3,10 +3,6 @@
 use core::time::Duration;
 
 use crate::proto::Instant;
-use crate::proto::tcp::on_demand::OnDemand;
-use crate::proto::tcp::receive::autotune::Autotune;
-use crate::proto::tcp::receive::queue::ReceiveQueue;
-use crate::proto::tcp::receive::reassembly::Reassembly;
 use crate::proto::tcp::send::queue::SendQueue;
 use crate::proto::tcp::wire::options::DEFAULT_MSS;
 use crate::proto::tcp::wire::seq::Seq;
@@ -71,32 +67,6 @@ impl Send {
     }
 }
 
-/// Receive sequence variables.
-#[derive(Debug)]
-pub(crate) struct Receive {
-    /// IRS: initial receive sequence number.
-    pub(crate) irs: Seq,
-    /// RCV.NXT: the next number expected.
-    pub(crate) nxt: Seq,
-    /// RCV.NXT + RCV.WND as last told to the peer: the right edge never moves back.
-    pub(crate) edge: Seq,
-    /// Rcv.Wind.Shift.
-    pub(crate) wind_shift: u8,
-    /// Octets in order, not read.
-    pub(crate) queue: OnDemand<ReceiveQueue>,
-    /// What is out of order, once there was something.
-    pub(crate) reassembly: Option<Box<Reassembly>>,
-    /// The number of the peer's FIN, once known.
-    pub(crate) fin: Option<Seq>,
-    /// Size of the receive buffer.
-    pub(crate) buffer: u32,
-    pub(crate) autotune: Autotune,
-    /// When the last segment arrived.
-    pub(crate) last: Instant,
-    /// A duplicate that the next acknowledgement reports (RFC 2883).
-    pub(crate) dsack: Option<(Seq, Seq)>,
-}
-
 /// The timestamps option of a connection that uses it (RFC 7323 §3 and §5).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TimestampState {
@@ -144,29 +114,11 @@ impl From<Instant> for Coarse {
     }
 }
 
-/// Whether and when the peer is to get an acknowledgement.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct AckState {
-    /// At the next transmission.
-    pub(crate) now: bool,
-    /// Duplicate acknowledgements due for a peer without SACK, each of which counts for its fast
-    /// retransmission (RFC 5681 §3.2).
-    pub(crate) duplicates: u8,
-    /// Octets received since the last acknowledgement.
-    pub(crate) octets: u32,
-    /// Acknowledgements still to be sent at once.
-    pub(crate) quick: u8,
-    /// Largest segment received: what "full-sized" means for the peer (RFC 5681 §4.2).
-    pub(crate) rmss: u16,
-}
-
 /// State of explicit congestion notification (RFC 3168 §6.1).
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct EcnState {
     /// Both ends want it.
     pub(crate) on: bool,
-    /// Congestion was experienced: ECE goes out until CWR comes.
-    pub(crate) echo: bool,
     /// The window was reduced: the next new data carries CWR.
     pub(crate) cwr: bool,
     /// No further reduction until this number is acknowledged.
@@ -191,7 +143,6 @@ pub(crate) enum RetransmitTimer {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadlines {
     pub(crate) retransmit: Instant,
-    pub(crate) delayed_ack: Instant,
     pub(crate) keep_alive: Instant,
     /// End of FIN-WAIT-2 without a user, or of lingering.
     pub(crate) close: Instant,
@@ -202,7 +153,6 @@ pub(crate) struct Deadlines {
 impl Deadlines {
     pub(crate) const NONE: Self = Self {
         retransmit: Instant::FAR_FUTURE,
-        delayed_ack: Instant::FAR_FUTURE,
         keep_alive: Instant::FAR_FUTURE,
         close: Instant::FAR_FUTURE,
         pacing: Instant::FAR_FUTURE,
@@ -211,7 +161,6 @@ impl Deadlines {
     #[inline]
     pub(crate) fn first(&self) -> Instant {
         self.retransmit
-            .min(self.delayed_ack)
             .min(self.keep_alive)
             .min(self.close)
             .min(self.pacing)

@@ -3,11 +3,11 @@
 use crate::proto::Instant;
 use crate::proto::ip::v4::DEFAULT_TTL;
 use crate::proto::tcp::api::{ListenerId, State};
-use crate::proto::tcp::connection;
 use crate::proto::tcp::connection::reset;
 use crate::proto::tcp::connection::{IPV4_HEADER_LEN, Owner, Tcb, TimestampState};
 use crate::proto::tcp::defence::syn_cookies;
 use crate::proto::tcp::engine::Tcp;
+use crate::proto::tcp::receive;
 use crate::proto::tcp::wire::options::{DEFAULT_MSS, TcpOptions, Timestamps};
 use crate::proto::tcp::wire::segment::{Flags, Header, Segment};
 use crate::proto::tcp::wire::seq::Seq;
@@ -111,7 +111,9 @@ impl Tcp {
             &mut self.shared,
         ));
         tcb.state = State::SynReceived;
-        tcb.begin_small(&self.shared);
+        if self.shared.account.pressure() {
+            tcb.rcv.begin_small();
+        }
         tcb.ecn.on = options.ecn;
         tcb.timestamps = Some(TimestampState::new(
             self.shared.secrets.timestamp_offset(&syn.tuple),
@@ -141,13 +143,13 @@ impl Tcp {
         let scale = timestamps
             .and(options.window_scale)
             .and(offered)
-            .map(connection::offered_wind_shift);
+            .map(receive::offered_wind_shift);
         let header = Header {
             tuple,
             seq: syn_cookies::make(secrets, &tuple, segment.seq, mss, now),
             ack: segment.seq + 1,
             // What the connection will have, as the right edge of a window never moves back.
-            wnd: offered.map_or(0, connection::offered_window),
+            wnd: offered.map_or(0, receive::offered_window),
             flags: Flags::SYN.with(Flags::ACK),
             options: TcpOptions {
                 mss: Some(self.shared.config.mtu.saturating_sub(IPV4_HEADER_LEN + 20)),
@@ -199,8 +201,8 @@ impl Tcp {
         let mut tcb = self.passive(now, id, &syn);
         // Memory may have become short since the cookie was sent, and the connection begin smaller.
         let offered = self.listeners.get(id).ok();
-        let offered = offered.map_or(0, |listener| connection::offered_window(&listener.options));
-        tcb.rcv.edge = tcb.rcv.edge.max(tcb.rcv.nxt + u32::from(offered));
+        let offered = offered.map_or(0, |listener| receive::offered_window(&listener.options));
+        tcb.rcv.keep_offered(offered);
         tcb.set_iss(cookie);
         tcb.snd.nxt = cookie + 1;
         let index = tcb.id.index;

@@ -200,7 +200,7 @@ impl Tcp {
 
     fn drop_early(&mut self, index: u32) {
         if let Some(tcb) = self.connections.at(index) {
-            tcb.rcv.reassembly = None;
+            tcb.rcv.drop_early();
         }
         self.recharge(index);
     }
@@ -368,13 +368,15 @@ impl Tcp {
             return;
         }
         let waited = now - tcb.progress;
-        let stalled = tcb.snd.queue.len() > 0 || tcb.rcv.reassembly.is_some();
+        let stalled = tcb.snd.queue.len() > 0 || tcb.rcv.has_early();
         if stalled && waited >= STALL_LIMIT {
             self.end(index);
-        } else if waited >= EARLY_LIMIT && tcb.rcv.reassembly.is_some() {
+        } else if waited >= EARLY_LIMIT && tcb.rcv.has_early() {
             self.shared.counters.ofo_pruned += 1;
             self.drop_early(index);
-        } else if now - tcb.rcv.last >= SILENCE && tcb.deadlines.keep_alive == Instant::FAR_FUTURE {
+        } else if now - tcb.rcv.heard() >= SILENCE
+            && tcb.deadlines.keep_alive == Instant::FAR_FUTURE
+        {
             tcb.deadlines.keep_alive = now;
             self.settle_lists(now, index);
         }

@@ -27,7 +27,7 @@ impl Tcp {
             maximum_segment: tcb.snd.mss.into(),
             congestion_window: tcb.cwnd(),
             unacknowledged: tcb.snd.queue.len(),
-            readable: tcb.rcv.queue.len(),
+            readable: tcb.rcv.readable(),
             writable: (tcb.settings.send_buffer as usize).saturating_sub(tcb.snd.queue.len()),
         })
     }

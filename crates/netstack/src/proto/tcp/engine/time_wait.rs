@@ -60,13 +60,13 @@ impl TimeWaits {
             shared.counters.time_wait_overflow += 1;
             self.remove_at(oldest, shared);
         }
-        let shift = tcb.rcv.wind_shift;
+        let shift = tcb.rcv.wind_shift();
         let record = TimeWait {
             tuple: tcb.tuple,
             snd_nxt: tcb.snd.nxt,
-            rcv_nxt: tcb.rcv.nxt,
+            rcv_nxt: tcb.rcv.nxt(),
             // Rounded up, as the right edge never moves back.
-            wnd: tcb.rcv_wnd().div_ceil(1 << shift).min(u16::MAX.into()) as u16,
+            wnd: tcb.rcv.window().div_ceil(1 << shift).min(u16::MAX.into()) as u16,
             ttl: tcb.settings.ttl,
             timestamps: tcb.timestamps.is_some(),
             recent: tcb.timestamps.map_or(0, |timestamps| timestamps.recent),
@@ -77,7 +77,7 @@ impl TimeWaits {
         let held = self.held();
         self.table.insert(record, now + shared.config.time_wait);
         shared.account.recharge(Kind::TimeWaits, held, self.held());
-        if core::mem::take(&mut tcb.ack.now) {
+        if tcb.rcv.take_acknowledgement() {
             record.acknowledge(now, shared);
         }
     }

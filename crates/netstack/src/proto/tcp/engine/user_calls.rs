@@ -253,16 +253,10 @@ impl Tcp {
         read: impl FnOnce(&mut ReceiveQueue) -> T,
     ) -> Poll<Result<T, Error>> {
         let tcb = self.connections.user_mut(id)?;
-        let Some(queue) = tcb.rcv.queue.allocated().filter(|queue| queue.len() > 0) else {
+        let Some((taken, octets)) = tcb.rcv.read(read, &mut self.shared.receive_queues) else {
             return tcb.nothing_to_receive().map_ok(|()| T::default());
         };
-        let before = queue.len();
-        let taken = read(queue);
-        let left = queue.len();
-        if left == 0 {
-            tcb.rcv.queue.give_back(&mut self.shared.receive_queues);
-        }
-        let tell = tcb.after_read(now, before - left, &mut self.shared);
+        let tell = tcb.after_read(now, octets, &mut self.shared);
         tcb.recharge_receive(&mut self.shared);
         if tell {
             self.give_turn(id);
@@ -273,10 +267,10 @@ impl Tcp {
     /// Copies what [`Tcp::receive`] would return without taking it.
     pub fn peek(&self, id: ConnectionId, buffer: &mut [u8]) -> Poll<Result<usize, Error>> {
         let tcb = self.connections.user(id)?;
-        if tcb.rcv.queue.len() == 0 {
+        if tcb.rcv.readable() == 0 {
             return tcb.nothing_to_receive().map_ok(|()| 0);
         }
-        Poll::Ready(Ok(tcb.rcv.queue.peek(buffer)))
+        Poll::Ready(Ok(tcb.rcv.peek(buffer)))
     }
 
     /// CLOSE (RFC 9293 §3.10.4): no more will be sent after what is queued; receiving goes on.
@@ -410,7 +404,7 @@ impl Tcb {
         if matches!(self.state, State::Closed | State::TimeWait) {
             return;
         }
-        if self.rcv.queue.len() > 0 {
+        if self.rcv.readable() > 0 {
             self.reset_unread(shared);
             return;
         }

@@ -12,7 +12,7 @@ const LEAST_PERIOD: u64 = 1_000_000;
 #[derive(Clone, Debug)]
 pub(crate) struct Autotune {
     /// The size of the buffer at first, and at most.
-    pub(crate) least: u32,
+    pub(super) least: u32,
     max: u32,
     /// Octets read by the user since `since`.
     read: u32,
@@ -43,7 +43,7 @@ impl Autotune {
 
     /// The user has read `octets`; returns the new size of the buffer if that is to change.
     #[inline]
-    pub(crate) fn read(
+    pub(super) fn read(
         &mut self,
         now: Instant,
         octets: usize,
@@ -53,10 +53,22 @@ impl Autotune {
     ) -> Option<u32> {
         self.read = self.read.saturating_add(octets as u32);
         let rtt = rtt.max(LEAST_PERIOD);
-        let elapsed = now.nanos_since(self.since);
-        if elapsed < rtt {
+        if now.nanos_since(self.since) < rtt {
             return None;
         }
+        self.resize(now, rtt, buffer, growers)
+    }
+
+    /// A round trip of `rtt` has passed.
+    #[inline(never)]
+    fn resize(
+        &mut self,
+        now: Instant,
+        rtt: u64,
+        buffer: u32,
+        growers: &mut Growers,
+    ) -> Option<u32> {
+        let elapsed = now.nanos_since(self.since);
         let read = u64::from(core::mem::take(&mut self.read));
         self.since = now;
         // At most 2 * `read`.

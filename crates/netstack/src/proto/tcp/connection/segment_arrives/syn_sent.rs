@@ -47,7 +47,7 @@ impl Tcb {
         self.establish(now, shared);
         self.ack_now();
         // Sixth step on: text and FIN.
-        segment.trim_front(self.rcv.nxt);
+        segment.trim_front(self.rcv.nxt());
         self.trim_to_window(segment);
         self.take_text_and_fin(now, segment, shared);
     }

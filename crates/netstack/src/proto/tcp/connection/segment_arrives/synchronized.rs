@@ -35,7 +35,7 @@ impl Tcb {
         {
             return;
         }
-        self.rcv.last = now;
+        self.rcv.hear(now);
         self.keep_alive_probes = 0;
         // Second, the RST bit.
         if segment.flags.has(Flags::RST) {
@@ -61,13 +61,13 @@ impl Tcb {
     /// simultaneous open (RFC 9293 figure 7) has its SYN cut off and goes on as an acknowledgement.
     fn take_repeated_syn(&mut self, now: Instant, segment: &mut Segment) -> bool {
         if !segment.flags.has(Flags::SYN)
-            || segment.seq != self.rcv.irs
+            || segment.seq != self.rcv.irs()
             || segment.flags.has(Flags::RST)
         {
             return false;
         }
         if segment.flags.has(Flags::ACK) {
-            segment.trim_front(self.rcv.nxt);
+            segment.trim_front(self.rcv.nxt());
             self.ack_now();
             return false;
         }
@@ -102,11 +102,11 @@ impl Tcb {
     /// The acceptability test; cuts the segment to the window.
     #[inline]
     fn check_sequence(&mut self, now: Instant, segment: &mut Segment, shared: &mut Shared) -> bool {
-        let window = self.rcv_wnd();
-        if !segment.is_acceptable(self.rcv.nxt, window) {
+        let window = self.rcv.window();
+        if !segment.is_acceptable(self.rcv.nxt(), window) {
             // "Special allowance should be made to accept valid ACKs, URGs and RSTs" when the window
             // is zero.
-            if window == 0 && segment.seq == self.rcv.nxt {
+            if window == 0 && segment.seq == self.rcv.nxt() {
                 segment.payload.clear();
                 segment.flags.0 &= !Flags::FIN.0;
                 self.ack_now();
@@ -124,16 +124,8 @@ impl Tcb {
     /// Cuts off what was received before and what is beyond the window.
     #[inline]
     pub(crate) fn trim_to_window(&mut self, segment: &mut Segment) {
-        if segment.seq.lt(self.rcv.nxt) {
-            if segment.len() > 0 {
-                // Partly a duplicate (RFC 2883).
-                self.rcv.dsack = Some((segment.seq, self.rcv.nxt.min(segment.end())));
-                self.ack_now();
-            }
-            segment.trim_front(self.rcv.nxt);
-        }
-        if segment.end().gt(self.rcv.edge) {
-            segment.trim_back(self.rcv.edge);
+        if self.rcv.trim_to_window(segment) {
+            self.transmit = true;
         }
     }
 
@@ -148,8 +140,7 @@ impl Tcb {
             shared.counters.syn_challenge += 1;
             self.challenge(now, shared);
         } else if segment.len() > 0 {
-            if segment.seq.lt(self.rcv.nxt) && segment.end().le(self.rcv.nxt) {
-                self.rcv.dsack = Some((segment.seq, segment.end()));
+            if self.rcv.report_duplicate(segment) {
                 shared.counters.dsack_old_sent += u64::from(self.sack);
             }
             self.ack_now();
@@ -171,7 +162,7 @@ impl Tcb {
 
     /// Second step: a reset is taken only with exactly the number expected (RFC 5961 §3.2).
     fn arrives_reset(&mut self, now: Instant, seq: Seq, shared: &mut Shared) {
-        if seq != self.rcv.nxt {
+        if seq != self.rcv.nxt() {
             self.challenge(now, shared);
             return;
         }
@@ -287,11 +278,11 @@ impl Tcb {
             return;
         }
         if segment.flags.has(Flags::CWR) {
-            self.ecn.echo = false;
+            self.rcv.echo_congestion(false);
         }
         if segment.ecn == Ecn::Ce {
             shared.counters.ecn_ce += 1;
-            self.ecn.echo = true;
+            self.rcv.echo_congestion(true);
             self.ack_now();
         }
     }
