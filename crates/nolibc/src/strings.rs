@@ -1,5 +1,6 @@
-//! The functions of `string.h` that look for a byte.
+//! The functions of `string.h` for strings, and those that look for a byte.
 
+use crate::memory::{memcpy, memset};
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr;
 
@@ -185,4 +186,120 @@ pub unsafe extern "C" fn strpbrk(string: *const c_char, set: *const c_char) -> *
             found.cast_mut()
         }
     }
+}
+
+/// Copies a string with its null byte; gives its length. A function of its own because LLVM knows C's: it would make
+/// `strcpy` call itself, were it written with `stpcpy`.
+///
+/// # Safety
+///
+/// `from` is valid for reads up to its null byte, `to` for as many writes; they do not overlap.
+unsafe fn copy(to: *mut c_char, from: *const c_char) -> usize {
+    // SAFETY: see above.
+    unsafe {
+        let length = strlen(from);
+        memcpy(to.cast(), from.cast(), length + 1);
+        length
+    }
+}
+
+/// Copies a string with its null byte; gives `to`.
+///
+/// # Safety
+///
+/// `from` is valid for reads up to its null byte, `to` for as many writes; they do not overlap.
+#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
+pub unsafe extern "C" fn strcpy(to: *mut c_char, from: *const c_char) -> *mut c_char {
+    // SAFETY: the caller's promise is the same.
+    unsafe { copy(to, from) };
+    to
+}
+
+/// As [`strcpy`], but gives the address of the copy's null byte.
+///
+/// # Safety
+///
+/// That of [`strcpy`].
+#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
+pub unsafe extern "C" fn stpcpy(to: *mut c_char, from: *const c_char) -> *mut c_char {
+    // SAFETY: the caller's promise is the same; the copy has as many bytes before its null byte.
+    unsafe { to.add(copy(to, from)) }
+}
+
+/// Copies a string, or its first `size` bytes, and fills up with null bytes; gives `to`.
+///
+/// # Safety
+///
+/// `from` is valid for reads up to its null byte or of `size` bytes, `to` for writes of `size` bytes; they do not overlap.
+#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
+pub unsafe extern "C" fn strncpy(to: *mut c_char, from: *const c_char, size: usize) -> *mut c_char {
+    // SAFETY: see above; the length is at most `size`.
+    unsafe {
+        let length = strnlen(from, size);
+        memcpy(to.cast(), from.cast(), length);
+        memset(to.add(length).cast(), 0, size - length);
+    }
+    to
+}
+
+/// Appends a string; gives `to`.
+///
+/// # Safety
+///
+/// As [`strcpy`], from the end of the string at `to` on.
+#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
+pub unsafe extern "C" fn strcat(to: *mut c_char, from: *const c_char) -> *mut c_char {
+    // SAFETY: see above.
+    unsafe { copy(to.add(strlen(to)), from) };
+    to
+}
+
+/// Where `part` begins in `string` for the first time, or null.
+///
+/// # Safety
+///
+/// Both are valid for reads up to their null bytes.
+#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
+pub unsafe extern "C" fn strstr(string: *const c_char, part: *const c_char) -> *mut c_char {
+    // SAFETY: see above; `strncmp` ends at the string's null byte.
+    unsafe {
+        let size = strlen(part);
+        (0..=strlen(string))
+            .map(|index| string.add(index))
+            .find(|&place| strncmp(place, part, size) == 0)
+            .map_or(ptr::null_mut(), <*const c_char>::cast_mut)
+    }
+}
+
+/// Compares two strings as [`strcmp`] does, with ASCII's capital letters as small ones.
+///
+/// # Safety
+///
+/// Both are valid for reads up to their null bytes.
+#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
+pub unsafe extern "C" fn strcasecmp(left: *const c_char, right: *const c_char) -> c_int {
+    // SAFETY: the caller's promise is the same.
+    unsafe { strncasecmp(left, right, usize::MAX) }
+}
+
+/// Compares two strings as [`strncmp`] does, with ASCII's capital letters as small ones.
+///
+/// # Safety
+///
+/// Both are valid for reads up to their null bytes or of `limit` bytes.
+#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
+pub unsafe extern "C" fn strncasecmp(
+    left: *const c_char,
+    right: *const c_char,
+    limit: usize,
+) -> c_int {
+    for index in 0..limit {
+        // SAFETY: neither string has ended before this byte.
+        let bytes = unsafe { [*left.add(index) as u8, *right.add(index) as u8] };
+        let [left, right] = bytes.map(|byte| byte.to_ascii_lowercase());
+        if left != right || left == 0 {
+            return c_int::from(left) - c_int::from(right);
+        }
+    }
+    0
 }

@@ -1,8 +1,11 @@
 //! The memory and string functions against their simplest definitions.
 
 use nolibc::memory::{bcmp, detect_processor, memcmp, memcpy, memmove, memset};
-use nolibc::strings::{memchr, memrchr, strchr, strcmp, strlen, strncmp, strnlen, strrchr};
-use std::ffi::{c_char, c_int};
+use nolibc::strings::{
+    memchr, memrchr, stpcpy, strcasecmp, strcat, strchr, strcmp, strcpy, strlen, strncasecmp,
+    strncmp, strncpy, strnlen, strrchr, strstr,
+};
+use std::ffi::{CStr, c_char, c_int};
 
 /// Lengths round all the boundaries at which the functions change their ways.
 fn lengths() -> impl Iterator<Item = usize> {
@@ -158,4 +161,53 @@ fn comparing_strings() {
     assert_eq!(order("abc", "abd", Some(2)), 0);
     assert_eq!(order("abc", "abd", Some(3)), -1);
     assert_eq!(order("ab", "ab", Some(100)), 0);
+}
+
+#[test]
+fn comparing_whatever_the_case() {
+    let order = |left: &CStr, right: &CStr, limit| {
+        // SAFETY: C strings.
+        unsafe { strncasecmp(left.as_ptr(), right.as_ptr(), limit).signum() }
+    };
+    assert_eq!(order(c"AbC", c"aBc", 9), 0);
+    assert_eq!(order(c"abD", c"ABc", 9), 1);
+    assert_eq!(order(c"abD", c"ABc", 2), 0);
+    assert_eq!(order(c"[", c"A", 1), -1, "small letters come after it");
+    // SAFETY: C strings.
+    assert!(unsafe { strcasecmp(c"ab".as_ptr(), c"ABC".as_ptr()) } < 0);
+}
+
+#[test]
+fn copying_strings() {
+    let mut room = [b'x'; 12];
+    let start: *mut c_char = room.as_mut_ptr().cast();
+    // SAFETY: what is copied fits the room.
+    unsafe {
+        assert_eq!(strcpy(start, c"ab".as_ptr()), start);
+        assert_eq!(strcat(start, c"cde".as_ptr()), start);
+        assert_eq!(offset(stpcpy(start.add(7), c"f".as_ptr()), start), Some(8));
+    }
+    assert_eq!(&room, b"abcde\0xf\0xxx");
+    // SAFETY: as above.
+    unsafe {
+        strncpy(start, c"gh".as_ptr(), 4);
+        strncpy(start.add(6), c"ijkl".as_ptr(), 3);
+    }
+    assert_eq!(&room, b"gh\0\0e\0ijkxxx");
+}
+
+#[test]
+fn finding_strings() {
+    let text = c"aab aabb";
+    let find = |part: &CStr| {
+        // SAFETY: C strings.
+        offset(
+            unsafe { strstr(text.as_ptr(), part.as_ptr()) },
+            text.as_ptr(),
+        )
+    };
+    assert_eq!(find(c""), Some(0));
+    assert_eq!(find(c"ab"), Some(1));
+    assert_eq!(find(c"aabb"), Some(4));
+    assert_eq!(find(c"aabbb"), None);
 }

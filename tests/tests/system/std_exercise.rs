@@ -6,6 +6,7 @@ on_each_target! {
     cases_that_return, cases_that_return_optimised,
     arguments_keep_their_spaces, exit_statuses, abort, panic_prints_its_message,
     stack_overflow_hits_read_only_pages, out_of_memory_is_an_error, deadlock_is_told,
+    a_buffer_too_small_is_told,
 }
 
 fn run(target: Target, case: &str) -> Outcome {
@@ -130,4 +131,12 @@ fn deadlock_is_told(target: Target) {
     let outcome = run(target, "deadlock");
     assert_eq!(outcome.status, 255, "{outcome}");
     assert!(outcome.stdout.contains("nolibc: deadlock"), "{outcome}");
+}
+
+fn a_buffer_too_small_is_told(target: Target) {
+    let outcome = run(target, "fortified");
+    assert_eq!(outcome.status, 255, "{outcome}");
+    let expected =
+        "[97, 98, 99, 0]\nnolibc: C code writes more into a buffer than it has room for\n";
+    assert_eq!(outcome.stdout, expected, "{outcome}");
 }

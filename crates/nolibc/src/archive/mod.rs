@@ -5,6 +5,7 @@ mod calendar;
 mod environment;
 mod errno;
 mod exit;
+mod fortify;
 mod heap;
 mod hypercall;
 mod input_output;

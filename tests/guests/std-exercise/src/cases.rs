@@ -36,7 +36,7 @@ pub(crate) const RETURNS: [(&str, fn()); 19] = [
 type End = fn(&[String]) -> ExitCode;
 
 /// Cases that print something, or end the program in another way than by returning success.
-pub(crate) const ENDS: [(&str, End); 8] = [
+pub(crate) const ENDS: [(&str, End); 9] = [
     ("arguments", ends::arguments),
     ("return", ends::return_status),
     ("exit", ends::exit_status),
@@ -45,4 +45,5 @@ pub(crate) const ENDS: [(&str, End); 8] = [
     ("stack_overflow", ends::stack_overflow),
     ("out_of_memory", ends::out_of_memory),
     ("deadlock", ends::deadlock),
+    ("fortified", c_library::fortified),
 ];

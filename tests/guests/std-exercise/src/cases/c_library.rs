@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, c_char, c_int, c_long, c_void};
 use std::io::{Error, ErrorKind};
+use std::process::ExitCode;
 use std::ptr;
 
 unsafe extern "C" {
@@ -30,6 +31,7 @@ unsafe extern "C" {
     ) -> *mut c_void;
     fn mremap(address: *mut c_void, size: usize, new_size: usize, flags: c_int) -> *mut c_void;
     fn munmap(address: *mut c_void, size: usize) -> c_int;
+    fn __strcpy_chk(to: *mut c_char, from: *const c_char, room: usize) -> *mut c_char;
 }
 
 /// The text and the number are seen on the console.
@@ -106,4 +108,15 @@ pub(crate) fn remapping() {
         assert_eq!(munmap(second.cast(), 100_000), -1, "it is smaller now");
         assert_eq!(munmap(second.cast(), 5_000), 0);
     }
+}
+
+/// As a C compiler with `_FORTIFY_SOURCE` calls it: what fits is copied, and the program ends at what does not.
+pub(crate) fn fortified(_: &[String]) -> ExitCode {
+    let mut room = [0_u8; 4];
+    for text in [c"abc", c"abcd"] {
+        // SAFETY: the function looks at the room first.
+        unsafe { __strcpy_chk(room.as_mut_ptr().cast(), text.as_ptr(), room.len()) };
+        println!("{room:?}");
+    }
+    ExitCode::SUCCESS
 }
