@@ -1,11 +1,12 @@
 //! `errno` and the texts of its values.
 
+use super::hypercall::console_write;
 use super::single_thread::SingleThread;
 pub(super) use crate::errno::fail;
-use core::ffi::{c_char, c_int};
+use core::ffi::{CStr, c_char, c_int};
 use libc::{
-    EAGAIN, EBADF, EEXIST, EINVAL, EIO, ENOENT, ENOMEM, ENOSYS, ENOTTY, ERANGE, ESRCH, ETIMEDOUT,
-    size_t,
+    EAGAIN, EBADF, EBUSY, EDEADLK, EEXIST, EINVAL, EIO, ENOENT, ENOMEM, ENOSYS, ENOTTY, EOVERFLOW,
+    EPERM, ERANGE, ESRCH, ETIMEDOUT, size_t,
 };
 
 static ERRNO: SingleThread<c_int> = SingleThread::new(0);
@@ -16,28 +17,52 @@ extern "C" fn __errno_location() -> *mut c_int {
 }
 
 /// The texts of the errors that this library gives; Rust's `io::Error` prints them.
-fn text(error: c_int) -> &'static [u8] {
+fn text(error: c_int) -> &'static CStr {
     match error {
-        0 => b"Success",
-        EAGAIN => b"Resource temporarily unavailable",
-        EBADF => b"Bad file descriptor",
-        EEXIST => b"File exists",
-        EINVAL => b"Invalid argument",
-        EIO => b"Input/output error",
-        ENOENT => b"No such file or directory",
-        ENOMEM => b"Cannot allocate memory",
-        ENOSYS => b"Function not implemented",
-        ENOTTY => b"Inappropriate ioctl for device",
-        ERANGE => b"Numerical result out of range",
-        ESRCH => b"No such process",
-        ETIMEDOUT => b"Connection timed out",
-        _ => b"Unknown error",
+        0 => c"Success",
+        EAGAIN => c"Resource temporarily unavailable",
+        EBADF => c"Bad file descriptor",
+        EBUSY => c"Device or resource busy",
+        EDEADLK => c"Resource deadlock avoided",
+        EEXIST => c"File exists",
+        EINVAL => c"Invalid argument",
+        EIO => c"Input/output error",
+        ENOENT => c"No such file or directory",
+        ENOMEM => c"Cannot allocate memory",
+        ENOSYS => c"Function not implemented",
+        ENOTTY => c"Inappropriate ioctl for device",
+        EOVERFLOW => c"Value too large for defined data type",
+        EPERM => c"Operation not permitted",
+        ERANGE => c"Numerical result out of range",
+        ESRCH => c"No such process",
+        ETIMEDOUT => c"Connection timed out",
+        _ => c"Unknown error",
     }
 }
 
 #[unsafe(no_mangle)]
+extern "C" fn strerror(error: c_int) -> *const c_char {
+    text(error).as_ptr()
+}
+
+/// Prints the text before a colon, unless it is empty or null, and what `errno` means.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn perror(before: *const c_char) {
+    // SAFETY: nothing else refers to ERRNO while this function runs; the caller gives a C string, or null.
+    let error = unsafe {
+        if !before.is_null() && *before != 0 {
+            console_write(CStr::from_ptr(before).to_bytes());
+            console_write(b": ");
+        }
+        *ERRNO.get()
+    };
+    console_write(text(error).to_bytes());
+    console_write(b"\n");
+}
+
+#[unsafe(no_mangle)]
 unsafe extern "C" fn __xpg_strerror_r(error: c_int, buffer: *mut c_char, size: size_t) -> c_int {
-    let text = text(error);
+    let text = text(error).to_bytes();
     let Some(room) = size.checked_sub(1) else {
         return ERANGE;
     };

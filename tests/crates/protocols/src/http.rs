@@ -108,7 +108,7 @@ pub(crate) fn tower_http() {
         ))
         .layer(RequestBodyLimitLayer::new(8))
         .service(tower_service(
-            |_: http::Request<http_body_util::Limited<Full<Bytes>>>| async {
+            |_: http::Request<tower_http::body::Limited<Full<Bytes>>>| async {
                 Ok::<_, Infallible>(http::Response::new(Full::<Bytes>::from("fine")))
             },
         ));

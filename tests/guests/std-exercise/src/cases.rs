@@ -10,7 +10,7 @@ mod runtime;
 use std::process::ExitCode;
 
 /// Cases that return if std behaves, and panic otherwise.
-pub(crate) const RETURNS: [(&str, fn()); 19] = [
+pub(crate) const RETURNS: [(&str, fn()); 20] = [
     ("hash_map", collections::hash_map),
     ("b_tree_map", collections::b_tree_map),
     ("formatting", collections::formatting),
@@ -28,6 +28,10 @@ pub(crate) const RETURNS: [(&str, fn()); 19] = [
     ("what_solo5_lacks", absent::what_solo5_lacks),
     ("loader", c_library::loader),
     ("usage", c_library::usage),
+    (
+        "semaphore_with_deadline",
+        c_library::semaphore_with_deadline,
+    ),
     ("remapping", c_library::remapping),
     ("streams", c_library::streams),
 ];

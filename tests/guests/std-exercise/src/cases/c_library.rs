@@ -1,9 +1,10 @@
 //! What C code asks of the library, as far as no host can show it.
 
-use std::ffi::{CStr, c_char, c_int, c_long, c_void};
+use std::ffi::{CStr, c_char, c_int, c_long, c_uint, c_void};
 use std::io::{Error, ErrorKind};
 use std::process::ExitCode;
 use std::ptr;
+use std::time::{Duration, SystemTime};
 
 unsafe extern "C" {
     static stdin: *mut c_void;
@@ -11,6 +12,9 @@ unsafe extern "C" {
 
     fn fprintf(stream: *mut c_void, format: *const c_char, ...) -> c_int;
     fn fputs(text: *const c_char, stream: *mut c_void) -> c_int;
+    fn sem_init(semaphore: *mut [u64; 4], shared: c_int, value: c_uint) -> c_int;
+    fn sem_timedwait(semaphore: *mut [u64; 4], deadline: *const [c_long; 2]) -> c_int;
+    fn perror(before: *const c_char);
     fn dlopen(file: *const c_char, flags: c_int) -> *mut c_void;
     fn dlerror() -> *mut c_char;
     fn pipe(files: *mut c_int) -> c_int;
@@ -42,6 +46,7 @@ pub(crate) fn streams() {
         let length = fprintf(stdout, c"%s: %.1f\n".as_ptr(), c"console".as_ptr(), 2.5_f64);
         assert_eq!(length, 13);
         assert_eq!(fputs(c"nowhere".as_ptr(), stdin), -1);
+        perror(c"standard input".as_ptr());
     }
 }
 
@@ -57,6 +62,25 @@ pub(crate) fn loader() {
         assert_eq!(error, "Solo5 has no dynamic loader and no files");
         assert!(dlerror().is_null());
     }
+}
+
+/// Nobody posts a semaphore that is waited for, so that its deadline comes.
+pub(crate) fn semaphore_with_deadline() {
+    let later = SystemTime::now() + Duration::from_millis(20);
+    let since_epoch = later.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let deadline = [
+        since_epoch.as_secs() as c_long,
+        c_long::from(since_epoch.subsec_nanos()),
+    ];
+    let mut semaphore = [0; 4];
+    // SAFETY: the array is as large as C's structure, and initialised first.
+    unsafe {
+        assert_eq!(sem_init(&mut semaphore, 0, 1), 0);
+        assert_eq!(sem_timedwait(&mut semaphore, &deadline), 0);
+        assert_eq!(sem_timedwait(&mut semaphore, &deadline), -1);
+    }
+    assert_eq!(Error::last_os_error().kind(), ErrorKind::TimedOut);
+    assert!(SystemTime::now() >= later);
 }
 
 /// The time it has run is all of the processor's, and its memory what the tender gave.
