@@ -14,14 +14,14 @@
 //! to be linked and fails with `ENOSYS`, so that Rust callers get an `Err`; whatever is in neither
 //! group is a link error. The README has the lists.
 //!
-//! In Rust the crate offers what can be tested on any host: [`command_line`], the quoting of
-//! arguments, the allocator [`heap`], and the functions of [`memory`], [`strings`],
-//! [`numbers`], [`printf`], [`scanf`], [`sorting`], [`locks`] and [`semaphores`]; and [`total_memory`] and [`free_memory`],
-//! which `std` does not tell.
+//! In Rust the crate offers what can be tested on any host: [`command_line`], the quoting of arguments, the allocator
+//! [`heap`], and the functions of [`memory`], [`strings`], [`numbers`], [`printf`], [`scanf`], [`sorting`], [`locks`],
+//! [`semaphores`] and [`chacha20`]; and [`total_memory`] and [`free_memory`], which `std` does not tell.
 #![cfg_attr(nolibc_archive, no_std)]
 
 #[cfg(nolibc_archive)]
 mod archive;
+pub mod chacha20;
 pub mod command_line;
 mod errno;
 pub mod heap;

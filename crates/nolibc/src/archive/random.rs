@@ -6,21 +6,18 @@
 
 use super::hypercall::fatal;
 use super::single_thread::SingleThread;
-use chacha20::ChaCha20Rng;
-use chacha20::rand_core::{Rng, SeedableRng};
+use crate::chacha20::{Key, Stream};
 use core::arch::asm;
 use core::arch::x86_64::{__cpuid, __cpuid_count};
 use core::ffi::{c_int, c_uint, c_void};
 use core::{hint, slice};
 use libc::{size_t, ssize_t};
 
-const SEED_WORDS: usize = 4;
-
 /// In requests.
 const RESEED_INTERVAL: u32 = 1024;
 
 struct Generator {
-    stream: ChaCha20Rng,
+    stream: Stream,
     requests: u32,
 }
 
@@ -29,37 +26,29 @@ static GENERATOR: SingleThread<Option<Generator>> = SingleThread::new(None);
 impl Generator {
     fn new() -> Self {
         Self {
-            stream: ChaCha20Rng::from_seed(to_seed(processor_randomness())),
+            stream: Stream::new(processor_randomness()),
             requests: 0,
         }
     }
 
     fn fill(&mut self, bytes: &mut [u8]) {
-        self.stream.fill_bytes(bytes);
-        let mut key = [0; SEED_WORDS].map(|_: u64| self.stream.next_u64());
+        self.stream.fill(bytes);
+        let mut key = self.stream.key();
         self.requests = self.requests.wrapping_add(1);
         if self.requests.is_multiple_of(RESEED_INTERVAL) {
             for (word, fresh) in key.iter_mut().zip(processor_randomness()) {
                 *word ^= fresh;
             }
         }
-        self.stream = ChaCha20Rng::from_seed(to_seed(key));
+        self.stream = Stream::new(key);
     }
-}
-
-fn to_seed(words: [u64; SEED_WORDS]) -> [u8; 8 * SEED_WORDS] {
-    let mut seed = [0; 8 * SEED_WORDS];
-    for (bytes, word) in seed.chunks_exact_mut(8).zip(words) {
-        bytes.copy_from_slice(&word.to_le_bytes());
-    }
-    seed
 }
 
 /// How often an instruction that has nothing to give is tried again. RDRAND fails at most a few times
 /// in a row; RDSEED may be drained by other users of the processor, and is then replaced by RDRAND.
 const TRIES: u32 = 128;
 
-fn processor_randomness() -> [u64; SEED_WORDS] {
+fn processor_randomness() -> Key {
     let has_rdrand = __cpuid(1).ecx & (1 << 30) != 0;
     let has_rdseed = __cpuid(0).eax >= 7 && __cpuid_count(7, 0).ebx & (1 << 18) != 0;
     if !has_rdrand && !has_rdseed {
@@ -68,7 +57,7 @@ fn processor_randomness() -> [u64; SEED_WORDS] {
              (under QEMU: choose a -cpu that has them)",
         );
     }
-    let words = [0; SEED_WORDS].map(|_: u64| {
+    let words = [0; size_of::<Key>() / size_of::<u64>()].map(|_: u64| {
         let seed = if has_rdseed { retry(rdseed) } else { None };
         seed.or_else(|| if has_rdrand { retry(rdrand) } else { None })
             .unwrap_or_else(|| fatal("the processor's random number instructions keep failing"))
@@ -77,7 +66,11 @@ fn processor_randomness() -> [u64; SEED_WORDS] {
     if words.iter().all(|&word| word == words[0]) {
         fatal("the processor's random number instructions always give the same number");
     }
-    words
+    let mut key = Key::default();
+    for (halves, word) in key.chunks_exact_mut(2).zip(words) {
+        halves.copy_from_slice(&[word as u32, (word >> 32) as u32]);
+    }
+    key
 }
 
 fn retry(instruction: fn() -> Option<u64>) -> Option<u64> {
