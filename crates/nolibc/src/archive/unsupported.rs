@@ -101,5 +101,5 @@ error! {
     posix_spawnattr_setflags posix_spawnattr_setpgroup posix_spawnattr_setsigdefault
 }
 
-// Memory protection.
-minus_one! { mprotect madvise }
+// Memory protection, and what is to stay in memory: a guest has no say in what its host does with it.
+minus_one! { mprotect madvise mlock munlock mlockall munlockall }
