@@ -25,6 +25,7 @@
 //! - Storage: [`mod@block`], which reads and writes a device at any offset.
 //! - The hypercalls themselves: [`solo5_ffi`].
 #![forbid(unsafe_code)]
+#![warn(missing_debug_implementations)]
 
 pub mod block;
 mod busy_poll;

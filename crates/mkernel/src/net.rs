@@ -5,10 +5,9 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! mkernel::run(async {
-//!     let mut config = Config::default();
-//!     config.address = Some("10.0.0.2/24".parse()?);
-//!     let network = net::start(mkernel::net!("service")?, config)?;
-//!     let listener = TcpListener::bind(&network, ([0, 0, 0, 0], 80))?;
+//!     let config = Config::default().address("10.0.0.2/24".parse()?);
+//!     let stack = net::start(mkernel::net!("service")?, config)?;
+//!     let listener = TcpListener::bind(&stack, ([0, 0, 0, 0], 80))?;
 //!     let (stream, peer) = listener.accept().await?;
 //!     println!("{peer}");
 //!     Ok(())
@@ -18,16 +17,17 @@
 
 use std::{
     io,
-    ops::Deref,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
 };
 
 use bytes::BytesMut;
-use miou_rs::{Promise, Sleep, sleep_until};
+use miou_rs::{Sleep, sleep_until};
 pub use netstack::{
-    self, Config, FrameDevice, ReadHalf, Stack, TcpListener, TcpStream, UdpSocket, WriteHalf,
+    self, AddressEvent, AddressEvents, Config, FrameDevice, Incoming, OwnedReadHalf,
+    OwnedWriteHalf, ReadHalf, Resolver, Stack, TcpListener, TcpStream, UdpSocket, WriteHalf,
+    copy_bidirectional,
     proto::ip::{Cidr, Route},
 };
 use netstack::{
@@ -55,7 +55,10 @@ fn budget(free: usize) -> usize {
     (free - SERVICE.min(free / 4)) / 8 * 5
 }
 
-/// Starts a stack on `device`, driven by a task of its own. Unless `config`
+/// Starts a stack on `device`, driven by a task of its own, which goes on for as
+/// long as somebody holds the stack, a socket or a stream of it, and until what
+/// they had written is delivered; [`Stack::failure`] tells when the device
+/// breaks. Unless `config`
 /// says how many octets the stack may hold they follow from what is free of
 /// the unikernel's heap now; and unless it says how many a service takes for
 /// each connection they are 1,024.
@@ -67,7 +70,7 @@ fn budget(free: usize) -> usize {
 /// # Panics
 ///
 /// Outside of [`run`](crate::run).
-pub fn start(device: Net, mut config: Config) -> io::Result<Network> {
+pub fn start(device: Net, mut config: Config) -> io::Result<Stack> {
     let tcp = &mut config.tcp;
     tcp.memory
         .get_or_insert_with(|| budget(nolibc::free_memory()));
@@ -75,33 +78,8 @@ pub fn start(device: Net, mut config: Config) -> io::Result<Network> {
         tcp.application_octets = TASK;
     }
     let device = Device::new(source().add(device));
-    let (stack, runner) = Stack::new(device, Alarm::default(), config)?;
-    let driver = miou_rs::spawn_driver("network", runner);
-    Ok(Network { stack, driver })
-}
-
-/// A [`Stack`] and the task that drives it; the stack stands still once this
-/// value is dropped.
-pub struct Network {
-    stack: Stack,
-    driver: Promise<io::Error>,
-}
-
-impl Network {
-    /// Waits until the device breaks; its error.
-    pub async fn failure(self) -> io::Error {
-        self.driver
-            .await
-            .unwrap_or_else(|aborted| io::Error::other(aborted.to_string()))
-    }
-}
-
-impl Deref for Network {
-    type Target = Stack;
-
-    fn deref(&self) -> &Stack {
-        &self.stack
-    }
+    let spawn = |runner| miou_rs::spawn_driver("network", runner);
+    Stack::start(device, Alarm::default(), config, spawn)
 }
 
 /// A device of the unikernel, as the stack wants it.
@@ -135,7 +113,7 @@ impl FrameDevice for Device {
             return Ok(None);
         };
         if !self.offload() {
-            return Ok(Some(length.into()));
+            return Ok(Some(Received::unchecked(length)));
         }
         let header = buffer.first_chunk().map(NetHeader::from_bytes);
         let flags = header.map_or(0, |header| header.flags);

@@ -26,18 +26,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: tap_echo INTERFACE ADDRESS/PREFIX".into());
     };
     let device = tap::TapDevice::open(&interface, MacAddr([2, 0, 0, 0, 0, 2]))?;
-    let mut config = Config::default();
-    config.address = Some(address.parse()?);
+    let config = Config::default().address(address.parse()?);
     let (stack, runner) = Stack::new(device, tap::HostTimer::new(), config)?;
     let executor = Rc::new(LocalExecutor::new());
     executor.spawn(serve(stack, executor.clone())).detach();
-    let error = async_io::block_on(executor.run(runner));
-    Err(error.into())
+    Ok(async_io::block_on(executor.run(runner))?)
 }
 
 async fn serve(stack: Stack, executor: Rc<LocalExecutor<'static>>) -> io::Result<()> {
     let listener = TcpListener::bind(&stack, ([0, 0, 0, 0], 7))?;
-    println!("listening on {}", listener.local_addr());
+    println!("listening on {}", listener.local_addr()?);
     loop {
         let (stream, peer) = listener.accept().await?;
         executor

@@ -77,9 +77,11 @@ pub struct Received {
     pub checksummed: bool,
 }
 
-impl From<usize> for Received {
-    /// A frame of that length at the start of the buffer, of which nothing is known.
-    fn from(length: usize) -> Self {
+impl Received {
+    /// A frame of that length at the start of the buffer, of which the stack is to verify all
+    /// checksums.
+    #[must_use]
+    pub const fn unchecked(length: usize) -> Self {
         Self {
             frame: 0..length,
             checksummed: false,

@@ -8,12 +8,10 @@
 //! async fn echo(
 //!     device: impl FrameDevice + 'static,
 //!     timer: impl Timer + 'static,
-//!     spawn: impl Fn(netstack::Runner),
+//!     spawn: impl FnOnce(netstack::Runner),
 //! ) -> Result<(), Box<dyn std::error::Error>> {
-//!     let mut config = Config::default();
-//!     config.address = Some("10.0.0.2/24".parse()?);
-//!     let (stack, runner) = Stack::new(device, timer, config)?;
-//!     spawn(runner);
+//!     let config = Config::default().address("10.0.0.2/24".parse()?);
+//!     let stack = Stack::start(device, timer, config, spawn)?;
 //!     let listener = TcpListener::bind(&stack, ([0, 0, 0, 0], 7))?;
 //!     let (stream, _) = listener.accept().await?;
 //!     while let Some(chunk) = stream.read_chunk(usize::MAX).await? {
@@ -23,6 +21,10 @@
 //! }
 //! ```
 #![forbid(unsafe_code)]
+#![warn(missing_debug_implementations)]
+
+#[macro_use]
+mod setters;
 
 mod device;
 mod driver;
@@ -30,11 +32,16 @@ pub mod proto;
 mod sockets;
 
 pub use device::{FrameDevice, Received, Timer};
+pub use driver::address_events::AddressEvent;
 pub use driver::pool::FramePool;
 pub use driver::runner::Runner;
-pub use sockets::listener::TcpListener;
+pub use sockets::address_events::AddressEvents;
+pub use sockets::config::Config;
+pub use sockets::listener::{Incoming, TcpListener};
 #[cfg(feature = "dns")]
 pub use sockets::resolver::Resolver;
-pub use sockets::stack::{Config, Stack};
-pub use sockets::stream::{ReadHalf, TcpStream, WriteHalf};
+pub use sockets::stack::Stack;
+pub use sockets::stream::{
+    OwnedReadHalf, OwnedWriteHalf, ReadHalf, TcpStream, WriteHalf, copy_bidirectional,
+};
 pub use sockets::udp::UdpSocket;

@@ -82,7 +82,7 @@ impl FrameDevice for Device {
             let length = frame.len();
             buffer[..length].copy_from_slice(&frame);
             here.free.push(frame);
-            length.into()
+            Received::unchecked(length)
         }))
     }
 
@@ -146,10 +146,10 @@ impl World {
         let lanes: [Rc<RefCell<Lane>>; 2] = Default::default();
         let mut tasks = Vec::new();
         let [client, server] = [0, 1].map(|index| {
-            let mut config = Config::default();
             let address = ["10.0.0.1/24", "10.0.0.2/24"][index];
-            config.address = Some(address.parse().expect("an address"));
-            config.seed = Some([index as u8 + 1; 32]);
+            let config = Config::default()
+                .address(address.parse().expect("an address"))
+                .seed([index as u8 + 1; 32]);
             let device = Device {
                 mac: MacAddr([2, 0, 0, 0, 0, index as u8 + 1]),
                 here: lanes[index].clone(),
@@ -299,8 +299,9 @@ fn an_echo_of_datagrams_allocates_at_most_what_it_hands_out() {
     let near = UdpSocket::bind(&world.client, (CLIENT, 0)).expect("a free port");
     world.spawn(async move {
         loop {
-            let (datagram, from) = far.receive().await.expect("a datagram");
-            far.send_to(&datagram, from).expect("a route");
+            let datagram = far.recv_datagram().await.expect("a datagram");
+            far.send_to(&datagram.payload, datagram.source)
+                .expect("a route");
         }
     });
     let mut buffer = [0; 64];
@@ -377,7 +378,7 @@ fn futures_that_come_and_go_leave_memory_as_it_was() {
     come_and_go(world, "write", 200, || near.write(b"x"));
     come_and_go(world, "flushed", 200, || near.flushed());
     come_and_go(world, "accept", 200, || listener.accept());
-    come_and_go(world, "receive", 200, || socket.receive());
+    come_and_go(world, "recv_datagram", 200, || socket.recv_datagram());
     come_and_go(world, "sleep", 200, || stack.sleep(SECOND));
     come_and_go(world, "ping", 100, || stack.ping(NOBODY, SECOND));
     come_and_go(world, "lookup", 50, || resolver.lookup("example.org"));
@@ -386,8 +387,8 @@ fn futures_that_come_and_go_leave_memory_as_it_was() {
     // Those that do not tell when they have given up.
     let accept = || poll_fn(|context| listener.poll_accept(context));
     come_and_go(world, "poll_accept", 200, accept);
-    let receive = || poll_fn(|context| socket.poll_receive(context));
-    come_and_go(world, "poll_receive", 200, receive);
+    let receive = || poll_fn(|context| socket.poll_recv_datagram(context));
+    come_and_go(world, "poll_recv_datagram", 200, receive);
 }
 
 #[test]

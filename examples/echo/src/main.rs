@@ -27,13 +27,12 @@ struct Arguments {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments = Arguments::parse();
-    let mut config = Config::default();
-    config.address = Some(arguments.ipv4);
+    let mut config = Config::default().address(arguments.ipv4);
     config.gateway = arguments.ipv4_gateway;
     mkernel::run(async move {
-        let network = net::start(mkernel::net!("service")?, config)?;
+        let stack = net::start(mkernel::net!("service")?, config)?;
         let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, arguments.port));
-        let listener = TcpListener::bind(&network, everywhere)?;
+        let listener = TcpListener::bind(&stack, everywhere)?;
         let mut connections = Orphans::new();
         loop {
             let (stream, _) = listener.accept().await?;

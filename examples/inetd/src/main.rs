@@ -64,11 +64,10 @@ impl Congestion {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments = Arguments::parse();
-    let mut config = Config::default();
-    config.address = Some(arguments.ipv4);
+    let mut config = Config::default().address(arguments.ipv4);
     config.gateway = arguments.ipv4_gateway;
     mkernel::run(async move {
-        let network = net::start(mkernel::net!("service")?, config)?;
+        let stack = net::start(mkernel::net!("service")?, config)?;
         let Arguments {
             echo,
             discard,
@@ -82,41 +81,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let answers = Rc::new(RefCell::new(Answers::new(ports)));
         let answers = || answers.clone();
         let services = [
-            spawn(tcp::serve(network.clone(), echo, congestion, tcp::echo)),
-            spawn(tcp::serve(
-                network.clone(),
-                discard,
-                congestion,
-                tcp::discard,
-            )),
-            spawn(tcp::serve(
-                network.clone(),
-                chargen,
-                congestion,
-                tcp::chargen,
-            )),
-            spawn(tcp::serve(
-                network.clone(),
-                daytime,
-                congestion,
-                tcp::daytime,
-            )),
-            spawn(udp::serve(network.clone(), echo, answers(), |request| {
+            spawn(tcp::serve(stack.clone(), echo, congestion, tcp::echo)),
+            spawn(tcp::serve(stack.clone(), discard, congestion, tcp::discard)),
+            spawn(tcp::serve(stack.clone(), chargen, congestion, tcp::chargen)),
+            spawn(tcp::serve(stack.clone(), daytime, congestion, tcp::daytime)),
+            spawn(udp::serve(stack.clone(), echo, answers(), |request| {
                 request
             })),
-            spawn(udp::serve(
-                network.clone(),
-                discard,
-                answers(),
-                udp::discard,
-            )),
-            spawn(udp::serve(
-                network.clone(),
-                chargen,
-                answers(),
-                udp::chargen,
-            )),
-            spawn(udp::serve(network.clone(), daytime, answers(), |_| {
+            spawn(udp::serve(stack.clone(), discard, answers(), udp::discard)),
+            spawn(udp::serve(stack.clone(), chargen, answers(), udp::chargen)),
+            spawn(udp::serve(stack.clone(), daytime, answers(), |_| {
                 daytime_line()
             })),
         ];

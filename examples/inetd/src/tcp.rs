@@ -25,9 +25,8 @@ pub(crate) async fn serve<S>(
 where
     S: Future<Output = io::Result<()>> + 'static,
 {
-    let mut options = Options::default();
-    options.congestion = Some(congestion);
-    let listener = TcpListener::bind_with(&stack, ([0, 0, 0, 0], port), BACKLOG, options)?;
+    let options = Options::default().congestion(congestion);
+    let listener = TcpListener::bind_with(&stack, ([0, 0, 0, 0], port), BACKLOG, &options)?;
     let mut connections = Orphans::new();
     loop {
         let (stream, _) = listener.accept().await?;

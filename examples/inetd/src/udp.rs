@@ -1,5 +1,5 @@
 //! The services over UDP: a datagram in, at most one out.
-use std::{cell::RefCell, future::poll_fn, io, rc::Rc, time::Instant};
+use std::{cell::RefCell, io, rc::Rc, time::Instant};
 
 use bytes::Bytes;
 use mkernel::net::{Stack, UdpSocket};
@@ -16,7 +16,7 @@ pub(crate) async fn serve(
 ) -> io::Result<()> {
     let socket = UdpSocket::bind(&stack, ([0, 0, 0, 0], port))?;
     loop {
-        let datagram = poll_fn(|context| socket.poll_receive(context)).await?;
+        let datagram = socket.recv_datagram().await?;
         let to = *datagram.destination.ip();
         let to_us = stack.addresses().iter().any(|cidr| cidr.address() == to);
         let answer = service(datagram.payload);

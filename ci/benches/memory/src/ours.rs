@@ -123,7 +123,7 @@ impl FrameDevice for Device {
     fn try_read(&mut self, buffer: &mut BytesMut) -> io::Result<Option<Received>> {
         Ok(self.0.borrow_mut().arriving.pop_front().map(|frame| {
             buffer[..frame.len()].copy_from_slice(&frame);
-            frame.len().into()
+            Received::unchecked(frame.len())
         }))
     }
 
@@ -192,7 +192,7 @@ impl Bench {
             &stack,
             (OURS, PORT),
             connections + BATCH,
-            Options::default(),
+            &Options::default(),
         )?;
         let peers = (0..connections + 1)
             .map(|index| Peer::new(CLIENTS, index, (OURS, PORT)))

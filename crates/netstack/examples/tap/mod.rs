@@ -41,7 +41,7 @@ impl FrameDevice for TapDevice {
 
     fn try_read(&mut self, buffer: &mut BytesMut) -> io::Result<Option<Received>> {
         let length = self.tap.get_ref().read_frame(buffer)?;
-        Ok(length.map(Received::from))
+        Ok(length.map(Received::unchecked))
     }
 
     fn write(&mut self, frame: &[u8]) -> io::Result<()> {

@@ -1,5 +1,6 @@
 //! What drives one stack, shared by its handles, sockets and runner.
 
+pub(crate) mod address_events;
 pub(crate) mod delay;
 #[cfg(feature = "dns")]
 mod names;
@@ -14,7 +15,9 @@ mod waits;
 pub(crate) use names::Room;
 pub(crate) use waits::{Limit, Queue};
 
+use std::any::Any;
 use std::cell::RefCell;
+use std::fmt;
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -24,6 +27,7 @@ use crate::proto::account::Kind;
 use crate::proto::interface::{Event, Run};
 use crate::proto::tcp::{self, Tcp};
 use crate::proto::{Instant, Interface as Proto};
+use address_events::{AddressEvent, Log};
 use pool::ReceiveBuffers;
 use waiters::{Parting, Partings};
 use waits::Waits;
@@ -88,12 +92,17 @@ pub(crate) struct Driver {
     /// Whether the runner has been woken, or is running.
     runner_awake: bool,
     waits: Waits,
+    address_events: Log,
     #[cfg(feature = "dns")]
     names: names::Names,
     /// Whether wakers that have left are being woken or dropped: what these call is not to do so too,
     /// lest calls nest as deep as there are wakers.
     parting: bool,
-    broken: Option<io::ErrorKind>,
+    /// Why the stack has ended: kind and text.
+    broken: Option<(io::ErrorKind, Box<str>)>,
+    /// What whoever spawned the runner was given for it, such as a handle that ends the task when it is
+    /// dropped.
+    task: Option<Box<dyn Any>>,
 }
 
 /// The device, with the count of frames that it did not take.
@@ -118,9 +127,26 @@ impl crate::proto::interface::Transmit for Device {
     }
 }
 
-/// A handle to [`Driver`].
+/// A handle to [`Driver`]. Each handle of the stack, each socket and each stream has one, and so has
+/// the runner.
 #[derive(Clone)]
 pub(crate) struct DriverRef(Rc<RefCell<Driver>>);
+
+impl Drop for DriverRef {
+    #[inline]
+    fn drop(&mut self) {
+        // The other one is the runner's, if it is still there: it may be done now.
+        if Rc::strong_count(&self.0) == 2 {
+            self.with(Driver::wake_runner);
+        }
+    }
+}
+
+impl fmt::Debug for DriverRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DriverRef").finish_non_exhaustive()
+    }
+}
 
 impl DriverRef {
     /// For a stack whose connections may hold so many octets of `memory`.
@@ -145,10 +171,12 @@ impl DriverRef {
             holders: Default::default(),
             runner_awake: false,
             waits: Waits::default(),
+            address_events: Log::default(),
             #[cfg(feature = "dns")]
             names: names::Names::default(),
             parting: false,
             broken: None,
+            task: None,
         })))
     }
 
@@ -165,6 +193,28 @@ impl DriverRef {
             self.part();
         }
         result
+    }
+
+    /// What `f` says of the state, unless it is borrowed: for who prints it, wherever that is.
+    pub(crate) fn look<R>(&self, f: impl FnOnce(&mut Driver) -> R) -> Option<R> {
+        self.0
+            .try_borrow_mut()
+            .ok()
+            .map(|mut driver| f(&mut driver))
+    }
+
+    /// Keeps the task that runs the stack for as long as the stack is there.
+    pub(crate) fn keep_task(&self, task: impl Any) {
+        self.with(|driver| driver.task = Some(Box::new(task)));
+    }
+
+    /// Whether only the runner is left, and nothing that was written is still to be delivered.
+    fn is_done(&self) -> bool {
+        let (connections, _) = match Rc::strong_count(&self.0) {
+            1 => self.with(|driver| driver.tcp().connection_counts()),
+            _ => return false,
+        };
+        connections == 0
     }
 
     fn part(&self) {
@@ -240,7 +290,16 @@ impl Driver {
 
     /// What ended the stack, if it has ended.
     pub(crate) fn check(&self) -> io::Result<()> {
-        self.broken.map_or(Ok(()), |kind| Err(kind.into()))
+        let kind = self.broken.as_ref().map(|(kind, _)| *kind);
+        kind.map_or(Ok(()), |kind| Err(kind.into()))
+    }
+
+    /// The same, with the device's words.
+    pub(crate) fn failure(&self) -> Poll<io::Error> {
+        match &self.broken {
+            Some((kind, text)) => Poll::Ready(io::Error::new(*kind, &**text)),
+            None => Poll::Pending,
+        }
     }
 
     /// One turn of the runner; `Ok(true)` when another is to follow as soon as other tasks have had
@@ -369,8 +428,9 @@ impl Driver {
                     self.waits.wake(Queue::Datagram(id));
                 }
                 #[cfg(feature = "dhcp")]
-                Event::Lease(_) => {
+                Event::Lease(lease) => {
                     self.waits.wake(Queue::Lease);
+                    self.tell(lease.map_or(AddressEvent::LeaseLost, AddressEvent::Leased));
                 }
                 Event::EchoReply {
                     source,
@@ -381,16 +441,21 @@ impl Driver {
                     let number = u32::from(identifier) << 16 | u32::from(sequence);
                     self.waits.echo_reply(self.now, source, number);
                 }
-                Event::AddressGranted(_)
-                | Event::AddressRefused(..)
-                | Event::AddressConflict(..) => {}
+                Event::AddressGranted(address) => self.tell(AddressEvent::Granted(address)),
+                Event::AddressRefused(address, owner) => {
+                    self.tell(AddressEvent::Refused { address, owner });
+                }
+                Event::AddressConflict(address, other) => {
+                    self.tell(AddressEvent::Conflict { address, other });
+                }
             }
         }
     }
 
     /// The stack has ended: every task is woken to learn why. The first reason counts.
-    pub(crate) fn break_off(&mut self, kind: io::ErrorKind) {
-        self.broken.get_or_insert(kind);
+    pub(crate) fn break_off(&mut self, error: &io::Error) {
+        self.broken
+            .get_or_insert_with(|| (error.kind(), error.to_string().into()));
         self.runner_awake = false;
         let former = self
             .holders

@@ -16,9 +16,11 @@ use crate::driver::DriverRef;
 /// that brought connections to accept it lets the tasks run twice, so that those started for them
 /// can answer too.
 ///
-/// It ends only with the error of a broken device. The stack ends with it, or when it is dropped:
+/// It ends when nobody holds the stack, a socket or a stream of it any more and what they had written is
+/// delivered; or with the error of a broken device. The stack ends with it, or when it is dropped:
 /// whoever waits, or calls later, gets an error (`NetworkDown` if the runner was dropped).
 #[must_use = "a stack does nothing unless its runner is polled"]
+#[derive(Debug)]
 pub struct Runner {
     driver: DriverRef,
 }
@@ -30,15 +32,16 @@ impl Runner {
 }
 
 impl Future for Runner {
-    type Output = io::Error;
+    type Output = io::Result<()>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Error> {
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let turn = self.driver.with(|driver| {
             // Polled again after its end it says the same.
             driver.check()?;
             driver.turn(context)
         });
         match turn {
+            Ok(_) if self.driver.is_done() => Poll::Ready(Ok(())),
             Ok(again) => {
                 if again {
                     context.waker().wake_by_ref();
@@ -46,8 +49,8 @@ impl Future for Runner {
                 Poll::Pending
             }
             Err(error) => {
-                self.driver.with(|driver| driver.break_off(error.kind()));
-                Poll::Ready(error)
+                self.driver.with(|driver| driver.break_off(&error));
+                Poll::Ready(Err(error))
             }
         }
     }
@@ -55,7 +58,7 @@ impl Future for Runner {
 
 impl Drop for Runner {
     fn drop(&mut self) {
-        let down = io::ErrorKind::NetworkDown;
-        self.driver.with(|driver| driver.break_off(down));
+        let down = io::ErrorKind::NetworkDown.into();
+        self.driver.with(|driver| driver.break_off(&down));
     }
 }

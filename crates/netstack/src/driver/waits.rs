@@ -27,6 +27,10 @@ pub(crate) enum Queue {
     /// A lease.
     #[cfg(feature = "dhcp")]
     Lease,
+    /// An event of an address.
+    Address,
+    /// The end of the stack.
+    Failure,
 }
 
 /// The tasks that wait for one connection.
@@ -81,6 +85,8 @@ pub(super) struct Waits {
     listeners: Pages<Waiters>,
     sockets: Pages<Waiters>,
     lease: Waiters,
+    address: Waiters,
+    failure: Waiters,
     /// By identifier and sequence number of the request.
     pings: BTreeMap<u32, Ping>,
     /// Identifies the next echo request.
@@ -100,6 +106,8 @@ impl Waits {
             Queue::Datagram(id) => self.sockets.at(id.index())?,
             #[cfg(feature = "dhcp")]
             Queue::Lease => &mut self.lease,
+            Queue::Address => &mut self.address,
+            Queue::Failure => &mut self.failure,
         };
         Some((waiters, &mut self.tickets, &mut self.partings))
     }
@@ -167,7 +175,9 @@ impl Waits {
         for waiters in self.listeners.iter_mut().chain(self.sockets.iter_mut()) {
             waiters.wake(&mut self.partings);
         }
-        self.lease.wake(&mut self.partings);
+        for waiters in [&mut self.lease, &mut self.address, &mut self.failure] {
+            waiters.wake(&mut self.partings);
+        }
         let pings = self.pings.values_mut();
         let pings = pings.filter_map(|ping| ping.waker.take());
         let delays = std::mem::take(&mut self.delays).into_values();

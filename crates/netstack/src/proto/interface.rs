@@ -121,6 +121,13 @@ impl Config {
             reassembly: ReassemblyLimits::default(),
         }
     }
+
+    setters! {
+        offload: bool,
+        tcp: tcp::Config,
+        udp: udp::QueueLimits,
+        reassembly: ReassemblyLimits,
+    }
 }
 
 /// Something that a task may wait for.
@@ -255,8 +262,8 @@ impl Interface {
             reassembly: Reassembly::new(reassembly),
             icmp: Icmp::default(),
             icmp_limit: RateLimit::new(50, Duration::from_millis(5)),
+            udp: Udp::new(tcp.ephemeral_ports),
             tcp: Tcp::new(tcp, seed),
-            udp: Udp::default(),
             udp_limits: config.udp,
             datagram_octets: budget / 8,
             udp_counters: UdpCounters::default(),

@@ -8,6 +8,7 @@ use std::collections::{HashMap, VecDeque};
 
 use super::checksum::Sum;
 use super::ip::v4;
+use super::ports;
 
 /// Octets of a UDP header.
 pub const HEADER_LEN: usize = 8;
@@ -16,8 +17,6 @@ pub const MAX_PAYLOAD: usize = 65_535 - v4::HEADER_LEN - HEADER_LEN;
 /// Octets that a datagram takes beside its payload, at most: its place in a queue, which may be half
 /// empty, and what counts the holders of the payload.
 const DATAGRAM: usize = 2 * size_of::<Queued>() + 48;
-/// The range of RFC 6056 §2.1 (and of RFC 6335's dynamic ports).
-pub(crate) const EPHEMERAL: core::ops::RangeInclusive<u16> = 49_152..=65_535;
 
 /// Names a socket of one [`Udp`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -33,12 +32,20 @@ impl SocketId {
 
 /// What a socket may hold for its reader.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct QueueLimits {
     /// Datagrams.
     pub datagrams: usize,
     /// Octets of the memory that holds them: a payload that takes half of the buffer that it came
     /// in, or more, stays there; others are copied.
     pub octets: usize,
+}
+
+impl QueueLimits {
+    setters! {
+        datagrams: usize,
+        octets: usize,
+    }
 }
 
 impl Default for QueueLimits {
@@ -122,7 +129,7 @@ struct Socket {
 }
 
 /// All UDP sockets.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Udp {
     sockets: Slab<Socket>,
     ports: HashMap<u16, Vec<SocketId>>,
@@ -131,9 +138,31 @@ pub struct Udp {
     /// Octets of memory that hold all queues, and sockets that hold some of them.
     held: usize,
     holders: usize,
+    /// First and last port that a socket bound to port 0 may get.
+    ephemeral_ports: (u16, u16),
+}
+
+impl Default for Udp {
+    fn default() -> Self {
+        Self::new(ports::EPHEMERAL)
+    }
 }
 
 impl Udp {
+    /// No sockets; those bound to port 0 get one of `ephemeral_ports`, of which the first and the last
+    /// are given.
+    #[must_use]
+    pub fn new(ephemeral_ports: (u16, u16)) -> Self {
+        Self {
+            sockets: Slab::new(),
+            ports: HashMap::new(),
+            events: VecDeque::new(),
+            held: 0,
+            holders: 0,
+            ephemeral_ports,
+        }
+    }
+
     /// Opens a socket on `local`; address 0.0.0.0 stands for all of ours, port 0 for a free port,
     /// chosen with the help of `random` (RFC 6056 §3.3.1).
     ///
@@ -179,10 +208,7 @@ impl Udp {
     }
 
     fn free_port(&self, random: u32) -> Option<u16> {
-        let count = u32::from(EPHEMERAL.end() - EPHEMERAL.start()) + 1;
-        (0..count)
-            .map(|step| EPHEMERAL.start() + (random.wrapping_add(step) % count) as u16)
-            .find(|port| !self.ports.contains_key(port))
+        ports::from(random, self.ephemeral_ports).find(|port| !self.ports.contains_key(port))
     }
 
     /// Closes a socket; what waited in it is dropped.

@@ -1,10 +1,12 @@
 //! Listening for TCP connections.
 
+use futures_core::Stream;
 use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::driver::waiting::Waiting;
+use crate::driver::waiting::{Place, Waiting};
 use crate::driver::{Driver, DriverRef, Queue};
 use crate::proto::tcp::{ConnectionId, ListenerId, Options};
 use crate::sockets::address::v4;
@@ -15,6 +17,7 @@ use crate::sockets::stream::TcpStream;
 const BACKLOG: usize = 1024;
 
 /// A TCP socket that accepts connections.
+#[derive(Debug)]
 pub struct TcpListener {
     driver: DriverRef,
     id: ListenerId,
@@ -29,7 +32,7 @@ impl TcpListener {
     /// `AddrInUse` if somebody listens there already, `AddrNotAvailable` if the address is not ours,
     /// `InvalidInput` for an IPv6 address.
     pub fn bind(stack: &Stack, address: impl Into<SocketAddr>) -> io::Result<Self> {
-        Self::bind_with(stack, address, BACKLOG, Options::default())
+        Self::bind_with(stack, address, BACKLOG, &Options::default())
     }
 
     /// As [`TcpListener::bind`], with a bound for the connections that are half-open and for those
@@ -42,11 +45,11 @@ impl TcpListener {
         stack: &Stack,
         address: impl Into<SocketAddr>,
         backlog: usize,
-        options: Options,
+        options: &Options,
     ) -> io::Result<Self> {
         let address = v4(address.into())?;
         let (id, local) = stack.driver.with(|driver| {
-            let id = driver.proto.listen(address, backlog, options)?;
+            let id = driver.proto.listen(address, backlog, options.clone())?;
             driver.open_listener(id);
             driver.tcp().listener_address(id).map(|local| (id, local))
         })?;
@@ -58,9 +61,12 @@ impl TcpListener {
     }
 
     /// The address and port listened on.
-    #[must_use]
-    pub fn local_addr(&self) -> SocketAddr {
-        self.local.into()
+    ///
+    /// # Errors
+    ///
+    /// None; a `Result` as in the standard library.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.local.into())
     }
 
     /// Waits for a connection; returns it with the address of its peer.
@@ -95,6 +101,16 @@ impl TcpListener {
         accepted.map(|accepted| self.stream(accepted?))
     }
 
+    /// The connections of [`TcpListener::accept`] as a [`Stream`]; who the peer is
+    /// [`TcpStream::peer_addr`] tells.
+    pub fn incoming(&self) -> Incoming<'_> {
+        Incoming {
+            listener: self,
+            place: Place::new(&self.driver, Queue::Accept(self.id)),
+            ended: false,
+        }
+    }
+
     fn take(&self, driver: &mut Driver) -> Poll<io::Result<ConnectionId>> {
         driver.check()?;
         match driver.tcp().accept(self.id)? {
@@ -118,5 +134,31 @@ impl Drop for TcpListener {
             driver.tcp().close_listener(now, self.id);
             driver.after_call();
         });
+    }
+}
+
+/// The connections of a [`TcpListener`]; it ends after an error, which only the end of the stack is.
+#[derive(Debug)]
+#[must_use = "a stream does nothing unless it is polled"]
+pub struct Incoming<'a> {
+    listener: &'a TcpListener,
+    place: Place<'a>,
+    ended: bool,
+}
+
+impl Stream for Incoming<'_> {
+    type Item = io::Result<TcpStream>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        if this.ended {
+            return Poll::Ready(None);
+        }
+        let listener = this.listener;
+        let accepted = this.place.poll(context, |driver| listener.take(driver));
+        accepted.map(|accepted| {
+            this.ended = accepted.is_err();
+            Some(accepted.map(|id| TcpStream::new(listener.driver.clone(), id)))
+        })
     }
 }

@@ -1,8 +1,13 @@
 //! What a user holds: the stack, its sockets, the resolver.
 
 mod address;
+pub(crate) mod address_events;
+pub(crate) mod config;
+#[cfg(feature = "dhcp")]
+mod dhcp;
 mod error;
 pub(crate) mod listener;
+mod ping;
 #[cfg(feature = "dns")]
 pub(crate) mod resolver;
 pub(crate) mod stack;

@@ -32,6 +32,7 @@ const MAX_ALIASES: usize = 8;
 /// # Ok(())
 /// # }
 /// ```
+#[derive(Debug)]
 pub struct Resolver {
     stack: Stack,
     servers: Vec<Ipv4Addr>,
@@ -114,8 +115,8 @@ impl Resolver {
         socket.connect((server, dns::PORT))?;
         socket.send(&question)?;
         for _ in 0..DATAGRAMS {
-            let (payload, _) = socket.receive().await?;
-            match dns::answer(id, name, &payload) {
+            let datagram = socket.recv_datagram().await?;
+            match dns::answer(id, name, &datagram.payload) {
                 Some(Answer::Truncated) => break,
                 Some(answer) => return Ok(answer),
                 None => {}
@@ -138,11 +139,11 @@ impl Resolver {
             .write_all(&[&length.to_be_bytes(), question].concat())
             .await?;
         let mut length = [0; 2];
-        read_exact(&stream, &mut length).await?;
+        stream.read_exact(&mut length).await?;
         let length = u16::from_be_bytes(length).into();
         let _room = Room::new(&self.stack.driver, length)?;
         let mut message = vec![0; length];
-        read_exact(&stream, &mut message).await?;
+        stream.read_exact(&mut message).await?;
         Ok(dns::answer(id, name, &message).unwrap_or(Answer::Failed))
     }
 }
@@ -170,17 +171,6 @@ fn found(name: &str, cached: Cached) -> io::Result<Vec<Ipv4Addr>> {
             Err(io::Error::new(io::ErrorKind::NotFound, text))
         }
     }
-}
-
-async fn read_exact(stream: &TcpStream, mut buffer: &mut [u8]) -> io::Result<()> {
-    while !buffer.is_empty() {
-        let len = stream.read(buffer).await?;
-        if len == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        buffer = &mut buffer[len..];
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,49 +1,25 @@
 //! The handle to a stack.
 
+use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::net::Ipv4Addr;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::device::{FrameDevice, Timer};
-use crate::driver::DriverRef;
 use crate::driver::delay::{Delay, within};
 use crate::driver::pool::held_by_frame;
 use crate::driver::runner::Runner;
-#[cfg(feature = "dhcp")]
-use crate::driver::{Driver, Queue, waiting::Waiting};
+use crate::driver::waiting::Waiting;
+use crate::driver::{Driver, DriverRef, Queue};
+use crate::proto;
 use crate::proto::interface::{Config as ProtoConfig, Counters};
 use crate::proto::ip::{Cidr, Route};
 use crate::proto::link::ethernet::MacAddr;
-use crate::proto::{self, Instant, tcp};
-use crate::sockets::error::{invalid, send_error};
-
-/// What a stack starts with.
-///
-/// ```
-/// let mut config = netstack::Config::default();
-/// config.address = Some("10.0.0.2/24".parse()?);
-/// config.gateway = Some([10, 0, 0, 1].into());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct Config {
-    /// Our first address; more can be added later.
-    pub address: Option<Cidr>,
-    /// The router for what is not on our link.
-    pub gateway: Option<Ipv4Addr>,
-    /// Octets of the largest IPv4 packet that is sent, if that is to be less than the device takes. A
-    /// DHCP server may ask for still less.
-    pub mtu: Option<usize>,
-    /// A secret, different at each start; taken from the system when it is not set.
-    pub seed: Option<[u8; 32]>,
-    /// Settings of TCP.
-    pub tcp: tcp::Config,
-    /// What a UDP socket may hold for its reader.
-    pub udp: proto::udp::QueueLimits,
-}
+use crate::sockets::address_events::AddressEvents;
+use crate::sockets::config::Config;
+use crate::sockets::error::invalid;
+use crate::sockets::ping::Ping;
 
 /// A network stack over one interface: addresses, routes, counters.
 ///
@@ -53,7 +29,38 @@ pub struct Stack {
     pub(crate) driver: DriverRef,
 }
 
+impl fmt::Debug for Stack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut f = f.debug_struct("Stack");
+        self.driver.look(|driver| {
+            f.field("mac", &driver.proto.mac());
+            f.field("addresses", &driver.proto.addresses());
+        });
+        f.finish_non_exhaustive()
+    }
+}
+
 impl Stack {
+    /// A stack over `device`, driven by a task that `spawn` starts. What `spawn` returns is kept with the
+    /// stack: on executors where a task ends with its handle, that handle.
+    ///
+    /// The task goes on for as long as somebody holds the stack, a socket or a stream of it, and until
+    /// what they had written is delivered. [`Stack::failure`] tells if it ends before.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stack::new`].
+    pub fn start<T: 'static>(
+        device: impl FrameDevice + 'static,
+        timer: impl Timer + 'static,
+        config: Config,
+        spawn: impl FnOnce(Runner) -> T,
+    ) -> io::Result<Self> {
+        let (stack, runner) = Self::new(device, timer, config)?;
+        stack.driver.keep_task(spawn(runner));
+        Ok(stack)
+    }
+
     /// A stack over `device`, with the future that drives it.
     ///
     /// # Errors
@@ -124,6 +131,26 @@ impl Stack {
         })
     }
 
+    /// Asks the link whether `address` is free (RFC 5227 §2.1): an [`AddressEvent::Granted`] or
+    /// [`AddressEvent::Refused`] tells, within about six seconds. The address is not used before
+    /// [`Stack::add_address`].
+    ///
+    /// [`AddressEvent::Granted`]: crate::AddressEvent::Granted
+    /// [`AddressEvent::Refused`]: crate::AddressEvent::Refused
+    pub fn probe_address(&self, address: Ipv4Addr) {
+        self.driver.with(|driver| {
+            let now = driver.now();
+            driver.proto.probe_address(now, address);
+            driver.after_call();
+        });
+    }
+
+    /// What happens to our addresses from now on: leases that come and go, conflicts, answers to
+    /// [`Stack::probe_address`].
+    pub fn address_events(&self) -> AddressEvents<'_> {
+        AddressEvents::new(self)
+    }
+
     /// Our addresses.
     #[must_use]
     pub fn addresses(&self) -> Vec<Cidr> {
@@ -181,73 +208,16 @@ impl Stack {
         self.driver.with(|driver| driver.failed_frames())
     }
 
-    /// Asks the link's DHCP servers for an address, takes it with its router, and waits at most
-    /// `timeout` for it. The lease is extended in the background for as long as the stack runs.
-    ///
-    /// There is one search: called again, while it goes on or later, this waits for the same, and
-    /// returns at once the lease that is held.
-    ///
-    /// # Errors
-    ///
-    /// `TimedOut` (the search goes on all the same), or what broke the device.
-    #[cfg(feature = "dhcp")]
-    pub async fn dhcp(&self, timeout: Duration) -> io::Result<proto::dhcp::Lease> {
-        self.search(timeout, proto::Interface::start_dhcp).await
-    }
-
-    /// As [`Stack::dhcp`], but asks first whether `address`, which the machine had before it was started
-    /// again, is still ours (RFC 2131 §3.2): two messages are enough then.
-    ///
-    /// # Errors
-    ///
-    /// As [`Stack::dhcp`].
-    #[cfg(feature = "dhcp")]
-    pub async fn dhcp_again(
-        &self,
-        address: Ipv4Addr,
-        timeout: Duration,
-    ) -> io::Result<proto::dhcp::Lease> {
-        let resume = |proto: &mut proto::Interface, now| proto.resume_dhcp(now, address);
-        self.search(timeout, resume).await
-    }
-
-    /// Waits for the lease of the search that goes on, or of one that `start` begins.
-    #[cfg(feature = "dhcp")]
-    async fn search(
-        &self,
-        timeout: Duration,
-        start: impl FnOnce(&mut proto::Interface, Instant),
-    ) -> io::Result<proto::dhcp::Lease> {
-        self.driver.with(|driver| {
-            driver.check()?;
-            let now = driver.now();
-            if !driver.proto.runs_dhcp() {
-                start(&mut driver.proto, now);
-                driver.after_call();
-            }
-            io::Result::Ok(())
-        })?;
-        let bound = |driver: &mut Driver| {
-            driver.check()?;
-            match driver.proto.lease() {
-                Some(lease) => Poll::Ready(Ok(lease.clone())),
-                None => Poll::Pending,
-            }
-        };
-        let bound = Waiting::new(&self.driver, Queue::Lease, bound);
-        within(&self.driver, timeout, bound).await
-    }
-
-    /// The DHCP lease that is held now.
-    #[cfg(feature = "dhcp")]
-    #[must_use]
-    pub fn lease(&self) -> Option<proto::dhcp::Lease> {
-        self.driver.with(|driver| driver.proto.lease().cloned())
-    }
-
     /// Is ready after `duration`, by the stack's timer, or when the stack has ended.
     pub async fn sleep(&self, duration: Duration) {
         Delay::new(&self.driver, duration).await;
+    }
+
+    /// Waits until the stack has ended: the error that broke the device, or `NetworkDown` if the task
+    /// that drove it was ended.
+    pub async fn failure(&self) -> io::Error {
+        let failure = |driver: &mut Driver| driver.failure();
+        Waiting::new(&self.driver, Queue::Failure, failure).await
     }
 
     /// Asks `host` for an echo and waits at most `timeout` for it; returns the time it took.
@@ -259,52 +229,6 @@ impl Stack {
         let ping = Ping::send(&self.driver, host)?;
         let reply = poll_fn(|context| ping.poll(context));
         within(&self.driver, timeout, reply).await
-    }
-}
-
-/// An echo request that was sent.
-struct Ping<'a> {
-    driver: &'a DriverRef,
-    number: u32,
-    sent: Instant,
-}
-
-impl<'a> Ping<'a> {
-    fn send(driver: &'a DriverRef, host: Ipv4Addr) -> io::Result<Self> {
-        let (number, sent) = driver.with(|driver| {
-            driver.check()?;
-            let now = driver.now();
-            io::Result::Ok((driver.open_ping(host), now))
-        })?;
-        // From here on the number is given back, whatever happens.
-        let ping = Self {
-            driver,
-            number,
-            sent,
-        };
-        let (identifier, sequence) = ((number >> 16) as u16, number as u16);
-        driver.with(|driver| {
-            let (proto, out) = driver.parts();
-            let result =
-                proto.send_echo_request(sent, host, identifier, sequence, b"netstack", out);
-            driver.after_call();
-            result.map_err(send_error)
-        })?;
-        Ok(ping)
-    }
-
-    fn poll(&self, context: &mut Context<'_>) -> Poll<io::Result<Duration>> {
-        self.driver.with(|driver| {
-            driver.check()?;
-            let reply = driver.poll_ping(self.number, context.waker());
-            reply.map(|came| Ok(came - self.sent))
-        })
-    }
-}
-
-impl Drop for Ping<'_> {
-    fn drop(&mut self) {
-        self.driver.with(|driver| driver.close_ping(self.number));
     }
 }
 

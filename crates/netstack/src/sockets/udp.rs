@@ -1,18 +1,18 @@
 //! UDP sockets.
 
-use bytes::Bytes;
 use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::task::{Context, Poll};
 
 use crate::driver::waiting::Waiting;
 use crate::driver::{Driver, DriverRef, Queue};
-use crate::proto::udp::{BindError, Datagram, SocketId};
+use crate::proto::udp::{BindError, Datagram, QueueLimits, SocketId};
 use crate::sockets::address::v4;
 use crate::sockets::error::send_error;
 use crate::sockets::stack::Stack;
 
 /// A UDP socket, with a bounded queue of datagrams received.
+#[derive(Debug)]
 pub struct UdpSocket {
     driver: DriverRef,
     id: SocketId,
@@ -28,9 +28,34 @@ impl UdpSocket {
     /// `AddrInUse`, `AddrNotAvailable` when the address is not ours or no port is free,
     /// `InvalidInput` for an IPv6 address.
     pub fn bind(stack: &Stack, address: impl Into<SocketAddr>) -> io::Result<Self> {
-        let address = v4(address.into())?;
+        Self::bind_limited(stack, address.into(), None)
+    }
+
+    /// As [`UdpSocket::bind`], with limits of its own for what waits to be received, in place of
+    /// [`Config::udp`](crate::Config::udp).
+    ///
+    /// # Errors
+    ///
+    /// As [`UdpSocket::bind`].
+    pub fn bind_with(
+        stack: &Stack,
+        address: impl Into<SocketAddr>,
+        limits: QueueLimits,
+    ) -> io::Result<Self> {
+        Self::bind_limited(stack, address.into(), Some(limits))
+    }
+
+    fn bind_limited(
+        stack: &Stack,
+        address: SocketAddr,
+        limits: Option<QueueLimits>,
+    ) -> io::Result<Self> {
+        let address = v4(address)?;
         let bound = stack.driver.with(|driver| {
-            let id = driver.proto.udp_bind(address)?;
+            let id = match limits {
+                Some(limits) => driver.proto.udp_bind_with(address, limits)?,
+                None => driver.proto.udp_bind(address)?,
+            };
             driver.open_socket(id);
             Ok((id, driver.proto.udp().local(id).unwrap_or(address)))
         });
@@ -46,9 +71,22 @@ impl UdpSocket {
     }
 
     /// The address and port of the socket.
-    #[must_use]
-    pub fn local_addr(&self) -> SocketAddr {
-        self.local.into()
+    ///
+    /// # Errors
+    ///
+    /// None; a `Result` as in the standard library.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.local.into())
+    }
+
+    /// The peer of [`UdpSocket::connect`].
+    ///
+    /// # Errors
+    ///
+    /// `NotConnected`.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        let peer = self.driver.with(|driver| driver.proto.udp().peer(self.id));
+        Ok(peer.ok_or(io::ErrorKind::NotConnected)?.into())
     }
 
     /// Ties the socket to one peer: [`UdpSocket::send`] sends to it, and only what comes from it is
@@ -64,13 +102,13 @@ impl UdpSocket {
         Ok(())
     }
 
-    /// Sends a datagram to `peer`. It is in fragments if it exceeds the path's MTU.
+    /// Sends a datagram to `peer` at once, and returns its length. It is in fragments if it exceeds the path's MTU.
     ///
     /// # Errors
     ///
     /// `NetworkUnreachable` if no route leads there, `AddrNotAvailable` if the socket's address is
     /// no longer ours, `InvalidInput` if it exceeds 65,507 octets.
-    pub fn send_to(&self, payload: &[u8], peer: impl Into<SocketAddr>) -> io::Result<()> {
+    pub fn send_to(&self, payload: &[u8], peer: impl Into<SocketAddr>) -> io::Result<usize> {
         let peer = v4(peer.into())?;
         self.driver.with(|driver| {
             driver.check()?;
@@ -78,7 +116,8 @@ impl UdpSocket {
             let (proto, out) = driver.parts();
             let sent = proto.udp_send(now, self.id, peer, payload, out);
             driver.after_call();
-            sent.map_err(send_error)
+            sent.map_err(send_error)?;
+            Ok(payload.len())
         })
     }
 
@@ -87,20 +126,19 @@ impl UdpSocket {
     /// # Errors
     ///
     /// `NotConnected`, and those of [`UdpSocket::send_to`].
-    pub fn send(&self, payload: &[u8]) -> io::Result<()> {
-        let peer = self.driver.with(|driver| driver.proto.udp().peer(self.id));
-        self.send_to(payload, peer.ok_or(io::ErrorKind::NotConnected)?)
+    pub fn send(&self, payload: &[u8]) -> io::Result<usize> {
+        self.send_to(payload, self.peer_addr()?)
     }
 
-    /// Waits for a datagram and returns it without a copy, with its sender.
+    /// Waits for a datagram and returns it without a copy, with its sender and the address of ours
+    /// that it was sent to.
     ///
     /// # Errors
     ///
     /// `ConnectionRefused` when nobody listens at the connected peer.
-    pub async fn receive(&self) -> io::Result<(Bytes, SocketAddr)> {
+    pub async fn recv_datagram(&self) -> io::Result<Datagram> {
         let receive = |driver: &mut Driver| self.take(driver);
-        let datagram = Waiting::new(&self.driver, Queue::Datagram(self.id), receive).await?;
-        Ok((datagram.payload, datagram.source.into()))
+        Waiting::new(&self.driver, Queue::Datagram(self.id), receive).await
     }
 
     /// Waits for a datagram and copies it into `buffer`; what does not fit is lost. Returns the
@@ -108,22 +146,33 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// As [`UdpSocket::receive`].
+    /// As [`UdpSocket::recv_datagram`].
     pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        let (payload, source) = self.receive().await?;
+        let Datagram {
+            payload, source, ..
+        } = self.recv_datagram().await?;
         let len = payload.len().min(buffer.len());
         buffer[..len].copy_from_slice(&payload[..len]);
-        Ok((len, source))
+        Ok((len, source.into()))
     }
 
-    /// As [`UdpSocket::receive`], for implementations of futures; it tells too to which of our
-    /// addresses the datagram was sent. The task is woken by the next one. The last 16 tasks that
+    /// As [`UdpSocket::recv_from`], from the peer of [`UdpSocket::connect`].
+    ///
+    /// # Errors
+    ///
+    /// `NotConnected`, and as [`UdpSocket::recv_datagram`].
+    pub async fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.peer_addr()?;
+        Ok(self.recv_from(buffer).await?.0)
+    }
+
+    /// As [`UdpSocket::recv_datagram`], for implementations of futures. The task is woken by the next one. The last 16 tasks that
     /// found none are kept. When there are more the others are woken, and kept too if they ask again.
     ///
     /// # Errors
     ///
-    /// As [`UdpSocket::receive`].
-    pub fn poll_receive(&self, context: &mut Context<'_>) -> Poll<io::Result<Datagram>> {
+    /// As [`UdpSocket::recv_datagram`].
+    pub fn poll_recv_datagram(&self, context: &mut Context<'_>) -> Poll<io::Result<Datagram>> {
         self.driver.with(|driver| {
             let datagram = self.take(driver);
             if datagram.is_pending() {

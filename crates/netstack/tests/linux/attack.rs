@@ -21,7 +21,7 @@ const KERNEL: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 
 /// Echo on port 7.
 async fn echo(stack: Stack, spawner: Spawner) -> io::Result<()> {
-    let listener = TcpListener::bind_with(&stack, ([0; 4], 7), 64, Default::default())?;
+    let listener = TcpListener::bind_with(&stack, ([0; 4], 7), 64, &Default::default())?;
     loop {
         let (stream, _) = listener.accept().await?;
         spawner

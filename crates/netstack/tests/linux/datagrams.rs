@@ -29,8 +29,8 @@ const KERNEL: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 async fn echo(stack: Stack, _: Spawner) -> io::Result<()> {
     let socket = UdpSocket::bind(&stack, ([0; 4], 7))?;
     loop {
-        let (payload, peer) = socket.receive().await?;
-        socket.send_to(&payload, peer)?;
+        let datagram = socket.recv_datagram().await?;
+        socket.send_to(&datagram.payload, datagram.source)?;
     }
 }
 
@@ -75,7 +75,7 @@ fn port_unreachable() -> String {
         let socket = UdpSocket::bind(&stack, ([0; 4], 4446))?;
         socket.connect((KERNEL, 4444))?;
         socket.send(b"anybody?")?;
-        let kind = socket.receive().await.map_err(|error| error.kind());
+        let kind = socket.recv_datagram().await.map_err(|error| error.kind());
         told.send(kind.map(|_| ())).expect("the scenario waits");
         Ok(())
     });

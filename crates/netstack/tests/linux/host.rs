@@ -51,9 +51,9 @@ impl Host {
         let thread = std::thread::spawn(move || {
             let tap = TapDevice::open(Interface::NAME, MacAddr([2, 0, 0, 0, 0, 2]));
             let link = Link::new(tap.expect("the TAP interface"), conditions, for_link);
-            let mut config = Config::default();
-            config.address = Some("10.0.0.2/24".parse().expect("an address"));
-            config.gateway = Some([10, 0, 0, 1].into());
+            let config = Config::default()
+                .address("10.0.0.2/24".parse().expect("an address"))
+                .gateway([10, 0, 0, 1].into());
             let (stack, runner) = Stack::new(link, HostTimer::new(), config).expect("a stack");
             let executor = Rc::new(LocalExecutor::new());
             let server = server(stack.clone(), executor.clone());

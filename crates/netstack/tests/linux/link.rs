@@ -269,7 +269,7 @@ impl FrameDevice for Link {
                 self.record(&frame);
                 self.meet(&frame);
                 buffer[..frame.len()].copy_from_slice(&frame);
-                return Ok(Some(frame.len().into()));
+                return Ok(Some(Received::unchecked(frame.len())));
             }
             let Some(received) = self.tap.try_read(buffer)? else {
                 // Nothing follows: what was held back comes now.

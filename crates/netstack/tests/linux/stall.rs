@@ -143,11 +143,9 @@ fn vanishes(user_timeout: bool) -> String {
             stream.write_all(&octet).await?;
         } else {
             let (idle, interval) = (Duration::from_millis(300), Duration::from_millis(200));
-            stream.set_keep_alive(Some(KeepAlive {
-                idle,
-                interval,
-                probes: 3,
-            }))?;
+            stream.set_keep_alive(Some(
+                KeepAlive::default().idle(idle).interval(interval).probes(3),
+            ))?;
         }
         let ended = stream.read(&mut octet).await.map_err(|error| error.kind());
         told.send(ended).expect("somebody waits");

@@ -81,7 +81,7 @@ async fn serve_with(
     let mut options = Options::default();
     options.congestion = congestion;
     let upload = TcpListener::bind(&stack, ([0; 4], 9))?;
-    let download = TcpListener::bind_with(&stack, ([0; 4], 19), 8, options)?;
+    let download = TcpListener::bind_with(&stack, ([0; 4], 19), 8, &options)?;
     let uploads = spawner.clone();
     spawner
         .spawn(async move {

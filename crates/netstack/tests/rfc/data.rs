@@ -300,11 +300,12 @@ fn rfc9293_3_8_6_1_must_37_a_closed_window_does_not_end_the_connection_while_pro
 #[test]
 fn rfc9293_3_8_4_keep_alive_probes_an_idle_peer_and_gives_up() {
     let mut options = plain();
-    options.keep_alive = Some(KeepAlive {
-        idle: Duration::from_secs(100),
-        interval: Duration::from_secs(10),
-        probes: 3,
-    });
+    options.keep_alive = Some(
+        KeepAlive::default()
+            .idle(Duration::from_secs(100))
+            .interval(Duration::from_secs(10))
+            .probes(3),
+    );
     let mut c = Conn::accept(Config::default(), options, &seg(SYN, IRS, 0).mss(1000));
     assert!(c.e.pass(Duration::from_secs(99)).is_empty());
     let probes = c.e.pass(Duration::from_secs(2));
@@ -322,11 +323,12 @@ fn rfc9293_3_8_4_keep_alive_probes_an_idle_peer_and_gives_up() {
 #[test]
 fn keep_alive_probes_without_an_interval_do_not_make_the_timer_due_for_ever() {
     let mut options = plain();
-    options.keep_alive = Some(KeepAlive {
-        idle: Duration::from_secs(1),
-        interval: Duration::ZERO,
-        probes: 3,
-    });
+    options.keep_alive = Some(
+        KeepAlive::default()
+            .idle(Duration::from_secs(1))
+            .interval(Duration::ZERO)
+            .probes(3),
+    );
     let mut c = Conn::accept(Config::default(), options, &seg(SYN, IRS, 0).mss(1000));
     c.sends(1);
     c.e.now += Duration::from_secs(1);

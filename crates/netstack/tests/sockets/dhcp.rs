@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-const LEASED: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 50);
+pub(crate) const LEASED: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 50);
 
 /// What the server says to `request`: a message of 240 octets, then options (RFC 2131 §2).
 fn answer(request: &[u8]) -> Vec<u8> {
@@ -28,9 +28,8 @@ fn answer(request: &[u8]) -> Vec<u8> {
     reply
 }
 
-fn without_address() -> World {
-    let mut server = Config::default();
-    server.address = Some("10.0.0.2/24".parse().expect("an address"));
+pub(crate) fn without_address() -> World {
+    let server = Config::default().address("10.0.0.2/24".parse().expect("an address"));
     World::with([Config::default(), server])
 }
 
@@ -75,12 +74,13 @@ fn without_a_server_there_is_no_lease() {
 }
 
 /// Leases to whoever asks, from the server's end.
-async fn lease_to_all(socket: UdpSocket) {
+pub(crate) async fn lease_to_all(socket: UdpSocket) {
     loop {
-        let (request, peer) = socket.receive().await.expect("a request");
+        let asked = socket.recv_datagram().await.expect("a request");
+        let (request, peer) = (asked.payload, asked.source);
         let to = match peer.ip().is_unspecified() {
-            true => Ipv4Addr::BROADCAST.into(),
-            false => peer.ip(),
+            true => Ipv4Addr::BROADCAST,
+            false => *peer.ip(),
         };
         let sent = socket.send_to(&answer(&request), (to, 68));
         sent.expect("a route");
@@ -109,8 +109,7 @@ fn whoever_asks_again_joins_the_search_and_then_shares_the_lease() {
 
 #[test]
 fn the_mtu_of_the_configuration_holds_within_the_devices() {
-    let mut config = Config::default();
-    config.mtu = Some(1400);
+    let config = Config::default().mtu(1400);
     let world = World::with([config, Config::default()]);
     assert_eq!((world.client.mtu(), world.server.mtu()), (1400, 1500));
 }

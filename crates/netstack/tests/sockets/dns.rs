@@ -46,7 +46,8 @@ fn serve(world: &World) -> Rc<Cell<u32>> {
     let count = questions.clone();
     world.spawn(async move {
         loop {
-            let (question, peer) = socket.receive().await.expect("a question");
+            let asked = socket.recv_datagram().await.expect("a question");
+            let (question, peer) = (asked.payload, asked.source);
             count.set(count.get() + 1);
             socket
                 .send_to(&answer(&question, false), peer)
@@ -170,7 +171,8 @@ fn rfc5452_section_9_3_who_is_sent_many_wrong_answers_asks_by_tcp() {
     let world = World::new();
     let socket = UdpSocket::bind(&world.server, (SERVER, 53)).expect("a free port");
     world.spawn(async move {
-        let (question, peer) = socket.receive().await.expect("a question");
+        let asked = socket.recv_datagram().await.expect("a question");
+        let (question, peer) = (asked.payload, asked.source);
         let right = answer(&question, false);
         // All but the right identifier, as one would send who has found the port.
         for wrong in 1..=40 {

@@ -274,9 +274,9 @@ fn two_hundred_connections_at_once() {
 
 #[test]
 fn a_configuration_that_cannot_work_is_refused_with_its_value() {
-    let mut config = Config::default();
-    config.address = Some("10.0.0.1/24".parse().expect("an address"));
-    config.gateway = Some([192, 0, 2, 1].into());
+    let config = Config::default()
+        .address("10.0.0.1/24".parse().expect("an address"))
+        .gateway([192, 0, 2, 1].into());
     struct Nothing;
     impl netstack::FrameDevice for Nothing {
         fn mtu(&self) -> usize {
@@ -326,8 +326,8 @@ fn a_listener_and_a_connection_may_be_paced_by_bbr() {
     world.run(async {
         let mut options = Options::default();
         options.congestion = Some(congestion::bbr);
-        let listener = TcpListener::bind_with(&world.server, (SERVER, 7), 8, options.clone())
-            .expect("a free port");
+        let listener =
+            TcpListener::bind_with(&world.server, (SERVER, 7), 8, &options).expect("a free port");
         let any = (Ipv4Addr::UNSPECIFIED, 0);
         let client = TcpStream::connect_with(&world.client, any, (SERVER, 7), &options)
             .await

@@ -15,9 +15,11 @@ fn datagrams_there_and_back() {
         client.connect((SERVER, 53)).expect("an address");
         for len in [0, 1, 1472, 1473, 40_000] {
             client.send(&vec![9; len]).expect("a route");
-            let (request, peer) = server.receive().await.expect("a datagram");
+            let datagram = server.recv_datagram().await.expect("a datagram");
+            let (request, peer) = (datagram.payload, datagram.source);
             assert_eq!(request.len(), len);
-            assert_eq!(peer, SocketAddr::from((CLIENT, client.local_addr().port())));
+            let port = client.local_addr().expect("bound").port();
+            assert_eq!(SocketAddr::from(peer), SocketAddr::from((CLIENT, port)));
             server.send_to(&request, peer).expect("a route");
             let mut buffer = vec![0; 65_536];
             let (count, from) = client.recv_from(&mut buffer).await.expect("a datagram");
@@ -47,7 +49,7 @@ fn errors_are_of_the_kinds_that_are_expected() {
         assert!(error.to_string().contains("65507"), "{error}");
         socket.connect((SERVER, 9)).expect("an address");
         socket.send(b"anybody?").expect("a route");
-        let error = socket.receive().await.expect_err("nobody");
+        let error = socket.recv_datagram().await.expect_err("nobody");
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
     });
 }

@@ -147,9 +147,11 @@ fn readers_of_a_udp_socket_are_served_in_turn() {
     let client = UdpSocket::bind(&world.client, (CLIENT, 0)).expect("a free port");
     let wait = || {
         let socket = socket.clone();
-        async move { drop(socket.receive().await.expect("a datagram")) }
+        async move { drop(socket.recv_datagram().await.expect("a datagram")) }
     };
-    let send = async || client.send_to(b"x", (SERVER, 9)).expect("a route");
+    let send = async || {
+        client.send_to(b"x", (SERVER, 9)).expect("a route");
+    };
     assert_eq!(served(&world, 3, wait, send), [0, 1, 2, 0, 1, 2]);
 }
 
@@ -245,14 +247,14 @@ fn one_of_two_readers_is_dropped(dropped_is_first: bool) {
     let world = World::new();
     let socket = Rc::new(UdpSocket::bind(&world.server, (SERVER, 9)).expect("a free port"));
     let received = Rc::new(RefCell::new(None));
-    let mut dropped = Box::pin(socket.receive());
+    let mut dropped = Box::pin(socket.recv_datagram());
     if dropped_is_first {
         assert!(poll_once(dropped.as_mut()).is_pending());
     }
     let (other, into) = (socket.clone(), received.clone());
     world.spawn(async move {
-        let (datagram, _) = other.receive().await.expect("a datagram");
-        into.replace(Some(datagram));
+        let datagram = other.recv_datagram().await.expect("a datagram");
+        into.replace(Some(datagram.payload));
     });
     world.run(async {
         world.client.sleep(SECOND).await;
@@ -333,7 +335,7 @@ async fn all_end(world: &World, end: impl FnOnce(&World)) -> Vec<(&'static str, 
     );
     spawn(
         "receive",
-        Box::pin(async move { socket.receive().await.map(drop) }),
+        Box::pin(async move { socket.recv_datagram().await.map(drop) }),
     );
     let nobody = [10, 0, 0, 9];
     let waiting = stack.clone();

@@ -89,7 +89,7 @@ async fn for_each_kind(world: &World, rounds: usize) {
         check("write_chunk", stream.write_chunk("x".into()));
         check("flushed", stream.flushed());
         check("accept", listener.accept());
-        check("receive", socket.receive());
+        check("recv_datagram", socket.recv_datagram());
         check("sleep", stack.sleep(SECOND));
         check("ping", stack.ping(NOBODY, SECOND));
         check("dhcp", stack.dhcp(SECOND));
@@ -126,7 +126,7 @@ fn polls_without_a_future_keep_a_bounded_number_of_wakers() {
         let socket = UdpSocket::bind(&world.client, (CLIENT, 7)).expect("a free port");
         for _ in 0..10_000 {
             poll_pending(pin!(poll_fn(|context| listener.poll_accept(context))));
-            poll_pending(pin!(poll_fn(|context| socket.poll_receive(context))));
+            poll_pending(pin!(poll_fn(|context| socket.poll_recv_datagram(context))));
             poll_pending(pin!(poll_fn(
                 |context| Pin::new(&mut &stream).poll_read(context, &mut [0])
             )));
@@ -211,7 +211,9 @@ fn the_device_and_the_timer_part_with_a_former_task_when_the_stack_can_be_called
 fn wakers_that_call_the_stack_do_not_nest() {
     run(async |world| {
         let socket = UdpSocket::bind(&world.client, (CLIENT, 7)).expect("a free port");
-        let mut waiting: Vec<_> = (0..50_000).map(|_| Box::pin(socket.receive())).collect();
+        let mut waiting: Vec<_> = (0..50_000)
+            .map(|_| Box::pin(socket.recv_datagram()))
+            .collect();
         for future in &mut waiting {
             poll_pending(future.as_mut());
         }
@@ -242,7 +244,7 @@ impl netstack::FrameDevice for Keeping {
     fn try_read(&mut self, _: &mut bytes::BytesMut) -> std::io::Result<Option<netstack::Received>> {
         let frames = self.0.frames.get();
         self.0.frames.set(frames.saturating_sub(1));
-        Ok((frames > 0).then_some(60.into()))
+        Ok((frames > 0).then_some(netstack::Received::unchecked(60)))
     }
 
     fn write(&mut self, _: &[u8]) -> std::io::Result<()> {

@@ -72,7 +72,7 @@ impl FrameDevice for Device {
     fn try_read(&mut self, buffer: &mut BytesMut) -> io::Result<Option<Received>> {
         Ok(self.here.borrow_mut().frames.pop_front().map(|frame| {
             buffer[..frame.len()].copy_from_slice(&frame);
-            frame.len().into()
+            Received::unchecked(frame.len())
         }))
     }
 
@@ -114,17 +114,17 @@ pub(crate) struct World {
     clock: Rc<Clock>,
     executor: Rc<LocalExecutor<'static>>,
     lanes: [Rc<RefCell<Lane>>; 2],
-    runners: RefCell<Vec<Task<io::Error>>>,
+    runners: RefCell<Vec<Task<io::Result<()>>>>,
     pub(crate) client: Stack,
     pub(crate) server: Stack,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
-        let mut configs = [Config::default(), Config::default()];
-        configs[0].address = Some("10.0.0.1/24".parse().expect("an address"));
-        configs[1].address = Some("10.0.0.2/24".parse().expect("an address"));
-        Self::with(configs)
+        Self::with(
+            ["10.0.0.1/24", "10.0.0.2/24"]
+                .map(|address| Config::default().address(address.parse().expect("an address"))),
+        )
     }
 
     pub(crate) fn with(configs: [Config; 2]) -> Self {
@@ -133,8 +133,8 @@ impl World {
         let executor = Rc::new(LocalExecutor::new());
         let lanes: [Rc<RefCell<Lane>>; 2] = Default::default();
         let mut runners = Vec::new();
-        let mut stacks = configs.into_iter().enumerate().map(|(index, mut config)| {
-            config.seed = Some([index as u8 + 1; 32]);
+        let mut stacks = configs.into_iter().enumerate().map(|(index, config)| {
+            let config = config.seed([index as u8 + 1; 32]);
             let mac = MacAddr([2, 0, 0, 0, 0, index as u8 + 1]);
             let (here, there) = (lanes[index].clone(), lanes[1 - index].clone());
             let timer = Alarm {
@@ -171,6 +171,16 @@ impl World {
     /// Drops the runner of the client's stack.
     pub(crate) fn stop_client(&self) {
         drop(self.runners.borrow_mut().remove(0));
+    }
+
+    /// Gives up the handle of the client's stack; sockets and streams of it stay.
+    pub(crate) fn forget_client(&mut self) {
+        self.client = self.server.clone();
+    }
+
+    /// Whether the runner of the client's stack has ended by itself.
+    pub(crate) fn client_has_ended(&self) -> bool {
+        self.runners.borrow()[0].is_finished()
     }
 
     /// Breaks the client's device.

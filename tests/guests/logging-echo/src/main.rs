@@ -13,11 +13,10 @@ use mkernel::{
 const LOG_LINE: usize = 1000;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut config = Config::default();
-    config.address = Some("10.0.0.2/24".parse()?);
+    let config = Config::default().address("10.0.0.2/24".parse()?);
     mkernel::run(async move {
-        let network = net::start(mkernel::net!("service")?, config)?;
-        let listener = TcpListener::bind(&network, ([0, 0, 0, 0], 3000))?;
+        let stack = net::start(mkernel::net!("service")?, config)?;
+        let listener = TcpListener::bind(&stack, ([0, 0, 0, 0], 3000))?;
         let mut connections = Orphans::new();
         loop {
             let (stream, _) = listener.accept().await?;

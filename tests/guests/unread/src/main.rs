@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use mkernel::net::{self, Config, Network};
+use mkernel::net::{self, Config, Stack};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -23,15 +23,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 sleep(time).await;
             }
             "interface-deleted" => {
-                let network = start().await?;
+                let stack = start().await?;
                 sleep(time).await;
-                drop(network);
+                drop(stack);
             }
             "thread-asleep" => {
-                let network = start().await?;
+                let stack = start().await?;
                 println!("asleep");
                 std::thread::sleep(time);
-                drop(network);
+                drop(stack);
             }
             _ => return Err(format!("{why:?}: no such reason").into()),
         }
@@ -45,11 +45,10 @@ async fn sleep(time: Duration) {
     mkernel::sleep(time).await;
 }
 
-async fn start() -> Result<Network, Box<dyn std::error::Error>> {
-    let mut config = Config::default();
-    config.address = Some("10.0.0.2/24".parse()?);
-    let network = net::start(mkernel::net!("service")?, config)?;
+async fn start() -> Result<Stack, Box<dyn std::error::Error>> {
+    let config = Config::default().address("10.0.0.2/24".parse()?);
+    let stack = net::start(mkernel::net!("service")?, config)?;
     // The stack has read what there is, and waits.
     mkernel::sleep(Duration::from_millis(50)).await;
-    Ok(network)
+    Ok(stack)
 }

@@ -3,10 +3,11 @@
 use core::time::Duration;
 
 use super::congestion::{self, MakeController};
+use crate::proto::ports;
 
 /// Settings of a [`Tcp`](super::Tcp) engine.
 ///
-/// The defaults suit a server on a local network: start from them and change fields.
+/// The defaults suit a server on a local network: start from them and change what is to differ.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
@@ -62,7 +63,8 @@ pub struct Config {
     /// Whether SYN cookies answer SYNs that find the backlog full. Without them such SYNs are
     /// dropped.
     pub syn_cookies: bool,
-    /// First and last port that `connect` may choose (RFC 6056 §3.2).
+    /// First and last port that `connect`, and a socket bound to port 0, may get (RFC 6056 §3.2); of UDP
+    /// too.
     pub ephemeral_ports: (u16, u16),
     /// Makes the congestion controller of a new connection whose [`Options::congestion`] does not say
     /// otherwise.
@@ -72,6 +74,28 @@ pub struct Config {
 impl Config {
     /// The memory budget where none is set, in octets.
     pub const MEMORY: usize = 16 << 20;
+
+    setters! {
+        held_by_frame: fn(usize) -> usize,
+        application_octets: usize,
+        max_connections: usize,
+        max_time_wait: usize,
+        time_wait: Duration,
+        min_rto: Duration,
+        max_rto: Duration,
+        delayed_ack: Duration,
+        syn_retries: u8,
+        syn_ack_retries: u8,
+        retries: u8,
+        orphan_timeout: Duration,
+        challenge_acks_per_second: u32,
+        resets_per_second: u32,
+        syn_cookies: bool,
+        ephemeral_ports: (u16, u16),
+        congestion: MakeController,
+        ;
+        some memory: usize,
+    }
 
     /// The memory budget, in octets.
     pub(crate) fn budget(&self) -> usize {
@@ -99,7 +123,7 @@ impl Default for Config {
             challenge_acks_per_second: 100,
             resets_per_second: 200,
             syn_cookies: true,
-            ephemeral_ports: (32_768, 60_999),
+            ephemeral_ports: ports::EPHEMERAL,
             congestion: congestion::cubic,
         }
     }
@@ -137,6 +161,23 @@ pub struct Options {
     pub congestion: Option<MakeController>,
 }
 
+impl Options {
+    setters! {
+        nodelay: bool,
+        linger: Linger,
+        receive_buffer: usize,
+        max_receive_buffer: usize,
+        send_buffer: usize,
+        ecn: bool,
+        ttl: u8,
+        ;
+        some keep_alive: KeepAlive,
+        some user_timeout: Duration,
+        some path_mtu: u16,
+        some congestion: MakeController,
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -157,6 +198,7 @@ impl Default for Options {
 
 /// When an idle connection is probed (RFC 9293 §3.8.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct KeepAlive {
     /// Silence before the first probe.
     pub idle: Duration,
@@ -164,6 +206,14 @@ pub struct KeepAlive {
     pub interval: Duration,
     /// Unanswered probes before the connection is aborted.
     pub probes: u8,
+}
+
+impl KeepAlive {
+    setters! {
+        idle: Duration,
+        interval: Duration,
+        probes: u8,
+    }
 }
 
 impl Default for KeepAlive {

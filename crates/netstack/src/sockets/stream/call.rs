@@ -5,7 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::{Connection, Side};
+use super::connection::{Connection, Side};
 use crate::driver::waiters::Ticket;
 use crate::driver::{Driver, Limit, Queue};
 use crate::proto::Instant;

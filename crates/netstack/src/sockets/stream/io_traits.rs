@@ -6,7 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::call::Direction;
-use super::{Connection, ReadHalf, TcpStream, WriteHalf};
+use super::connection::Connection;
+use super::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, TcpStream, WriteHalf};
 use crate::proto::tcp::Tcp;
 
 /// Both traits are implemented by calls that need no more than a shared reference.
@@ -49,8 +50,8 @@ macro_rules! async_write {
     )*};
 }
 
-async_read!(TcpStream, &TcpStream, ReadHalf<'_>);
-async_write!(TcpStream, &TcpStream, WriteHalf<'_>);
+async_read!(TcpStream, &TcpStream, ReadHalf<'_>, OwnedReadHalf);
+async_write!(TcpStream, &TcpStream, WriteHalf<'_>, OwnedWriteHalf);
 
 /// Closing what is closed already is no error.
 fn close(connection: &Connection) -> io::Result<()> {

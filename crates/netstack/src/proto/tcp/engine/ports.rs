@@ -3,10 +3,10 @@
 use core::net::{Ipv4Addr, SocketAddrV4};
 
 use super::Tcp;
-use crate::proto::Instant;
 use crate::proto::tcp::api::Error;
 use crate::proto::tcp::wire::segment::FourTuple;
 use crate::proto::tcp::wire::seq::Seq;
+use crate::proto::{Instant, ports};
 
 impl Tcp {
     /// Chooses a port for a connection from `local` to `remote`: the double-hash algorithm's simple
@@ -19,17 +19,14 @@ impl Tcp {
         local: Ipv4Addr,
         remote: SocketAddrV4,
     ) -> Result<(FourTuple, Option<Seq>), Error> {
-        let (first, last) = self.shared.config.ephemeral_ports;
-        let count = u32::from(last.max(first) - first) + 1;
         let offset = self.shared.secrets.port_offset(local, remote);
         self.port_counter = self
             .port_counter
             .wrapping_add(1 + (self.shared.secrets.random() % 7) as u32);
         let time_wait = self.shared.config.time_wait;
-        let start = offset.wrapping_add(self.port_counter) % count;
+        let start = offset.wrapping_add(self.port_counter);
         let mut reusable = None;
-        for step in 0..count {
-            let port = first + ((start + step) % count) as u16;
+        for port in ports::from(start, self.shared.config.ephemeral_ports) {
             let tuple = FourTuple {
                 local: SocketAddrV4::new(local, port),
                 remote,
@@ -49,11 +46,9 @@ impl Tcp {
 
     /// Chooses a port for a listener.
     pub(crate) fn choose_listening_port(&mut self, local: Ipv4Addr) -> Result<SocketAddrV4, Error> {
-        let (first, last) = self.shared.config.ephemeral_ports;
-        let count = u32::from(last.max(first) - first) + 1;
-        let start = (self.shared.secrets.random() % u64::from(count)) as u32;
-        (0..count)
-            .map(|step| SocketAddrV4::new(local, first + ((start + step) % count) as u16))
+        let start = self.shared.secrets.random() as u32;
+        ports::from(start, self.shared.config.ephemeral_ports)
+            .map(|port| SocketAddrV4::new(local, port))
             .find(|candidate| !self.listeners.has(*candidate))
             .ok_or(Error::AddrInUse(SocketAddrV4::new(local, 0)))
     }

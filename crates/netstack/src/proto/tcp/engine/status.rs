@@ -32,6 +32,61 @@ impl Tcp {
         })
     }
 
+    /// [`Options::nodelay`](crate::proto::tcp::Options::nodelay) of a connection.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Released`], as for all settings.
+    pub fn nodelay(&self, id: ConnectionId) -> Result<bool, Error> {
+        Ok(self.connections.user(id)?.settings.nodelay)
+    }
+
+    /// [`Options::keep_alive`](crate::proto::tcp::Options::keep_alive) of a connection.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Released`].
+    pub fn keep_alive(&self, id: ConnectionId) -> Result<Option<KeepAlive>, Error> {
+        Ok(self.connections.user(id)?.settings.keep_alive())
+    }
+
+    /// [`Options::user_timeout`](crate::proto::tcp::Options::user_timeout) of a connection, to a millisecond.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Released`].
+    pub fn user_timeout(&self, id: ConnectionId) -> Result<Option<Duration>, Error> {
+        Ok(self.connections.user(id)?.settings.user_timeout())
+    }
+
+    /// [`Options::linger`](crate::proto::tcp::Options::linger) of a connection.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Released`].
+    pub fn linger(&self, id: ConnectionId) -> Result<Linger, Error> {
+        Ok(self.connections.user(id)?.settings.linger())
+    }
+
+    /// [`Options::ttl`](crate::proto::tcp::Options::ttl) of a connection.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Released`].
+    pub fn ttl(&self, id: ConnectionId) -> Result<u8, Error> {
+        Ok(self.connections.user(id)?.settings.ttl)
+    }
+
+    /// Sets [`Options::ttl`](crate::proto::tcp::Options::ttl) of a connection, for what is sent from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Released`].
+    pub fn set_ttl(&mut self, id: ConnectionId, ttl: u8) -> Result<(), Error> {
+        self.connections.user_mut(id)?.settings.ttl = ttl;
+        Ok(())
+    }
+
     /// Sets [`Options::nodelay`](crate::proto::tcp::Options::nodelay) of a connection.
     ///
     /// # Errors
