@@ -29,6 +29,9 @@
 
 pub mod block;
 mod busy_poll;
+#[cfg(test)]
+mod fake;
+mod hypercalls;
 pub mod net;
 mod source;
 

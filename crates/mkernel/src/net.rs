@@ -39,7 +39,10 @@ use netstack::{
 };
 use solo5_ffi::{Net, NetHeader};
 
-use crate::source::{Port, source};
+use crate::{
+    hypercalls::{Hypercalls, NetDevice},
+    source::{Port, Solo5, source},
+};
 
 /// Octets of what is free that the stack leaves to the service; a quarter of
 /// what is free, if that is less.
@@ -70,27 +73,35 @@ fn budget(free: usize) -> usize {
 /// # Panics
 ///
 /// Outside of [`run`](crate::run).
-pub fn start(device: Net, mut config: Config) -> io::Result<Stack> {
+pub fn start(device: Net, config: Config) -> io::Result<Stack> {
+    start_on(&source(), device, config)
+}
+
+fn start_on<H: Hypercalls>(
+    source: &Solo5<H>,
+    device: H::Net,
+    mut config: Config,
+) -> io::Result<Stack> {
     let tcp = &mut config.tcp;
     tcp.memory
         .get_or_insert_with(|| budget(nolibc::free_memory()));
     if tcp.application_octets == 0 {
         tcp.application_octets = TASK;
     }
-    let device = Device::new(source().add(device));
+    let device = Device::new(source.add(device));
     let spawn = |runner| miou_rs::spawn_driver("network", runner);
     Stack::start(device, Alarm::default(), config, spawn)
 }
 
 /// A device of the unikernel, as the stack wants it.
-struct Device {
-    port: Rc<Port>,
+struct Device<N> {
+    port: Rc<Port<N>>,
     /// A frame on its way out, behind a header that asks for nothing; empty without offload.
     outgoing: Vec<u8>,
 }
 
-impl Device {
-    fn new(port: Rc<Port>) -> Self {
+impl<N: NetDevice> Device<N> {
+    fn new(port: Rc<Port<N>>) -> Self {
         let outgoing = match port.net().has_offload() {
             true => vec![0; NetHeader::SIZE + port.net().max_frame()],
             false => Vec::new(),
@@ -99,7 +110,7 @@ impl Device {
     }
 }
 
-impl FrameDevice for Device {
+impl<N: NetDevice> FrameDevice for Device<N> {
     fn mtu(&self) -> usize {
         self.port.net().mtu()
     }
@@ -185,3 +196,6 @@ impl netstack::Timer for Alarm {
         Pin::new(sleep).poll(context)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,19 +9,17 @@ use std::{
 
 use bytes::BytesMut;
 use miou_rs::{Deadlock, EventSource, Instant};
-use solo5_ffi::{HandleSet, Net, NetError, clock_monotonic, yield_for};
+use solo5_ffi::{HandleSet, NetError};
 
 use crate::busy_poll::{BusyPoll, Policy, nanos};
+use crate::hypercalls::{Bindings, Hypercalls, NetDevice};
 
 thread_local! {
-    static SOURCE: Rc<Solo5> = Rc::new(Solo5 {
-        ports: RefCell::default(),
-        busy_poll: RefCell::new(Policy::new(BusyPoll::default())),
-    });
+    static SOURCE: Rc<Solo5<Bindings>> = Rc::new(Solo5::new(Bindings));
 }
 
 /// The event source, of which there is one.
-pub(crate) fn source() -> Rc<Solo5> {
+pub(crate) fn source() -> Rc<Solo5<Bindings>> {
     SOURCE.with(Rc::clone)
 }
 
@@ -29,8 +27,8 @@ pub(crate) fn source() -> Rc<Solo5> {
 ///
 /// To look for an event is to try to read: on spt that is one system call
 /// where asking for readiness takes two.
-pub(crate) struct Port {
-    net: Net,
+pub(crate) struct Port<N> {
+    net: N,
     waker: Cell<Option<Waker>>,
     ahead: RefCell<Ahead>,
 }
@@ -40,12 +38,12 @@ struct Ahead {
     result: Result<Option<usize>, NetError>,
 }
 
-impl Port {
-    pub(crate) fn net(&self) -> &Net {
+impl<N: NetDevice> Port<N> {
+    pub(crate) fn net(&self) -> &N {
         &self.net
     }
 
-    /// Reads the next frame into `buffer`, of [`Net::read_size`] bytes, or exchanges it for one of
+    /// Reads the next frame into `buffer`, of [`NetDevice::read_size`] bytes, or exchanges it for one of
     /// the same size that holds the frame.
     pub(crate) fn read(&self, buffer: &mut BytesMut) -> Result<Option<usize>, NetError> {
         let mut ahead = self.ahead.borrow_mut();
@@ -88,19 +86,28 @@ impl Port {
 }
 
 /// Solo5: the clock, the yield hypercall and all network devices in use.
-pub(crate) struct Solo5 {
+pub(crate) struct Solo5<H: Hypercalls> {
+    hypercalls: H,
     /// Those that somebody still holds.
-    ports: RefCell<Vec<Weak<Port>>>,
+    ports: RefCell<Vec<Weak<Port<H::Net>>>>,
     busy_poll: RefCell<Policy>,
 }
 
-impl Solo5 {
+impl<H: Hypercalls> Solo5<H> {
+    pub(crate) fn new(hypercalls: H) -> Self {
+        Self {
+            hypercalls,
+            ports: RefCell::default(),
+            busy_poll: RefCell::new(Policy::new(BusyPoll::default())),
+        }
+    }
+
     pub(crate) fn set_busy_poll(&self, limits: BusyPoll) {
         *self.busy_poll.borrow_mut() = Policy::new(limits);
     }
 
     /// Watches a device from now on.
-    pub(crate) fn add(&self, net: Net) -> Rc<Port> {
+    pub(crate) fn add(&self, net: H::Net) -> Rc<Port<H::Net>> {
         let buffer = BytesMut::zeroed(net.read_size());
         let ahead = RefCell::new(Ahead {
             buffer,
@@ -122,14 +129,15 @@ impl Solo5 {
         let end = start.saturating_add(nanos(duration));
         loop {
             let events = self.poll();
-            if events > 0 || clock_monotonic() >= end {
+            if events > 0 || self.hypercalls.clock_monotonic() >= end {
                 return events;
             }
         }
     }
 
-    /// The devices that a task waits for. A device whose stack has gone, or that none was ever started on, has frames that
-    /// nobody will read: waiting for it would be waiting for nothing, and at the cost of a processor.
+    /// The devices that a task waits for. A device whose stack has gone, or that none was ever
+    /// started on, has frames that nobody will read: waiting for it would be waiting for nothing,
+    /// and at the cost of a processor.
     fn awaited(&self) -> HandleSet {
         let ports = self.ports.borrow();
         let held = ports.iter().filter_map(Weak::upgrade);
@@ -140,7 +148,7 @@ impl Solo5 {
 
     /// Blocks until one of the devices is readable or `deadline`; the number of events.
     fn block(&self, awaited: HandleSet, deadline: u64) -> usize {
-        let ready = yield_for(deadline, awaited);
+        let ready = self.hypercalls.yield_for(deadline, awaited);
         let ports = self.ports.borrow();
         let held = ports.iter().filter_map(Weak::upgrade);
         held.filter(|port| ready.contains(port.net.handle()))
@@ -149,9 +157,9 @@ impl Solo5 {
     }
 }
 
-impl EventSource for Solo5 {
+impl<H: Hypercalls> EventSource for Solo5<H> {
     fn now(&self) -> Instant {
-        Instant::from_nanos(clock_monotonic())
+        Instant::from_nanos(self.hypercalls.clock_monotonic())
     }
 
     fn poll(&self) -> usize {
@@ -176,7 +184,7 @@ impl EventSource for Solo5 {
         if awaited.is_empty() {
             return Ok(self.block(awaited, deadline));
         }
-        let start = clock_monotonic();
+        let start = self.hypercalls.clock_monotonic();
         let left = Duration::from_nanos(deadline.saturating_sub(start));
         let planned = self
             .busy_poll
@@ -190,8 +198,15 @@ impl EventSource for Solo5 {
         if events == 0 {
             events = self.block(awaited, deadline);
         }
-        let [start, end] = [start, clock_monotonic()].map(Instant::from_nanos);
+        let [start, end] = [start, self.hypercalls.clock_monotonic()].map(Instant::from_nanos);
         self.busy_poll.borrow_mut().waited(start, end, planned);
         Ok(events)
     }
+
+    fn is_real_time(&self) -> bool {
+        H::REAL_TIME
+    }
 }
+
+#[cfg(test)]
+mod tests;

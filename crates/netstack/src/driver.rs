@@ -250,7 +250,8 @@ impl Driver {
     /// from the clock.
     #[inline]
     pub(crate) fn now(&mut self) -> Instant {
-        if !self.runner_awake {
+        // For a stack that has ended time stands still: its timer may have ended too.
+        if !self.runner_awake && self.broken.is_none() {
             self.now = self.timer.now();
         }
         self.now

@@ -8,7 +8,7 @@ pub struct Handle(u8);
 
 impl Handle {
     /// The handle with this number; `None` where the ABI has no such handle.
-    pub(crate) fn new(raw: u64) -> Option<Self> {
+    pub fn new(raw: u64) -> Option<Self> {
         match u8::try_from(raw) {
             Ok(index) if index < 64 => Some(Self(index)),
             _ => None,

@@ -1,0 +1,159 @@
+use std::{cell::Cell, io::ErrorKind, net::Ipv4Addr, rc::Rc, time::Duration};
+
+use miou_rs::{Builder, sleep, spawn};
+use netstack::{Config, Stack, TcpListener, TcpStream};
+
+use super::start_on;
+use crate::{
+    fake::{FakeNet, Machine},
+    source::Solo5,
+};
+
+const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Runs `test` in virtual time, with two devices on one wire.
+fn run<F: Future>(offload: bool, test: impl FnOnce(Rc<Solo5<Machine>>, [FakeNet; 2]) -> F) {
+    let machine = Machine::default();
+    let source = Rc::new(Solo5::new(machine.clone()));
+    let devices = machine.wire(offload);
+    Builder::new().run_with(source.clone(), test(source, devices));
+}
+
+fn stack(source: &Solo5<Machine>, device: FakeNet, host: u8) -> Stack {
+    let address = format!("10.0.0.{host}/24").parse().expect("an address");
+    let config = Config::default().address(address).seed([host; 32]);
+    start_on(source, device, config).expect("a stack")
+}
+
+async fn echo(listener: TcpListener) -> usize {
+    let (stream, _) = listener.accept().await.expect("a connection");
+    let mut echoed = 0;
+    while let Some(chunk) = stream.read_chunk(usize::MAX).await.expect("there") {
+        echoed += chunk.len();
+        stream.write_chunk(chunk).await.expect("sent");
+    }
+    stream.shutdown().expect("ended");
+    stream.flushed().await.expect("acknowledged");
+    echoed
+}
+
+/// Sends `octets` and counts what comes back.
+async fn ask(stack: &Stack, octets: usize) -> usize {
+    let stream = TcpStream::connect(stack, (SERVER, 7)).await;
+    let mut stream = stream.expect("connected");
+    let (mut reader, mut writer) = stream.split();
+    let write = async {
+        writer.write_all(&vec![7; octets]).await.expect("sent");
+        writer.shutdown().expect("ended");
+    };
+    let read = async {
+        let mut received = 0;
+        while let Some(chunk) = reader.read_chunk(usize::MAX).await.expect("there") {
+            received += chunk.len();
+        }
+        received
+    };
+    futures_lite::future::zip(write, read).await.1
+}
+
+#[test]
+fn two_devices_each_have_a_stack_in_one_program() {
+    run(false, async |source, [one, other]| {
+        let (client, server) = (stack(&source, one, 1), stack(&source, other, 2));
+        let listener = TcpListener::bind(&server, (SERVER, 7)).expect("a free port");
+        let echoed = spawn(echo(listener));
+        assert_eq!(ask(&client, 300_000).await, 300_000);
+        assert_eq!(echoed.await.expect("an end"), 300_000);
+    });
+}
+
+#[test]
+fn a_device_with_offload_is_given_runs_of_segments_and_gives_them() {
+    run(true, async |source, [one, other]| {
+        let lane = one.here.clone();
+        let (client, server) = (stack(&source, one, 1), stack(&source, other, 2));
+        let listener = TcpListener::bind(&server, (SERVER, 7)).expect("a free port");
+        let echoed = spawn(echo(listener));
+        assert_eq!(ask(&client, 300_000).await, 300_000);
+        assert_eq!(echoed.await.expect("an end"), 300_000);
+        let longest = lane.borrow().longest;
+        assert!(longest > 10_000, "{longest} octets");
+    });
+}
+
+#[test]
+fn a_stack_whose_first_handle_was_dropped_goes_on() {
+    run(false, async |source, [one, other]| {
+        let client = stack(&source, one, 1);
+        // No handle is left of the other stack but what the listener has, and then the stream.
+        let server = stack(&source, other, 2).clone();
+        let listener = TcpListener::bind(&server, (SERVER, 7)).expect("a free port");
+        drop(server);
+        sleep(SECOND).await;
+        let echoed = spawn(echo(listener));
+        assert_eq!(ask(&client, 1000).await, 1000);
+        assert_eq!(echoed.await.expect("an end"), 1000);
+    });
+}
+
+#[test]
+fn the_device_is_let_go_with_the_last_handle() {
+    run(false, async |source, [one, other]| {
+        let is_held = other.watch();
+        let _client = stack(&source, one, 1);
+        let server = stack(&source, other, 2);
+        let listener = TcpListener::bind(&server, (SERVER, 7)).expect("a free port");
+        sleep(SECOND).await;
+        drop(server);
+        sleep(SECOND).await;
+        assert!(is_held(), "by the listener");
+        drop(listener);
+        sleep(SECOND).await;
+        assert!(!is_held());
+    });
+}
+
+#[test]
+fn a_stack_may_outlive_the_scheduler() {
+    let kept = Rc::new(Cell::new(None));
+    let keep = kept.clone();
+    run(false, async move |source, [one, _]| {
+        let stack = stack(&source, one, 1);
+        sleep(SECOND).await;
+        keep.set(Some(stack));
+    });
+    let stack = kept.take().expect("kept");
+    let listener = TcpListener::bind(&stack, ([0; 4], 7)).expect("a free port");
+    let mut accept = Box::pin(listener.accept());
+    let ended = futures_lite::future::block_on(&mut accept).map(drop);
+    assert_eq!(ended.expect_err("an end").kind(), ErrorKind::NetworkDown);
+}
+
+#[test]
+fn a_device_that_breaks_ends_its_stack_and_no_other() {
+    run(false, async |source, [one, other]| {
+        let break_device = one.breaker();
+        let (client, server) = (stack(&source, one, 1), stack(&source, other, 2));
+        let listener = TcpListener::bind(&client, ([10, 0, 0, 1], 7)).expect("a free port");
+        let accept = spawn(async move { listener.accept().await.map(drop) });
+        let of_clone = client.clone();
+        let failure = spawn(async move { of_clone.failure().await });
+        sleep(SECOND).await;
+        assert!(!failure.is_finished());
+        break_device();
+        // A frame has the device looked at.
+        let ping = server.ping([10, 0, 0, 1].into(), SECOND).await;
+        assert_eq!(ping.expect_err("nobody").kind(), ErrorKind::TimedOut);
+        let failure = failure.await.expect("an end");
+        assert!(failure.to_string().contains("network I/O"), "{failure}");
+        let accepted = accept.await.expect("an end");
+        assert_eq!(accepted.expect_err("broken").kind(), failure.kind());
+        let connected = TcpStream::connect(&client, (SERVER, 7)).await.map(drop);
+        assert_eq!(connected.expect_err("broken").kind(), failure.kind());
+        server
+            .ping(SERVER, SECOND)
+            .await
+            .expect("the other goes on");
+    });
+}
