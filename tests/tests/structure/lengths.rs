@@ -12,8 +12,6 @@ const FUNCTION: usize = 80;
 const EXCEPTIONS: &[&str] = &[
     // A call to another routine would cost as much as copying 16 bytes.
     "crates/nolibc/src/memory.rs::memmove",
-    // To be made shorter.
-    "crates/netstack/src/proto/tcp/congestion/bbr/tests.rs",
 ];
 
 /// What is longer than it may be: where, and its lines.
