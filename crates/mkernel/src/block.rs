@@ -5,6 +5,9 @@
 //! disk.write_at(510, b"across")?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! A read or a write returns when it is done: as long as it takes, no other task runs and no frame is
+//! read. Cut what is large into pieces, with [`yield_now`](crate::yield_now) between them.
 
 use blockdev::SectorDevice;
 pub use blockdev::{self, BlockDevice, Cursor, Geometry, GeometryError};

@@ -24,6 +24,22 @@
 //! - Network: [`mod@net`], which starts a [`netstack`] on a device.
 //! - Storage: [`mod@block`], which reads and writes a device at any offset.
 //! - The hypercalls themselves: [`solo5_ffi`].
+//!
+//! # Other names for it
+//!
+//! | here | Miou (OCaml) | tokio, futures |
+//! | --- | --- | --- |
+//! | [`run`] | `Miou.run` | `Runtime::block_on` |
+//! | [`spawn`] | `Miou.async` | `task::spawn_local` |
+//! | [`Promise`] | `Miou.t` | `JoinHandle`, but dropping it cancels |
+//! | `promise.await` | `Miou.await` | `handle.await` |
+//! | [`await_all`] | `Miou.await_all` | `join_all` |
+//! | [`await_one`] | `Miou.await_one` | `select_all`; the others are given back |
+//! | [`await_first`] | `Miou.await_first` | `select_all`; the others are cancelled |
+//! | [`both`] | `both` of its examples | `join!` |
+//! | [`Orphans`] | `Miou.orphans` | `JoinSet` |
+//! | [`Orphans::care`] | `Miou.care` | `JoinSet::try_join_next` |
+//! | [`yield_now`] | `Miou.yield` | `task::yield_now` |
 #![forbid(unsafe_code)]
 #![warn(missing_debug_implementations)]
 
