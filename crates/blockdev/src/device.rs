@@ -1,5 +1,8 @@
 use alloc::boxed::Box;
 use alloc::vec;
+use core::future::poll_fn;
+use core::mem;
+use core::task::Poll;
 
 use crate::{Error, Geometry, Operation};
 
@@ -130,25 +133,39 @@ impl<D: SectorDevice> BlockDevice<D> {
     /// Reads the bytes at `offset`, all of `buffer`. Blocks that are wanted in full are read
     /// straight into it.
     ///
+    /// It returns when all is read: on a thread that also runs tasks, read what is large with
+    /// [`read_at_yielding`](Self::read_at_yielding).
+    ///
     /// # Errors
     ///
     /// When the bytes do not lie on the device, or it fails; the buffer may hold anything then.
     pub fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<(), Error<D::Error>> {
         self.check_bounds(offset, buffer.len())?;
         let mut done = 0;
-        // Each round reads one byte or more.
         while done < buffer.len() {
-            let part = self.part(offset + done as u64, buffer.len() - done);
-            let target = &mut buffer[done..done + part.len];
-            if part.len == self.block.len() {
-                self.device
-                    .read_block(part.block, target)
-                    .map_err(failed(Operation::Read, part.block))?;
-            } else {
-                self.fetch(part.block)?;
-                target.copy_from_slice(&self.block[part.start..part.start + part.len]);
+            done += self.read_part(offset + done as u64, &mut buffer[done..])?;
+        }
+        Ok(())
+    }
+
+    /// As [`read_at`](Self::read_at), but after each block other tasks have their turn, on any
+    /// executor. What others write meanwhile may be read in part.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_at`](Self::read_at).
+    pub async fn read_at_yielding(
+        &mut self,
+        offset: u64,
+        buffer: &mut [u8],
+    ) -> Result<(), Error<D::Error>> {
+        self.check_bounds(offset, buffer.len())?;
+        let mut done = 0;
+        while done < buffer.len() {
+            done += self.read_part(offset + done as u64, &mut buffer[done..])?;
+            if done < buffer.len() {
+                yield_now().await;
             }
-            done += part.len;
         }
         Ok(())
     }
@@ -156,7 +173,8 @@ impl<D: SectorDevice> BlockDevice<D> {
     /// Writes `bytes` at `offset`. A block of which only a part changes is read first.
     ///
     /// Blocks are written one by one in ascending order: after a failure those in front have
-    /// changed.
+    /// changed. It returns when all is written: on a thread that also runs tasks, write what is
+    /// large with [`write_at_yielding`](Self::write_at_yielding).
     ///
     /// # Errors
     ///
@@ -164,21 +182,30 @@ impl<D: SectorDevice> BlockDevice<D> {
     pub fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Error<D::Error>> {
         self.check_bounds(offset, bytes.len())?;
         let mut done = 0;
-        // Each round writes one byte or more.
         while done < bytes.len() {
-            let part = self.part(offset + done as u64, bytes.len() - done);
-            let source = &bytes[done..done + part.len];
-            let block = if part.len == self.block.len() {
-                source
-            } else {
-                self.fetch(part.block)?;
-                self.block[part.start..part.start + part.len].copy_from_slice(source);
-                &self.block
-            };
-            self.device
-                .write_block(part.block, block)
-                .map_err(failed(Operation::Write, part.block))?;
-            done += part.len;
+            done += self.write_part(offset + done as u64, &bytes[done..])?;
+        }
+        Ok(())
+    }
+
+    /// As [`write_at`](Self::write_at), but after each block other tasks have their turn, on any
+    /// executor. If the future is dropped, the blocks in front have changed, each of them whole.
+    ///
+    /// # Errors
+    ///
+    /// As [`write_at`](Self::write_at).
+    pub async fn write_at_yielding(
+        &mut self,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<(), Error<D::Error>> {
+        self.check_bounds(offset, bytes.len())?;
+        let mut done = 0;
+        while done < bytes.len() {
+            done += self.write_part(offset + done as u64, &bytes[done..])?;
+            if done < bytes.len() {
+                yield_now().await;
+            }
         }
         Ok(())
     }
@@ -213,6 +240,38 @@ impl<D: SectorDevice> BlockDevice<D> {
     /// When the device says that blocks may be lost.
     pub fn flush(&mut self) -> Result<(), Error<D::Error>> {
         self.device.flush().map_err(failed(Operation::Flush, 0))
+    }
+
+    /// Reads what of a buffer lies in its first block; returns how much, at least one byte.
+    fn read_part(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, Error<D::Error>> {
+        let part = self.part(offset, buffer.len());
+        let target = &mut buffer[..part.len];
+        if part.len == self.block.len() {
+            self.device
+                .read_block(part.block, target)
+                .map_err(failed(Operation::Read, part.block))?;
+        } else {
+            self.fetch(part.block)?;
+            target.copy_from_slice(&self.block[part.start..part.start + part.len]);
+        }
+        Ok(part.len)
+    }
+
+    /// Writes what of `bytes` lies in its first block; returns how much, at least one byte.
+    fn write_part(&mut self, offset: u64, bytes: &[u8]) -> Result<usize, Error<D::Error>> {
+        let part = self.part(offset, bytes.len());
+        let source = &bytes[..part.len];
+        let block = if part.len == self.block.len() {
+            source
+        } else {
+            self.fetch(part.block)?;
+            self.block[part.start..part.start + part.len].copy_from_slice(source);
+            &self.block
+        };
+        self.device
+            .write_block(part.block, block)
+            .map_err(failed(Operation::Write, part.block))?;
+        Ok(part.len)
     }
 
     /// Reads the block at `offset` into the block of our own.
@@ -262,4 +321,17 @@ fn failed<E>(operation: Operation, offset: u64) -> impl FnOnce(E) -> Error<E> {
         offset,
         source,
     }
+}
+
+/// Is ready when it is polled for the second time; the task is awake until then.
+async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|context| {
+        if mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

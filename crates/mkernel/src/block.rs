@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A read or a write returns when it is done: as long as it takes, no other task runs and no frame is
-//! read. Cut what is large into pieces, with [`yield_now`](crate::yield_now) between them.
+//! read. What is large goes by [`read_at_yielding`](BlockDevice::read_at_yielding) and
+//! [`write_at_yielding`](BlockDevice::write_at_yielding), which let others run after each block.
 
 use blockdev::SectorDevice;
 pub use blockdev::{self, BlockDevice, Cursor, Geometry, GeometryError};

@@ -4,7 +4,8 @@
 //! - `cursor`: the stream (feature `std`);
 //! - `file`: files as devices (feature `std`);
 //! - `model`: random requests against a plain array of bytes;
-//! - `recorder`: a device that keeps a trace and fails on demand.
+//! - `recorder`: a device that keeps a trace and fails on demand;
+//! - `yielding`: large reads and writes that let others run.
 
 mod block_device;
 #[cfg(feature = "std")]
@@ -13,3 +14,4 @@ mod cursor;
 mod file;
 mod model;
 mod recorder;
+mod yielding;
