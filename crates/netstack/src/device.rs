@@ -12,8 +12,8 @@ use crate::proto::link::ethernet::{self, MacAddr};
 
 /// A network interface that carries Ethernet II frames, without their frame check sequence.
 ///
-/// All methods return at once, without calling the stack. A frame is at most [`FrameDevice::mtu`] octets and 14 of Ethernet
-/// header long.
+/// All methods return at once, without calling the stack. A frame is at most [`FrameDevice::mtu`]
+/// octets and 14 of Ethernet header long.
 ///
 /// The methods with a body are for devices that offload work from the stack (TCP segmentation and
 /// checksums, as virtio-net and most network cards do); others leave them alone.

@@ -184,8 +184,7 @@ impl Account {
         self.used + octets < self.reserve
     }
 
-    /// What is not worth noting of the difference between what a connection holds and what its peer is noted to hold, in
-    /// octets.
+    /// Octets by which what a connection holds may differ from what its peer is noted to hold.
     #[inline]
     pub(crate) fn grain(&self) -> u32 {
         self.grain

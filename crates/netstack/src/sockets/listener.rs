@@ -81,8 +81,8 @@ impl TcpListener {
     }
 
     /// As [`TcpListener::accept`], for implementations of futures: the task is woken by the next
-    /// connection. The last 16 tasks that
-    /// found none are kept. When there are more the others are woken, and kept too if they ask again.
+    /// connection. The last 16 tasks that found none are kept. When there are more the others are
+    /// woken, and kept too if they ask again.
     ///
     /// # Errors
     ///

@@ -166,8 +166,9 @@ impl UdpSocket {
         Ok(self.recv_from(buffer).await?.0)
     }
 
-    /// As [`UdpSocket::recv_datagram`], for implementations of futures. The task is woken by the next one. The last 16 tasks that
-    /// found none are kept. When there are more the others are woken, and kept too if they ask again.
+    /// As [`UdpSocket::recv_datagram`], for implementations of futures: the task is woken by the next
+    /// datagram. The last 16 tasks that found none are kept. When there are more the others are woken,
+    /// and kept too if they ask again.
     ///
     /// # Errors
     ///

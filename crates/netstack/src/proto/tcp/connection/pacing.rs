@@ -1,5 +1,6 @@
 //! Pacing: a connection whose controller gives a rate sends in bursts of at most a send quantum (half
-//! as much again when the timer was late), and its engine's timer says when the next may go (draft-ietf-ccwg-bbr §5.6.2 and §5.6.3).
+//! as much again when the timer was late), and its engine's timer says when the next may go
+//! (draft-ietf-ccwg-bbr §5.6.2 and §5.6.3).
 
 use super::Tcb;
 use crate::proto::Instant;

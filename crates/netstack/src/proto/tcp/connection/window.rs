@@ -44,7 +44,8 @@ impl Tcb {
     /// Octets that may wait in the send buffer: as many as keep the connection going at the rate that
     /// the windows permit, within its share of the memory.
     pub(crate) fn send_allowance(&self, shared: &Shared) -> usize {
-        // One segment at least, so that every connection goes on: only an acknowledgement tells that there is room again.
+        // One segment at least, so that every connection goes on: only an acknowledgement tells that
+        // there is room again.
         let queued = self.snd.queue.len();
         let one = queued.max(self.snd.mss.into());
         if shared.account.pressure() {

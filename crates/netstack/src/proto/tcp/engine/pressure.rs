@@ -13,8 +13,9 @@
 //!    those whose peer holds most, one that is stalled with data, else an idle one; among equals the
 //!    one for which the product of what it holds and of the time since its last progress is
 //!    greatest. One that made progress within [`FRESH`] goes only when there is no other and the peer
-//!    of a new connection has shown that it is there; then one that has carried no data since its handshake
-//!    [`GRACE`] ago goes before the others, and first the one whose last progress is longest ago, whatever its peer holds.
+//!    of a new connection has shown that it is there; then one that has carried no data since its
+//!    handshake [`GRACE`] ago goes before the others, and first the one whose last progress is longest
+//!    ago, whatever its peer holds.
 //!
 //! Progress is an acknowledgement of new data, new data in order, or the user's reading.
 //! What then finds no room is refused: data is not acknowledged, a SYN is answered by a cookie.

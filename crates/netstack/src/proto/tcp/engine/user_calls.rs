@@ -307,8 +307,9 @@ impl Tcp {
         }
     }
 
-    /// Gives the handle back. What was sent is still delivered as [`Options::linger`](crate::proto::tcp::Options::linger) says; data
-    /// that was received and not read, or comes later, resets the connection (RFC 2525 §2.17).
+    /// Gives the handle back. What was sent is still delivered as
+    /// [`Options::linger`](crate::proto::tcp::Options::linger) says; data that was received and not read,
+    /// or comes later, resets the connection (RFC 2525 §2.17).
     pub fn release(&mut self, now: Instant, id: ConnectionId) {
         let Ok(tcb) = self.connections.get_mut(id) else {
             return;
