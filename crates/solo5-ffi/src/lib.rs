@@ -28,7 +28,8 @@
 //! [`net!`] and [`block!`] declare a device where it is used and acquire it at run time. The linker
 //! collects the declarations that the program can reach: that is its manifest.
 //!
-//! There is one thread and there are no interrupts. Nothing blocks but [`yield_until`].
+//! There is one thread and there are no interrupts. Nothing blocks but [`yield_until`] and
+//! [`yield_for`].
 #![cfg_attr(any(solo5 = "hvt", solo5 = "spt"), no_std)]
 #![deny(missing_docs)]
 
