@@ -9,6 +9,7 @@ mod piece;
 pub(crate) mod queue;
 mod reassembly;
 mod text;
+mod timestamps;
 mod window;
 
 pub(crate) use self::text::Early;
@@ -17,6 +18,7 @@ use self::acknowledgement::Acknowledgement;
 use self::autotune::Autotune;
 use self::queue::ReceiveQueue;
 use self::reassembly::Reassembly;
+use self::timestamps::Recent;
 use super::config::Options;
 use super::on_demand::{OnDemand, Spares};
 use super::wire::options::{MAX_WINDOW_SCALE, SackBlocks};
@@ -49,6 +51,7 @@ pub(crate) struct Receiver {
     /// A duplicate that the next acknowledgement reports (RFC 2883).
     dsack: Option<(Seq, Seq)>,
     ack: Acknowledgement,
+    recent: Recent,
     /// Congestion was experienced: ECE goes out until CWR comes (RFC 3168 §6.1.3).
     ecn_echo: bool,
 }
@@ -71,6 +74,7 @@ impl Receiver {
             heard: now,
             dsack: None,
             ack: Acknowledgement::new(),
+            recent: Recent::new(now),
             ecn_echo: false,
         }
     }

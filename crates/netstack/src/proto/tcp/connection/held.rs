@@ -44,8 +44,8 @@ impl Tcb {
     #[inline]
     pub(crate) fn held(&self) -> Held {
         Held {
-            connection: self.block + (self.flight.held() + self.loss.held()) as u32,
-            send: self.snd.queue.held() as u32,
+            connection: self.block + self.snd.held_flight(),
+            send: self.snd.held(),
             receive: self.rcv.held(),
             early: self.rcv.held_early(),
         }
@@ -59,16 +59,11 @@ impl Tcb {
     }
 
     pub(crate) fn block_octets(&self, shared: &Shared) -> usize {
-        let congestion = self
-            .congestion
-            .as_deref()
-            .map_or(0, crate::proto::tcp::congestion::Controller::held);
-        let pacer = self.pacer.as_deref().map_or(0, size_of_val);
         let application = match self.owner {
             Owner::User | Owner::Waiting(_) => shared.config.application_octets,
             Owner::HalfOpen(_) | Owner::Nobody => 0,
         };
-        size_of::<Self>() + self.settings.held() + congestion + pacer + application
+        size_of::<Self>() + self.settings.held() + self.snd.held_congestion() + application
     }
 
     /// Charges what has changed. Returns whether that was what was received out of order.
@@ -91,7 +86,7 @@ impl Tcb {
     /// The same where nothing but the send queue can have changed: the user has sent.
     #[inline]
     pub(crate) fn recharge_send(&mut self, shared: &mut Shared) {
-        let held = self.snd.queue.held() as u32;
+        let held = self.snd.held();
         let before = &mut self.charged.send;
         let grown = shift(&mut shared.account, Kind::SendQueues, before, held);
         self.note_growth(grown, shared);
@@ -175,6 +170,6 @@ impl Tcb {
 
     /// Whether anything but the handshake was sent or received.
     pub(crate) fn has_carried_data(&self) -> bool {
-        self.snd.nxt != self.snd.iss + 1 || self.rcv.has_received()
+        self.snd.has_sent() || self.rcv.has_received()
     }
 }

@@ -4,6 +4,7 @@ use super::Tcb;
 use super::shared::Shared;
 use crate::proto::Instant;
 use crate::proto::ip::v4::DEFAULT_TTL;
+use crate::proto::tcp::api::State;
 use crate::proto::tcp::wire::options::TcpOptions;
 use crate::proto::tcp::wire::segment::{Flags, FourTuple, Header, Segment};
 use crate::proto::tcp::wire::seq::Seq;
@@ -46,7 +47,12 @@ impl Tcb {
     /// Sends a reset for the connection. The peer takes it only with the number that it expects
     /// (RFC 5961 §3.2), and answers any other in its window with a challenge.
     pub(crate) fn send_reset(&self, shared: &mut Shared) {
-        send(shared, self.tuple, self.empty_seq(), Some(self.rcv.nxt()));
+        send(
+            shared,
+            self.tuple,
+            self.snd.empty_seq(self.state == State::SynReceived),
+            Some(self.rcv.nxt()),
+        );
     }
 
     /// Answers an acknowledgement of what was not sent before the connection is established: <SEQ=SEG.ACK>

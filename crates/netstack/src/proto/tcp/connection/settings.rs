@@ -9,15 +9,9 @@ use crate::proto::tcp::congestion::MakeController;
 /// Settings that may change in the life of a connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) nodelay: bool,
     /// In milliseconds.
     user_timeout: Option<NonZeroU32>,
     pub(crate) ttl: u8,
-    pub(crate) send_buffer: u32,
-    /// Limit of the path, header included.
-    pub(crate) path_mtu: u16,
-    /// Datagrams may be fragmented on their way: after a black hole was found at the least MTU.
-    pub(crate) may_fragment: bool,
     /// Those that few connections have.
     uncommon: Option<Box<Uncommon>>,
 }
@@ -32,14 +26,10 @@ struct Uncommon {
 }
 
 impl Settings {
-    pub(crate) fn new(options: &Options, mtu: u16) -> Self {
+    pub(crate) fn new(options: &Options) -> Self {
         let mut settings = Self {
-            nodelay: options.nodelay,
             user_timeout: None,
             ttl: options.ttl,
-            send_buffer: options.send_buffer.clamp(1, 1 << 30) as u32,
-            path_mtu: options.path_mtu.map_or(mtu, |path| path.min(mtu)),
-            may_fragment: false,
             uncommon: None,
         };
         settings.set_user_timeout(options.user_timeout);

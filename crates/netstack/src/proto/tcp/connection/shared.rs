@@ -13,8 +13,7 @@ use crate::proto::tcp::defence::limits::ResetLimit;
 use crate::proto::tcp::on_demand::Spares;
 use crate::proto::tcp::receive::autotune::Growers;
 use crate::proto::tcp::receive::queue::ReceiveQueue;
-use crate::proto::tcp::send::queue::ChunkPool;
-use crate::proto::tcp::send::retransmission::Flight;
+use crate::proto::tcp::send::Stock;
 use crate::proto::tcp::wire::ip::TxMeta;
 use crate::proto::tcp::wire::segment::Header;
 
@@ -54,10 +53,9 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) counters: Counters,
     pub(crate) secrets: Secrets,
-    pub(crate) pool: ChunkPool,
-    pub(crate) flights: Spares<Flight>,
+    pub(crate) stock: Stock,
     pub(crate) receive_queues: Spares<ReceiveQueue>,
-    /// Octets that these three were charged.
+    /// Octets that these two were charged.
     spares: usize,
     pub(crate) account: Account,
     pub(crate) peers: Peers,
@@ -85,8 +83,7 @@ impl Shared {
             secrets,
             leaving: 0,
             latest: Instant::default(),
-            pool: ChunkPool::new(memory),
-            flights: Spares::new(spares),
+            stock: Stock::new(memory, spares),
             receive_queues: Spares::new(spares),
             spares: 0,
             account: Account::new(memory),
@@ -110,7 +107,7 @@ impl Shared {
     /// Octets of what is kept for connections to come.
     #[inline]
     pub(crate) fn spares_held(&self) -> usize {
-        self.pool.held() + self.flights.held() + self.receive_queues.held()
+        self.stock.held() + self.receive_queues.held()
     }
 
     /// Charges what has changed of that.

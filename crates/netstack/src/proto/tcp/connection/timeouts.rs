@@ -4,11 +4,11 @@
 use core::time::Duration;
 
 use super::shared::Shared;
-use super::{Owner, Probe, RetransmitTimer, Tcb};
+use super::{Owner, Tcb};
 use crate::proto::Instant;
 use crate::proto::tcp::api::{Failure, State};
 use crate::proto::tcp::config::{KeepAlive, Linger};
-use crate::proto::tcp::send::loss::Recovery;
+use crate::proto::tcp::send::RetransmitTimer;
 
 /// Under pressure: a peer that was silent for so long is probed, at this interval, so many times
 /// (RFC 9293 §3.8.4).
@@ -29,16 +29,15 @@ impl Tcb {
             self.give_up_closing(now, shared);
             return;
         }
-        if self.deadlines.pacing <= now {
+        if self.snd.end_pause(now) {
             any = true;
-            self.deadlines.pacing = Instant::FAR_FUTURE;
             self.transmit = true;
         }
         if self.deadlines.keep_alive <= now {
             any = true;
             self.keep_alive(now, shared);
         }
-        if self.state != State::Closed && self.deadlines.retransmit <= now {
+        if self.state != State::Closed && self.snd.retransmit_at() <= now {
             any = true;
             self.on_retransmit_timer(now, shared);
         }
@@ -49,19 +48,15 @@ impl Tcb {
     }
 
     fn on_retransmit_timer(&mut self, now: Instant, shared: &mut Shared) {
-        self.deadlines.retransmit = Instant::FAR_FUTURE;
-        self.check_app_limited();
-        match (self.state, self.retransmit_kind) {
+        let counters = &mut shared.counters;
+        match (self.state, self.snd.expire()) {
             (State::SynSent | State::SynReceived, _) => self.syn_timeout(now, shared),
             (_, RetransmitTimer::Rto) => self.retransmission_timeout(now, shared),
             (_, RetransmitTimer::Probe) => {
-                shared.counters.loss_probes += 1;
-                self.probe_due = Some(Probe::Tail);
-                // RFC 8985 §7.3: the time-out runs from the probe on.
-                self.retransmit_kind = RetransmitTimer::Rto;
-                self.deadlines.retransmit = now.after_nanos(self.rtt.timeout());
+                counters.loss_probes += 1;
+                self.snd.probe_tail(now);
             }
-            (_, RetransmitTimer::Reorder) => self.reordering_timeout(now, shared),
+            (_, RetransmitTimer::Reorder) => self.snd.reordering_timeout(now, counters),
             (_, RetransmitTimer::Persist) => self.persist_timeout(now, shared),
         }
         self.transmit = true;
@@ -71,8 +66,7 @@ impl Tcb {
     pub(crate) fn arm_syn(&mut self, now: Instant) {
         self.syn_due = true;
         self.transmit = true;
-        self.retransmit_kind = RetransmitTimer::Rto;
-        self.deadlines.retransmit = now.after_nanos(self.rtt.timeout());
+        self.snd.arm_rto(now);
     }
 
     fn syn_timeout(&mut self, now: Instant, shared: &mut Shared) {
@@ -81,7 +75,7 @@ impl Tcb {
         } else {
             shared.config.syn_ack_retries
         };
-        if self.rtt.timeouts() >= retries || self.user_timeout_passed(now) {
+        if self.snd.timeouts() >= retries || self.user_timeout_passed(now) {
             shared.counters.attempt_fails += 1;
             shared.counters.abort_on_timeout += 1;
             let error = self.soft_error.unwrap_or(Failure::TimedOut);
@@ -90,85 +84,36 @@ impl Tcb {
         }
         shared.counters.timeouts += 1;
         shared.counters.retrans_segs += 1;
-        self.rtt.back_off();
+        self.snd.back_off();
         self.arm_syn(now);
     }
 
     fn user_timeout_passed(&self, now: Instant) -> bool {
         self.settings
             .user_timeout()
-            .is_some_and(|timeout| now - self.snd.unacked_since >= timeout)
+            .is_some_and(|timeout| now - self.snd.unacked_since() >= timeout)
     }
 
     /// Whether the peer has been silent for too long (RFC 9293 §3.8.3).
     fn peer_has_vanished(&self, now: Instant, shared: &Shared) -> bool {
         match self.settings.user_timeout() {
             Some(_) => self.user_timeout_passed(now),
-            None => self.rtt.timeouts() >= shared.config.retries,
+            None => self.snd.timeouts() >= shared.config.retries,
         }
     }
 
-    /// RFC 6298 §5.4 to §5.6, RFC 5681 §3.1, RFC 8985 §6.3.
+    /// RFC 6298 §5.4 to §5.6.
     fn retransmission_timeout(&mut self, now: Instant, shared: &mut Shared) {
-        if self.snd.una == self.snd.nxt {
+        if self.snd.is_idle() {
             return;
         }
         if self.peer_has_vanished(now, shared) {
             self.abort_on_timeout(shared);
             return;
         }
-        shared.counters.timeouts += 1;
-        if self.flight.first().is_some_and(|piece| piece.sacked) {
-            // The peer has dropped what it had said it has.
-            self.flight.forget_sacked();
-        }
-        let (una, min_rtt, srtt) = (self.snd.una, self.min_rtt(), self.srtt());
-        let (loss, sack) = (&self.loss, self.sack);
-        self.flight.mark_lost(|piece| {
-            Some(!sack || piece.start == una || loss.outlived(piece, now, min_rtt, srtt))
-        });
-        let first = self.loss.recovery != Recovery::Timeout;
-        let outstanding = self.snd.nxt - self.snd.una;
-        self.report_lost(now);
-        if let Some(congestion) = &mut self.congestion {
-            congestion.on_timeout(now, outstanding, first);
-        }
-        self.ecn.cwr |= self.ecn.on;
-        self.loss.end();
-        let original = self.flight.first().filter(|piece| !piece.retransmitted);
-        let original = original.map(|piece| piece.time);
-        self.loss
-            .begin(Recovery::Timeout, self.snd.nxt, outstanding);
-        self.loss.episode.original = original;
-        self.rtt.back_off();
-        self.suspect_black_hole(shared);
-        self.retransmit_kind = RetransmitTimer::Rto;
-        self.deadlines.retransmit = self.next_timeout(now);
-    }
-
-    /// The time-out from now, at most the end of the user time-out.
-    fn next_timeout(&self, now: Instant) -> Instant {
-        let timeout = now.after_nanos(self.rtt.timeout());
-        match self.settings.user_timeout() {
-            Some(user) => timeout
-                .min(self.snd.unacked_since + user)
-                .max(now + Duration::from_millis(1)),
-            None => timeout,
-        }
-    }
-
-    /// RFC 8985 §6.2 step 5: the reordering window has passed.
-    fn reordering_timeout(&mut self, now: Instant, shared: &mut Shared) {
-        let (min_rtt, srtt) = (self.min_rtt(), self.srtt());
-        let (lost, wait) = self.loss.detect(&mut self.flight, now, min_rtt, srtt);
-        self.report_lost(now);
-        if lost && self.loss.recovery == Recovery::Open {
-            shared.counters.sack_recovery += 1;
-            self.enter_recovery(now, self.snd.nxt - self.snd.una);
-        } else if lost && self.loss.recovery == Recovery::Fast {
-            self.permit_recovery(0);
-        }
-        self.arm_retransmit(now, wait);
+        let user_timeout = self.settings.user_timeout();
+        let counters = &mut shared.counters;
+        self.snd.retransmission_timeout(now, user_timeout, counters);
     }
 
     /// RFC 9293 §3.8.6.1: probes a closed window for as long as the peer answers.
@@ -177,26 +122,21 @@ impl Tcb {
             .settings
             .user_timeout()
             .unwrap_or(shared.config.max_rto * 10);
-        let mut since = self.snd.unacked_since;
+        let mut since = self.snd.unacked_since();
         if self.owner != Owner::Nobody {
             // MUST-37 is for a user who waits; nobody waits for what was released, and a peer could
             // hold it for ever.
             since = since.max(self.rcv.heard());
         }
         let unanswered = now - since;
-        if self.window_probes > 2 && unanswered >= limit {
+        if self.snd.window_probes() > 2 && unanswered >= limit {
             self.abort_on_timeout(shared);
             return;
         }
-        if self.unsent() == 0 && !self.fin_unsent() && self.snd.una == self.snd.nxt {
-            return;
+        if self.snd.has_pending() {
+            shared.counters.window_probe += 1;
+            self.snd.probe_window(now);
         }
-        shared.counters.window_probe += 1;
-        self.probe_due = Some(Probe::Window);
-        if self.snd.wnd == 0 {
-            self.window_probes = self.window_probes.saturating_add(1);
-        }
-        self.arm_persist(now);
     }
 
     pub(crate) fn abort_on_timeout(&mut self, shared: &mut Shared) {
@@ -235,7 +175,7 @@ impl Tcb {
         } else if self.keep_alive_probes >= keep.probes {
             self.abort_on_timeout(shared);
         } else {
-            if self.snd.una == self.snd.nxt {
+            if self.snd.is_idle() {
                 // With data in flight, retransmission finds out.
                 shared.counters.keep_alive += 1;
                 self.probe_peer();
@@ -263,7 +203,7 @@ impl Tcb {
     /// Asks the peer whether it is there.
     fn probe_peer(&mut self) {
         self.keep_alive_probes += 1;
-        self.probe_due = Some(Probe::KeepAlive);
+        self.snd.probe_peer();
         self.transmit = true;
     }
 }

@@ -3,6 +3,7 @@
 use super::Tcb;
 use super::shared::Shared;
 use crate::proto::Instant;
+use crate::proto::tcp::api::Readiness;
 
 /// How many times what the peer's window and the congestion window let go may wait to be sent, or
 /// for its acknowledgement.
@@ -25,20 +26,37 @@ impl Tcb {
 
     #[cold]
     fn least_share(&self, shared: &Shared) -> usize {
-        self.share_left(shared).max(self.snd.mss.into())
+        self.share_left(shared).max(self.snd.mss().into())
     }
 
     /// Whether `octets` more are far less than what may wait in the send buffer, as far as that takes no look at the
     /// peer: most of the memory is free and the peer's window open.
     #[inline]
     pub(crate) fn has_easy_room(&self, octets: usize, shared: &Shared) -> bool {
-        let waiting = self.snd.queue.len() + octets;
-        self.snd.wnd >= self.snd.mss.into()
-            && waiting <= self.settings.send_buffer as usize
+        let waiting = self.snd.queued() + octets;
+        self.snd.wnd() >= self.snd.mss().into()
+            && waiting <= self.snd.buffer()
             && shared
                 .account
                 .plenty()
                 .is_some_and(|free| waiting <= free / EASY_PART)
+    }
+
+    /// Tells the user of room in the send buffer, or that all was acknowledged.
+    pub(crate) fn report_room(&mut self, shared: &Shared) {
+        if self.wants_writable {
+            let allowance = self.send_allowance(shared);
+            let free = allowance.saturating_sub(self.snd.queued());
+            // A third free, so that the user is not woken for each segment.
+            if free * 3 >= allowance {
+                self.wants_writable = false;
+                self.raise(Readiness::WRITABLE);
+            }
+        }
+        if self.wants_flushed && self.snd.is_flushed() {
+            self.wants_flushed = false;
+            self.raise(Readiness::FLUSHED);
+        }
     }
 
     /// Octets that may wait in the send buffer: as many as keep the connection going at the rate that
@@ -46,20 +64,18 @@ impl Tcb {
     pub(crate) fn send_allowance(&self, shared: &Shared) -> usize {
         // One segment at least, so that every connection goes on: only an acknowledgement tells that
         // there is room again.
-        let queued = self.snd.queue.len();
-        let one = queued.max(self.snd.mss.into());
+        let queued = self.snd.queued();
+        let one = queued.max(self.snd.mss().into());
         if shared.account.pressure() {
             return one;
         }
-        let least = LEAST_ALLOWANCE.max(2 * usize::from(self.snd.mss));
+        let least = LEAST_ALLOWANCE.max(2 * usize::from(self.snd.mss()));
         let share = self.share_left(shared);
-        let window = self.snd.wnd.min(self.cwnd()) as usize;
-        let closed = self.snd.wnd < self.snd.mss.into() && self.is_synchronized();
+        let window = self.snd.wnd().min(self.snd.cwnd()) as usize;
+        let closed = self.snd.wnd() < self.snd.mss().into() && self.is_synchronized();
         let easy = if closed { 0 } else { share / EASY_PART };
         let wanted = (WINDOWS * window).max(least).max(easy);
-        wanted
-            .min((queued + share).max(one))
-            .min(self.settings.send_buffer as usize)
+        wanted.min((queued + share).max(one)).min(self.snd.buffer())
     }
 
     /// The user has read `octets`. Returns whether the peer is to be told.
@@ -70,9 +86,9 @@ impl Tcb {
         if !self.may_receive() {
             return false;
         }
-        let window = (self.snd.mss, self.receive_limit(shared));
+        let window = (self.snd.mss(), self.receive_limit(shared));
         let growers = &mut shared.growers;
         self.rcv
-            .after_read(now, octets, self.srtt(), growers, window)
+            .after_read(now, octets, self.snd.srtt(), growers, window)
     }
 }

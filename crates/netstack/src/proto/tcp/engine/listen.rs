@@ -4,11 +4,11 @@ use crate::proto::Instant;
 use crate::proto::ip::v4::DEFAULT_TTL;
 use crate::proto::tcp::api::{ListenerId, State};
 use crate::proto::tcp::connection::reset;
-use crate::proto::tcp::connection::{IPV4_HEADER_LEN, Owner, Tcb, TimestampState};
+use crate::proto::tcp::connection::{IPV4_HEADER_LEN, Owner, Tcb};
 use crate::proto::tcp::defence::syn_cookies;
 use crate::proto::tcp::engine::Tcp;
 use crate::proto::tcp::receive;
-use crate::proto::tcp::wire::options::{DEFAULT_MSS, TcpOptions, Timestamps};
+use crate::proto::tcp::wire::options::{DEFAULT_MSS, TcpOptions, Timestamps, timestamp};
 use crate::proto::tcp::wire::segment::{Flags, Header, Segment};
 use crate::proto::tcp::wire::seq::Seq;
 
@@ -83,9 +83,9 @@ impl Tcp {
         }
         let mut tcb = self.passive(now, id, segment);
         if let Some(above) = above
-            && tcb.snd.iss.le(above)
+            && tcb.snd.iss().le(above)
         {
-            tcb.set_iss(above + 1);
+            tcb.snd.set_iss(above + 1);
         }
         tcb.arm_syn(now);
         let index = tcb.id.index;
@@ -114,14 +114,12 @@ impl Tcp {
         if self.shared.account.pressure() {
             tcb.rcv.begin_small();
         }
-        tcb.ecn.on = options.ecn;
-        tcb.timestamps = Some(TimestampState::new(
-            self.shared.secrets.timestamp_offset(&syn.tuple),
-            now,
-        ));
+        tcb.snd.use_ecn(options.ecn);
+        tcb.snd
+            .offer_timestamps(self.shared.secrets.timestamp_offset(&syn.tuple));
         tcb.take_syn(now, syn);
         tcb.negotiate_ecn(syn);
-        tcb.set_window(syn, false);
+        tcb.snd.set_window(syn, false);
         tcb
     }
 
@@ -131,10 +129,7 @@ impl Tcp {
         let (tuple, options) = (segment.tuple, &segment.options);
         let mss = options.mss.unwrap_or(DEFAULT_MSS);
         let timestamps = options.timestamps.map(|theirs| Timestamps {
-            val: syn_cookies::hide(
-                Tcb::timestamp(secrets.timestamp_offset(&tuple), now),
-                options,
-            ),
+            val: syn_cookies::hide(timestamp(secrets.timestamp_offset(&tuple), now), options),
             ecr: theirs.val,
         });
         let listener = self.listeners.find(tuple.local);
@@ -203,8 +198,7 @@ impl Tcp {
         let offered = self.listeners.get(id).ok();
         let offered = offered.map_or(0, |listener| receive::offered_window(&listener.options));
         tcb.rcv.keep_offered(offered);
-        tcb.set_iss(cookie);
-        tcb.snd.nxt = cookie + 1;
+        tcb.snd.resume(cookie);
         let index = tcb.id.index;
         self.add(tcb);
         if let Some(tcb) = self.connections.at(index) {

@@ -143,8 +143,7 @@ impl Tcp {
             self.pressure.sweep_at = self.shared.latest + SWEEP_INTERVAL;
         }
         if self.shared.account.used_by(Kind::Spares) > 0 {
-            self.shared.pool.clear();
-            self.shared.flights.clear();
+            self.shared.stock.clear();
             self.shared.receive_queues.clear();
             self.shared.recharge_spares();
         }
@@ -369,7 +368,7 @@ impl Tcp {
             return;
         }
         let waited = now - tcb.progress;
-        let stalled = tcb.snd.queue.len() > 0 || tcb.rcv.has_early();
+        let stalled = tcb.snd.queued() > 0 || tcb.rcv.has_early();
         if stalled && waited >= STALL_LIMIT {
             self.end(index);
         } else if waited >= EARLY_LIMIT && tcb.rcv.has_early() {

@@ -21,14 +21,14 @@ impl Tcp {
             state: tcb.state,
             error: tcb.error.map(Error::from),
             soft_error: tcb.soft_error.map(Error::from),
-            smoothed_rtt: Some(tcb.rtt.srtt())
+            smoothed_rtt: Some(tcb.snd.measured_srtt())
                 .filter(|srtt| *srtt != 0)
                 .map(Duration::from_nanos),
-            maximum_segment: tcb.snd.mss.into(),
-            congestion_window: tcb.cwnd(),
-            unacknowledged: tcb.snd.queue.len(),
+            maximum_segment: tcb.snd.mss().into(),
+            congestion_window: tcb.snd.cwnd(),
+            unacknowledged: tcb.snd.queued(),
             readable: tcb.rcv.readable(),
-            writable: (tcb.settings.send_buffer as usize).saturating_sub(tcb.snd.queue.len()),
+            writable: tcb.snd.buffer().saturating_sub(tcb.snd.queued()),
         })
     }
 
@@ -38,7 +38,7 @@ impl Tcp {
     ///
     /// [`Error::Released`], as for all settings.
     pub fn nodelay(&self, id: ConnectionId) -> Result<bool, Error> {
-        Ok(self.connections.user(id)?.settings.nodelay)
+        Ok(self.connections.user(id)?.snd.nodelay())
     }
 
     /// [`Options::keep_alive`](crate::proto::tcp::Options::keep_alive) of a connection.
@@ -94,7 +94,7 @@ impl Tcp {
     /// [`Error::Released`], as for all settings.
     pub fn set_nodelay(&mut self, _now: Instant, id: ConnectionId, on: bool) -> Result<(), Error> {
         let tcb = self.connections.user_mut(id)?;
-        tcb.settings.nodelay = on;
+        tcb.snd.set_nodelay(on);
         tcb.transmit = true;
         self.settle(id.index);
         Ok(())

@@ -12,7 +12,7 @@ use crate::proto::tcp::connection::shared::Shared;
 use crate::proto::tcp::defence::isn::TableHash;
 use crate::proto::tcp::engine::Tcp;
 use crate::proto::tcp::engine::time_wait::table::{Answers, Table, TimeWait};
-use crate::proto::tcp::wire::options::{TcpOptions, Timestamps};
+use crate::proto::tcp::wire::options::{TcpOptions, Timestamps, timestamp};
 use crate::proto::tcp::wire::segment::{Flags, FourTuple, Header, Segment};
 use crate::proto::tcp::wire::seq::Seq;
 
@@ -63,13 +63,13 @@ impl TimeWaits {
         let shift = tcb.rcv.wind_shift();
         let record = TimeWait {
             tuple: tcb.tuple,
-            snd_nxt: tcb.snd.nxt,
+            snd_nxt: tcb.snd.nxt(),
             rcv_nxt: tcb.rcv.nxt(),
             // Rounded up, as the right edge never moves back.
             wnd: tcb.rcv.window().div_ceil(1 << shift).min(u16::MAX.into()) as u16,
             ttl: tcb.settings.ttl,
-            timestamps: tcb.timestamps.is_some(),
-            recent: tcb.timestamps.map_or(0, |timestamps| timestamps.recent),
+            timestamps: tcb.snd.clock().is_some(),
+            recent: tcb.rcv.recent_timestamp(),
             answered: 0,
             syn: Seq(0),
             answers: Answers::Nothing,
@@ -226,7 +226,7 @@ impl TimeWait {
     /// Sends <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>.
     fn acknowledge(&self, now: Instant, shared: &mut Shared) {
         let timestamps = self.timestamps.then(|| Timestamps {
-            val: Tcb::timestamp(shared.secrets.timestamp_offset(&self.tuple), now),
+            val: timestamp(shared.secrets.timestamp_offset(&self.tuple), now),
             ecr: self.recent,
         });
         let header = Header {

@@ -12,7 +12,7 @@ use crate::proto::ip::is_host;
 use crate::proto::tcp::api::{ConnectionId, Error, Failure, ListenerId, State};
 use crate::proto::tcp::config::{Linger, Options};
 use crate::proto::tcp::connection::shared::Shared;
-use crate::proto::tcp::connection::{Owner, Tcb, TimestampState};
+use crate::proto::tcp::connection::{Owner, Tcb};
 use crate::proto::tcp::receive::queue::ReceiveQueue;
 use crate::proto::tcp::send::queue::{ChunkPool, SendQueue};
 use crate::proto::tcp::wire::segment::FourTuple;
@@ -153,17 +153,15 @@ impl Tcp {
             &mut self.shared,
         ));
         if let Some(above) = above
-            && tcb.snd.iss.le(above)
+            && tcb.snd.iss().le(above)
         {
-            tcb.set_iss(above + 1);
+            tcb.snd.set_iss(above + 1);
         }
         tcb.active = true;
         tcb.state = State::SynSent;
-        tcb.ecn.on = options.ecn;
-        tcb.timestamps = Some(TimestampState::new(
-            self.shared.secrets.timestamp_offset(&tuple),
-            now,
-        ));
+        tcb.snd.use_ecn(options.ecn);
+        tcb.snd
+            .offer_timestamps(self.shared.secrets.timestamp_offset(&tuple));
         tcb.arm_syn(now);
         self.add(tcb);
         self.shared.counters.active_opens += 1;
@@ -210,9 +208,9 @@ impl Tcp {
             Poll::Ready(room) => room?,
             Poll::Pending => return Poll::Pending,
         };
-        tcb.check_app_limited();
         tcb.lean = false;
-        push(&mut tcb.snd.queue, room, &mut self.shared.pool);
+        let pool = &mut self.shared.stock.pool;
+        tcb.snd.enqueue(|queue| push(queue, room, pool));
         tcb.recharge_send(&mut self.shared);
         tcb.transmit = true;
         line_up(tcb, &mut self.transmit, &mut self.shared.account);
@@ -292,7 +290,7 @@ impl Tcp {
         if let Some(error) = tcb.error {
             return Poll::Ready(Err(error.into()));
         }
-        if tcb.is_flushed() || matches!(tcb.state, State::Closed | State::TimeWait) {
+        if tcb.snd.is_flushed() || matches!(tcb.state, State::Closed | State::TimeWait) {
             return Poll::Ready(Ok(()));
         }
         tcb.wants_flushed = true;
@@ -329,7 +327,7 @@ impl Tcb {
     /// How many of `wanted` octets can be queued now.
     fn room(&mut self, wanted: usize, shared: &Shared) -> Poll<Result<usize, Error>> {
         if !self.may_send() {
-            let closed = if self.snd.fin {
+            let closed = if self.snd.is_closed() {
                 Error::BrokenPipe
             } else {
                 Error::NotConnected
@@ -341,7 +339,7 @@ impl Tcb {
             return Poll::Ready(Ok(wanted));
         }
         let allowance = self.send_allowance(shared);
-        let free = allowance.saturating_sub(self.snd.queue.len());
+        let free = allowance.saturating_sub(self.snd.queued());
         if free == 0 && wanted > 0 {
             self.wants_writable = true;
             return Poll::Pending;
@@ -380,7 +378,7 @@ impl Tcb {
         if self.state != State::SynReceived {
             self.leave_established(shared);
         }
-        self.snd.fin = true;
+        self.snd.close();
         self.transmit = true;
         Ok(())
     }
@@ -422,7 +420,7 @@ impl Tcb {
         let _ = self.shutdown(shared);
         // From now on the peer has to take something within the time: what it has only answered before
         // was for the user to bear.
-        self.snd.unacked_since = now;
+        self.snd.restart_patience(now);
         match (self.state, linger) {
             (State::Closed | State::TimeWait, _) => {}
             (State::FinWait2, _) => self.deadlines.close = now + shared.config.orphan_timeout,

@@ -121,5 +121,6 @@ impl Receiver {
         ack.now = ack.duplicates > 0;
         ack.delayed = Instant::FAR_FUTURE;
         self.dsack = None;
+        self.recent.last_ack_sent = self.nxt;
     }
 }

@@ -6,11 +6,11 @@ use crate::proto::tcp::congestion::Pacing;
 /// When a connection may send how much.
 #[derive(Debug)]
 pub(crate) struct Pacer {
-    pub(crate) pacing: Pacing,
+    pub(super) pacing: Pacing,
     /// Octets that are left of the burst that began before `next`.
     burst: u32,
     /// C.next_send_time: when the next burst may begin.
-    pub(crate) next: Instant,
+    pub(super) next: Instant,
 }
 
 impl Pacer {

@@ -4,6 +4,7 @@
 //! know, whereas RFC 9293 (MUST-6) says to skip such an option by its length.
 
 use super::seq::Seq;
+use crate::proto::Instant;
 
 /// Largest shift of a window scale option (RFC 7323 §2.3).
 pub(crate) const MAX_WINDOW_SCALE: u8 = 14;
@@ -24,6 +25,12 @@ const WINDOW_SCALE: u8 = 3;
 const SACK_PERMITTED: u8 = 4;
 const SACK: u8 = 5;
 const TIMESTAMPS: u8 = 8;
+
+/// The clock of our timestamps (RFC 7323 §4.1: a tick of 1 ms), with the `offset` of a connection.
+#[inline]
+pub(crate) fn timestamp(offset: u32, now: Instant) -> u32 {
+    (now.as_millis() as u32).wrapping_add(offset)
+}
 
 /// TSval and TSecr (RFC 7323 §3.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -16,7 +16,7 @@ impl Tcb {
     ) {
         // First, the ACK bit.
         let acknowledges = segment.flags.has(Flags::ACK);
-        if acknowledges && (segment.ack.le(self.snd.iss) || segment.ack.gt(self.snd.nxt)) {
+        if acknowledges && (segment.ack.le(self.snd.iss()) || segment.ack.gt(self.snd.nxt())) {
             if !segment.flags.has(Flags::RST) {
                 self.refuse(now, segment, shared);
             }
@@ -40,9 +40,8 @@ impl Tcb {
             self.open_simultaneously(now, segment);
             return;
         }
-        self.snd.una = segment.ack;
-        self.measure_handshake(now);
-        self.set_window(segment, false);
+        self.snd.take_syn_ack(now);
+        self.snd.set_window(segment, false);
         self.soft_error = None;
         self.establish(now, shared);
         self.ack_now();
@@ -55,7 +54,7 @@ impl Tcb {
     /// Both ends have sent a SYN (RFC 9293 §3.5, figure 7).
     fn open_simultaneously(&mut self, now: Instant, segment: &Segment) {
         self.state = State::SynReceived;
-        self.set_window(segment, false);
+        self.snd.set_window(segment, false);
         // The SYN may wait for transmission still; now it goes as SYN-ACK, with the same number.
         self.arm_syn(now);
     }
@@ -64,6 +63,7 @@ impl Tcb {
     pub(crate) fn negotiate_ecn(&mut self, segment: &Segment) {
         let (ece, cwr) = (segment.flags.has(Flags::ECE), segment.flags.has(Flags::CWR));
         let answer = segment.flags.has(Flags::ACK);
-        self.ecn.on &= ece && cwr != answer;
+        self.snd
+            .use_ecn(self.snd.uses_ecn() && ece && cwr != answer);
     }
 }

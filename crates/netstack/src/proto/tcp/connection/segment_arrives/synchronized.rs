@@ -6,12 +6,9 @@ use crate::proto::Instant;
 use crate::proto::ip::Ecn;
 use crate::proto::tcp::api::{Failure, State};
 use crate::proto::tcp::connection::shared::Shared;
-use crate::proto::tcp::connection::{Owner, RetransmitTimer, Tcb};
+use crate::proto::tcp::connection::{Owner, Tcb};
 use crate::proto::tcp::wire::segment::{Flags, Segment};
 use crate::proto::tcp::wire::seq::Seq;
-
-/// RFC 7323 §5.5: after 24 days TS.Recent says nothing.
-const TS_RECENT_LIFE: Duration = Duration::from_secs(24 * 24 * 3600);
 
 /// Least time between answers of a connection to empty segments that are not acceptable, unless a round
 /// trip takes longer than half of it. An answer may be answered in turn by an end that disagrees: it has
@@ -52,7 +49,9 @@ impl Tcb {
         if !segment.flags.has(Flags::ACK) || !self.arrives_ack(now, segment, shared) {
             return;
         }
-        self.remember_timestamp(now, segment, first);
+        if let (Some(theirs), Some(_)) = (segment.options.timestamps, self.snd.clock()) {
+            self.rcv.remember_timestamp(now, theirs, first);
+        }
         // Sixth, URG: urgent data is ordinary data (RFC 6093). Seventh, the text; eighth, FIN.
         self.take_text_and_fin(now, segment, shared);
     }
@@ -81,17 +80,14 @@ impl Tcb {
     /// PAWS (RFC 7323 §5.3 R1) and the rule that segments without the option are dropped (§3.2).
     #[inline]
     fn check_timestamp(&mut self, now: Instant, segment: &Segment, shared: &mut Shared) -> bool {
-        let Some(ours) = self.timestamps else {
-            return true;
-        };
-        if segment.flags.has(Flags::RST) {
+        if self.snd.clock().is_none() || segment.flags.has(Flags::RST) {
             return true;
         }
         let Some(theirs) = segment.options.timestamps else {
             // A SYN is of a peer that knows nothing of the connection: it is challenged.
             return segment.flags.has(Flags::SYN);
         };
-        if Seq(theirs.val).lt(Seq(ours.recent)) && ours.recent_at.elapsed(now) < TS_RECENT_LIFE {
+        if self.rcv.is_outdated(now, theirs) {
             shared.counters.paws_estab += 1;
             self.acknowledge_unacceptable(now, segment, shared);
             return false;
@@ -141,7 +137,7 @@ impl Tcb {
             self.challenge(now, shared);
         } else if segment.len() > 0 {
             if self.rcv.report_duplicate(segment) {
-                shared.counters.dsack_old_sent += u64::from(self.sack);
+                shared.counters.dsack_old_sent += u64::from(self.snd.uses_sack());
             }
             self.ack_now();
         } else if self.permit_answer(now) {
@@ -152,7 +148,7 @@ impl Tcb {
     /// Takes the answer to a segment that may itself be such an answer; false if it has to wait. Limited, lest two
     /// ends that disagree answer each other for ever (RFC 5961 §7).
     fn permit_answer(&mut self, now: Instant) -> bool {
-        let round_trips = Duration::from_nanos(2 * self.rtt.srtt());
+        let round_trips = Duration::from_nanos(2 * self.snd.measured_srtt());
         let may = now >= self.last_answer + ANSWER_INTERVAL.max(round_trips);
         if may {
             self.last_answer = now;
@@ -184,97 +180,59 @@ impl Tcb {
     #[inline]
     fn arrives_ack(&mut self, now: Instant, segment: &Segment, shared: &mut Shared) -> bool {
         if self.state == State::SynReceived {
-            if segment.ack.le(self.snd.una) || segment.ack.gt(self.snd.nxt) {
+            if segment.ack.le(self.snd.una()) || segment.ack.gt(self.snd.nxt()) {
                 self.refuse(now, segment, shared);
                 return false;
             }
-            self.snd.una = self.snd.iss + 1;
-            self.measure_handshake(now);
-            self.set_window(segment, true);
+            self.snd.take_syn_ack(now);
+            self.snd.set_window(segment, true);
             self.syn_due = false;
             self.establish(now, shared);
-            if self.snd.fin {
+            if self.snd.is_closed() {
                 // CLOSE came before: the FIN follows (RFC 9293 §3.10.4).
                 self.state = State::FinWait1;
             }
         }
         // RFC 5961 §5.2: the range in which an acknowledgement may be.
-        if segment.ack.gt(self.snd.nxt) || (segment.ack + self.snd.max_wnd).lt(self.snd.una) {
+        if !self.snd.accepts_ack(segment.ack) {
             if segment.len() > 0 || self.permit_answer(now) {
                 self.challenge(now, shared);
             }
             return false;
         }
-        if segment.ack.lt(self.snd.una) {
+        if segment.ack.lt(self.snd.una()) {
             return true;
         }
         self.take_ecn(segment, shared);
-        let window = u32::from(segment.wnd) << self.snd.wind_shift;
-        let duplicate = segment.ack == self.snd.una
-            && segment.len() == 0
-            && self.snd.una != self.snd.nxt
-            && window == self.snd.wnd
-            // The answers to window probes are no sign of loss.
-            && window != 0;
-        let news = segment.ack != self.snd.una || duplicate || !segment.options.sack.is_empty();
-        if news || (self.ecn.on && segment.flags.has(Flags::ECE)) {
+        let duplicate = self.snd.is_duplicate(segment);
+        let news = segment.ack != self.snd.una() || duplicate || !segment.options.sack.is_empty();
+        if news || (self.snd.uses_ecn() && segment.flags.has(Flags::ECE)) {
             self.take_ack(now, segment, duplicate, shared);
         }
-        self.update_window(now, segment, shared);
+        if self.snd.update_window(now, segment) {
+            self.transmit = true;
+            self.report_room(shared);
+        }
         self.after_fin_acked(now, shared);
         true
     }
 
-    /// SND.WND from a segment; the window of a SYN is not scaled (RFC 7323 §2.2).
-    pub(crate) fn set_window(&mut self, segment: &Segment, scaled: bool) {
-        self.snd.wnd = u32::from(segment.wnd) << if scaled { self.snd.wind_shift } else { 0 };
-        self.snd.max_wnd = self.snd.max_wnd.max(self.snd.wnd);
-        self.snd.wl1 = segment.seq;
-        self.snd.wl2 = segment.ack;
-    }
-
-    /// "If SND.WL1 < SEG.SEQ or (SND.WL1 = SEG.SEQ and SND.WL2 =< SEG.ACK)".
+    /// Takes an acknowledgement with SND.UNA =< SEG.ACK =< SND.NXT.
     #[inline]
-    fn update_window(&mut self, now: Instant, segment: &Segment, shared: &Shared) {
-        if self.snd.wl1.lt(segment.seq)
-            || (self.snd.wl1 == segment.seq && self.snd.wl2.le(segment.ack))
-        {
-            let before = self.snd.wnd;
-            self.set_window(segment, true);
-            if self.snd.wnd > before {
-                self.transmit = true;
-                self.report_room(shared);
-                if self.retransmit_kind == RetransmitTimer::Persist {
-                    self.window_opened(now);
-                }
-            } else if self.snd.wnd == 0 && before > 0 && self.snd.una != self.snd.nxt {
-                // The peer has taken its window back (RFC 9293 §3.8.6, MUST-34 and MUST-35).
-                self.arm_retransmit(now, None);
-            }
+    fn take_ack(&mut self, now: Instant, segment: &Segment, duplicate: bool, shared: &mut Shared) {
+        let (stock, counters) = (&mut shared.stock, &mut shared.counters);
+        if self.snd.take_ack(now, segment, duplicate, stock, counters) {
+            self.progressed(now);
+            self.soft_error = None;
+            self.report_room(shared);
         }
-    }
-
-    /// A window that was probed is open: what it did not take goes out again at once. That is all
-    /// that has been on its way for a round trip: what was sent later finds the window open.
-    fn window_opened(&mut self, now: Instant) {
-        self.rtt.progress();
-        self.window_probes = 0;
-        self.snd.unacked_since = now;
-        self.deadlines.retransmit = Instant::FAR_FUTURE;
-        self.retransmit_kind = RetransmitTimer::Rto;
-        if self.snd.una != self.snd.nxt {
-            let min_rtt = self.min_rtt();
-            self.flight
-                .mark_lost(|piece| Some(now.nanos_since(piece.time) >= min_rtt));
-            self.flight.excuse_lost();
-            self.arm_retransmit(now, None);
-        }
+        self.transmit = true;
     }
 
     /// RFC 3168 §6.1.3: congestion experienced is echoed until the peer says CWR.
     #[inline]
     fn take_ecn(&mut self, segment: &Segment, shared: &mut Shared) {
-        if !self.ecn.on {
+        if !self.snd.uses_ecn() {
             return;
         }
         if segment.flags.has(Flags::CWR) {
@@ -293,8 +251,8 @@ impl Tcb {
         if !matches!(
             self.state,
             State::FinWait1 | State::Closing | State::LastAck
-        ) || !self.fin_sent()
-            || self.snd.una != self.snd.nxt
+        ) || !self.snd.fin_sent()
+            || !self.snd.is_idle()
         {
             return;
         }
@@ -308,20 +266,6 @@ impl Tcb {
             }
             State::Closing => self.enter_time_wait(shared),
             _ => self.close(None, shared),
-        }
-    }
-
-    /// RFC 7323 §4.3: TS.Recent follows segments that are at or before Last.ACK.sent; and whatever comes
-    /// when it says nothing any more (§5.5).
-    #[inline]
-    fn remember_timestamp(&mut self, now: Instant, segment: &Segment, first: Seq) {
-        if let (Some(ours), Some(theirs)) = (&mut self.timestamps, segment.options.timestamps)
-            && first.le(ours.last_ack_sent)
-            && (Seq(ours.recent).le(Seq(theirs.val))
-                || ours.recent_at.elapsed(now) >= TS_RECENT_LIFE)
-        {
-            ours.recent = theirs.val;
-            ours.recent_at = now.into();
         }
     }
 }

@@ -102,7 +102,7 @@ impl Tcb {
     #[inline(never)]
     fn take_early(&mut self, seq: Seq, octets: Bytes, pinned: usize, shared: &mut Shared) {
         self.ack_now();
-        if !self.sack {
+        if !self.snd.uses_sack() {
             self.rcv.add_duplicate();
         }
         if self.share_left(shared) < pinned + EARLY_BOOKKEEPING {

@@ -1,15 +1,15 @@
 //! Sequence numbers that are remembered for longer than what they belong to.
 
-use super::Tcb;
+use super::Sender;
 
-impl Tcb {
+impl Sender {
     /// Lets marks that SND.UNA has passed follow it, as comparisons hold within 2^31 only (RFC 9293
     /// §3.4): one of a time long ago would be ahead again after two gigabytes.
     #[inline]
-    pub(crate) fn keep_marks_near(&mut self) {
-        let passed = self.snd.una - 1;
-        self.snd.small_end = self.snd.small_end.max(passed);
-        self.snd.cwnd_limited_until = self.snd.cwnd_limited_until.max(passed);
+    pub(super) fn keep_marks_near(&mut self) {
+        let passed = self.una - 1;
+        self.small_end = self.small_end.max(passed);
+        self.cwnd_limited_until = self.cwnd_limited_until.max(passed);
         self.loss.keep_marks_near(passed);
         if self.ecn.recover.is_some_and(|mark| mark.le(passed)) {
             self.ecn.recover = None;
@@ -25,11 +25,11 @@ mod tests {
 
     use crate::proto::Instant;
     use crate::proto::ip::Ecn;
-    use crate::proto::tcp::api::{ConnectionId, State};
-    use crate::proto::tcp::connection::shared::Shared;
-    use crate::proto::tcp::connection::{Owner, Tcb};
+    use crate::proto::tcp::counters::Counters;
+    use crate::proto::tcp::send::{Sender, Stock};
     use crate::proto::tcp::wire::options::TcpOptions;
     use crate::proto::tcp::wire::segment::{Flags, FourTuple, Segment};
+    use crate::proto::tcp::wire::seq::Seq;
     use crate::proto::tcp::{Config, Options};
 
     #[test]
@@ -39,26 +39,27 @@ mod tests {
             remote: SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 2), 4000),
         };
         let now = Instant::from_nanos(5_000_000_000);
-        let shared = &mut Shared::new(Config::default(), [7; 32]);
-        let id = ConnectionId {
-            index: 0,
-            generation: 0,
-        };
-        let mut tcb = Tcb::new(id, tuple, Owner::User, &Options::default(), now, shared);
-        tcb.state = State::Established;
-        tcb.snd.una += 1;
-        let start = tcb.snd.una;
-        tcb.snd.nxt = start;
-        tcb.snd.small_end = start;
-        tcb.snd.cwnd_limited_until = start;
-        tcb.loss.point = start - 1;
-        tcb.ecn.recover = Some(start);
+        let stock = &mut Stock::new(1 << 20, 8);
+        let counters = &mut Counters::default();
+        let mut snd = Sender::new(
+            Seq(0xf000_0000),
+            now,
+            &Options::default(),
+            &Config::default(),
+        );
+        snd.una += 1;
+        let start = snd.una;
+        snd.nxt = start;
+        snd.small_end = start;
+        snd.cwnd_limited_until = start;
+        snd.loss.point = start - 1;
+        snd.ecn.recover = Some(start);
         for gigabytes in 1..=8 {
-            tcb.snd.nxt += 1 << 30;
+            snd.nxt += 1 << 30;
             let segment = Segment {
                 tuple,
-                seq: tcb.rcv.nxt(),
-                ack: tcb.snd.nxt,
+                seq: Seq(1),
+                ack: snd.nxt,
                 wnd: 1000,
                 flags: Flags::ACK,
                 ecn: Ecn::NotEct,
@@ -66,16 +67,16 @@ mod tests {
                 payload: Bytes::new(),
                 frame_len: 54,
             };
-            tcb.take_ack(now, &segment, false, shared);
-            let una = tcb.snd.una;
+            snd.take_ack(now, &segment, false, stock, counters);
+            let una = snd.una;
             assert_eq!(una - start, gigabytes << 30, "modulo 2^32");
             // No small segment is in flight; three duplicates are news; a new acknowledgement is not
             // of a time when the window was full; an echo is of another round trip.
-            assert!(tcb.snd.small_end.le(una), "{gigabytes}");
-            assert!(una.gt(tcb.loss.point), "{gigabytes}");
-            assert!(!(una + 1).le(tcb.snd.cwnd_limited_until), "{gigabytes}");
+            assert!(snd.small_end.le(una), "{gigabytes}");
+            assert!(una.gt(snd.loss.point), "{gigabytes}");
+            assert!(!(una + 1).le(snd.cwnd_limited_until), "{gigabytes}");
             assert!(
-                tcb.ecn.recover.is_none_or(|mark| una.ge(mark)),
+                snd.ecn.recover.is_none_or(|mark| una.ge(mark)),
                 "{gigabytes}"
             );
         }

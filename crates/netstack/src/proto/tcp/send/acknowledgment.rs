@@ -1,13 +1,14 @@
 //! What an acknowledgement does to the sender: RFC 9293 §3.10.7.4 fifth step, RFC 5681, RFC 6582,
 //! RFC 6675 and RFC 8985.
 
-use super::shared::Shared;
-use super::{RetransmitTimer, Tcb};
+use super::loss::{DUP_THRESH, Delivered, Recovery};
+use super::rto::{AFTER_SYN_LOSS, INITIAL};
+use super::sent::Sent;
+use super::{RetransmitTimer, Sender, Stock};
 use crate::proto::Instant;
-use crate::proto::tcp::api::Readiness;
 use crate::proto::tcp::congestion::Ack;
-use crate::proto::tcp::send::loss::{DUP_THRESH, Delivered, Recovery};
-use crate::proto::tcp::wire::options::Timestamps;
+use crate::proto::tcp::counters::Counters;
+use crate::proto::tcp::wire::options::{Timestamps, timestamp};
 use crate::proto::tcp::wire::segment::{Flags, Segment};
 use crate::proto::tcp::wire::seq::Seq;
 
@@ -28,12 +29,12 @@ struct Progress {
     outstanding: u32,
 }
 
-impl Tcb {
+impl Sender {
     /// Octets in the network (RFC 6675's pipe).
     #[inline]
-    pub(crate) fn pipe(&self) -> u32 {
+    pub(super) fn pipe(&self) -> u32 {
         self.flight
-            .pipe(self.snd.una, self.snd.nxt)
+            .pipe(self.una, self.nxt)
             .saturating_sub(self.loss.reno_sacked)
     }
 
@@ -41,31 +42,32 @@ impl Tcb {
     #[inline]
     pub(crate) fn srtt(&self) -> u64 {
         match self.rtt.srtt() {
-            0 => crate::proto::tcp::send::rto::INITIAL.as_nanos() as u64,
+            0 => INITIAL.as_nanos() as u64,
             srtt => srtt,
         }
     }
 
     /// The least round-trip time seen, in nanoseconds.
     #[inline]
-    pub(crate) fn min_rtt(&self) -> u64 {
+    pub(super) fn min_rtt(&self) -> u64 {
         self.rtt.min().unwrap_or(0)
     }
 
-    /// Takes an acknowledgement with SND.UNA =< SEG.ACK =< SND.NXT.
+    /// Takes an acknowledgement with SND.UNA =< SEG.ACK =< SND.NXT. Returns whether it is one of something
+    /// new.
     pub(crate) fn take_ack(
         &mut self,
         now: Instant,
         segment: &Segment,
         duplicate: bool,
-        shared: &mut Shared,
-    ) {
+        stock: &mut Stock,
+        counters: &mut Counters,
+    ) -> bool {
         self.begin_sample(now);
         let mut delivered = Delivered::default();
-        let progress = self.advance(now, segment, &mut delivered, shared);
+        let progress = self.advance(now, segment, &mut delivered, stock, counters);
         if progress.acked > 0 {
-            self.snd.unacked_since = now;
-            self.soft_error = None;
+            self.unacked_since = now;
             self.rtt.progress();
             self.try_larger_segments(progress.acked);
         }
@@ -73,12 +75,12 @@ impl Tcb {
         let timestamps = segment.options.timestamps;
         self.measure(now, timestamps, progress.acked, &delivered, original);
         if self.loss.tlp.is_some() {
-            self.settle_probe(now, segment.ack, &progress, shared);
+            self.settle_probe(now, segment.ack, &progress, counters);
         }
         if self.loss.recovery != Recovery::Open && progress.acked > 0 {
             self.leave_recovery(now, timestamps, original.is_some());
         }
-        let wait = self.detect_loss(now, duplicate, &progress, shared);
+        let wait = self.detect_loss(now, duplicate, &progress, counters);
         self.adjust_window(now, segment, &progress);
         if progress.acked > 0 || progress.delivered > 0 || wait.is_some() {
             self.arm_retransmit(now, wait);
@@ -86,10 +88,10 @@ impl Tcb {
         if progress.acked > 0 {
             self.keep_marks_near();
         }
-        if self.snd.una == self.snd.nxt {
-            self.flight.give_back(&mut shared.flights);
+        if self.una == self.nxt {
+            self.flight.give_back(&mut stock.flights);
         }
-        self.transmit = true;
+        progress.acked > 0
     }
 
     /// Moves SND.UNA and marks what was sacked.
@@ -99,29 +101,29 @@ impl Tcb {
         now: Instant,
         segment: &Segment,
         told: &mut Delivered,
-        shared: &mut Shared,
+        stock: &mut Stock,
+        counters: &mut Counters,
     ) -> Progress {
         let pipe = self.pipe();
-        let outstanding = self.snd.nxt - self.snd.una;
-        let acked = segment.ack - self.snd.una;
+        let outstanding = self.nxt - self.una;
+        let acked = segment.ack - self.una;
         let min_rtt = self.min_rtt();
-        let offset = self.timestamps.map_or(0, |timestamps| timestamps.offset);
+        let offset = self.clock.unwrap_or(0);
         let echo = segment
             .options
             .timestamps
-            .filter(|_| self.timestamps.is_some())
+            .filter(|_| self.clock.is_some())
             .map(|timestamps| timestamps.ecr);
         let (loss, flight) = (&mut self.loss, &mut self.flight);
-        let mut deliver = |piece: &crate::proto::tcp::send::sent::Sent| {
+        let mut deliver = |piece: &Sent| {
             let original =
-                || echo.is_some_and(|echo| Seq(echo).lt(Seq(Self::timestamp(offset, piece.time))));
+                || echo.is_some_and(|echo| Seq(echo).lt(Seq(timestamp(offset, piece.time))));
             loss.deliver(piece, now, min_rtt, original, told);
         };
         let mut delivered = 0;
         if acked > 0 {
-            self.progress = now;
-            self.snd.una = segment.ack;
-            self.snd.queue.acknowledge(segment.ack, &mut shared.pool);
+            self.una = segment.ack;
+            self.queue.acknowledge(segment.ack, &mut stock.pool);
             delivered += flight.acknowledge(segment.ack, &mut deliver);
         }
         let mut dsack = false;
@@ -129,17 +131,14 @@ impl Tcb {
             let blocks = segment.options.sack.as_slice();
             dsack = is_dsack(segment.ack, blocks);
             for &(start, end) in &blocks[usize::from(dsack)..] {
-                if start.lt(end) && start.ge(self.snd.una) && end.le(self.snd.nxt) {
+                if start.lt(end) && start.ge(self.una) && end.le(self.nxt) {
                     delivered += flight.sack(start, end, &mut deliver);
                 }
             }
         }
         if dsack {
-            shared.counters.dsack_recv += 1;
-            self.loss.dsack(self.snd.una, self.snd.nxt);
-        }
-        if acked > 0 {
-            self.report_room(shared);
+            counters.dsack_recv += 1;
+            self.loss.dsack(self.una, self.nxt);
         }
         Progress {
             acked,
@@ -150,36 +149,24 @@ impl Tcb {
         }
     }
 
-    /// Tells the user of room in the send buffer, or that all was acknowledged.
-    pub(crate) fn report_room(&mut self, shared: &Shared) {
-        if self.wants_writable {
-            let allowance = self.send_allowance(shared);
-            let free = allowance.saturating_sub(self.snd.queue.len());
-            // A third free, so that the user is not woken for each segment.
-            if free * 3 >= allowance {
-                self.wants_writable = false;
-                self.raise(Readiness::WRITABLE);
-            }
-        }
-        if self.wants_flushed && self.is_flushed() {
-            self.wants_flushed = false;
-            self.raise(Readiness::FLUSHED);
-        }
-    }
-
     /// Whether all that the user sent, and a FIN, is acknowledged.
     pub(crate) fn is_flushed(&self) -> bool {
-        self.snd.queue.len() == 0 && (!self.snd.fin || self.snd.una.gt(self.snd.queue.end()))
+        self.queue.len() == 0 && (!self.fin || self.una.gt(self.queue.end()))
+    }
+
+    /// Our SYN is acknowledged.
+    pub(crate) fn take_syn_ack(&mut self, now: Instant) {
+        self.una = self.iss + 1;
+        self.measure_handshake(now);
     }
 
     /// Our SYN is acknowledged: a sample, if it was sent once, and here (a cookie's was not).
-    pub(crate) fn measure_handshake(&mut self, now: Instant) {
+    fn measure_handshake(&mut self, now: Instant) {
         if self.rtt.timeouts() > 0 {
             // RFC 6298 §5.7.
-            self.rtt
-                .restart_from(crate::proto::tcp::send::rto::AFTER_SYN_LOSS);
-        } else if self.deadlines.retransmit != Instant::FAR_FUTURE && !self.rtt.is_ambiguous() {
-            self.rtt.sample(now.nanos_since(self.snd.last));
+            self.rtt.restart_from(AFTER_SYN_LOSS);
+        } else if self.retransmit != Instant::FAR_FUTURE && !self.rtt.is_ambiguous() {
+            self.rtt.sample(now.nanos_since(self.last));
         }
     }
 
@@ -194,11 +181,11 @@ impl Tcb {
         told: &Delivered,
         original: Option<Instant>,
     ) {
-        let rtt = match (told.sent_once, timestamps, self.timestamps) {
+        let rtt = match (told.sent_once, timestamps, self.clock) {
             (Some(sent), ..) if !told.retransmitted => now.nanos_since(sent),
             // With retransmissions among them, the echoed timestamp tells which arrived last.
-            (_, Some(theirs), Some(ours)) if acked > 0 && theirs.ecr != 0 => {
-                let millis = Self::timestamp(ours.offset, now).wrapping_sub(theirs.ecr);
+            (_, Some(theirs), Some(offset)) if acked > 0 && theirs.ecr != 0 => {
+                let millis = timestamp(offset, now).wrapping_sub(theirs.ecr);
                 if millis > 600_000 {
                     return;
                 }
@@ -214,7 +201,13 @@ impl Tcb {
     }
 
     /// RFC 8985 §7.4: has a tail-loss probe repaired a loss?
-    fn settle_probe(&mut self, now: Instant, ack: Seq, progress: &Progress, shared: &mut Shared) {
+    fn settle_probe(
+        &mut self,
+        now: Instant,
+        ack: Seq,
+        progress: &Progress,
+        counters: &mut Counters,
+    ) {
         let Some((end, retransmission)) = self.loss.tlp else {
             return;
         };
@@ -228,7 +221,7 @@ impl Tcb {
         } else if ack.gt(end) {
             // No duplicate was reported: the probe has filled a hole, and that was a loss.
             self.loss.tlp = None;
-            shared.counters.loss_probe_recovery += 1;
+            counters.loss_probe_recovery += 1;
             if self.loss.recovery == Recovery::Open
                 && let Some(congestion) = &mut self.congestion
             {
@@ -266,7 +259,7 @@ impl Tcb {
             }
             self.flight.undo_lost();
             self.loss.end();
-        } else if self.snd.una.ge(self.loss.point) {
+        } else if self.una.ge(self.loss.point) {
             self.loss.end();
             if let Some(congestion) = &mut self.congestion {
                 congestion.on_recovered();
@@ -281,10 +274,10 @@ impl Tcb {
         now: Instant,
         duplicate: bool,
         progress: &Progress,
-        shared: &mut Shared,
+        counters: &mut Counters,
     ) -> Option<u64> {
         if !self.sack {
-            self.count_duplicates(now, duplicate, progress, shared);
+            self.count_duplicates(now, duplicate, progress, counters);
             return None;
         }
         if self.flight.sacked() == 0 && self.loss.recovery == Recovery::Open {
@@ -293,7 +286,7 @@ impl Tcb {
         let (min_rtt, srtt) = (self.min_rtt(), self.srtt());
         let (lost, wait) = self.loss.detect(&mut self.flight, now, min_rtt, srtt);
         if lost && self.loss.recovery == Recovery::Open {
-            shared.counters.sack_recovery += 1;
+            counters.sack_recovery += 1;
             self.enter_recovery(now, progress.outstanding);
         }
         wait
@@ -305,9 +298,9 @@ impl Tcb {
         now: Instant,
         duplicate: bool,
         progress: &Progress,
-        shared: &mut Shared,
+        counters: &mut Counters,
     ) {
-        let mss = u32::from(self.snd.mss);
+        let mss = u32::from(self.mss);
         if progress.acked > 0 {
             self.loss.dup_acks = 0;
             if self.loss.recovery == Recovery::Fast {
@@ -323,14 +316,14 @@ impl Tcb {
         } else if duplicate {
             self.loss.dup_acks = self.loss.dup_acks.saturating_add(1);
             // The pieces that these stand for are in the peer's hands (RFC 3042: limited transmit).
-            let outstanding = self.snd.nxt - self.snd.una;
+            let outstanding = self.nxt - self.una;
             self.loss.reno_sacked =
                 (self.loss.reno_sacked + mss).min(outstanding.saturating_sub(mss));
             if self.loss.recovery == Recovery::Open
                 && self.loss.dup_acks >= DUP_THRESH
-                && self.snd.una.gt(self.loss.point)
+                && self.una.gt(self.loss.point)
             {
-                shared.counters.reno_recovery += 1;
+                counters.reno_recovery += 1;
                 self.mark_first_lost();
                 self.enter_recovery(now, progress.outstanding);
             }
@@ -338,19 +331,19 @@ impl Tcb {
     }
 
     fn mark_first_lost(&mut self) {
-        let una = self.snd.una;
+        let una = self.una;
         self.flight
             .mark_lost(|piece| if piece.start == una { Some(true) } else { None });
     }
 
     /// Enters fast recovery.
-    pub(crate) fn enter_recovery(&mut self, now: Instant, outstanding: u32) {
+    pub(super) fn enter_recovery(&mut self, now: Instant, outstanding: u32) {
         self.report_lost(now);
         if let Some(congestion) = &mut self.congestion {
             congestion.on_congestion_event(now, outstanding);
         }
         self.ecn.cwr |= self.ecn.on;
-        self.loss.begin(Recovery::Fast, self.snd.nxt, outstanding);
+        self.loss.begin(Recovery::Fast, self.nxt, outstanding);
         self.permit_recovery(0);
     }
 
@@ -366,7 +359,7 @@ impl Tcb {
                 let delivered = if self.sack {
                     progress.delivered
                 } else {
-                    progress.acked.max(self.snd.mss.into())
+                    progress.acked.max(self.mss.into())
                 };
                 self.permit_recovery(delivered);
             }
@@ -392,33 +385,29 @@ impl Tcb {
             now,
             acked: progress.delivered,
             flight: progress.pipe,
-            cwnd_limited: ack.le(self.snd.cwnd_limited_until),
+            cwnd_limited: ack.le(self.cwnd_limited_until),
             srtt: self.srtt(),
         }
     }
 
     /// Says how much fast recovery may send now that so much was delivered.
-    pub(crate) fn permit_recovery(&mut self, delivered: u32) {
+    pub(super) fn permit_recovery(&mut self, delivered: u32) {
         let (pipe, target) = (self.pipe(), self.cwnd());
         if self.pacer.is_some() {
             // Its rate and window are what limits it (draft-ietf-ccwg-bbr §5.6.4.4).
-            self.loss.permit(pipe, target, self.snd.mss.into());
+            self.loss.permit(pipe, target, self.mss.into());
             return;
         }
         self.loss
-            .reduce_proportionally(delivered, pipe, target, self.snd.mss.into());
+            .reduce_proportionally(delivered, pipe, target, self.mss.into());
     }
 
     /// RFC 3168 §6.1.2: an echo counts as a loss, once in each window.
     fn react_to_echo(&mut self, now: Instant, progress: &Progress) {
-        if self
-            .ecn
-            .recover
-            .is_some_and(|recover| self.snd.una.lt(recover))
-        {
+        if self.ecn.recover.is_some_and(|recover| self.una.lt(recover)) {
             return;
         }
-        self.ecn.recover = Some(self.snd.nxt);
+        self.ecn.recover = Some(self.nxt);
         self.ecn.cwr = true;
         if let Some(congestion) = &mut self.congestion {
             congestion.on_congestion_event(now, progress.outstanding);
@@ -428,12 +417,12 @@ impl Tcb {
     /// Starts the timer that fits what is in flight: the reordering timer when `wait` asks for it,
     /// a tail-loss probe, the retransmission time-out or the persist timer.
     #[inline]
-    pub(crate) fn arm_retransmit(&mut self, now: Instant, wait: Option<u64>) {
-        if self.snd.una == self.snd.nxt {
-            self.deadlines.retransmit = Instant::FAR_FUTURE;
+    pub(super) fn arm_retransmit(&mut self, now: Instant, wait: Option<u64>) {
+        if self.una == self.nxt {
+            self.retransmit = Instant::FAR_FUTURE;
             return;
         }
-        if self.snd.wnd == 0 {
+        if self.wnd == 0 {
             self.arm_persist(now);
             return;
         }
@@ -446,14 +435,14 @@ impl Tcb {
             },
         };
         self.retransmit_kind = kind;
-        self.deadlines.retransmit = now.after_nanos(after);
+        self.retransmit = now.after_nanos(after);
     }
 
     /// Starts the timer that probes the peer's window, closed or too small, whatever is in flight
     /// (RFC 9293 §3.8.6.1).
-    pub(crate) fn arm_persist(&mut self, now: Instant) {
+    pub(super) fn arm_persist(&mut self, now: Instant) {
         self.retransmit_kind = RetransmitTimer::Persist;
-        self.deadlines.retransmit = now.after_nanos(self.rtt.doubled(self.window_probes));
+        self.retransmit = now.after_nanos(self.rtt.doubled(self.window_probes));
     }
 
     /// RFC 8985 §7.2: when a tail-loss probe is due, if one may be sent.
@@ -469,7 +458,7 @@ impl Tcb {
             return None;
         }
         let mut timeout = 2 * srtt + 2 * MILLISECOND;
-        if self.snd.nxt - self.snd.una <= u32::from(self.snd.mss) {
+        if self.nxt - self.una <= u32::from(self.mss) {
             // The peer may hold back the acknowledgement of a single segment.
             timeout += 200 * MILLISECOND;
         }

@@ -3,21 +3,18 @@
 
 use etherparse::IpNumber;
 
-use super::Tcb;
-use super::output::Turn;
-use super::shared::Shared;
+use super::Sender;
+use super::loss::Recovery;
 use crate::proto::Instant;
 use crate::proto::checksum::Sum;
 use crate::proto::ip::Ecn;
-use crate::proto::tcp::api::State;
-use crate::proto::tcp::send::loss::Recovery;
 use crate::proto::tcp::wire::ip::{TxMeta, TxSink};
-use crate::proto::tcp::wire::options::SackBlocks;
+use crate::proto::tcp::wire::options::TIMESTAMPS_LEN;
 use crate::proto::tcp::wire::segment::{HEADER_LEN, Header};
 use crate::proto::tcp::wire::seq::Seq;
 
 /// Longest header of a segment without SACK blocks.
-const TEMPLATE: usize = HEADER_LEN + crate::proto::tcp::wire::options::TIMESTAMPS_LEN;
+const TEMPLATE: usize = HEADER_LEN + TIMESTAMPS_LEN;
 
 /// What a run that the device cuts apart takes of a turn's share: it is more work than a segment,
 /// and less than its segments.
@@ -67,68 +64,62 @@ impl Template {
     }
 }
 
-impl Tcb {
+impl Sender {
     /// How many segments more may be in flight.
     #[inline]
-    pub(crate) fn segments_left(&self) -> usize {
-        let most = SEGMENTS + self.settings.send_buffer as usize / OCTETS_PER_SEGMENT;
+    pub(super) fn segments_left(&self) -> usize {
+        let most = SEGMENTS + self.buffer as usize / OCTETS_PER_SEGMENT;
         most.saturating_sub(self.flight.pieces())
     }
 
     /// How many full segments can go out now of which none is anything but data: not the first after
     /// a pause, nor the last, which carries PSH and perhaps FIN.
     #[inline]
-    fn run_length(&self, now: Instant) -> usize {
-        let plain = matches!(self.state, State::Established | State::CloseWait)
-            && self.snd.una != self.snd.nxt
+    pub(crate) fn run_length(&self, now: Instant) -> usize {
+        let plain = self.una != self.nxt
             && (self.loss.recovery == Recovery::Open || self.pacer.is_some())
             && self.flight.lost() == 0
             && self.probe_due.is_none()
-            && !self.ecn.on
-            && !self.rcv.has_sack();
+            && !self.ecn.on;
         if !plain {
             return 0;
         }
-        let room = self.snd_room();
+        let room = self.room();
         let window = if self.pacer.is_some() {
             self.paced_window(now)
         } else {
             self.cwnd().saturating_sub(self.pipe())
         };
         let octets = self.unsent().saturating_sub(1).min(room).min(window);
-        let count = (octets / u32::from(self.snd.mss)) as usize;
-        if usize::from(self.snd.mss) >= OCTETS_PER_SEGMENT {
+        let count = (octets / u32::from(self.mss)) as usize;
+        if usize::from(self.mss) >= OCTETS_PER_SEGMENT {
             // The send buffer has no more of them.
             return count;
         }
         count.min(self.segments_left())
     }
 
-    /// Sends a run of full segments, at most `share`; counts them in `sent`. `None` when there is no
-    /// run to send.
+    /// Sends a run of full segments, of those that are ready at most a turn's share; counts them in
+    /// `sent`. Returns how many the sink took, and how many there were for it.
     pub(crate) fn transmit_run(
         &mut self,
         now: Instant,
-        shared: &mut Shared,
+        header: &Header,
+        ttl: u8,
         sink: &mut impl TxSink,
-        share: usize,
+        (ready, share): (usize, usize),
         sent: &mut usize,
-    ) -> Option<Turn> {
-        let ready = self.run_length(now);
-        if ready.min(share) < 2 {
-            return None;
-        }
-        let mss = usize::from(self.snd.mss);
-        let header = self.header(now, self.snd.nxt, SackBlocks::default(), shared);
-        let template = Template::new(&header, mss);
+    ) -> (usize, usize) {
+        let mss = usize::from(self.mss);
+        let template = Template::new(header, mss);
         let meta = TxMeta {
-            source: *self.tuple.local.ip(),
-            destination: *self.tuple.remote.ip(),
+            source: *header.tuple.local.ip(),
+            destination: *header.tuple.remote.ip(),
             len: template.len + mss,
             cut: 0,
             ecn: Ecn::NotEct,
-            ttl: self.settings.ttl,
-            dont_fragment: !self.settings.may_fragment,
+            ttl,
+            dont_fragment: !self.may_fragment,
         };
         let longest = sink.longest_run(&meta).saturating_sub(template.len) / mss;
         let mut run = 0;
@@ -148,19 +139,13 @@ impl Tcb {
             *sent += CUT_COST * run.div_ceil(longest);
         }
         if run > 0 {
-            shared.counters.out_segs += run as u64;
-            self.snd.last = now;
+            self.last = now;
             if self.pacer.is_some() {
                 self.note_run_paced(now, (run * mss) as u32);
             }
             self.after_sending(now);
-            self.note_acknowledged(true, false);
         }
-        Some(if run < count {
-            Turn::Blocked
-        } else {
-            Turn::More
-        })
+        (run, count)
     }
 
     /// Sends `count` full segments, up to `longest` as one that the device cuts apart; returns how
@@ -173,19 +158,19 @@ impl Tcb {
         mut meta: TxMeta,
         (count, longest): (usize, usize),
     ) -> usize {
-        let mss = usize::from(self.snd.mss);
+        let mss = usize::from(self.mss);
         let mut run = 0;
         while run < count {
             let segments = longest.min(count - run);
             meta.len = template.len + segments * mss;
-            meta.cut = if segments > 1 { self.snd.mss } else { 0 };
+            meta.cut = if segments > 1 { self.mss } else { 0 };
             let Some(buffer) = sink.reserve(&meta) else {
                 break;
             };
             if segments == 1 {
                 self.write_next(now, template, buffer);
             } else {
-                self.write_joined(now, template, buffer, segments);
+                self.write_joined(now, template, &meta, buffer, segments);
             }
             sink.commit();
             run += segments;
@@ -194,18 +179,19 @@ impl Tcb {
     }
 
     /// Writes the segment at SND.NXT and advances it.
-    #[inline]
+    // Always: it is once in the loop over a run.
+    #[inline(always)]
     fn write_next(&mut self, now: Instant, template: &Template, buffer: &mut [u8]) {
-        let seq = self.snd.nxt;
+        let seq = self.nxt;
         let (head, body) = template.write(seq, buffer);
         let sum = template
             .sum
             .add_word((seq.0 >> 16) as u16)
             .add_word(seq.0 as u16);
-        let sum = self.snd.queue.copy(seq, body, sum);
+        let sum = self.queue.copy(seq, body, sum);
         head[16..18].copy_from_slice(&sum.finish().to_be_bytes());
-        self.snd.nxt += u32::from(self.snd.mss);
-        self.flight.push(seq, self.snd.nxt, now);
+        self.nxt += u32::from(self.mss);
+        self.flight.push(seq, self.nxt, now);
     }
 
     /// Writes the next `segments` as one, for the device to cut apart, and advances SND.NXT.
@@ -213,21 +199,21 @@ impl Tcb {
         &mut self,
         now: Instant,
         template: &Template,
+        meta: &TxMeta,
         buffer: &mut [u8],
         segments: usize,
     ) {
         let len = buffer.len() as u16;
-        let (head, body) = template.write(self.snd.nxt, buffer);
-        self.snd.queue.copy_unsummed(self.snd.nxt, body);
-        let (local, remote) = (self.tuple.local, self.tuple.remote);
-        let sum = Sum::pseudo_header(*local.ip(), *remote.ip(), IpNumber::TCP.0, len);
+        let (head, body) = template.write(self.nxt, buffer);
+        self.queue.copy_unsummed(self.nxt, body);
+        let sum = Sum::pseudo_header(meta.source, meta.destination, IpNumber::TCP.0, len);
         // The device goes on from the sum itself, not from its complement.
         head[16..18].copy_from_slice(&(!sum.finish()).to_be_bytes());
         // Each is a piece of its own: it may be lost alone.
         for _ in 0..segments {
-            let start = self.snd.nxt;
-            self.snd.nxt += u32::from(self.snd.mss);
-            self.flight.push(start, self.snd.nxt, now);
+            let start = self.nxt;
+            self.nxt += u32::from(self.mss);
+            self.flight.push(start, self.nxt, now);
         }
     }
 }

@@ -2,16 +2,16 @@
 //! as much again when the timer was late), and its engine's timer says when the next may go
 //! (draft-ietf-ccwg-bbr §5.6.2 and §5.6.3).
 
-use super::Tcb;
+use super::Sender;
+use super::delivery_rate::DeliveryRate;
+use super::loss::Recovery;
+use super::pacer::Pacer;
 use crate::proto::Instant;
-use crate::proto::tcp::send::delivery_rate::DeliveryRate;
-use crate::proto::tcp::send::loss::Recovery;
-use crate::proto::tcp::send::pacer::Pacer;
 use crate::proto::tcp::wire::segment::{Flags, Segment};
 
-impl Tcb {
+impl Sender {
     /// Begins to sample and to pace if the controller asks for it.
-    pub(crate) fn start_pacing(&mut self, now: Instant) {
+    pub(super) fn start_pacing(&mut self, now: Instant) {
         if let Some(pacing) = self.congestion.as_ref().and_then(|it| it.pacing()) {
             self.pacer = Some(Box::new(Pacer::new(pacing, now)));
             self.flight.rate = Some(Box::new(DeliveryRate::new(now)));
@@ -20,20 +20,20 @@ impl Tcb {
 
     /// Sets the timer when pacing does not let `len` octets go now; returns whether it does.
     #[inline]
-    pub(crate) fn wait_for_pace(&mut self, now: Instant, len: u32) -> bool {
+    pub(super) fn wait_for_pace(&mut self, now: Instant, len: u32) -> bool {
         let Some(pacer) = &self.pacer else {
             return true;
         };
         if pacer.budget(now) >= len {
             return true;
         }
-        self.deadlines.pacing = pacer.next;
+        self.pacing = pacer.next;
         false
     }
 
     /// Octets were sent of a connection that may be paced.
     #[inline]
-    pub(crate) fn note_paced(&mut self, now: Instant, octets: u32) {
+    pub(super) fn note_paced(&mut self, now: Instant, octets: u32) {
         if let Some(pacer) = &mut self.pacer {
             pacer.sent(now, octets);
         }
@@ -41,7 +41,7 @@ impl Tcb {
 
     /// Octets that window and pace let a connection send now that is paced.
     #[cold]
-    pub(crate) fn paced_window(&self, now: Instant) -> u32 {
+    pub(super) fn paced_window(&self, now: Instant) -> u32 {
         let window = match self.loss.recovery {
             Recovery::Fast => self.loss.episode.budget,
             Recovery::Open | Recovery::Timeout => self.cwnd().saturating_sub(self.pipe()),
@@ -52,7 +52,7 @@ impl Tcb {
 
     /// A run of segments was sent of a connection that is paced.
     #[cold]
-    pub(crate) fn note_run_paced(&mut self, now: Instant, octets: u32) {
+    pub(super) fn note_run_paced(&mut self, now: Instant, octets: u32) {
         self.note_paced(now, octets);
         if self.loss.recovery == Recovery::Fast {
             self.loss.sent(octets);
@@ -61,8 +61,8 @@ impl Tcb {
 
     /// The congestion window has kept something back.
     #[inline]
-    pub(crate) fn note_cwnd_limited(&mut self) {
-        self.snd.cwnd_limited_until = self.snd.nxt;
+    pub(super) fn note_cwnd_limited(&mut self) {
+        self.cwnd_limited_until = self.nxt;
         let pipe = self.pipe();
         if let Some(rate) = &mut self.flight.rate {
             rate.mark_cwnd_limited(pipe);
@@ -72,7 +72,7 @@ impl Tcb {
     /// CheckIfApplicationLimited of §4.1.2.4: before data is queued, an acknowledgement is processed
     /// or a timer runs.
     #[inline]
-    pub(crate) fn check_app_limited(&mut self) {
+    pub(super) fn check_app_limited(&mut self) {
         if self.flight.rate.is_none() {
             return;
         }
@@ -85,7 +85,7 @@ impl Tcb {
 
     /// Begins the sample of an acknowledgement that arrives.
     #[inline]
-    pub(crate) fn begin_sample(&mut self, now: Instant) {
+    pub(super) fn begin_sample(&mut self, now: Instant) {
         if self.flight.rate.is_some() {
             self.check_app_limited();
             if let Some(rate) = &mut self.flight.rate {
@@ -96,7 +96,7 @@ impl Tcb {
 
     /// Nothing is in flight, and something is to be sent (§5.4.1).
     #[cold]
-    pub(crate) fn restart_paced(&mut self, now: Instant) {
+    pub(super) fn restart_paced(&mut self, now: Instant) {
         let Some(rate) = &self.flight.rate else {
             return;
         };
@@ -109,7 +109,7 @@ impl Tcb {
     }
 
     /// Tells the controller of what was taken to be lost since the last call (§5.2.4).
-    pub(crate) fn report_lost(&mut self, now: Instant) {
+    pub(super) fn report_lost(&mut self, now: Instant) {
         let pipe = self.pipe();
         let (Some(rate), Some(congestion)) = (&mut self.flight.rate, &mut self.congestion) else {
             return;
@@ -123,7 +123,7 @@ impl Tcb {
 
     /// Tells a rate-based controller of an acknowledgement (§5.2.3).
     #[cold]
-    pub(crate) fn sample_rate(&mut self, now: Instant, segment: &Segment) {
+    pub(super) fn sample_rate(&mut self, now: Instant, segment: &Segment) {
         self.report_lost(now);
         self.echo_to_paced(now, segment);
         let (pipe, min_rtt) = (self.pipe(), self.min_rtt());
@@ -143,11 +143,11 @@ impl Tcb {
     /// RFC 3168 §6.1.2: an echo counts as congestion, once in each window.
     fn echo_to_paced(&mut self, now: Instant, segment: &Segment) {
         let echoed = self.ecn.on && segment.flags.has(Flags::ECE);
-        let recent = |recover| self.snd.una.lt(recover);
+        let recent = |recover| self.una.lt(recover);
         if !echoed || self.ecn.recover.is_some_and(recent) {
             return;
         }
-        self.ecn.recover = Some(self.snd.nxt);
+        self.ecn.recover = Some(self.nxt);
         self.ecn.cwr = true;
         let pipe = self.pipe();
         if let Some(congestion) = &mut self.congestion {
