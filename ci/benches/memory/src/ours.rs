@@ -227,8 +227,9 @@ impl Bench {
         for _ in 0..TURNS {
             self.woken.0.store(false, Relaxed);
             let mut context = Context::from_waker(&waker);
-            if let Poll::Ready(error) = Pin::new(&mut self.runner).poll(&mut context) {
-                bail!(error);
+            if let Poll::Ready(ended) = Pin::new(&mut self.runner).poll(&mut context) {
+                ended?;
+                bail!("the stack has ended while it is held");
             }
             if !self.woken.0.load(Relaxed) {
                 return Ok(());
