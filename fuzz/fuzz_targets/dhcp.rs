@@ -14,7 +14,7 @@ use core::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use netstack::proto::Instant;
 use netstack::proto::dhcp::{CLIENT_PORT, SERVER_PORT};
-use netstack::proto::interface::{Config, Event, Interface};
+use netstack::proto::interface::{Event, Interface, InterfaceConfig};
 use netstack::proto::ip::v4::{self, Header, protocol};
 use netstack::proto::link::arp::Packet;
 use netstack::proto::link::ethernet::MacAddr;
@@ -53,7 +53,7 @@ impl World {
     fn new() -> Self {
         let now = Instant::from_nanos(1_000_000_000);
         Self {
-            stack: Interface::new(Config::new(MAC, MTU, [5; 32])),
+            stack: Interface::new(InterfaceConfig::new(MAC, MTU, [5; 32])),
             now,
             last: vec![0; 300],
             messages: 0,

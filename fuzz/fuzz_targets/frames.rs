@@ -12,7 +12,7 @@ use core::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use netstack::proto::checksum::checksum;
-use netstack::proto::interface::{Config, Event};
+use netstack::proto::interface::{Event, InterfaceConfig};
 use netstack::proto::ip::Cidr;
 use netstack::proto::link::ethernet::MacAddr;
 use netstack::proto::tcp::Options;
@@ -26,7 +26,7 @@ const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const MOST_ANSWERS: usize = 64 + 64;
 
 fuzz_target!(|data: &[u8]| {
-    let mut stack = Interface::new(Config::new(MAC, 1500, [7; 32]));
+    let mut stack = Interface::new(InterfaceConfig::new(MAC, 1500, [7; 32]));
     let mut now = Instant::from_nanos(0);
     stack.add_address(now, Cidr::new(ADDRESS, 24).expect("a prefix"));
     stack.start_dhcp(now);

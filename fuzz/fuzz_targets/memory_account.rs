@@ -146,11 +146,11 @@ impl World {
         let length = usize::from(input.word());
         match what & 7 {
             0 | 1 => {
-                let _ = self.tcp.send(self.now, id, &[0x33; 65_536][..length]);
+                let _ = self.tcp.send(id, &[0x33; 65_536][..length]);
             }
             2 => {
                 let mut data = Bytes::from(vec![0x33; length]);
-                let _ = self.tcp.send_bytes(self.now, id, &mut data);
+                let _ = self.tcp.send_bytes(id, &mut data);
             }
             3 => {
                 let _ = self

@@ -45,7 +45,7 @@ fuzz_target!(|data: &[u8]| {
     raw.payload = b"payload";
     raw.give(&mut tcp, now, Ecn::NotEct);
     if let Ok(Some(id)) = tcp.accept(listener) {
-        let _ = tcp.send(now, id, &[7; 5000]);
+        let _ = tcp.send(id, &[7; 5000]);
     }
     tcp.poll_transmit(now, &mut sink, 1000);
 });

@@ -147,7 +147,7 @@ impl World {
             (2 | 3, Some(id)) => {
                 let _ = self
                     .tcp
-                    .send(now, id, &[0x33; 3000][..usize::from(input.word()) % 3000]);
+                    .send(id, &[0x33; 3000][..usize::from(input.word()) % 3000]);
             }
             (4 | 5, Some(id)) => {
                 let mut buffer = [0; 2000];
@@ -169,11 +169,9 @@ impl World {
                 let _ = self.tcp.set_keep_alive(now, id, Some(Default::default()));
             }
             (10, Some(id)) => {
-                let _ = self.tcp.set_user_timeout(
-                    now,
-                    id,
-                    Some(Duration::from_millis(input.word().into())),
-                );
+                let _ = self
+                    .tcp
+                    .set_user_timeout(id, Some(Duration::from_millis(input.word().into())));
             }
             (11, Some(id)) => {
                 let _ = self.tcp.poll_flushed(id);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use netstack::proto::checksum::{Sum, checksum};
-use netstack::proto::interface::{Config, HEADROOM, Run, Transmit};
+use netstack::proto::interface::{HEADROOM, InterfaceConfig, Run, Transmit};
 use netstack::proto::ip::Cidr;
 use netstack::proto::link::ethernet::MacAddr;
 use netstack::proto::tcp::{ConnectionId, Options, congestion};
@@ -127,7 +127,7 @@ impl Pair {
     fn new(device: Device) -> Self {
         let stacks = [0, 1].map(|index| {
             let mac = MacAddr([2, 0, 0, 0, 0, index as u8]);
-            let mut config = Config::new(mac, MTU, [index as u8 + 1; 32]);
+            let mut config = InterfaceConfig::new(mac, MTU, [index as u8 + 1; 32]);
             config.offload = index == 0;
             let mut stack = Interface::new(config);
             let address = Cidr::new(ADDRESSES[index], 24).expect("a prefix");
@@ -221,7 +221,7 @@ fn transfer_with(device: Device, octets: usize, options: &Options) -> usize {
     for _ in 0..200_000 {
         while queued < data.len() {
             let rest = &data[queued..];
-            match pair.call(0, |stack, now, _| stack.tcp().send(now, client, rest)) {
+            match pair.call(0, |stack, _, _| stack.tcp().send(client, rest)) {
                 Poll::Ready(Ok(taken)) => queued += taken,
                 Poll::Ready(Err(error)) => panic!("{error}"),
                 Poll::Pending => break,

@@ -87,7 +87,7 @@ fn rfc9293_3_5_1_figure_11_data_for_an_end_that_has_started_anew_is_reset() {
     let mut network = half_open::connected(slow_link(MS(20)));
     half_open::restart(&mut network);
     let id = network.b.app.id.unwrap();
-    assert!(network.b.tcp.send(network.now, id, b"data").is_ready());
+    assert!(network.b.tcp.send(id, b"data").is_ready());
     network.run_for(MS(41));
     assert_eq!(half_open::states(&network), [None, Some(State::Closed)]);
     assert_eq!(network.b.tcp.counters().retrans_segs, 0);
@@ -101,7 +101,7 @@ fn rfc5961_7_ends_that_disagree_do_not_answer_each_other_for_ever() {
         // Each end says something, and so shows its numbers.
         for host in [&mut network.a, &mut network.b] {
             let id = host.app.id.unwrap();
-            assert!(host.tcp.send(network.now, id, b"data").is_ready());
+            assert!(host.tcp.send(id, b"data").is_ready());
         }
         network.run_for(MS(5_000));
         half_open::slip_in(&mut network);
@@ -111,7 +111,7 @@ fn rfc5961_7_ends_that_disagree_do_not_answer_each_other_for_ever() {
         assert!((2..=12).contains(&answers), "{delay} ms: {answers}");
         // It is dead, and who sends finds out (§3.8.3, R2): its peer knows nothing of it afterwards.
         let id = network.a.app.id.unwrap();
-        assert!(network.a.tcp.send(network.now, id, b"more").is_ready());
+        assert!(network.a.tcp.send(id, b"more").is_ready());
         network.run_for(Duration::from_secs(3_600));
         assert_eq!(half_open::states(&network)[0], Some(State::Closed));
     }

@@ -27,7 +27,7 @@ impl App for Senders {
             self.0.push(id.expect("a port is free"));
         }
         for id in &self.0 {
-            while let Poll::Ready(Ok(_)) = tcp.send(now, *id, &[0x5a; 16 << 10]) {}
+            while let Poll::Ready(Ok(_)) = tcp.send(*id, &[0x5a; 16 << 10]) {}
         }
     }
 }

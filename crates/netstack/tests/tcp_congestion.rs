@@ -58,14 +58,14 @@ impl App for Senders {
         match self.bursts {
             None => {
                 for id in &self.ids {
-                    while let Poll::Ready(Ok(_)) = tcp.send(now, *id, &[0x5a; 16 << 10]) {}
+                    while let Poll::Ready(Ok(_)) = tcp.send(*id, &[0x5a; 16 << 10]) {}
                 }
             }
             Some((octets, interval)) => {
                 if self.next.is_none_or(|next| now >= next) {
                     self.burst = now;
                     self.next = Some(now + interval);
-                    let sent = tcp.send(now, self.ids[0], &vec![0x5a; octets]);
+                    let sent = tcp.send(self.ids[0], &vec![0x5a; octets]);
                     assert!(matches!(sent, Poll::Ready(Ok(sent)) if sent == octets));
                 }
             }

@@ -148,7 +148,7 @@ fn sending_in_steady_state_allocates_nothing() {
         if index == 250 {
             calls = heap::calls();
         }
-        assert_eq!(c.e.tcp.send(c.e.now, id, &data), Poll::Ready(Ok(4000)));
+        assert_eq!(c.e.tcp.send(id, &data), Poll::Ready(Ok(4000)));
         c.e.tcp.poll_transmit(c.e.now, &mut frame, 100);
         c.e.tcp.handle_segment(c.e.now, &IP, ack);
         while c.e.tcp.poll_event().is_some() {}

@@ -91,7 +91,7 @@ impl Attack {
     fn write_all(&mut self) {
         for attacker in 0..self.attackers.len() {
             let id = self.attackers[attacker].id;
-            while let Poll::Ready(Ok(1..)) = self.e.tcp.send(self.e.now, id, &[7; 3000]) {
+            while let Poll::Ready(Ok(1..)) = self.e.tcp.send(id, &[7; 3000]) {
                 self.look();
             }
             let _ = self.e.sent();

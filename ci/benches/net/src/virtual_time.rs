@@ -176,7 +176,7 @@ impl App for Sender {
             tcp.connect(now, local, remote, &Options::default())
                 .expect("a port is free")
         });
-        while let Poll::Ready(Ok(_)) = tcp.send(now, id, &[0x5a; 16 << 10]) {}
+        while let Poll::Ready(Ok(_)) = tcp.send(id, &[0x5a; 16 << 10]) {}
     }
 }
 

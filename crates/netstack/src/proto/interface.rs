@@ -74,7 +74,7 @@ pub trait Transmit {
     fn transmit(&mut self, frame: &[u8]);
 
     /// Sends a run of TCP segments that are written as one. The frame begins at [`HEADROOM`]; before
-    /// it is room for the device's own header. Called only with [`Config::offload`].
+    /// it is room for the device's own header. Called only with [`InterfaceConfig::offload`].
     fn transmit_run(&mut self, buffer: &mut [u8], run: &Run) {
         let _ = run;
         self.transmit(&buffer[HEADROOM..]);
@@ -90,7 +90,7 @@ impl<F: FnMut(&[u8])> Transmit for F {
 /// What a stack needs to know at its start.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Config {
+pub struct InterfaceConfig {
     /// The hardware address of the interface.
     pub mac: MacAddr,
     /// Octets of the largest IPv4 packet on the link; the Ethernet header is not counted.
@@ -107,7 +107,7 @@ pub struct Config {
     pub reassembly: ReassemblyLimits,
 }
 
-impl Config {
+impl InterfaceConfig {
     /// The defaults for an interface.
     #[must_use]
     pub fn new(mac: MacAddr, mtu: usize, seed: [u8; 32]) -> Self {
@@ -232,7 +232,7 @@ impl Interface {
     ///
     /// If the MTU is below 68 (RFC 791 §3.2) or above 65,535.
     #[must_use]
-    pub fn new(config: Config) -> Self {
+    pub fn new(config: InterfaceConfig) -> Self {
         let mtu = config.mtu;
         assert!(
             (68..=65_535).contains(&mtu),
@@ -287,7 +287,7 @@ impl Interface {
     }
 
     /// Sends no larger IPv4 packets than of `mtu` octets from now on, or, by `None`, as large ones as
-    /// [`Config::mtu`] says, which is the most; 68 octets are the least (RFC 791 §3.2).
+    /// [`InterfaceConfig::mtu`] says, which is the most; 68 octets are the least (RFC 791 §3.2).
     ///
     /// Connections that are open keep the size that they have found for their path.
     pub fn set_mtu(&mut self, mtu: Option<usize>) {

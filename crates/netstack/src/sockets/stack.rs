@@ -13,7 +13,7 @@ use crate::driver::runner::Runner;
 use crate::driver::waiting::Waiting;
 use crate::driver::{Driver, DriverRef, Queue};
 use crate::proto;
-use crate::proto::interface::{Config as ProtoConfig, Counters};
+use crate::proto::interface::{Counters, InterfaceConfig};
 use crate::proto::ip::{Cidr, Route};
 use crate::proto::link::ethernet::MacAddr;
 use crate::sockets::address_events::AddressEvents;
@@ -92,7 +92,7 @@ impl Stack {
             Some(seed) => seed,
             None => system_seed()?,
         };
-        let mut proto = ProtoConfig::new(device.mac(), mtu, seed);
+        let mut proto = InterfaceConfig::new(device.mac(), mtu, seed);
         proto.offload = device.offload();
         let memory = config.tcp.budget();
         proto.tcp = config.tcp;

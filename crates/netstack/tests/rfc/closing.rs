@@ -68,7 +68,7 @@ fn rfc9293_3_6_half_close_still_receives() {
     c.e.tcp.shutdown(c.e.now, c.id).unwrap();
     c.e.one();
     assert_eq!(
-        c.e.tcp.send(c.e.now, c.id, b"x"),
+        c.e.tcp.send(c.id, b"x"),
         Poll::Ready(Err(Error::BrokenPipe))
     );
     c.acks(1);
@@ -200,10 +200,7 @@ fn closing_a_listener_resets_what_was_not_accepted() {
 fn handles_of_released_connections_are_refused() {
     let mut c = Conn::plain();
     c.e.tcp.release(c.e.now, c.id);
-    assert_eq!(
-        c.e.tcp.send(c.e.now, c.id, b"x"),
-        Poll::Ready(Err(Error::Released))
-    );
+    assert_eq!(c.e.tcp.send(c.id, b"x"), Poll::Ready(Err(Error::Released)));
     assert_eq!(c.e.tcp.status(c.id).unwrap_err(), Error::Released);
     assert_eq!(c.e.tcp.shutdown(c.e.now, c.id), Err(Error::Released));
 }

@@ -50,7 +50,7 @@ fn segments_in_flight_are_bounded_however_small_they_are() {
     let (mut queued, mut received, mut longest) = (0, 0, 0);
     while received < 1 << 20 {
         while queued < 1 << 20
-            && let Poll::Ready(Ok(octets)) = c.e.tcp.send(c.e.now, c.id, &[7; 4096])
+            && let Poll::Ready(Ok(octets)) = c.e.tcp.send(c.id, &[7; 4096])
         {
             queued += octets;
         }
@@ -115,7 +115,7 @@ fn rfc9293_3_7_4_must_17_nodelay_turns_nagle_off_and_releases_what_waits() {
     c.e.one();
     c.e.send(c.id, b"second");
     c.e.nothing();
-    c.e.tcp.set_nodelay(c.e.now, c.id, true).unwrap();
+    c.e.tcp.set_nodelay(c.id, true).unwrap();
     assert_eq!(c.e.one().payload, b"second");
 }
 
@@ -403,19 +403,13 @@ fn the_send_buffer_is_bounded_and_reports_room() {
     options.send_buffer = 3000;
     let mut c = Conn::accept(Config::default(), options, &seg(SYN, IRS, 0).mss(1000));
     while c.e.tcp.poll_event().is_some() {}
-    assert_eq!(
-        c.e.tcp.send(c.e.now, c.id, &[0; 9000]),
-        Poll::Ready(Ok(3000))
-    );
-    assert_eq!(c.e.tcp.send(c.e.now, c.id, &[0; 1]), Poll::Pending);
+    assert_eq!(c.e.tcp.send(c.id, &[0; 9000]), Poll::Ready(Ok(3000)));
+    assert_eq!(c.e.tcp.send(c.id, &[0; 1]), Poll::Pending);
     assert_eq!(c.e.sent().len(), 3);
     c.acks(1000);
     let event = c.e.tcp.poll_event();
     assert_eq!(event, Some(Event::Connection(c.id, Readiness::WRITABLE)));
-    assert_eq!(
-        c.e.tcp.send(c.e.now, c.id, &[0; 9000]),
-        Poll::Ready(Ok(1000))
-    );
+    assert_eq!(c.e.tcp.send(c.id, &[0; 9000]), Poll::Ready(Ok(1000)));
 }
 
 #[test]
@@ -440,10 +434,7 @@ fn flushed_is_reported_once_all_is_acknowledged() {
 fn shared_octets_are_sent_like_copied_ones() {
     let mut c = Conn::plain();
     let mut data = bytes::Bytes::from_static(b"shared");
-    assert_eq!(
-        c.e.tcp.send_bytes(c.e.now, c.id, &mut data),
-        Poll::Ready(Ok(6))
-    );
+    assert_eq!(c.e.tcp.send_bytes(c.id, &mut data), Poll::Ready(Ok(6)));
     assert!(data.is_empty());
     c.e.send(c.id, b" copied");
     assert_eq!(c.e.one().payload, b"shared copied");

@@ -364,11 +364,8 @@ fn a_spent_budget_still_lets_each_connection_send_a_segment() {
         c.give_data(&[1; 1000]);
     }
     let _ = c.e.sent();
-    assert_eq!(
-        c.e.tcp.send(c.e.now, c.id, &[0; 5000]),
-        Poll::Ready(Ok(1000))
-    );
-    assert_eq!(c.e.tcp.send(c.e.now, c.id, &[0; 5000]), Poll::Pending);
+    assert_eq!(c.e.tcp.send(c.id, &[0; 5000]), Poll::Ready(Ok(1000)));
+    assert_eq!(c.e.tcp.send(c.id, &[0; 5000]), Poll::Pending);
 }
 
 /// Else it would wait for an acknowledgement that nothing is sent for.
@@ -379,7 +376,7 @@ fn a_spent_share_still_lets_each_connection_of_an_address_send_a_segment() {
     let mut e = Engine::with(config, plain());
     for port in 0..20 {
         let (id, _) = open_saying(&mut e, (1, 5000 + port), b"").expect("there is room");
-        let sent = e.tcp.send(e.now, id, &[0; 3000]);
+        let sent = e.tcp.send(id, &[0; 3000]);
         assert!(
             matches!(sent, Poll::Ready(Ok(1..))),
             "connection {port} of the address: {sent:?}"
@@ -394,7 +391,7 @@ fn what_waits_to_be_sent_leaves_room_for_what_arrives() {
     config.memory = Some(400_000);
     let mut c = Conn::accept(config, plain(), &seg(SYN, IRS, 0).mss(1000));
     let mut sent = 0;
-    while let Poll::Ready(Ok(octets)) = c.e.tcp.send(c.e.now, c.id, &[0; 200_000]) {
+    while let Poll::Ready(Ok(octets)) = c.e.tcp.send(c.id, &[0; 200_000]) {
         sent += octets;
     }
     assert!((30_000..300_000).contains(&sent), "{sent}");

@@ -129,7 +129,7 @@ fn through(c: &mut Conn, count: usize, mut passes: impl FnMut(usize) -> bool) ->
     let mut data = vec![3; count];
     let mut lengths = Vec::new();
     for _ in 0..100_000 {
-        if let Poll::Ready(queued) = c.e.tcp.send(c.e.now, c.id, &data) {
+        if let Poll::Ready(queued) = c.e.tcp.send(c.id, &data) {
             data.truncate(data.len() - queued.expect("an open connection"));
         }
         let mut sent = c.e.sent();

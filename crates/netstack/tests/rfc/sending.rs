@@ -205,7 +205,7 @@ fn two_large_segments_may_wait_for_a_closed_window() {
     config.mtu = 9000;
     let mut c = Conn::accept(config, plain(), &seg(SYN, IRS, 0).mss(8960));
     c.e.ignores(&c.seg(ACK).window(0));
-    let sent = c.e.tcp.send(c.e.now, c.id, &[0; 40_000]);
+    let sent = c.e.tcp.send(c.id, &[0; 40_000]);
     assert_eq!(sent, core::task::Poll::Ready(Ok(2 * 8960)));
 }
 

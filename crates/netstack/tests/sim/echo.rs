@@ -26,7 +26,7 @@ impl App for Client {
         let Some(id) = self.id else { return };
         let data = [7; 4096];
         while self.to_send > 0
-            && let Poll::Ready(Ok(sent)) = tcp.send(now, id, &data[..data.len().min(self.to_send)])
+            && let Poll::Ready(Ok(sent)) = tcp.send(id, &data[..data.len().min(self.to_send)])
         {
             self.to_send -= sent;
         }
@@ -60,7 +60,7 @@ impl App for Server {
         let Some(id) = self.id else { return };
         loop {
             while !self.held.is_empty() {
-                match tcp.send(now, id, &self.held) {
+                match tcp.send(id, &self.held) {
                     Poll::Ready(Ok(sent)) => drop(self.held.drain(..sent)),
                     _ => return,
                 }

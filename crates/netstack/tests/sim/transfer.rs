@@ -60,7 +60,7 @@ impl Peer {
             self.buffer.clear();
             self.buffer
                 .extend((self.sent..self.sent + count).map(|at| pattern(self.stream, at)));
-            match tcp.send(now, id, &self.buffer) {
+            match tcp.send(id, &self.buffer) {
                 Poll::Ready(Ok(sent)) => self.sent += sent,
                 Poll::Ready(Err(error)) => return self.error = Some(error),
                 Poll::Pending => return,

@@ -159,7 +159,7 @@ impl Engine {
 
     #[track_caller]
     pub fn send(&mut self, id: ConnectionId, data: &[u8]) {
-        let sent = self.tcp.send(self.now, id, data);
+        let sent = self.tcp.send(id, data);
         assert_eq!(sent, Poll::Ready(Ok(data.len())));
     }
 

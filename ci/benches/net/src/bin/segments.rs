@@ -65,8 +65,11 @@ struct Ours {
 
 impl Ours {
     fn new() -> Result<Self> {
-        let mut stack =
-            interface::Interface::new(interface::Config::new(MacAddr(OUR_MAC), 1500, [1; 32]));
+        let mut stack = interface::Interface::new(interface::InterfaceConfig::new(
+            MacAddr(OUR_MAC),
+            1500,
+            [1; 32],
+        ));
         let cidr = Cidr::new(OURS, 24).context("a network")?;
         stack.add_address(Instant::from_nanos(1), cidr);
         let listener = stack
@@ -108,7 +111,7 @@ impl Subject for Ours {
         let mut sent = 0;
         for _ in 0..count {
             if let Some(id) = self.id
-                && let Poll::Ready(Ok(count)) = self.stack.tcp().send(now, id, data)
+                && let Poll::Ready(Ok(count)) = self.stack.tcp().send(id, data)
             {
                 sent += count;
             }

@@ -3,7 +3,7 @@
 mod addresses;
 mod held;
 
-use super::{Config, Event, Interface, SendError, Transmit};
+use super::{Event, Interface, InterfaceConfig, SendError, Transmit};
 use crate::proto::Instant;
 use crate::proto::icmp::{Unreachable, unreachable};
 use crate::proto::ip::v4::{HEADER_LEN, Header, protocol};
@@ -37,7 +37,11 @@ fn cidr(text: &str) -> Cidr {
 }
 
 fn stack(index: usize) -> Interface {
-    let mut stack = Interface::new(Config::new(MACS[index], MTU, [index as u8 + 1; 32]));
+    let mut stack = Interface::new(InterfaceConfig::new(
+        MACS[index],
+        MTU,
+        [index as u8 + 1; 32],
+    ));
     let address = Cidr::new(ADDRESSES[index], 24).expect("a prefix");
     stack.add_address(Instant::from_nanos(0), address);
     stack
@@ -143,7 +147,7 @@ fn a_connection_over_arp_and_ipv4() {
     let (client, server) = pair.connect();
     assert_eq!(pair.state(0, client), State::Established);
     let now = pair.now;
-    let sent = pair.stacks[0].tcp().send(now, client, b"hello");
+    let sent = pair.stacks[0].tcp().send(client, b"hello");
     assert_eq!(sent, Poll::Ready(Ok(5)));
     pair.run(Duration::from_millis(10));
     let mut buffer = [0; 16];

@@ -26,9 +26,6 @@ use super::send::Sender;
 use super::wire::segment::{FourTuple, Segment};
 use crate::proto::Instant;
 
-/// Octets of an IPv4 header without options.
-pub(crate) const IPV4_HEADER_LEN: u16 = 20;
-
 /// Who holds a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {

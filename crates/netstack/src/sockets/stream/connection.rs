@@ -115,7 +115,7 @@ impl Connection {
     }
 
     pub(super) async fn write(&self, data: &[u8]) -> io::Result<usize> {
-        Call::write(self, |tcp, now, id| tcp.send(now, id, data)).await
+        Call::write(self, |tcp, _, id| tcp.send(id, data)).await
     }
 
     pub(super) async fn write_all(&self, mut data: &[u8]) -> io::Result<()> {
@@ -128,7 +128,7 @@ impl Connection {
 
     pub(super) async fn write_chunk(&self, mut chunk: Bytes) -> io::Result<()> {
         while !chunk.is_empty() {
-            Call::write(self, |tcp, now, id| tcp.send_bytes(now, id, &mut chunk)).await?;
+            Call::write(self, |tcp, _, id| tcp.send_bytes(id, &mut chunk)).await?;
         }
         Ok(())
     }

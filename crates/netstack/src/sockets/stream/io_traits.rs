@@ -34,7 +34,7 @@ macro_rules! async_write {
                 context: &mut Context<'_>,
                 data: &[u8],
             ) -> Poll<io::Result<usize>> {
-                let write = |tcp: &mut Tcp, now, id| tcp.send(now, id, data);
+                let write = |tcp: &mut Tcp, _, id| tcp.send(id, data);
                 self.connection.poll_call(context, Direction::Write, write)
             }
 

@@ -15,8 +15,7 @@ impl TcpStream {
     ///
     /// None while the stream exists.
     pub fn set_nodelay(&self, on: bool) -> io::Result<()> {
-        self.connection
-            .call(|tcp, now, id| tcp.set_nodelay(now, id, on))
+        self.connection.call(|tcp, _, id| tcp.set_nodelay(id, on))
     }
 
     /// What [`TcpStream::set_nodelay`] has set.
@@ -54,7 +53,7 @@ impl TcpStream {
     /// None while the stream exists.
     pub fn set_user_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.connection
-            .call(|tcp, now, id| tcp.set_user_timeout(now, id, timeout))
+            .call(|tcp, _, id| tcp.set_user_timeout(id, timeout))
     }
 
     /// What [`TcpStream::set_user_timeout`] has set, to a millisecond.

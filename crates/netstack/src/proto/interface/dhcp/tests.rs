@@ -5,7 +5,7 @@ use crate::proto::dhcp::tests::server::{
     ACK, DECLINE, DISCOVER, OFFER, REQUEST, bare, kind, reply,
 };
 use crate::proto::dhcp::{CLIENT_PORT, Lease, SERVER_PORT};
-use crate::proto::interface::{Config, Event, Interface, Transmit};
+use crate::proto::interface::{Event, Interface, InterfaceConfig, Transmit};
 use crate::proto::ip::v4::{Header, protocol};
 use crate::proto::ip::{Cidr, Route};
 use crate::proto::link::arp::{Operation, Packet};
@@ -73,7 +73,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let mut world = Self {
-            stack: Interface::new(Config::new(MAC, 1500, [3; 32])),
+            stack: Interface::new(InterfaceConfig::new(MAC, 1500, [3; 32])),
             now: Instant::from_nanos(1_000_000_000),
             events: Vec::new(),
         };

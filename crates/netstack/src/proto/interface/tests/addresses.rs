@@ -215,7 +215,7 @@ fn an_address_that_goes_takes_its_connections_with_it_in_silence() {
     let now = pair.now;
     let socket = pair.stacks[0].udp_bind(SocketAddrV4::new(ADDRESSES[0], 9));
     let socket = socket.expect("free");
-    let unread = pair.stacks[0].tcp().send(now, client, &[7; 100_000]);
+    let unread = pair.stacks[0].tcp().send(client, &[7; 100_000]);
     assert!(matches!(unread, Poll::Ready(Ok(_))));
     pair.events[0].clear();
     assert!(pair.stacks[0].remove_address(now, ADDRESSES[0]));

@@ -1,7 +1,7 @@
 //! What a connection sends: what the sender plans, with what the receiver has to say (RFC 9293 §3.7).
 
+use super::Tcb;
 use super::shared::Shared;
-use super::{IPV4_HEADER_LEN, Tcb};
 use crate::proto::Instant;
 use crate::proto::ip::Ecn;
 use crate::proto::tcp::api::State;
@@ -200,7 +200,7 @@ impl Tcb {
             wnd: self.rcv.first_window(),
             flags,
             options: TcpOptions {
-                mss: Some(shared.config.mtu.saturating_sub(IPV4_HEADER_LEN + 20)),
+                mss: Some(shared.offered_mss()),
                 window_scale: (!answer || self.scaling).then_some(self.rcv.wind_shift()),
                 sack_permitted: !answer || self.snd.uses_sack(),
                 timestamps,

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::peers::Peers;
 use crate::proto::Instant;
 use crate::proto::account::{Account, Kind, push};
-use crate::proto::ip::Ecn;
+use crate::proto::ip::{Ecn, v4};
 use crate::proto::tcp::config::Config;
 use crate::proto::tcp::counters::Counters;
 use crate::proto::tcp::defence::isn::Secrets;
@@ -15,7 +15,7 @@ use crate::proto::tcp::receive::autotune::Growers;
 use crate::proto::tcp::receive::queue::ReceiveQueue;
 use crate::proto::tcp::send::Stock;
 use crate::proto::tcp::wire::ip::TxMeta;
-use crate::proto::tcp::wire::segment::Header;
+use crate::proto::tcp::wire::segment::{HEADER_LEN, Header};
 
 /// Segments without a connection that wait for transmission, at most; more are not sent.
 const REPLIES: usize = 256;
@@ -92,6 +92,12 @@ impl Shared {
             last_frame: (0, 0),
             config,
         }
+    }
+
+    /// What the MSS option says to peers (RFC 9293 §3.7.1).
+    pub(crate) fn offered_mss(&self) -> u16 {
+        let headers = (v4::HEADER_LEN + HEADER_LEN) as u16;
+        self.config.mtu.saturating_sub(headers)
     }
 
     /// Octets of the buffer that a frame of so many octets keeps from being freed.

@@ -4,7 +4,7 @@ use crate::proto::Instant;
 use crate::proto::ip::v4::DEFAULT_TTL;
 use crate::proto::tcp::api::{ListenerId, State};
 use crate::proto::tcp::connection::reset;
-use crate::proto::tcp::connection::{IPV4_HEADER_LEN, Owner, Tcb};
+use crate::proto::tcp::connection::{Owner, Tcb};
 use crate::proto::tcp::defence::syn_cookies;
 use crate::proto::tcp::engine::Tcp;
 use crate::proto::tcp::receive;
@@ -147,7 +147,7 @@ impl Tcp {
             wnd: offered.map_or(0, receive::offered_window),
             flags: Flags::SYN.with(Flags::ACK),
             options: TcpOptions {
-                mss: Some(self.shared.config.mtu.saturating_sub(IPV4_HEADER_LEN + 20)),
+                mss: Some(self.shared.offered_mss()),
                 window_scale: scale,
                 sack_permitted: timestamps.is_some() && options.sack_permitted,
                 timestamps,

@@ -92,7 +92,7 @@ impl Tcp {
     /// # Errors
     ///
     /// [`Error::Released`], as for all settings.
-    pub fn set_nodelay(&mut self, _now: Instant, id: ConnectionId, on: bool) -> Result<(), Error> {
+    pub fn set_nodelay(&mut self, id: ConnectionId, on: bool) -> Result<(), Error> {
         let tcb = self.connections.user_mut(id)?;
         tcb.snd.set_nodelay(on);
         tcb.transmit = true;
@@ -128,7 +128,6 @@ impl Tcp {
     /// [`Error::Released`].
     pub fn set_user_timeout(
         &mut self,
-        _now: Instant,
         id: ConnectionId,
         timeout: Option<Duration>,
     ) -> Result<(), Error> {

@@ -171,12 +171,7 @@ impl Tcp {
 
     /// SEND (RFC 9293 §3.10.2): queues a copy of as much of `data` as there is room for and returns
     /// how much. Pending until [`Readiness::WRITABLE`](crate::proto::tcp::Readiness::WRITABLE) when there is none.
-    pub fn send(
-        &mut self,
-        _now: Instant,
-        id: ConnectionId,
-        data: &[u8],
-    ) -> Poll<Result<usize, Error>> {
+    pub fn send(&mut self, id: ConnectionId, data: &[u8]) -> Poll<Result<usize, Error>> {
         self.queue(id, data.len(), |queue, room, pool| {
             queue.push_copy(&data[..room], pool);
         })
@@ -184,12 +179,7 @@ impl Tcp {
 
     /// SEND without a copy: queues as much of `data` as there is room for, advances it by that and
     /// returns how much.
-    pub fn send_bytes(
-        &mut self,
-        _now: Instant,
-        id: ConnectionId,
-        data: &mut Bytes,
-    ) -> Poll<Result<usize, Error>> {
+    pub fn send_bytes(&mut self, id: ConnectionId, data: &mut Bytes) -> Poll<Result<usize, Error>> {
         self.queue(id, data.len(), |queue, room, pool| {
             queue.push_shared(data.split_to(room), pool);
         })
