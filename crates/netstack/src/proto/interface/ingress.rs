@@ -33,8 +33,8 @@ impl Interface {
         self.handle_received(now, frame, false, out);
     }
 
-    /// As [`Interface::handle_frame`], for a device that may have joined segments to one longer than the
-    /// MTU, and that says whether it vouches for the checksum of TCP or UDP.
+    /// As [`Interface::handle_frame`], for a device that may have joined segments to one longer
+    /// than the MTU, and that says whether it vouches for the checksum of TCP or UDP.
     #[inline]
     pub fn handle_received(
         &mut self,

@@ -146,7 +146,6 @@ fn a_connection_over_arp_and_ipv4() {
     let mut pair = Pair::new();
     let (client, server) = pair.connect();
     assert_eq!(pair.state(0, client), State::Established);
-    let now = pair.now;
     let sent = pair.stacks[0].tcp().send(client, b"hello");
     assert_eq!(sent, Poll::Ready(Ok(5)));
     pair.run(Duration::from_millis(10));

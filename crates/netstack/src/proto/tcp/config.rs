@@ -63,8 +63,8 @@ pub struct Config {
     /// Whether SYN cookies answer SYNs that find the backlog full. Without them such SYNs are
     /// dropped.
     pub syn_cookies: bool,
-    /// First and last port that `connect`, and a socket bound to port 0, may get (RFC 6056 §3.2); of UDP
-    /// too.
+    /// First and last port that `connect`, and a socket bound to port 0, may get (RFC 6056 §3.2);
+    /// of UDP too.
     pub ephemeral_ports: (u16, u16),
     /// Makes the congestion controller of a new connection whose [`Options::congestion`] does not say
     /// otherwise.

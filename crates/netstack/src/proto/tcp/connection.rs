@@ -10,7 +10,8 @@ pub(crate) mod reset;
 pub(crate) mod segment_arrives;
 pub(crate) mod settings;
 pub(crate) mod shared;
-pub(crate) mod timeouts;
+mod timeouts;
+mod user_calls;
 pub(crate) mod window;
 
 use self::deadlines::Deadlines;
@@ -51,20 +52,20 @@ pub(crate) struct Tcb {
     pub(crate) snd: Sender,
     pub(crate) rcv: Receiver,
     /// The peer has sent a window scale option.
-    pub(crate) scaling: bool,
-    pub(crate) deadlines: Deadlines,
+    scaling: bool,
+    deadlines: Deadlines,
     pub(crate) settings: Settings,
     /// SYN or SYN-ACK is to be sent.
-    pub(crate) syn_due: bool,
+    syn_due: bool,
     /// When an empty segment that was not acceptable was last answered.
-    pub(crate) last_answer: Instant,
-    pub(crate) challenges: ChallengeLimit,
+    last_answer: Instant,
+    challenges: ChallengeLimit,
     /// Keep-alive probes not answered.
-    pub(crate) keep_alive_probes: u8,
+    keep_alive_probes: u8,
     pub(crate) error: Option<Failure>,
     pub(crate) soft_error: Option<Failure>,
     /// `send` has found no room, or `poll_flushed` something not acknowledged.
-    pub(crate) wants_writable: bool,
+    wants_writable: bool,
     pub(crate) wants_flushed: bool,
     /// When the engine's table of timers looks at the connection next.
     pub(crate) timer: Instant,
@@ -193,7 +194,7 @@ impl Tcb {
 
     /// Asks for an acknowledgement at the next transmission.
     #[inline]
-    pub(crate) fn ack_now(&mut self) {
+    fn ack_now(&mut self) {
         self.rcv.acknowledge_now();
         self.transmit = true;
     }
@@ -209,7 +210,7 @@ impl Tcb {
 
     /// Whether the peer may still send data that we take.
     #[inline]
-    pub(crate) fn may_receive(&self) -> bool {
+    fn may_receive(&self) -> bool {
         matches!(
             self.state,
             State::Established | State::FinWait1 | State::FinWait2
@@ -242,7 +243,7 @@ impl Tcb {
     }
 
     /// Leaves the states that CurrEstab counts.
-    pub(crate) fn leave_established(&mut self, shared: &mut Shared) {
+    fn leave_established(&mut self, shared: &mut Shared) {
         if core::mem::take(&mut self.counted) {
             shared.counters.curr_estab -= 1;
         }
@@ -250,7 +251,7 @@ impl Tcb {
 
     /// Drops what can no longer be sent or received; what was received in order stays for the user
     /// unless the connection ended in error (RFC 9293 §3.10.7.4, second step: queues are flushed).
-    pub(crate) fn drop_queues(&mut self, received: bool, shared: &mut Shared) {
+    fn drop_queues(&mut self, received: bool, shared: &mut Shared) {
         self.snd.clear(&mut shared.stock);
         self.rcv.drop_early();
         if received {

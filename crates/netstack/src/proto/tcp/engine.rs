@@ -39,19 +39,19 @@ const SHARE: usize = 16;
 /// All TCP listeners and connections of a stack.
 #[derive(Debug)]
 pub struct Tcp {
-    pub(crate) shared: Shared,
-    pub(crate) connections: Connections,
-    pub(crate) listeners: Listeners,
-    pub(crate) time_waits: TimeWaits,
-    pub(crate) timers: Timers,
+    shared: Shared,
+    connections: Connections,
+    listeners: Listeners,
+    time_waits: TimeWaits,
+    timers: Timers,
     /// Connections that may have something to send, each once.
-    pub(crate) transmit: VecDeque<ConnectionId>,
+    transmit: VecDeque<ConnectionId>,
     /// Connections and listeners with events, each once.
-    pub(crate) events: VecDeque<Source>,
-    pub(crate) pressure: Pressure,
+    events: VecDeque<Source>,
+    pressure: Pressure,
     /// Octets that the tables were charged.
-    pub(crate) tables: usize,
-    pub(crate) port_counter: u32,
+    tables: usize,
+    port_counter: u32,
 }
 
 /// Where an event comes from.
@@ -272,7 +272,7 @@ impl Tcp {
 
     /// As [`Tcp::settle`], where the connection may enter TIME-WAIT `now`.
     #[inline]
-    pub(crate) fn settle_at(&mut self, now: Instant, index: u32) {
+    fn settle_at(&mut self, now: Instant, index: u32) {
         self.settle_lists(now, index);
         self.look_at_account();
     }
@@ -293,7 +293,7 @@ impl Tcp {
 
     /// As [`Tcp::settle_at`], without giving anything back.
     #[inline]
-    pub(crate) fn settle_lists(&mut self, now: Instant, index: u32) {
+    fn settle_lists(&mut self, now: Instant, index: u32) {
         let Some(mut tcb) = self.connections.at(index) else {
             return;
         };
@@ -320,7 +320,7 @@ impl Tcp {
     /// Gives a connection a turn in the next transmission: all that sending or reading changes for the
     /// engine.
     #[inline]
-    pub(crate) fn give_turn(&mut self, id: ConnectionId) {
+    fn give_turn(&mut self, id: ConnectionId) {
         if let Some(tcb) = self.connections.at(id.index) {
             tcb.transmit = true;
             if !tcb.in_transmit {

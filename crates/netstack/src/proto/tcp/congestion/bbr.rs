@@ -206,9 +206,9 @@ impl Bbr {
         bbr
     }
 
-    /// For paths that are known to lose packets for other reasons than congestion, as some radio links
-    /// do: takes up to `percent` of loss for no sign of it. This is not the draft's: there, BBR.LossThresh
-    /// is 2 %, and outside of its probes each loss lowers the rate.
+    /// For paths that are known to lose packets for other reasons than congestion, as some radio
+    /// links do: takes up to `percent` of loss for no sign of it. This is not the draft's: there,
+    /// BBR.LossThresh is 2 %, and outside of its probes each loss lowers the rate.
     #[must_use]
     pub fn with_loss_thresh(parameters: &Parameters, percent: u8) -> Self {
         Self {

@@ -21,7 +21,7 @@ pub struct Cubic {
     cwnd: u32,
     ssthresh: u32,
     /// Window before the last reduction, in segments (W_max).
-    pub(crate) w_max: f64,
+    pub(super) w_max: f64,
     /// Seconds from the start of the epoch until the window is back at `w_max` (K).
     k: f64,
     /// Window that a Reno flow would have, in segments (W_est).

@@ -116,8 +116,8 @@ impl Tcb {
         early != 0
     }
 
-    /// The connection holds so many octets more: tells its peer's share once that is much. Parts come from the
-    /// spares, and go there.
+    /// The connection holds so many octets more: tells its peer's share once that is much. Parts
+    /// come from the spares, and go there.
     #[inline]
     fn note_growth(&mut self, octets: i32, shared: &mut Shared) {
         if octets == 0 {
@@ -130,8 +130,8 @@ impl Tcb {
         }
     }
 
-    /// Whether the connection is one whose receive queue alone can have changed in size: a user's, established, with
-    /// nothing in flight and nothing out of order.
+    /// Whether the connection is one whose receive queue alone can have changed in size: a user's,
+    /// established, with nothing in flight and nothing out of order.
     #[inline]
     pub(crate) fn only_receives(&self) -> bool {
         self.lean && self.state == State::Established && self.owner == Owner::User
@@ -164,7 +164,7 @@ impl Tcb {
     }
     /// Something went on: the peer or the user has taken data, or the peer has sent what was expected.
     #[inline]
-    pub(crate) fn progressed(&mut self, now: Instant) {
+    pub(super) fn progressed(&mut self, now: Instant) {
         self.progress = now;
     }
 

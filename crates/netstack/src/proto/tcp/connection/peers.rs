@@ -120,7 +120,7 @@ impl Peers {
 
     /// Octets that a peer holds.
     #[inline]
-    pub(crate) fn held_by(&self, index: u32) -> usize {
+    pub(super) fn held_by(&self, index: u32) -> usize {
         self.slots.0.get(index as usize).map_or(0, |peer| peer.held)
     }
 

@@ -55,8 +55,8 @@ impl Tcb {
         );
     }
 
-    /// Answers an acknowledgement of what was not sent before the connection is established: <SEQ=SEG.ACK>
-    /// <CTL=RST> (RFC 9293 §3.10.7.3 and .4), as often as challenges.
+    /// Answers an acknowledgement of what was not sent before the connection is established:
+    /// <SEQ=SEG.ACK> <CTL=RST> (RFC 9293 §3.10.7.3 and .4), as often as challenges.
     pub(crate) fn refuse(&mut self, now: Instant, segment: &Segment, shared: &mut Shared) {
         let per_second = shared.config.challenge_acks_per_second;
         if self.challenges.take(now, per_second) {

@@ -12,7 +12,7 @@ use crate::proto::tcp::send::RetransmitTimer;
 
 /// Under pressure: a peer that was silent for so long is probed, at this interval, so many times
 /// (RFC 9293 §3.8.4).
-pub(crate) const SILENCE: Duration = Duration::from_secs(30);
+const SILENCE: Duration = Duration::from_secs(30);
 const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 const PROBES: u8 = 4;
 
@@ -154,6 +154,16 @@ impl Tcb {
             .settings
             .keep_alive()
             .map_or(Instant::FAR_FUTURE, |keep| now + keep.idle);
+    }
+
+    /// Under pressure: has a peer probed that was silent for too long. Returns whether it was.
+    pub(crate) fn probe_if_silent(&mut self, now: Instant) -> bool {
+        let silent =
+            now - self.rcv.heard() >= SILENCE && self.deadlines.keep_alive == Instant::FAR_FUTURE;
+        if silent {
+            self.deadlines.keep_alive = now;
+        }
+        silent
     }
 
     /// RFC 9293 §3.8.4.

@@ -17,7 +17,7 @@ impl Tcb {
     /// Under pressure: octets that the receive window may have. One segment at least, so that every
     /// connection goes on.
     #[inline]
-    pub(crate) fn receive_limit(&self, shared: &Shared) -> Option<usize> {
+    pub(super) fn receive_limit(&self, shared: &Shared) -> Option<usize> {
         if shared.account.pressure() {
             return Some(self.least_share(shared));
         }
@@ -29,10 +29,10 @@ impl Tcb {
         self.share_left(shared).max(self.snd.mss().into())
     }
 
-    /// Whether `octets` more are far less than what may wait in the send buffer, as far as that takes no look at the
-    /// peer: most of the memory is free and the peer's window open.
+    /// Whether `octets` more are far less than what may wait in the send buffer, as far as that
+    /// takes no look at the peer: most of the memory is free and the peer's window open.
     #[inline]
-    pub(crate) fn has_easy_room(&self, octets: usize, shared: &Shared) -> bool {
+    pub(super) fn has_easy_room(&self, octets: usize, shared: &Shared) -> bool {
         let waiting = self.snd.queued() + octets;
         self.snd.wnd() >= self.snd.mss().into()
             && waiting <= self.snd.buffer()
@@ -43,7 +43,7 @@ impl Tcb {
     }
 
     /// Tells the user of room in the send buffer, or that all was acknowledged.
-    pub(crate) fn report_room(&mut self, shared: &Shared) {
+    pub(super) fn report_room(&mut self, shared: &Shared) {
         if self.wants_writable {
             let allowance = self.send_allowance(shared);
             let free = allowance.saturating_sub(self.snd.queued());
@@ -61,7 +61,7 @@ impl Tcb {
 
     /// Octets that may wait in the send buffer: as many as keep the connection going at the rate that
     /// the windows permit, within its share of the memory.
-    pub(crate) fn send_allowance(&self, shared: &Shared) -> usize {
+    pub(super) fn send_allowance(&self, shared: &Shared) -> usize {
         // One segment at least, so that every connection goes on: only an acknowledgement tells that
         // there is room again.
         let queued = self.snd.queued();

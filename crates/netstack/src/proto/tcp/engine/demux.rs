@@ -80,7 +80,7 @@ impl Connections {
     }
 
     /// The handle that the next connection gets.
-    pub(crate) fn next_id(&mut self) -> ConnectionId {
+    pub(super) fn next_id(&mut self) -> ConnectionId {
         let index = match self.free.last() {
             Some(index) => *index,
             None => {
@@ -138,7 +138,7 @@ impl Connections {
 
     /// A connection that a user holds.
     #[inline]
-    pub(crate) fn user_mut(&mut self, id: ConnectionId) -> Result<&mut Tcb, Error> {
+    pub(super) fn user_mut(&mut self, id: ConnectionId) -> Result<&mut Tcb, Error> {
         self.get_mut(id).and_then(|tcb| {
             if tcb.owner == Owner::User {
                 Ok(tcb)
@@ -149,7 +149,7 @@ impl Connections {
     }
 
     /// Takes a connection out of the table: its addresses may be used again.
-    pub(crate) fn unlink(&mut self, index: u32) {
+    pub(super) fn unlink(&mut self, index: u32) {
         self.last = None;
         if let Some(tcb) = self.at(index)
             && core::mem::take(&mut tcb.linked)

@@ -18,7 +18,7 @@ const COOKIE_SECONDS: u64 = 128;
 impl Tcp {
     /// A segment arrives that belongs to no connection. `above` is a number that the initial
     /// sequence number must exceed (RFC 6191 §2). Returns whether it is a SYN that is answered.
-    pub(crate) fn arrives_listen(
+    pub(super) fn arrives_listen(
         &mut self,
         now: Instant,
         segment: Segment,

@@ -10,7 +10,7 @@ use crate::proto::tcp::config::Options;
 
 /// A passive open.
 #[derive(Debug)]
-pub(crate) struct Listener {
+pub(super) struct Listener {
     pub(crate) local: SocketAddrV4,
     pub(crate) options: Arc<Options>,
     pub(crate) backlog: usize,
@@ -19,14 +19,14 @@ pub(crate) struct Listener {
     /// Connections to be accepted.
     pub(crate) waiting: VecDeque<ConnectionId>,
     /// When the backlog was last full: only for a while after that are cookies looked for.
-    pub(crate) overflowed: Option<Instant>,
+    pub(super) overflowed: Option<Instant>,
     /// An event for it waits.
     pub(crate) in_events: bool,
 }
 
 /// All listeners.
 #[derive(Debug, Default)]
-pub(crate) struct Listeners {
+pub(super) struct Listeners {
     slots: Vec<(u32, Option<Listener>)>,
     table: HashMap<SocketAddrV4, u32>,
 }

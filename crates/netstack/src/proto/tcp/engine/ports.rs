@@ -13,7 +13,7 @@ impl Tcp {
     /// form (RFC 6056 §3.3.3) with a random step (§3.3.5), so that ports to one peer do not follow
     /// one another. Returns also a number that the initial sequence number must exceed when the
     /// addresses were in TIME-WAIT.
-    pub(crate) fn choose_port(
+    pub(super) fn choose_port(
         &mut self,
         now: Instant,
         local: Ipv4Addr,
@@ -45,7 +45,7 @@ impl Tcp {
     }
 
     /// Chooses a port for a listener.
-    pub(crate) fn choose_listening_port(&mut self, local: Ipv4Addr) -> Result<SocketAddrV4, Error> {
+    pub(super) fn choose_listening_port(&mut self, local: Ipv4Addr) -> Result<SocketAddrV4, Error> {
         let start = self.shared.secrets.random() as u32;
         ports::from(start, self.shared.config.ephemeral_ports)
             .map(|port| SocketAddrV4::new(local, port))

@@ -30,7 +30,6 @@ use crate::proto::tcp::api::{Failure, State};
 use crate::proto::tcp::connection::lists::{Link, Links, List, Place};
 use crate::proto::tcp::connection::peers::Peers;
 use crate::proto::tcp::connection::shared::Shared;
-use crate::proto::tcp::connection::timeouts::SILENCE;
 use crate::proto::tcp::connection::{Owner, Tcb};
 
 /// What is given back at once, at most: the rest waits for the next segment or call.
@@ -62,7 +61,7 @@ pub(crate) struct Pressure {
     /// Connections that hold octets out of order, from 2^n to 2^(n+1) - 1 of them in list n.
     early: [List; 32],
     /// When the sweep runs next, and where it goes on.
-    pub(crate) sweep_at: Instant,
+    pub(super) sweep_at: Instant,
     hand: u32,
 }
 
@@ -131,7 +130,7 @@ fn rank(tcb: &Tcb, now: Instant) -> Rank {
 impl Tcp {
     /// Something was charged or released: is memory short?
     #[inline]
-    pub(crate) fn look_at_account(&mut self) {
+    pub(super) fn look_at_account(&mut self) {
         if self.shared.account.pressure() {
             self.on_pressure();
         }
@@ -164,7 +163,7 @@ impl Tcp {
 
     /// Whether a new connection that takes `octets` has a place and leaves half of the reserve; sees to
     /// that if it is not so, for one `any` at the expense of connections that make progress too.
-    pub(crate) fn find_place(&mut self, octets: usize, any: bool) -> bool {
+    pub(super) fn find_place(&mut self, octets: usize, any: bool) -> bool {
         for _ in 0..ROUNDS {
             let below_limit = self.is_below_limit();
             if below_limit && self.shared.account.keeps_half_of_reserve(octets) {
@@ -322,7 +321,7 @@ impl Tcp {
     }
 
     /// What a connection holds out of order has changed.
-    pub(crate) fn place_early(&mut self, index: u32) {
+    pub(super) fn place_early(&mut self, index: u32) {
         let Some(tcb) = self.connections.at(index) else {
             return;
         };
@@ -342,7 +341,7 @@ impl Tcp {
 
     /// Under pressure time gives back: looks at some of the connections, the others have their turn
     /// later.
-    pub(crate) fn sweep(&mut self, now: Instant) {
+    pub(super) fn sweep(&mut self, now: Instant) {
         if self.pressure.sweep_at > now {
             return;
         }
@@ -374,10 +373,7 @@ impl Tcp {
         } else if waited >= EARLY_LIMIT && tcb.rcv.has_early() {
             self.shared.counters.ofo_pruned += 1;
             self.drop_early(index);
-        } else if now - tcb.rcv.heard() >= SILENCE
-            && tcb.deadlines.keep_alive == Instant::FAR_FUTURE
-        {
-            tcb.deadlines.keep_alive = now;
+        } else if tcb.probe_if_silent(now) {
             self.settle_lists(now, index);
         }
     }

@@ -77,7 +77,8 @@ impl Tcp {
         Ok(self.connections.user(id)?.settings.ttl)
     }
 
-    /// Sets [`Options::ttl`](crate::proto::tcp::Options::ttl) of a connection, for what is sent from now on.
+    /// Sets [`Options::ttl`](crate::proto::tcp::Options::ttl) of a connection, for what is sent
+    /// from now on.
     ///
     /// # Errors
     ///

@@ -57,7 +57,7 @@ impl Tcp {
     }
 
     /// Charges what the tables have grown by.
-    pub(crate) fn recharge_tables(&mut self) {
+    pub(super) fn recharge_tables(&mut self) {
         let connections = self.connections.held() + self.timers.held() + self.shared.peers.held();
         let before = core::mem::replace(&mut self.tables, connections);
         let account = &mut self.shared.account;
@@ -65,7 +65,7 @@ impl Tcp {
     }
 
     /// Octets of the queues, which are charged as they grow.
-    pub(crate) fn queues_held(&self) -> usize {
+    pub(super) fn queues_held(&self) -> usize {
         let listening: usize = self.listeners.iter().map(|one| octets(&one.waiting)).sum();
         octets::<ConnectionId>(&self.transmit)
             + octets::<Source>(&self.events)

@@ -83,7 +83,7 @@ impl TimeWaits {
     }
 
     /// Gives back the oldest records; tells whether there were any.
-    pub(crate) fn give_way(&mut self, shared: &mut Shared) -> bool {
+    pub(super) fn give_way(&mut self, shared: &mut Shared) -> bool {
         let any = self.len() > 0;
         for _ in 0..GIVE_WAY {
             let Some(oldest) = self.table.oldest() else {
@@ -108,7 +108,7 @@ impl TimeWaits {
     }
 
     /// When the next record ends.
-    pub(crate) fn next_end(&self) -> Option<Instant> {
+    pub(super) fn next_end(&self) -> Option<Instant> {
         self.table.oldest().map(|oldest| self.table.end(oldest))
     }
 
@@ -123,7 +123,7 @@ impl TimeWaits {
 
     /// Whether a new connection of ours may use the addresses: RFC 6191 §3, a second after the last
     /// segment of the old one, so that timestamps tell the two apart. Returns SND.NXT of the old one.
-    pub(crate) fn reusable(
+    pub(super) fn reusable(
         &self,
         now: Instant,
         tuple: &FourTuple,
@@ -144,7 +144,7 @@ impl TimeWaits {
 
 impl Tcp {
     /// A segment arrives for a connection in TIME-WAIT, whose record is at `index`.
-    pub(crate) fn arrives_time_wait(&mut self, now: Instant, index: u32, segment: Segment) {
+    pub(super) fn arrives_time_wait(&mut self, now: Instant, index: u32, segment: Segment) {
         let record = self.time_waits.table.get_mut(index);
         if segment.flags.has(Flags::RST) {
             record.arrives_reset(now, segment.seq);

@@ -10,7 +10,7 @@ const NONE: u32 = u32::MAX;
 /// has come. As retransmission time-outs move with each acknowledgement, this saves nearly all
 /// work; the price is that [`Timers::next`] may be earlier than necessary.
 #[derive(Debug, Default)]
-pub(crate) struct Timers {
+pub(super) struct Timers {
     heap: Vec<(Instant, u32)>,
     /// Index in `heap` of each connection.
     places: Vec<u32>,

@@ -10,8 +10,7 @@ use crate::proto::Instant;
 use crate::proto::account::{Kind, octets};
 use crate::proto::ip::is_host;
 use crate::proto::tcp::api::{ConnectionId, Error, Failure, ListenerId, State};
-use crate::proto::tcp::config::{Linger, Options};
-use crate::proto::tcp::connection::shared::Shared;
+use crate::proto::tcp::config::Options;
 use crate::proto::tcp::connection::{Owner, Tcb};
 use crate::proto::tcp::receive::queue::ReceiveQueue;
 use crate::proto::tcp::send::queue::{ChunkPool, SendQueue};
@@ -170,7 +169,8 @@ impl Tcp {
     }
 
     /// SEND (RFC 9293 §3.10.2): queues a copy of as much of `data` as there is room for and returns
-    /// how much. Pending until [`Readiness::WRITABLE`](crate::proto::tcp::Readiness::WRITABLE) when there is none.
+    /// how much. Pending until [`Readiness::WRITABLE`](crate::proto::tcp::Readiness::WRITABLE) when
+    /// there is none.
     pub fn send(&mut self, id: ConnectionId, data: &[u8]) -> Poll<Result<usize, Error>> {
         self.queue(id, data.len(), |queue, room, pool| {
             queue.push_copy(&data[..room], pool);
@@ -209,7 +209,8 @@ impl Tcp {
     }
 
     /// RECEIVE (RFC 9293 §3.10.3) into `buffer`: the number of octets copied, 0 at the end of the
-    /// stream. Pending until [`Readiness::READABLE`](crate::proto::tcp::Readiness::READABLE) when there is nothing.
+    /// stream. Pending until [`Readiness::READABLE`](crate::proto::tcp::Readiness::READABLE) when
+    /// there is nothing.
     pub fn receive(
         &mut self,
         now: Instant,
@@ -296,8 +297,8 @@ impl Tcp {
     }
 
     /// Gives the handle back. What was sent is still delivered as
-    /// [`Options::linger`](crate::proto::tcp::Options::linger) says; data that was received and not read,
-    /// or comes later, resets the connection (RFC 2525 §2.17).
+    /// [`Options::linger`](crate::proto::tcp::Options::linger) says; data that was received and not
+    /// read, or comes later, resets the connection (RFC 2525 §2.17).
     pub fn release(&mut self, now: Instant, id: ConnectionId) {
         let Ok(tcb) = self.connections.get_mut(id) else {
             return;
@@ -310,121 +311,5 @@ impl Tcp {
         tcb.weigh(&self.shared);
         self.place(id.index);
         self.settle_at(now, id.index);
-    }
-}
-
-impl Tcb {
-    /// How many of `wanted` octets can be queued now.
-    fn room(&mut self, wanted: usize, shared: &Shared) -> Poll<Result<usize, Error>> {
-        if !self.may_send() {
-            let closed = if self.snd.is_closed() {
-                Error::BrokenPipe
-            } else {
-                Error::NotConnected
-            };
-            let error = self.error.map_or(closed, Error::from);
-            return Poll::Ready(Err(error));
-        }
-        if self.has_easy_room(wanted, shared) {
-            return Poll::Ready(Ok(wanted));
-        }
-        let allowance = self.send_allowance(shared);
-        let free = allowance.saturating_sub(self.snd.queued());
-        if free == 0 && wanted > 0 {
-            self.wants_writable = true;
-            return Poll::Pending;
-        }
-        Poll::Ready(Ok(wanted.min(free)))
-    }
-
-    /// What RECEIVE answers when the queue is empty.
-    fn nothing_to_receive(&self) -> Poll<Result<(), Error>> {
-        match (self.error, self.state) {
-            (Some(error), _) => Poll::Ready(Err(error.into())),
-            (None, State::SynSent | State::SynReceived) => Poll::Pending,
-            (None, _) if self.may_receive() => Poll::Pending,
-            (None, _) => Poll::Ready(Ok(())),
-        }
-    }
-
-    /// CLOSE.
-    fn shutdown(&mut self, shared: &mut Shared) -> Result<(), Error> {
-        match self.state {
-            State::SynSent => {
-                self.close(None, shared);
-                return Ok(());
-            }
-            // The FIN waits until the connection is established.
-            State::SynReceived => {}
-            State::Established => self.state = State::FinWait1,
-            State::CloseWait => self.state = State::LastAck,
-            State::Closed => return Err(self.error.map_or(Error::NotConnected, Error::from)),
-            State::FinWait1
-            | State::FinWait2
-            | State::Closing
-            | State::LastAck
-            | State::TimeWait => return Ok(()),
-        }
-        if self.state != State::SynReceived {
-            self.leave_established(shared);
-        }
-        self.snd.close();
-        self.transmit = true;
-        Ok(())
-    }
-
-    /// ABORT: a reset in the states that RFC 9293 §3.10.5 names, and nothing more.
-    pub(crate) fn abort(&mut self, shared: &mut Shared) {
-        if self.counted {
-            shared.counters.estab_resets += 1;
-        }
-        match self.state {
-            State::Closed | State::TimeWait => {}
-            State::SynSent => self.close(Some(Failure::ConnectionAborted), shared),
-            _ => {
-                self.send_reset(shared);
-                self.close(Some(Failure::ConnectionAborted), shared);
-            }
-        }
-    }
-
-    /// No user holds the connection any more.
-    fn released(&mut self, now: Instant, shared: &mut Shared) {
-        if matches!(self.state, State::Closed | State::TimeWait) {
-            return;
-        }
-        if self.rcv.readable() > 0 {
-            self.reset_unread(shared);
-            return;
-        }
-        let linger = match self.settings.linger() {
-            Linger::Background => None,
-            Linger::Timeout(timeout) => Some(timeout),
-        };
-        if linger.is_some_and(|timeout| timeout.is_zero()) {
-            shared.counters.abort_on_linger += 1;
-            self.abort(shared);
-            return;
-        }
-        // An error has been reported, or nobody is left to hear of it.
-        let _ = self.shutdown(shared);
-        // From now on the peer has to take something within the time: what it has only answered before
-        // was for the user to bear.
-        self.snd.restart_patience(now);
-        match (self.state, linger) {
-            (State::Closed | State::TimeWait, _) => {}
-            (State::FinWait2, _) => self.deadlines.close = now + shared.config.orphan_timeout,
-            (_, Some(timeout)) => self.deadlines.close = now + timeout,
-            (_, None) => {
-                // The peer must show that it is there within this time, and take something of what
-                // there is.
-                let timeout = shared.config.orphan_timeout;
-                if self.settings.user_timeout().is_none() {
-                    self.settings.set_user_timeout(Some(timeout));
-                }
-                self.progressed(now);
-                self.deadlines.close = now + timeout;
-            }
-        }
     }
 }

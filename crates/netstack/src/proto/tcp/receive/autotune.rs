@@ -10,7 +10,7 @@ const LEAST_PERIOD: u64 = 1_000_000;
 /// needs that is not to be limited by it: half in flight, half for the window's growth. But no larger
 /// than its share of the memory.
 #[derive(Clone, Debug)]
-pub(crate) struct Autotune {
+pub(super) struct Autotune {
     /// The size of the buffer at first, and at most.
     pub(super) least: u32,
     max: u32,

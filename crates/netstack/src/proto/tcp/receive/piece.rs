@@ -7,7 +7,7 @@ pub(crate) const CHUNK: usize = 2 << 10;
 
 /// Received octets.
 #[derive(Debug)]
-pub(crate) enum Piece {
+pub(super) enum Piece {
     /// Part of the frame that they came in, whose buffer has so many octets.
     Shared(Bytes, u32),
     Copied(Vec<u8>),
@@ -65,7 +65,7 @@ impl Piece {
     }
 
     /// The same before the first octet; what is moved by it is a fraction of a chunk.
-    pub(crate) fn prepend(&mut self, octets: &[u8]) -> bool {
+    pub(super) fn prepend(&mut self, octets: &[u8]) -> bool {
         match self {
             Self::Copied(copied) if copied.len() + octets.len() <= CHUNK / 4 => {
                 copied.splice(..0, octets.iter().copied());
@@ -78,6 +78,6 @@ impl Piece {
 
 /// Whether so few octets are to be copied rather than to keep a buffer of `pinned` octets.
 #[inline]
-pub(crate) fn is_small(octets: usize, pinned: usize) -> bool {
+pub(super) fn is_small(octets: usize, pinned: usize) -> bool {
     2 * octets < pinned
 }

@@ -130,7 +130,7 @@ impl ReceiveQueue {
     }
 
     /// Appends what was out of order.
-    pub(crate) fn push_piece(&mut self, piece: Piece) {
+    pub(super) fn push_piece(&mut self, piece: Piece) {
         self.own_last();
         match piece {
             Piece::Copied(octets) => self.push_copy(&octets),

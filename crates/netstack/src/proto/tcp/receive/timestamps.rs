@@ -55,8 +55,8 @@ impl Receiver {
         Seq(theirs.val).lt(Seq(recent.value)) && recent.at.elapsed(now) < TS_RECENT_LIFE
     }
 
-    /// RFC 7323 §4.3: TS.Recent follows segments that are at or before Last.ACK.sent, which this is that began
-    /// at `first`; and whatever comes when it says nothing any more (§5.5).
+    /// RFC 7323 §4.3: TS.Recent follows segments that are at or before Last.ACK.sent, which this is
+    /// that began at `first`; and whatever comes when it says nothing any more (§5.5).
     #[inline]
     pub(crate) fn remember_timestamp(&mut self, now: Instant, theirs: Timestamps, first: Seq) {
         let recent = &mut self.recent;

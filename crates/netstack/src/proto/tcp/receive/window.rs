@@ -36,8 +36,8 @@ impl Receiver {
     }
 
     /// The SEG.WND of the next segment; moves the edge. Avoids the silly window syndrome (RFC 9293
-    /// §3.8.6.2.2): the edge moves by half of the buffer or a full segment, which has `mss` octets, or not
-    /// at all. Under pressure `limit` octets are the most.
+    /// §3.8.6.2.2): the edge moves by half of the buffer or a full segment, which has `mss` octets,
+    /// or not at all. Under pressure `limit` octets are the most.
     // Always: a call costs more than the rest for an acknowledgement.
     #[inline(always)]
     pub(crate) fn offer(&mut self, mss: u16, limit: Option<usize>) -> u16 {
@@ -61,8 +61,9 @@ impl Receiver {
         scaled as u16
     }
 
-    /// The user has read `octets`: grows the buffer. Returns whether the peer is to be told, as its window
-    /// has at least doubled. `rtt` is in nanoseconds; `mss` and `limit` are as in [`Receiver::offer`].
+    /// The user has read `octets`: grows the buffer. Returns whether the peer is to be told, as its
+    /// window has at least doubled. `rtt` is in nanoseconds; `mss` and `limit` are as in
+    /// [`Receiver::offer`].
     // Always: a call costs more than the rest.
     #[inline(always)]
     pub(crate) fn after_read(

@@ -53,8 +53,8 @@ impl Sender {
         self.rtt.min().unwrap_or(0)
     }
 
-    /// Takes an acknowledgement with SND.UNA =< SEG.ACK =< SND.NXT. Returns whether it is one of something
-    /// new.
+    /// Takes an acknowledgement with SND.UNA =< SEG.ACK =< SND.NXT. Returns whether it is one of
+    /// something new.
     pub(crate) fn take_ack(
         &mut self,
         now: Instant,

@@ -31,7 +31,7 @@ struct Newest {
 
 /// The state of a connection's delivery rate samples (§4.1.2.1.1, C.*), octets and nanoseconds.
 #[derive(Debug)]
-pub(crate) struct DeliveryRate {
+pub(super) struct DeliveryRate {
     /// C.delivered and C.delivered_time.
     delivered: u64,
     delivered_time: Instant,
@@ -87,12 +87,12 @@ impl DeliveryRate {
     }
 
     /// MarkConnectionAppLimited of §4.1.2.4, with `inflight` octets in flight.
-    pub(crate) fn mark_app_limited(&mut self, inflight: u32) {
+    pub(super) fn mark_app_limited(&mut self, inflight: u32) {
         self.app_limited = (self.delivered + u64::from(inflight)).max(1);
     }
 
     /// The congestion window is used up by `inflight` octets.
-    pub(crate) fn mark_cwnd_limited(&mut self, inflight: u32) {
+    pub(super) fn mark_cwnd_limited(&mut self, inflight: u32) {
         self.cwnd_limited = self.delivered + u64::from(inflight);
     }
 
@@ -119,7 +119,7 @@ impl DeliveryRate {
     }
 
     /// The piece at `index` was sent again.
-    pub(crate) fn sent_again(&mut self, index: usize, now: Instant, inflight: u32, len: u32) {
+    pub(super) fn sent_again(&mut self, index: usize, now: Instant, inflight: u32, len: u32) {
         let snapshot = self.snapshot(now, inflight, len);
         if let Some(old) = self.snapshots.get_mut(index) {
             *old = snapshot;
@@ -142,7 +142,7 @@ impl DeliveryRate {
     }
 
     /// Part of a piece was acknowledged.
-    pub(crate) fn partly_acknowledged(&mut self, octets: u32) {
+    pub(super) fn partly_acknowledged(&mut self, octets: u32) {
         self.delivered += u64::from(octets);
         self.delivered_time = self.now;
     }
@@ -156,7 +156,7 @@ impl DeliveryRate {
     }
 
     /// The piece at `index` was sacked.
-    pub(crate) fn sacked(&mut self, index: usize, piece: &Sent) {
+    pub(super) fn sacked(&mut self, index: usize, piece: &Sent) {
         if let Some(snapshot) = self.snapshots.get(index).copied() {
             self.update(piece, snapshot);
         }
@@ -204,7 +204,7 @@ impl DeliveryRate {
     }
 
     /// Takes what is to be reported as lost.
-    pub(crate) fn take_lost(&mut self) -> impl Iterator<Item = LostPiece> {
+    pub(super) fn take_lost(&mut self) -> impl Iterator<Item = LostPiece> {
         self.newly_lost.drain(..)
     }
 
@@ -215,7 +215,7 @@ impl DeliveryRate {
     }
 
     /// What was just taken to be lost is no sign of congestion.
-    pub(crate) fn excuse_lost(&mut self) {
+    pub(super) fn excuse_lost(&mut self) {
         let octets: u64 = self
             .newly_lost
             .drain(..)

@@ -8,13 +8,13 @@ use crate::proto::tcp::on_demand::{OnDemand, Part};
 use crate::proto::tcp::wire::seq::Seq;
 
 /// DupThresh of RFC 5681 and RFC 6675.
-pub(crate) const DUP_THRESH: u32 = 3;
+pub(super) const DUP_THRESH: u32 = 3;
 /// RFC 8985 §6.2 step 4: recoveries for which a widened reordering window is kept.
 const REO_WND_PERSIST: u8 = 16;
 
 /// What the sender is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Recovery {
+pub(super) enum Recovery {
     /// Nothing is known to be lost.
     #[default]
     Open,
@@ -26,12 +26,12 @@ pub(crate) enum Recovery {
 
 /// What there is to know of a recovery, only while it lasts.
 #[derive(Debug)]
-pub(crate) struct Episode {
+pub(super) struct Episode {
     /// Our timestamp of the first retransmission of this recovery: an echo of an older one tells
     /// that it was not needed (RFC 3522).
-    pub(crate) first_retransmission: Option<u32>,
+    pub(super) first_retransmission: Option<u32>,
     /// When the segment at SND.UNA was sent first, after one time-out.
-    pub(crate) original: Option<Instant>,
+    pub(super) original: Option<Instant>,
     /// RFC 6937: octets delivered and sent since recovery began, and in flight when it did.
     prr_delivered: u32,
     prr_out: u32,
@@ -70,11 +70,11 @@ pub(crate) struct Loss {
     pub(crate) recovery: Recovery,
     /// RecoveryPoint of RFC 6675, `recover` of RFC 6582: SND.NXT when recovery began.
     pub(crate) point: Seq,
-    pub(crate) episode: OnDemand<Episode>,
+    pub(super) episode: OnDemand<Episode>,
     /// Duplicate acknowledgements in a row, and the octets that they say have left the network: for
     /// peers without SACK.
-    pub(crate) dup_acks: u32,
-    pub(crate) reno_sacked: u32,
+    pub(super) dup_acks: u32,
+    pub(super) reno_sacked: u32,
     /// RFC 8985 §5.2.
     rack_time: Instant,
     rack_end: Seq,
@@ -85,20 +85,20 @@ pub(crate) struct Loss {
     reo_wnd_persist: u8,
     dsack_round: Option<Seq>,
     /// RFC 8985 §7.3: end of the outstanding tail-loss probe, and whether it was a retransmission.
-    pub(crate) tlp: Option<(Seq, bool)>,
+    pub(super) tlp: Option<(Seq, bool)>,
 }
 
 /// What the pieces that an acknowledgement delivers tell.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Delivered {
+pub(super) struct Delivered {
     /// When the latest of them that was sent once was sent.
-    pub(crate) sent_once: Option<Instant>,
+    pub(super) sent_once: Option<Instant>,
     /// Some were sent again: the others may have arrived long ago, and only the gap before them
     /// kept the acknowledgement back.
     pub(crate) retransmitted: bool,
     /// One that was sent again was acknowledged sooner than any round trip was: its original has
     /// arrived.
-    pub(crate) original: bool,
+    pub(super) original: bool,
 }
 
 impl Loss {
@@ -178,7 +178,7 @@ impl Loss {
 
     /// SND.UNA has passed this number: older marks follow it.
     #[inline]
-    pub(crate) fn keep_marks_near(&mut self, passed: Seq) {
+    pub(super) fn keep_marks_near(&mut self, passed: Seq) {
         self.point = self.point.max(passed);
         if self.dsack_round.is_some_and(|round| round.le(passed)) {
             self.dsack_round = None;
@@ -196,7 +196,7 @@ impl Loss {
 
     /// RFC 8985 §6.2 step 5: marks what is lost. Returns whether something was, and how long to wait
     /// until more may be.
-    pub(crate) fn detect(
+    pub(super) fn detect(
         &self,
         flight: &mut RetransmissionQueue,
         now: Instant,
@@ -209,7 +209,7 @@ impl Loss {
     }
 
     /// RFC 8985 §6.3: after a time-out, whether a piece is old enough to be taken for lost.
-    pub(crate) fn outlived(&self, piece: &Sent, now: Instant, min_rtt: u64, srtt: u64) -> bool {
+    pub(super) fn outlived(&self, piece: &Sent, now: Instant, min_rtt: u64, srtt: u64) -> bool {
         piece
             .time
             .after_nanos(self.rack_rtt + self.reo_wnd(DUP_THRESH, min_rtt, srtt))
@@ -244,7 +244,7 @@ impl Loss {
     /// RFC 6937 §3: how much an acknowledgement of `delivered` octets permits to send, with `pipe`
     /// octets in flight; `smss` is added while the window is below the threshold and no more was
     /// lost (slow start bound).
-    pub(crate) fn reduce_proportionally(
+    pub(super) fn reduce_proportionally(
         &mut self,
         delivered: u32,
         pipe: u32,

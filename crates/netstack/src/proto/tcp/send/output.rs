@@ -46,8 +46,8 @@ impl Sender {
         self.plan_new(now, mss)
     }
 
-    /// Sequence number and octets of a segment that is planned, and whether it has a FIN. `half_open` is
-    /// a connection in SYN-RECEIVED.
+    /// Sequence number and octets of a segment that is planned, and whether it has a FIN.
+    /// `half_open` is a connection in SYN-RECEIVED.
     #[inline]
     pub(crate) fn extent(&self, plan: &Plan, half_open: bool) -> (Seq, u32, bool) {
         match *plan {

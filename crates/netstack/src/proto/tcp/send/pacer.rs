@@ -5,7 +5,7 @@ use crate::proto::tcp::congestion::Pacing;
 
 /// When a connection may send how much.
 #[derive(Debug)]
-pub(crate) struct Pacer {
+pub(super) struct Pacer {
     pub(super) pacing: Pacing,
     /// Octets that are left of the burst that began before `next`.
     burst: u32,

@@ -361,7 +361,7 @@ impl SendQueue {
     }
 
     /// Copies the octets from `from` on to `to`, which they fill.
-    pub(crate) fn copy_unsummed(&mut self, from: Seq, to: &mut [u8]) {
+    pub(super) fn copy_unsummed(&mut self, from: Seq, to: &mut [u8]) {
         self.seek(from);
         self.copy_pieces(from, to);
     }

@@ -15,7 +15,7 @@ pub(super) use by_time::sent_after;
 use by_time::{Moment, Resent};
 
 /// Pieces in flight, in order.
-pub(crate) type Flight = VecDeque<Sent>;
+pub(super) type Flight = VecDeque<Sent>;
 
 impl Part for Flight {
     const INITIAL: Self = Self::new();
@@ -64,7 +64,7 @@ impl Index {
 
 /// The pieces from SND.UNA to SND.NXT, in order.
 #[derive(Debug, Default)]
-pub(crate) struct RetransmissionQueue {
+pub(super) struct RetransmissionQueue {
     sent: OnDemand<Flight>,
     /// Octets sacked, and octets lost: both are not in flight.
     sacked: u32,
@@ -137,11 +137,11 @@ impl RetransmissionQueue {
     }
 
     #[inline]
-    pub(crate) fn sacked(&self) -> u32 {
+    pub(super) fn sacked(&self) -> u32 {
         self.sacked
     }
 
-    pub(crate) fn sacked_pieces(&self) -> u32 {
+    pub(super) fn sacked_pieces(&self) -> u32 {
         self.sacked_pieces
     }
 
@@ -309,7 +309,7 @@ impl RetransmissionQueue {
 
     /// Marks pieces that are neither sacked nor lost yet for which `test` says so, until it says
     /// to stop with `None`. Returns how many octets became lost.
-    pub(crate) fn mark_lost(&mut self, mut test: impl FnMut(&Sent) -> Option<bool>) -> u32 {
+    pub(super) fn mark_lost(&mut self, mut test: impl FnMut(&Sent) -> Option<bool>) -> u32 {
         let before = self.lost;
         for index in 0..self.sent.len() {
             let Some(piece) = self.sent.get(index) else {
@@ -341,7 +341,7 @@ impl RetransmissionQueue {
     }
 
     /// What was just marked as lost is no sign of congestion.
-    pub(crate) fn excuse_lost(&mut self) {
+    pub(super) fn excuse_lost(&mut self) {
         if let Some(rate) = &mut self.rate {
             rate.excuse_lost();
         }
@@ -349,7 +349,7 @@ impl RetransmissionQueue {
 
     /// The first lost piece, cut so that it has at most `max` octets of the data, which ends at `end`
     /// and may be followed by a FIN (the path's MTU may be smaller than when it was sent).
-    pub(crate) fn next_lost(&mut self, max: u32, end: Seq) -> Option<(usize, Sent)> {
+    pub(super) fn next_lost(&mut self, max: u32, end: Seq) -> Option<(usize, Sent)> {
         if self.lost == 0 {
             return None;
         }
@@ -433,7 +433,7 @@ impl RetransmissionQueue {
     }
 
     /// What was taken to be lost was only late (RFC 4015): nothing is lost.
-    pub(crate) fn undo_lost(&mut self) {
+    pub(super) fn undo_lost(&mut self) {
         for piece in self.sent.allocated().into_iter().flatten() {
             piece.lost = false;
         }
@@ -442,7 +442,7 @@ impl RetransmissionQueue {
     }
 
     /// Forgets what was sacked (RFC 2018 §8: the receiver may have dropped it).
-    pub(crate) fn forget_sacked(&mut self) {
+    pub(super) fn forget_sacked(&mut self) {
         for piece in self.sent.allocated().into_iter().flatten() {
             piece.sacked = false;
         }

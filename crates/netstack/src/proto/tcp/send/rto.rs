@@ -5,11 +5,11 @@ use core::time::Duration;
 /// RFC 6298 §2.1: the time-out before there is a measurement.
 pub(crate) const INITIAL: Duration = Duration::from_secs(1);
 /// RFC 6298 §5.7: the time-out of an established connection whose SYN had to be retransmitted.
-pub(crate) const AFTER_SYN_LOSS: Duration = Duration::from_secs(3);
+pub(super) const AFTER_SYN_LOSS: Duration = Duration::from_secs(3);
 
 /// SRTT, RTTVAR and RTO of a connection, in nanoseconds.
 #[derive(Clone, Debug)]
-pub(crate) struct RttEstimator {
+pub(super) struct RttEstimator {
     srtt: u64,
     rttvar: u64,
     /// Without back-off; between the two bounds.
@@ -71,7 +71,7 @@ impl RttEstimator {
     }
 
     /// Starts over from `rto` (RFC 6298 §5.7).
-    pub(crate) fn restart_from(&mut self, rto: Duration) {
+    pub(super) fn restart_from(&mut self, rto: Duration) {
         self.rto = self.rto.max(rto.as_nanos() as u64);
         self.backoff = 0;
         self.timeouts = 0;
@@ -94,14 +94,14 @@ impl RttEstimator {
     }
 
     /// Something was sent again although there was no time-out: its acknowledgement measures nothing.
-    pub(crate) fn sent_again(&mut self) {
+    pub(super) fn sent_again(&mut self) {
         self.again = true;
     }
 
     /// Whether something was sent again since the last sample, so that the estimate may be too small
     /// for the path.
     #[inline]
-    pub(crate) fn is_ambiguous(&self) -> bool {
+    pub(super) fn is_ambiguous(&self) -> bool {
         self.again || self.backoff > 0
     }
 

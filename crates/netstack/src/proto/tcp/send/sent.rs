@@ -11,7 +11,7 @@ pub(crate) struct Sent {
     /// When it was last sent.
     pub(crate) time: Instant,
     /// The peer has it, as a SACK block said.
-    pub(crate) sacked: bool,
+    pub(super) sacked: bool,
     /// It is taken to be lost and was not sent again since.
     pub(crate) lost: bool,
     /// It was sent more than once.

@@ -48,8 +48,8 @@ impl Sender {
         !ack.gt(self.nxt) && !(ack + self.max_wnd).lt(self.una)
     }
 
-    /// Whether an acknowledgement is a duplicate (RFC 5681 §2). The answers to window probes are no sign
-    /// of loss.
+    /// Whether an acknowledgement is a duplicate (RFC 5681 §2). The answers to window probes are no
+    /// sign of loss.
     #[inline]
     pub(crate) fn is_duplicate(&self, segment: &Segment) -> bool {
         let window = u32::from(segment.wnd) << self.wind_shift;
@@ -68,8 +68,8 @@ impl Sender {
         self.wl2 = segment.ack;
     }
 
-    /// "If SND.WL1 < SEG.SEQ or (SND.WL1 = SEG.SEQ and SND.WL2 =< SEG.ACK)". Returns whether the window has
-    /// grown.
+    /// "If SND.WL1 < SEG.SEQ or (SND.WL1 = SEG.SEQ and SND.WL2 =< SEG.ACK)". Returns whether the
+    /// window has grown.
     #[inline]
     pub(crate) fn update_window(&mut self, now: Instant, segment: &Segment) -> bool {
         let newer = self.wl1.lt(segment.seq);

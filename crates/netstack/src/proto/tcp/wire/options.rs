@@ -151,7 +151,7 @@ impl TcpOptions {
 
     /// Octets that [`TcpOptions::write`] writes: a multiple of four, at most 40.
     #[inline]
-    pub(crate) fn encoded_len(&self) -> usize {
+    pub(super) fn encoded_len(&self) -> usize {
         let mut len = 0;
         if self.timestamps.is_some() {
             len += TIMESTAMPS_LEN;

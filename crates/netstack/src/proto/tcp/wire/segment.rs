@@ -204,8 +204,8 @@ impl Header {
     /// Writes header and payload to `to`, which is as long as both; `payload` fills the octets that
     /// it is given and adds them to the checksum.
     ///
-    /// Written by hand: etherparse builds the header in an array of its own and sums it in a pass of its
-    /// own, 399 instructions for a header with timestamps against 45 (callgrind).
+    /// Written by hand: etherparse builds the header in an array of its own and sums it in a pass
+    /// of its own, 399 instructions for a header with timestamps against 45 (callgrind).
     #[inline]
     pub(crate) fn write(&self, to: &mut [u8], payload: impl FnOnce(Sum, &mut [u8]) -> Sum) {
         let total = to.len();

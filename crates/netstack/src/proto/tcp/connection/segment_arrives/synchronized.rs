@@ -10,9 +10,9 @@ use crate::proto::tcp::connection::{Owner, Tcb};
 use crate::proto::tcp::wire::segment::{Flags, Segment};
 use crate::proto::tcp::wire::seq::Seq;
 
-/// Least time between answers of a connection to empty segments that are not acceptable, unless a round
-/// trip takes longer than half of it. An answer may be answered in turn by an end that disagrees: it has
-/// to be back before the next may go.
+/// Least time between answers of a connection to empty segments that are not acceptable, unless a
+/// round trip takes longer than half of it. An answer may be answered in turn by an end that
+/// disagrees: it has to be back before the next may go.
 pub(crate) const ANSWER_INTERVAL: Duration = Duration::from_millis(500);
 
 impl Tcb {
@@ -145,8 +145,8 @@ impl Tcb {
         }
     }
 
-    /// Takes the answer to a segment that may itself be such an answer; false if it has to wait. Limited, lest two
-    /// ends that disagree answer each other for ever (RFC 5961 §7).
+    /// Takes the answer to a segment that may itself be such an answer; false if it has to wait.
+    /// Limited, lest two ends that disagree answer each other for ever (RFC 5961 §7).
     fn permit_answer(&mut self, now: Instant) -> bool {
         let round_trips = Duration::from_nanos(2 * self.snd.measured_srtt());
         let may = now >= self.last_answer + ANSWER_INTERVAL.max(round_trips);

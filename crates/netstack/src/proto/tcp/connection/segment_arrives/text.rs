@@ -84,9 +84,9 @@ impl Tcb {
         self.transmit |= self.rcv.schedule_ack(now, len, delay);
     }
 
-    /// Drops what is out of order for octets in order that only the reserve has room for. Returns whether
-    /// they are taken: within the connection's share, and always when there is nothing else to be read,
-    /// so that the connection goes on.
+    /// Drops what is out of order for octets in order that only the reserve has room for. Returns
+    /// whether they are taken: within the connection's share, and always when there is nothing else
+    /// to be read, so that the connection goes on.
     #[cold]
     fn make_room_in_order(&mut self, pinned: usize, shared: &mut Shared) -> bool {
         // What is in order comes first.

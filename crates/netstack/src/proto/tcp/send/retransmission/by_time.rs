@@ -1,5 +1,6 @@
-//! Which pieces are overdue (RFC 8985 §6.2 step 5), found in the order in which they were sent: the search stops at the
-//! first that is not, and begins where the last one found nothing left to decide.
+//! Which pieces are overdue (RFC 8985 §6.2 step 5), found in the order in which they were sent: the
+//! search stops at the first that is not, and begins where the last one found nothing left to
+//! decide.
 //!
 //! What was sent once was sent in the order of its numbers. What was sent again is listed by its time.
 
@@ -16,8 +17,8 @@ pub(super) type Moment = (Instant, Seq);
 const ENTRIES: usize = 2;
 const FEW: usize = 16;
 
-/// Pieces that were sent again, by time: entries of pieces that were delivered, taken for lost or sent once more since
-/// stay until they are met.
+/// Pieces that were sent again, by time: entries of pieces that were delivered, taken for lost or
+/// sent once more since stay until they are met.
 pub(super) type Resent = VecDeque<(Instant, Seq)>;
 
 /// RACK_sent_after of RFC 8985 §6.1.
@@ -27,9 +28,9 @@ pub(in crate::proto::tcp::send) fn sent_after(one: Moment, other: Moment) -> boo
 }
 
 impl RetransmissionQueue {
-    /// Marks what was sent before `latest`, which has arrived, and waits for longer than `patience`, in nanoseconds.
-    /// Returns how many octets became lost, and after how long more will have waited long enough: all, unless
-    /// pieces that were sent again lie between them.
+    /// Marks what was sent before `latest`, which has arrived, and waits for longer than
+    /// `patience`, in nanoseconds. Returns how many octets became lost, and after how long more
+    /// will have waited long enough: all, unless pieces that were sent again lie between them.
     pub(in crate::proto::tcp::send) fn mark_overdue(
         &mut self,
         latest: Moment,

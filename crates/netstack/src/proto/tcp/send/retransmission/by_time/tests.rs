@@ -20,7 +20,8 @@ impl Random {
     }
 }
 
-/// RFC 8985 §6.2 step 5 as it is written: which pieces are lost, by their starts, and the shortest wait.
+/// RFC 8985 §6.2 step 5 as it is written: which pieces are lost, by their starts, and the shortest
+/// wait.
 fn reference(queue: &RetransmissionQueue, latest: Moment, now: Instant) -> (Vec<Seq>, Option<u64>) {
     let (mut lost, mut wait) = (Vec::new(), None);
     for piece in queue.sent.iter() {
@@ -141,7 +142,8 @@ fn rfc8985_6_2_step_5_finds_what_a_look_at_every_piece_finds() {
             assert_eq!(new, lost, "seed {seed}, step {step}");
             assert_eq!(octets > 0, !lost.is_empty());
             found += lost.len();
-            // When there is something to find, and no later than if what has arrived last were to wait as well.
+            // When there is something to find, and no later than if what has arrived last were to
+            // wait as well.
             assert_eq!(told.is_some(), wait.is_some(), "seed {seed}, step {step}");
             if let (Some(told), Some(wait)) = (told, wait) {
                 let most = life.latest.0.after_nanos(PATIENCE).nanos_since(now);
