@@ -1,12 +1,15 @@
 //! `printf` into memory, and the formatting behind every function of its family.
 //!
 //! There are the conversions `d i u o x X c s p f F e E g G %` with all flags, widths, precisions and lengths of ISO C.
-//! What is not a conversion (`%n` and `%a` neither) is printed as it stands.
+//! From what is not a conversion (`%n` and `%a` neither) on, the format is printed as it stands: whether an argument
+//! belongs to it, and so which are those that follow, is not known.
 
+use crate::errno::fail;
 use crate::strings::strnlen;
 use crate::variadic::{VaList, variadic};
 use core::ffi::{c_char, c_int};
 use core::fmt::{self, Write};
+use libc::EOVERFLOW;
 
 /// What stands between `%` and the letter of a conversion.
 #[derive(Default)]
@@ -19,6 +22,8 @@ struct Specification {
     precision: Option<usize>,
     /// The bytes of an integer.
     bytes: u32,
+    /// `L`: a floating-point number is a `long double`.
+    long: bool,
 }
 
 /// Takes the pieces of the text.
@@ -51,8 +56,8 @@ pub(crate) unsafe fn format(format: *const c_char, arguments: &mut VaList, sink:
             if convert(letter, &specification, arguments, sink) {
                 &after[1..]
             } else {
-                sink(&conversion[..conversion.len() - after.len()]);
-                after
+                sink(conversion);
+                return;
             }
         };
     }
@@ -99,6 +104,7 @@ unsafe fn specification<'a>(
             b'h' => specification.bytes / 2,
             _ => 8,
         };
+        specification.long |= *length == b'L';
         text = after;
     }
     (specification, text)
@@ -175,7 +181,12 @@ unsafe fn convert(
                 padded(specification, b"", 0, bytes, sink);
             }
             b'f' | b'F' | b'e' | b'E' | b'g' | b'G' => {
-                float(specification, arguments.float(), letter, sink);
+                let number = if specification.long {
+                    arguments.long_float()
+                } else {
+                    arguments.float()
+                };
+                float(specification, number, letter, sink);
             }
             b'%' => sink(b"%"),
             _ => return false,
@@ -189,7 +200,14 @@ fn padded(specification: &Specification, prefix: &[u8], zeros: usize, text: &[u8
     let blanks = specification
         .width
         .saturating_sub(prefix.len() + zeros + text.len());
-    let repeat = |byte, count, sink: Sink<'_>| (0..count).for_each(|_| sink(&[byte]));
+    let repeat = |byte, mut count, sink: Sink<'_>| {
+        while count > 0 {
+            let part = [byte; 64];
+            let part = &part[..part.len().min(count)];
+            sink(part);
+            count -= part.len();
+        }
+    };
     let (before, after) = if specification.left {
         (0, blanks)
     } else {
@@ -405,7 +423,13 @@ fn general(text: &mut Text, number: f64, specification: &Specification) -> fmt::
     write_exponent(text, exponent)
 }
 
-/// Prints into `size` bytes, the last of them null; gives the length of the whole text, whether it fits or not.
+/// The length of a text, as functions give it: `EOVERFLOW` above 2³¹-1.
+pub(crate) fn printed(length: usize) -> c_int {
+    c_int::try_from(length).unwrap_or_else(|_| fail(EOVERFLOW))
+}
+
+/// Prints into `size` bytes, the last of them null; gives the length of the whole text, whether it fits or not, or -1 with
+/// `EOVERFLOW` if that is above 2³¹-1.
 ///
 /// # Safety
 ///
@@ -437,7 +461,7 @@ pub unsafe extern "C" fn vsnprintf(
             to.add(length.min(size - 1)).write(0);
         }
     }
-    c_int::try_from(length).unwrap_or(c_int::MAX)
+    printed(length)
 }
 
 /// What `_FORTIFY_SOURCE` makes of [`vsnprintf`]: the room there really is comes behind the flags.

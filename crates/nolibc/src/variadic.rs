@@ -61,6 +61,21 @@ impl VaList {
         }
     }
 
+    /// The next `long double`, as the nearest `double`.
+    ///
+    /// # Safety
+    ///
+    /// The caller has passed one.
+    pub(crate) unsafe fn long_float(&mut self) -> f64 {
+        let place = self.stack.map_addr(|stack| stack.next_multiple_of(16));
+        self.stack = place.wrapping_byte_add(16);
+        // SAFETY: all are on the stack, aligned, with ten bytes of sixteen.
+        unsafe {
+            let significand = place.cast::<u64>().read();
+            nearest(significand, place.cast::<u16>().add(4).read())
+        }
+    }
+
     /// # Safety
     ///
     /// There is another argument on the stack.
@@ -69,6 +84,31 @@ impl VaList {
         let argument = unsafe { self.stack.cast::<u64>().read() };
         self.stack = self.stack.wrapping_byte_add(8);
         argument
+    }
+}
+
+/// The `double` nearest to a number of 80 bits, of which `head` has the sign and the exponent.
+fn nearest(significand: u64, head: u16) -> f64 {
+    const EXPONENT: u16 = 0x7fff;
+    let magnitude = match head & EXPONENT {
+        EXPONENT if significand << 1 == 0 => f64::INFINITY,
+        EXPONENT => f64::NAN,
+        exponent => {
+            let mut exponent = i32::from(exponent.max(1)) - 16_383 - 63;
+            let mut magnitude = significand as f64;
+            while exponent != 0 {
+                let step = exponent.clamp(-1_000, 1_000);
+                // 2 to the power of `step`.
+                magnitude *= f64::from_bits(((1_023 + step).unsigned_abs() as u64) << 52);
+                exponent -= step;
+            }
+            magnitude
+        }
+    };
+    if head > EXPONENT {
+        -magnitude
+    } else {
+        magnitude
     }
 }
 

@@ -4,7 +4,7 @@
 use super::errno::fail;
 use super::hypercall::console_write;
 use super::single_thread::SingleThread;
-use crate::printf::format;
+use crate::printf::{format, printed};
 use crate::strings::strlen;
 use crate::variadic::{VaList, variadic};
 use core::ffi::{c_char, c_int, c_void};
@@ -68,7 +68,8 @@ unsafe extern "C" fn fwrite(
 ) -> size_t {
     // SAFETY: the caller gives a stream, and so many bytes.
     unsafe {
-        if size == 0 || !is_console(stream) {
+        // Where there are none, the address may be null.
+        if size == 0 || count == 0 || !is_console(stream) {
             return 0;
         }
         console_write(core::slice::from_raw_parts(data.cast(), size * count));
@@ -133,7 +134,7 @@ unsafe extern "C" fn vfprintf(
             length += part.len();
         });
     }
-    c_int::try_from(length).unwrap_or(c_int::MAX)
+    printed(length)
 }
 
 #[unsafe(no_mangle)]

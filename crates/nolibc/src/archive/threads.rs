@@ -181,7 +181,12 @@ unsafe extern "C" fn sem_timedwait(semaphore: *mut sem_t, deadline: *const times
         if sem_trywait(semaphore) == 0 {
             return 0;
         }
-        to_nanoseconds(&*deadline)
+        // One before 1970 has passed.
+        let tv_sec = (*deadline).tv_sec.max(0);
+        to_nanoseconds(&timespec {
+            tv_sec,
+            ..*deadline
+        })
     }) else {
         return fail(EINVAL);
     };

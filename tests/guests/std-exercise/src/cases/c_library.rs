@@ -81,6 +81,9 @@ pub(crate) fn semaphore_with_deadline() {
     }
     assert_eq!(Error::last_os_error().kind(), ErrorKind::TimedOut);
     assert!(SystemTime::now() >= later);
+    // SAFETY: as above. One before 1970 has come long ago.
+    assert_eq!(unsafe { sem_timedwait(&mut semaphore, &[-1, 0]) }, -1);
+    assert_eq!(Error::last_os_error().kind(), ErrorKind::TimedOut);
 }
 
 /// The time it has run is all of the processor's, and its memory what the tender gave.
