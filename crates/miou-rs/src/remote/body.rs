@@ -102,7 +102,7 @@ impl<F> Body<F> {
 }
 
 impl<F: Future> Future for Body<F> {
-    type Output = Result<F::Output, Panic>;
+    type Output = Outcome<F::Output>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
@@ -133,7 +133,23 @@ impl<F: Future> Future for Body<F> {
             Ok(_) => End::Finished,
             Err(_) => End::Panicked,
         });
-        Poll::Ready(result)
+        Poll::Ready(Outcome(Some(result)))
+    }
+}
+
+/// What a future gave. Where nobody takes it, `async-task` drops it, and would
+/// abort the program if a destructor panicked.
+pub(super) struct Outcome<T>(Option<Result<T, Panic>>);
+
+impl<T> Outcome<T> {
+    pub(super) fn take(mut self) -> Option<Result<T, Panic>> {
+        self.0.take()
+    }
+}
+
+impl<T> Drop for Outcome<T> {
+    fn drop(&mut self) {
+        drop_quietly(self.0.take());
     }
 }
 

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use async_task::FallibleTask;
 
 use super::Info;
-use crate::task::outcome::{Aborted, Panic};
+use super::body::Outcome;
+use crate::task::outcome::Aborted;
 
-type Task<T> = FallibleTask<Result<T, Panic>, Arc<Info>>;
+type Task<T> = FallibleTask<Outcome<T>, Arc<Info>>;
 
 /// A task that was spawned from any thread: its result, or its end. See
 /// [`Remote::spawn`](super::Remote::spawn).
@@ -17,7 +18,8 @@ type Task<T> = FallibleTask<Result<T, Panic>, Arc<Info>>;
 /// Any thread may await it, with any executor, cancel it, or drop it.
 /// **Dropping it cancels the task**, as with [`Promise`](crate::Promise); but
 /// the task's future is dropped on the scheduler's thread, when the task's turn
-/// comes, and not before `drop` returns.
+/// comes, and not before `drop` returns. A value that nobody takes is dropped
+/// with whatever panic comes of it.
 #[doc(alias = "JoinHandle")]
 #[must_use = "dropping a promise cancels its task"]
 pub struct RemotePromise<T> {
@@ -83,7 +85,7 @@ impl<T> core::fmt::Debug for RemotePromise<T> {
 #[must_use = "the task is cancelled, but whether it is gone is known only by awaiting"]
 pub struct RemoteCancel<T>(State<T>);
 
-type Ending<T> = Pin<Box<dyn Future<Output = Option<Result<T, Panic>>> + Send>>;
+type Ending<T> = Pin<Box<dyn Future<Output = Option<Outcome<T>>> + Send>>;
 
 enum State<T> {
     Ending(Ending<T>, Arc<Info>),
@@ -121,8 +123,8 @@ impl<T> core::fmt::Debug for RemoteCancel<T> {
 }
 
 /// What `async-task` gives, and what the destructor left if it gives nothing.
-fn result<T>(outcome: Option<Result<T, Panic>>, info: &Info) -> Result<T, Aborted> {
-    match outcome {
+fn result<T>(outcome: Option<Outcome<T>>, info: &Info) -> Result<T, Aborted> {
+    match outcome.and_then(Outcome::take) {
         Some(result) => result.map_err(Aborted::Panicked),
         None => Err(match info.take_panic() {
             Some(panic) => Aborted::Panicked(panic),

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::Poll;
 use std::thread;
 use std::time::Duration;
@@ -355,4 +355,48 @@ fn a_closure_whose_promise_is_dropped_before_it_begins_never_runs() {
         unblock(|| ()).await.unwrap();
     });
     assert_eq!(ran.load(Ordering::SeqCst), 0);
+}
+
+/// What nobody takes, as its promise is gone.
+struct PanicsOnDrop(mpsc::Sender<()>);
+
+impl Drop for PanicsOnDrop {
+    fn drop(&mut self) {
+        self.0.send(()).unwrap();
+        panic!("of the destructor");
+    }
+}
+
+#[test]
+fn a_value_that_panics_as_nobody_takes_it_harms_no_thread() {
+    let (dropped, drops) = mpsc::channel();
+    run(async {
+        // On a thread of the pool.
+        let (begin, begun) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let value = PanicsOnDrop(dropped.clone());
+        let promise = unblock(move || {
+            begin.send(()).unwrap();
+            let _ = released.recv();
+            value
+        });
+        begun.recv().unwrap();
+        drop(promise);
+        drop(release);
+        drops.recv().unwrap();
+        unblock(|| ()).await.unwrap();
+        // On the scheduler's, where the task itself drops the promise.
+        let promise = Arc::new(Mutex::new(None));
+        let (own, value) = (promise.clone(), PanicsOnDrop(dropped));
+        let mut slot = promise.lock().unwrap();
+        *slot = Some(Remote::current().spawn(async move {
+            drop(own.lock().unwrap().take());
+            value
+        }));
+        drop(slot);
+        while drops.try_recv().is_err() {
+            yield_now().await;
+        }
+        Remote::current().spawn(async {}).await.unwrap();
+    });
 }
