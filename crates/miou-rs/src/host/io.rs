@@ -88,11 +88,8 @@ impl<T: AsFd> Async<T> {
     /// # Errors
     ///
     /// Those of `operation`.
-    pub async fn read_with<R>(
-        &self,
-        mut operation: impl FnMut(&T) -> io::Result<R>,
-    ) -> io::Result<R> {
-        poll_fn(|context| self.poll_with(Direction::Read, context, &mut operation)).await
+    pub async fn read_with<R>(&self, operation: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
+        self.wait_with(Direction::Read, operation).await
     }
 
     /// Calls `operation`, which writes, until it does not say that it would
@@ -101,16 +98,29 @@ impl<T: AsFd> Async<T> {
     /// # Errors
     ///
     /// Those of `operation`.
-    pub async fn write_with<R>(
+    pub async fn write_with<R>(&self, operation: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
+        self.wait_with(Direction::Write, operation).await
+    }
+
+    async fn wait_with<R>(
         &self,
+        direction: Direction,
         mut operation: impl FnMut(&T) -> io::Result<R>,
     ) -> io::Result<R> {
-        poll_fn(|context| self.poll_with(Direction::Write, context, &mut operation)).await
+        let place = Place {
+            source: &self.source,
+            key: self.key,
+            direction,
+            ticket: self.source.ticket(),
+        };
+        let ticket = Some(place.ticket);
+        poll_fn(|context| self.poll_with(direction, ticket, context, &mut operation)).await
     }
 
     fn poll_with<R>(
         &self,
         direction: Direction,
+        ticket: Option<u64>,
         context: &mut Context<'_>,
         mut operation: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
@@ -121,8 +131,23 @@ impl<T: AsFd> Async<T> {
                 result => return Poll::Ready(result),
             }
         }
-        self.source.register(self.key, direction, context.waker());
+        self.source
+            .register(self.key, direction, ticket, context.waker());
         Poll::Pending
+    }
+}
+
+/// A future among those that wait for a descriptor; it leaves nothing behind.
+struct Place<'a> {
+    source: &'a Inner,
+    key: usize,
+    direction: Direction,
+    ticket: u64,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.source.leave(self.key, self.direction, self.ticket);
     }
 }
 
@@ -208,7 +233,9 @@ where
         context: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        self.poll_with(Direction::Read, context, |mut inner| inner.read(buffer))
+        self.poll_with(Direction::Read, None, context, |mut inner| {
+            inner.read(buffer)
+        })
     }
 }
 
@@ -221,11 +248,13 @@ where
         context: &mut Context<'_>,
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.poll_with(Direction::Write, context, |mut inner| inner.write(buffer))
+        self.poll_with(Direction::Write, None, context, |mut inner| {
+            inner.write(buffer)
+        })
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_with(Direction::Write, context, |mut inner| inner.flush())
+        self.poll_with(Direction::Write, None, context, |mut inner| inner.flush())
     }
 
     /// Flushes. To tell the peer, call `shutdown` of what is inside.

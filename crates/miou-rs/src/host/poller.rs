@@ -1,6 +1,7 @@
 //! The event source: epoll, and an eventfd for other threads.
 
 use core::cell::{Cell, RefCell};
+use core::mem;
 use core::task::Waker;
 use core::time::Duration;
 use std::io;
@@ -33,6 +34,8 @@ pub(super) struct Inner {
     /// Filled and emptied by `collect`.
     events: RefCell<Vec<Event>>,
     sources: RefCell<Slab<Source>>,
+    /// The next ticket.
+    ticket: Cell<u64>,
     /// Used and put back by `collect`.
     woken: Cell<Vec<Waker>>,
 }
@@ -40,7 +43,13 @@ pub(super) struct Inner {
 /// Who waits for a descriptor, by [`Direction`].
 #[derive(Default)]
 struct Source {
-    wakers: [Vec<Waker>; 2],
+    waiters: [Vec<Waiter>; 2],
+}
+
+struct Waiter {
+    /// Of the future that waits; those that are polled without one have none.
+    ticket: Option<u64>,
+    waker: Waker,
 }
 
 /// What is waited for.
@@ -94,6 +103,7 @@ impl Host {
             start: std::time::Instant::now(),
             events: RefCell::new(Vec::with_capacity(MAX_EVENTS)),
             sources: RefCell::default(),
+            ticket: Cell::default(),
             woken: Cell::default(),
         });
         let former = CURRENT.replace(Rc::downgrade(&inner));
@@ -199,9 +209,9 @@ impl Inner {
                 };
                 count += 1;
                 let happened = [READABLE, WRITABLE].map(|mask| flags.intersects(mask));
-                for (happened, wakers) in happened.into_iter().zip(&mut source.wakers) {
+                for (happened, waiters) in happened.into_iter().zip(&mut source.waiters) {
                     if happened {
-                        woken.append(wakers);
+                        woken.extend(waiters.drain(..).map(|waiter| waiter.waker));
                     }
                 }
             }
@@ -237,17 +247,49 @@ impl Inner {
         let _ = epoll::delete(&self.epoll, descriptor);
     }
 
-    /// Has the next event wake `waker`.
+    /// What tells one future that waits from others.
+    pub(super) fn ticket(&self) -> u64 {
+        let ticket = self.ticket.get();
+        self.ticket.set(ticket + 1);
+        ticket
+    }
+
+    /// Has the next event wake `waker`, in place of the one of the same ticket.
     ///
     /// Events are seen between the polls of tasks: a task that has found that
     /// an operation would block, and calls this in the same poll, misses none.
-    pub(super) fn register(&self, key: usize, direction: Direction, waker: &Waker) {
-        let waker = waker.clone();
+    pub(super) fn register(
+        &self,
+        key: usize,
+        direction: Direction,
+        ticket: Option<u64>,
+        waker: &Waker,
+    ) {
+        let mut waker = waker.clone();
         if let Some(source) = self.sources.borrow_mut().get_mut(key) {
-            let wakers = &mut source.wakers[direction as usize];
-            if !wakers.iter().any(|held| held.will_wake(&waker)) {
-                wakers.push(waker);
+            let waiters = &mut source.waiters[direction as usize];
+            let same = |held: &&mut Waiter| {
+                held.ticket == ticket && (ticket.is_some() || held.waker.will_wake(&waker))
+            };
+            match waiters.iter_mut().find(same) {
+                // The former one is dropped when nothing is borrowed any more.
+                Some(held) => mem::swap(&mut held.waker, &mut waker),
+                None => {
+                    waiters.push(Waiter { ticket, waker });
+                    return;
+                }
             }
         }
+        drop(waker);
+    }
+
+    /// The future of this ticket waits no longer.
+    pub(super) fn leave(&self, key: usize, direction: Direction, ticket: u64) {
+        let waiter = self.sources.borrow_mut().get_mut(key).and_then(|source| {
+            let waiters = &mut source.waiters[direction as usize];
+            let index = waiters.iter().position(|held| held.ticket == Some(ticket));
+            index.map(|index| waiters.remove(index))
+        });
+        drop(waiter);
     }
 }

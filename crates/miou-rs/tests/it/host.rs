@@ -2,10 +2,11 @@ use std::cell::RefCell;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::net::UnixStream;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::task::Poll;
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -398,5 +399,39 @@ fn a_value_that_panics_as_nobody_takes_it_harms_no_thread() {
             yield_now().await;
         }
         Remote::current().spawn(async {}).await.unwrap();
+    });
+}
+
+/// Counts, by its references, who may still wake it.
+struct Sleeper;
+
+impl Wake for Sleeper {
+    fn wake(self: Arc<Self>) {}
+}
+
+#[test]
+fn who_waits_no_longer_is_forgotten() {
+    run(async {
+        let (one, _other) = UnixStream::pair().unwrap();
+        let one = Async::new(one).unwrap();
+        let sleepers = [Arc::new(Sleeper), Arc::new(Sleeper)];
+        let wakers = sleepers.clone().map(Waker::from);
+        let counts = || sleepers.each_ref().map(Arc::strong_count);
+        let mut buffer = [0; 1];
+        let mut read = pin!(one.read_with(|mut one| one.read(&mut buffer)));
+        for waker in &wakers {
+            let mut context = Context::from_waker(waker);
+            assert!(read.as_mut().poll(&mut context).is_pending());
+        }
+        // The waker of the last poll is kept, and a second future of the same task is another.
+        assert_eq!(counts(), [2, 3]);
+        let mut context = Context::from_waker(&wakers[1]);
+        {
+            let mut buffer = [0; 1];
+            let second = pin!(one.read_with(|mut one| one.read(&mut buffer)));
+            assert!(second.poll(&mut context).is_pending());
+            assert_eq!(counts(), [2, 4]);
+        }
+        assert_eq!(counts(), [2, 3]);
     });
 }
