@@ -134,7 +134,9 @@ impl RetransmissionQueue {
     /// A piece was sent again.
     pub(super) fn note_resent(&mut self, time: Instant, start: Seq) {
         let resent = &mut self.index.get_or_insert_default().resent;
-        let after = resent.partition_point(|entry| entry.0 <= time);
+        // In the order of RACK_sent_after: several may have been sent at one time, in any order.
+        let before = |entry: &Moment| entry.0 < time || (entry.0 == time && entry.1.le(start));
+        let after = resent.partition_point(before);
         resent.insert(after, (time, start));
         if resent.len() > ENTRIES * self.sent.len() + FEW {
             self.list_resent();

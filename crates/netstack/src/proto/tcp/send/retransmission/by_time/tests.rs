@@ -163,3 +163,22 @@ fn rfc8985_6_2_step_5_finds_what_a_look_at_every_piece_finds() {
     }
     assert!(found > 1000 && waited > 1000, "{found}, {waited}");
 }
+
+#[test]
+fn rfc8985_6_2_of_pieces_sent_again_at_one_time_none_hides_another() {
+    let mut queue = RetransmissionQueue::default();
+    let [first, second, third] = [0, 1, 2].map(|number| Seq(100 * number));
+    let at = Instant::from_nanos;
+    for start in [first, second, third] {
+        queue.push(start, start + 100, at(1000));
+    }
+    // A probe sends the last one again, then the first two follow, all by one reading of the clock.
+    for index in [2, 0, 1] {
+        queue.retransmitted(index, at(2000));
+    }
+    // The second has arrived: the first was sent before it, the third was not.
+    queue.sack(second, third, |_| {});
+    let (octets, wait) = queue.mark_overdue((at(2000), third), at(2000 + PATIENCE), PATIENCE);
+    assert_eq!((octets, wait), (100, None));
+    assert_eq!(starts_of_lost(&queue), [first]);
+}
