@@ -389,12 +389,12 @@ fn a_value_that_panics_as_nobody_takes_it_harms_no_thread() {
         // On the scheduler's, where the task itself drops the promise.
         let promise = Arc::new(Mutex::new(None));
         let (own, value) = (promise.clone(), PanicsOnDrop(dropped));
-        let mut slot = promise.lock().unwrap();
-        *slot = Some(Remote::current().spawn(async move {
+        // It runs at the next yield.
+        let task = Remote::current().spawn(async move {
             drop(own.lock().unwrap().take());
             value
-        }));
-        drop(slot);
+        });
+        *promise.lock().unwrap() = Some(task);
         while drops.try_recv().is_err() {
             yield_now().await;
         }
