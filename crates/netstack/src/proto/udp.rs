@@ -259,6 +259,8 @@ impl Udp {
     /// about it are reported.
     pub fn connect(&mut self, id: SocketId, peer: SocketAddrV4) {
         if let Some(socket) = self.sockets.get_mut(id.0) {
+            // A refusal was of the former peer.
+            socket.refused &= socket.peer == Some(peer);
             socket.peer = Some(peer);
             let before = socket.held;
             socket.queue.retain(|queued| queued.datagram.source == peer);

@@ -295,4 +295,11 @@ fn rfc1122_section_4_1_3_3_port_unreachable_reaches_the_connected_socket() {
         deliver(&mut udp, peer, at(OURS, 5000), b"x"),
         Delivery::Queued(id)
     );
+    // A refusal that nobody has taken is not the next peer's.
+    assert_eq!(udp.handle_unreachable(at(OURS, 5000), peer), Some(id));
+    udp.connect(id, peer);
+    assert!(udp.take_refused(id));
+    assert_eq!(udp.handle_unreachable(at(OURS, 5000), peer), Some(id));
+    udp.connect(id, at(THEIRS, 9));
+    assert!(!udp.take_refused(id));
 }
