@@ -1,5 +1,6 @@
 //! Windows that are closed or taken back: RFC 9293 §3.8.6 and what it asks of §3.10.7.4.
 
+use core::task::Poll;
 use core::time::Duration;
 
 use netstack::proto::tcp::{Config, Error, State};
@@ -180,6 +181,29 @@ fn rfc7323_2_3_what_is_offered_is_the_buffer_rounded_to_a_unit_and_no_less_than_
         "{told} for {}",
         c.seq
     );
+}
+
+#[test]
+fn rfc9293_3_8_6_2_2_the_edge_moves_by_half_of_a_buffer_that_holds_less_than_two_segments() {
+    let mut options = plain();
+    options.receive_buffer = 2048;
+    options.max_receive_buffer = 4096;
+    let syn = seg(SYN, IRS, 0).mss(1460);
+    for (read, moves) in [(1023, false), (1024, true)] {
+        let mut c = Conn::accept(Config::default(), options.clone(), &syn);
+        c.give_data(&[1; 1040]);
+        c.give_data(&[1; 1008]);
+        assert_eq!(c.e.sent().last().expect("acknowledged").window, 0);
+        let mut buffer = vec![0; read];
+        assert_eq!(
+            c.e.tcp.receive(c.e.now, c.id, &mut buffer),
+            Poll::Ready(Ok(read))
+        );
+        let probe = c.seg(ACK).data(b"x");
+        c.e.give(&probe);
+        let window = c.e.sent().last().expect("an answer").window;
+        assert_eq!(window > 0, moves, "{read} read: {window}");
+    }
 }
 
 #[test]
