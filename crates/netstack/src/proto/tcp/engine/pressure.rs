@@ -15,7 +15,7 @@
 //!    greatest. One that made progress within [`FRESH`] goes only when there is no other and the peer
 //!    of a new connection has shown that it is there; then one that has carried no data since its
 //!    handshake [`GRACE`] ago goes before the others, and first the one whose last progress is longest
-//!    ago, whatever its peer holds.
+//!    ago, as long as its peer holds no less than an eighth or so of what the one does that holds most.
 //!
 //! Progress is an acknowledgement of new data, new data in order, or the user's reading.
 //! What then finds no room is refused: data is not acknowledged, a SYN is answered by a cookie.
@@ -37,6 +37,8 @@ const ROUNDS: usize = 8;
 /// Connections of a list that are looked at for the one to be ended, and peers of a size.
 const LOOKS: usize = 16;
 const PEERS: usize = 4;
+/// A fresh connection is ended only of a peer whose size is at most so many below the largest.
+const FAT: usize = 3;
 /// So many connections in all.
 const ALL_LOOKS: usize = 8 * LOOKS;
 /// Within this time of its last progress no connection is taken for stalled or idle, and none for
@@ -156,9 +158,11 @@ impl Tcp {
     /// Whether a new connection that takes `octets` has a place; makes one if it has not, at the
     /// expense of whichever connection comes last in the order.
     pub(crate) fn make_room(&mut self, octets: usize) -> bool {
-        // What was ended is gone only when its user has run: the reserve serves until then.
+        // What was ended is gone only when its user has run: the reserve serves until then, but for what the connections
+        // that there are receive in a batch, lest one waits for its data to be sent again and so becomes the oldest.
+        let batch = self.shared.account.limit() / 32;
         self.find_place(octets, true)
-            || self.is_below_limit() && self.shared.account.left() >= octets
+            || self.is_below_limit() && self.shared.account.left() >= octets + batch
     }
 
     /// Whether a new connection that takes `octets` has a place and leaves half of the reserve; sees to
@@ -258,6 +262,7 @@ impl Tcp {
     fn victim_of_peers(&mut self, now: Instant, any: bool) -> Option<u32> {
         let mut progressing: Option<(u32, Rank)> = None;
         let mut looks = ALL_LOOKS;
+        let mut fattest = None;
         for size in Peers::sizes() {
             let mut found: Option<(u32, Rank)> = None;
             for _ in 0..PEERS {
@@ -277,7 +282,11 @@ impl Tcp {
             }
             match found {
                 Some((index, rank)) if rank.0 >= Class::Idle => return Some(index),
-                Some(one) if progressing.is_none_or(|known| one.1 > known.1) => {
+                // What is fresh goes only where much is held.
+                Some(one)
+                    if size + FAT >= *fattest.get_or_insert(size)
+                        && progressing.is_none_or(|known| one.1 > known.1) =>
+                {
                     progressing = Some(one);
                 }
                 _ => {}
