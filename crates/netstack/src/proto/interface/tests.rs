@@ -328,10 +328,8 @@ fn frame(destination: MacAddr, header: &Header, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// A stack that knows its neighbour.
-fn acquainted() -> Interface {
-    let mut stack = stack(0);
-    let request = Packet::request(MACS[1], ADDRESSES[1], ADDRESSES[0]);
+/// The neighbour's frame to all with an ARP packet.
+fn broadcast(packet: &Packet) -> Vec<u8> {
     let mut bytes = vec![0; ethernet::HEADER_LEN];
     let ether_type = ethernet::ARP;
     ethernet::Header {
@@ -340,8 +338,15 @@ fn acquainted() -> Interface {
         ether_type,
     }
     .write(&mut bytes);
-    bytes.extend_from_slice(&request.to_bytes());
-    let replies = answers(&mut stack, bytes);
+    bytes.extend_from_slice(&packet.to_bytes());
+    bytes
+}
+
+/// A stack that knows its neighbour.
+fn acquainted() -> Interface {
+    let mut stack = stack(0);
+    let request = Packet::request(MACS[1], ADDRESSES[1], ADDRESSES[0]);
+    let replies = answers(&mut stack, broadcast(&request));
     assert_eq!(replies.len(), 1);
     assert_eq!(
         Packet::parse(&replies[0][14..]),
@@ -354,16 +359,7 @@ fn acquainted() -> Interface {
 fn rfc826_answers_requests_for_its_address_only() {
     let mut stack = acquainted();
     let other = Packet::request(MACS[1], ADDRESSES[1], Ipv4Addr::new(10, 0, 0, 3));
-    let mut bytes = vec![0; ethernet::HEADER_LEN];
-    let ether_type = ethernet::ARP;
-    ethernet::Header {
-        destination: MacAddr::BROADCAST,
-        source: MACS[1],
-        ether_type,
-    }
-    .write(&mut bytes);
-    bytes.extend_from_slice(&other.to_bytes());
-    assert!(answers(&mut stack, bytes).is_empty());
+    assert!(answers(&mut stack, broadcast(&other)).is_empty());
 }
 
 #[test]

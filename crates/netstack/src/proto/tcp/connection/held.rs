@@ -80,7 +80,9 @@ impl Tcb {
         let held = self.rcv.held();
         let before = &mut self.charged.receive;
         let grown = shift(&mut shared.account, Kind::ReceiveQueues, before, held);
-        self.note_growth(grown, shared);
+        if grown != 0 {
+            self.note_growth(grown, shared);
+        }
     }
 
     /// The same where nothing but the send queue can have changed: the user has sent.
@@ -89,7 +91,9 @@ impl Tcb {
         let held = self.snd.held();
         let before = &mut self.charged.send;
         let grown = shift(&mut shared.account, Kind::SendQueues, before, held);
-        self.note_growth(grown, shared);
+        if grown != 0 {
+            self.note_growth(grown, shared);
+        }
     }
 
     /// Returns whether what was received out of order has changed.
@@ -97,22 +101,17 @@ impl Tcb {
     fn charge(&mut self, held: Held, shared: &mut Shared) -> bool {
         let (account, charged) = (&mut shared.account, &mut self.charged);
         let early = shift(account, Kind::OutOfOrder, &mut charged.early, held.early);
+        let (block, queues) = (&mut charged.connection, &mut charged.receive);
         let grown = [
-            shift(
-                account,
-                Kind::Connections,
-                &mut charged.connection,
-                held.connection,
-            ),
+            early,
+            shift(account, Kind::Connections, block, held.connection),
             shift(account, Kind::SendQueues, &mut charged.send, held.send),
-            shift(
-                account,
-                Kind::ReceiveQueues,
-                &mut charged.receive,
-                held.receive,
-            ),
+            shift(account, Kind::ReceiveQueues, queues, held.receive),
         ];
-        self.note_growth(grown.into_iter().fold(early, i32::wrapping_add), shared);
+        // Also where they cancel out: a part may have come from the spares as another was freed.
+        if grown.iter().any(|octets| *octets != 0) {
+            self.note_growth(grown.into_iter().fold(0, i32::wrapping_add), shared);
+        }
         early != 0
     }
 
@@ -120,9 +119,6 @@ impl Tcb {
     /// come from the spares, and go there.
     #[inline]
     fn note_growth(&mut self, octets: i32, shared: &mut Shared) {
-        if octets == 0 {
-            return;
-        }
         shared.recharge_spares();
         self.unnoted = self.unnoted.wrapping_add(octets);
         if self.unnoted.unsigned_abs() >= shared.account.grain() {
