@@ -38,9 +38,6 @@ mod starvation;
 mod sync;
 /// `sleep`, `interval`, `timeout`.
 mod timers;
-/// Spans.
-#[cfg(feature = "tracing")]
-mod tracing_spans;
 /// Wakers beyond their task, their scheduler and their thread.
 mod wakers;
 

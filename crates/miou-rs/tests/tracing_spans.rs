@@ -1,9 +1,12 @@
+//! A span for each task.
+//!
+//! Alone in its process: a call site that another thread reaches first, without the
+//! subscriber of this test, may stay disabled for all threads.
+
 use std::sync::{Arc, Mutex};
 
-use miou_rs::{spawn_named, yield_now};
+use miou_rs::{Builder, VirtualClock, spawn_named, yield_now};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
-
-use crate::run;
 
 /// Keeps what happens to spans, in order.
 #[derive(Clone, Default)]
@@ -43,7 +46,7 @@ fn a_task_has_a_span_that_is_entered_whenever_it_is_polled() {
     let spans = Spans::default();
     let subscriber = tracing_subscriber::registry().with(spans.clone());
     tracing::subscriber::with_default(subscriber, || {
-        run(async {
+        Builder::new().run_with(VirtualClock::new(), async {
             spawn_named("worker", yield_now()).await.unwrap();
         });
     });
@@ -58,11 +61,4 @@ fn a_task_has_a_span_that_is_entered_whenever_it_is_polled() {
         .iter()
         .filter(|event| **event == format!("enter {id}"));
     assert_eq!(entered.count(), 2, "{events:?}");
-}
-
-#[test]
-fn without_a_subscriber_there_are_no_spans() {
-    run(async {
-        spawn_named("worker", yield_now()).await.unwrap();
-    });
 }
