@@ -118,6 +118,18 @@ pub fn tasks() -> Vec<TaskInfo> {
     scheduler::with(|local| local.list_tasks().collect())
 }
 
+/// The tasks that run now: the one that is being polled, and those whose futures it is just dropping. None
+/// outside of a scheduler, so that a panic hook may ask. Takes time in proportion to the number of tasks.
+pub fn running_tasks() -> Vec<TaskInfo> {
+    let running = |local: &Local| {
+        let tasks = local.list_tasks();
+        tasks
+            .filter(|task| task.state == TaskState::Running)
+            .collect()
+    };
+    scheduler::try_with(running).unwrap_or_default()
+}
+
 impl HogReport {
     pub(crate) fn new(
         name: Option<Cow<'static, str>>,

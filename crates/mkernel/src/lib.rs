@@ -45,9 +45,13 @@
 
 pub mod block;
 mod busy_poll;
+#[cfg(feature = "cli")]
+pub mod cli;
 #[cfg(test)]
 mod fake;
 mod hypercalls;
+#[cfg(feature = "log")]
+pub mod log;
 pub mod net;
 mod source;
 

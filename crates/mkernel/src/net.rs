@@ -77,7 +77,7 @@ pub fn start(device: Net, config: Config) -> io::Result<Stack> {
     start_on(&source(), device, config)
 }
 
-fn start_on<H: Hypercalls>(
+pub(crate) fn start_on<H: Hypercalls>(
     source: &Solo5<H>,
     device: H::Net,
     mut config: Config,

@@ -1,4 +1,4 @@
-//! An ordinary `clap` command line, `--help` included.
+//! An ordinary `clap` command line, `--help` included. What is no good ends the program with status 64.
 use clap::Parser;
 
 /// Prints the values of its two options.
@@ -14,7 +14,7 @@ struct Arguments {
 }
 
 fn main() {
-    let arguments = Arguments::parse();
+    let arguments: Arguments = mkernel::cli::parse();
     println!("foo: {}", arguments.foo);
     println!("bar: {:?}", arguments.bar);
 }

@@ -1,46 +1,43 @@
 //! TCP echo server: one promise per connection, kept as orphans.
 use std::{
+    error::Error,
     io,
     net::{Ipv4Addr, SocketAddr},
+    process::ExitCode,
 };
 
 use clap::Parser;
 use mkernel::{
-    Care, Orphans,
-    net::{self, Cidr, Config, TcpListener, TcpStream},
+    Care, Orphans, cli,
+    net::{TcpListener, TcpStream},
 };
 
 /// Sends back what it receives.
 #[derive(Parser)]
 #[command(name = "echo")]
 struct Arguments {
-    /// Our address, with the length of the network's prefix
-    #[arg(long, default_value = "10.0.0.2/24")]
-    ipv4: Cidr,
-    /// The router to all other networks
-    #[arg(long)]
-    ipv4_gateway: Option<Ipv4Addr>,
+    #[command(flatten)]
+    network: cli::Network,
     /// The TCP port to listen on
     #[arg(long, default_value_t = 3000)]
     port: u16,
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let arguments = Arguments::parse();
-    let mut config = Config::default().address(arguments.ipv4);
-    config.gateway = arguments.ipv4_gateway;
-    mkernel::run(async move {
-        let stack = net::start(mkernel::net!("service")?, config)?;
-        let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, arguments.port));
-        let listener = TcpListener::bind(&stack, everywhere)?;
-        let mut connections = Orphans::new();
-        loop {
-            let (stream, _) = listener.accept().await?;
-            connections.spawn(echo(stream));
-            // A connection that failed is its client's affair.
-            while let Care::Finished(_) = connections.care() {}
-        }
-    })
+fn main() -> ExitCode {
+    cli::run(serve)
+}
+
+async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let online = arguments.network.start(mkernel::net!("service")?).await?;
+    let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, arguments.port));
+    let listener = TcpListener::bind(&online.stack, everywhere)?;
+    let mut connections = Orphans::new();
+    loop {
+        let (stream, _) = listener.accept().await?;
+        connections.spawn(echo(stream));
+        // A connection that failed is its client's affair.
+        while let Care::Finished(_) = connections.care() {}
+    }
 }
 
 async fn echo(stream: TcpStream) -> io::Result<()> {

@@ -4,27 +4,19 @@ mod answers;
 mod tcp;
 mod udp;
 
-use std::{cell::RefCell, net::Ipv4Addr, rc::Rc, sync::LazyLock};
+use std::{cell::RefCell, error::Error, process::ExitCode, rc::Rc, sync::LazyLock};
 
 use answers::Answers;
 use bytes::Bytes;
 use clap::{Parser, ValueEnum};
-use mkernel::{
-    await_first,
-    net::{self, Cidr, Config, netstack::proto::tcp::congestion},
-    spawn,
-};
+use mkernel::{await_first, cli, net::netstack::proto::tcp::congestion, spawn};
 
 /// Serves echo, discard, chargen and daytime over TCP and UDP.
 #[derive(Parser)]
 #[command(name = "inetd")]
 struct Arguments {
-    /// Our address, with the length of the network's prefix
-    #[arg(long, default_value = "10.0.0.2/24")]
-    ipv4: Cidr,
-    /// The router to all other networks
-    #[arg(long)]
-    ipv4_gateway: Option<Ipv4Addr>,
+    #[command(flatten)]
+    network: cli::Network,
     /// The port of the echo service
     #[arg(long, default_value_t = 3000)]
     echo: u16,
@@ -62,42 +54,42 @@ impl Congestion {
     }
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let arguments = Arguments::parse();
-    let mut config = Config::default().address(arguments.ipv4);
-    config.gateway = arguments.ipv4_gateway;
-    mkernel::run(async move {
-        let stack = net::start(mkernel::net!("service")?, config)?;
-        let Arguments {
-            echo,
-            discard,
-            chargen,
-            daytime,
-            congestion,
-            ..
-        } = arguments;
-        let congestion = congestion.controller();
-        let ports = [echo, discard, chargen, daytime];
-        let answers = Rc::new(RefCell::new(Answers::new(ports)));
-        let answers = || answers.clone();
-        let services = [
-            spawn(tcp::serve(stack.clone(), echo, congestion, tcp::echo)),
-            spawn(tcp::serve(stack.clone(), discard, congestion, tcp::discard)),
-            spawn(tcp::serve(stack.clone(), chargen, congestion, tcp::chargen)),
-            spawn(tcp::serve(stack.clone(), daytime, congestion, tcp::daytime)),
-            spawn(udp::serve(stack.clone(), echo, answers(), |request| {
-                request
-            })),
-            spawn(udp::serve(stack.clone(), discard, answers(), udp::discard)),
-            spawn(udp::serve(stack.clone(), chargen, answers(), udp::chargen)),
-            spawn(udp::serve(stack.clone(), daytime, answers(), |_| {
-                daytime_line()
-            })),
-        ];
-        // Each service runs until the device breaks or its port is taken.
-        await_first(services).await??;
-        Ok(())
-    })
+fn main() -> ExitCode {
+    cli::run(serve)
+}
+
+async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let online = arguments.network.start(mkernel::net!("service")?).await?;
+    let stack = &online.stack;
+    let Arguments {
+        echo,
+        discard,
+        chargen,
+        daytime,
+        congestion,
+        ..
+    } = arguments;
+    let congestion = congestion.controller();
+    let ports = [echo, discard, chargen, daytime];
+    let answers = Rc::new(RefCell::new(Answers::new(ports)));
+    let answers = || answers.clone();
+    let services = [
+        spawn(tcp::serve(stack.clone(), echo, congestion, tcp::echo)),
+        spawn(tcp::serve(stack.clone(), discard, congestion, tcp::discard)),
+        spawn(tcp::serve(stack.clone(), chargen, congestion, tcp::chargen)),
+        spawn(tcp::serve(stack.clone(), daytime, congestion, tcp::daytime)),
+        spawn(udp::serve(stack.clone(), echo, answers(), |request| {
+            request
+        })),
+        spawn(udp::serve(stack.clone(), discard, answers(), udp::discard)),
+        spawn(udp::serve(stack.clone(), chargen, answers(), udp::chargen)),
+        spawn(udp::serve(stack.clone(), daytime, answers(), |_| {
+            daytime_line()
+        })),
+    ];
+    // Each service runs until the device breaks or its port is taken.
+    await_first(services).await??;
+    Ok(())
 }
 
 /// The time as one line, in the second of the forms that RFC 867 proposes.

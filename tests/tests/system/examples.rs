@@ -12,7 +12,7 @@ use tempfile::TempDir;
 on_each_target! {
     hello, hello_release, sleep, block,
     cmdline_defaults, cmdline_values, cmdline_help, cmdline_refuses_what_is_no_number,
-    echo, echo_serves_two_connections_at_once,
+    echo, echo_tells_a_supervisor_what_is_wrong, echo_serves_two_connections_at_once,
 }
 
 fn hello(target: Target) {
@@ -86,8 +86,8 @@ fn cmdline_help(target: Target) {
 
 fn cmdline_refuses_what_is_no_number(target: Target) {
     let outcome = Guest::build("cmdline", target).argument("--foo=many").run();
-    // clap's status; standard error is the console, which is the tender's standard output.
-    assert_eq!(outcome.status, 2, "{outcome}");
+    // Standard error is the console, which is the tender's standard output.
+    assert_eq!(outcome.status, 64, "{outcome}");
     assert!(
         outcome.stdout.contains("invalid value 'many' for '--foo"),
         "{outcome}"
@@ -131,6 +131,28 @@ fn echo(target: Target) {
         stream.read_to_string(&mut answer).unwrap();
         assert_eq!(answer, "Retreat!", "{}", running.stop());
     });
+}
+
+/// See docs/exit-statuses.md.
+fn echo_tells_a_supervisor_what_is_wrong(target: Target) {
+    let echo = Guest::build("echo", target).option("--net:service=tap0");
+    for (argument, status, message) in [
+        ("--help", 0, "Usage: echo"),
+        ("--colour=red", 64, "unexpected argument '--colour'"),
+        (
+            "--ipv4-gateway=10.7.0.1",
+            64,
+            "gateway 10.7.0.1: expected another host of 10.0.0.2/24",
+        ),
+    ] {
+        let guest = echo.clone().argument("--log=off").argument(argument);
+        Network::with(|network| {
+            network.add_tap("tap0", "10.0.0.1/24");
+            let outcome = guest.run();
+            assert_eq!(outcome.status, status, "{argument}: {outcome}");
+            assert!(outcome.stdout.contains(message), "{argument}: {outcome}");
+        });
+    }
 }
 
 fn echo_serves_two_connections_at_once(target: Target) {

@@ -5,7 +5,8 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use miou_rs::{
-    Builder, HogReport, TaskState, VirtualClock, sleep, spawn, spawn_named, stats, tasks, yield_now,
+    Builder, HogReport, TaskState, VirtualClock, running_tasks, sleep, spawn, spawn_named, stats,
+    tasks, yield_now,
 };
 
 use crate::run;
@@ -69,6 +70,36 @@ fn tasks_are_listed_with_name_place_and_state() {
         assert_eq!(found(Some("main")).state, TaskState::Running);
         assert_eq!(found(None).state, TaskState::Ready);
     });
+}
+
+#[test]
+fn the_task_that_runs_is_named_where_a_panic_hook_asks() {
+    struct Asks(Rc<RefCell<Vec<String>>>);
+    impl Drop for Asks {
+        fn drop(&mut self) {
+            let tasks = running_tasks().into_iter();
+            let names = tasks.filter_map(|task| task.name);
+            self.0.borrow_mut().extend(names.map(Into::into));
+        }
+    }
+    assert!(running_tasks().is_empty());
+    let running = Rc::new(RefCell::default());
+    let asks = Asks(running.clone());
+    run(async move {
+        let _waits = spawn_named("waits", pending::<()>());
+        let dropped = spawn_named("dropped", async move {
+            let _asks = asks;
+            pending::<()>().await;
+        });
+        yield_now().await;
+        let running = running_tasks();
+        assert_eq!(running.len(), 1);
+        assert_eq!(running[0].name.as_deref(), Some("main"));
+        drop(dropped);
+    });
+    let mut names = running.take();
+    names.sort();
+    assert_eq!(names, ["dropped", "main"]);
 }
 
 #[test]

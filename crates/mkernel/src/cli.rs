@@ -1,0 +1,84 @@
+//! The command line that services have in common.
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//!
+//! use mkernel::{cli, net::TcpListener};
+//!
+//! /// Answers whoever calls.
+//! #[derive(clap::Parser)]
+//! struct Arguments {
+//!     #[command(flatten)]
+//!     network: cli::Network,
+//!     /// The TCP port to listen on
+//!     #[arg(long, default_value_t = 80)]
+//!     port: u16,
+//! }
+//!
+//! fn main() -> ExitCode {
+//!     cli::run(async |arguments: Arguments| {
+//!         let online = arguments.network.start(mkernel::net!("service")?).await?;
+//!         let listener = TcpListener::bind(&online.stack, ([0, 0, 0, 0], arguments.port))?;
+//!         let (stream, peer) = listener.accept().await?;
+//!         mkernel::log::info!("{peer} has called");
+//!         Ok(())
+//!     })
+//! }
+//! ```
+//!
+//! The program depends on `clap` with the feature `derive`.
+
+mod network;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use network::{Network, Online, StartError};
+
+/// The exit status for a command line that is no good (`EX_USAGE` of BSD's sysexits): the same one would be none again.
+pub const USAGE: u8 = 64;
+
+/// Reads the command line, runs `service` with it, and makes the exit status of what came of that: 0 when it ended, 64
+/// ([`USAGE`]) for a command line that is no good, that of a [`StartError`], and 1 for any other error. What is wrong is
+/// printed, whatever the log leaves out.
+///
+/// # Panics
+///
+/// As [`run`](crate::run).
+pub fn run<A: Parser>(service: impl AsyncFnOnce(A) -> Result<(), Box<dyn Error>>) -> ExitCode {
+    match crate::run(service(parse())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&*error),
+    }
+}
+
+/// Reads the command line, as [`clap::Parser::parse`] does, but ends the program with the status [`USAGE`] if it is no good;
+/// with 0 after help that was asked for.
+#[must_use]
+pub fn parse<A: Parser>() -> A {
+    A::try_parse().unwrap_or_else(|error| {
+        // A console that takes nothing is nobody's loss.
+        let _ = error.print();
+        std::process::exit(match error.use_stderr() {
+            true => USAGE.into(),
+            false => 0,
+        })
+    })
+}
+
+fn fail(error: &(dyn Error + 'static)) -> ExitCode {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text += &format!(": {source}");
+        next = source.source();
+    }
+    crate::log::say("ERROR", module_path!(), &text);
+    let start = error.downcast_ref::<StartError>();
+    start.map_or(ExitCode::FAILURE, |error| error.status().into())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,215 @@
+//! A network device's addresses, and what is behind them.
+
+use std::error::Error;
+use std::future::poll_fn;
+use std::net::Ipv4Addr;
+use std::pin::Pin;
+use std::time::Duration;
+use std::{fmt, io};
+
+use clap::Args;
+use futures_core::Stream;
+use miou_rs::Promise;
+use netstack::{AddressEvent, Config, Resolver, Stack, proto::dhcp::Lease, proto::ip::Cidr};
+use solo5_ffi::Net;
+
+use crate::hypercalls::Hypercalls;
+use crate::log::{self, Filter, info, warn};
+use crate::net;
+use crate::source::{Solo5, source};
+
+/// Our address where neither one nor DHCP is asked for.
+const ADDRESS: &str = "10.0.0.2/24";
+/// For how long a lease is waited for: four questions go out in that time (RFC 2131 section 4.1).
+const LEASE_WAIT: Duration = Duration::from_secs(60);
+
+/// The arguments of a service on one network device: a part of a [`clap::Parser`], to be flattened.
+#[derive(Args, Clone, Debug)]
+#[non_exhaustive]
+pub struct Network {
+    /// The name of this unikernel, for its log
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Our address and the length of its network's prefix [default: 10.0.0.2/24]
+    #[arg(long, value_name = "ADDRESS/PREFIX", conflicts_with = "dhcp")]
+    pub ipv4: Option<Cidr>,
+    /// The router to all other networks
+    #[arg(long, value_name = "ADDRESS", value_parser = address, conflicts_with = "dhcp")]
+    pub ipv4_gateway: Option<Ipv4Addr>,
+    /// Ask the network's DHCP server for address, router and name servers
+    #[arg(long)]
+    pub dhcp: bool,
+    /// A name server, in place of those that the DHCP server names; may be repeated
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    pub dns: Vec<Ipv4Addr>,
+    /// Send no larger IPv4 packets than of so many octets
+    #[arg(long, value_name = "OCTETS", value_parser = clap::value_parser!(u16).range(68..))]
+    pub mtu: Option<u16>,
+    /// What is logged: LEVEL, TARGET=LEVEL, or a list, as in info,netstack=debug
+    #[arg(long, value_name = "LEVEL", default_value_t)]
+    pub log: Filter,
+}
+
+/// Reads an address.
+fn address(text: &str) -> Result<Ipv4Addr, &'static str> {
+    let expected = "expected an IPv4 address, like 10.0.0.1";
+    text.parse().map_err(|_| expected)
+}
+
+/// A network device with an address: see [`Network::start`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Online {
+    /// The stack on the device.
+    pub stack: Stack,
+    /// It asks the name servers of the command line, or else those that the DHCP server named.
+    pub resolver: Resolver,
+    /// The task that logs what becomes of our addresses.
+    _watch: Promise<()>,
+}
+
+/// Why a service could not be started: see [`Network::start`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The stack cannot be started as the command line says.
+    Stack(io::Error),
+    /// The network gave us no address.
+    Lease(io::Error),
+}
+
+impl StartError {
+    /// The exit status that tells a supervisor whether to try again: 64 for settings that will never do, 75
+    /// (`EX_TEMPFAIL` of BSD's sysexits) where there was no lease yet, otherwise 1.
+    #[must_use]
+    pub fn status(&self) -> u8 {
+        match self {
+            Self::Stack(error) if error.kind() == io::ErrorKind::InvalidInput => super::USAGE,
+            Self::Lease(error) if error.kind() == io::ErrorKind::TimedOut => 75,
+            _ => 1,
+        }
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stack(error) => write!(f, "cannot start the network: {error}"),
+            Self::Lease(error) if error.kind() == io::ErrorKind::TimedOut => {
+                let seconds = LEASE_WAIT.as_secs();
+                write!(
+                    f,
+                    "--dhcp: expected a lease, and no server granted one within {seconds} s"
+                )
+            }
+            Self::Lease(error) => write!(f, "--dhcp: no lease: {error}"),
+        }
+    }
+}
+
+impl Error for StartError {}
+
+impl Network {
+    /// Starts to log, starts a stack on `device`, gives it the address of the command line or waits for a lease, and has a
+    /// resolver ask the name servers. What is decided so, and what becomes of the addresses later, is logged.
+    ///
+    /// # Errors
+    ///
+    /// When the settings do not fit each other or the device, or no lease was granted within 60 s.
+    ///
+    /// # Panics
+    ///
+    /// Outside of [`run`](crate::run).
+    pub async fn start(&self, device: Net) -> Result<Online, StartError> {
+        self.start_with(device, Config::default()).await
+    }
+
+    /// As [`Network::start`], with settings of the stack; address, router and MTU are those of the command line.
+    ///
+    /// # Errors
+    ///
+    /// As [`Network::start`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Network::start`].
+    pub async fn start_with(&self, device: Net, config: Config) -> Result<Online, StartError> {
+        log::init_with(self.log.clone());
+        self.start_on(&source(), device, config).await
+    }
+
+    pub(super) async fn start_on<H: Hypercalls>(
+        &self,
+        source: &Solo5<H>,
+        device: H::Net,
+        mut config: Config,
+    ) -> Result<Online, StartError> {
+        let name = self.name.as_deref().unwrap_or("this unikernel");
+        config.address = match (self.dhcp, self.ipv4) {
+            (true, _) => None,
+            (false, None) => ADDRESS.parse().ok(),
+            (false, given) => given,
+        };
+        config.gateway = self.ipv4_gateway;
+        config.mtu = self.mtu.map(usize::from);
+        let stack = net::start_on(source, device, config).map_err(StartError::Stack)?;
+        let mut dns = self.dns.clone();
+        if self.dhcp {
+            info!("{name} asks for a lease, as {}", stack.mac());
+            let lease = stack.dhcp(LEASE_WAIT).await.map_err(StartError::Lease)?;
+            info!("{name} has {}", describe(&lease));
+            if dns.is_empty() {
+                dns.clone_from(&lease.dns);
+            }
+        } else {
+            let addresses = list(stack.addresses());
+            let router = self.ipv4_gateway.into_iter();
+            info!(
+                "{name} has the address {addresses}, router {}",
+                list(router)
+            );
+        }
+        info!("names are resolved by {}", list(&dns));
+        Ok(Online {
+            resolver: Resolver::new(&stack, dns),
+            _watch: miou_rs::spawn_named("addresses", watch(stack.clone())),
+            stack,
+        })
+    }
+}
+
+/// Logs what becomes of our addresses.
+async fn watch(stack: Stack) {
+    let mut events = stack.address_events();
+    while let Some(event) = poll_fn(|context| Pin::new(&mut events).poll_next(context)).await {
+        match event {
+            AddressEvent::Leased(lease) => info!("there is {}", describe(&lease)),
+            AddressEvent::LeaseLost => warn!("the lease is lost, and another looked for"),
+            AddressEvent::Conflict { address, other } => {
+                warn!("{other} uses our address {address} too");
+            }
+            _ => {}
+        }
+    }
+}
+
+fn describe(lease: &Lease) -> String {
+    let Lease {
+        address, server, ..
+    } = lease;
+    let time = match lease.duration {
+        Some(duration) => format!("{} s", duration.as_secs()),
+        None => "ever".to_owned(),
+    };
+    let router = list(lease.gateway);
+    let dns = list(&lease.dns);
+    format!("a lease of {address} from {server} for {time}, router {router}, name servers {dns}")
+}
+
+fn list(items: impl IntoIterator<Item = impl fmt::Display>) -> String {
+    let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    match items.is_empty() {
+        true => "none".to_owned(),
+        false => items.join(", "),
+    }
+}

@@ -1,0 +1,207 @@
+use std::io::ErrorKind;
+use std::net::Ipv4Addr;
+use std::rc::Rc;
+
+use clap::Parser;
+use miou_rs::{Builder, spawn};
+use netstack::{Config, Stack, UdpSocket};
+
+use super::network::{Network, Online, StartError};
+use crate::fake::{FakeNet, Machine};
+use crate::net::start_on;
+use crate::source::Solo5;
+
+const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 9);
+
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(flatten)]
+    network: Network,
+}
+
+fn parse(line: &str) -> Result<Network, clap::Error> {
+    let line = format!("service {line}");
+    Arguments::try_parse_from(line.split_whitespace()).map(|arguments| arguments.network)
+}
+
+/// Runs `test` in virtual time, with two devices on one wire.
+fn run<F: Future>(test: impl FnOnce(Rc<Solo5<Machine>>, [FakeNet; 2]) -> F) -> F::Output {
+    let machine = Machine::default();
+    let source = Rc::new(Solo5::new(machine.clone()));
+    let devices = machine.wire(false);
+    Builder::new().run_with(source.clone(), test(source, devices))
+}
+
+async fn start(source: &Solo5<Machine>, device: FakeNet, line: &str) -> Result<Online, StartError> {
+    let network = parse(line).expect("a command line");
+    network.start_on(source, device, Config::default()).await
+}
+
+#[test]
+fn without_arguments_the_address_is_10_0_0_2() {
+    run(async |source, [one, _]| {
+        let online = start(&source, one, "").await.expect("a stack");
+        let addresses = online.stack.addresses();
+        assert_eq!(addresses, ["10.0.0.2/24".parse().expect("an address")]);
+        assert_eq!(online.stack.routes(), []);
+    });
+}
+
+#[test]
+fn address_router_and_mtu_are_those_of_the_command_line() {
+    run(async |source, [one, _]| {
+        let line =
+            "--ipv4=10.1.0.7/16 --ipv4-gateway=10.1.0.1 --mtu=1400 --dns=10.1.0.3 --dns 10.1.0.4";
+        let online = start(&source, one, line).await.expect("a stack");
+        let stack = &online.stack;
+        assert_eq!(
+            stack.addresses(),
+            ["10.1.0.7/16".parse().expect("an address")]
+        );
+        assert_eq!(stack.routes()[0].gateway, Ipv4Addr::new(10, 1, 0, 1));
+        assert_eq!(stack.mtu(), 1400);
+        let resolver = format!("{:?}", online.resolver);
+        assert!(resolver.contains("[10.1.0.3, 10.1.0.4]"), "{resolver}");
+    });
+}
+
+#[test]
+fn a_name_before_all_else_is_taken_as_albatross_gives_it() {
+    let network = parse("--name=web1 --ipv4=10.0.0.3/24").expect("a command line");
+    assert_eq!(network.name.as_deref(), Some("web1"));
+}
+
+#[test]
+fn an_error_names_the_value_and_what_was_expected() {
+    for (line, value, expected) in [
+        (
+            "--ipv4=10.0.0.2",
+            "10.0.0.2",
+            "an IPv4 address with a prefix, like 10.0.0.2/24",
+        ),
+        (
+            "--ipv4=10.0.0.2/33",
+            "10.0.0.2/33",
+            "prefix length 33: expected 0 to 32",
+        ),
+        (
+            "--ipv4-gateway=router",
+            "router",
+            "expected an IPv4 address, like 10.0.0.1",
+        ),
+        (
+            "--dns=8.8.8",
+            "8.8.8",
+            "expected an IPv4 address, like 10.0.0.1",
+        ),
+        ("--mtu=67", "67", "68..=65535"),
+        ("--mtu=many", "many", "--mtu <OCTETS>"),
+        (
+            "--log=loud",
+            "loud",
+            "expected off, error, warn, info, debug or trace",
+        ),
+        ("--dhcp --ipv4=10.0.0.2/24", "--dhcp", "cannot be used with"),
+        (
+            "--dhcp --ipv4-gateway=10.0.0.1",
+            "--dhcp",
+            "cannot be used with",
+        ),
+        ("--colour=red", "--colour", "unexpected argument"),
+        ("extra", "extra", "unexpected argument"),
+    ] {
+        let error = parse(line).expect_err(line);
+        let text = error.to_string();
+        assert!(
+            text.contains(value) && text.contains(expected),
+            "{line}: {text}"
+        );
+        assert!(error.use_stderr(), "{line}");
+    }
+    assert!(!parse("--help").expect_err("help").use_stderr());
+}
+
+#[test]
+fn settings_that_do_not_fit_are_refused_with_the_status_of_a_bad_command_line() {
+    for (line, message) in [
+        (
+            "--ipv4-gateway=10.7.0.1",
+            "gateway 10.7.0.1: expected another host of 10.0.0.2/24",
+        ),
+        ("--mtu=9000", "MTU 9000: expected 68 to 1500 octets"),
+    ] {
+        let error = run(async |source, [one, _]| start(&source, one, line).await.map(drop));
+        let error = error.expect_err(line);
+        assert!(error.to_string().contains(message), "{error}");
+        assert_eq!(error.status(), 64);
+    }
+}
+
+#[test]
+fn without_a_dhcp_server_the_status_says_that_it_may_be_tried_again() {
+    let error = run(async |source, [one, _]| start(&source, one, "--dhcp").await.map(drop));
+    let error = error.expect_err("no lease");
+    assert!(
+        error
+            .to_string()
+            .contains("no server granted one within 60 s"),
+        "{error}"
+    );
+    assert_eq!(error.status(), 75);
+}
+
+/// A stack at [`SERVER`], and a task that leases 10.0.0.50 to whoever asks, with two name servers.
+fn lease(source: &Solo5<Machine>, device: FakeNet) -> (Stack, impl Future<Output = ()> + 'static) {
+    let config = Config::default().address("10.0.0.9/24".parse().expect("an address"));
+    let stack = start_on(source, device, config).expect("a stack");
+    let socket = UdpSocket::bind(&stack, ([0; 4], 67)).expect("a free port");
+    let serve = async move {
+        loop {
+            let request = socket.recv_datagram().await.expect("a request").payload;
+            // RFC 2131 section 2: a message of 240 octets, then options.
+            let mut reply = vec![0; 240];
+            reply[..3].copy_from_slice(&[2, 1, 6]);
+            reply[4..8].copy_from_slice(&request[4..8]);
+            reply[16..20].copy_from_slice(&[10, 0, 0, 50]);
+            reply[28..34].copy_from_slice(&request[28..34]);
+            reply[236..].copy_from_slice(&[99, 130, 83, 99]);
+            let offer = request[240..].starts_with(&[53, 1, 1]);
+            reply.extend([53, 1, if offer { 2 } else { 5 }, 51, 4, 0, 0, 14, 16]);
+            reply.extend([1, 4, 255, 255, 255, 0, 6, 8, 10, 0, 0, 3, 10, 0, 0, 4]);
+            for router_and_server in [3, 54] {
+                reply.extend([router_and_server, 4]);
+                reply.extend(SERVER.octets());
+            }
+            reply.push(255);
+            let sent = socket.send_to(&reply, (Ipv4Addr::BROADCAST, 68));
+            sent.expect("sent");
+        }
+    };
+    (stack, serve)
+}
+
+#[test]
+fn a_lease_gives_address_router_and_name_servers() {
+    for (line, servers) in [
+        ("--dhcp", "[10.0.0.3, 10.0.0.4]"),
+        ("--dhcp --dns=10.9.9.9", "[10.9.9.9]"),
+    ] {
+        run(async |source, [one, other]| {
+            let (_stack, serve) = lease(&source, other);
+            let _server = spawn(serve);
+            let online = start(&source, one, line).await.expect("a lease");
+            let addresses = online.stack.addresses();
+            assert_eq!(addresses, ["10.0.0.50/24".parse().expect("an address")]);
+            assert_eq!(online.stack.routes()[0].gateway, SERVER);
+            let resolver = format!("{:?}", online.resolver);
+            assert!(resolver.contains(servers), "{resolver}");
+        });
+    }
+}
+
+#[test]
+fn a_stack_that_cannot_be_reached_says_why() {
+    let error = StartError::Lease(ErrorKind::NetworkDown.into());
+    assert_eq!(error.to_string(), "--dhcp: no lease: network down");
+    assert_eq!(error.status(), 1);
+}
