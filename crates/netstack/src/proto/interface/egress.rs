@@ -239,26 +239,41 @@ impl Egress {
     /// Sends the packet of `total_len` octets that was begun last.
     #[inline]
     fn finish(&mut self, now: Instant, link: Link, total_len: usize, out: &mut dyn Transmit) {
-        let frame = &self.buffer[HEADROOM..][..IP + total_len];
         match link {
-            Link::Station(_) => out.transmit(frame),
+            Link::Station(_) => out.transmit(&self.buffer[HEADROOM..][..IP + total_len]),
             Link::Nowhere => self.ip.out_no_routes += 1,
-            Link::Unresolved(hop) => {
-                let dropped = self.arp.enqueue(now, hop, frame.to_vec()) as u64;
-                self.arp_counters.dropped += dropped;
-                self.ip.out_discards += dropped;
-                self.poll_arp(now, out);
-            }
-            Link::Loopback
-                if self.loopback.len() < LOOPBACK_QUEUE
-                    && self.looped + total_len + LOOPED <= self.loopback_octets =>
-            {
-                self.looped += total_len + LOOPED;
-                self.loopback
-                    .push_back(Bytes::copy_from_slice(&frame[IP..]));
-            }
-            Link::Loopback => self.ip.out_discards += 1,
+            Link::Unresolved(hop) => self.await_neighbour(now, hop, total_len, out),
+            Link::Loopback => self.loop_back(total_len),
         }
+    }
+
+    /// Has the packet that was begun last wait for the address of its next hop.
+    #[inline(never)]
+    fn await_neighbour(
+        &mut self,
+        now: Instant,
+        hop: Ipv4Addr,
+        total_len: usize,
+        out: &mut dyn Transmit,
+    ) {
+        let frame = self.buffer[HEADROOM..][..IP + total_len].to_vec();
+        let dropped = self.arp.enqueue(now, hop, frame) as u64;
+        self.arp_counters.dropped += dropped;
+        self.ip.out_discards += dropped;
+        self.poll_arp(now, out);
+    }
+
+    /// Has the packet that was begun last come back to us.
+    #[inline(never)]
+    fn loop_back(&mut self, total_len: usize) {
+        let octets = total_len + LOOPED;
+        if self.loopback.len() >= LOOPBACK_QUEUE || self.looped + octets > self.loopback_octets {
+            self.ip.out_discards += 1;
+            return;
+        }
+        self.looped += octets;
+        let packet = &self.buffer[HEADROOM..][IP..IP + total_len];
+        self.loopback.push_back(Bytes::copy_from_slice(packet));
     }
 
     /// Sends the run of segments of `total_len` octets that was begun last.

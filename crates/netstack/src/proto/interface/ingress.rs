@@ -71,23 +71,24 @@ impl Interface {
         out: &mut dyn Transmit,
     ) {
         self.egress.ip.in_receives += 1;
-        let header = match Header::parse(&packet) {
+        let parsed = Header::parse(&packet);
+        let header = match &parsed {
             Ok(header) => header,
             Err(HeaderError::Malformed | HeaderError::Checksum) => {
                 self.egress.ip.in_hdr_errors += 1;
                 return;
             }
         };
-        let Some(to_many) = self.accept(&header, from) else {
+        let Some(to_many) = self.accept(header, from) else {
             self.egress.ip.in_addr_errors += 1;
             return;
         };
         packet.truncate(header.total_len);
         if header.is_fragment() {
-            self.handle_fragment(now, &header, &packet, to_many, out);
+            self.handle_fragment(now, header, &packet, to_many, out);
             return;
         }
-        self.deliver(now, &header, packet, (to_many, checksummed), out);
+        self.deliver(now, header, packet, (to_many, checksummed), out);
     }
 
     /// Decides whether a packet is for us: `None` if not, else whether it was sent to many.
@@ -169,7 +170,7 @@ impl Interface {
         &mut self,
         now: Instant,
         header: &Header,
-        packet: Bytes,
+        mut packet: Bytes,
         (to_many, checksummed): (bool, bool),
         out: &mut dyn Transmit,
     ) {
@@ -179,8 +180,7 @@ impl Interface {
                 self.make_way_for_tcp();
                 let ecn = Ecn::from_traffic_class(header.tos);
                 let (source, destination) = (header.source, header.destination);
-                let mut segment = packet;
-                segment.advance(header.header_len);
+                packet.advance(header.header_len);
                 self.tcp.handle_segment(
                     now,
                     &IpMeta {
@@ -189,7 +189,7 @@ impl Interface {
                         ecn,
                         checksummed,
                     },
-                    segment,
+                    packet,
                 );
             }
             // RFC 9293 §3.9.2.3: TCP is never spoken to many.

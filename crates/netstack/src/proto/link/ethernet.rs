@@ -61,12 +61,13 @@ impl Header {
     #[inline]
     #[must_use]
     pub fn parse(frame: &[u8]) -> Option<Self> {
-        let (header, _) = frame.split_first_chunk::<HEADER_LEN>()?;
-        let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, t0, t1] = *header;
+        let header = frame.first_chunk::<HEADER_LEN>()?;
+        let (destination, rest) = header.split_first_chunk()?;
+        let (source, ether_type) = rest.split_first_chunk()?;
         Some(Self {
-            destination: MacAddr([d0, d1, d2, d3, d4, d5]),
-            source: MacAddr([s0, s1, s2, s3, s4, s5]),
-            ether_type: u16::from_be_bytes([t0, t1]),
+            destination: MacAddr(*destination),
+            source: MacAddr(*source),
+            ether_type: u16::from_be_bytes(*ether_type.first_chunk()?),
         })
     }
 
