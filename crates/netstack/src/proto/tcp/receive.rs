@@ -214,9 +214,15 @@ impl Receiver {
         }
     }
 
+    /// Whether a segment begins at RCV.NXT and ends within the window, as nearly all do: then it is
+    /// acceptable, and there is nothing to cut off.
+    #[inline]
+    pub(crate) fn expects(&self, segment: &Segment) -> bool {
+        segment.seq == self.nxt && segment.end().le(self.edge)
+    }
+
     /// Cuts off what was received before and what is beyond the window. Returns whether that asks for
     /// an acknowledgement.
-    #[inline]
     pub(crate) fn trim_to_window(&mut self, segment: &mut Segment) -> bool {
         let mut tell = false;
         if segment.seq.lt(self.nxt) {

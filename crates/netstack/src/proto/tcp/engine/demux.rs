@@ -64,11 +64,14 @@ impl Connections {
     /// The connection of a segment.
     #[inline]
     pub(crate) fn find(&mut self, tuple: &FourTuple) -> Option<u32> {
-        if let Some((last, index)) = &self.last
-            && last == tuple
-        {
-            return Some(*index);
+        match &self.last {
+            Some((last, index)) if last == tuple => Some(*index),
+            _ => self.find_anew(tuple),
         }
+    }
+
+    #[inline(never)]
+    fn find_anew(&mut self, tuple: &FourTuple) -> Option<u32> {
         let index = *self.table.get(tuple)?;
         self.last = Some((*tuple, index));
         Some(index)

@@ -54,8 +54,8 @@ impl Sender {
     pub(crate) fn is_duplicate(&self, segment: &Segment) -> bool {
         let window = u32::from(segment.wnd) << self.wind_shift;
         segment.ack == self.una
-            && segment.len() == 0
             && self.una != self.nxt
+            && segment.len() == 0
             && window == self.wnd
             && window != 0
     }

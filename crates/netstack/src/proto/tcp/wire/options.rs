@@ -100,9 +100,6 @@ impl TcpOptions {
                 ..Self::default()
             };
         }
-        if options.is_empty() {
-            return Self::default();
-        }
         Self::parse_any(options)
     }
 

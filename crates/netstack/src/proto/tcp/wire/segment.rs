@@ -118,10 +118,13 @@ impl Segment {
             wnd: header.window_size(),
             flags: Flags(header.slice()[13]),
             ecn: ip.ecn,
-            options: TcpOptions::parse(header.options()),
+            options: TcpOptions::default(),
             payload: Bytes::new(),
             frame_len: u32::from(length) + BENEATH,
         };
+        if header_len > HEADER_LEN {
+            segment.options = TcpOptions::parse(header.options());
+        }
         octets.advance(header_len);
         segment.payload = octets;
         Ok(segment)

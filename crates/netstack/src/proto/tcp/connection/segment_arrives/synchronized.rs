@@ -98,6 +98,9 @@ impl Tcb {
     /// The acceptability test; cuts the segment to the window.
     #[inline]
     fn check_sequence(&mut self, now: Instant, segment: &mut Segment, shared: &mut Shared) -> bool {
+        if self.rcv.expects(segment) {
+            return true;
+        }
         let window = self.rcv.window();
         if !segment.is_acceptable(self.rcv.nxt(), window) {
             // "Special allowance should be made to accept valid ACKs, URGs and RSTs" when the window
