@@ -86,9 +86,14 @@ impl Tcb {
         if !self.may_receive() {
             return false;
         }
-        let window = (self.snd.mss(), self.receive_limit(shared));
+        let pressure = shared.account.pressure();
         let growers = &mut shared.growers;
         self.rcv
-            .after_read(now, octets, self.snd.srtt(), growers, window)
+            .after_read(now, octets, self.snd.srtt(), growers, pressure);
+        if !self.rcv.may_have_doubled() {
+            return false;
+        }
+        let limit = self.receive_limit(shared);
+        self.rcv.tell_if_doubled(self.snd.mss(), limit)
     }
 }

@@ -52,11 +52,11 @@ impl Autotune {
         growers: &mut Growers,
     ) -> Option<u32> {
         self.read = self.read.saturating_add(octets as u32);
-        let rtt = rtt.max(LEAST_PERIOD);
-        if now.nanos_since(self.since) < rtt {
+        let elapsed = now.nanos_since(self.since);
+        if elapsed < LEAST_PERIOD || elapsed < rtt {
             return None;
         }
-        self.resize(now, rtt, buffer, growers)
+        self.resize(now, rtt.max(LEAST_PERIOD), buffer, growers)
     }
 
     /// A round trip of `rtt` has passed.

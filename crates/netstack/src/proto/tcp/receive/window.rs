@@ -61,21 +61,17 @@ impl Receiver {
         scaled as u16
     }
 
-    /// The user has read `octets`: grows the buffer. Returns whether the peer is to be told, as its
-    /// window has at least doubled. `rtt` is in nanoseconds; `mss` and `limit` are as in
-    /// [`Receiver::offer`].
-    // Always: a call costs more than the rest.
-    #[inline(always)]
+    /// The user has read `octets`: grows the buffer. `rtt` is in nanoseconds.
+    #[inline]
     pub(crate) fn after_read(
         &mut self,
         now: Instant,
         octets: usize,
         rtt: u64,
         growers: &mut Growers,
-        (mss, limit): (u16, Option<usize>),
-    ) -> bool {
+        pressure: bool,
+    ) {
         let buffer = self.buffer;
-        let pressure = limit.is_some();
         if let Some(size) = self.autotune.read(now, octets, rtt, buffer, growers)
             && (size < buffer || !pressure)
         {
@@ -84,6 +80,18 @@ impl Receiver {
             // It began under pressure, which is over.
             self.buffer = self.autotune.least;
         }
+    }
+
+    /// Whether the window can be twice what the peer was told: not where that is more than half of the
+    /// buffer.
+    #[inline]
+    pub(crate) fn may_have_doubled(&self) -> bool {
+        self.window() <= self.buffer / 2
+    }
+
+    /// Whether the peer is to be told that its window has at least doubled; asks for an acknowledgement
+    /// then. `mss` and `limit` are as in [`Receiver::offer`].
+    pub(crate) fn tell_if_doubled(&mut self, mss: u16, limit: Option<usize>) -> bool {
         let (old, new) = (self.window(), self.possible_edge(limit).since(self.nxt));
         let step = (self.buffer / 2).min(mss.into());
         let tell = new >= old.saturating_mul(2) && new - old >= step;
