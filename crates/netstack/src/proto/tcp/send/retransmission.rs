@@ -106,10 +106,16 @@ impl RetransmissionQueue {
             retransmitted: false,
         });
         if self.rate.is_some() {
-            let inflight = self.inflight();
-            if let Some(rate) = &mut self.rate {
-                rate.sent(time, inflight, end - start);
-            }
+            self.note_rate(start, end, time);
+        }
+    }
+
+    // Never: nothing of it where there is no such controller.
+    #[inline(never)]
+    fn note_rate(&mut self, start: Seq, end: Seq, time: Instant) {
+        let inflight = self.inflight();
+        if let Some(rate) = &mut self.rate {
+            rate.sent(time, inflight, end - start);
         }
     }
 
@@ -170,7 +176,7 @@ impl RetransmissionQueue {
     /// `delivered`. Returns how many octets those were.
     #[inline]
     pub(crate) fn acknowledge(&mut self, una: Seq, mut delivered: impl FnMut(&Sent)) -> u32 {
-        let mut octets = 0;
+        let (mut octets, mut pieces) = (0, 0);
         let Some(sent) = self.sent.allocated() else {
             return 0;
         };
@@ -204,12 +210,11 @@ impl RetransmissionQueue {
                 rate.acknowledged((!piece.sacked).then_some(&*piece));
             }
             sent.pop_front();
-            self.hint = self.hint.saturating_sub(1);
-            if let Some(index) = &mut self.index {
-                index.decided = index.decided.saturating_sub(1);
-            }
+            pieces += 1;
         }
-        if self.index.is_some() {
+        self.hint = self.hint.saturating_sub(pieces);
+        if let Some(index) = &mut self.index {
+            index.decided = index.decided.saturating_sub(pieces as usize);
             self.cut_runs(una);
         }
         octets
