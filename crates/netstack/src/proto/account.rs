@@ -105,6 +105,18 @@ impl Account {
         self.by[kind as usize] = self.by[kind as usize].saturating_sub(octets);
     }
 
+    /// Notes that `octets` more are held, or fewer where they are negative.
+    #[inline]
+    pub(crate) fn shift(&mut self, kind: Kind, octets: isize) {
+        let by = &mut self.by[kind as usize];
+        debug_assert!(
+            by.checked_add_signed(octets).is_some(),
+            "{octets} octets of {kind:?} more, of {by} in all"
+        );
+        *by = by.wrapping_add_signed(octets);
+        self.used = self.used.wrapping_add_signed(octets);
+    }
+
     /// Notes that what was charged with `before` octets now holds `after`.
     #[inline]
     pub(crate) fn recharge(&mut self, kind: Kind, before: usize, after: usize) {

@@ -138,7 +138,14 @@ impl Tcp {
                     tcb.arrives_synchronized(now, &mut segment, &mut self.shared);
                 }
                 if tcb.only_receives() {
-                    self.settle_received(index);
+                    // What `settle_at` does, as far as there is anything to do.
+                    let account = &mut self.shared.account;
+                    report(tcb, &mut self.events, account);
+                    line_up(tcb, &mut self.transmit, account);
+                    schedule_first(&mut self.timers, tcb, tcb.rcv.delayed_ack());
+                    debug_assert!(tcb.timer <= tcb.next_deadline());
+                    tcb.recharge_receive(&mut self.shared);
+                    self.look_at_account();
                     return;
                 }
             }
@@ -277,20 +284,6 @@ impl Tcp {
         self.look_at_account();
     }
 
-    /// As [`Tcp::settle_at`], for a connection of a user's that [only receives](Tcb::only_receives).
-    #[inline]
-    fn settle_received(&mut self, index: u32) {
-        let Some(tcb) = self.connections.at(index) else {
-            return;
-        };
-        let account = &mut self.shared.account;
-        report(tcb, &mut self.events, account);
-        line_up(tcb, &mut self.transmit, account);
-        schedule(&mut self.timers, tcb);
-        tcb.recharge_receive(&mut self.shared);
-        self.look_at_account();
-    }
-
     /// As [`Tcp::settle_at`], without giving anything back.
     #[inline]
     fn settle_lists(&mut self, now: Instant, index: u32) {
@@ -419,7 +412,12 @@ fn line_up(tcb: &mut Tcb, transmit: &mut VecDeque<ConnectionId>, account: &mut A
 /// Sees to it that the table of timers looks at a connection when its first deadline comes.
 #[inline]
 fn schedule(timers: &mut Timers, tcb: &mut Tcb) {
-    let first = tcb.next_deadline();
+    schedule_first(timers, tcb, tcb.next_deadline());
+}
+
+/// The same, where no deadline but the `first` can have come nearer.
+#[inline]
+fn schedule_first(timers: &mut Timers, tcb: &mut Tcb, first: Instant) {
     if first < tcb.timer {
         tcb.timer = first;
         timers.set(tcb.id.index, first);

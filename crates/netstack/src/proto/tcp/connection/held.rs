@@ -30,13 +30,12 @@ impl Held {
 /// Charges what now holds `held` octets. Returns by how many that has changed.
 #[inline(always)]
 fn shift(account: &mut Account, kind: Kind, charged: &mut u32, held: u32) -> i32 {
-    let before = *charged;
-    if before == held {
-        return 0;
+    let grown = held as isize - *charged as isize;
+    if grown != 0 {
+        *charged = held;
+        account.shift(kind, grown);
     }
-    *charged = held;
-    account.recharge(kind, before as usize, held as usize);
-    held.wrapping_sub(before) as i32
+    grown as i32
 }
 
 impl Tcb {
@@ -78,11 +77,14 @@ impl Tcb {
     #[inline]
     pub(crate) fn recharge_receive(&mut self, shared: &mut Shared) {
         let held = self.rcv.held();
-        let before = &mut self.charged.receive;
-        let grown = shift(&mut shared.account, Kind::ReceiveQueues, before, held);
-        if grown != 0 {
-            self.note_growth(grown, shared);
+        let before = self.charged.receive;
+        let charged = &mut self.charged.receive;
+        let grown = shift(&mut shared.account, Kind::ReceiveQueues, charged, held);
+        if before == 0 || held == 0 {
+            // The queue came from the spares, or went there.
+            shared.recharge_spares();
         }
+        self.note_growth(grown, shared);
     }
 
     /// The same where nothing but the send queue can have changed: the user has sent.
@@ -92,6 +94,7 @@ impl Tcb {
         let before = &mut self.charged.send;
         let grown = shift(&mut shared.account, Kind::SendQueues, before, held);
         if grown != 0 {
+            shared.recharge_spares();
             self.note_growth(grown, shared);
         }
     }
@@ -110,16 +113,15 @@ impl Tcb {
         ];
         // Also where they cancel out: a part may have come from the spares as another was freed.
         if grown.iter().any(|octets| *octets != 0) {
+            shared.recharge_spares();
             self.note_growth(grown.into_iter().fold(0, i32::wrapping_add), shared);
         }
         early != 0
     }
 
-    /// The connection holds so many octets more: tells its peer's share once that is much. Parts
-    /// come from the spares, and go there.
+    /// The connection holds so many octets more: tells its peer's share once that is much.
     #[inline]
     fn note_growth(&mut self, octets: i32, shared: &mut Shared) {
-        shared.recharge_spares();
         self.unnoted = self.unnoted.wrapping_add(octets);
         if self.unnoted.unsigned_abs() >= shared.account.grain() {
             self.note(shared);
