@@ -49,6 +49,22 @@ fn what_a_sink_had_no_room_for_is_sent_once_and_nothing_is_sent_again() {
 }
 
 #[test]
+fn an_acknowledgement_asks_for_a_turn_only_where_something_waits_to_be_sent() {
+    let mut c = Conn::plain();
+    c.sends(2);
+    for _ in 0..2 {
+        c.acks(1000);
+        assert!(!c.e.tcp.wants_transmit());
+    }
+    // The initial window is ten segments.
+    c.e.send(c.id, &[1; 20_000]);
+    c.e.sent();
+    c.acks(1000);
+    assert!(c.e.tcp.wants_transmit());
+    assert!(!c.e.sent().is_empty());
+}
+
+#[test]
 fn rfc5681_4_1_after_a_pause_a_connection_starts_with_the_initial_window() {
     let mut c = Conn::slow(&sack_syn());
     let mut window = 10;

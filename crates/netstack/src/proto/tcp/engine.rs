@@ -324,6 +324,7 @@ impl Tcp {
     }
 
     /// A half-open connection is established, or has failed.
+    #[inline(never)]
     fn promote(&mut self, index: u32, id: ListenerId) {
         let Some(tcb) = self.connections.at(index) else {
             return;
@@ -349,6 +350,7 @@ impl Tcp {
 
     /// A connection is in CLOSED or TIME-WAIT: its addresses are free, or kept in a small record, and
     /// it goes unless a user holds it.
+    #[inline(never)]
     fn finish(&mut self, now: Instant, index: u32) {
         let Some(tcb) = self.connections.at(index) else {
             return;

@@ -131,6 +131,12 @@ impl Sender {
         self.queue.end().since(self.nxt)
     }
 
+    /// Whether there is something to send, be it that windows or timers hold it back.
+    #[inline]
+    pub(crate) fn wants_turn(&self) -> bool {
+        self.unsent() > 0 || self.fin_unsent() || self.flight.lost() > 0 || self.probe_due.is_some()
+    }
+
     /// Whether a FIN is queued and not sent yet.
     #[inline]
     pub(super) fn fin_unsent(&self) -> bool {

@@ -229,7 +229,7 @@ impl Tcb {
             self.soft_error = None;
             self.report_room(shared);
         }
-        self.transmit = true;
+        self.transmit |= self.snd.wants_turn();
     }
 
     /// RFC 3168 §6.1.3: congestion experienced is echoed until the peer says CWR.
