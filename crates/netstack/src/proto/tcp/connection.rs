@@ -234,12 +234,8 @@ impl Tcb {
         self.state = State::Closed;
         self.drop_queues(error.is_some(), shared);
         self.stop_timers();
-        self.raise(Readiness(
-            Readiness::READABLE.0
-                | Readiness::WRITABLE.0
-                | Readiness::FLUSHED.0
-                | Readiness::CLOSED.0,
-        ));
+        self.raise(Readiness::READABLE.union(Readiness::WRITABLE));
+        self.raise(Readiness::FLUSHED.union(Readiness::CLOSED));
     }
 
     /// Leaves the states that CurrEstab counts.

@@ -22,7 +22,7 @@ use self::listeners::Listeners;
 use self::pressure::Pressure;
 use self::time_wait::TimeWaits;
 use self::timers::Timers;
-use super::api::{ConnectionId, Event, ListenerId, Readiness, State};
+use super::api::{ConnectionId, Event, ListenerId, State};
 use super::config::Config;
 use super::connection::output::Turn;
 use super::connection::shared::Shared;
@@ -379,17 +379,6 @@ impl Tcp {
             listener.waiting.retain(|waiting| *waiting != id);
         }
         self.remove(index);
-    }
-
-    /// Reports events to the user although the connection had them before it was the user's.
-    pub(crate) fn announce(&mut self, id: ConnectionId) {
-        let Ok(tcb) = self.connections.get_mut(id) else {
-            return;
-        };
-        if tcb.rcv.has_news() {
-            tcb.raise(Readiness::READABLE);
-        }
-        self.settle(id.index);
     }
 }
 

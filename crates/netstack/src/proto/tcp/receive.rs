@@ -39,7 +39,7 @@ pub(crate) struct Receiver {
     wind_shift: u8,
     /// Octets in order, not read.
     queue: OnDemand<ReceiveQueue>,
-    /// What is out of order, once there was something.
+    /// What is out of order, if something is.
     reassembly: Option<Box<Reassembly>>,
     /// The number of the peer's FIN, once known.
     fin: Option<Seq>,
@@ -154,11 +154,6 @@ impl Receiver {
         self.queue.len()
     }
 
-    /// Whether the user has something to hear of: octets, or the end of the stream.
-    pub(crate) fn has_news(&self) -> bool {
-        self.readable() > 0 || self.fin.is_some()
-    }
-
     /// Copies what could be read to the start of `buffer` without taking it; returns how much.
     pub(crate) fn peek(&self, buffer: &mut [u8]) -> usize {
         self.queue.peek(buffer)
@@ -204,13 +199,6 @@ impl Receiver {
     pub(crate) fn shrink(&mut self) {
         if let Some(queue) = self.queue.allocated() {
             queue.shrink();
-        }
-        if self
-            .reassembly
-            .as_ref()
-            .is_some_and(|reassembly| reassembly.len() == 0)
-        {
-            self.reassembly = None;
         }
     }
 

@@ -160,14 +160,11 @@ impl Controller for Cubic {
             self.epoch = NO_EPOCH;
             return;
         }
-        let mut acked = ack.acked;
-        if self.cwnd < self.ssthresh {
-            let step = acked.min(self.ssthresh - self.cwnd);
-            self.cwnd = self.cwnd.saturating_add(step).min(u32::MAX / 2);
-            acked -= step;
-        }
-        if acked > 0 {
-            self.congestion_avoidance(ack, acked);
+        let below = self.ssthresh.saturating_sub(self.cwnd);
+        let step = ack.acked.min(below);
+        self.cwnd = self.cwnd.saturating_add(step).min(u32::MAX / 2);
+        if ack.acked > step {
+            self.congestion_avoidance(ack, ack.acked - step);
         }
     }
 

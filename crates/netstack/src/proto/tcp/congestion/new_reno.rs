@@ -43,14 +43,11 @@ impl Controller for NewReno {
         if !ack.cwnd_limited {
             return;
         }
-        let mut acked = ack.acked;
-        if self.cwnd < self.ssthresh {
-            let step = acked.min(self.ssthresh - self.cwnd);
-            self.cwnd = self.cwnd.saturating_add(step);
-            acked -= step;
-        }
+        let below = self.ssthresh.saturating_sub(self.cwnd);
+        let step = ack.acked.min(below);
+        self.cwnd = self.cwnd.saturating_add(step);
         // RFC 3465 §2.1: one segment for each window of octets acknowledged.
-        self.acked = self.acked.saturating_add(acked);
+        self.acked = self.acked.saturating_add(ack.acked - step);
         while self.acked >= self.cwnd {
             self.acked -= self.cwnd;
             self.cwnd = self.cwnd.saturating_add(self.smss);

@@ -23,7 +23,7 @@ impl Held {
 
     /// Whether there is more than the connection itself.
     pub(crate) fn has_data(&self) -> bool {
-        self.send + self.receive + self.early > 0
+        self.total() > self.connection
     }
 }
 

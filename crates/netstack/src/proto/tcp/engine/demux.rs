@@ -171,11 +171,9 @@ impl Connections {
         Some(tcb)
     }
 
-    /// Frees the tables when there is no connection.
+    /// Frees the tables: there is no connection.
     pub(crate) fn shrink(&mut self) {
-        if self.len() > 0 {
-            return;
-        }
+        debug_assert_eq!(self.len(), 0);
         // A handle of a connection that was removed must not fit one that comes.
         let generations = self.slots.iter().map(|slot| slot.generation);
         self.generation = generations.max().unwrap_or(self.generation);

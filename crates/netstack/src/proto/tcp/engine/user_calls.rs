@@ -59,7 +59,8 @@ impl Tcp {
         while let Some(id) = listener.waiting.pop_front() {
             if let Ok(tcb) = self.connections.get_mut(id) {
                 tcb.owner = Owner::User;
-                self.announce(id);
+                // What has happened before is reported now.
+                self.settle(id.index);
                 return Ok(Some(id));
             }
         }

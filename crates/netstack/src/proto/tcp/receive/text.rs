@@ -43,7 +43,6 @@ impl Receiver {
         let Some(reassembly) = &mut self.reassembly else {
             return;
         };
-        let kept = reassembly.len();
         while let Some(pieces) = reassembly.take(self.nxt) {
             for piece in pieces {
                 self.nxt += piece.len() as u32;
@@ -54,10 +53,8 @@ impl Receiver {
         if reassembly.len() == 0 {
             self.reassembly = None;
         }
-        if kept > 0 {
-            // RFC 5681 §4.2: at once when a segment fills a gap.
-            self.ack.now = true;
-        }
+        // RFC 5681 §4.2: at once when a segment fills a gap.
+        self.ack.now = true;
     }
 
     /// Keeps text that has a gap before it.

@@ -69,6 +69,7 @@ impl Sender {
         if progress.acked > 0 {
             self.unacked_since = now;
             self.rtt.progress();
+            self.keep_marks_near();
             self.try_larger_segments(progress.acked);
         }
         let original = self.take_original(&progress, &delivered);
@@ -84,9 +85,6 @@ impl Sender {
         self.adjust_window(now, segment, &progress);
         if progress.acked > 0 || progress.delivered > 0 || wait.is_some() {
             self.arm_retransmit(now, wait);
-        }
-        if progress.acked > 0 {
-            self.keep_marks_near();
         }
         if self.una == self.nxt {
             self.flight.give_back(&mut stock.flights);

@@ -104,12 +104,10 @@ impl Sender {
 
     /// The next lost piece, if the congestion window lets it go.
     fn plan_retransmission(&mut self, now: Instant, mss: u32) -> Option<Plan> {
-        let (index, mut piece) = self.flight.next_lost(mss, self.queue.end())?;
+        let (index, piece) = self.flight.next_lost(mss, self.queue.end())?;
         // RFC 9293 §3.8.6, SHLD-16: only what the window still takes is sent again.
         let room = self.edge().since(piece.start);
-        if room < piece.len() {
-            piece = self.flight.cut(index, room)?;
-        }
+        let piece = self.flight.cut(index, room)?;
         let pipe = self.pipe();
         let permitted = match self.loss.recovery {
             // Nothing is left whose acknowledgement could permit it.

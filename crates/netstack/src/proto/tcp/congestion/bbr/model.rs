@@ -26,11 +26,12 @@ impl Bbr {
         self.max_bw_filter.max()
     }
 
-    /// §5.5.5: samples that the application has limited count only if they are the largest.
+    /// §5.5.5: samples that the application has limited count only if they are the largest. One that
+    /// says nothing of the rate is below any maximum.
     fn update_max_bw(&mut self, sample: &RateSample) {
         self.update_round(sample);
         let rate = sample.delivery_rate;
-        if rate > 0 && (rate >= self.max_bw() || !sample.is_app_limited) {
+        if rate >= self.max_bw() || !sample.is_app_limited {
             self.max_bw_filter.update(rate);
         }
     }
