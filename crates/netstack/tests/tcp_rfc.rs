@@ -12,6 +12,7 @@
 //! - `pacing`: draft-ietf-ccwg-bbr
 //! - `controllers`: what a controller of the user's is told
 //! - `recovery`: RFC 5681, 6582, 6675, 8985, 6298, 3522
+//! - `losses`: which acknowledgements tell of a loss, of reordering, or of neither
 //! - `fast_recovery`: what an acknowledgement in a recovery permits, restarts and proves
 //! - `round_trip`: RFC 6298, Karn's algorithm
 //! - `challenges`: RFC 5961
@@ -32,6 +33,7 @@ mod rfc {
     mod ecn;
     mod fast_recovery;
     mod icmp;
+    mod losses;
     mod options;
     mod pacing;
     mod recovery;

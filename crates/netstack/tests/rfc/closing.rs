@@ -264,3 +264,50 @@ fn peek_leaves_what_it_shows() {
     assert_eq!(c.e.tcp.peek(c.id, &mut buffer), Poll::Ready(Ok(4)));
     assert_eq!((&buffer, c.e.read(c.id)), (b"peek", b"peeked".to_vec()));
 }
+
+#[test]
+fn what_a_peer_takes_gives_a_released_connection_more_time() {
+    let mut c = Conn::plain();
+    c.e.ignores(&c.seg(ACK).window(1000));
+    c.e.send(c.id, &[0; 4000]);
+    c.e.tcp.release(c.e.now, c.id);
+    // It takes what was sent each 40 s, of the minute that it has for each.
+    for _ in 0..3 {
+        let first = c.e.sent().pop().expect("the window is open");
+        let again = c.e.pass(Duration::from_secs(40)).pop();
+        let last = again.map_or(first, |(_, again)| again);
+        c.ack = last.seq.wrapping_add(last.payload.len() as u32);
+        c.e.give(&c.seg(ACK).window(1000));
+        assert_eq!(c.e.tcp.connection_counts(), (1, 0));
+    }
+    c.e.pass(Duration::from_secs(130));
+    assert_eq!(c.e.tcp.connection_counts(), (0, 0));
+}
+
+#[test]
+fn connections_of_an_address_that_is_removed_end_and_send_nothing() {
+    let mut c = Conn::plain();
+    c.e.send(c.id, b"data");
+    c.e.tcp.remove_address(c.e.now, PEER);
+    assert_eq!(c.state(), State::Established);
+    c.e.tcp.remove_address(c.e.now, OURS);
+    assert_eq!(c.state(), State::Closed);
+    assert_eq!(c.e.error(c.id), Some(Error::AddrNotAvailable));
+    assert!(c.e.pass(Duration::from_secs(60)).is_empty());
+}
+
+#[test]
+fn rfc6056_3_3_5_the_next_ephemeral_port_is_another_although_the_last_is_free() {
+    let mut e = Engine::new();
+    let remote = SocketAddrV4::new(PEER, PEER_PORT);
+    let mut last = 0;
+    for _ in 0..100 {
+        let local = SocketAddrV4::new(OURS, 0);
+        let id = e.tcp.connect(e.now, local, remote, &plain()).unwrap();
+        let port = e.tcp.status(id).unwrap().local.port();
+        assert_ne!(port, last);
+        last = port;
+        e.tcp.abort(e.now, id);
+        e.tcp.release(e.now, id);
+    }
+}

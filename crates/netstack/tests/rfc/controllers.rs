@@ -12,6 +12,7 @@ use crate::wire::*;
 #[derive(Debug, PartialEq)]
 enum Told {
     Parameters(Duration, u32, bool),
+    Seed(u64),
     Ack(Duration, u32, u32),
     Sample(Option<Duration>, u32, u64),
     Event(u32),
@@ -87,6 +88,11 @@ fn paced(parameters: &Parameters) -> Box<dyn Controller> {
     Box::new(Recorder(bbr.pacing()))
 }
 
+fn seeded(parameters: &Parameters) -> Box<dyn Controller> {
+    tell(Told::Seed(parameters.seed));
+    Box::new(Recorder(None))
+}
+
 /// A connection with a round-trip time of 100 ms, and what was told of its beginning.
 fn with(make: fn(&Parameters) -> Box<dyn Controller>) -> Conn {
     TOLD.take();
@@ -131,4 +137,18 @@ fn bbr_5_4_1_a_controller_is_told_of_a_restart_when_the_application_had_nothing_
     c.e.send(c.id, &[0; 1000]);
     c.e.one();
     assert_eq!(TOLD.take(), [Told::Restart]);
+}
+
+#[test]
+fn rfc6528_3_a_controllers_seed_is_of_both_initial_sequence_numbers() {
+    let seed = |irs| {
+        TOLD.take();
+        let mut options = plain();
+        options.congestion = Some(seeded);
+        let c = Conn::accept(Config::default(), options, &seg(SYN, irs, 0));
+        let expected = u64::from(c.syn_ack.seq) << 32 | u64::from(irs);
+        assert_eq!(TOLD.take(), [Told::Seed(expected)]);
+    };
+    seed(0x0f0f_0f0f);
+    seed(0xf0f0_f0f0);
 }

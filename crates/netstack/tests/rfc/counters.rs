@@ -3,7 +3,7 @@
 use core::net::SocketAddrV4;
 use core::time::Duration;
 
-use netstack::proto::tcp::{Config, Counters, Error, Event, Linger};
+use netstack::proto::tcp::{Config, Counters, Error, Event, IcmpError, Linger};
 
 use crate::wire::*;
 
@@ -148,4 +148,47 @@ fn tables_are_given_back_with_the_last_connection() {
         many <= few + (16 << 10),
         "{few} after 100, {many} after 2,000"
     );
+}
+
+#[test]
+fn rfc4022_an_attempt_that_is_refused_or_not_answered_is_a_failed_one() {
+    let mut e = Engine::new();
+    let remote = SocketAddrV4::new(PEER, PEER_PORT);
+    let local = SocketAddrV4::new(OURS, 5000);
+    e.tcp.connect(e.now, local, remote, &plain()).unwrap();
+    let syn = e.one();
+    let quoted = [
+        &5000_u16.to_be_bytes()[..],
+        &PEER_PORT.to_be_bytes(),
+        &syn.seq.to_be_bytes(),
+    ];
+    e.tcp.handle_icmp(
+        e.now,
+        OURS,
+        PEER,
+        &quoted.concat(),
+        IcmpError::PortUnreachable,
+    );
+    assert_eq!(e.tcp.counters().attempt_fails, 1);
+    let local = SocketAddrV4::new(OURS, 5001);
+    e.tcp.connect(e.now, local, remote, &plain()).unwrap();
+    e.one();
+    let again = e.pass(Duration::from_secs(600)).len() as u64;
+    let counters = e.tcp.counters();
+    assert_eq!((counters.attempt_fails, counters.abort_on_timeout), (2, 1));
+    assert_eq!((counters.retrans_segs, counters.timeouts), (again, again));
+    assert!(again > 1);
+}
+
+#[test]
+fn an_acknowledgement_that_brings_no_valid_cookie_back_is_counted() {
+    let mut e = Engine::new();
+    for port in 0..9 {
+        let mut syn = seg(SYN, IRS, 0);
+        syn.from = 10_000 + port;
+        e.answer(&syn);
+    }
+    assert!(e.answer(&seg(ACK, IRS + 1, 12_345)).has(RST));
+    assert_eq!(e.tcp.counters().syn_cookies_failed, 1);
+    assert_eq!(e.tcp.counters().syn_cookies_recv, 0);
 }

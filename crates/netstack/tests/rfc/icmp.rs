@@ -180,3 +180,13 @@ fn rfc2923_2_1_losses_that_are_no_black_hole_leave_no_small_segments() {
         lengths.len()
     );
 }
+
+#[test]
+fn rfc2923_2_1_small_segments_that_are_lost_suspect_no_black_hole() {
+    let mut c = Conn::accept(Config::default(), plain(), &seg(SYN, IRS, 0).mss(1460));
+    c.e.send(c.id, &[3; 100]);
+    let _ = c.e.sent();
+    c.e.pass(Duration::from_secs(60));
+    assert!(c.e.tcp.counters().timeouts > 5);
+    assert_eq!(c.e.tcp.counters().mtu_reductions, 0);
+}

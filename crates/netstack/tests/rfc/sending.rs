@@ -2,6 +2,7 @@
 //! and §3.8, RFC 5681 §4.1, RFC 8985.
 
 use core::net::SocketAddrV4;
+use core::task::Poll;
 use core::time::Duration;
 
 use netstack::proto::tcp::{Config, Error, Event, Readiness, State, TxMeta, TxSink};
@@ -222,7 +223,53 @@ fn two_large_segments_may_wait_for_a_closed_window() {
     let mut c = Conn::accept(config, plain(), &seg(SYN, IRS, 0).mss(8960));
     c.e.ignores(&c.seg(ACK).window(0));
     let sent = c.e.tcp.send(c.id, &[0; 40_000]);
-    assert_eq!(sent, core::task::Poll::Ready(Ok(2 * 8960)));
+    assert_eq!(sent, Poll::Ready(Ok(2 * 8960)));
+}
+
+#[test]
+fn much_may_wait_for_a_window_that_takes_a_segment() {
+    for (window, waits) in [(999, 8 << 10), (1000, 60_000)] {
+        let mut c = Conn::plain();
+        c.e.ignores(&c.seg(ACK).window(window));
+        let sent = c.e.tcp.send(c.id, &[0; 60_000]);
+        assert_eq!(sent, Poll::Ready(Ok(waits)), "{window}");
+    }
+}
+
+/// A device that cuts runs of up to `longest` octets apart, and what each segment or run has of payload and to be cut to.
+struct Cutter {
+    longest: usize,
+    frame: Vec<u8>,
+    sent: Vec<(usize, u16)>,
+}
+
+impl TxSink for Cutter {
+    fn reserve(&mut self, meta: &TxMeta) -> Option<&mut [u8]> {
+        self.sent.push((meta.len - 20, meta.cut));
+        self.frame = vec![0; meta.len];
+        Some(&mut self.frame)
+    }
+
+    fn commit(&mut self) {}
+
+    fn longest_run(&self, _meta: &TxMeta) -> usize {
+        self.longest
+    }
+}
+
+#[test]
+fn a_device_is_given_runs_to_cut_and_what_is_left_over_whole() {
+    let mut c = Conn::plain();
+    c.e.send(c.id, &[0; 7000]);
+    let mut device = Cutter {
+        longest: 20 + 2500,
+        frame: Vec::new(),
+        sent: Vec::new(),
+    };
+    c.e.tcp.poll_transmit(c.e.now, &mut device, 100);
+    // The first begins the flight and the last has PSH: five between them, in runs of two.
+    let [whole, run] = [(1000, 0), (2000, 1000)];
+    assert_eq!(device.sent, [whole, run, run, whole, whole]);
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! TIME-WAIT: how long it lasts, and what may end it.
 
+use core::net::SocketAddrV4;
 use core::time::Duration;
 
-use netstack::proto::tcp::Config;
+use netstack::proto::tcp::{Config, Error};
 
 use crate::wire::*;
 
@@ -240,4 +241,29 @@ fn time_wait_records_are_bounded_and_the_oldest_goes_first() {
         ),
         ((0, 3), 2)
     );
+}
+
+/// Opens the connection of the peer's and ours again, actively.
+fn connects(c: &mut Conn) -> Result<u32, Error> {
+    let [local, remote] =
+        [(OURS, PORT), (PEER, PEER_PORT)].map(|(ip, port)| SocketAddrV4::new(ip, port));
+    c.e.tcp.connect(c.e.now, local, remote, &plain())?;
+    Ok(c.e.one().seq)
+}
+
+#[test]
+fn rfc6191_3_our_syn_reuses_time_wait_after_a_second_if_timestamps_tell_the_two_apart() {
+    let in_use = Err(Error::AddrInUse(SocketAddrV4::new(OURS, PORT)));
+    let mut c = in_time_wait(&seg(SYN, IRS, 0).mss(1000).ts(5, 0));
+    c.e.now += ms(999);
+    assert_eq!(connects(&mut c), in_use);
+    c.e.now += ms(1);
+    let iss = connects(&mut c).expect("a second has passed");
+    assert!(
+        iss.wrapping_sub(c.ack) < 1 << 31,
+        "above what was sent before"
+    );
+    let mut c = in_time_wait(&seg(SYN, IRS, 0).mss(1000));
+    c.e.now += ms(30_000);
+    assert_eq!(connects(&mut c), in_use);
 }

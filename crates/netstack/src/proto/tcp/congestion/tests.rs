@@ -196,3 +196,10 @@ fn rfc5681_4_1_restart_after_idle_uses_the_initial_window() {
     reno.on_idle();
     assert_eq!(reno.cwnd(), 10 * SMSS);
 }
+
+#[test]
+fn rfc9438_4_6_the_threshold_is_no_less_than_two_segments() {
+    let mut cubic = Cubic::new(&PARAMETERS);
+    cubic.on_congestion_event(Instant::default(), SMSS);
+    assert_eq!((cubic.cwnd(), cubic.ssthresh()), (2 * SMSS, 2 * SMSS));
+}

@@ -372,6 +372,45 @@ mod tests {
     }
 
     #[test]
+    fn bbr_4_1_1_2_the_window_is_the_limit_until_all_that_filled_it_is_delivered() {
+        let mut queue = queue();
+        push(&mut queue, 0..6, 100);
+        queue.acknowledge(Seq(2000), |_| ());
+        rate(&mut queue).mark_cwnd_limited(2000);
+        for (ack, limited) in [(4000, true), (5000, false)] {
+            rate(&mut queue).begin(at(150));
+            queue.acknowledge(Seq(ack), |_| ());
+            assert_eq!(rate(&mut queue).sample(0, MS).cwnd_limited, limited);
+        }
+    }
+
+    #[test]
+    fn bbr_4_1_2_3_each_part_of_a_piece_is_delivered_once() {
+        let mut queue = queue();
+        push(&mut queue, 0..1, 100);
+        for (ack, delivered) in [(300, 300), (1000, 700)] {
+            rate(&mut queue).begin(at(150));
+            queue.acknowledge(Seq(ack), |_| ());
+            let sample = rate(&mut queue).sample(0, MS);
+            assert_eq!(
+                (sample.newly_acked, sample.total_delivered),
+                (delivered, ack.into())
+            );
+        }
+    }
+
+    #[test]
+    fn samples_of_an_empty_queue_hold_nothing_once_it_is_idle() {
+        let mut queue = queue();
+        push(&mut queue, 0..100, 100);
+        queue.mark_lost(|_| Some(true));
+        rate(&mut queue).take_lost().for_each(drop);
+        queue.acknowledge(Seq(100_000), |_| ());
+        queue.shrink();
+        assert_eq!(rate(&mut queue).held(), size_of::<DeliveryRate>());
+    }
+
+    #[test]
     fn bbr_5_5_10_2_a_loss_tells_what_was_in_flight_and_lost_since() {
         let mut queue = queue();
         push(&mut queue, 0..5, 100);

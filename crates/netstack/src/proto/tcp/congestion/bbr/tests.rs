@@ -15,6 +15,13 @@ const RTT: u64 = 100_000_000;
 /// Octets a second, and in a round trip.
 const RATE: u64 = 10_000_000;
 const BDP: u64 = RATE / 10;
+const PARAMETERS: Parameters = Parameters {
+    smss: SMSS,
+    now: Instant::from_nanos(0),
+    selective_acks: true,
+    seed: 7,
+    srtt: RTT,
+};
 
 struct Path {
     bbr: Bbr,
@@ -24,16 +31,9 @@ struct Path {
 
 impl Path {
     fn new() -> Self {
-        let parameters = Parameters {
-            smss: SMSS,
-            now: Instant::from_nanos(0),
-            selective_acks: true,
-            seed: 7,
-            srtt: RTT,
-        };
         Self {
-            bbr: Bbr::new(&parameters),
-            now: parameters.now,
+            bbr: Bbr::new(&PARAMETERS),
+            now: PARAMETERS.now,
             delivered: 0,
         }
     }

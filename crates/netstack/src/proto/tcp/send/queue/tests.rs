@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::{Chunk, ChunkPool, Chunks, Octets, SHORT, SIZES, SMALL, SendQueue};
 use crate::proto::checksum::Sum;
+use crate::proto::tcp::on_demand::KEPT_CAPACITY;
 use crate::proto::tcp::wire::seq::Seq;
 
 /// What [`SendQueue::held`] keeps count of, found by looking at everything. `given` is the length of
@@ -143,4 +144,19 @@ fn the_pool_knows_what_it_holds() {
     let lists = pool.lists.held();
     assert_eq!(pool.held(), chunks + places * size_of::<Vec<u8>>() + lists);
     assert!(before >= chunks && queue.held() == 0 && lists > 0);
+}
+
+#[test]
+fn a_list_that_has_grown_long_is_not_kept_for_other_connections() {
+    let mut pool = ChunkPool::new(1 << 20);
+    let octets = Bytes::from(vec![7; 2 * SHORT]);
+    for (chunks, kept) in [(KEPT_CAPACITY, true), (4 * KEPT_CAPACITY, false)] {
+        pool.clear();
+        let mut queue = SendQueue::new(Seq(0));
+        for _ in 0..chunks {
+            queue.push_shared(octets.clone(), &mut pool);
+        }
+        queue.clear(&mut pool);
+        assert_eq!(pool.held() > 0, kept, "{chunks} chunks");
+    }
 }

@@ -1,5 +1,6 @@
 //! Reading, writing and acceptability of segments.
 
+use core::hash::BuildHasher;
 use core::net::{Ipv4Addr, SocketAddrV4};
 
 use bytes::Bytes;
@@ -7,6 +8,7 @@ use bytes::Bytes;
 use super::{Flags, FourTuple, Header, ParseError, Segment};
 use crate::proto::checksum::Sum;
 use crate::proto::ip::Ecn;
+use crate::proto::tcp::defence::isn::Secrets;
 use crate::proto::tcp::wire::ip::IpMeta;
 use crate::proto::tcp::wire::options::{TcpOptions, Timestamps};
 use crate::proto::tcp::wire::seq::Seq;
@@ -145,4 +147,22 @@ fn trimming_keeps_what_is_in_the_window() {
     let mut all = segment(10, b"12", Flags::FIN);
     all.trim_front(Seq(13));
     assert_eq!((all.payload.len(), all.flags), (0, Flags::default()));
+}
+
+#[test]
+fn each_part_of_the_addresses_is_hashed() {
+    let hash = Secrets::new([1; 32]).table();
+    let [us, them] = [SocketAddrV4::new(OURS, 1), SocketAddrV4::new(THEIRS, 1)];
+    let other = SocketAddrV4::new(OURS, 2);
+    let tuples = [
+        (us, us),
+        (us, them),
+        (them, us),
+        (us, other),
+        (other, us),
+        (other, other),
+    ];
+    let mut hashes = tuples.map(|(local, remote)| hash.hash_one(FourTuple { local, remote }));
+    hashes.sort_unstable();
+    assert!(hashes.windows(2).all(|pair| pair[0] != pair[1]));
 }

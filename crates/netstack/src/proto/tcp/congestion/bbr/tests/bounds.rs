@@ -2,7 +2,7 @@
 
 use super::{BDP, Path, RATE, RTT, SMSS};
 use crate::proto::tcp::congestion::Controller;
-use crate::proto::tcp::congestion::bbr::{AckPhase, INFINITY, State};
+use crate::proto::tcp::congestion::bbr::{AckPhase, Bbr, INFINITY, State};
 
 /// A sample in the middle of a round trip.
 fn within_a_round(path: &mut Path) -> super::RateSample {
@@ -206,4 +206,94 @@ fn bbr_5_4_1_a_restart_lasts_until_something_is_delivered_and_ends_a_probe_rtt_t
     assert_eq!(path.bbr.state, State::ProbeRtt);
     path.bbr.on_restart(path.now.after_nanos(1));
     assert_eq!(path.bbr.state, State::ProbeBwCruise);
+}
+
+#[test]
+fn bbr_5_6_4_6_a_window_that_holds_max_inflight_does_not_grow_in_startup() {
+    let mut path = Path::new();
+    path.round(RATE / 8);
+    for (less, grown) in [(0, 0), (1, BDP / 8)] {
+        path.bbr.cwnd = path.bbr.max_inflight() - less;
+        let before = path.bbr.cwnd;
+        let sample = path.sample(RATE / 8);
+        path.bbr.set_cwnd(&sample);
+        assert_eq!(path.bbr.cwnd - before, grown);
+    }
+}
+
+#[test]
+fn bbr_5_5_10_3_a_round_with_loss_bounds_what_is_in_flight_by_seven_tenths_of_the_window() {
+    let mut path = Path::at(State::ProbeBwCruise);
+    path.lose(0, 1000, BDP);
+    let mut sample = path.sample(RATE);
+    sample.delivered = BDP / 10;
+    path.bbr.on_sample(&sample);
+    path.lose(0, 1000, BDP);
+    let window = path.bbr.cwnd;
+    let mut sample = path.sample(RATE);
+    sample.delivered = BDP / 10;
+    path.bbr.on_sample(&sample);
+    assert_eq!(path.bbr.inflight_shortterm, window * 7 / 10);
+}
+
+#[test]
+fn bbr_5_3_3_9_what_was_in_flight_with_too_much_loss_raises_no_bound() {
+    let mut path = Path::at(State::ProbeBwCruise);
+    path.bbr.inflight_longterm = BDP;
+    for (lost, bound) in [(BDP / 10, BDP), (0, 2 * BDP)] {
+        let mut sample = within_a_round(&mut path);
+        (sample.lost, sample.tx_in_flight) = (lost, 2 * BDP as u32);
+        path.bbr.on_sample(&sample);
+        assert_eq!(path.bbr.inflight_longterm, bound);
+    }
+}
+
+#[test]
+fn bbr_5_3_1_3_losses_outside_of_a_recovery_do_not_end_startup() {
+    let mut path = Path::new();
+    path.round(RATE / 2);
+    for range in 0..6 {
+        path.lose(3000 * range, BDP / 10, BDP);
+    }
+    let mut sample = path.sample(RATE);
+    (sample.lost, sample.inflight) = (BDP / 10, 3 * BDP as u32);
+    path.bbr.on_sample(&sample);
+    assert_eq!(path.bbr.state, State::Startup);
+}
+
+#[test]
+fn bbr_5_3_4_3_a_round_trip_as_short_as_the_least_does_not_put_probe_rtt_off() {
+    let mut path = Path::at(State::ProbeBwCruise);
+    let seen = path.bbr.probe_rtt_min_stamp;
+    while path.bbr.state != State::ProbeRtt {
+        assert!(path.now <= seen.after_nanos(5_000_000_000));
+        let sample = path.sample(RATE);
+        path.bbr.on_sample(&sample);
+    }
+}
+
+#[test]
+fn bbr_3_6_an_echo_of_congestion_ends_startup_although_a_recovery_was_spurious() {
+    let mut path = Path::new();
+    path.round(RATE);
+    path.bbr.on_ecn_echo(path.now, BDP as u32);
+    path.bbr.on_spurious(path.now);
+    path.round(RATE);
+    assert_ne!(path.bbr.state, State::Startup);
+}
+
+#[test]
+fn bbr_has_no_threshold_of_slow_start() {
+    let mut path = Path::at(State::ProbeBwUp);
+    path.bbr.on_congestion_event(path.now, BDP as u32);
+    path.bbr.on_timeout(path.now, BDP as u32, true);
+    assert_eq!(path.bbr.ssthresh(), u32::MAX);
+}
+
+#[test]
+fn a_threshold_of_the_users_is_between_the_drafts_and_a_half() {
+    for (percent, threshold) in [(0, 2), (10, 10), (100, 50)] {
+        let bbr = Bbr::with_loss_thresh(&super::PARAMETERS, percent);
+        assert_eq!(bbr.loss_thresh, threshold);
+    }
 }
