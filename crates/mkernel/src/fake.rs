@@ -26,6 +26,8 @@ struct Parts {
     arrivals: RefCell<BTreeMap<(u64, u64), Arrival>>,
     sequence: Cell<u64>,
     lanes: RefCell<Vec<(Handle, Rc<RefCell<Lane>>)>>,
+    /// When the end is asked for.
+    end: Cell<Option<u64>>,
     yields: Cell<u64>,
     reads: Cell<u64>,
 }
@@ -86,13 +88,28 @@ impl Machine {
         arrivals.insert((self.now() + after, sequence), arrival);
     }
 
+    /// Has the host ask for the end after so many nanoseconds.
+    pub(crate) fn end_after(&self, nanos: u64) {
+        self.0.end.set(Some(self.now() + nanos));
+    }
+
+    /// What stands for the end.
+    pub(crate) fn end_handle() -> Handle {
+        Handle::new(0).expect("the first")
+    }
+
     fn readable(&self, wanted: HandleSet) -> HandleSet {
         let lanes = self.0.lanes.borrow();
         let readable = lanes.iter().filter(|(handle, lane)| {
             let lane = lane.borrow();
             wanted.contains(*handle) && (lane.broken || !lane.frames.is_empty())
         });
-        readable.map(|(handle, _)| *handle).collect()
+        let end = self.0.end.get().filter(|end| *end <= self.now());
+        let end = end.map(|_| Self::end_handle());
+        readable
+            .map(|(handle, _)| *handle)
+            .chain(end.filter(|end| wanted.contains(*end)))
+            .collect()
     }
 
     /// Two devices on one wire, on which a frame takes 10 µs.
@@ -134,7 +151,9 @@ impl Hypercalls for Machine {
             let arrivals = self.0.arrivals.borrow();
             let arrival = arrivals.first_key_value().map(|((at, _), _)| *at);
             drop(arrivals);
-            let next = arrival.map_or(deadline, |at| at.min(deadline));
+            let end = self.0.end.get();
+            let end = end.filter(|_| wanted.contains(Self::end_handle()));
+            let next = arrival.into_iter().chain(end).fold(deadline, u64::min);
             assert_ne!(next, u64::MAX, "a wait that nothing can end");
             self.0.now.set(self.now().max(next));
             self.deliver();

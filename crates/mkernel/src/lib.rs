@@ -23,6 +23,8 @@
 //! - Devices: [`net!`] and [`block!`] declare and acquire one.
 //! - Network: [`mod@net`], which starts a [`netstack`] on a device.
 //! - Storage: [`mod@block`], which reads and writes a device at any offset.
+//! - The end, as the host wishes for it: [`shutdown`].
+//! - Services: `cli` and `log`, with the features of these names.
 //! - The hypercalls themselves: [`solo5_ffi`].
 //!
 //! # Other names for it
@@ -53,6 +55,7 @@ mod hypercalls;
 #[cfg(feature = "log")]
 pub mod log;
 pub mod net;
+mod shutdown;
 mod source;
 
 pub use busy_poll::BusyPoll;
@@ -61,6 +64,7 @@ pub use miou_rs::{
     await_all, await_first, await_one, both, interval, sleep, sleep_until, spawn, spawn_driver,
     spawn_named, timeout, yield_now,
 };
+pub use shutdown::shutdown;
 pub use solo5_ffi::{self, block};
 
 /// Declares the network device `"name"`, with the offload that [`net::start`] makes use of, and

@@ -13,6 +13,7 @@ use solo5_ffi::{HandleSet, NetError};
 
 use crate::busy_poll::{BusyPoll, Policy, nanos};
 use crate::hypercalls::{Bindings, Hypercalls, NetDevice};
+use crate::shutdown::End;
 
 thread_local! {
     static SOURCE: Rc<Solo5<Bindings>> = Rc::new(Solo5::new(Bindings));
@@ -91,6 +92,7 @@ pub(crate) struct Solo5<H: Hypercalls> {
     /// Those that somebody still holds.
     ports: RefCell<Vec<Weak<Port<H::Net>>>>,
     busy_poll: RefCell<Policy>,
+    pub(crate) end: End,
 }
 
 impl<H: Hypercalls> Solo5<H> {
@@ -99,6 +101,7 @@ impl<H: Hypercalls> Solo5<H> {
             hypercalls,
             ports: RefCell::default(),
             busy_poll: RefCell::new(Policy::new(BusyPoll::default())),
+            end: End::default(),
         }
     }
 
@@ -135,7 +138,7 @@ impl<H: Hypercalls> Solo5<H> {
         }
     }
 
-    /// The devices that a task waits for. A device whose stack has gone, or that none was ever
+    /// The devices that a task waits for, and the end if one does. A device whose stack has gone, or that none was ever
     /// started on, has frames that nobody will read: waiting for it would be waiting for nothing,
     /// and at the cost of a processor.
     fn awaited(&self) -> HandleSet {
@@ -143,15 +146,42 @@ impl<H: Hypercalls> Solo5<H> {
         let held = ports.iter().filter_map(Weak::upgrade);
         held.filter(|port| port.is_awaited())
             .map(|port| port.net.handle())
+            .chain(self.end.awaited())
             .collect()
     }
 
-    /// Blocks until one of the devices is readable or `deadline`; the number of events.
+    /// Blocks until one of the devices is readable, the end is asked for, or `deadline`; the number of events.
     fn block(&self, awaited: HandleSet, deadline: u64) -> usize {
+        let end = self.end.awaited();
         let ready = self.hypercalls.yield_for(deadline, awaited);
         let ports = self.ports.borrow();
         let held = ports.iter().filter_map(Weak::upgrade);
-        held.filter(|port| ready.contains(port.net.handle()))
+        let woken: usize = held
+            .filter(|port| ready.contains(port.net.handle()))
+            .map(|port| port.wake())
+            .sum();
+        match end.is_some_and(|end| ready.contains(end)) {
+            true => woken + self.end.arrive(),
+            false => woken,
+        }
+    }
+
+    /// Whether a task waits for a frame.
+    fn awaits_frames(&self) -> bool {
+        let ports = self.ports.borrow();
+        let mut held = ports.iter().filter_map(Weak::upgrade);
+        held.any(|port| port.is_awaited())
+    }
+
+    /// Wakes those for whose devices a frame is there; their number.
+    fn look(&self) -> usize {
+        let ports = self.ports.borrow();
+        let awaited = ports
+            .iter()
+            .filter_map(Weak::upgrade)
+            .filter(|port| port.is_awaited());
+        awaited
+            .filter(|port| port.is_readable())
             .map(|port| port.wake())
             .sum()
     }
@@ -163,15 +193,11 @@ impl<H: Hypercalls> EventSource for Solo5<H> {
     }
 
     fn poll(&self) -> usize {
-        let ports = self.ports.borrow();
-        let awaited = ports
-            .iter()
-            .filter_map(Weak::upgrade)
-            .filter(|port| port.is_awaited());
-        awaited
-            .filter(|port| port.is_readable())
-            .map(|port| port.wake())
-            .sum()
+        let events = self.look();
+        match self.end.is_due() {
+            true => events + self.block(self.awaited(), 0),
+            false => events,
+        }
     }
 
     fn wait(&self, deadline: Option<Instant>) -> Result<usize, Deadlock> {
@@ -181,7 +207,7 @@ impl<H: Hypercalls> EventSource for Solo5<H> {
             None if !awaited.is_empty() => u64::MAX,
             None => return Err(Deadlock),
         };
-        if awaited.is_empty() {
+        if !self.awaits_frames() {
             return Ok(self.block(awaited, deadline));
         }
         let start = self.hypercalls.clock_monotonic();

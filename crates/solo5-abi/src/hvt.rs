@@ -170,7 +170,8 @@ layout! {
     pub struct PollSet, size 32 {
         /// In: nanoseconds to wait at most, from now.
         0 => pub timeout_nsecs: u64,
-        /// In: bit *h* is set if the network device with handle *h* is waited for; other bits count for nothing.
+        /// In: bit *h* is set if the network device with handle *h* is waited for, bit 0 if the end that the host wishes for
+        /// is ([`TENDER_SHUTDOWN`](crate::manifest::TENDER_SHUTDOWN)); other bits count for nothing.
         8 => pub wanted_set: u64,
         /// Out: those of them that are readable.
         16 => pub ready_set: u64,

@@ -12,7 +12,7 @@ mod name;
 
 pub use entry::{
     BLOCK_WHOLE, BlockProperties, DeviceType, Entry, NET_OFFLOAD, NetProperties, TENDER_POLL_SET,
-    TYPE_RESERVED_FIRST, TenderProperties,
+    TENDER_SHUTDOWN, TYPE_RESERVED_FIRST, TenderProperties,
 };
 pub use error::ParseError;
 pub use name::{NAME_FIELD, NAME_MAX, NameError, check_name};

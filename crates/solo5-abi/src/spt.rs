@@ -17,7 +17,7 @@ pub const MANIFEST: u64 = BOOT_INFO + BootInfo::SIZE as u64;
 pub const STACK_OFFSET: u64 = 8;
 
 /// `epoll` data word of the timer. Every other word in the set is the manifest index of a network
-/// device.
+/// device, or that of the first entry ([`TENDER_SHUTDOWN`](crate::manifest::TENDER_SHUTDOWN)).
 pub const EPOLL_TIMER: u64 = 0xffff_fffe;
 
 layout! {

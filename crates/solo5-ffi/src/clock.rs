@@ -1,6 +1,6 @@
 //! Time, and waiting.
 
-use crate::{HandleSet, backend};
+use crate::{Handle, HandleSet, backend};
 
 /// Nanoseconds since an arbitrary origin; never goes back.
 pub fn clock_monotonic() -> u64 {
@@ -27,4 +27,17 @@ pub fn yield_until(deadline: u64) -> HandleSet {
 /// the wait early, with no device in the result.
 pub fn yield_for(deadline: u64, wanted: HandleSet) -> HandleSet {
     backend::yield_for(deadline, wanted)
+}
+
+/// Asks the tender to tell the program when it is to end, by SIGTERM or SIGINT to the tender, in place of ending it at
+/// once. That holds for the whole run of a program that can reach a call of this function, called or not.
+///
+/// The handle stands for this in [`yield_for`]: each call that wants it returns at once when the program is to end. The
+/// program then has ten seconds, unless the tender's option `--shutdown-timeout` says another time; a second signal ends it
+/// at once.
+///
+/// `None` for a program that nobody tells: on a host, and with bindings of Solo5's own. Under a tender of Solo5's own there
+/// is a handle, and it never becomes ready.
+pub fn shutdown() -> Option<Handle> {
+    backend::shutdown_wanted().then_some(Handle::SHUTDOWN)
 }

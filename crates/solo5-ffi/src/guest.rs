@@ -142,6 +142,36 @@ pub(crate) fn yield_for(deadline: u64, wanted: HandleSet) -> HandleSet {
     HandleSet::from_bits(ready & wanted.bits())
 }
 
+// What the manifest asks of the tender: the linker scripts put it into the first entry, unless `--gc-sections` has found
+// that nothing refers to it.
+#[cfg(not(solo5_upstream_bindings))]
+core::arch::global_asm!(
+    ".pushsection .solo5.manifest.wanted, \"a\", %progbits",
+    ".globl solo5_manifest_wanted",
+    ".hidden solo5_manifest_wanted",
+    "solo5_manifest_wanted:",
+    ".short {0}",
+    ".popsection",
+    const solo5_abi::manifest::TENDER_SHUTDOWN,
+);
+
+/// Whether the manifest asks to be told of the end: it does if the program can reach this function.
+#[cfg(not(solo5_upstream_bindings))]
+pub(crate) fn shutdown_wanted() -> bool {
+    unsafe extern "C" {
+        static solo5_manifest_wanted: u16;
+    }
+    // SAFETY: the symbol is the one defined above, which holds a number and is never written. The read is volatile, so that
+    // the program refers to it.
+    unsafe { (&raw const solo5_manifest_wanted).read_volatile() != 0 }
+}
+
+/// Bindings of Solo5's own do not hand it on: a program that is linked with them must not ask.
+#[cfg(solo5_upstream_bindings)]
+pub(crate) fn shutdown_wanted() -> bool {
+    false
+}
+
 pub(crate) fn console_write(bytes: &[u8]) {
     // SAFETY: the pointer and the length are those of a slice, which the function only reads.
     unsafe { sys::solo5_console_write(bytes.as_ptr().cast(), bytes.len()) };

@@ -2,11 +2,15 @@
 
 use core::fmt;
 
-/// An acquired device: its index in the manifest, 1 to 63.
+/// An acquired device: its index in the manifest, 1 to 63. Of 0, see [`shutdown`](crate::shutdown).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Handle(u8);
 
 impl Handle {
+    /// What stands among the devices for the host's wish that the program end: see
+    /// [`shutdown`](crate::shutdown).
+    pub(crate) const SHUTDOWN: Self = Self(0);
+
     /// The handle with this number; `None` where the ABI has no such handle.
     pub fn new(raw: u64) -> Option<Self> {
         match u8::try_from(raw) {

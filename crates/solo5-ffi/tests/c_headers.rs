@@ -297,7 +297,7 @@ fn notes_and_manifest_are_the_same() {
         mac: "mac", mtu: "mtu", wanted: "wanted", granted: "granted",
     });
     structure!(expected, TenderProperties, "struct mft_tender", {
-        reserved: "reserved", granted: "granted",
+        reserved: "reserved", wanted: "wanted", granted: "granted",
     });
     numbers!(expected, {
         "ABI1_NOTE_TYPE": note::TYPE_ABI1,
@@ -318,6 +318,7 @@ fn notes_and_manifest_are_the_same() {
         "MFT_BLOCK_WHOLE": manifest::BLOCK_WHOLE,
         "MFT_NET_OFFLOAD": manifest::NET_OFFLOAD,
         "MFT_TENDER_POLL_SET": manifest::TENDER_POLL_SET,
+        "MFT_TENDER_SHUTDOWN": manifest::TENDER_SHUTDOWN,
         "MFT_RESERVED_FIRST": manifest::TYPE_RESERVED_FIRST,
     });
     expected.check("notes");

@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 use hostdev::{BlockError, BlockImage, MacAddress, Tap, TapError};
 use solo5_abi::manifest::{
     BLOCK_WHOLE, BlockProperties, DeviceType, Entry, Header, Manifest, NET_OFFLOAD, NetProperties,
-    TENDER_POLL_SET, TenderProperties,
+    TENDER_POLL_SET, TENDER_SHUTDOWN, TenderProperties,
 };
 
 use crate::options::{NetSource, Options};
@@ -92,6 +92,8 @@ pub struct Devices {
     pub net: Vec<NetDevice>,
     /// Block devices by ascending handle.
     pub block: Vec<BlockDevice>,
+    /// Seconds that the guest has to end, if it asks to be told when it shall.
+    pub shutdown: Option<u32>,
     entries: Vec<Entry>,
 }
 
@@ -107,8 +109,13 @@ impl Devices {
         let mut devices = Self {
             net: Vec::new(),
             block: Vec::new(),
+            shutdown: None,
             entries: Vec::new(),
         };
+        let first = manifest.entries().next();
+        if first.is_some_and(|first| first.tender_wanted() & TENDER_SHUTDOWN != 0) {
+            devices.shutdown = Some(options.shutdown_timeout).filter(|&seconds| seconds > 0);
+        }
         let mut missing = Vec::new();
         for (handle, entry) in manifest.entries().enumerate() {
             // The file may hold properties of its own; those count for nothing, but for the features that it asks for.
@@ -183,7 +190,7 @@ impl Devices {
         );
         let mut bytes = header.to_bytes().to_vec();
         let offers = Entry::first(TenderProperties {
-            granted: TENDER_POLL_SET,
+            granted: TENDER_POLL_SET | self.shutdown.map_or(0, |_| TENDER_SHUTDOWN),
             ..Default::default()
         });
         bytes.extend(offers.to_bytes());

@@ -11,6 +11,7 @@ mod ring;
 mod seccomp;
 mod signals;
 mod vcpu;
+mod watch;
 
 use std::convert::Infallible;
 use std::path::Path;
@@ -33,6 +34,7 @@ use crate::error::Error;
 use crate::kernel::{Kernel, command_line};
 use crate::options::Options;
 use crate::process::{ignore_signals_of_writes, refuse_read_implies_exec};
+use crate::shutdown::Shutdown;
 use hypercall::Hypercalls;
 use memory::GuestMemory;
 use paging::Executable;
@@ -94,8 +96,8 @@ pub enum HvtError {
         /// What may help.
         hint: &'static str,
     },
-    /// The handlers of signals cannot be installed.
-    #[error("cannot install signal handlers: {0}")]
+    /// SIGTERM and SIGINT cannot be taken.
+    #[error("cannot prepare for SIGTERM and SIGINT: {0}")]
     Signals(#[source] std::io::Error),
     /// The network thread did not come up.
     #[error("cannot start the network thread: {0}")]
@@ -211,8 +213,8 @@ pub fn run(options: &Options) -> Result<Infallible, Error> {
     write_boot_info(memory, boot_info, devices, &cmdline);
 
     let filter = seccomp::vcpu_filter(&vcpu, devices, doorbell).map_err(HvtError::Filter)?;
-    let mut hypercalls = Hypercalls::new(memory, devices);
-    signals::install().map_err(HvtError::Signals)?;
+    let shutdown = heed_signals(devices)?;
+    let mut hypercalls = Hypercalls::new(memory, devices, shutdown);
     if let (Some(doorbell), Some(address)) = (doorbell, ring) {
         start_ring(machine, doorbell, address)?;
     }
@@ -228,6 +230,18 @@ pub fn run(options: &Options) -> Result<Infallible, Error> {
         }
         Err(fault) => fault.die(),
     }
+}
+
+/// Has signals end the guest at once, or tell it first if it asks for that.
+fn heed_signals(devices: &Devices) -> Result<Option<&'static Shutdown>, HvtError> {
+    let Some(seconds) = devices.shutdown else {
+        signals::install().map_err(HvtError::Signals)?;
+        return Ok(None);
+    };
+    let shutdown = Shutdown::new(seconds).map_err(HvtError::Signals)?;
+    let shutdown: &'static Shutdown = Box::leak(Box::new(shutdown));
+    watch::start(shutdown)?;
+    Ok(Some(shutdown))
 }
 
 fn create_vm() -> Result<(Kvm, VmFd), HvtError> {

@@ -23,6 +23,7 @@ mod kernel;
 pub mod options;
 mod polling;
 mod process;
+mod shutdown;
 pub mod spt;
 
 use std::io::Write;

@@ -14,6 +14,8 @@ use solo5_abi::manifest::{NameError, check_name};
 
 /// Guest memory without `--mem`, in MiB.
 const DEFAULT_MEM: u64 = 512;
+/// Seconds without `--shutdown-timeout`.
+const DEFAULT_SHUTDOWN_TIMEOUT: u32 = 10;
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,6 +43,8 @@ pub struct Options {
     pub block_size: BTreeMap<String, BlockSize>,
     /// Memory outside the loaded segments is executable.
     pub exec_heap: bool,
+    /// Seconds that a guest which wants to be told of its end has from then on; with none it is not told.
+    pub shutdown_timeout: u32,
     /// The unikernel.
     pub kernel: PathBuf,
     /// The unikernel's arguments.
@@ -84,6 +88,12 @@ pub enum OptionError {
     /// Guest memory of zero or not a number.
     #[error("malformed option {0:?}: expected --mem=N with N a whole number of MiB from 1 on")]
     Mem(OsString),
+    /// Not a number of seconds.
+    #[error(
+        "malformed option {0:?}: expected --shutdown-timeout=SECONDS with a whole number from 0 to {max}",
+        max = u32::MAX
+    )]
+    ShutdownTimeout(OsString),
     /// Not a MAC address.
     #[error("malformed option {option:?}: {source}")]
     Mac {
@@ -125,6 +135,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, Option
         block: BTreeMap::new(),
         block_size: BTreeMap::new(),
         exec_heap: false,
+        shutdown_timeout: DEFAULT_SHUTDOWN_TIMEOUT,
         kernel: PathBuf::new(),
         args: Vec::new(),
     };
@@ -188,6 +199,10 @@ impl Options {
                 source,
             })?;
             self.block_size.insert(name, size);
+        } else if let Some(value) = bytes.strip_prefix(b"--shutdown-timeout=") {
+            let seconds = number(value).and_then(|seconds| u32::try_from(seconds).ok());
+            self.shutdown_timeout =
+                seconds.ok_or_else(|| OptionError::ShutdownTimeout(option.to_owned()))?;
         } else if bytes == b"--x-exec-heap" {
             self.exec_heap = true;
         } else {
@@ -266,6 +281,7 @@ Options:
   --net-mac:NAME=MAC            set the MAC address of network device NAME (default random)
   --block:NAME=PATH             attach the file or block device PATH as block device NAME
   --block-sector-size:NAME=N    set the block size of NAME in bytes (default 512)
+  --shutdown-timeout=SECONDS    end a guest so long after it was told to end (default {DEFAULT_SHUTDOWN_TIMEOUT})
   --x-exec-heap                 make memory outside the loaded segments executable
   --help                        print this text and exit
   --version                     print the version and exit

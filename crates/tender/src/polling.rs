@@ -29,10 +29,25 @@ pub(crate) fn timerfd_create() -> io::Result<OwnedFd> {
     })
 }
 
+/// A count that starts at zero and is readable once something was added to it.
+pub(crate) fn eventfd() -> io::Result<OwnedFd> {
+    // SAFETY: the call takes no pointer.
+    opened(unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) })
+}
+
 /// Adds a descriptor to an epoll set: readable, level-triggered, under the data word `data`.
 pub(crate) fn epoll_add(epoll: &impl AsFd, fd: &impl AsFd, data: u64) -> io::Result<()> {
+    add(epoll, fd, libc::EPOLLIN, data)
+}
+
+/// As [`epoll_add`], but tells once.
+pub(crate) fn epoll_add_once(epoll: &impl AsFd, fd: &impl AsFd, data: u64) -> io::Result<()> {
+    add(epoll, fd, libc::EPOLLIN | libc::EPOLLONESHOT, data)
+}
+
+fn add(epoll: &impl AsFd, fd: &impl AsFd, events: libc::c_int, data: u64) -> io::Result<()> {
     let mut event = libc::epoll_event {
-        events: libc::EPOLLIN.cast_unsigned(),
+        events: events.cast_unsigned(),
         u64: data,
     };
     let (epoll, fd) = (epoll.as_fd().as_raw_fd(), fd.as_fd().as_raw_fd());

@@ -4,6 +4,7 @@ mod enter;
 mod memory;
 mod seccomp;
 mod trampoline;
+mod watch;
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -19,10 +20,15 @@ use crate::console::make_nonblocking;
 use crate::error::Error;
 use crate::kernel::{Kernel, command_line};
 use crate::options::Options;
-use crate::polling::{epoll_add, epoll_create, timerfd_create};
+use crate::polling::{epoll_add, epoll_add_once, epoll_create, timerfd_create};
 use crate::process::{ignore_signals_of_writes, refuse_read_implies_exec};
+use crate::shutdown::Shutdown;
 use memory::Memory;
 use trampoline::Start;
+use watch::Watch;
+
+/// The index of the manifest's first entry, under which the guest is told of its end.
+const FIRST_ENTRY: u64 = 0;
 
 /// What the tender runs.
 pub const TARGET: Target = Target::Spt;
@@ -55,6 +61,9 @@ pub enum SptError {
     /// The descriptors for waiting cannot be made.
     #[error("cannot set up epoll and timer descriptors: {0}")]
     Polling(#[source] io::Error),
+    /// What it takes to tell the guest of its end cannot be had.
+    #[error("cannot prepare for SIGTERM and SIGINT: {0}")]
+    Shutdown(#[source] io::Error),
     /// The filter cannot be built.
     #[error("cannot build the seccomp filter: {0}")]
     Filter(#[source] seccompiler::BackendError),
@@ -83,6 +92,7 @@ pub fn run(options: &Options) -> Result<std::convert::Infallible, Error> {
     let memory = load(&mut kernel, &plan, options.mem, options.exec_heap)?;
 
     let (epoll, timer) = polling(&devices).map_err(SptError::Polling)?;
+    let shutdown = shutdown(&devices, &epoll).map_err(SptError::Shutdown)?;
     let manifest = devices.manifest();
     let cmdline_at = MANIFEST + manifest.len() as u64;
     let boot_info = BootInfo {
@@ -104,12 +114,17 @@ pub fn run(options: &Options) -> Result<std::convert::Infallible, Error> {
         stack: options.mem - STACK_OFFSET,
         boot_info: BOOT_INFO,
     };
+    let watch = shutdown.as_ref().map(Watch::new).transpose();
+    let watch = watch.map_err(SptError::Filter)?;
     drop(kernel);
     enter::reset_signals();
+    if let Some(shutdown) = &shutdown {
+        shutdown.block_signals().map_err(SptError::Shutdown)?;
+    }
     // SAFETY: the plan has checked that `entry` is in guest memory, which is mapped; the stack pointer is in its
     // writable top; nothing of this process is needed after the jump but the descriptors, which stay open because
-    // `devices`, `epoll` and `timer` are never dropped; this program starts no thread.
-    Err(unsafe { enter::enter(&filter, options.mem, start) }.into())
+    // `devices`, `epoll`, `timer` and `shutdown` are never dropped; this program has started no thread.
+    Err(unsafe { enter::enter(&filter, options.mem, start, watch.as_ref()) }.into())
 }
 
 /// Guest memory with the executable in it.
@@ -127,6 +142,16 @@ pub(crate) fn try_load(path: &Path, mem: u64) -> Result<(), Error> {
     let mut kernel = Kernel::open(path, TARGET, ABI_VERSION)?;
     let plan = kernel.plan(mem)?;
     load(&mut kernel, &plan, mem, false).map(drop)
+}
+
+/// What it takes to tell the guest of its end, if it asks for that; the epoll set then tells once.
+fn shutdown(devices: &Devices, epoll: &OwnedFd) -> io::Result<Option<Shutdown>> {
+    let Some(seconds) = devices.shutdown else {
+        return Ok(None);
+    };
+    let shutdown = Shutdown::new(seconds)?;
+    epoll_add_once(epoll, &shutdown.told, FIRST_ENTRY)?;
+    Ok(Some(shutdown))
 }
 
 /// The epoll set that the unikernel waits on: every network device by its handle, and the timer.

@@ -4,12 +4,12 @@ mod answers;
 mod tcp;
 mod udp;
 
-use std::{cell::RefCell, error::Error, process::ExitCode, rc::Rc, sync::LazyLock};
+use std::{cell::RefCell, error::Error, io, process::ExitCode, rc::Rc, sync::LazyLock};
 
 use answers::Answers;
 use bytes::Bytes;
 use clap::{Parser, ValueEnum};
-use mkernel::{await_first, cli, net::netstack::proto::tcp::congestion, spawn};
+use mkernel::{Orphans, cli, net::netstack::proto::tcp::congestion};
 
 /// Serves echo, discard, chargen and daytime over TCP and UDP.
 #[derive(Parser)]
@@ -73,22 +73,29 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let ports = [echo, discard, chargen, daytime];
     let answers = Rc::new(RefCell::new(Answers::new(ports)));
     let answers = || answers.clone();
-    let services = [
-        spawn(tcp::serve(stack.clone(), echo, congestion, tcp::echo)),
-        spawn(tcp::serve(stack.clone(), discard, congestion, tcp::discard)),
-        spawn(tcp::serve(stack.clone(), chargen, congestion, tcp::chargen)),
-        spawn(tcp::serve(stack.clone(), daytime, congestion, tcp::daytime)),
-        spawn(udp::serve(stack.clone(), echo, answers(), |request| {
-            request
-        })),
-        spawn(udp::serve(stack.clone(), discard, answers(), udp::discard)),
-        spawn(udp::serve(stack.clone(), chargen, answers(), udp::chargen)),
-        spawn(udp::serve(stack.clone(), daytime, answers(), |_| {
-            daytime_line()
-        })),
-    ];
-    // Each service runs until the device breaks or its port is taken.
-    await_first(services).await??;
+    let mut services = Orphans::new();
+    services.spawn(tcp::serve(stack.clone(), echo, congestion, tcp::echo));
+    services.spawn(tcp::serve(stack.clone(), discard, congestion, tcp::discard));
+    services.spawn(tcp::serve(stack.clone(), chargen, congestion, tcp::chargen));
+    services.spawn(tcp::serve(stack.clone(), daytime, congestion, tcp::daytime));
+    services.spawn(udp::serve(stack.clone(), echo, answers(), |request| {
+        request
+    }));
+    services.spawn(udp::serve(stack.clone(), discard, answers(), udp::discard));
+    services.spawn(udp::serve(stack.clone(), chargen, answers(), udp::chargen));
+    services.spawn(udp::serve(stack.clone(), daytime, answers(), |_| {
+        daytime_line()
+    }));
+    // Each runs until the unikernel is told to end, the device breaks or its port is taken.
+    while let Some(ended) = services.next().await {
+        ended??;
+    }
+    Ok(())
+}
+
+/// Waits until the unikernel is told to end.
+async fn told_to_end() -> io::Result<()> {
+    mkernel::shutdown().await;
     Ok(())
 }
 

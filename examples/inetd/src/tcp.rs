@@ -1,5 +1,5 @@
 //! The services over TCP.
-use std::io;
+use std::{io, time::Duration};
 
 use futures_lite::future;
 use mkernel::{
@@ -8,14 +8,18 @@ use mkernel::{
         Stack, TcpListener, TcpStream,
         netstack::proto::tcp::{Options, congestion::MakeController},
     },
+    timeout,
 };
 
-use crate::{CHARGEN_TEXT, daytime_line};
+use crate::{CHARGEN_TEXT, daytime_line, told_to_end};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: usize = 128;
 
-/// Accepts connections and has each served by a task of its own.
+/// How long clients may take to finish once the unikernel is told to end: less than the tender's ten seconds.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Accepts connections and has each served by a task of its own, until the unikernel is told to end.
 pub(crate) async fn serve<S>(
     stack: Stack,
     port: u16,
@@ -28,12 +32,20 @@ where
     let options = Options::default().congestion(congestion);
     let listener = TcpListener::bind_with(&stack, ([0, 0, 0, 0], port), BACKLOG, &options)?;
     let mut connections = Orphans::new();
-    loop {
-        let (stream, _) = listener.accept().await?;
-        connections.spawn(service(stream));
-        // A connection that failed is its client's affair.
-        while let Care::Finished(_) = connections.care() {}
-    }
+    let accept = async {
+        loop {
+            let (stream, _) = listener.accept().await?;
+            connections.spawn(service(stream));
+            // A connection that failed is its client's affair.
+            while let Care::Finished(_) = connections.care() {}
+        }
+    };
+    future::or(told_to_end(), accept).await?;
+    drop(listener);
+    // Clients that have not finished then are cut off.
+    let finish = async { while connections.next().await.is_some() {} };
+    let _ = timeout(GRACE, finish).await;
+    Ok(())
 }
 
 pub(crate) async fn echo(stream: TcpStream) -> io::Result<()> {
@@ -41,7 +53,8 @@ pub(crate) async fn echo(stream: TcpStream) -> io::Result<()> {
     while let Some(chunk) = stream.read_chunk(usize::MAX).await? {
         stream.write_chunk(chunk).await?;
     }
-    stream.shutdown()
+    stream.shutdown()?;
+    stream.flushed().await
 }
 
 pub(crate) async fn discard(stream: TcpStream) -> io::Result<()> {

@@ -2,13 +2,23 @@
 use std::{cell::RefCell, io, rc::Rc, time::Instant};
 
 use bytes::Bytes;
+use futures_lite::future;
 use mkernel::net::{Stack, UdpSocket};
 
-use crate::{CHARGEN_TEXT, answers::Answers};
+use crate::{CHARGEN_TEXT, answers::Answers, told_to_end};
 
-/// Answers each datagram with what `service` makes of it, as far as `answers`
-/// allows; an empty answer is not sent.
+/// Answers each datagram with what `service` makes of it, as far as `answers` allows, until the unikernel is told to end; an
+/// empty answer is not sent.
 pub(crate) async fn serve(
+    stack: Stack,
+    port: u16,
+    answers: Rc<RefCell<Answers>>,
+    service: impl Fn(Bytes) -> Bytes,
+) -> io::Result<()> {
+    future::or(told_to_end(), answer(stack, port, answers, service)).await
+}
+
+async fn answer(
     stack: Stack,
     port: u16,
     answers: Rc<RefCell<Answers>>,

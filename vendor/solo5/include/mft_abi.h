@@ -45,15 +45,17 @@ struct mft_net_basic {
 };
 
 /*
- * In the first entry of the tender's copy, which stands for no device: what
- * the tender offers. An extension of ours, too.
+ * In the first entry, which stands for no device: what the tender offers. An
+ * extension of ours, too.
  */
 struct mft_tender {
-    uint8_t reserved[10];
-    uint16_t granted; /* MFT_TENDER_* */
+    uint8_t reserved[8];
+    uint16_t wanted;  /* in the note: MFT_TENDER_SHUTDOWN, or 0 */
+    uint16_t granted; /* in the tender's copy: MFT_TENDER_* */
 };
 
 #define MFT_TENDER_POLL_SET 0x1u /* a guest can wait for some devices alone */
+#define MFT_TENDER_SHUTDOWN 0x2u /* a guest is told that it is to end */
 
 #define MFT_NET_OFFLOAD 0x1u /* frames carry a struct solo5_net_header */
 

@@ -90,6 +90,12 @@ void solo5_yield(solo5_time_t deadline, solo5_handle_set_t *ready);
  * nobody awake. An extension of ours. Under a tender that does not have it,
  * frames on other devices end the wait early, with none of `wanted` in
  * `*ready`.
+ *
+ * Bit 0, which is no device's, stands for the host's wish that the guest end.
+ * A manifest whose first entry says MFT_TENDER_SHUTDOWN asks to be told of it;
+ * from then on each wait with the bit in `wanted` returns at once, with the bit
+ * in `*ready`, and the guest has some time left. Under a tender that does not
+ * have this extension the bit is never set.
  */
 void solo5_yield_set(solo5_time_t deadline, solo5_handle_set_t wanted,
         solo5_handle_set_t *ready);

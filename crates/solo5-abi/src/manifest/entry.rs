@@ -88,13 +88,15 @@ layout! {
 
 layout! {
     /// What a tender offers to the guest as a whole, in the union `u` of the first entry of the guest's copy of the
-    /// manifest, which stands for no device.
+    /// manifest, which stands for no device; and what the guest has asked for there.
     ///
-    /// Features are bits: there is [`TENDER_POLL_SET`]. The field is an extension of this project's, in bytes that are
-    /// zero in a manifest of Solo5's own.
+    /// Features are bits: there are [`TENDER_POLL_SET`] and [`TENDER_SHUTDOWN`]. Their two fields are an extension of this
+    /// project's, in bytes that are zero in a manifest of Solo5's own.
     pub struct TenderProperties, size 12 {
         /// Zeros.
-        0 => pub reserved: [u8; 10],
+        0 => pub reserved: [u8; 8],
+        /// Features that have to be asked for and that the guest can use, written by the guest.
+        8 => pub wanted: u16,
         /// Features that the guest has, written by the tender.
         10 => pub granted: u16,
     }
@@ -104,6 +106,12 @@ layout! {
 /// [`Hypercall::PollSet`](crate::hvt::Hypercall::PollSet), on spt by `epoll_ctl(2)` on its epoll set, with
 /// `EPOLL_CTL_ADD` and `EPOLL_CTL_DEL` of its own network devices' descriptors.
 pub const TENDER_POLL_SET: u16 = 1;
+
+/// The feature of a tender, which a guest has to ask for, that it tells the guest when it is itself asked to end, by SIGTERM
+/// or SIGINT, and ends the guest only some time later, or at the second signal. The first entry's index, 0, stands for this
+/// among the handles of network devices: on hvt bit 0 of a [`PollSet`](crate::hvt::PollSet), which is then set in each
+/// answer; on spt the data word of an event in the epoll set, which comes once.
+pub const TENDER_SHUTDOWN: u16 = 2;
 
 /// The feature of a block device that a write never makes an image grow again that was cut short while in use: on hvt the
 /// tender looks before each write, on spt the guest does, by `lseek(2)` on the device's descriptor, with offset 0 and
@@ -145,6 +153,7 @@ const _: () = {
 
 /// Where the features that are asked for lie in `properties`.
 const WANTED: usize = core::mem::offset_of!(NetProperties, wanted);
+const _: () = assert!(core::mem::offset_of!(TenderProperties, wanted) == WANTED);
 
 impl Entry {
     /// Bytes that an entry takes.
@@ -319,6 +328,15 @@ impl Entry {
             0 => entry,
             wanted => entry.wanting(wanted),
         }
+    }
+
+    /// The features of the tender that the guest asks for in the first entry of its manifest, those that are known.
+    pub const fn tender_wanted(&self) -> u16 {
+        if self.raw_type != TYPE_RESERVED_FIRST {
+            return 0;
+        }
+        let wanted = u16::from_le_bytes([self.properties[WANTED], self.properties[WANTED + 1]]);
+        wanted & TENDER_SHUTDOWN
     }
 
     /// The first entry of every manifest, in which a tender tells what it offers.

@@ -1,7 +1,7 @@
 //! The hypercalls: what a guest asks by writing the address of an argument structure to an I/O port.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -16,6 +16,10 @@ use super::fault::{Fault, notice};
 use super::io as guest_io;
 use super::memory::{GuestMemory, Unchecked};
 use crate::attach::{Devices, NetDevice};
+use crate::shutdown::Shutdown;
+
+/// In a set of handles: the guest's end, under the index of the manifest's first entry.
+const SHUTDOWN: u64 = 1;
 
 /// What the guest does after a hypercall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,9 +34,11 @@ pub(super) enum Outcome {
 pub(super) struct Hypercalls<'m> {
     memory: &'m GuestMemory,
     devices: &'m Devices,
-    /// The network devices for `ppoll(2)`, in the order of `devices.net`, and behind them the console, which is asked for
-    /// only while something waits for it.
+    /// The network devices for `ppoll(2)`, in the order of `devices.net`, and behind them the count that tells the guest of
+    /// its end, and the console, which is asked for only while something waits for it.
     polled: Vec<libc::pollfd>,
+    /// That count.
+    told: RawFd,
     console: Console<'m>,
 }
 
@@ -42,17 +48,22 @@ fn raw(result: SolResult) -> i32 {
 }
 
 impl<'m> Hypercalls<'m> {
-    pub(super) fn new(memory: &'m GuestMemory, devices: &'m Devices) -> Self {
+    pub(super) fn new(
+        memory: &'m GuestMemory,
+        devices: &'m Devices,
+        shutdown: Option<&Shutdown>,
+    ) -> Self {
         let polled = devices.net.iter().map(|device| device.tap.as_raw_fd());
         let polled = polled.map(|fd| pollfd(fd, libc::POLLIN));
-        let polled = polled.chain([pollfd(-1, libc::POLLOUT)]).collect();
+        let others = [pollfd(-1, libc::POLLIN), pollfd(-1, libc::POLLOUT)];
         // SAFETY: standard output is open for as long as the process lives: Rust's runtime opens /dev/null in place of a
         // closed one.
         let stdout = unsafe { BorrowedFd::borrow_raw(libc::STDOUT_FILENO) };
         Self {
             memory,
             devices,
-            polled,
+            polled: polled.chain(others).collect(),
+            told: shutdown.map_or(-1, |shutdown| shutdown.told.as_raw_fd()),
             console: Console::new(stdout),
         }
     }
@@ -153,7 +164,7 @@ impl<'m> Hypercalls<'m> {
     fn poll(&mut self, address: u64) -> Result<(), Fault> {
         let (bytes, slot) = self.argument_mut(address)?;
         let mut poll = Poll::from_bytes(&bytes);
-        (poll.ret, poll.ready_set) = self.wait_for(u64::MAX, poll.timeout_nsecs)?;
+        (poll.ret, poll.ready_set) = self.wait_for(!SHUTDOWN, poll.timeout_nsecs)?;
         slot.copy_from(&poll.to_bytes());
         Ok(())
     }
@@ -166,8 +177,13 @@ impl<'m> Hypercalls<'m> {
         Ok(())
     }
 
-    /// Waits for the devices whose bits are set; how many are readable, and which.
+    /// Waits for the devices whose bits are set, and for the guest's end if bit 0 is; how many are readable, and which.
     fn wait_for(&mut self, wanted: u64, nsecs: u64) -> Result<(i32, u64), Fault> {
+        let end = self.devices.net.len();
+        self.polled[end].fd = match wanted & SHUTDOWN {
+            0 => -1,
+            _ => self.told,
+        };
         // A handle is an index into a manifest of 64 entries.
         for (polled, device) in self.polled.iter_mut().zip(&self.devices.net) {
             polled.fd = match wanted >> device.handle & 1 {
@@ -179,7 +195,11 @@ impl<'m> Hypercalls<'m> {
         let readable = self.polled.iter().zip(&self.devices.net);
         let readable = readable.filter(|(polled, _)| polled.revents != 0);
         let set = readable.fold(0, |set, (_, device)| set | 1 << device.handle);
-        Ok((ready, set))
+        let end = match self.polled[end].revents {
+            0 => 0,
+            _ => SHUTDOWN,
+        };
+        Ok((ready, set | end))
     }
 
     fn block(&self, call: Hypercall, address: u64) -> Result<(), Fault> {

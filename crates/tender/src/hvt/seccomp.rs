@@ -11,6 +11,7 @@ use seccompiler::{
 
 use super::ring::Doorbell;
 use crate::attach::Devices;
+use crate::shutdown::Shutdown;
 
 /// Requests of the virtual processor's descriptor (linux/kvm.h).
 const KVM_RUN: u32 = 0xae80;
@@ -97,6 +98,16 @@ pub(super) fn ring_filter(
     list.allow(libc::SYS_write, &[doorbell.done.as_raw_fd()])?;
     // A thread that has nothing left to do waits for the other to end the process.
     list.0.insert(libc::SYS_pause, Vec::new());
+    list.compile()
+}
+
+/// The filter of the thread that takes signals.
+pub(super) fn watch_filter(shutdown: &Shutdown) -> Result<BpfProgram, BackendError> {
+    let mut list = AllowList::new()?;
+    list.0.insert(libc::SYS_rt_sigtimedwait, Vec::new());
+    list.allow(libc::SYS_write, &[shutdown.told.as_raw_fd()])?;
+    list.allow(libc::SYS_write, &[shutdown.notice])?;
+    list.allow(libc::SYS_sendto, &[libc::STDERR_FILENO])?;
     list.compile()
 }
 

@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM end the guest, and the tender with a message.
+//! SIGINT and SIGTERM end a guest that did not ask to be told, and the tender with a message.
 
 use std::io;
 

@@ -1,4 +1,5 @@
 mod offload;
+mod shutdown;
 
 use solo5_abi::hvt::MEM_MAX;
 

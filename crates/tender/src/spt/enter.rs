@@ -6,6 +6,7 @@ use seccompiler::BpfProgramRef;
 
 use super::SptError;
 use super::trampoline::{Start, Trampoline, end_restartable_sequences};
+use super::watch::Watch;
 
 /// Gives the signals that Rust's runtime handles their default action back.
 ///
@@ -18,16 +19,22 @@ pub(super) fn reset_signals() {
     }
 }
 
-/// Unmaps the tender, installs the filter and jumps to the guest; comes back only if that cannot be prepared.
+/// Unmaps the tender, starts the thread that `watch` describes, installs the filter and jumps to the guest; comes back only
+/// if that cannot be prepared.
 ///
 /// # Safety
 ///
 /// `start` must hold addresses of mapped guest memory, which ends at `memory_end`; no other thread may exist; the rest of
 /// the process must not rely on anything but its descriptors afterwards.
-pub(super) unsafe fn enter(filter: BpfProgramRef<'_>, memory_end: u64, start: Start) -> SptError {
+pub(super) unsafe fn enter(
+    filter: BpfProgramRef<'_>,
+    memory_end: u64,
+    start: Start,
+    watch: Option<&Watch>,
+) -> SptError {
     let prepared = no_new_privileges()
         .and_then(|()| end_restartable_sequences())
-        .and_then(|()| Trampoline::place(memory_end, start, filter));
+        .and_then(|()| Trampoline::place(memory_end, start, filter, watch));
     match prepared {
         // SAFETY: the caller vouches for the addresses and for there being one thread.
         Ok(trampoline) => unsafe { trampoline.jump() },

@@ -70,6 +70,21 @@ pub(super) fn filter(
         ];
         allow(&mut rules, libc::SYS_lseek, length)?;
     }
+    compile(rules)
+}
+
+/// The filter of the thread that takes the signals: see [`watch`](super::watch).
+pub(super) fn watch_filter(told: RawFd, notice: RawFd) -> Result<BpfProgram, BackendError> {
+    let mut rules = Rules::new();
+    rules.insert(libc::SYS_exit_group, Vec::new());
+    rules.insert(libc::SYS_rt_sigtimedwait, Vec::new());
+    allow(&mut rules, libc::SYS_sendto, [fd(libc::STDERR_FILENO)?])?;
+    allow(&mut rules, libc::SYS_write, [fd(told)?])?;
+    allow(&mut rules, libc::SYS_write, [fd(notice)?])?;
+    compile(rules)
+}
+
+fn compile(rules: Rules) -> Result<BpfProgram, BackendError> {
     let filter = SeccompFilter::new(
         rules,
         SeccompAction::KillProcess,

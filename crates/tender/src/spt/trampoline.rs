@@ -13,6 +13,8 @@ use std::ptr;
 use seccompiler::BpfProgramRef;
 use solo5_abi::spt::MEM_BASE;
 
+use super::watch::Watch;
+
 /// Ends of the user half of the address space (four-level paging): nobody is given more unless they ask.
 const USER_END: u64 = 0x7fff_ffff_f000;
 const PAGE: u64 = 4096;
@@ -38,9 +40,9 @@ struct Range {
 
 /// `struct sock_fprog`.
 #[repr(C)]
-struct Program {
-    len: u16,
-    filter: u64,
+pub(super) struct Program {
+    pub(super) len: u16,
+    pub(super) filter: u64,
 }
 
 /// What the code is told.
@@ -53,6 +55,9 @@ struct Data {
     stack: u64,
     boot_info: u64,
     program: Program,
+    /// Addresses of the code of the thread that takes the signals, zero if there is none, and of what it is told.
+    watch_code: u64,
+    watch_data: u64,
     ranges: [Range; RANGES],
 }
 
@@ -98,6 +103,23 @@ global_asm!(
     "mov edi, {set_gs}",
     "xor esi, esi",
     "syscall",
+    // A thread without a stack, which has what it needs in R15: see watch.rs.
+    "mov r14, [rbx + {watch_code}]",
+    "mov r15, [rbx + {watch_data}]",
+    "test r14, r14",
+    "jz 6f",
+    "mov eax, {clone}",
+    "mov edi, {thread}",
+    "xor esi, esi",
+    "xor edx, edx",
+    "xor r10d, r10d",
+    "xor r8d, r8d",
+    "syscall",
+    "test rax, rax",
+    "js 9f",
+    "jnz 6f",
+    "jmp r14",
+    "6:",
     "mov eax, {seccomp}",
     "mov edi, {set_mode_filter}",
     "xor esi, esi",
@@ -145,7 +167,7 @@ global_asm!(
     "mov edi, 1",
     "syscall",
     "ud2",
-    "8: .ascii \"solo5-spt: the kernel refuses to unmap the tender, or its filter\\n\"",
+    "8: .ascii \"solo5-spt: the kernel refuses to unmap the tender, its filter, or a thread\\n\"",
     "spt_trampoline_end:",
     ".popsection",
     ranges = const offset_of!(Data, ranges),
@@ -157,6 +179,11 @@ global_asm!(
     boot_info = const offset_of!(Data, boot_info),
     entry = const offset_of!(Data, entry),
     munmap = const libc::SYS_munmap,
+    watch_code = const offset_of!(Data, watch_code),
+    watch_data = const offset_of!(Data, watch_data),
+    clone = const libc::SYS_clone,
+    // With descriptors of its own: those that two threads share cost each of their calls something.
+    thread = const libc::CLONE_VM | libc::CLONE_SIGHAND | libc::CLONE_THREAD,
     arch_prctl = const libc::SYS_arch_prctl,
     set_fs = const 0x1002,
     set_gs = const 0x1001,
@@ -164,7 +191,7 @@ global_asm!(
     set_mode_filter = const libc::SECCOMP_SET_MODE_FILTER,
     write = const libc::SYS_write,
     exit_group = const libc::SYS_exit_group,
-    refused_len = const 65,
+    refused_len = const 75,
 );
 
 unsafe extern "C" {
@@ -203,21 +230,26 @@ impl Trampoline {
         memory_end: u64,
         start: Start,
         filter: BpfProgramRef<'_>,
+        watch: Option<&Watch>,
     ) -> io::Result<Self> {
         let gap = memory_end.next_multiple_of(PAGE);
         let code_at = gap + PAGE;
-        let code = code();
+        let mut code = code().to_vec();
+        let (mut watch_code, mut watch_data) = (0, 0);
+        if let Some(watch) = watch {
+            code.resize(code.len().next_multiple_of(16), 0);
+            watch_code = code_at + code.len() as u64;
+            // Where the guest cannot write, as it may run before the thread does.
+            let placed = watch.placed(watch_code)?;
+            watch_data = placed.data;
+            code.extend(placed.bytes);
+        }
         let code_end = (code_at + code.len() as u64).next_multiple_of(PAGE);
-        // The instructions of the filter follow the data: code, two counts of a jump, a constant.
+        // The instructions of the filter follow the data.
         let filter_at = code_end + size_of::<Data>() as u64;
         let end = (filter_at + 8 * filter.len() as u64).next_multiple_of(PAGE);
         let base = map(code_at, end - code_at)?;
-        let instructions = filter.iter().flat_map(|instruction| {
-            let [c0, c1] = instruction.code.to_ne_bytes();
-            let [k0, k1, k2, k3] = instruction.k.to_ne_bytes();
-            [c0, c1, instruction.jt, instruction.jf, k0, k1, k2, k3]
-        });
-        let instructions: Vec<u8> = instructions.collect();
+        let instructions = octets(filter);
         let data = Data {
             vectors: initial_vectors(),
             has_xsave: std::arch::is_x86_feature_detected!("xsave").into(),
@@ -228,6 +260,8 @@ impl Trampoline {
                 len: u16::try_from(filter.len()).map_err(io::Error::other)?,
                 filter: filter_at,
             },
+            watch_code,
+            watch_data,
             ranges: ranges(gap..code_at, end, &special_mappings()),
         };
         // SAFETY: the fresh mapping is writable, `code`, `Data` and the instructions lie in it one behind the other by the
@@ -268,6 +302,16 @@ impl Trampoline {
             )
         }
     }
+}
+
+/// The instructions of a filter as they lie in memory: code, two counts of a jump, a constant.
+pub(super) fn octets(filter: BpfProgramRef<'_>) -> Vec<u8> {
+    let instructions = filter.iter().flat_map(|instruction| {
+        let [c0, c1] = instruction.code.to_ne_bytes();
+        let [k0, k1, k2, k3] = instruction.k.to_ne_bytes();
+        [c0, c1, instruction.jt, instruction.jf, k0, k1, k2, k3]
+    });
+    instructions.collect()
 }
 
 fn initial_vectors() -> [u8; 576] {

@@ -68,6 +68,14 @@ fn malformed_options_are_named() {
         (&["--mem=-1", "k"], "\"--mem=-1\": expected --mem=N"),
         (&["--mem=18446744073709551615", "k"], "expected --mem=N"),
         (
+            &["--shutdown-timeout=", "k"],
+            "\"--shutdown-timeout=\": expected --shutdown-timeout=SECONDS",
+        ),
+        (
+            &["--shutdown-timeout=4294967296", "k"],
+            "with a whole number from 0 to 4294967295",
+        ),
+        (
             &["--net:service", "k"],
             "\"--net:service\": expected --net:NAME=IFACE",
         ),

@@ -4,6 +4,7 @@
 //! - `bad_input`: executables, devices and memory sizes that must be refused, each with its message
 //! - `mutants`: executables damaged by the thousand, from a seed, in each tender's loader
 //! - `confinement`: what a hostile guest of solo5-spt finds of its host
+//! - `shutdown`: what SIGTERM and SIGINT do
 //! - `spt`: guests under solo5-spt, honest and hostile
 //! - `hvt`: guests under solo5-hvt, honest and hostile (in an emulated machine where there is no KVM)
 //! - `support`: the assembler, the ELF writer, and running things
@@ -13,5 +14,6 @@ mod command_line;
 mod confinement;
 mod hvt;
 mod mutants;
+mod shutdown;
 mod spt;
 mod support;

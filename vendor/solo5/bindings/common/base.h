@@ -20,6 +20,7 @@
 #define PAGE_SIZE      4096u
 #define NSEC_PER_SEC   1000000000ull
 #define RETRY_NS       (NSEC_PER_SEC / 10) /* what the host refused */
+#define SHUTDOWN       1ull /* of a set of handles: the guest is to end */
 #define MIN_APP_MEMORY (512 * 1024) /* bytes of heap and stack to start with */
 
 #define ROUND_UP(n, to)  (((n) + (to) - 1) / (to) * (to))

@@ -44,10 +44,10 @@ solo5_time_t solo5_clock_wall(void)
     return clock(CLOCK_REALTIME);
 }
 
-/* Waits until the deadline at most; the network devices that are ready. */
+/* Waits until the deadline at most; the handles that are ready. */
 static solo5_handle_set_t wait_until(solo5_time_t deadline)
 {
-    static struct epoll_event events[MFT_MAX_ENTRIES];
+    static struct epoll_event events[MFT_MAX_ENTRIES + 1];
     /*
      * Solo5's monotonic time is CLOCK_MONOTONIC here, so the deadline goes to
      * the timer as it is. A value of zero would disarm it: the lowest bit is
@@ -67,7 +67,7 @@ static solo5_handle_set_t wait_until(solo5_time_t deadline)
     ASSERT(count == 0);
     do {
         count = system_call(SYS_EPOLL_PWAIT, (uint64_t)spt_epollfd,
-                (uintptr_t)events, manifest_count(MFT_DEV_NET_BASIC) + 1,
+                (uintptr_t)events, manifest_count(MFT_DEV_NET_BASIC) + 2,
                 (uint64_t)-1, 0, 0);
     } while (count == NEG_EINTR);
     ASSERT(count >= 0);
@@ -112,12 +112,13 @@ static bool wait_for(solo5_handle_set_t wanted)
 void solo5_yield_set(solo5_time_t deadline, solo5_handle_set_t wanted,
         solo5_handle_set_t *ready)
 {
+    static solo5_handle_set_t shutdown; /* the tender says it once */
     solo5_handle_set_t set;
     solo5_time_t until, now;
-    bool retry;
+    bool retry, told;
 
     do {
-        until = deadline;
+        until = (shutdown & wanted) != 0 ? 0 : deadline;
         retry = !wait_for(wanted);
         console_flush();
         if (retry || console_waits()) {
@@ -126,7 +127,11 @@ void solo5_yield_set(solo5_time_t deadline, solo5_handle_set_t wanted,
                 until = now + RETRY_NS;
         }
         set = wait_until(until);
-    } while (set == 0 && until < deadline);
+        told = (set & SHUTDOWN) != 0;
+        if (told)
+            shutdown = SHUTDOWN;
+        set = (set & ~SHUTDOWN) | (shutdown & wanted);
+    } while (set == 0 && (until < deadline || told));
     if (ready != NULL)
         *ready = set & wanted;
 }

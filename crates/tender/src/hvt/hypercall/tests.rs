@@ -48,7 +48,7 @@ impl Guest {
     }
 
     fn out(&self, port: u16, data: &[u8]) -> Result<Outcome, Fault> {
-        Hypercalls::new(&self.memory, &self.devices).serve(port, data)
+        Hypercalls::new(&self.memory, &self.devices, None).serve(port, data)
     }
 
     /// Makes a hypercall with its argument at the usual place; the argument afterwards.

@@ -93,6 +93,24 @@ fn nothing_but_its_list_is_let_through_for_the_ring() {
 }
 
 #[test]
+fn nothing_but_its_list_is_let_through_for_the_signals() {
+    let shutdown = Shutdown::new(1).unwrap();
+    let (told, notice) = (shutdown.told.as_raw_fd(), shutdown.notice);
+    let filter = watch_filter(&shutdown).unwrap();
+    let allowed = |call: &Call| {
+        let fd = call.arguments[0] as i32;
+        match libc::c_long::from(call.number) {
+            libc::SYS_exit_group | libc::SYS_rt_sigtimedwait => true,
+            libc::SYS_write => [libc::STDERR_FILENO, told, notice].contains(&fd),
+            libc::SYS_sendto => fd == libc::STDERR_FILENO,
+            _ => false,
+        }
+    };
+    let values = [told, notice].map(|fd| u64::from(fd.cast_unsigned()));
+    sweep(&filter, &values, allowed);
+}
+
+#[test]
 fn the_kernel_takes_the_filters_of_as_many_devices_as_a_manifest_holds() {
     let most = MAX_ENTRIES - 1;
     let vcpu = File::open("/dev/null").unwrap();

@@ -127,7 +127,7 @@ impl Guest {
             ret: -1,
         };
         self.memory.write(ARGUMENT, &io.to_bytes());
-        let mut hypercalls = Hypercalls::new(&self.memory, &self.devices);
+        let mut hypercalls = Hypercalls::new(&self.memory, &self.devices, None);
         let served = hypercalls.serve(call.port(), &(ARGUMENT as u32).to_le_bytes());
         assert_eq!(served, Ok(Outcome::Continue));
         let io = NetIo::from_bytes(&self.read(ARGUMENT));

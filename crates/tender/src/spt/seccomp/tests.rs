@@ -64,6 +64,23 @@ fn nothing_but_the_list_is_let_through() {
 }
 
 #[test]
+fn nothing_but_its_list_is_let_through_for_the_signals() {
+    for notice in [TIMER, -1] {
+        let filter = watch_filter(EPOLL, notice).unwrap();
+        let allowed = |call: &Call| {
+            let fd = call.arguments[0] as i32;
+            match libc::c_long::from(call.number) {
+                libc::SYS_exit_group | libc::SYS_rt_sigtimedwait => true,
+                libc::SYS_write => fd == EPOLL || fd == notice,
+                libc::SYS_sendto => fd == libc::STDERR_FILENO,
+                _ => false,
+            }
+        };
+        sweep(&filter, &[EPOLL as u64, TIMER as u64], allowed);
+    }
+}
+
+#[test]
 fn the_kernel_takes_the_filter_of_as_many_devices_as_a_manifest_holds() {
     let most = MAX_ENTRIES - 1;
     for (taps, images) in [(most, 0), (0, most)] {

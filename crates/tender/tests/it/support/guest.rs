@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use solo5_abi::manifest::{DeviceType, Entry, Header};
+use solo5_abi::manifest::{DeviceType, Entry, Header, TENDER_SHUTDOWN, TenderProperties};
 use solo5_abi::note::Target;
 
 use super::{Code, Scratch};
@@ -34,6 +34,8 @@ pub(crate) struct Guest {
     pub(crate) data: Vec<u8>,
     pub(crate) text_flags: u32,
     pub(crate) devices: Vec<(&'static str, DeviceType)>,
+    /// What it asks of the tender.
+    pub(crate) wanted: u16,
 }
 
 impl Guest {
@@ -45,6 +47,7 @@ impl Guest {
             data: vec![0; 16],
             text_flags: 5,
             devices: Vec::new(),
+            wanted: 0,
         }
     }
 
@@ -65,6 +68,11 @@ impl Guest {
 
     pub(crate) fn device(mut self, name: &'static str, device_type: DeviceType) -> Self {
         self.devices.push((name, device_type));
+        self
+    }
+
+    pub(crate) fn asking_for_shutdown(mut self) -> Self {
+        self.wanted = TENDER_SHUTDOWN;
         self
     }
 
@@ -93,7 +101,11 @@ impl Guest {
         .concat();
         let mut manifest = vec![0; 4];
         manifest.extend(Header::new(self.devices.len() as u32 + 1).to_bytes());
-        manifest.extend(Entry::RESERVED_FIRST.to_bytes());
+        let asks = TenderProperties {
+            wanted: self.wanted,
+            ..Default::default()
+        };
+        manifest.extend(Entry::first(asks).to_bytes());
         for &(name, device_type) in &self.devices {
             manifest.extend(Entry::new(name, device_type).to_bytes());
         }
