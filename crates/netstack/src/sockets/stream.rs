@@ -3,6 +3,8 @@
 mod call;
 mod connection;
 mod copy;
+#[cfg(feature = "hyper")]
+mod hyper_traits;
 mod io_traits;
 mod settings;
 mod split;
@@ -14,13 +16,13 @@ use bytes::Bytes;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use crate::driver::DriverRef;
-use crate::proto::tcp::{ConnectionId, Options, State, Status};
+use crate::proto::tcp::{ConnectionId, Options, State, Status, Tcp};
 use crate::sockets::address::v4;
 use crate::sockets::stack::Stack;
-use call::Call;
+use call::{Call, Direction};
 use connection::Connection;
 
 /// A TCP connection.
@@ -37,7 +39,8 @@ use connection::Connection;
 /// is dropped may have queued a part of its data, which is sent.
 ///
 /// It has the traits `AsyncRead` and `AsyncWrite` of `futures-io`, so that the combinators of
-/// `futures-lite` and `futures-util` (`read_until`, `lines`, `copy`, …) work on it.
+/// `futures-lite` and `futures-util` (`read_until`, `lines`, `copy`, …) work on it. With the feature
+/// `hyper` it also has `Read` and `Write` of `hyper::rt`, so that HTTP can be spoken over it.
 #[derive(Debug)]
 pub struct TcpStream {
     connection: Rc<Connection>,
@@ -148,6 +151,22 @@ impl TcpStream {
     /// As [`TcpStream::read`].
     pub async fn read_chunk(&self, max: usize) -> io::Result<Option<Bytes>> {
         self.connection.read_chunk(max).await
+    }
+
+    /// As [`TcpStream::read_chunk`], for implementations of futures: the task is woken when there is more to
+    /// read. Which tasks are kept is as with [`TcpListener::poll_accept`](crate::TcpListener::poll_accept).
+    ///
+    /// # Errors
+    ///
+    /// As [`TcpStream::read`].
+    pub fn poll_read_chunk(
+        &self,
+        context: &mut Context<'_>,
+        max: usize,
+    ) -> Poll<io::Result<Option<Bytes>>> {
+        let read = |tcp: &mut Tcp, now, id| tcp.receive_bytes(now, id, max);
+        let chunk = self.connection.poll_call(context, Direction::Read, read);
+        chunk.map_ok(|chunk| (!chunk.is_empty()).then_some(chunk))
     }
 
     /// Copies into `buffer` what [`TcpStream::read`] would, and leaves it in the stream.

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use netstack::proto::tcp::{Options, congestion};
 use netstack::{Config, Stack, TcpListener, TcpStream};
+use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -67,6 +68,21 @@ fn a_megabyte_each_way_through_the_traits_of_futures_io() {
         };
         futures_lite::future::zip(send, futures_lite::future::zip(receive, echo)).await;
         assert!(received == sent);
+    });
+}
+
+#[test]
+fn a_chunk_is_polled_for_until_it_comes() {
+    let world = World::new();
+    world.run(async {
+        let (client, server) = pair(&world).await;
+        let server = &server;
+        let read = |max| poll_fn(move |context| server.poll_read_chunk(context, max));
+        let (first, _) = futures_lite::future::zip(read(3), client.write_all(b"hello")).await;
+        assert_eq!(first.expect("there"), Some("hel".into()));
+        client.shutdown().expect("ended");
+        assert_eq!(read(100).await.expect("there"), Some("lo".into()));
+        assert_eq!(read(100).await.expect("the end"), None);
     });
 }
 

@@ -54,7 +54,7 @@ async_read!(TcpStream, &TcpStream, ReadHalf<'_>, OwnedReadHalf);
 async_write!(TcpStream, &TcpStream, WriteHalf<'_>, OwnedWriteHalf);
 
 /// Closing what is closed already is no error.
-fn close(connection: &Connection) -> io::Result<()> {
+pub(super) fn close(connection: &Connection) -> io::Result<()> {
     match connection.shutdown() {
         Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
         result => result,
