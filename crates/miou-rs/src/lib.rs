@@ -133,6 +133,7 @@
 //! - `remote`: tasks from other threads.
 //! - `host`: the event source, non-blocking I/O and a pool of threads for Linux;
 //!   with `remote`.
+//! - `hyper`: the traits by which `hyper` spawns tasks and asks for the time.
 //! - `tracing`: a span for each task, entered whenever it is polled.
 //!
 //! # Further
@@ -151,6 +152,8 @@ pub mod coming_from_tokio {
 mod hook;
 #[cfg(feature = "host")]
 pub mod host;
+#[cfg(feature = "hyper")]
+pub mod hyper;
 mod inspect;
 mod instant;
 mod orphans;

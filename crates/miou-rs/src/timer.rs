@@ -37,8 +37,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// Waits until `deadline`; [`Instant::FAR_FUTURE`] is never.
 pub fn sleep_until(deadline: Instant) -> Sleep {
     Sleep {
-        deadline,
-        registered: None,
+        alarm: Alarm::new(deadline),
         marker: PhantomData,
     }
 }
@@ -46,9 +45,7 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 /// The future of [`sleep`] and [`sleep_until`].
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Sleep {
-    deadline: Instant,
-    /// The timer, and the run that it belongs to.
-    registered: Option<(Key, u64)>,
+    alarm: Alarm,
     /// Belongs to the scheduler's thread.
     marker: PhantomData<*const ()>,
 }
@@ -56,11 +53,51 @@ pub struct Sleep {
 impl Sleep {
     /// When it ends.
     pub fn deadline(&self) -> Instant {
-        self.deadline
+        self.alarm.deadline
     }
 
     /// Has it end at `deadline` instead; also when it has ended already.
     pub fn reset(&mut self, deadline: Instant) {
+        self.alarm.reset(deadline);
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    /// # Panics
+    ///
+    /// Outside of a scheduler.
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        self.alarm.poll(context)
+    }
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sleep")
+            .field("deadline", &self.deadline())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a [`Sleep`] does. On another thread it knows no timer of its scheduler's any more, which may then
+/// wake in vain.
+pub(crate) struct Alarm {
+    deadline: Instant,
+    /// The timer, and the run that it belongs to.
+    registered: Option<(Key, u64)>,
+}
+
+impl Alarm {
+    pub(crate) fn new(deadline: Instant) -> Self {
+        Self {
+            deadline,
+            registered: None,
+        }
+    }
+
+    pub(crate) fn reset(&mut self, deadline: Instant) {
         self.unregister();
         self.deadline = deadline;
     }
@@ -81,15 +118,8 @@ impl Sleep {
             }
         });
     }
-}
 
-impl Future for Sleep {
-    type Output = ();
-
-    /// # Panics
-    ///
-    /// Outside of a scheduler.
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         scheduler::with(|local| {
             let deadline = self.deadline;
             if local.timers.borrow().has_fired(deadline) {
@@ -122,17 +152,9 @@ impl Future for Sleep {
     }
 }
 
-impl Drop for Sleep {
+impl Drop for Alarm {
     fn drop(&mut self) {
         self.unregister();
-    }
-}
-
-impl fmt::Debug for Sleep {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sleep")
-            .field("deadline", &self.deadline)
-            .finish_non_exhaustive()
     }
 }
 

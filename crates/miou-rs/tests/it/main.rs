@@ -18,6 +18,9 @@ mod hooks;
 /// Sockets and threads.
 #[cfg(all(feature = "host", not(miri)))]
 mod host;
+/// What `hyper` asks for.
+#[cfg(feature = "hyper")]
+mod hyper;
 /// Counters, task lists, hogs.
 mod inspection;
 /// Tasks of all sizes, and what stays of them.
