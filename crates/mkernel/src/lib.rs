@@ -25,6 +25,7 @@
 //! - Storage: [`mod@block`], which reads and writes a device at any offset.
 //! - The end, as the host wishes for it: [`shutdown`].
 //! - Services: `cli` and `log`, with the features of these names.
+//! - HTTP, with the feature `http`: `http::serve`, over `hyper`.
 //! - The hypercalls themselves: [`solo5_ffi`].
 //!
 //! # Other names for it
@@ -51,6 +52,8 @@ mod busy_poll;
 pub mod cli;
 #[cfg(test)]
 mod fake;
+#[cfg(feature = "http")]
+pub mod http;
 mod hypercalls;
 #[cfg(feature = "log")]
 pub mod log;

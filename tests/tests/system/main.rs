@@ -3,6 +3,7 @@
 //! - [`console`]: a service whose log is not taken.
 //! - [`examples`]: what the five examples print and do.
 //! - [`executables`]: manifest, W^X segments and interpreter of what the toolchain builds.
+//! - [`http`]: the example of that name, with curl as client.
 //! - [`bad_input`]: what the tenders say about files, options and devices that are no good.
 //! - [`load`]: many connections at once, with the Linux kernel as client.
 //! - [`std_exercise`]: the standard library in a unikernel; how programs end, overflow and run out of memory.
@@ -27,6 +28,7 @@ mod bad_input;
 mod console;
 mod examples;
 mod executables;
+mod http;
 mod load;
 mod std_exercise;
 mod toolchain;

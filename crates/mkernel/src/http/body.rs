@@ -1,0 +1,231 @@
+//! The content of requests and of answers.
+
+use std::error::Error;
+use std::fmt;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::task::{Context, Poll, ready};
+
+use ::http::StatusCode;
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+use pin_project_lite::pin_project;
+
+use super::peer::{Peer, Working};
+
+/// The content of a request, as it comes from the client: at most
+/// [`body_octets`](super::Options::body_octets) of it.
+///
+/// When it is longer, is malformed, or does not come, reading it fails, and whatever the service then answers
+/// gives way to an answer with the status for that.
+#[derive(Debug)]
+pub struct Body {
+    incoming: Incoming,
+    left: u64,
+    fault: Fault,
+    working: Working,
+    waits: bool,
+}
+
+/// Why the content of a request could not be read.
+#[derive(Debug)]
+pub struct BodyError(Reason);
+
+#[derive(Debug)]
+enum Reason {
+    TooLong,
+    Malformed,
+    Ended(hyper::Error),
+}
+
+/// The status that a request's content has earned, if any; known to whom has the content and to whom answers.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Fault(Option<Arc<AtomicU16>>);
+
+impl Fault {
+    pub(super) fn status(&self) -> Option<StatusCode> {
+        let code = self.0.as_ref()?.load(Ordering::Relaxed);
+        StatusCode::from_u16(code).ok()
+    }
+
+    fn set(&self, status: StatusCode) {
+        if let Some(fault) = &self.0 {
+            fault.store(status.as_u16(), Ordering::Relaxed);
+        }
+    }
+}
+
+impl Body {
+    pub(super) fn new(incoming: Incoming, most: u64, peer: &Peer) -> (Self, Fault) {
+        let fault = Fault((!incoming.is_end_stream()).then(Arc::default));
+        let body = Self {
+            incoming,
+            left: most,
+            fault: fault.clone(),
+            working: peer.working.clone(),
+            waits: false,
+        };
+        (body, fault)
+    }
+
+    fn wait(&mut self, waits: bool) {
+        if self.waits != waits {
+            self.waits = waits;
+            self.working.add(if waits { -1 } else { 1 });
+        }
+    }
+
+    fn fail(&mut self, reason: Reason) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match reason {
+            Reason::TooLong => self.fault.set(StatusCode::PAYLOAD_TOO_LARGE),
+            Reason::Malformed => self.fault.set(StatusCode::BAD_REQUEST),
+            Reason::Ended(_) => {}
+        }
+        Poll::Ready(Some(Err(BodyError(reason))))
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        let polled = Pin::new(&mut this.incoming).poll_frame(context);
+        this.wait(polled.is_pending());
+        match ready!(polled) {
+            None => Poll::Ready(None),
+            Some(Ok(frame)) => {
+                let octets = frame.data_ref().map_or(0, Bytes::len) as u64;
+                match this.left.checked_sub(octets) {
+                    Some(left) => this.left = left,
+                    None => return this.fail(Reason::TooLong),
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Some(Err(error)) if is_malformed(&error) => this.fail(Reason::Malformed),
+            Some(Err(error)) => this.fail(Reason::Ended(error)),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        self.wait(false);
+    }
+}
+
+/// Whether the chunks, or their extensions or trailers, are no good: what `hyper` says then.
+fn is_malformed(error: &hyper::Error) -> bool {
+    let source = error
+        .source()
+        .and_then(|it| it.downcast_ref::<std::io::Error>());
+    source.is_some_and(|it| {
+        use std::io::ErrorKind::{InvalidData, InvalidInput};
+        matches!(it.kind(), InvalidData | InvalidInput)
+    })
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Reason::TooLong => "the request's content is longer than this server takes",
+            Reason::Malformed => "the request's content is not as RFC 9112 section 7 has it",
+            Reason::Ended(_) => "the request's content ended too early",
+        })
+    }
+}
+
+impl Error for BodyError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.0 {
+            Reason::Ended(error) => Some(error),
+            Reason::TooLong | Reason::Malformed => None,
+        }
+    }
+}
+
+pin_project! {
+    /// The content of an answer: the service's, or none.
+    #[derive(Debug)]
+    pub struct Reply<B> {
+        #[pin]
+        body: Option<B>,
+        turn: Turn,
+    }
+}
+
+/// Counts an answer as written when it is dropped, and, as long as the service has nothing to write, as the
+/// service's turn.
+#[derive(Debug)]
+struct Turn {
+    peer: Rc<Peer>,
+    service: bool,
+}
+
+impl Turn {
+    fn set(&mut self, service: bool) {
+        if self.service != service {
+            self.service = service;
+            self.peer.working.add(if service { 1 } else { -1 });
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.set(false);
+        self.peer.done.set(self.peer.done.get() + 1);
+    }
+}
+
+impl<B> Reply<B> {
+    pub(super) fn new(body: Option<B>, peer: Rc<Peer>) -> Self {
+        let turn = Turn {
+            peer,
+            service: false,
+        };
+        Self { body, turn }
+    }
+}
+
+impl<B: HttpBody> HttpBody for Reply<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let this = self.project();
+        let Some(body) = this.body.as_pin_mut() else {
+            return Poll::Ready(None);
+        };
+        let frame = body.poll_frame(context);
+        this.turn.set(frame.is_pending());
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(B::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let none = || SizeHint::with_exact(0);
+        self.body.as_ref().map_or_else(none, B::size_hint)
+    }
+}

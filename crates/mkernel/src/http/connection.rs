@@ -1,0 +1,210 @@
+//! A client's connection, from its first octet to its last.
+
+use std::future::poll_fn;
+use std::marker::PhantomData;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use ::http::StatusCode;
+use hyper::server::conn::{http1, http2};
+use miou_rs::{Instant, sleep_until, timeout};
+use netstack::TcpStream;
+
+use super::options::Options;
+use super::peer::{Order, Peer, Place, Wait};
+use super::service::{Guard, Service};
+use super::wire::{Handle, Io, Version, Wire};
+
+/// How long, and for how many octets, a client is listened to that has been told that the connection ends, so
+/// that it hears it: RFC 9112 section 9.6.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_OCTETS: usize = 4 << 20;
+
+/// What `hyper` may read ahead, or keep to be written, on a connection of HTTP/1.
+const BUFFER: usize = 64 << 10;
+
+/// What a connection's task needs of its server.
+pub(super) struct Server<S, Kind> {
+    pub(super) service: Rc<S>,
+    pub(super) options: Rc<Options>,
+    pub(super) kind: PhantomData<fn(Kind)>,
+}
+
+/// Why a connection ends.
+enum End {
+    /// As HTTP has it, or because it broke.
+    Over,
+    /// The client kept us waiting, or has to make room.
+    Given(Option<Wait>),
+}
+
+impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
+    pub(super) async fn connection(&self, stream: TcpStream, peer: Rc<Peer>, place: Place) {
+        // Answers are written whole; small ones need not wait for those before.
+        let _ = stream.set_nodelay(true);
+        let wire = Rc::new(Wire::new(Io::Plain(stream), peer.clone(), Some(place)));
+        match self.watch(&peer, self.talk(wire.clone(), &peer)).await {
+            End::Over if peer.upgraded.get() => {}
+            End::Over => linger(&wire).await,
+            End::Given(wait) => give_up(wire, wait).await,
+        }
+    }
+
+    /// Goes on with `talk` until it ends, or the client's time is over, or it has to leave.
+    async fn watch(&self, peer: &Peer, talk: impl Future<Output = ()>) -> End {
+        let mut talk = pin!(talk);
+        let idle = self.options.idle_time;
+        let mut alarm = sleep_until(Instant::now());
+        poll_fn(|context| {
+            peer.listen(context.waker());
+            if talk.as_mut().poll(context).is_ready() {
+                return Poll::Ready(End::Over);
+            }
+            if peer.order() == Order::Leave {
+                return Poll::Ready(End::Given(peer.wait().map(|(wait, _)| wait)));
+            }
+            // Bounded: the alarm is due no more than once before it is set to a time that has not come.
+            loop {
+                let deadline = peer.deadline(&self.options);
+                let next = deadline.map(|(_, at)| at);
+                if next.is_some_and(|next| next < alarm.deadline()) {
+                    alarm.reset(next.unwrap_or(alarm.deadline()));
+                }
+                if Pin::new(&mut alarm).poll(context).is_pending() {
+                    return Poll::Pending;
+                }
+                let now = Instant::now();
+                match deadline {
+                    Some((Wait::Idle, at)) if at <= now && peer.may_finish() => {
+                        // Our GOAWAY, and its answer, have as long again.
+                        peer.active.set(now);
+                        peer.tell(Order::Finish);
+                    }
+                    Some((wait, at)) if at <= now => return Poll::Ready(End::Given(Some(wait))),
+                    // The client's turn may begin while nothing polls this.
+                    _ => alarm.reset(next.unwrap_or(now + idle).min(now + idle)),
+                }
+            }
+        })
+        .await
+    }
+
+    async fn talk(&self, wire: Rc<Wire>, peer: &Rc<Peer>) {
+        let Ok(version) = wire.version().await else {
+            return;
+        };
+        peer.arriving.set(false);
+        let guard = Guard {
+            service: self.service.clone(),
+            options: self.options.clone(),
+            peer: peer.clone(),
+            kind: PhantomData,
+        };
+        // What breaks a connection is its client's affair.
+        match version {
+            Version::Http1 => {
+                wire.begin_http1();
+                let connection = self.http1().serve_connection(Handle::new(wire), guard);
+                let mut connection = pin!(connection.with_upgrades());
+                let mut told = false;
+                poll_fn(|context| {
+                    if peer.order() != Order::Serve && !told {
+                        told = true;
+                        connection.as_mut().graceful_shutdown();
+                    }
+                    connection.as_mut().poll(context).map(drop)
+                })
+                .await;
+            }
+            Version::Http2 => {
+                peer.scan.borrow_mut().stop();
+                peer.http2.set(true);
+                let connection = self.http2().serve_connection(Handle::new(wire), guard);
+                let mut connection = pin!(connection);
+                let mut told = false;
+                poll_fn(|context| {
+                    if peer.order() != Order::Serve && !told {
+                        told = true;
+                        connection.as_mut().graceful_shutdown();
+                    }
+                    connection.as_mut().poll(context).map(drop)
+                })
+                .await;
+            }
+        }
+    }
+
+    fn http1(&self) -> http1::Builder {
+        let mut builder = http1::Builder::new();
+        let octets = self.options.header_octets;
+        builder
+            // `watch` does it, and answers 408.
+            .header_read_timeout(None)
+            .max_header_size(octets)
+            .max_buf_size(octets.max(BUFFER));
+        // hyper's own bound costs nothing; any other a block of memory for each request.
+        if self.options.header_count != 100 {
+            builder.max_headers(self.options.header_count);
+        }
+        builder
+    }
+
+    fn http2(&self) -> http2::Builder<miou_rs::hyper::Executor> {
+        let bounds = &self.options.http2;
+        // Of this connection alone: what it has not answered ends with it.
+        let mut builder = http2::Builder::new(miou_rs::hyper::Executor::default());
+        let header_octets = u32::try_from(self.options.header_octets).unwrap_or(u32::MAX);
+        builder
+            .timer(miou_rs::hyper::Timer::new())
+            .max_header_list_size(header_octets)
+            .max_concurrent_streams(bounds.streams)
+            .initial_stream_window_size(bounds.stream_window)
+            .initial_connection_window_size(bounds.connection_window)
+            .max_send_buf_size(bounds.send_octets as usize)
+            .max_pending_accept_reset_streams(bounds.resets)
+            .max_local_error_reset_streams(bounds.resets);
+        builder
+    }
+}
+
+/// Ends our stream, and listens for a while whether the client has ended its own: what comes after a reset
+/// would take the last answer away.
+async fn linger(wire: &Wire) {
+    let end = async {
+        wire.shutdown().await?;
+        wire.drain(LINGER_OCTETS).await
+    };
+    // The connection is over in any case.
+    let _ = timeout(LINGER, end).await;
+}
+
+/// Ends a connection on which the client is waited for.
+async fn give_up(wire: Rc<Wire>, wait: Option<Wait>) {
+    match wait {
+        Some(Wait::Idle) => linger(&wire).await,
+        // Where one of its streams is stuck, an answer in HTTP/1 would be none.
+        Some(_) if wire.is_http2() => abort(wire),
+        Some(Wait::Body) => refuse(&wire, StatusCode::REQUEST_TIMEOUT).await,
+        Some(Wait::Header) if wire.is_in_header() => {
+            refuse(&wire, StatusCode::REQUEST_TIMEOUT).await;
+        }
+        Some(Wait::Header) => linger(&wire).await,
+        Some(Wait::Taking) | None => abort(wire),
+    }
+}
+
+fn abort(wire: Rc<Wire>) {
+    // Who else has it, by an upgrade, goes on.
+    if let Some(wire) = Rc::into_inner(wire) {
+        wire.abort();
+    }
+}
+
+/// Answers without `hyper`, and ends the connection.
+pub(super) async fn refuse(wire: &Wire, status: StatusCode) {
+    let answer = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    wire.write_once(answer.as_bytes()).await;
+    linger(wire).await;
+}

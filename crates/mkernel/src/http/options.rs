@@ -1,0 +1,134 @@
+//! What a server allows.
+
+use std::time::Duration;
+
+/// What [`serve`](super::serve()) allows, so that no client takes more than its part.
+///
+/// ```
+/// use std::time::Duration;
+/// use mkernel::http::Options;
+///
+/// let options = Options::default()
+///     .body_octets(64 << 20)
+///     .idle_time(Duration::from_secs(5));
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// Octets of a request's line and header fields together; 16 KiB. One with more is answered 431.
+    /// HTTP/1 wants at least 8 KiB for what it reads at once; a smaller bound holds for what does not come at once.
+    pub header_octets: usize,
+    /// Header fields of a request; 100. One with more is answered 431.
+    pub header_count: usize,
+    /// From the first octet of a request to the end of its header; 10 s. A slower one is answered 408. The
+    /// TLS handshake may take as long.
+    pub header_time: Duration,
+    /// How long nothing may come or go while it is the client's turn; 60 s. A connection between two requests is
+    /// then closed, a request whose content does not come is answered 408, and who takes nothing of an answer
+    /// is reset.
+    pub idle_time: Duration,
+    /// Octets of a request's content; 1 MiB. One with more is answered 413.
+    pub body_octets: u64,
+    /// Connections at a time; `None`, as at first: one for each 20 KiB of three eighths of the memory that is
+    /// free when the server starts, at least 16. At the bound the connection that is idle for the longest time makes
+    /// room, or the one whose request is the longest on its way; when all are being served, a new one is answered 503.
+    pub connections: Option<usize>,
+    /// Requests on a connection; 100,000. With the answer to the last one it ends.
+    pub requests: u64,
+    /// How long a graceful shutdown waits for what is being served; 8 s. Then it is cut off.
+    pub shutdown_time: Duration,
+    /// Bounds of HTTP/2.
+    pub http2: Http2,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            header_octets: 16 << 10,
+            header_count: 100,
+            header_time: Duration::from_secs(10),
+            idle_time: Duration::from_secs(60),
+            body_octets: 1 << 20,
+            connections: None,
+            requests: 100_000,
+            shutdown_time: Duration::from_secs(8),
+            http2: Http2::default(),
+        }
+    }
+}
+
+/// Bounds of a connection of HTTP/2 (RFC 9113).
+///
+/// The header block, with its CONTINUATION frames, is bounded by [`Options::header_octets`]: who
+/// sends more of them than it takes is sent GOAWAY.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Http2 {
+    /// Requests at a time; 100 (SETTINGS_MAX_CONCURRENT_STREAMS). More are refused.
+    pub streams: u32,
+    /// Octets of a request's content that may come before the service reads them; 64 KiB
+    /// (SETTINGS_INITIAL_WINDOW_SIZE).
+    pub stream_window: u32,
+    /// The same of all requests of the connection together; 256 KiB.
+    pub connection_window: u32,
+    /// Octets of an answer that are kept until the client takes them; 64 KiB.
+    pub send_octets: u32,
+    /// Requests that the client may reset before they are looked at (rapid reset, CVE-2023-44487), and that we
+    /// may have to reset because of its faults; 20 each. Then it is sent GOAWAY.
+    pub resets: usize,
+}
+
+impl Default for Http2 {
+    fn default() -> Self {
+        Self {
+            streams: 100,
+            stream_window: 64 << 10,
+            connection_window: 256 << 10,
+            send_octets: 64 << 10,
+            resets: 20,
+        }
+    }
+}
+
+macro_rules! setters {
+    ($($name:ident: $type:ty),* $(,)?) => {$(
+        #[doc = concat!("Sets [`", stringify!($name), "`](Self::", stringify!($name), ").")]
+        #[must_use]
+        pub fn $name(mut self, $name: $type) -> Self {
+            self.$name = $name.into();
+            self
+        }
+    )*};
+}
+
+impl Options {
+    setters! {
+        header_octets: usize,
+        header_count: usize,
+        header_time: Duration,
+        idle_time: Duration,
+        body_octets: u64,
+        connections: usize,
+        requests: u64,
+        shutdown_time: Duration,
+        http2: Http2,
+    }
+
+    /// Connections at a time, with so many octets of memory free.
+    pub(super) fn most_connections(&self, free: usize) -> usize {
+        /// What a connection of HTTP/1 takes: two buffers of 8 KiB and its state.
+        const EACH: usize = 20 << 10;
+        let derived = || (free / 8 * 3 / EACH).max(16);
+        self.connections.unwrap_or_else(derived).max(1)
+    }
+}
+
+impl Http2 {
+    setters! {
+        streams: u32,
+        stream_window: u32,
+        connection_window: u32,
+        send_octets: u32,
+        resets: usize,
+    }
+}

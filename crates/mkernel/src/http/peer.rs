@@ -1,0 +1,219 @@
+//! What is known of a client while it is connected: whose turn it is, since when, and what it was told.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::task::Waker;
+
+use miou_rs::Instant;
+
+use slab::Slab;
+
+use super::options::Options;
+use super::scan::Scan;
+
+/// The state of a connection, shared by its task, the layer below `hyper` and the one above it.
+#[derive(Debug)]
+pub(super) struct Peer {
+    /// When octets last came or went.
+    pub(super) active: Cell<Instant>,
+    /// Since when the client has taken nothing of what there is to be written.
+    pub(super) blocked: Cell<Option<Instant>>,
+    pub(super) scan: RefCell<Scan>,
+    /// Whether HTTP begins only when TLS or the version is agreed upon.
+    pub(super) arriving: Cell<bool>,
+    /// Whether the client has ended its stream.
+    pub(super) ended: Cell<bool>,
+    /// Requests that the service was given, that it has answered, and whose answers are written.
+    pub(super) begun: Cell<u64>,
+    pub(super) answered: Cell<u64>,
+    pub(super) done: Cell<u64>,
+    pub(super) upgraded: Cell<bool>,
+    pub(super) http2: Cell<bool>,
+    pub(super) working: Working,
+    order: Cell<Order>,
+    waker: RefCell<Option<Waker>>,
+}
+
+/// How many of a connection's requests it is the service's turn for. Also the content of a request, which
+/// may be anywhere, counts here.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Working(Arc<AtomicI32>);
+
+impl Working {
+    pub(super) fn add(&self, count: i32) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    fn is_any(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+}
+
+/// What a connection has to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Order {
+    Serve,
+    /// To end when what was asked for is answered.
+    Finish,
+    /// To make room for another.
+    Leave,
+}
+
+/// What has lasted too long, or would be given up first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Wait {
+    /// For a request of which nothing has come.
+    Idle,
+    /// For the rest of a header, or of a handshake.
+    Header,
+    /// For the content of a request.
+    Body,
+    /// For the client to take an answer.
+    Taking,
+}
+
+impl Peer {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            active: Cell::new(now),
+            blocked: Cell::new(None),
+            scan: RefCell::new(Scan::new()),
+            arriving: Cell::new(true),
+            ended: Cell::new(false),
+            begun: Cell::new(0),
+            answered: Cell::new(0),
+            done: Cell::new(0),
+            upgraded: Cell::new(false),
+            http2: Cell::new(false),
+            working: Working::default(),
+            order: Cell::new(Order::Serve),
+            waker: RefCell::new(None),
+        }
+    }
+
+    pub(super) fn order(&self) -> Order {
+        self.order.get()
+    }
+
+    /// Tells the connection's task; an order that it has is not taken back.
+    pub(super) fn tell(&self, order: Order) {
+        self.order.set(self.order.get().max(order));
+        let waker = self.waker.borrow_mut().take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Whether the client can be told that the connection ends, and was not.
+    pub(super) fn may_finish(&self) -> bool {
+        self.http2.get() && self.order() == Order::Serve
+    }
+
+    /// Has `waker` woken by an order.
+    pub(super) fn listen(&self, waker: &Waker) {
+        let mut kept = self.waker.borrow_mut();
+        if !kept.as_ref().is_some_and(|kept| kept.will_wake(waker)) {
+            let former = kept.replace(waker.clone());
+            drop(kept);
+            drop(former);
+        }
+    }
+
+    /// What the client is waited for, and since when; `None` when it is the service's turn.
+    pub(super) fn wait(&self) -> Option<(Wait, Instant)> {
+        if let Some(since) = self.blocked.get() {
+            return Some((Wait::Taking, since));
+        }
+        if self.working.is_any() {
+            return None;
+        }
+        let active = self.active.get();
+        if self.begun.get() > self.answered.get() {
+            return Some((Wait::Body, active));
+        }
+        if self.answered.get() > self.done.get() {
+            return Some((Wait::Taking, active));
+        }
+        match self.scan.borrow().header_since() {
+            Some(since) => Some((Wait::Header, since)),
+            None if self.arriving.get() => Some((Wait::Header, active)),
+            None => Some((Wait::Idle, active)),
+        }
+    }
+
+    /// When the client's time is over, and what for.
+    pub(super) fn deadline(&self, options: &Options) -> Option<(Wait, Instant)> {
+        let (wait, since) = self.wait()?;
+        let time = match wait {
+            Wait::Header => options.header_time,
+            _ => options.idle_time,
+        };
+        Some((wait, since + time))
+    }
+}
+
+/// The clients of a server.
+#[derive(Debug, Default)]
+pub(super) struct Peers {
+    table: RefCell<Slab<Rc<Peer>>>,
+    /// Where the search for one to make room goes on.
+    next: Cell<usize>,
+}
+
+/// How many clients are looked at to find one that makes room.
+const LOOKED_AT: usize = 256;
+
+impl Peers {
+    pub(super) fn enter(self: &Rc<Self>, peer: Rc<Peer>) -> Place {
+        let key = self.table.borrow_mut().insert(peer);
+        let peers = self.clone();
+        Place { peers, key }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.table.borrow().len()
+    }
+
+    pub(super) fn tell_all(&self, order: Order) {
+        for (_, peer) in &*self.table.borrow() {
+            peer.tell(order);
+        }
+    }
+
+    /// Has one client leave, among those that keep us waiting; tells whether there is one. One between two
+    /// requests goes before one in the midst of one, and whoever was active least recently goes first.
+    pub(super) fn make_room(&self) -> bool {
+        let table = self.table.borrow();
+        let slots = table.capacity().max(1);
+        let start = self.next.get() % slots;
+        let looked_at = LOOKED_AT.min(slots);
+        self.next.set(start + looked_at);
+        let peers = (start..start + looked_at).filter_map(|slot| table.get(slot % slots));
+        let waits = peers.filter_map(|peer| {
+            let wait = peer.wait().filter(|_| peer.order() == Order::Serve)?;
+            Some((wait, peer))
+        });
+        let Some((_, peer)) = waits.min_by_key(|(wait, _)| *wait) else {
+            return false;
+        };
+        peer.tell(Order::Leave);
+        true
+    }
+}
+
+/// A client's place in the table, which is free when this is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    peers: Rc<Peers>,
+    key: usize,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let peer = self.peers.table.borrow_mut().try_remove(self.key);
+        // Its waker may be the last of something.
+        drop(peer);
+    }
+}

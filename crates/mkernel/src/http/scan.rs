@@ -1,0 +1,220 @@
+//! Where requests of HTTP/1 begin and end on a connection, read beside `hyper`.
+//!
+//! `hyper` takes some requests whose end others may see elsewhere: one with `Content-Length` and
+//! `Transfer-Encoding` both, of which it forgets the first, and lines that end without CR. This looks at
+//! the same octets, changes nothing, and remembers which request is such a one, for the service to refuse it:
+//! RFC 9112 sections 2.2, 6.1 and 11.2. It also tells since when a header is incomplete.
+
+use miou_rs::Instant;
+
+/// Octets of a line that are kept when it comes in pieces: names and lengths are shorter.
+const KEPT: usize = 128;
+
+#[derive(Debug)]
+pub(super) struct Scan {
+    state: State,
+    /// The beginning of a line whose end has not come.
+    line: Vec<u8>,
+    /// Its last octet.
+    last: u8,
+    /// Since when the header that is being read is there in part.
+    since: Option<Instant>,
+    length: Option<u64>,
+    chunked: bool,
+    /// Headers read to their end.
+    heads: u64,
+    /// The number of the first request that is to be refused, from 1.
+    refused: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Before a request, where empty lines are passed over (RFC 9112 section 2.2).
+    Between,
+    Fields,
+    Content(u64),
+    ChunkSize,
+    Chunk(u64),
+    ChunkEnd,
+    Trailer,
+    /// Not HTTP/1, or refused.
+    Stopped,
+}
+
+impl Scan {
+    pub(super) fn new() -> Self {
+        Self {
+            state: State::Between,
+            line: Vec::new(),
+            last: 0,
+            since: None,
+            length: None,
+            chunked: false,
+            heads: 0,
+            refused: None,
+        }
+    }
+
+    /// What comes from here on is no HTTP/1.
+    pub(super) fn stop(&mut self) {
+        self.state = State::Stopped;
+        self.since = None;
+        self.line = Vec::new();
+    }
+
+    /// Since when a header is incomplete.
+    pub(super) fn header_since(&self) -> Option<Instant> {
+        self.since
+    }
+
+    /// Whether request `number`, from 1, must be refused.
+    pub(super) fn is_refused(&self, number: u64) -> bool {
+        self.refused.is_some_and(|refused| refused <= number)
+    }
+
+    /// Whether what was read ends within a request's content.
+    #[cfg(test)]
+    fn heads(&self) -> u64 {
+        self.heads
+    }
+
+    /// Takes what was read at `now`.
+    pub(super) fn feed(&mut self, mut octets: &[u8], now: Instant) {
+        while !octets.is_empty() {
+            octets = match self.state {
+                State::Stopped => return,
+                State::Content(left) => self.skip(octets, left, State::Content, State::Between),
+                State::Chunk(left) => self.skip(octets, left, State::Chunk, State::ChunkEnd),
+                _ => self.take_line(octets, now),
+            };
+        }
+    }
+
+    fn skip<'a>(
+        &mut self,
+        octets: &'a [u8],
+        left: u64,
+        within: fn(u64) -> State,
+        then: State,
+    ) -> &'a [u8] {
+        let skipped = usize::try_from(left).map_or(octets.len(), |left| left.min(octets.len()));
+        self.state = match left - skipped as u64 {
+            0 => then,
+            left => within(left),
+        };
+        &octets[skipped..]
+    }
+
+    /// Takes octets up to the end of the line; returns the others.
+    fn take_line<'a>(&mut self, octets: &'a [u8], now: Instant) -> &'a [u8] {
+        if self.state == State::Between && self.line.is_empty() && octets[0] > b' ' {
+            self.since = Some(now);
+        }
+        let Some(end) = octets.iter().position(|octet| *octet == b'\n') else {
+            self.keep(octets);
+            self.last = octets[octets.len() - 1];
+            return &[];
+        };
+        let (line, rest) = (&octets[..end], &octets[end + 1..]);
+        let last = line.last().copied().unwrap_or(self.last);
+        if self.line.is_empty() {
+            self.end_line(line, last);
+        } else {
+            self.keep(line);
+            let line = std::mem::take(&mut self.line);
+            self.end_line(&line, last);
+        }
+        self.last = 0;
+        rest
+    }
+
+    fn keep(&mut self, part: &[u8]) {
+        let room = KEPT.saturating_sub(self.line.len());
+        self.line.extend_from_slice(&part[..room.min(part.len())]);
+    }
+
+    /// A line without its LF; of a long one that came in pieces, its beginning.
+    fn end_line(&mut self, line: &[u8], last: u8) {
+        let content = line.strip_suffix(b"\r").unwrap_or(line);
+        // RFC 9112 section 2.2 lets a server take a bare LF; who takes none may see another end.
+        let bare = last != b'\r';
+        match self.state {
+            State::Between => {
+                if !content.is_empty() {
+                    self.state = State::Fields;
+                    (self.length, self.chunked) = (None, false);
+                    self.refuse_if(bare);
+                }
+            }
+            State::Fields => {
+                self.refuse_if(bare);
+                match content {
+                    b"" => self.end_fields(),
+                    field => self.field(field),
+                }
+            }
+            State::ChunkSize => match chunk_size(content) {
+                Some(0) => self.state = State::Trailer,
+                Some(size) => self.state = State::Chunk(size),
+                // hyper refuses it too.
+                None => self.stop(),
+            },
+            State::ChunkEnd => self.state = State::ChunkSize,
+            State::Trailer if content.is_empty() => self.state = State::Between,
+            State::Trailer | State::Content(_) | State::Chunk(_) | State::Stopped => {}
+        }
+    }
+
+    fn field(&mut self, field: &[u8]) {
+        let Some(colon) = field.iter().position(|octet| *octet == b':') else {
+            return;
+        };
+        let (name, value) = (&field[..colon], &field[colon + 1..]);
+        if name.eq_ignore_ascii_case(b"content-length") {
+            match decimal(value.trim_ascii()) {
+                Some(length) => self.length = Some(length),
+                None => self.refuse_if(true),
+            }
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            self.chunked = true;
+        }
+        // RFC 9112 section 6.1 has the connection closed after it, if it is answered at all.
+        self.refuse_if(self.chunked && self.length.is_some());
+    }
+
+    fn end_fields(&mut self) {
+        self.since = None;
+        self.heads += 1;
+        self.state = match (self.chunked, self.length) {
+            (true, _) => State::ChunkSize,
+            (false, None | Some(0)) => State::Between,
+            (false, Some(length)) => State::Content(length),
+        };
+        if self.refused.is_some() {
+            self.stop();
+        }
+    }
+
+    /// Refuses the request whose header is being read.
+    fn refuse_if(&mut self, bad: bool) {
+        if bad {
+            self.refused.get_or_insert(self.heads + 1);
+        }
+    }
+}
+
+fn decimal(digits: &[u8]) -> Option<u64> {
+    let all_digits = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    let digits = std::str::from_utf8(digits).ok().filter(|_| all_digits)?;
+    digits.parse().ok()
+}
+
+/// RFC 9112 section 7.1: hexadecimal digits, before white space or an extension.
+fn chunk_size(line: &[u8]) -> Option<u64> {
+    let end = line.iter().position(|octet| !octet.is_ascii_hexdigit());
+    let digits = std::str::from_utf8(&line[..end.unwrap_or(line.len())]).ok()?;
+    u64::from_str_radix(digits, 16).ok()
+}
+
+#[cfg(test)]
+mod tests;

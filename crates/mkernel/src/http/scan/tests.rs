@@ -1,0 +1,97 @@
+use std::time::Duration;
+
+use miou_rs::Instant;
+
+use super::Scan;
+
+const START: Instant = Instant::from_nanos(1);
+
+/// The headers that are seen to end in `octets`, and the first request that is refused.
+fn scan(octets: &[u8], pieces: usize) -> (u64, Option<u64>) {
+    let mut scan = Scan::new();
+    for piece in octets.chunks(pieces) {
+        scan.feed(piece, START);
+    }
+    (scan.heads(), scan.refused)
+}
+
+#[test]
+fn requests_are_counted_whatever_pieces_they_come_in() {
+    let requests = b"\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n\
+        POST / HTTP/1.1\r\nContent-Length:  5 \r\n\r\n\nabc\n\
+        POST / HTTP/1.1\r\ntransfer-ENCODING: chunked\r\n\r\n\
+        A;x=y\r\n\r\n\r\n\r\n\r\n\r\n\r\n0\r\na: b\r\n\r\n\
+        GET / HTTP/1.1\r\nx: \xff\r\n\r\n";
+    for pieces in 1..requests.len() {
+        assert_eq!(scan(requests, pieces), (4, None), "{pieces}");
+    }
+}
+
+#[test]
+fn section_6_1_a_request_with_both_lengths_is_refused() {
+    let good = b"GET / HTTP/1.1\r\n\r\n".as_slice();
+    let long = [b"x: ".as_slice(), &[b'y'; 1000], b"\r\n"].concat();
+    for (first, second) in [
+        ("content-length: 1\r\n", "transfer-encoding: chunked\r\n"),
+        ("transfer-encoding: chunked\r\n", "content-length: 1\r\n"),
+        ("content-length: x\r\n", ""),
+        ("content-length:\r\n", ""),
+        ("x: y\n", ""),
+    ] {
+        let head = b"POST / HTTP/1.1\r\n".as_slice();
+        let bad = [
+            good,
+            head,
+            first.as_bytes(),
+            &long,
+            second.as_bytes(),
+            b"\r\n",
+            good,
+        ]
+        .concat();
+        for pieces in 1..bad.len() {
+            assert_eq!(
+                scan(&bad, pieces),
+                (2, Some(2)),
+                "{first} {second} {pieces}"
+            );
+        }
+    }
+}
+
+#[test]
+fn section_2_2_lines_end_with_cr_and_lf() {
+    for bad in [
+        "GET / HTTP/1.1\nhost: a\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost: a\n\r\n",
+        "GET / HTTP/1.1\r\nhost: a\r\n\n",
+    ] {
+        for pieces in 1..bad.len() {
+            assert_eq!(scan(bad.as_bytes(), pieces), (1, Some(1)), "{bad} {pieces}");
+        }
+    }
+}
+
+#[test]
+fn an_incomplete_header_is_known_since_its_first_octet() {
+    let mut scan = Scan::new();
+    let later = START + Duration::from_secs(1);
+    scan.feed(b"\r\n", START);
+    assert_eq!(scan.header_since(), None);
+    scan.feed(b"G", START);
+    scan.feed(b"ET / HTTP/1.1\r\n", later);
+    assert_eq!(scan.header_since(), Some(START));
+    scan.feed(b"content-length: 3\r\n\r\nab", later);
+    assert_eq!(scan.header_since(), None);
+    scan.feed(b"cGET", later);
+    assert_eq!(scan.header_since(), Some(later));
+}
+
+#[test]
+fn what_is_no_chunk_ends_it() {
+    let head = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n".as_slice();
+    let bad = [head, b"x\r\nGET / HTTP/1.1\r\n\r\n"].concat();
+    assert_eq!(scan(&bad, 7), (1, None));
+    let huge = [head, b"ffffffffffffffff\r\nGET / HTTP/1.1\r\n\r\n"].concat();
+    assert_eq!(scan(&huge, 7), (1, None));
+}

@@ -1,0 +1,290 @@
+//! Services, and what stands before them.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use ::http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body::Body as HttpBody;
+use hyper::body::Incoming;
+use pin_project_lite::pin_project;
+
+use super::body::{Body, Fault, Reply};
+use super::options::Options;
+use super::peer::{Order, Peer};
+
+/// A service of `hyper` or of `tower` that answers requests whose content is [`Body`]: every type that
+/// implements [`hyper::service::Service`], or [`tower_service::Service`] and [`Clone`]. An `axum::Router` is one.
+///
+/// `Kind` tells which of the two, and is inferred.
+pub trait Service<Kind>: sealed::Sealed<Kind> + 'static {
+    /// The content of its answers.
+    type Reply: HttpBody<Error: Into<Box<dyn Error + Send + Sync>>> + 'static;
+    /// What it fails with; the client is answered 500.
+    type Error;
+    /// The answer to come.
+    type Answer: Future<Output = Result<Response<Self::Reply>, Self::Error>> + 'static;
+
+    /// Answers a request.
+    fn answer(&self, request: Request<Body>) -> Self::Answer;
+}
+
+/// Marks services of `hyper`: see [`Service`].
+#[derive(Debug)]
+pub struct Hyper(Infallible);
+
+/// Marks services of `tower`: see [`Service`].
+#[derive(Debug)]
+pub struct Tower(Infallible);
+
+mod sealed {
+    pub trait Sealed<Kind> {}
+}
+
+impl<S> sealed::Sealed<Hyper> for S where S: hyper::service::Service<Request<Body>> {}
+
+impl<S, B> Service<Hyper> for S
+where
+    S: hyper::service::Service<Request<Body>, Response = Response<B>> + 'static,
+    S::Future: 'static,
+    B: HttpBody<Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
+{
+    type Reply = B;
+    type Error = S::Error;
+    type Answer = S::Future;
+
+    fn answer(&self, request: Request<Body>) -> Self::Answer {
+        self.call(request)
+    }
+}
+
+impl<S> sealed::Sealed<Tower> for S where S: tower_service::Service<Request<Body>> {}
+
+impl<S, B> Service<Tower> for S
+where
+    S: tower_service::Service<Request<Body>, Response = Response<B>> + Clone + 'static,
+    S::Future: 'static,
+    B: HttpBody<Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
+{
+    type Reply = B;
+    type Error = S::Error;
+    type Answer = Oneshot<S>;
+
+    fn answer(&self, request: Request<Body>) -> Oneshot<S> {
+        Oneshot {
+            asked: Some((self.clone(), request)),
+            answer: None,
+        }
+    }
+}
+
+pin_project! {
+    /// The answer of a service of `tower`, which is waited for until it is ready.
+    #[derive(Debug)]
+    pub struct Oneshot<S: tower_service::Service<Request<Body>>> {
+        asked: Option<(S, Request<Body>)>,
+        #[pin]
+        answer: Option<S::Future>,
+    }
+}
+
+impl<S: tower_service::Service<Request<Body>>> Future for Oneshot<S> {
+    type Output = Result<S::Response, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if let Some((service, _)) = this.asked {
+            ready!(service.poll_ready(context))?;
+        }
+        if let Some((mut service, request)) = this.asked.take() {
+            this.answer.set(Some(service.call(request)));
+        }
+        match this.answer.as_pin_mut() {
+            Some(answer) => answer.poll(context),
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// What stands before the service on a connection: it refuses what the service shall not see.
+pub(super) struct Guard<S, Kind> {
+    pub(super) service: Rc<S>,
+    pub(super) options: Rc<Options>,
+    pub(super) peer: Rc<Peer>,
+    pub(super) kind: PhantomData<fn(Kind)>,
+}
+
+impl<S, Kind> Guard<S, Kind> {
+    /// Why a request is refused.
+    fn refusal(&self, request: &Request<Incoming>, number: u64) -> Option<StatusCode> {
+        let headers = request.headers();
+        if request.version() <= Version::HTTP_11 {
+            if self.peer.scan.borrow().is_refused(number) {
+                return Some(StatusCode::BAD_REQUEST);
+            }
+            if let Some(status) = refusal_of_codings(headers) {
+                return Some(status);
+            }
+            if !has_valid_host(request) {
+                return Some(StatusCode::BAD_REQUEST);
+            }
+        }
+        if headers.len() > self.options.header_count {
+            return Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+        }
+        let length = headers.get(CONTENT_LENGTH);
+        let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        let too_long = length.is_some_and(|length| length > self.options.body_octets);
+        too_long.then_some(StatusCode::PAYLOAD_TOO_LARGE)
+    }
+}
+
+/// RFC 9112 section 6.1: `chunked` is the one transfer coding that is known here, and is applied once.
+fn refusal_of_codings(headers: &HeaderMap) -> Option<StatusCode> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let coding = codings.next()?;
+    let chunked = coding
+        .as_bytes()
+        .trim_ascii()
+        .eq_ignore_ascii_case(b"chunked");
+    let known = chunked && codings.next().is_none();
+    (!known).then_some(StatusCode::NOT_IMPLEMENTED)
+}
+
+/// RFC 9112 section 3.2: HTTP/1.1 has one `Host`, which is a host and perhaps a port, or empty.
+fn has_valid_host<B>(request: &Request<B>) -> bool {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) => request.version() < Version::HTTP_11,
+        (Some(_), Some(_)) => false,
+        (Some(host), None) => {
+            let authority = |host: &HeaderValue| {
+                let authority: ::http::uri::Authority = host.to_str().ok()?.parse().ok()?;
+                Some(!authority.as_str().contains('@'))
+            };
+            host.is_empty() || authority(host).unwrap_or(false)
+        }
+    }
+}
+
+impl<S: Service<Kind>, Kind> hyper::service::Service<Request<Incoming>> for Guard<S, Kind> {
+    type Response = Response<Reply<S::Reply>>;
+    type Error = Infallible;
+    type Future = Answer<S::Answer>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let peer = &self.peer;
+        let number = peer.begun.get() + 1;
+        peer.begun.set(number);
+        peer.working.add(1);
+        let http1 = request.version() <= Version::HTTP_11;
+        let last = number >= self.options.requests;
+        if last && !http1 {
+            peer.tell(Order::Finish);
+        }
+        let connect = request.method() == Method::CONNECT;
+        let refusal = self.refusal(&request, number);
+        let (answer, fault) = match refusal {
+            Some(_) => (None, Fault::default()),
+            None => {
+                let (parts, incoming) = request.into_parts();
+                let (body, fault) = Body::new(incoming, self.options.body_octets, peer);
+                let request = Request::from_parts(parts, body);
+                (Some(self.service.answer(request)), fault)
+            }
+        };
+        Answer {
+            answer,
+            refusal,
+            fault,
+            http1,
+            close: http1 && (last || refusal.is_some()),
+            connect,
+            asked: Asked {
+                peer: peer.clone(),
+                answered: false,
+            },
+        }
+    }
+}
+
+pin_project! {
+    /// What a client is answered.
+    #[derive(Debug)]
+    pub(super) struct Answer<A> {
+        #[pin]
+        answer: Option<A>,
+        refusal: Option<StatusCode>,
+        fault: Fault,
+        http1: bool,
+        close: bool,
+        connect: bool,
+        asked: Asked,
+    }
+}
+
+impl<A, B, E> Future for Answer<A>
+where
+    A: Future<Output = Result<Response<B>, E>>,
+{
+    type Output = Result<Response<Reply<B>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let answered = match this.answer.as_pin_mut() {
+            Some(answer) => Some(ready!(answer.poll(context))),
+            None => None,
+        };
+        let status = this.fault.status().or(*this.refusal);
+        let mut response = match (status, answered) {
+            (None, Some(Ok(response))) => response.map(Some),
+            (status, _) => {
+                let mut response = Response::new(None);
+                *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                response
+            }
+        };
+        if *this.close || *this.http1 && this.fault.status().is_some() {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+        }
+        this.asked.answer();
+        let peer = &this.asked.peer;
+        let status = response.status();
+        if status == StatusCode::SWITCHING_PROTOCOLS || *this.connect && status.is_success() {
+            peer.scan.borrow_mut().stop();
+            peer.upgraded.set(true);
+        }
+        Poll::Ready(Ok(response.map(|body| Reply::new(body, peer.clone()))))
+    }
+}
+
+/// Counts a request as answered, or as given up when it is dropped before.
+#[derive(Debug)]
+struct Asked {
+    peer: Rc<Peer>,
+    answered: bool,
+}
+
+impl Asked {
+    fn answer(&mut self) {
+        if !self.answered {
+            self.answered = true;
+            self.peer.answered.set(self.peer.answered.get() + 1);
+            self.peer.working.add(-1);
+        }
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.answer();
+            self.peer.done.set(self.peer.done.get() + 1);
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! What is bounded, and what is said to who exceeds it.
+
+use std::io::ErrorKind;
+
+use miou_rs::{Instant, sleep, timeout};
+
+use super::world::{SECOND, World, rest, run, status, until};
+use crate::http::Options;
+
+const HELLO: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+const LAST: &str = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+
+#[test]
+fn headers_that_are_too_long_or_too_many() {
+    run(async |world: World| {
+        let _serving = world.serve(Options::default());
+        let with = |fields: &str| LAST.replace("host: a", &format!("host: a\r\n{fields}"));
+        let long = |octets| with(&format!("x: {}", "y".repeat(octets)));
+        assert_eq!(world.status(long(16_000)).await, 200);
+        assert_eq!(world.status(long(17_000)).await, 431);
+        assert_eq!(world.status(long(1 << 20)).await, 431);
+        let many = |count| with(vec!["x: y"; count].join("\r\n").as_str());
+        assert_eq!(world.status(many(98)).await, 200);
+        assert_eq!(world.status(many(99)).await, 431);
+    });
+}
+
+#[test]
+fn other_bounds_for_headers() {
+    run(async |world: World| {
+        let options = Options::default().header_octets(32 << 10).header_count(200);
+        let _serving = world.serve(options);
+        let with = |fields: &str| LAST.replace("host: a", &format!("host: a\r\n{fields}"));
+        assert_eq!(
+            world
+                .status(with(&format!("x: {}", "y".repeat(30_000))))
+                .await,
+            200
+        );
+        assert_eq!(
+            world
+                .status(with(&format!("x: {}", "y".repeat(33_000))))
+                .await,
+            431
+        );
+        let many = |count| with(vec!["x: y"; count].join("\r\n").as_str());
+        assert_eq!(world.status(many(198)).await, 200);
+        assert_eq!(world.status(many(199)).await, 431);
+    });
+}
+
+#[test]
+fn content_that_is_too_long() {
+    run(async |world: World| {
+        let _serving = world.serve(Options::default().body_octets(10));
+        let post = |path: &str, rest: &str| {
+            format!("POST {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{rest}")
+        };
+        let ten = post("/count", "content-length: 10\r\n\r\n0123456789");
+        assert!(world.ask(ten).await.ends_with("\r\n\r\n10"));
+        assert_eq!(
+            world
+                .status(post("/count", "content-length: 11\r\n\r\n"))
+                .await,
+            413
+        );
+        let chunked = "transfer-encoding: chunked\r\n\r\n8\r\n01234567\r\n3\r\nabc\r\n0\r\n\r\n";
+        // Whatever the service makes of it.
+        assert_eq!(world.status(post("/count", chunked)).await, 413);
+    });
+}
+
+#[test]
+fn a_header_that_does_not_come_in_time() {
+    run(async |world: World| {
+        let _serving = world.serve(Options::default());
+        for octets in [1, 3, 20] {
+            let stream = world.connect().await;
+            let start = Instant::now();
+            stream
+                .write_all(&HELLO.as_bytes()[..octets])
+                .await
+                .expect("sent");
+            // An octet now and then does not help.
+            sleep(6 * SECOND).await;
+            stream
+                .write_all(&HELLO.as_bytes()[octets..octets + 1])
+                .await
+                .expect("sent");
+            assert_eq!(status(&rest(&stream).await), 408, "{octets}");
+            let time = Instant::now() - start;
+            assert!(
+                time >= 10 * SECOND && time < 17 * SECOND,
+                "{octets}: {time:?}"
+            );
+        }
+    });
+}
+
+#[test]
+fn content_that_does_not_come_in_time() {
+    run(async |world: World| {
+        let _serving = world.serve(Options::default().idle_time(5 * SECOND));
+        let stream = world.connect().await;
+        let head = "POST /count HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n1234";
+        let start = Instant::now();
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        sleep(4 * SECOND).await;
+        stream.write_all(b"5").await.expect("sent");
+        assert_eq!(status(&rest(&stream).await), 408);
+        let time = Instant::now() - start;
+        assert!(time > 8 * SECOND && time < 12 * SECOND, "{time:?}");
+    });
+}
+
+#[test]
+fn a_connection_without_a_request_is_closed_without_a_word() {
+    run(async |world: World| {
+        let _serving = world.serve(Options::default().idle_time(20 * SECOND));
+        let start = Instant::now();
+        assert_eq!(rest(&world.connect().await).await, "");
+        assert!(Instant::now() - start >= 10 * SECOND);
+        let stream = world.connect().await;
+        stream.write_all(HELLO.as_bytes()).await.expect("sent");
+        until(&stream, "hello").await;
+        let start = Instant::now();
+        assert_eq!(rest(&stream).await, "");
+        let time = Instant::now() - start;
+        assert!(time > 19 * SECOND && time < 22 * SECOND, "{time:?}");
+    });
+}
+
+#[test]
+fn who_takes_nothing_of_an_answer_is_reset() {
+    run(async |world: World| {
+        let _serving = world.serve(Options::default().idle_time(5 * SECOND));
+        let stream = world.connect().await;
+        let large = HELLO.replace("GET /", "GET /large");
+        stream.write_all(large.as_bytes()).await.expect("sent");
+        sleep(20 * SECOND).await;
+        let error = loop {
+            match stream.read_chunk(usize::MAX).await {
+                Ok(chunk) => assert!(chunk.is_some(), "an end as if it were whole"),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    });
+}
+
+#[test]
+fn a_slow_service_has_its_time() {
+    run(async |world: World| {
+        let _serving = world.serve(Options::default().idle_time(SECOND));
+        let slow = LAST.replace("GET /", "GET /slow");
+        assert!(world.ask(slow).await.ends_with("slow"));
+    });
+}
+
+#[test]
+fn an_idle_connection_makes_room_for_a_new_one() {
+    run(async |world: World| {
+        let _serving = world.serve(Options::default().connections(2));
+        let [older, newer] = [world.connect().await, world.connect().await];
+        for stream in [&older, &newer] {
+            stream.write_all(HELLO.as_bytes()).await.expect("sent");
+            until(stream, "hello").await;
+            sleep(SECOND).await;
+        }
+        assert_eq!(world.status(LAST).await, 200);
+        let ended = timeout(SECOND, rest(&older)).await;
+        assert_eq!(ended.expect("at once"), "");
+        newer.write_all(LAST.as_bytes()).await.expect("sent");
+        assert_eq!(status(&rest(&newer).await), 200);
+    });
+}
+
+#[test]
+fn one_that_is_slow_to_ask_makes_room_for_a_new_one() {
+    run(async |world: World| {
+        let _serving = world.serve(Options::default().connections(1));
+        let slow = world.connect().await;
+        slow.write_all(b"GET /").await.expect("sent");
+        sleep(SECOND).await;
+        assert_eq!(world.status(LAST).await, 200);
+        assert_eq!(status(&rest(&slow).await), 408);
+    });
+}
+
+#[test]
+fn where_all_are_being_served_a_new_one_is_told_so() {
+    run(async |world: World| {
+        let _serving = world.serve(Options::default().connections(1));
+        let slow = world.connect().await;
+        let request = LAST.replace("GET /", "GET /slow");
+        slow.write_all(request.as_bytes()).await.expect("sent");
+        sleep(SECOND).await;
+        assert_eq!(world.status(LAST).await, 503);
+        assert!(rest(&slow).await.ends_with("slow"));
+        assert_eq!(world.status(LAST).await, 200);
+    });
+}
+
+#[test]
+fn the_last_request_of_a_connection_says_so() {
+    run(async |world: World| {
+        let _serving = world.serve(Options::default().requests(2));
+        let answers = world.ask([HELLO, HELLO, HELLO].concat()).await;
+        assert_eq!(answers.matches("HTTP/1.1 200").count(), 2, "{answers}");
+        assert_eq!(answers.matches("connection: close").count(), 1, "{answers}");
+    });
+}

@@ -1,0 +1,105 @@
+//! HTTP/2: RFC 9113.
+
+use ::http::{Request, Response};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{self, SendRequest};
+use miou_rs::hyper::Executor;
+use miou_rs::{Instant, Promise, sleep, spawn};
+
+use super::world::{SECOND, World, run};
+use crate::http::Options;
+
+type Client = SendRequest<Full<Bytes>>;
+
+/// A client, and its connection.
+async fn connect(world: &World) -> (Client, Promise<hyper::Result<()>>) {
+    let stream = world.connect().await;
+    let handshake = http2::handshake(Executor::default(), stream).await;
+    let (client, connection) = handshake.expect("HTTP/2");
+    (client, spawn(connection))
+}
+
+async fn ask(client: &Client, path: &str, content: &[u8]) -> hyper::Result<(u16, String)> {
+    let request = Request::post(format!("http://a{path}"));
+    let request = request
+        .body(Full::from(content.to_vec()))
+        .expect("a request");
+    let response: Response<Incoming> = client.clone().send_request(request).await?;
+    let status = response.status().as_u16();
+    let content = response.into_body().collect().await?.to_bytes();
+    Ok((status, String::from_utf8_lossy(&content).into_owned()))
+}
+
+#[test]
+fn section_3_3_prior_knowledge_is_enough() {
+    run(async |world: World| {
+        let _serving = world.serve(Options::default());
+        let (client, _connection) = connect(&world).await;
+        let slow = ask(&client, "/slow", b"");
+        let fast = async {
+            let start = Instant::now();
+            let answer = ask(&client, "/echo", b"abc").await.expect("an answer");
+            assert!(Instant::now() - start < SECOND);
+            answer
+        };
+        let (slow, fast) = futures_lite::future::zip(slow, fast).await;
+        assert_eq!(slow.expect("an answer"), (200, "slow".to_owned()));
+        assert_eq!(fast, (200, "abc".to_owned()));
+    });
+}
+
+#[test]
+fn bounds_hold_for_each_request() {
+    run(async |world: World| {
+        let _serving = world.serve(Options::default().body_octets(10));
+        let (client, _connection) = connect(&world).await;
+        let answer = ask(&client, "/count", &[0; 11]).await.expect("an answer");
+        assert_eq!(answer.0, 413);
+        let answer = ask(&client, "/count", &[0; 10]).await.expect("an answer");
+        assert_eq!(answer, (200, "10".to_owned()));
+        let long = format!("/{}", "x".repeat(17_000));
+        let answer = ask(&client, &long, b"").await.expect("an answer");
+        assert_eq!(answer.0, 431);
+        assert_eq!(ask(&client, "/error", b"").await.expect("an answer").0, 500);
+    });
+}
+
+#[test]
+fn an_idle_connection_ends_and_one_that_is_served_does_not() {
+    run(async |world: World| {
+        let _serving = world.serve(Options::default().idle_time(5 * SECOND));
+        let (client, connection) = connect(&world).await;
+        let answer = ask(&client, "/slow", b"").await.expect("an answer");
+        assert_eq!(answer, (200, "slow".to_owned()));
+        sleep(8 * SECOND).await;
+        assert!(connection.is_finished());
+        assert!(client.is_closed());
+    });
+}
+
+#[test]
+fn section_6_8_a_shutdown_finishes_what_was_asked_for() {
+    run(async |world: World| {
+        let options = Options::default().shutdown_time(1000 * SECOND);
+        let serving = world.serve_until(options, sleep(3 * SECOND));
+        let (client, _connection) = connect(&world).await;
+        let answer = ask(&client, "/slow", b"").await.expect("an answer");
+        assert_eq!(answer, (200, "slow".to_owned()));
+        serving.await.expect("no panic").expect("no error");
+    });
+}
+
+#[test]
+fn the_last_request_ends_the_connection() {
+    run(async |world: World| {
+        let _serving = world.serve(Options::default().requests(2));
+        let (client, connection) = connect(&world).await;
+        for _ in 0..2 {
+            assert_eq!(ask(&client, "/", b"").await.expect("an answer").0, 200);
+        }
+        sleep(SECOND).await;
+        assert!(connection.is_finished());
+    });
+}

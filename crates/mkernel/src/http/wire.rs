@@ -1,0 +1,292 @@
+//! The octets of a connection, on their way to `hyper` and back.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::thread::{self, ThreadId};
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use miou_rs::Instant;
+use netstack::TcpStream;
+use slab::Slab;
+
+use super::peer::{Peer, Place};
+
+/// The octets with which HTTP/2 begins (RFC 9113 section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// A connection, with what was read of it and is still to be seen by who reads next.
+pub(super) struct Wire {
+    io: RefCell<Io>,
+    ahead: RefCell<Vec<u8>>,
+    peer: Rc<Peer>,
+    _place: Option<Place>,
+}
+
+/// What carries the octets.
+#[derive(Debug)]
+pub(super) enum Io {
+    Plain(TcpStream),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Version {
+    Http1,
+    Http2,
+}
+
+impl Io {
+    /// Gives `sink` what has come, at most `room` octets; returns how many, 0 at the end.
+    fn poll_take(
+        &mut self,
+        context: &mut Context<'_>,
+        room: usize,
+        sink: &mut dyn FnMut(&[u8]),
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(stream) => {
+                let chunk = ready!(stream.poll_read_chunk(context, room))?.unwrap_or_default();
+                sink(&chunk);
+                Poll::Ready(Ok(chunk.len()))
+            }
+        }
+    }
+
+    fn writer(&mut self) -> Pin<&mut dyn Write> {
+        match self {
+            Self::Plain(stream) => Pin::<&mut TcpStream>::new(stream),
+        }
+    }
+
+    fn abort(self) {
+        match self {
+            Self::Plain(stream) => stream.abort(),
+        }
+    }
+}
+
+impl Wire {
+    pub(super) fn new(io: Io, peer: Rc<Peer>, place: Option<Place>) -> Self {
+        Self {
+            io: RefCell::new(io),
+            ahead: RefCell::default(),
+            peer,
+            _place: place,
+        }
+    }
+
+    /// Reads as much as it takes to see which version the client speaks.
+    pub(super) async fn version(&self) -> io::Result<Version> {
+        poll_fn(|context| {
+            let mut ahead = self.ahead.borrow_mut();
+            // Bounded: each turn reads an octet of the preface.
+            while PREFACE.starts_with(&ahead) {
+                if ahead.len() == PREFACE.len() {
+                    return Poll::Ready(Ok(Version::Http2));
+                }
+                let room = PREFACE.len() - ahead.len();
+                let mut keep = |octets: &[u8]| ahead.extend_from_slice(octets);
+                if ready!(self.io.borrow_mut().poll_take(context, room, &mut keep))? == 0 {
+                    break;
+                }
+                self.peer.active.set(Instant::now());
+            }
+            Poll::Ready(Ok(Version::Http1))
+        })
+        .await
+    }
+
+    /// Whether a part of a header has come.
+    pub(super) fn is_in_header(&self) -> bool {
+        self.peer.scan.borrow().header_since().is_some() || !self.ahead.borrow().is_empty()
+    }
+
+    pub(super) fn is_http2(&self) -> bool {
+        self.peer.http2.get()
+    }
+
+    /// What HTTP/1 has to know of what was read before it begins.
+    pub(super) fn begin_http1(&self) {
+        let mut scan = self.peer.scan.borrow_mut();
+        scan.feed(&self.ahead.borrow(), Instant::now());
+    }
+
+    fn poll_read(
+        &self,
+        context: &mut Context<'_>,
+        mut cursor: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut ahead = self.ahead.borrow_mut();
+        if !ahead.is_empty() {
+            let octets = ahead.len().min(cursor.remaining());
+            cursor.put_slice(&ahead[..octets]);
+            ahead.drain(..octets);
+            return Poll::Ready(Ok(()));
+        }
+        let room = cursor.remaining();
+        let now = Instant::now();
+        let mut scan = self.peer.scan.borrow_mut();
+        let mut pass = |octets: &[u8]| {
+            scan.feed(octets, now);
+            cursor.put_slice(octets);
+        };
+        let mut io = self.io.borrow_mut();
+        let mut taken = ready!(io.poll_take(context, room, &mut pass))?;
+        if taken == 0 {
+            self.peer.ended.set(true);
+            return Poll::Ready(Ok(()));
+        }
+        self.peer.active.set(now);
+        // What came in other frames. Its end and its errors come again.
+        while taken < room
+            && let Poll::Ready(Ok(more @ 1..)) = io.poll_take(context, room - taken, &mut pass)
+        {
+            taken += more;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Has `write` write; notes that it did.
+    fn poll_write(
+        &self,
+        write: impl FnOnce(Pin<&mut dyn Write>) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let written = write(self.io.borrow_mut().writer());
+        let now = Instant::now();
+        let blocked = &self.peer.blocked;
+        blocked.set(match written {
+            Poll::Pending => blocked.get().or(Some(now)),
+            Poll::Ready(_) => None,
+        });
+        if written.is_ready() {
+            self.peer.active.set(now);
+        }
+        written
+    }
+
+    /// Writes what there is room for at once: an answer without `hyper`.
+    pub(super) async fn write_once(&self, octets: &[u8]) {
+        poll_fn(|context| {
+            // Who has no room for it does not listen.
+            let _ = self.poll_write(|io| io.poll_write(context, octets));
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    pub(super) async fn shutdown(&self) -> io::Result<()> {
+        poll_fn(|context| self.io.borrow_mut().writer().poll_shutdown(context)).await
+    }
+
+    /// Reads to the end, at most `most` octets of it.
+    pub(super) async fn drain(&self, most: usize) -> io::Result<()> {
+        let mut left = most;
+        while left > 0 && !self.peer.ended.get() {
+            let mut ignore = |_: &[u8]| {};
+            let take =
+                poll_fn(|context| self.io.borrow_mut().poll_take(context, left, &mut ignore));
+            match take.await? {
+                0 => self.peer.ended.set(true),
+                taken => left -= taken,
+            }
+        }
+        Ok(())
+    }
+
+    /// Resets the connection.
+    pub(super) fn abort(self) {
+        self.io.into_inner().abort();
+    }
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wire")
+            .field("io", &self.io)
+            .finish_non_exhaustive()
+    }
+}
+
+thread_local! {
+    /// The connections that `hyper` has a [`Handle`] of.
+    static WIRES: RefCell<Slab<Rc<Wire>>> = const { RefCell::new(Slab::new()) };
+}
+
+/// A connection by its number: `hyper` wants what it gives away in an upgrade to be `Send`, which a stream is
+/// not. On another thread it is an error to use it.
+#[derive(Debug)]
+pub(super) struct Handle {
+    key: usize,
+    home: ThreadId,
+}
+
+impl Handle {
+    pub(super) fn new(wire: Rc<Wire>) -> Self {
+        Self {
+            key: WIRES.with_borrow_mut(|wires| wires.insert(wire)),
+            home: thread::current().id(),
+        }
+    }
+
+    fn wire(&self) -> io::Result<Rc<Wire>> {
+        let here = thread::current().id() == self.home;
+        let wire = here.then(|| WIRES.with_borrow(|wires| wires.get(self.key).cloned()));
+        let elsewhere = || io::Error::other("a connection used on another thread than its own");
+        wire.flatten().ok_or_else(elsewhere)
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if thread::current().id() == self.home {
+            let remove = |wires: &RefCell<Slab<_>>| wires.borrow_mut().try_remove(self.key);
+            // At the end of the thread they are gone with it; and what is dropped may drop others.
+            drop(WIRES.try_with(remove));
+        }
+    }
+}
+
+impl Read for Handle {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        cursor: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.wire()?.poll_read(context, cursor)
+    }
+}
+
+impl Write for Handle {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.wire()?.poll_write(|io| io.poll_write(context, octets))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let write = |io: Pin<&mut dyn Write>| io.poll_write_vectored(context, parts);
+        self.wire()?.poll_write(write)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.wire()?.io.borrow_mut().writer().poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.wire()?.io.borrow_mut().writer().poll_shutdown(context)
+    }
+}

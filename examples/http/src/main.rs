@@ -1,0 +1,63 @@
+//! An HTTP server: a page, an echo, a download of any size and a WebSocket, as an `axum::Router`.
+
+mod download;
+mod websocket;
+
+use std::error::Error;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Path;
+use axum::response::Html;
+use axum::routing::{get, post};
+use clap::Parser;
+use mkernel::cli;
+use mkernel::http::{self, Options};
+use mkernel::net::TcpListener;
+
+use crate::download::Download;
+use crate::websocket::WebSockets;
+
+/// Serves a page, /echo, /healthz, /download/OCTETS and a WebSocket at /ws
+#[derive(Parser)]
+#[command(name = "http")]
+struct Arguments {
+    #[command(flatten)]
+    network: cli::Network,
+    /// The TCP port to listen on
+    #[arg(long, default_value_t = 80)]
+    port: u16,
+}
+
+const PAGE: &str = include_str!("page.html");
+
+fn main() -> ExitCode {
+    cli::run(serve)
+}
+
+async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let online = arguments.network.start(mkernel::net!("service")?).await?;
+    let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, arguments.port));
+    let listener = TcpListener::bind(&online.stack, everywhere)?;
+    let (websockets, upgraded) = websocket::channel();
+    // They belong to a task, and a handler only sends them there.
+    let _serving = mkernel::spawn(websocket::serve(upgraded));
+    http::serve(listener, router(websockets), Options::default()).await?;
+    Ok(())
+}
+
+fn router(websockets: WebSockets) -> Router {
+    Router::new()
+        .route("/", get(async || Html(PAGE)))
+        .route("/healthz", get(async || "ok\n"))
+        .route("/echo", post(async |content: Body| content))
+        .route("/download/{octets}", get(download))
+        .route("/ws", get(websocket::upgrade))
+        .with_state(websockets)
+}
+
+async fn download(Path(octets): Path<u64>) -> Body {
+    Body::new(Download::new(octets))
+}

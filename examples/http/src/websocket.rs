@@ -1,0 +1,105 @@
+//! A WebSocket (RFC 6455) that sends back what it receives.
+
+use std::time::Duration;
+
+use async_tungstenite::WebSocketStream;
+use async_tungstenite::tungstenite::handshake::derive_accept_key;
+use async_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use async_tungstenite::tungstenite::{Error, Message};
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_lite::StreamExt;
+use mkernel::http::Upgraded;
+use mkernel::http::hyper::upgrade::{self, OnUpgrade};
+use mkernel::miou_rs::sync::{Receiver, Sender, bounded};
+use mkernel::{Care, Orphans, timeout};
+
+/// Connections that are about to be WebSockets, for the task that serves them.
+pub(crate) type WebSockets = Sender<OnUpgrade>;
+
+/// Those that may wait for their task.
+const WAITING: usize = 64;
+/// WebSockets at a time.
+const MOST: usize = 1024;
+/// One that says nothing for so long is closed.
+const IDLE: Duration = Duration::from_secs(300);
+/// Octets of a message.
+const LONGEST: usize = 64 << 10;
+
+pub(crate) fn channel() -> (WebSockets, Receiver<OnUpgrade>) {
+    bounded(WAITING)
+}
+
+/// Answers the opening handshake: RFC 6455 section 4.2.
+pub(crate) async fn upgrade(
+    State(websockets): State<WebSockets>,
+    mut request: Request,
+) -> Response {
+    let headers = request.headers();
+    let key = headers.get(header::SEC_WEBSOCKET_KEY);
+    let asked = names(headers, header::UPGRADE, "websocket")
+        && names(headers, header::CONNECTION, "upgrade");
+    let (true, Some(key)) = (asked, key) else {
+        return (
+            StatusCode::UPGRADE_REQUIRED,
+            [(header::UPGRADE, "websocket")],
+        )
+            .into_response();
+    };
+    if !names(headers, header::SEC_WEBSOCKET_VERSION, "13") {
+        let version = [(header::SEC_WEBSOCKET_VERSION, "13")];
+        return (StatusCode::UPGRADE_REQUIRED, version).into_response();
+    }
+    let accept = derive_accept_key(key.as_bytes());
+    if websockets.try_send(upgrade::on(&mut request)).is_err() {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    let headers = [
+        (header::CONNECTION, "upgrade".to_owned()),
+        (header::UPGRADE, "websocket".to_owned()),
+        (header::SEC_WEBSOCKET_ACCEPT, accept),
+    ];
+    (StatusCode::SWITCHING_PROTOCOLS, headers, Body::empty()).into_response()
+}
+
+/// Whether the list in field `name` has `value`.
+fn names(headers: &HeaderMap, name: header::HeaderName, value: &str) -> bool {
+    headers.get_all(name).into_iter().any(|field| {
+        let mut values = field.to_str().unwrap_or_default().split(',');
+        values.any(|it| it.trim().eq_ignore_ascii_case(value))
+    })
+}
+
+/// Serves WebSockets until nobody sends them any more.
+pub(crate) async fn serve(upgraded: Receiver<OnUpgrade>) {
+    let mut websockets = Orphans::new();
+    while let Ok(upgraded) = upgraded.recv().await {
+        while let Care::Finished(_) = websockets.care() {}
+        if websockets.len() < MOST {
+            websockets.spawn(async move {
+                // One that fails is its client's affair.
+                let _ = echo(upgraded).await;
+            });
+        }
+    }
+}
+
+async fn echo(upgraded: OnUpgrade) -> Result<(), Box<dyn std::error::Error>> {
+    let stream = Upgraded::from(upgraded.await?);
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(LONGEST))
+        .max_frame_size(Some(LONGEST))
+        .read_buffer_size(4 << 10);
+    let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
+    while let Some(message) = timeout(IDLE, socket.next()).await? {
+        match message {
+            Ok(message @ (Message::Text(_) | Message::Binary(_))) => socket.send(message).await?,
+            Ok(_) => {}
+            Err(Error::ConnectionClosed) => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
