@@ -66,11 +66,11 @@ fn http_1_and_2_are_spoken(target: Target) {
                 "%{http_code}",
             ];
             assert_eq!(text("/nowhere", &options), "404");
-            // Three requests on one connection.
-            let again = format!("http://{ADDRESS}/healthz");
-            let options = [option, &again, &again, "--write-out", "%{num_connects}\\n"];
-            assert_eq!(text("/healthz", &options), "ok\n1\nok\n0\nok\n0\n");
         }
+        // Three requests on one connection; of HTTP/2 without TLS curl does not use one again before its version 8.
+        let again = format!("http://{ADDRESS}/healthz");
+        let options = [again.as_str(), &again, "--write-out", "%{num_connects}\\n"];
+        assert_eq!(text("/healthz", &options), "ok\n1\nok\n0\nok\n0\n");
     });
 }
 
