@@ -44,7 +44,8 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let (websockets, upgraded) = websocket::channel();
     // They belong to a task, and a handler only sends them there.
     let _serving = mkernel::spawn(websocket::serve(upgraded));
-    http::serve(listener, router(websockets), Options::default()).await?;
+    let server = http::serve(listener, router(websockets), Options::default());
+    server.shutdown_on(mkernel::shutdown()).await?;
     Ok(())
 }
 
