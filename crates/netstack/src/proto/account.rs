@@ -178,10 +178,10 @@ impl Account {
         self.used >= self.pressure
     }
 
-    /// Whether something has to be given back so that the reserve is whole.
+    /// Whether something has to be given back so that the reserve is whole, with `octets` more.
     #[inline]
-    pub(crate) fn is_over(&self) -> bool {
-        self.used >= self.reserve + self.leaving
+    pub(crate) fn is_over(&self, octets: usize) -> bool {
+        self.used + octets >= self.reserve + self.leaving
     }
 
     /// Whether so many octets more leave half of the reserve once what is on its way out is gone.

@@ -57,8 +57,10 @@ pub(crate) struct Tcb {
     pub(crate) settings: Settings,
     /// SYN or SYN-ACK is to be sent.
     syn_due: bool,
-    /// When an empty segment that was not acceptable was last answered.
-    last_answer: Instant,
+    /// When an empty segment that was not acceptable was last answered, in milliseconds of the clock.
+    last_answer: u32,
+    /// When the connection began, in the same.
+    began: u32,
     challenges: ChallengeLimit,
     /// Keep-alive probes not answered.
     keep_alive_probes: u8,
@@ -127,7 +129,8 @@ impl Tcb {
             deadlines: Deadlines::NONE,
             settings: Settings::new(options),
             syn_due: false,
-            last_answer: Instant::default(),
+            last_answer: (now.as_millis() as u32).wrapping_sub(u32::MAX / 2),
+            began: now.as_millis() as u32,
             challenges: ChallengeLimit::default(),
             keep_alive_probes: 0,
             error: None,

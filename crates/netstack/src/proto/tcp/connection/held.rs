@@ -20,11 +20,6 @@ impl Held {
     pub(crate) fn total(&self) -> u32 {
         self.connection + self.send + self.receive + self.early
     }
-
-    /// Whether there is more than the connection itself.
-    pub(crate) fn has_data(&self) -> bool {
-        self.total() > self.connection
-    }
 }
 
 /// Charges what now holds `held` octets. Returns by how many that has changed.
@@ -164,6 +159,16 @@ impl Tcb {
     #[inline]
     pub(super) fn progressed(&mut self, now: Instant) {
         self.progress = now;
+    }
+
+    /// Whether it holds data that the peer or the user has yet to take. Queues may hold memory without any.
+    pub(crate) fn has_unfinished_data(&self) -> bool {
+        self.snd.queued() > 0 || self.rcv.readable() > 0 || self.rcv.has_early()
+    }
+
+    /// Milliseconds from when the connection began to its last progress.
+    pub(crate) fn life(&self) -> u32 {
+        (self.progress.as_millis() as u32).wrapping_sub(self.began)
     }
 
     /// Whether anything but the handshake was sent or received.

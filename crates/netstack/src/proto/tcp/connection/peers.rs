@@ -124,6 +124,12 @@ impl Peers {
         self.slots.0.get(index as usize).map_or(0, |peer| peer.held)
     }
 
+    /// How many connections a peer has.
+    pub(crate) fn connections_of(&self, index: u32) -> u32 {
+        let peer = self.slots.0.get(index as usize);
+        peer.map_or(0, |peer| peer.connections)
+    }
+
     /// The list of a peer's connections that have an owner.
     pub(crate) fn members(&mut self, index: u32) -> Option<&mut List> {
         let peer = self.slots.0.get_mut(index as usize)?;

@@ -63,6 +63,8 @@ pub(crate) struct Shared {
     pub(crate) leaving: usize,
     /// The latest time that the engine was told.
     pub(crate) latest: Instant,
+    /// Octets of data in order that had no room just now.
+    pub(crate) refused: usize,
     pub(crate) growers: Growers,
     pub(crate) replies: VecDeque<Reply>,
     /// Limits resets to segments that belong to no connection.
@@ -83,6 +85,7 @@ impl Shared {
             secrets,
             leaving: 0,
             latest: Instant::default(),
+            refused: 0,
             stock: Stock::new(memory, spares),
             receive_queues: Spares::new(spares),
             spares: 0,

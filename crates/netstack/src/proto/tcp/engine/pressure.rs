@@ -9,16 +9,25 @@
 //! 1. what was received out of order, of the connection that holds most of that: its sender keeps it
 //!    and sends it again (RFC 2018 §8);
 //! 2. the oldest records of connections in TIME-WAIT;
-//! 3. a connection: one that has been half-open for [`FRESH`], else one without an owner, else, of
-//!    those whose peer holds most, one that is stalled with data, else an idle one; among equals the
-//!    one for which the product of what it holds and of the time since its last progress is
-//!    greatest. One that made progress within [`FRESH`] goes only when there is no other and the peer
-//!    of a new connection has shown that it is there; then one that has carried no data since its
-//!    handshake [`GRACE`] ago goes before the others, and first the one whose last progress is longest
-//!    ago, as long as its peer holds no less than an eighth or so of what the one does that holds most.
+//! 3. a connection: one that has been half-open for [`FRESH`], else one that has had neither an owner
+//!    nor progress for that time, else one of the peers that hold most, or an eighth or so of what those
+//!    do: of these one that is stalled, with data that somebody has yet to take; then, where such a peer
+//!    has `CROWD` connections or more, any of its own; then one that is idle. With nothing of the kind,
+//!    an idle or stalled one of the other peers; among equals the one for which the product of what it
+//!    holds and of the time since its last progress is greatest.
+//!
+//!    Only then one in use, that has carried data and made progress within `PATIENCE`: first that which
+//!    has waited longest, measured by how long it was in use before and how many its peer has, so that
+//!    those that come in a flood take each other's places and not that of a client that pauses. For data
+//!    it is ended only if its peer holds much and it has waited for [`FRESH`], and for longer than it was
+//!    in use before; for a new connection whose peer has shown that it is there it may be any, and those
+//!    that have carried nothing since their handshake `GRACE` ago go before the others; so do younger
+//!    ones where they are most of what there is.
 //!
 //! Progress is an acknowledgement of new data, new data in order, or the user's reading.
 //! What then finds no room is refused: data is not acknowledged, a SYN is answered by a cookie.
+
+mod victim;
 
 use core::time::Duration;
 
@@ -27,25 +36,15 @@ use super::demux::Connections;
 use crate::proto::Instant;
 use crate::proto::account::Kind;
 use crate::proto::tcp::api::{Failure, State};
+use crate::proto::tcp::connection::Owner;
 use crate::proto::tcp::connection::lists::{Link, Links, List, Place};
-use crate::proto::tcp::connection::peers::Peers;
 use crate::proto::tcp::connection::shared::Shared;
-use crate::proto::tcp::connection::{Owner, Tcb};
 
 /// What is given back at once, at most: the rest waits for the next segment or call.
 const ROUNDS: usize = 8;
-/// Connections of a list that are looked at for the one to be ended, and peers of a size.
-const LOOKS: usize = 16;
-const PEERS: usize = 4;
-/// A fresh connection is ended only of a peer whose size is at most so many below the largest.
-const FAT: usize = 3;
-/// So many connections in all.
-const ALL_LOOKS: usize = 8 * LOOKS;
 /// Within this time of its last progress no connection is taken for stalled or idle, and none for
 /// abandoned in the middle of a handshake.
 const FRESH: Duration = Duration::from_secs(1);
-/// Within this time of its handshake a connection is not blamed for having carried no data.
-const GRACE: Duration = Duration::from_millis(250);
 
 /// How often the sweep runs under pressure, and how many connections it looks at.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
@@ -97,38 +96,6 @@ impl Links for Early<'_> {
     }
 }
 
-/// How willingly a connection is ended, the most willingly last.
-type Rank = (Class, u64);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Class {
-    /// It has made progress of late, or has just begun.
-    Progressing,
-    /// Nothing was sent or received since it began a moment ago.
-    Unused,
-    Idle,
-    Stalled,
-}
-
-fn rank(tcb: &Tcb, now: Instant) -> Rank {
-    let waited = now - tcb.progress;
-    if waited < FRESH {
-        let class = if waited < GRACE || tcb.has_carried_data() {
-            Class::Progressing
-        } else {
-            Class::Unused
-        };
-        return (class, waited.as_nanos() as u64);
-    }
-    let class = if tcb.charged.has_data() {
-        Class::Stalled
-    } else {
-        Class::Idle
-    };
-    let weight = u64::from(tcb.charged.total()).saturating_mul(waited.as_millis() as u64);
-    (class, weight)
-}
-
 impl Tcp {
     /// Something was charged or released: is memory short?
     #[inline]
@@ -148,8 +115,12 @@ impl Tcp {
             self.shared.receive_queues.clear();
             self.shared.recharge_spares();
         }
+        // What was refused comes again, and should find room then.
+        let refused = core::mem::take(&mut self.shared.refused);
         for _ in 0..ROUNDS {
-            if !self.shared.account.is_over() || !(self.give_back_data() || self.end_one(false)) {
+            if !self.shared.account.is_over(refused)
+                || !(self.give_back_data() || self.end_one(false))
+            {
                 break;
             }
         }
@@ -237,62 +208,6 @@ impl Tcp {
             self.shared.account.leaves(tcb.leaving as usize);
             self.shared.leaving += 1;
         }
-    }
-
-    /// The connection to be ended next, if there is one.
-    fn victim(&mut self, any: bool) -> Option<u32> {
-        let now = self.shared.latest;
-        let half_open = self.pressure.half_open.first();
-        if let Some(index) = half_open
-            && let Some(tcb) = self.connections.at(index)
-            && now - tcb.progress >= FRESH
-        {
-            return Some(index);
-        }
-        let mut looks = LOOKS;
-        let list = &mut self.pressure.ownerless;
-        if let Some((index, rank)) = best(list, &mut self.connections, now, &mut looks)
-            && rank.0 >= Class::Idle
-        {
-            return Some(index);
-        }
-        self.victim_of_peers(now, any)
-    }
-
-    fn victim_of_peers(&mut self, now: Instant, any: bool) -> Option<u32> {
-        let mut progressing: Option<(u32, Rank)> = None;
-        let mut looks = ALL_LOOKS;
-        let mut fattest = None;
-        for size in Peers::sizes() {
-            let mut found: Option<(u32, Rank)> = None;
-            for _ in 0..PEERS {
-                let peers = &mut self.shared.peers;
-                let Some(peer) = peers.next_of_size(size) else {
-                    break;
-                };
-                let Some(list) = peers.members(peer) else {
-                    break;
-                };
-                let one = best(list, &mut self.connections, now, &mut looks);
-                if let Some(one) = one
-                    && found.is_none_or(|found| one.1 > found.1)
-                {
-                    found = Some(one);
-                }
-            }
-            match found {
-                Some((index, rank)) if rank.0 >= Class::Idle => return Some(index),
-                // What is fresh goes only where much is held.
-                Some(one)
-                    if size + FAT >= *fattest.get_or_insert(size)
-                        && progressing.is_none_or(|known| one.1 > known.1) =>
-                {
-                    progressing = Some(one);
-                }
-                _ => {}
-            }
-        }
-        progressing.filter(|_| any).map(|(index, _)| index)
     }
 
     /// Sees to it that a connection is in the list that it belongs to.
@@ -401,27 +316,4 @@ fn list<'a>(
         Place::Ownerless => Some(&mut pressure.ownerless),
         Place::Peer => shared.peers.members(peer),
     }
-}
-
-/// The one of the next few of a list that is to be ended first; they move to its end.
-fn best(
-    list: &mut List,
-    connections: &mut Connections,
-    now: Instant,
-    looks: &mut usize,
-) -> Option<(u32, Rank)> {
-    let mut best: Option<(u32, Rank)> = None;
-    let first = list.first();
-    for _ in 0..LOOKS.min(*looks) {
-        *looks -= 1;
-        let index = list.rotate(&mut Places(connections))?;
-        let rank = rank(connections.at(index)?, now);
-        if best.is_none_or(|best| rank > best.1) {
-            best = Some((index, rank));
-        }
-        if list.first() == first {
-            break;
-        }
-    }
-    best
 }

@@ -152,7 +152,9 @@ impl Tcb {
     /// Limited, lest two ends that disagree answer each other for ever (RFC 5961 §7).
     fn permit_answer(&mut self, now: Instant) -> bool {
         let round_trips = Duration::from_nanos(2 * self.snd.measured_srtt());
-        let may = now >= self.last_answer + ANSWER_INTERVAL.max(round_trips);
+        let now = now.as_millis() as u32;
+        let since = Duration::from_millis(now.wrapping_sub(self.last_answer).into());
+        let may = since >= ANSWER_INTERVAL.max(round_trips);
         if may {
             self.last_answer = now;
         }

@@ -72,6 +72,7 @@ impl Tcb {
         if !shared.account.has_room(pinned) && !self.make_room_in_order(pinned, shared) {
             // Not acknowledged, so it will come again.
             shared.counters.memory_drops += 1;
+            shared.refused = pinned;
             self.ack_now();
             return;
         }
