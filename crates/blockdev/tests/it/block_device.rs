@@ -196,4 +196,14 @@ fn a_borrowed_device_is_a_device() {
     assert_eq!((disk.block_size(), disk.capacity()), (16, 64));
     assert_eq!(memory.as_bytes()[15..17], *b"ab");
     assert_eq!(memory.geometry().blocks(), 4);
+    let mut recorder = Recorder::new(4);
+    recorder.memory = MemoryDevice::from_bytes(BLOCK, vec![7; 4 * BLOCK]).unwrap();
+    let mut disk = BlockDevice::new(&mut recorder);
+    let mut byte = [0];
+    disk.read_at(BLOCK as u64, &mut byte).unwrap();
+    disk.flush().unwrap();
+    assert_eq!(
+        (byte, recorder.calls.as_slice()),
+        ([7], &[Read(1), Flush][..])
+    );
 }

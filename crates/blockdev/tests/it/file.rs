@@ -1,6 +1,8 @@
 //! Files as devices.
 
+use std::error::Error as _;
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use blockdev::{BlockDevice, Error, FileDevice, GeometryError, OpenError, Operation};
@@ -46,11 +48,12 @@ fn files_of_other_sizes_are_refused() {
             block_size: 500
         }))
     ));
+    assert!(error.source().is_none(), "nothing is behind it");
     let missing = Path::new(env!("CARGO_TARGET_TMPDIR")).join("missing");
-    assert!(matches!(
-        FileDevice::open(missing, 512),
-        Err(OpenError::Io(_))
-    ));
+    let error = FileDevice::open(missing, 512).unwrap_err();
+    assert!(matches!(error, OpenError::Io(_)));
+    let source = error.source().and_then(|source| source.downcast_ref());
+    assert_eq!(source.map(io::Error::kind), Some(io::ErrorKind::NotFound));
 }
 
 #[test]
