@@ -1,13 +1,13 @@
 //! Every hypercall as a hostile guest makes it, without a virtual machine.
 
+mod waits;
+
 use std::fs;
-use std::net::UdpSocket;
 use std::path::PathBuf;
 
 use solo5_abi::manifest::{DeviceType, Entry, Header, Manifest};
 
 use super::*;
-use crate::filters::with_devices;
 use crate::options::{Command, parse};
 
 const LIMIT: u64 = 0x20_0000;
@@ -158,59 +158,6 @@ fn puts_checks_its_buffer() {
             }
         );
     }
-}
-
-#[test]
-fn poll_without_devices_only_waits() {
-    let guest = Guest::new(devices(&[], ""));
-    for timeout_nsecs in [0, 1, 1_000_000] {
-        let poll = Poll {
-            timeout_nsecs,
-            ready_set: u64::MAX,
-            ret: -1,
-        };
-        let poll = Poll::from_bytes(&guest.call(Hypercall::Poll, poll.to_bytes()).unwrap());
-        assert_eq!(
-            poll,
-            Poll {
-                timeout_nsecs,
-                ready_set: 0,
-                ret: 0
-            }
-        );
-    }
-}
-
-/// Frames that are not waited for end no wait, whatever else the guest's set says.
-#[test]
-fn only_frames_that_are_waited_for_end_a_wait() {
-    with_devices(2, 1, |devices| {
-        let guest = Guest::new(devices);
-        let socket = UdpSocket::bind("10.9.0.1:0").unwrap();
-        socket.set_broadcast(true).unwrap();
-        let wait = |wanted_set, timeout_nsecs| {
-            let poll = PollSet {
-                timeout_nsecs,
-                wanted_set,
-                ready_set: u64::MAX,
-                ret: -1,
-            };
-            let answer = guest.call(Hypercall::PollSet, poll.to_bytes()).unwrap();
-            let PollSet { ready_set, ret, .. } = PollSet::from_bytes(&answer);
-            (ret, ready_set)
-        };
-        // Handles 1 and 2 are the interfaces; 3 is the disk, and others are nothing. The kernel takes frames only some time
-        // after an interface was attached.
-        let sent = (0..6000).find(|_| {
-            socket.send_to(b"anybody?", "10.9.0.255:9").unwrap();
-            wait(1 << 1, 10_000_000) == (1, 1 << 1)
-        });
-        assert!(sent.is_some(), "no frame has come");
-        assert_eq!(wait(u64::MAX, u64::MAX), (1, 1 << 1));
-        for others in [0, 1, 1 << 2, 1 << 3, 1 << 63, !(1 << 1)] {
-            assert_eq!(wait(others, 1_000_000), (0, 0), "{others:#x}");
-        }
-    });
 }
 
 #[test]
