@@ -116,6 +116,11 @@ fn from_open_to_time_wait_the_charge_is_what_the_allocator_has_given_out() {
         h.check("in flight", more);
         h.ack(5000);
         h.check("acknowledged", more);
+        // From what was kept.
+        h.send(5000);
+        h.check("in flight again", more);
+        h.ack(5000);
+        h.check("acknowledged again", more);
         h.give(|seq, ack| seg(ACK, seq, ack).data(&[1; 1000]));
         h.check("to be read", more + PEERS * FRAME_HEADERS);
         h.seq += 1000;
@@ -215,4 +220,22 @@ fn what_is_out_of_order_is_charged_no_less_than_the_allocator_has_given_out_and_
             );
         }
     }
+}
+
+#[test]
+fn what_is_known_of_pieces_that_were_sacked_is_charged_no_less_than_the_allocator_has_given_out() {
+    let options = controlled(congestion::new_reno);
+    let mut c = Conn::accept(Config::default(), options, &sack_syn());
+    drop(c.sends(10));
+    let before = (heap::held(), c.e.tcp.memory_used() as isize);
+    let blocks = [1, 3, 5, 7].map(|at| (c.ack + 1000 * at, c.ack + 1000 * (at + 1)));
+    c.e.give(&c.seg(ACK).sack(&blocks));
+    while c.e.tcp.poll_event().is_some() {}
+    let held = heap::held() - before.0;
+    let charged = c.e.tcp.memory_used() as isize - before.1;
+    assert!(held > 0, "{held}");
+    assert!(
+        (held..held + 500).contains(&charged),
+        "{charged} for {held}"
+    );
 }

@@ -8,6 +8,7 @@
 //! - `counters`: that what happens is counted; settings and tables
 //! - `data`: acknowledgements, windows, Nagle's rule, probes, keep-alive
 //! - `windows`: the peer's window when it is closed or taken back
+//! - `buffers`: what makes the receive buffer grow
 //! - `options`: RFC 7323, RFC 2018, RFC 2883
 //! - `pacing`: draft-ietf-ccwg-bbr
 //! - `controllers`: what a controller of the user's is told
@@ -24,6 +25,7 @@ mod wire;
 
 mod rfc {
     mod acceptance;
+    mod buffers;
     mod challenges;
     mod closing;
     mod controllers;

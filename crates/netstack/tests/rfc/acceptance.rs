@@ -70,3 +70,38 @@ fn rfc4987_3_6_the_backlog_is_as_long_as_before_when_a_cookie_has_made_a_connect
         );
     }
 }
+
+#[test]
+fn rfc4987_3_6_a_cookie_that_makes_a_connection_leaves_the_backlog_as_full_as_it_was() {
+    let mut e = Engine::new();
+    let from = |port, mut segment: Seg| {
+        segment.from = port;
+        segment
+    };
+    for port in 0..8 {
+        e.answer(&from(10_000 + port, seg(SYN, IRS, 0)));
+    }
+    for sent in 1..4 {
+        let cookie = e.answer(&from(20_000 + sent, seg(SYN, IRS, 0)));
+        assert_eq!(e.tcp.counters().syn_cookies_sent, u64::from(sent));
+        e.give(&from(20_000 + sent, seg(ACK, IRS + 1, cookie.seq + 1)));
+        assert!(e.tcp.accept(e.listener).unwrap().is_some());
+    }
+}
+
+#[test]
+fn rfc4987_3_6_a_cookie_for_which_the_accept_queue_has_no_room_is_dropped_and_counted() {
+    let mut e = Engine::new();
+    let from = |port, mut segment: Seg| {
+        segment.from = port;
+        segment
+    };
+    let syn_acks: Vec<u32> = (0..9)
+        .map(|port| e.answer(&from(10_000 + port, seg(SYN, IRS, 0))).seq)
+        .collect();
+    for (port, syn_ack) in (0..9).zip(syn_acks) {
+        e.ignores(&from(10_000 + port, seg(ACK, IRS + 1, syn_ack + 1)));
+    }
+    assert_eq!(e.tcp.counters().listen_overflows, 1);
+    assert_eq!(e.tcp.counters().syn_cookies_recv, 0);
+}

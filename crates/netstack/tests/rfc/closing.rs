@@ -206,6 +206,20 @@ fn handles_of_released_connections_are_refused() {
 }
 
 #[test]
+fn the_handle_of_a_listener_that_was_closed_is_refused() {
+    let mut e = Engine::new();
+    let old = e.listener;
+    e.tcp.close_listener(e.now, old);
+    let local = SocketAddrV4::new(OURS, PORT + 1);
+    let new = e.tcp.listen(local, 8, plain()).unwrap();
+    assert_eq!(e.tcp.listener_address(new), Ok(local));
+    assert_eq!(e.tcp.listener_address(old), Err(Error::Released));
+    assert_eq!(e.tcp.accept(old), Err(Error::Released));
+    e.tcp.close_listener(e.now, old);
+    assert_eq!(e.tcp.listener_address(new), Ok(local));
+}
+
+#[test]
 fn addresses_in_use_are_refused() {
     let mut e = Engine::new();
     let local = SocketAddrV4::new(OURS, PORT);
@@ -290,7 +304,12 @@ fn connections_of_an_address_that_is_removed_end_and_send_nothing() {
     c.e.send(c.id, b"data");
     c.e.tcp.remove_address(c.e.now, PEER);
     assert_eq!(c.state(), State::Established);
+    // A reset is due for what belongs to no connection.
+    let mut stray = c.seg(ACK);
+    stray.from += 1;
+    c.e.give(&stray);
     c.e.tcp.remove_address(c.e.now, OURS);
+    c.e.nothing();
     assert_eq!(c.state(), State::Closed);
     assert_eq!(c.e.error(c.id), Some(Error::AddrNotAvailable));
     assert!(c.e.pass(Duration::from_secs(60)).is_empty());

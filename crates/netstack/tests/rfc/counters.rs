@@ -132,11 +132,13 @@ fn tables_are_given_back_with_the_last_connection() {
         let mut e = Engine::new();
         let opened = (0..hosts).map(|host| open_saying(&mut e, (host, PEER_PORT), b"x"));
         let all: Vec<_> = opened.collect();
+        for (id, _) in all.iter().flatten() {
+            e.tcp.abort(e.now, *id);
+        }
+        let _ = e.sent();
+        while e.tcp.poll_event().is_some() {}
         for (id, _) in all.into_iter().flatten() {
-            e.tcp.abort(e.now, id);
             e.tcp.release(e.now, id);
-            let _ = e.sent();
-            while e.tcp.poll_event().is_some() {}
         }
         e.pass(Duration::from_secs(600));
         assert_eq!(e.tcp.connection_counts(), (0, 0));

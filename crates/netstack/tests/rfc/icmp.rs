@@ -190,3 +190,21 @@ fn rfc2923_2_1_small_segments_that_are_lost_suspect_no_black_hole() {
     assert!(c.e.tcp.counters().timeouts > 5);
     assert_eq!(c.e.tcp.counters().mtu_reductions, 0);
 }
+
+#[test]
+fn rfc1191_3_what_fits_the_path_is_not_sent_again() {
+    let mut c = Conn::accept(Config::default(), plain(), &seg(SYN, IRS, 0).mss(1460));
+    for octets in [960, 1460, 961] {
+        c.e.send(c.id, &vec![3; octets]);
+        assert_eq!(c.e.one().payload.len(), octets);
+    }
+    let mut quoted = c.seg(ACK);
+    (quoted.from, quoted.to, quoted.seq) = (PORT, PEER_PORT, c.ack);
+    icmp(&mut c.e, &quoted, IcmpError::FragmentationNeeded(1000));
+    let again: Vec<u32> =
+        c.e.sent()
+            .iter()
+            .map(|segment| segment.seq.wrapping_sub(c.ack))
+            .collect();
+    assert_eq!(again, [960, 1920, 2420, 3380]);
+}

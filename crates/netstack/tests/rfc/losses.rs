@@ -3,7 +3,7 @@
 
 use core::time::Duration;
 
-use netstack::proto::tcp::Error;
+use netstack::proto::tcp::{Config, Error};
 
 use crate::wire::*;
 
@@ -177,4 +177,37 @@ fn rfc5681_2_duplicates_are_told_by_the_window_as_it_is_scaled() {
         let sent = sent(&mut c, base);
         assert_eq!(sent, again);
     }
+}
+
+#[test]
+fn rfc3522_3_2_an_echo_is_compared_with_the_first_retransmission_of_a_recovery() {
+    let mut syn = sack_syn().ts(100, 0);
+    syn.mss = Some(1012);
+    let mut c = Conn::accept_after(ms(100), Config::default(), plain(), &syn);
+    let base = c.ack;
+    c.sends(10);
+    let before = window(&c);
+    c.e.now += ms(100);
+    let told = |c: &mut Conn, end: u32| {
+        let block = (base.wrapping_add(1000), base.wrapping_add(1000 * end));
+        let segment = c.seg(ACK).sack(&[block]);
+        c.e.give(&segment);
+        c.e.sent()
+    };
+    let first = told(&mut c, 4).remove(0);
+    assert_eq!(first.seq, base);
+    let (first, _) = first.timestamps.expect("agreed");
+    // A second hole.
+    c.e.now += ms(20);
+    told(&mut c, 5);
+    let segment = c
+        .seg(ACK)
+        .sack(&[(base + 6000, base + 10_000), (base + 1000, base + 5000)]);
+    c.e.give(&segment);
+    assert_eq!(c.e.sent()[0].seq, base + 5000);
+    c.e.now += ms(80);
+    c.ack = base.wrapping_add(5000);
+    let segment = seg(ACK, c.seq, c.ack).ts(101, first);
+    c.e.give(&segment.sack(&[(base + 6000, base + 10_000)]));
+    assert!(window(&c) < before, "the first was needed");
 }

@@ -204,3 +204,16 @@ fn rfc7323_4_1_an_echo_within_a_tick_measures_a_tick() {
     e.give(&seg(ACK, IRS + 1, syn.seq + 501).ts(1, stamp));
     assert_eq!(e.tcp.status(id).unwrap().smoothed_rtt, Some(ms(1)));
 }
+
+#[test]
+fn rfc7323_4_1_only_what_advances_the_left_edge_measures() {
+    let syn = seg(SYN, IRS, 0).mss(1012).ts(100, 0);
+    let mut c = Conn::accept_after(ms(100), Config::default(), plain(), &syn);
+    c.sends(2);
+    let before = srtt(&c);
+    c.e.now += ms(150);
+    c.acks(0);
+    assert_eq!(srtt(&c), before);
+    c.acks(2000);
+    assert!(srtt(&c) > before);
+}

@@ -228,12 +228,21 @@ fn two_large_segments_may_wait_for_a_closed_window() {
 
 #[test]
 fn much_may_wait_for_a_window_that_takes_a_segment() {
-    for (window, waits) in [(999, 8 << 10), (1000, 60_000)] {
-        let mut c = Conn::plain();
+    let waits = |memory, window| {
+        let mut config = Config::default();
+        config.memory = Some(memory);
+        let mut c = Conn::accept(config, plain(), &seg(SYN, IRS, 0).mss(1000));
         c.e.ignores(&c.seg(ACK).window(window));
-        let sent = c.e.tcp.send(c.id, &[0; 60_000]);
-        assert_eq!(sent, Poll::Ready(Ok(waits)), "{window}");
-    }
+        match c.e.tcp.send(c.id, &[0; 60_000]) {
+            Poll::Ready(Ok(octets)) => octets,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(waits(64 << 20, 1000), 60_000);
+    assert_eq!(waits(64 << 20, 999), 8 << 10);
+    // A part of the memory.
+    assert!((20_000..40_000).contains(&waits(1 << 20, 1000)));
+    assert_eq!(waits(1 << 20, 999), 8 << 10);
 }
 
 /// A device that cuts runs of up to `longest` octets apart, and what each segment or run has of payload and to be cut to.

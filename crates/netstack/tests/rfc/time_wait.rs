@@ -267,3 +267,31 @@ fn rfc6191_3_our_syn_reuses_time_wait_after_a_second_if_timestamps_tell_the_two_
     c.e.now += ms(30_000);
     assert_eq!(connects(&mut c), in_use);
 }
+
+#[test]
+fn rfc7323_3_2_what_time_wait_answers_has_timestamps() {
+    let mut c = in_time_wait(&seg(SYN, IRS, 0).mss(1000).ts(5, 0));
+    c.e.now += ms(1000);
+    let mut fin = c.seg(ACK | FIN);
+    fin.seq -= 1;
+    fin.timestamps = Some((6, 0));
+    assert!(c.e.answer(&fin).timestamps.is_some());
+}
+
+#[test]
+fn time_wait_records_have_an_eighth_of_the_memory_at_most() {
+    let mut config = Config::default();
+    config.memory = Some(256 << 10);
+    let mut e = Engine::with(config, plain());
+    for host in 0..4000 {
+        let (id, ack) = open_saying(&mut e, (host, PEER_PORT), b"").expect("there is a place");
+        e.tcp.release(e.now, id);
+        let _ = e.sent();
+        give_from(&mut e, host, &seg(ACK | FIN, IRS + 1, ack.wrapping_add(1)));
+        let _ = e.sent();
+        while e.tcp.poll_event().is_some() {}
+        let used = e.tcp.memory_used();
+        assert!(used <= (32 << 10) + TABLES, "{used}");
+    }
+    assert_eq!(e.tcp.connection_counts().0, 0);
+}

@@ -142,7 +142,7 @@ pub struct Options {
     pub user_timeout: Option<Duration>,
     /// What happens when the connection is released.
     pub linger: Linger,
-    /// Octets of receive buffer that a connection starts with: the first window offered.
+    /// Octets of receive buffer that a connection starts with, 2 KiB at least: the first window offered.
     pub receive_buffer: usize,
     /// Octets that the receive buffer may grow to as the measured rate asks for it. It decides the
     /// window scale (RFC 7323 §2).

@@ -203,3 +203,16 @@ fn rfc9438_4_6_the_threshold_is_no_less_than_two_segments() {
     cubic.on_congestion_event(Instant::default(), SMSS);
     assert_eq!((cubic.cwnd(), cubic.ssthresh()), (2 * SMSS, 2 * SMSS));
 }
+
+#[test]
+fn rfc5681_3_1_the_threshold_is_no_less_than_two_segments() {
+    let mut reno = NewReno::new(&PARAMETERS);
+    reno.on_timeout(Instant::default(), SMSS, true);
+    assert_eq!(reno.ssthresh(), 2 * SMSS);
+    let mut reno = NewReno::new(&PARAMETERS);
+    reno.on_congestion_event(Instant::default(), SMSS);
+    assert_eq!((reno.cwnd(), reno.ssthresh()), (2 * SMSS, 2 * SMSS));
+    let mut cubic = Cubic::new(&PARAMETERS);
+    cubic.on_timeout(Instant::default(), SMSS, true);
+    assert_eq!((cubic.cwnd(), cubic.ssthresh()), (SMSS, 2 * SMSS));
+}

@@ -192,7 +192,11 @@ mod tests {
 
     #[test]
     fn who_grew_is_counted_in_the_period_after_and_not_two_periods_later() {
-        for (pause, share) in [(Growers::PERIOD, 2000), (2 * Growers::PERIOD, 4000)] {
+        for (pause, share) in [
+            (Growers::PERIOD, 2000),
+            (2 * Growers::PERIOD - 1, 2000),
+            (2 * Growers::PERIOD, 4000),
+        ] {
             let growers = &mut Growers::new(8000);
             let now = Instant::from_nanos(10 * Growers::PERIOD);
             let (mut one, mut other) = (0, 0);

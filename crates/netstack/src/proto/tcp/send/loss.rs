@@ -287,3 +287,27 @@ impl Loss {
         episode.budget = episode.budget.saturating_sub(octets);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Loss, REO_WND_PERSIST};
+    use crate::proto::tcp::wire::seq::Seq;
+
+    #[test]
+    fn rfc8985_6_2_step_4_a_widened_reordering_window_lasts_for_sixteen_recoveries() {
+        let mut loss = Loss::new(Seq(0));
+        loss.reordering_seen = true;
+        let window = |loss: &Loss| loss.reo_wnd(0, 40, 1000);
+        assert_eq!(window(&loss), 10);
+        loss.dsack(Seq(100), Seq(200));
+        // Once for each round trip.
+        loss.dsack(Seq(150), Seq(250));
+        assert_eq!(window(&loss), 20);
+        loss.dsack(Seq(200), Seq(300));
+        for _ in 0..REO_WND_PERSIST {
+            assert_eq!(window(&loss), 30);
+            loss.end();
+        }
+        assert_eq!(window(&loss), 10);
+    }
+}

@@ -214,3 +214,41 @@ fn rfc2018_8_pruned_pieces_are_no_longer_reported() {
     assert!(reassembly.sack_blocks(Seq(10), 3).is_empty());
     assert_eq!(reassembly.held(), size_of::<Reassembly>());
 }
+
+#[test]
+fn rfc2018_8_a_range_is_pruned_by_its_last_pieces() {
+    let mut reassembly = Reassembly::default();
+    for start in [20, 30, 40] {
+        receive(&mut reassembly, start, start + 10);
+    }
+    assert_eq!(blocks(&reassembly, 10, 3), [(20, 50)]);
+    assert_eq!(reassembly.prune(25), 10);
+    assert_eq!(blocks(&reassembly, 10, 3), [(20, 40)]);
+    assert_eq!(
+        (reassembly.len(), reassembly.held()),
+        (20, walk(&reassembly))
+    );
+    // What follows is still joined.
+    receive(&mut reassembly, 40, 45);
+    assert_eq!(blocks(&reassembly, 10, 3), [(20, 45)]);
+}
+
+#[test]
+fn small_segments_are_copied_together_whichever_way_they_come() {
+    let pieces = |order: &mut dyn Iterator<Item = u32>| {
+        let mut reassembly = Reassembly::default();
+        for index in order {
+            let octets = Bytes::from(vec![0; 100]);
+            reassembly.insert(Seq(100 * index), octets, FRAME, UNLIMITED);
+        }
+        let pieces = reassembly.take(Seq(0)).unwrap();
+        pieces.map(|piece| piece.len()).collect::<Vec<_>>()
+    };
+    let forwards = pieces(&mut (0..100));
+    assert!(forwards.len() <= 10_000 / (CHUNK - 100) + 1, "{forwards:?}");
+    let backwards = pieces(&mut (0..100).rev());
+    assert!(
+        backwards.len() <= 10_000 / (CHUNK / 4 - 100),
+        "{backwards:?}"
+    );
+}

@@ -160,3 +160,14 @@ fn a_list_that_has_grown_long_is_not_kept_for_other_connections() {
         assert_eq!(pool.held() > 0, kept, "{chunks} chunks");
     }
 }
+
+#[test]
+fn the_more_waits_the_larger_are_the_chunks() {
+    let mut pool = ChunkPool::new(1 << 20);
+    let mut queue = SendQueue::new(Seq(0));
+    for _ in 0..600 {
+        queue.push_copy(&[7; 100], &mut pool);
+    }
+    let sizes: Vec<u32> = queue.chunks.iter().map(|chunk| chunk.held).collect();
+    assert_eq!(sizes, [2 << 10, 16 << 10, 32 << 10, 32 << 10]);
+}

@@ -212,7 +212,13 @@ fn bbr_5_4_1_a_restart_lasts_until_something_is_delivered_and_ends_a_probe_rtt_t
 fn bbr_5_6_4_6_a_window_that_holds_max_inflight_does_not_grow_in_startup() {
     let mut path = Path::new();
     path.round(RATE / 8);
-    for (less, grown) in [(0, 0), (1, BDP / 8)] {
+    let initial = path.bbr.initial_cwnd;
+    for (less, delivered, grown) in [
+        (0, initial, 0),
+        (0, initial - 1, BDP / 8),
+        (1, initial, BDP / 8),
+    ] {
+        path.bbr.delivered = delivered;
         path.bbr.cwnd = path.bbr.max_inflight() - less;
         let before = path.bbr.cwnd;
         let sample = path.sample(RATE / 8);
@@ -224,16 +230,15 @@ fn bbr_5_6_4_6_a_window_that_holds_max_inflight_does_not_grow_in_startup() {
 #[test]
 fn bbr_5_5_10_3_a_round_with_loss_bounds_what_is_in_flight_by_seven_tenths_of_the_window() {
     let mut path = Path::at(State::ProbeBwCruise);
-    path.lose(0, 1000, BDP);
-    let mut sample = path.sample(RATE);
-    sample.delivered = BDP / 10;
-    path.bbr.on_sample(&sample);
-    path.lose(0, 1000, BDP);
-    let window = path.bbr.cwnd;
-    let mut sample = path.sample(RATE);
-    sample.delivered = BDP / 10;
-    path.bbr.on_sample(&sample);
-    assert_eq!(path.bbr.inflight_shortterm, window * 7 / 10);
+    let mut window = path.bbr.cwnd;
+    for _ in 0..2 {
+        path.lose(0, 1000, BDP);
+        let mut sample = path.sample(RATE);
+        sample.delivered = BDP / 10;
+        path.bbr.on_sample(&sample);
+        window = window * 7 / 10;
+        assert_eq!(path.bbr.inflight_shortterm, window);
+    }
 }
 
 #[test]
@@ -296,4 +301,101 @@ fn a_threshold_of_the_users_is_between_the_drafts_and_a_half() {
         let bbr = Bbr::with_loss_thresh(&super::PARAMETERS, percent);
         assert_eq!(bbr.loss_thresh, threshold);
     }
+}
+
+#[test]
+fn bbr_5_6_1_and_5_6_4_2_what_may_be_in_flight_is_a_multiple_of_the_bdp_by_the_state() {
+    let mut path = Path::at(State::ProbeBwCruise);
+    path.bbr.extra_acked_filter = Default::default();
+    for (state, most) in [
+        (State::Startup, 2 * BDP),
+        (State::Drain, 2 * BDP),
+        (State::ProbeBwDown, 2 * BDP),
+        (State::ProbeBwCruise, 2 * BDP),
+        (State::ProbeBwRefill, 2 * BDP),
+        (State::ProbeBwUp, BDP * 225 / 100 + 2 * u64::from(SMSS)),
+        (State::ProbeRtt, BDP / 2),
+    ] {
+        path.bbr.state = state;
+        assert_eq!(path.bbr.max_inflight(), most, "{state:?}");
+    }
+    // On a slow path: three quanta, or four segments.
+    path.bbr.state = State::ProbeBwCruise;
+    path.bbr.send_quantum = 2000;
+    assert_eq!(path.bbr.inflight_at(10), 6000);
+    path.bbr.send_quantum = 1000;
+    assert_eq!(path.bbr.inflight_at(10), 4000);
+}
+
+#[test]
+fn bbr_5_5_11_2_a_probe_whose_end_was_spurious_goes_on_unless_the_round_trip_is_probed() {
+    for (state, after) in [
+        (State::ProbeBwDown, State::ProbeBwRefill),
+        (State::ProbeRtt, State::ProbeRtt),
+    ] {
+        let mut path = Path::at(State::ProbeBwUp);
+        path.lose(0, BDP / 10, BDP / 2);
+        path.bbr.state = state;
+        path.bbr.on_spurious(path.now);
+        assert_eq!(path.bbr.state, after);
+    }
+}
+
+#[test]
+fn bbr_5_5_9_what_is_acknowledged_beyond_the_rate_is_aggregation() {
+    let mut path = Path::at(State::ProbeBwCruise);
+    path.bbr.extra_acked_filter = Default::default();
+    let mut acked = |nanos, octets| {
+        let mut sample = within_a_round(&mut path);
+        path.now = path.bbr.extra_acked_interval_start.after_nanos(nanos);
+        (sample.now, sample.newly_acked) = (path.now, octets);
+        path.bbr.update_ack_aggregation(&sample);
+        path.bbr.extra_acked_filter.max(false)
+    };
+    // The first begins an interval; half a millisecond is worth 5,000 octets.
+    assert_eq!(acked(RTT, 10_000), 10_000);
+    assert_eq!(acked(500_000, 10_000), 15_000);
+}
+
+#[test]
+fn bbr_5_3_1_3_without_selective_acknowledgements_a_recovery_ends_startup_only_on_a_loss() {
+    for (lost, state) in [(false, State::Startup), (true, State::Drain)] {
+        let mut path = Path::new();
+        path.bbr.has_selective_acks = false;
+        path.round(RATE / 2);
+        if lost {
+            path.lose(0, 1000, BDP);
+        }
+        let mut sample = path.sample(RATE);
+        (sample.in_recovery, sample.inflight) = (true, 3 * BDP as u32);
+        path.bbr.on_sample(&sample);
+        assert_eq!(path.bbr.state, state);
+    }
+}
+
+#[test]
+fn bbr_5_3_1_2_only_whole_rounds_that_the_application_has_not_limited_count_for_a_plateau() {
+    let mut path = Path::new();
+    path.round(RATE);
+    for _ in 0..3 {
+        let sample = within_a_round(&mut path);
+        path.bbr.next_round_delivered = u64::MAX;
+        path.bbr.on_sample(&sample);
+        path.bbr.start_round();
+    }
+    assert_eq!(path.bbr.full_bw_count, 0);
+    path.round(RATE);
+    assert_eq!(path.bbr.full_bw_count, 1);
+}
+
+#[test]
+fn bbr_5_3_3_9_a_cycle_that_the_application_has_limited_does_not_age_the_maximum_of_the_rate() {
+    let mut path = Path::at(State::ProbeBwDown);
+    for limited in [true, false] {
+        path.bbr.ack_phase = AckPhase::ProbeStopping;
+        let mut sample = path.sample(RATE / 2);
+        sample.is_app_limited = limited;
+        path.bbr.on_sample(&sample);
+    }
+    assert_eq!(path.bbr.max_bw(), RATE);
 }
