@@ -4,7 +4,7 @@ use std::io::{Cursor, Read};
 
 use manifest_gen::elf::{Error, Executable, LoadPlan, SegmentProblem};
 use manifest_gen::{NoteKind, NoteProblem};
-use solo5_abi::elf::PT_NOTE;
+use solo5_abi::elf::{PF_R, PF_W, PF_X, PT_NOTE};
 use solo5_abi::manifest::{Manifest, ParseError};
 use solo5_abi::note::TYPE_MFT1;
 
@@ -65,6 +65,17 @@ fn a_good_executable_is_planned_as_the_tenders_load_it() {
         .read_to_end(&mut content)
         .unwrap();
     assert_eq!(content, b"data");
+}
+
+#[test]
+fn a_segment_is_for_what_its_flags_say_and_no_more() {
+    for flags in [0, PF_X, PF_W, PF_R, PF_R | PF_X, PF_R | PF_W] {
+        let file = executable_with(at(DATA, P_FLAGS), &flags.to_le_bytes());
+        let segment = plan(file).unwrap().segments[1];
+        assert_eq!(segment.is_readable(), flags & PF_R != 0, "{flags}");
+        assert_eq!(segment.is_writable(), flags & PF_W != 0, "{flags}");
+        assert_eq!(segment.is_executable(), flags & PF_X != 0, "{flags}");
+    }
 }
 
 #[test]
