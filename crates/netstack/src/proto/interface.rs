@@ -208,7 +208,7 @@ pub struct Interface {
     accepted: Option<(Ipv4Addr, Ipv4Addr)>,
     claims: Vec<Claim>,
     #[cfg(feature = "dhcp")]
-    dhcp: Option<dhcp::Dhcp>,
+    dhcp: Option<Box<dyn dhcp::Configure>>,
     reassembly: Reassembly,
     icmp: Icmp,
     icmp_limit: RateLimit,

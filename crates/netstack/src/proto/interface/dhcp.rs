@@ -1,5 +1,6 @@
 //! The DHCP client's place in the stack.
 
+use core::fmt;
 use core::net::{Ipv4Addr, SocketAddrV4};
 
 use super::{Event, Interface, Transmit};
@@ -13,16 +14,39 @@ use crate::proto::udp;
 /// A smaller MTU is not believed: what a host must accept whole (RFC 791 §3.2).
 const LEAST_MTU: u16 = pmtu::MINIMUM as u16;
 
-/// The DHCP client, and what of its lease the stack has taken.
-#[derive(Debug)]
-pub(super) struct Dhcp {
-    client: Client,
-    taken: Option<Lease>,
+/// What the stack asks of its DHCP client.
+///
+/// There is one that does it, [`Dhcp`]. It is behind a trait so that the calls that start it are the only
+/// ones that lead to its code: a program without them is linked without it.
+pub(super) trait Configure: Send {
+    /// The lease that is held now.
+    fn lease(&self) -> Option<&Lease>;
+
+    /// When [`Configure::poll`] wants to be called next.
+    fn poll_at(&self, now: Instant) -> Instant;
+
+    /// Does what is due.
+    fn poll(&mut self, stack: &mut Interface, now: Instant, out: &mut dyn Transmit);
+
+    /// Takes a message of a server.
+    fn handle(&mut self, stack: &mut Interface, now: Instant, message: &[u8]);
+
+    /// Another station uses `address`, and goes on with it although we have defended it, or did before we
+    /// took it.
+    fn conflict(&mut self, stack: &mut Interface, now: Instant, address: Ipv4Addr);
+
+    /// Gives up all that was taken of a lease; tells whether there was one.
+    fn withdraw(&mut self, stack: &mut Interface, now: Instant) -> bool;
+
+    /// Gives the lease back, and all that was taken of it up.
+    fn stop(&mut self, stack: &mut Interface, now: Instant, out: &mut dyn Transmit);
 }
 
-impl Dhcp {
-    pub(super) fn poll_at(&self, now: Instant) -> Instant {
-        self.client.poll_at(now)
+impl fmt::Debug for dyn Configure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Configure")
+            .field("lease", &self.lease())
+            .finish_non_exhaustive()
     }
 }
 
@@ -55,24 +79,18 @@ impl Interface {
     fn set_client(&mut self, now: Instant, client: Client) {
         self.events
             .retain(|event| !matches!(event, Event::Lease(_)));
-        if self.withdraw_lease(now) {
-            self.push_event(Event::Lease(None));
-        }
-        self.dhcp = Some(Dhcp {
-            client,
-            taken: None,
+        self.with_dhcp(|dhcp, stack| {
+            if dhcp.withdraw(stack, now) {
+                stack.push_event(Event::Lease(None));
+            }
         });
+        let taken = None;
+        self.dhcp = Some(Box::new(Dhcp { client, taken }));
     }
 
     /// Gives the lease back and stops asking for another.
     pub fn stop_dhcp(&mut self, now: Instant, out: &mut dyn Transmit) {
-        let Some(dhcp) = &mut self.dhcp else { return };
-        if dhcp.client.release().is_some()
-            && let (Some(outgoing), _) = dhcp.client.poll(now)
-        {
-            self.send_dhcp(now, &outgoing, out);
-        }
-        self.withdraw_lease(now);
+        self.with_dhcp(|dhcp, stack| dhcp.stop(stack, now, out));
         self.dhcp = None;
     }
 
@@ -85,7 +103,15 @@ impl Interface {
     /// The lease that is held now.
     #[must_use]
     pub fn lease(&self) -> Option<&Lease> {
-        self.dhcp.as_ref()?.client.lease()
+        self.dhcp.as_ref()?.lease()
+    }
+
+    /// Lends the client what it belongs to. Nothing that it calls asks for it.
+    fn with_dhcp(&mut self, call: impl FnOnce(&mut dyn Configure, &mut Self)) {
+        if let Some(mut dhcp) = self.dhcp.take() {
+            call(&mut *dhcp, self);
+            self.dhcp = Some(dhcp);
+        }
     }
 
     /// Whether a packet that is not to an address of ours may be an answer for the DHCP client: as
@@ -120,113 +146,151 @@ impl Interface {
             }
         };
         self.udp_counters.in_datagrams += 1;
-        let Some(dhcp) = &mut self.dhcp else { return };
-        let event = dhcp.client.handle(now, &segment[udp::HEADER_LEN..length]);
-        if let Some(event) = event {
-            self.dhcp_event(now, event);
+        let message = &segment[udp::HEADER_LEN..length];
+        self.with_dhcp(|dhcp, stack| dhcp.handle(stack, now, message));
+    }
+
+    /// Another station uses an address that may be leased, and goes on with it although we have defended
+    /// it, or did before we took it.
+    pub(super) fn dhcp_conflict(&mut self, now: Instant, address: Ipv4Addr) {
+        self.with_dhcp(|dhcp, stack| dhcp.conflict(stack, now, address));
+    }
+
+    pub(super) fn poll_dhcp(&mut self, now: Instant, out: &mut dyn Transmit) {
+        let due = self.dhcp.as_ref().map(|dhcp| dhcp.poll_at(now));
+        if due.is_some_and(|at| at <= now) {
+            self.with_dhcp(|dhcp, stack| dhcp.poll(stack, now, out));
+        }
+    }
+}
+
+/// The DHCP client, and what of its lease the stack has taken.
+struct Dhcp {
+    client: Client,
+    taken: Option<Lease>,
+}
+
+impl Configure for Dhcp {
+    fn lease(&self) -> Option<&Lease> {
+        self.client.lease()
+    }
+
+    fn poll_at(&self, now: Instant) -> Instant {
+        self.client.poll_at(now)
+    }
+
+    fn poll(&mut self, stack: &mut Interface, now: Instant, out: &mut dyn Transmit) {
+        loop {
+            let (outgoing, event) = self.client.poll(now);
+            if outgoing.is_none() && event.is_none() {
+                return;
+            }
+            if let Some(outgoing) = outgoing {
+                send(stack, now, &outgoing, out);
+            }
+            if let Some(event) = event {
+                self.tell(stack, now, event);
+            }
         }
     }
 
-    fn dhcp_event(&mut self, now: Instant, event: dhcp::Event) {
+    fn handle(&mut self, stack: &mut Interface, now: Instant, message: &[u8]) {
+        if let Some(event) = self.client.handle(now, message) {
+            self.tell(stack, now, event);
+        }
+    }
+
+    fn conflict(&mut self, stack: &mut Interface, now: Instant, address: Ipv4Addr) {
+        let leased = self.client.lease().map(|lease| lease.address.address());
+        if leased == Some(address) && self.client.decline(now).is_some() {
+            self.withdraw(stack, now);
+            stack.push_event(Event::Lease(None));
+        }
+    }
+
+    fn withdraw(&mut self, stack: &mut Interface, now: Instant) -> bool {
+        let Some(lease) = self.taken.take() else {
+            return false;
+        };
+        for route in &lease.routes {
+            withdraw_route(stack, route);
+        }
+        stack.remove_address(now, lease.address.address());
+        stack.set_mtu(None);
+        true
+    }
+
+    fn stop(&mut self, stack: &mut Interface, now: Instant, out: &mut dyn Transmit) {
+        if self.client.release().is_some()
+            && let (Some(outgoing), _) = self.client.poll(now)
+        {
+            send(stack, now, &outgoing, out);
+        }
+        self.withdraw(stack, now);
+    }
+}
+
+impl Dhcp {
+    fn tell(&mut self, stack: &mut Interface, now: Instant, event: dhcp::Event) {
         match event {
             dhcp::Event::Bound(lease) => {
-                self.take_lease(now, &lease);
-                self.push_event(Event::Lease(Some(lease)));
+                self.take(stack, now, &lease);
+                stack.push_event(Event::Lease(Some(lease)));
             }
             dhcp::Event::Renewed => {}
             dhcp::Event::Lost(_) => {
-                self.withdraw_lease(now);
-                self.push_event(Event::Lease(None));
+                self.withdraw(stack, now);
+                stack.push_event(Event::Lease(None));
             }
         }
     }
 
     /// Takes what `lease` grants, and gives up what the lease before it did and this one does not.
-    fn take_lease(&mut self, now: Instant, lease: &Lease) {
-        let before = self.dhcp.as_mut().and_then(|dhcp| dhcp.taken.take());
+    fn take(&mut self, stack: &mut Interface, now: Instant, lease: &Lease) {
+        let before = self.taken.replace(lease.clone());
         if let Some(before) = &before {
             for route in &before.routes {
                 if !lease.routes.contains(route) {
-                    self.withdraw_route(route);
+                    withdraw_route(stack, route);
                 }
             }
             if before.address.address() != lease.address.address() {
-                self.remove_address(now, before.address.address());
+                stack.remove_address(now, before.address.address());
             }
         }
         if before.is_none_or(|before| before.address != lease.address) {
-            self.add_address(now, lease.address);
+            stack.add_address(now, lease.address);
         }
         for route in &lease.routes {
-            self.add_route(*route);
+            stack.add_route(*route);
         }
-        self.set_mtu(lease.mtu.filter(|mtu| *mtu >= LEAST_MTU).map(usize::from));
-        if let Some(dhcp) = &mut self.dhcp {
-            dhcp.taken = Some(lease.clone());
-        }
+        stack.set_mtu(lease.mtu.filter(|mtu| *mtu >= LEAST_MTU).map(usize::from));
     }
+}
 
-    /// Gives up all that was taken of a lease; tells whether there was one.
-    fn withdraw_lease(&mut self, now: Instant) -> bool {
-        let Some(lease) = self.dhcp.as_mut().and_then(|dhcp| dhcp.taken.take()) else {
-            return false;
-        };
-        for route in &lease.routes {
-            self.withdraw_route(route);
-        }
-        self.remove_address(now, lease.address.address());
-        self.set_mtu(None);
-        true
+/// Takes a route away unless another has been put in its place.
+fn withdraw_route(stack: &mut Interface, route: &Route) {
+    if stack.routes().contains(route) {
+        stack.remove_route(route.destination);
     }
+}
 
-    /// Takes a route away unless another has been put in its place.
-    fn withdraw_route(&mut self, route: &Route) {
-        if self.routes().contains(route) {
-            self.remove_route(route.destination);
-        }
+fn send(stack: &mut Interface, now: Instant, outgoing: &Outgoing, out: &mut dyn Transmit) {
+    let source = SocketAddrV4::new(outgoing.source, dhcp::CLIENT_PORT);
+    let destination = SocketAddrV4::new(outgoing.destination, dhcp::SERVER_PORT);
+    let len = udp::HEADER_LEN + outgoing.payload.len();
+    let header = Header::new(outgoing.source, outgoing.destination, protocol::UDP, len);
+    if header.total_len > stack.egress.link_mtu {
+        return;
     }
-
-    /// Another station uses the address that we lease, and goes on with it although we have defended
-    /// it, or did before we took it.
-    pub(super) fn dhcp_conflict(&mut self, now: Instant, address: Ipv4Addr) {
-        let Some(dhcp) = &mut self.dhcp else { return };
-        let leased = dhcp.client.lease().map(|lease| lease.address.address());
-        if leased == Some(address) && dhcp.client.decline(now).is_some() {
-            self.withdraw_lease(now);
-            self.push_event(Event::Lease(None));
-        }
-    }
-
-    pub(super) fn poll_dhcp(&mut self, now: Instant, out: &mut dyn Transmit) {
-        while let Some(dhcp) = &mut self.dhcp {
-            let (outgoing, event) = dhcp.client.poll(now);
-            if outgoing.is_none() && event.is_none() {
-                return;
-            }
-            if let Some(outgoing) = outgoing {
-                self.send_dhcp(now, &outgoing, out);
-            }
-            if let Some(event) = event {
-                self.dhcp_event(now, event);
-            }
-        }
-    }
-
-    fn send_dhcp(&mut self, now: Instant, outgoing: &Outgoing, out: &mut dyn Transmit) {
-        let source = SocketAddrV4::new(outgoing.source, dhcp::CLIENT_PORT);
-        let destination = SocketAddrV4::new(outgoing.destination, dhcp::SERVER_PORT);
-        let len = udp::HEADER_LEN + outgoing.payload.len();
-        let header = Header::new(outgoing.source, outgoing.destination, protocol::UDP, len);
-        if header.total_len > self.egress.link_mtu {
-            return;
-        }
-        self.udp_counters.out_datagrams += 1;
-        let write = |room: &mut [u8]| udp::write(source, destination, &outgoing.payload, room);
-        if outgoing.destination.is_broadcast() {
-            self.egress.broadcast_unconfigured(now, &header, write, out);
-        } else if self.egress.send(now, &header, write, out).is_err() {
-            self.udp_counters.sndbuf_errors += 1;
-        }
+    stack.udp_counters.out_datagrams += 1;
+    let write = |room: &mut [u8]| udp::write(source, destination, &outgoing.payload, room);
+    if outgoing.destination.is_broadcast() {
+        stack
+            .egress
+            .broadcast_unconfigured(now, &header, write, out);
+    } else if stack.egress.send(now, &header, write, out).is_err() {
+        stack.udp_counters.sndbuf_errors += 1;
     }
 }
 

@@ -22,8 +22,8 @@ const MAX_PAYLOAD: usize = 65_535 - HEADER_LEN;
 /// leaves of 304 octets hold at least five, with its share of the inner nodes, and what the heap adds
 /// to an allocation.
 const PIECE: usize = 112;
-/// Octets that a datagram takes beside its pieces, at most: its places in the tables, which may be
-/// half empty, the first leaf of its own table, and the start of its packet.
+/// Octets that a datagram takes beside its pieces, at most: its place in the list and its source's, of
+/// which half may be empty, the first leaf of its own table, and the start of its packet.
 const DATAGRAM: usize = 2 * size_of::<Datagram>() + 304 + 256;
 
 /// What reassembly may keep, and for how long.
@@ -64,7 +64,7 @@ pub enum Reassembled {
     Refused,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Key {
     source: Ipv4Addr,
     destination: Ipv4Addr,
@@ -87,16 +87,14 @@ struct Datagram {
     first: Option<(Header, Box<[u8]>)>,
 }
 
-/// Datagrams that are not complete yet.
+/// Datagrams that are not complete yet. They are few: lists are searched as fast as trees, and are less code.
 #[derive(Debug)]
 pub struct Reassembly {
     limits: ReassemblyLimits,
-    /// By their age: the oldest has the least number.
-    datagrams: BTreeMap<u64, Datagram>,
-    next: u64,
-    numbers: BTreeMap<Key, u64>,
+    /// The oldest first.
+    datagrams: Vec<Datagram>,
     /// Octets held for each source of a datagram, and for all.
-    sources: BTreeMap<Ipv4Addr, usize>,
+    sources: Vec<(Ipv4Addr, usize)>,
     held: usize,
     dropped: u64,
 }
@@ -107,10 +105,8 @@ impl Reassembly {
     pub fn new(limits: ReassemblyLimits) -> Self {
         Self {
             limits,
-            datagrams: BTreeMap::new(),
-            next: 0,
-            numbers: BTreeMap::new(),
-            sources: BTreeMap::new(),
+            datagrams: Vec::new(),
+            sources: Vec::new(),
             held: 0,
             dropped: 0,
         }
@@ -131,8 +127,8 @@ impl Reassembly {
     /// Takes one fragment; `packet` is the whole IPv4 packet that `header` was read from. No more
     /// than `room` octets are held after it, if that is less than [`ReassemblyLimits::octets`].
     ///
-    /// The effort is logarithmic in what is kept; only where a datagram has to go, all of them, up
-    /// to [`ReassemblyLimits::datagrams`], are looked at.
+    /// The effort is logarithmic in the pieces of a datagram; of the datagrams, up to
+    /// [`ReassemblyLimits::datagrams`], and where one has to go also of the sources, all are looked at.
     pub fn handle(
         &mut self,
         now: Instant,
@@ -147,8 +143,8 @@ impl Reassembly {
         if uneven || end > MAX_PAYLOAD || payload.is_empty() {
             return Reassembled::Refused;
         }
-        let number = self.find_or_add(now, header);
-        let Some(datagram) = self.datagrams.get_mut(&number) else {
+        let at = self.find_or_add(now, header);
+        let Some(datagram) = self.datagrams.get_mut(at) else {
             return Reassembled::Incomplete;
         };
         let before = datagram.held;
@@ -156,38 +152,36 @@ impl Reassembly {
             Insert::Kept => {}
             Insert::Repeated => return Reassembled::Incomplete,
             Insert::Unfit => {
-                self.remove(number);
+                self.remove(at);
                 return Reassembled::Refused;
             }
         }
-        let (source, added) = (header.source, datagram.held - before);
+        let added = datagram.held - before;
         let complete = datagram.is_complete();
-        self.held += added;
-        *self.sources.entry(source).or_default() += added;
-        if complete && let Some(datagram) = self.remove(number) {
+        self.hold(header.source, added);
+        if complete && let Some(datagram) = self.remove(at) {
             return datagram.assemble();
         }
         self.shrink_to(room.min(self.limits.octets));
         Reassembled::Incomplete
     }
 
-    fn find_or_add(&mut self, now: Instant, header: &Header) -> u64 {
+    /// The place of the datagram that a fragment belongs to.
+    fn find_or_add(&mut self, now: Instant, header: &Header) -> usize {
         let key = Key {
             source: header.source,
             destination: header.destination,
             protocol: header.protocol,
             identification: header.identification,
         };
-        if let Some(number) = self.numbers.get(&key) {
-            return *number;
+        let mut datagrams = self.datagrams.iter();
+        if let Some(at) = datagrams.position(|datagram| datagram.key == key) {
+            return at;
         }
         while self.datagrams.len() >= self.limits.datagrams.max(1) {
             self.drop_one();
         }
-        let number = self.next;
-        self.next += 1;
-        self.numbers.insert(key, number);
-        let datagram = Datagram {
+        self.datagrams.push(Datagram {
             key,
             deadline: now + self.limits.timeout,
             pieces: BTreeMap::new(),
@@ -195,11 +189,31 @@ impl Reassembly {
             held: DATAGRAM,
             len: None,
             first: None,
-        };
-        self.held += DATAGRAM;
-        *self.sources.entry(key.source).or_default() += DATAGRAM;
-        self.datagrams.insert(number, datagram);
-        number
+        });
+        self.hold(key.source, DATAGRAM);
+        self.datagrams.len() - 1
+    }
+
+    /// Counts octets that are held for a source from now on.
+    fn hold(&mut self, source: Ipv4Addr, octets: usize) {
+        self.held += octets;
+        match self.sources.iter_mut().find(|(other, _)| *other == source) {
+            Some((_, held)) => *held += octets,
+            None => self.sources.push((source, octets)),
+        }
+    }
+
+    /// Counts octets that are no longer held for a source.
+    fn release(&mut self, source: Ipv4Addr, octets: usize) {
+        self.held -= octets;
+        let mut sources = self.sources.iter();
+        if let Some(at) = sources.position(|(other, _)| *other == source) {
+            self.sources[at].1 -= octets;
+            if self.sources[at].1 == 0 {
+                self.sources.swap_remove(at);
+                self.sources.shrink_to(2 * self.sources.len());
+            }
+        }
     }
 
     /// Gives up datagrams until `octets` less are held, if so many are; returns how many less it is.
@@ -218,27 +232,26 @@ impl Reassembly {
     /// Gives up the oldest datagram of the source that holds most; of several such sources, the
     /// oldest of all.
     fn drop_one(&mut self) {
-        let held = |datagram: &Datagram| self.sources.get(&datagram.key.source).copied();
-        let oldest_first = self.datagrams.iter().rev();
+        let held = |datagram: &Datagram| {
+            let mut sources = self.sources.iter();
+            sources.find_map(|(source, held)| (*source == datagram.key.source).then_some(*held))
+        };
+        let oldest_first = self.datagrams.iter().enumerate().rev();
         // Of equals `max_by_key` takes the last.
         let largest = oldest_first.max_by_key(|(_, datagram)| held(datagram));
-        if let Some((&number, _)) = largest {
-            self.remove(number);
+        if let Some((at, _)) = largest {
+            self.remove(at);
             self.dropped += 1;
         }
     }
 
-    fn remove(&mut self, number: u64) -> Option<Datagram> {
-        let datagram = self.datagrams.remove(&number)?;
-        self.numbers.remove(&datagram.key);
-        self.held -= datagram.held;
-        let source = datagram.key.source;
-        if let Some(held) = self.sources.get_mut(&source) {
-            *held -= datagram.held;
-            if *held == 0 {
-                self.sources.remove(&source);
-            }
+    fn remove(&mut self, at: usize) -> Option<Datagram> {
+        if at >= self.datagrams.len() {
+            return None;
         }
+        let datagram = self.datagrams.remove(at);
+        self.datagrams.shrink_to(2 * self.datagrams.len());
+        self.release(datagram.key.source, datagram.held);
         Some(datagram)
     }
 
@@ -247,19 +260,17 @@ impl Reassembly {
     /// Returns the start of its first fragment's packet, empty when that fragment never came:
     /// with it goes an ICMP Time Exceeded (RFC 1122 §3.3.2).
     pub fn poll(&mut self, now: Instant) -> Option<Box<[u8]>> {
-        let (&number, oldest) = self.datagrams.first_key_value()?;
-        if oldest.deadline > now {
+        if self.poll_at()? > now {
             return None;
         }
-        let datagram = self.remove(number)?;
+        let datagram = self.remove(0)?;
         Some(datagram.first.map(|(_, packet)| packet).unwrap_or_default())
     }
 
     /// When [`Reassembly::poll`] wants to be called next.
     #[must_use]
     pub fn poll_at(&self) -> Option<Instant> {
-        let (_, oldest) = self.datagrams.first_key_value()?;
-        Some(oldest.deadline)
+        self.datagrams.first().map(|oldest| oldest.deadline)
     }
 
     /// What [`Reassembly::held`] is to be, by walking all that is held.
@@ -267,11 +278,11 @@ impl Reassembly {
     pub(super) fn audit(&self) -> usize {
         let pieces = self
             .datagrams
-            .values()
+            .iter()
             .flat_map(|datagram| datagram.pieces.values());
         let held = pieces.map(|piece| piece.capacity() + PIECE).sum::<usize>();
-        assert_eq!(self.numbers.len(), self.datagrams.len());
-        assert_eq!(self.sources.values().sum::<usize>(), self.held);
+        let sources = self.sources.iter().map(|(_, held)| held);
+        assert_eq!(sources.sum::<usize>(), self.held);
         held + self.datagrams.len() * DATAGRAM
     }
 }

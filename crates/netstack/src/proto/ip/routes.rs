@@ -194,9 +194,10 @@ impl Routes {
     /// Adds a route, replacing the one to the same prefix.
     pub fn add_route(&mut self, route: Route) {
         self.remove_route(route.destination);
-        self.routes.push(route);
-        self.routes
-            .sort_by_key(|route| core::cmp::Reverse(route.destination.prefix()));
+        let prefix = route.destination.prefix();
+        let not_shorter = |other: &Route| other.destination.prefix() >= prefix;
+        let at = self.routes.partition_point(not_shorter);
+        self.routes.insert(at, route);
     }
 
     /// Takes the route to `destination` away; tells whether it was there.

@@ -1,5 +1,6 @@
 //! CUBIC (RFC 9438).
 
+use core::fmt;
 use core::time::Duration;
 
 use super::{Ack, Controller, Parameters, initial_window};
@@ -15,7 +16,7 @@ const NO_EPOCH: Instant = Instant::FAR_FUTURE;
 const ALPHA: f64 = 3.0 * (1.0 - BETA) / (1.0 + BETA);
 
 /// Slow start as in RFC 5681, congestion avoidance and decrease as in RFC 9438.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Cubic {
     smss: u32,
     cwnd: u32,
@@ -35,13 +36,26 @@ pub struct Cubic {
 }
 
 /// What was before the last reduction (RFC 9438 §4.9).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Before {
     cwnd: u32,
     ssthresh: u32,
     w_max: f64,
     k: f64,
     epoch: Instant,
+}
+
+/// Without fractions: the formatting of floating-point numbers would be in every program with a stack.
+impl fmt::Debug for Cubic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cubic")
+            .field("cwnd", &self.cwnd)
+            .field("ssthresh", &self.ssthresh)
+            .field("w_max", &(self.w_max as u64))
+            .field("w_est", &(self.w_est as u64))
+            .field("epoch", &self.epoch)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Cubic {
@@ -98,7 +112,8 @@ impl Cubic {
             return;
         }
         // §4.4 and §4.5: the window one round trip ahead, at most half as large again.
-        let target = self.cubic(elapsed + ack.srtt()).clamp(cwnd, 1.5 * cwnd);
+        // Not `clamp`, which would say of what numbers it panics: with it goes the formatting of them.
+        let target = self.cubic(elapsed + ack.srtt()).max(cwnd).min(1.5 * cwnd);
         self.increase += (target - cwnd) / cwnd * acked * f64::from(self.smss);
         if self.increase >= 1.0 {
             self.cwnd = self
