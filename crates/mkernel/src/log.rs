@@ -13,12 +13,13 @@
 //!
 //! A line has the seconds since [`init`], the level, the target, the spans that it happened in, the message and the fields.
 //! Control characters are escaped, so that no text from outside can pass for a line of its own; of a line, at most 4,096
-//! octets are written, with a note of how many there were more.
+//! octets are written, with a note of how many there were more. Floating-point fields have six digits behind the point.
 //!
 //! Nothing waits for the console: what the host does not take is lost, and a line tells how much that was.
 //!
 //! Which events are written says a [`Filter`]: that of the argument `--log`, if the program was given one.
 
+mod decimal;
 mod filter;
 mod line;
 mod panics;

@@ -82,13 +82,14 @@ pub(crate) fn start_on<H: Hypercalls>(
     device: H::Net,
     mut config: Config,
 ) -> io::Result<Stack> {
+    // With offload its buffers are large: they are no longer free.
+    let device = Device::new(source.add(device));
     let tcp = &mut config.tcp;
     tcp.memory
         .get_or_insert_with(|| budget(nolibc::free_memory()));
     if tcp.application_octets == 0 {
         tcp.application_octets = TASK;
     }
-    let device = Device::new(source.add(device));
     let spawn = |runner| miou_rs::spawn_driver("network", runner);
     Stack::start(device, Alarm::default(), config, spawn)
 }

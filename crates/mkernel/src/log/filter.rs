@@ -96,13 +96,12 @@ impl FromStr for Filter {
                 Some("") => return Err(error()),
                 Some(target) => {
                     filter.targets.retain(|(other, _)| other != target);
-                    filter.targets.push((target.to_owned(), level));
+                    let not_shorter = |other: &(String, _)| other.0.len() >= target.len();
+                    let at = filter.targets.partition_point(not_shorter);
+                    filter.targets.insert(at, (target.to_owned(), level));
                 }
             }
         }
-        filter
-            .targets
-            .sort_by_key(|(target, _)| std::cmp::Reverse(target.len()));
         Ok(filter)
     }
 }

@@ -8,6 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tracing_core::span::{Attributes, Current, Id, Record};
 use tracing_core::{Field, Metadata, field::Visit};
 
+use super::decimal::Decimal;
+
 /// Octets of a span's text beyond which no field is added to it.
 const LIMIT: usize = 512;
 
@@ -165,6 +167,10 @@ impl Fields {
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
         self.add(field, format_args!("{value:?}"));
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.add(field, format_args!("{}", Decimal(value)));
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {

@@ -5,6 +5,7 @@ use std::fmt;
 use tracing_core::span::{Attributes, Current, Id, Record};
 use tracing_core::{Event, Field, Interest, LevelFilter, Metadata, Subscriber, field::Visit};
 
+use super::decimal::Decimal;
 use super::filter::Filter;
 use super::line::Line;
 use super::spans::{self, Spans};
@@ -100,6 +101,10 @@ impl Message<'_> {
 impl Visit for Message<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.add(field, format_args!("{value:?}"));
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.add(field, format_args!("{}", Decimal(value)));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
