@@ -201,16 +201,19 @@ impl Devices {
     }
 }
 
+/// Octets of memory below which a guest is given no offload: a few frames of 64 KiB, and buffers for them, would be
+/// all of its heap.
+const OFFLOAD_MEMORY: u64 = 8 << 20;
+
 fn open_net(
     name: &str,
     source: &NetSource,
     wanted: u16,
     options: &Options,
 ) -> Result<(Tap, NetProperties), AttachError> {
+    let offload = wanted & NET_OFFLOAD != 0 && options.mem >= OFFLOAD_MEMORY;
     let tap = match source {
-        NetSource::Interface(interface) if wanted & NET_OFFLOAD != 0 => {
-            Tap::open_with_offload(interface)
-        }
+        NetSource::Interface(interface) if offload => Tap::open_with_offload(interface),
         NetSource::Interface(interface) => Tap::open(interface),
         NetSource::Descriptor(fd) => Tap::from_inherited(*fd),
     };
