@@ -60,8 +60,17 @@ const SOURCES: &[&str] = &[
     "include/spt_abi.h",
 ];
 
-/// The linker scripts: one for each ABI, and the layout that both include.
-const SCRIPTS: &[&str] = &["solo5_hvt.lds", "solo5_spt.lds", "solo5_sections.lds"];
+/// The linker scripts: one for each ABI, the layout that both include, and what that leaves out.
+const SCRIPTS: &[&str] = &[
+    "solo5_hvt.lds",
+    "solo5_spt.lds",
+    "solo5_sections.lds",
+    BACKTRACE,
+];
+const BACKTRACE: &str = "solo5_backtrace.lds";
+
+/// Where, in the output directory, `solo5-rustc` finds a [`BACKTRACE`] that leaves out nothing.
+const WHOLE: &str = "whole";
 
 /// The parts of the layout that are added to upstream's scripts, too.
 const SCRIPT_PARTS: &[&str] = &["solo5_manifest.lds", "solo5_stack.lds", "solo5_std.lds"];
@@ -138,6 +147,12 @@ fn compile_ours(abi: &str, vendor: &Path, out: &Path) {
     }
     for script in SCRIPTS.iter().chain(SCRIPT_PARTS) {
         copy(&vendor.join(script), &out.join(script));
+    }
+    let whole = out.join(WHOLE).join(BACKTRACE);
+    if let Err(error) = fs::create_dir_all(out.join(WHOLE))
+        .and_then(|()| fs::write(&whole, ". = 0x100000; _stext = .;\n"))
+    {
+        panic!("cannot write {}: {error}", whole.display());
     }
 }
 

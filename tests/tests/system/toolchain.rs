@@ -8,7 +8,7 @@ use std::time::Duration;
 use manifest_gen::query_manifest;
 use system_tests::{Guest, Network, Outcome, Running, Target, workspace};
 
-on_each_target! { cargo_test, cargo_run }
+on_each_target! { cargo_test, cargo_run, what_a_program_shares_with_backtraces_is_in_its_image }
 
 /// What chooses GNU ld instead of rust-lld.
 const GNU_LD: &str = "-Clinker-features=-lld";
@@ -65,6 +65,11 @@ fn cargo_run(target: Target) {
         "it's",
     ]);
     outcome(command).assert_printed("std-exercise\n\"two  words\"\n\"--\"\n\"it's\"\n");
+}
+
+/// What reads debugging information is left out of images, but not where the program itself has use for it.
+fn what_a_program_shares_with_backtraces_is_in_its_image(target: Target) {
+    Guest::build("folded", target).run().assert_printed("7\n");
 }
 
 /// Builds the program of `package` for spt in a target folder of its own.
