@@ -7,8 +7,12 @@ use std::process::Command;
 use manifest_gen::elf::Executable;
 use solo5_abi::elf::{PF_W, PF_X, PT_LOAD};
 use system_tests::{Guest, Target, host_program};
+use tempfile::TempDir;
 
-on_each_target! { query_abi, query_manifest, write_xor_execute, linux_refuses_to_run_it }
+on_each_target! {
+    query_abi, query_manifest, write_xor_execute, linux_refuses_to_run_it,
+    images_hold_no_more_than_is_called,
+}
 
 const EXAMPLES: [&str; 5] = ["hello", "sleep", "block", "cmdline", "echo"];
 
@@ -80,6 +84,26 @@ fn write_xor_execute(target: Target) {
                 "{example}: {flags:?}"
             );
         }
+    }
+}
+
+/// Octets of the images as they are shipped, without symbols: `ci/size` says whose they are.
+fn images_hold_no_more_than_is_called(target: Target) {
+    let folder = TempDir::new().unwrap();
+    let stripped = folder.path().join("stripped");
+    for (example, kib) in [("hello", 330), ("echo", 900)] {
+        let status = Command::new("strip")
+            .arg("-o")
+            .arg(&stripped)
+            .arg(Guest::build_release(example, target).path())
+            .status()
+            .unwrap();
+        assert!(status.success(), "strip: {status}");
+        let octets = stripped.metadata().unwrap().len();
+        assert!(
+            octets <= kib << 10,
+            "{example}: {octets} octets, expected {kib} KiB at most"
+        );
     }
 }
 

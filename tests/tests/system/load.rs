@@ -70,6 +70,28 @@ fn exchange(stream: &TcpStream, seed: u64, length: usize) {
     });
 }
 
+/// The image, its stack, its heap and 64 connections at work in as little memory as a tender can be told to give.
+#[test]
+fn sixty_four_connections_in_four_mebibytes() {
+    let guest = Guest::build_release("echo", Target::Spt)
+        .option("--mem=4")
+        .option("--net:service=tap0");
+    Network::with(|network| {
+        network.add_tap("tap0", "10.0.0.1/24");
+        let mut running = guest.start();
+        let address = SocketAddr::from(([10, 0, 0, 2], 3000));
+        let streams: Vec<TcpStream> = (0..64)
+            .map(|_| running.connect(address, Duration::from_secs(60)))
+            .collect();
+        thread::scope(|scope| {
+            for (seed, stream) in (0..).zip(&streams) {
+                scope.spawn(move || exchange(stream, seed, 100_000));
+            }
+        });
+        drop(running);
+    });
+}
+
 /// Clients that send and do not read fill what the echo service may hold, in large pieces and in the smallest. The
 /// unikernel is still there when they have gone.
 #[test]
