@@ -91,7 +91,7 @@ fn write_xor_execute(target: Target) {
 fn images_hold_no_more_than_is_called(target: Target) {
     let folder = TempDir::new().unwrap();
     let stripped = folder.path().join("stripped");
-    for (example, kib) in [("hello", 330), ("echo", 900)] {
+    for (example, kib) in [("hello", 250), ("echo", 1000)] {
         let status = Command::new("strip")
             .arg("-o")
             .arg(&stripped)
