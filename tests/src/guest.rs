@@ -18,6 +18,7 @@ pub struct Guest {
     options: Vec<OsString>,
     arguments: Vec<OsString>,
     log: bool,
+    signals: bool,
     limit: Duration,
 }
 
@@ -40,6 +41,7 @@ impl Guest {
             options: Vec::new(),
             arguments: Vec::new(),
             log: false,
+            signals: false,
             limit: Duration::from_secs(240),
         }
     }
@@ -62,6 +64,13 @@ impl Guest {
     #[must_use]
     pub fn log(mut self) -> Self {
         self.log = true;
+        self
+    }
+
+    /// Has [`Running::signal`] reach the tender also where that runs in an emulated machine, which it otherwise ends.
+    #[must_use]
+    pub fn hand_on_signals(mut self) -> Self {
+        self.signals = true;
         self
     }
 
@@ -111,6 +120,9 @@ impl Guest {
         command.env("SOLO5_TENDER", self.tender());
         // The driver's own limit comes first; this one is for a driver that died.
         command.env("HVT_SECONDS", (self.limit.as_secs() + 30).to_string());
+        if self.signals {
+            command.env("HVT_SIGNALS", "1");
+        }
         command
             .arg(abi)
             .arg(&self.unikernel)

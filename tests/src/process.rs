@@ -127,6 +127,12 @@ impl Running {
         self.outcome()
     }
 
+    /// Sends a signal.
+    #[track_caller]
+    pub fn signal(&self, signal: Signal) {
+        kill(process_id(&self.child), signal).expect("the process has not been waited for");
+    }
+
     /// Ends the process and returns what it has printed.
     pub fn stop(mut self) -> Outcome {
         self.end();

@@ -1,18 +1,23 @@
 //! The five examples.
 
-use std::fs;
-use std::io::{Read, Write};
-use std::net::Shutdown;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::Duration;
 
+use manifest_gen::elf::Executable;
+use nix::sys::signal::Signal;
+use solo5_abi::manifest::{Manifest, TENDER_SHUTDOWN};
 use system_tests::{Guest, Network, Target, workspace};
 use tempfile::TempDir;
 
 on_each_target! {
     hello, hello_release, sleep, block,
     cmdline_defaults, cmdline_values, cmdline_help, cmdline_refuses_what_is_no_number,
-    echo, echo_tells_a_supervisor_what_is_wrong, echo_serves_two_connections_at_once,
+    echo, echo_lets_clients_finish_when_it_is_told_to_end,
+    who_heeds_the_end_asks_to_be_told_of_it_and_nobody_else,
+    echo_tells_a_supervisor_what_is_wrong, echo_serves_two_connections_at_once,
 }
 
 fn hello(target: Target) {
@@ -130,6 +135,39 @@ fn echo(target: Target) {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert_eq!(answer, "Retreat!", "{}", running.stop());
+    });
+}
+
+/// The program is the manifest.
+fn who_heeds_the_end_asks_to_be_told_of_it_and_nobody_else(target: Target) {
+    for (package, wanted) in [("echo", TENDER_SHUTDOWN), ("block", 0)] {
+        let guest = Guest::build(package, target);
+        let mut executable = Executable::open(File::open(guest.path()).unwrap()).unwrap();
+        let manifest = executable.manifest_bytes().unwrap();
+        let manifest = Manifest::parse(&manifest).unwrap();
+        let first = manifest.entries().next().unwrap();
+        assert_eq!(first.tender_wanted(), wanted, "{package}");
+    }
+}
+
+fn echo_lets_clients_finish_when_it_is_told_to_end(target: Target) {
+    let guest = echo_guest(target).hand_on_signals();
+    Network::with(|network| {
+        network.add_tap("tap0", "10.0.0.1/24");
+        let mut running = guest.start();
+        let address = SocketAddr::from(([10, 0, 0, 2], 3000));
+        let mut stream = running.connect(address, Duration::from_secs(60));
+        running.signal(Signal::SIGTERM);
+        let refused = (0..1000).find_map(|_| TcpStream::connect(address).err());
+        let refused = refused.expect("it accepts no more");
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+        stream.write_all(b"Retreat!").unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer, "Retreat!");
+        let outcome = running.wait();
+        assert_eq!(outcome.status, 0, "{outcome}");
     });
 }
 

@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT, for spt guests that asked to be told, honest and hostile, and for those that did not.
+//! SIGTERM and SIGINT, for guests that asked to be told, honest and hostile, and for those that did not.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -7,7 +7,9 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
-use crate::support::{Code, DATA, Guest, Reg, Scratch, Tender};
+use solo5_abi::hvt::{Halt, PollSet, Puts};
+
+use crate::support::{Code, DATA, Guest, Reg, Scratch, Tender, hvt, one_machine};
 
 const SIGILL: i32 = 4;
 const SIGSEGV: i32 = 11;
@@ -256,4 +258,73 @@ fn a_hostile_guest_cannot_touch_what_ends_it() {
         SIGILL,
         "an invalid instruction",
     );
+}
+
+/// An hvt guest that prints `there`, then runs `code`.
+fn start_hvt(code: Code, asks: bool, options: &[&str]) -> Running {
+    let scratch = Scratch::new();
+    let puts = Puts { data: DATA, len: 6 };
+    let poll = PollSet {
+        timeout_nsecs: u64::MAX,
+        wanted_set: 1,
+        ..Default::default()
+    };
+    let mut data = data();
+    data[PUTS..][..Puts::SIZE].copy_from_slice(&puts.to_bytes());
+    data[POLL..][..PollSet::SIZE].copy_from_slice(&poll.to_bytes());
+    data[HALT..][..Halt::SIZE].copy_from_slice(&Halt::default().to_bytes());
+    let code = Code::new()
+        .out(0x502, DATA as u32 + PUTS as u32)
+        .bytes(&code.0);
+    let guest = Guest::hvt(code).data(&data);
+    let guest = match asks {
+        true => guest.asking_for_shutdown(),
+        false => guest,
+    };
+    let kernel = guest.write(&scratch);
+    let mut command = hvt(&kernel, [&["--mem=4"], options].concat(), &[]);
+    command.env("HVT_SIGNALS", "1");
+    Running::spawn(command, Stdio::piped(), scratch)
+}
+
+/// Where the arguments of hypercalls lie in the data of such a guest.
+const PUTS: usize = 16;
+const POLL: usize = 64;
+const HALT: usize = 128;
+
+#[test]
+fn on_hvt_a_guest_is_told_and_ended_alike() {
+    let _guard = one_machine();
+    // It halts with the set that is ready, and 40 more.
+    let told = Code::new()
+        .out(0x580, (DATA as usize + POLL) as u32)
+        .load(DATA + POLL as u64 + 16)
+        .bytes(&[0x83, 0xc0, 40])
+        .set(Reg::R8, DATA + HALT as u64 + 8)
+        .bytes(&[0x41, 0x89, 0x00])
+        .out(0x508, (DATA as usize + HALT) as u32);
+    let running = start_hvt(told, true, &[]);
+    running.signal(libc::SIGTERM);
+    let (status, stderr) = running.wait();
+    assert_eq!((status.code(), stderr.as_str()), (Some(41), ""));
+
+    let spins = || Code::new().bytes(&[0xeb, 0xfe]);
+    let running = start_hvt(spins(), true, &["--shutdown-timeout=600"]);
+    running.signal(libc::SIGINT);
+    running.signal(libc::SIGTERM);
+    let (status, stderr) = running.wait();
+    let expected = "solo5-hvt: ended the unikernel: there was a second signal\n";
+    assert_eq!((status.code(), stderr.as_str()), (ENDED, expected));
+
+    let running = start_hvt(spins(), true, &["--shutdown-timeout=1"]);
+    running.signal(libc::SIGINT);
+    let (status, stderr) = running.wait();
+    assert_eq!(status.code(), ENDED, "{stderr}");
+    assert!(stderr.contains("not ended within 1 s"), "{stderr}");
+
+    let running = start_hvt(spins(), false, &[]);
+    running.signal(libc::SIGTERM);
+    let (status, stderr) = running.wait();
+    let expected = (Some(1), "solo5-hvt: ended by SIGTERM\n");
+    assert_eq!((status.code(), stderr.as_str()), expected);
 }

@@ -5,8 +5,8 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A folder of its own for a test's files, removed at the test's end.
 pub(crate) struct Scratch(PathBuf);
@@ -118,6 +118,23 @@ pub(crate) fn run_hvt<I: AsRef<OsStr>>(
     options: impl IntoIterator<Item = I>,
     args: &[&str],
 ) -> Ended {
+    let _guard = one_machine();
+    let output = hvt(kernel, options, args).output();
+    Ended::new(&output.unwrap())
+}
+
+/// One emulated machine at a time is enough for the processors.
+pub(crate) fn one_machine() -> MutexGuard<'static, ()> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What [`run_hvt`] runs, for [`one_machine`].
+pub(crate) fn hvt<I: AsRef<OsStr>>(
+    kernel: &Path,
+    options: impl IntoIterator<Item = I>,
+    args: &[&str],
+) -> Command {
     // The script looks for the interface in /sys, which shows the namespace that it was mounted in.
     const NAMESPACE: [&str; 6] = [
         "--map-root-user",
@@ -127,12 +144,9 @@ pub(crate) fn run_hvt<I: AsRef<OsStr>>(
         "-c",
         "mount -t sysfs sysfs /sys && ip tuntap add tap0 mode tap && ip link set tap0 up && exec \"$@\"",
     ];
-    // One emulated machine at a time is enough for the processors.
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _guard = ONE_AT_A_TIME.lock();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ci/hvt");
     let mut command = Command::new("unshare");
-    command.args(NAMESPACE).arg("unshare");
+    command.args(NAMESPACE).arg("unshare").stdin(Stdio::null());
     if script.exists() {
         command
             .env("SOLO5_HVT", Tender::Hvt.path())
@@ -149,5 +163,5 @@ pub(crate) fn run_hvt<I: AsRef<OsStr>>(
             .arg(kernel)
             .args(args);
     }
-    Ended::new(&command.stdin(Stdio::null()).output().unwrap())
+    command
 }
