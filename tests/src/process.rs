@@ -191,15 +191,20 @@ impl Running {
         }
     }
 
-    /// Asks the process to end and, if it does not for 10 s, kills it.
+    /// Asks the process to end, insists after a second, which a unikernel may have meant to give to its clients, and kills it
+    /// after ten more.
     fn end(&mut self) {
-        for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+        for (signal, seconds) in [
+            (Signal::SIGTERM, 1),
+            (Signal::SIGINT, 10),
+            (Signal::SIGKILL, 10),
+        ] {
             if self.status.is_some() {
                 return;
             }
             // The process may have ended, but not been reaped: the id is still its own.
             let _ = kill(process_id(&self.child), signal);
-            let deadline = Instant::now() + Duration::from_secs(10);
+            let deadline = Instant::now() + Duration::from_secs(seconds);
             while self.status.is_none() && self.next_event(deadline).is_ok() {}
         }
     }
