@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
 use solo5_abi::hvt::{Halt, PollSet, Puts};
@@ -63,6 +63,14 @@ impl Running {
 
     fn spawn(mut command: Command, stderr: Stdio, scratch: Scratch) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped());
+        // SAFETY: the function makes one system call, and takes no lock.
+        unsafe {
+            // A shell has it ignored in what it runs in the background.
+            command.pre_exec(|| match libc::signal(libc::SIGINT, libc::SIG_DFL) {
+                libc::SIG_ERR => Err(std::io::Error::last_os_error()),
+                _ => Ok(()),
+            });
+        }
         let mut child = command.stderr(stderr).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
