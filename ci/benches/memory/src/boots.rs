@@ -3,14 +3,14 @@
 //! ports for 60,000; the client has as many addresses as it needs, behind a router that it is as well.
 
 use std::net::Ipv4Addr;
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
+use bench_common::{PacketSocket, Process, Report, SERVER_CPU, Start, build, network};
 
 use crate::frames::{self, ACK, FIN, PEER_MAC, Peer, RST, SYN, Segment};
-use crate::packet::PacketSocket;
-use crate::report::Report;
 
 const TAP: &str = "memory0";
 const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
@@ -28,10 +28,14 @@ const SAMPLE: usize = 97;
 
 /// For each count, a search from below and one between what failed and what did.
 pub fn measure(report: &mut Report, counts: &[usize]) -> Result<()> {
-    build()?;
+    let root = build::repository();
+    let programs = Programs {
+        tender: build::tender(&root, "solo5-spt")?,
+        echo: build::unikernel(&root, "echo", "release")?,
+    };
     for &count in counts {
         let (mut failed, mut held) = (1, 4);
-        while !holds(held, count)? {
+        while !holds(&programs, held, count)? {
             failed = held;
             held *= 2;
             if held > MOST_MEMORY {
@@ -45,7 +49,7 @@ pub fn measure(report: &mut Report, counts: &[usize]) -> Result<()> {
         // To a MiB, or to about two in a hundred.
         while held - failed > 1.max(held / 64) {
             let middle = (held + failed) / 2;
-            if holds(middle, count)? {
+            if holds(&programs, middle, count)? {
                 held = middle;
             } else {
                 failed = middle;
@@ -56,62 +60,41 @@ pub fn measure(report: &mut Report, counts: &[usize]) -> Result<()> {
     Ok(())
 }
 
-fn build() -> Result<()> {
-    for arguments in [
-        ["-p", "solo5-tender", "--bin", "solo5-spt"],
-        ["-p", "echo", "--target", "x86_64-solo5-spt"],
-    ] {
-        let status = Command::new("cargo")
-            .args(["build", "--release", "--quiet"])
-            .args(arguments)
-            .current_dir(crate::repository())
-            .status()?;
-        ensure!(status.success(), "cargo build {arguments:?}: {status}");
-    }
-    Ok(())
+struct Programs {
+    tender: PathBuf,
+    echo: PathBuf,
 }
 
-/// A unikernel; ends with this value.
-struct Guest(Child);
-
-impl Guest {
-    fn start(mem: usize) -> Result<Self> {
-        // Fails where there is none yet.
-        let _ = crate::ip(&format!("link del {TAP}"));
-        crate::ip(&format!("tuntap add {TAP} mode tap"))?;
-        crate::ip(&format!("link set {TAP} up"))?;
-        let root = crate::repository();
-        let child = Command::new(root.join("target/release/solo5-spt"))
-            .arg(format!("--mem={mem}"))
-            .arg(format!("--net:service={TAP}"))
-            .arg("--")
-            .arg(root.join("target/x86_64-solo5-spt/release/echo"))
-            .args(["--solo5:quiet", "--ipv4=10.0.0.2/24"])
-            .arg(format!("--ipv4-gateway={ROUTER}"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("solo5-spt")?;
-        Ok(Self(child))
-    }
-
-    fn lives(&mut self) -> Result<bool> {
-        Ok(self.0.try_wait()?.is_none())
-    }
+/// The unikernel with so much memory, on an interface that has just been made.
+fn boot(programs: &Programs, mem: usize) -> Result<Process> {
+    network::delete(TAP);
+    network::ip(&format!("tuntap add {TAP} mode tap"))?;
+    network::ip(&format!("link set {TAP} up"))?;
+    let mut command = Command::new(&programs.tender);
+    command
+        .arg(format!("--mem={mem}"))
+        .arg(format!("--net:service={TAP}"))
+        .arg("--")
+        .arg(&programs.echo)
+        .args(["--solo5:quiet", "--ipv4=10.0.0.2/24"])
+        .arg(format!("--ipv4-gateway={ROUTER}"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let place = Start {
+        cpu: SERVER_CPU,
+        namespace: None,
+    };
+    place.process(&mut command)
 }
 
-impl Drop for Guest {
-    fn drop(&mut self) {
-        // Both fail only if it has ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+fn lives(guest: &mut Process) -> Result<bool> {
+    Ok(guest.child().try_wait()?.is_none())
 }
 
 /// Whether `count` connections open, stay, and still are served.
-fn holds(mem: usize, count: usize) -> Result<bool> {
+fn holds(programs: &Programs, mem: usize, count: usize) -> Result<bool> {
     let start = Instant::now();
-    let mut guest = Guest::start(mem)?;
+    let mut guest = boot(programs, mem)?;
     let mut client = Client {
         socket: PacketSocket::open(TAP)?,
         mac: None,
@@ -124,7 +107,7 @@ fn holds(mem: usize, count: usize) -> Result<bool> {
         lost: 0,
     };
     let held = client.meets(&mut guest)? && client.opens(&mut guest)? && client.is_served()?;
-    let held = held && client.lost == 0 && guest.lives()?;
+    let held = held && client.lost == 0 && lives(&mut guest)?;
     eprintln!(
         "{count} connections, {mem} MiB: {} ({} opened, {} lost, {:.1} s)",
         if held { "held" } else { "not held" },
@@ -147,9 +130,9 @@ struct Client {
 
 impl Client {
     /// Finds the guest's hardware address.
-    fn meets(&mut self, guest: &mut Guest) -> Result<bool> {
+    fn meets(&mut self, guest: &mut Process) -> Result<bool> {
         let start = Instant::now();
-        while start.elapsed() < STALLED && guest.lives()? {
+        while start.elapsed() < STALLED && lives(guest)? {
             // It fails until the guest has attached the interface.
             let _ = self
                 .socket
@@ -163,7 +146,7 @@ impl Client {
     }
 
     /// Opens all.
-    fn opens(&mut self, guest: &mut Guest) -> Result<bool> {
+    fn opens(&mut self, guest: &mut Process) -> Result<bool> {
         let start = Instant::now();
         let (mut next, mut latest, mut before) = (0, Instant::now(), 0);
         let mut asked: Vec<(usize, Instant)> = Vec::new();
@@ -171,7 +154,7 @@ impl Client {
             if self.opened > before {
                 (before, latest) = (self.opened, Instant::now());
             }
-            if latest.elapsed() > STALLED || start.elapsed() > AT_MOST || !guest.lives()? {
+            if latest.elapsed() > STALLED || start.elapsed() > AT_MOST || !lives(guest)? {
                 return Ok(false);
             }
             asked.retain(|(index, _)| !self.open[*index]);

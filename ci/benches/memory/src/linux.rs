@@ -9,9 +9,8 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 
 use anyhow::{Context, Result, ensure};
+use bench_common::Report;
 use nix::sys::resource::{Resource, setrlimit};
-
-use crate::report::Report;
 
 const SUBJECT: &str = "linux";
 const CONNECTIONS: usize = 2000;

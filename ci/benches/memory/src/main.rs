@@ -9,18 +9,13 @@ mod counting;
 mod frames;
 mod linux;
 mod ours;
-mod packet;
 mod peer_smoltcp;
-mod report;
 
 use std::env;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
-use nix::sched::{CloneFlags, unshare};
-
-use crate::report::Report;
+use anyhow::{Context, Result};
+use bench_common::{Report, network};
 
 const COUNTS: [usize; 4] = [64, 1000, 10_000, 100_000];
 /// Rounds of what other programs on the machine may disturb.
@@ -41,9 +36,7 @@ fn main() -> Result<()> {
         counts = COUNTS.into();
     }
     let mut report = Report::default();
-    // All interfaces below live, and die, with this process.
-    unshare(CloneFlags::CLONE_NEWNET)?;
-    ip("link set lo up")?;
+    network::enter_namespace()?;
     if wanted.is_empty() || wanted.iter().any(|it| it == "connections") {
         ours::measure(&mut report)?;
         peer_smoltcp::measure(&mut report);
@@ -52,23 +45,6 @@ fn main() -> Result<()> {
         }
     }
     boots::measure(&mut report, &counts)?;
-    report.print();
+    report.print_rows();
     file.map_or(Ok(()), |file| report.save(&file))
-}
-
-/// The root of the repository.
-fn repository() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors().nth(3).unwrap_or(here).to_owned()
-}
-
-/// Runs `ip` with these arguments.
-fn ip(arguments: &str) -> Result<()> {
-    let output = Command::new("ip").args(arguments.split(' ')).output()?;
-    ensure!(
-        output.status.success(),
-        "ip {arguments}: {}",
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
-    Ok(())
 }

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, Wake, Waker};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use bench_common::Report;
 use bytes::BytesMut;
 use netstack::proto::Instant;
 use netstack::proto::link::ethernet::MacAddr;
@@ -21,7 +22,6 @@ use netstack::{Config, FrameDevice, Received, Runner, Stack, TcpListener, TcpStr
 
 use crate::counting::Heap;
 use crate::frames::{self, ACK, FIN, OUR_MAC, PEER_MAC, Peer, SYN, Segment};
-use crate::report::Report;
 
 const SUBJECT: &str = "mkernel";
 const CONNECTIONS: usize = 10_000;

@@ -1,10 +1,10 @@
 //! smoltcp's sockets: a socket and its buffers, which are there from the first to the last.
 
+use bench_common::Report;
 use smoltcp::iface::SocketSet;
 use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer};
 
 use crate::counting::Heap;
-use crate::report::Report;
 
 const SUBJECT: &str = "smoltcp";
 const CONNECTIONS: usize = 1000;

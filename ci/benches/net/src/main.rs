@@ -3,7 +3,6 @@
 //! behind a veth pair, asked by the same client in interleaved rounds. With `BENCH_BEFORE=CHECKOUT`
 //! the unikernel of another checkout takes part, as `mkernel-before`.
 
-mod report;
 mod subjects;
 mod virtual_time;
 
@@ -13,12 +12,9 @@ mod sim;
 use std::{env, thread, time::Duration};
 
 use anyhow::Result;
-use nix::sched::{CloneFlags, unshare};
+use bench_common::{CLIENT_CPU, Ratio, Report, build::repository, network};
 
-use crate::{
-    report::Report,
-    subjects::{CLIENT_CPU, Placement, Server, Subject, build_unikernels},
-};
+use crate::subjects::{Placement, Server, Subject, build_unikernels};
 
 const ROUNDS: usize = 5;
 const SECONDS: f64 = 1.0;
@@ -55,14 +51,11 @@ fn main() -> Result<()> {
         virtual_time::worst(&mut report)?;
     }
     if only_virtual() {
-        report.print();
-        report.print_others();
-        return report.save("net");
+        return show(&report);
     }
     build_unikernels()?;
-    // All interfaces below live, and die, with this process.
-    unshare(CloneFlags::CLONE_NEWNET)?;
-    subjects::prepare_namespace()?;
+    network::enter_namespace()?;
+    network::open_at_any_rate()?;
 
     for mtu in [1500, 9000] {
         run_group(&mut report, mtu, Placement::TwoCpus, &bulk_cases(mtu))?;
@@ -82,9 +75,23 @@ fn main() -> Result<()> {
         "client on CPU {CLIENT_CPU}, server on the other one (cases `-same`: on the same one); \
          {ROUNDS} interleaved rounds of {SECONDS} s; medians"
     );
-    report.print();
-    report.print_others();
-    report.save("net")
+    show(&report)
+}
+
+fn show(report: &Report) -> Result<()> {
+    let columns = Subject::COLUMNS.map(Subject::name);
+    let ratios = [
+        Ratio {
+            title: "/ smoltcp",
+            to: &columns[1..2],
+        },
+        Ratio {
+            title: "/ tokio",
+            to: &columns[2..],
+        },
+    ];
+    report.print_table(&columns, &ratios);
+    report.save(&repository().join("target/bench/net.json"))
 }
 
 fn bulk_cases(mtu: usize) -> Vec<Case> {
@@ -154,9 +161,9 @@ fn run_group(report: &mut Report, mtu: usize, placement: Placement, cases: &[Cas
             .collect::<Result<Vec<_>>>()?;
         for _ in 0..ROUNDS {
             for server in &servers {
-                let before = server.cpu_time()?;
+                let before = server.process().cpu_time()?;
                 let metrics = server.load(case.load, case.connections, SECONDS)?;
-                let used = server.cpu_time()? - before;
+                let used = (server.process().cpu_time()? - before).as_secs_f64();
                 report.add(&case.name, server.subject().name(), "server_cpu_s", used);
                 for (metric, value) in metrics {
                     let metric = if metric == "cpu_s" {
@@ -201,7 +208,7 @@ fn idle_connections(report: &mut Report) -> Result<()> {
         let server = Server::start(subject, 1500, Placement::TwoCpus, connections, SMALL_BUFFER)?;
         let _held = server.hold_connections(connections)?;
         thread::sleep(Duration::from_secs(1));
-        Ok(server.resident_bytes()? as f64)
+        Ok(server.process().resident()? as f64)
     };
     for _ in 0..3 {
         for subject in Subject::all() {

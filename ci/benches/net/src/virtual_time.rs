@@ -9,6 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use bench_common::Report;
 use bytes::Bytes;
 use netstack::proto::Instant;
 use netstack::proto::tcp::congestion::{self, MakeController};
@@ -19,7 +20,6 @@ use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer};
 use smoltcp::time::Instant as SmolInstant;
 use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr};
 
-use crate::report::Report;
 use crate::sim::{ADDRESSES, App, Host, Link, Network, Packet, TcpHost};
 
 const PORT: u16 = 9;

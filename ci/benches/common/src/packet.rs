@@ -72,6 +72,19 @@ impl PacketSocket {
         anyhow::bail!("the interface takes no frames")
     }
 
+    /// Sends a frame, which is lost where the interface does not take it now.
+    pub fn try_send(&self, frame: &[u8]) {
+        // SAFETY: the frame has the length that is given.
+        unsafe {
+            libc::send(
+                self.0.as_raw_fd(),
+                frame.as_ptr().cast(),
+                frame.len(),
+                libc::MSG_DONTWAIT,
+            )
+        };
+    }
+
     /// Waits for a frame that others have sent, at most so long; its length.
     pub fn receive(&self, buffer: &mut [u8], milliseconds: i32) -> Result<Option<usize>> {
         loop {
