@@ -1,0 +1,5 @@
+//! `examples/hello` as a Linux program.
+
+fn main() {
+    println!("Hello World!");
+}
