@@ -1,5 +1,6 @@
 //! An HTTP server: a page, an echo, a download of any size and a WebSocket, as an `axum::Router`.
 
+mod busy;
 mod download;
 mod websocket;
 
@@ -29,6 +30,9 @@ struct Arguments {
     /// The TCP port to listen on
     #[arg(long, default_value_t = 80)]
     port: u16,
+    /// Steps that a task computes between two yields, for measurements; 0: there is no such task
+    #[arg(long, default_value_t = 0, hide = true)]
+    busy: u64,
 }
 
 const PAGE: &str = include_str!("page.html");
@@ -44,6 +48,7 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let (websockets, upgraded) = websocket::channel();
     // They belong to a task, and a handler only sends them there.
     let _serving = mkernel::spawn(websocket::serve(upgraded));
+    let _computing = (arguments.busy > 0).then(|| mkernel::spawn(busy::compute(arguments.busy)));
     let server = http::serve(listener, router(websockets), Options::default());
     server.shutdown_on(mkernel::shutdown()).await?;
     Ok(())
