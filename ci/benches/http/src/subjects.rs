@@ -1,0 +1,255 @@
+//! The servers that are compared, each on a network of its own.
+
+use std::{
+    fs::{self, File},
+    io::{Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
+    path::PathBuf,
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, ensure};
+use bench_common::{
+    Process, SERVER_CPU, Start,
+    build::{self, beside_us, repository},
+    network::{self, Namespace},
+};
+
+use crate::{nginx, other_executor};
+
+/// How long a server may take to answer its first connection.
+const START_UP: Duration = Duration::from_secs(10);
+/// The package of `examples/http`.
+const PACKAGE: &str = "http-server";
+const MTU: usize = 1500;
+/// Octets of a download.
+pub const DOWNLOAD: u64 = 128 << 20;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    Mkernel,
+    AsyncExecutor,
+    TokioCurrentThread,
+    TokioMultiThread,
+    Nginx,
+    Smoltcp,
+}
+
+impl Subject {
+    /// Ours first, then the peers.
+    pub const ALL: [Subject; 6] = [
+        Subject::Mkernel,
+        Subject::AsyncExecutor,
+        Subject::TokioCurrentThread,
+        Subject::TokioMultiThread,
+        Subject::Nginx,
+        Subject::Smoltcp,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Subject::Mkernel => "mkernel",
+            Subject::AsyncExecutor => "mkernel-async-executor",
+            Subject::TokioCurrentThread => "tokio-current-thread",
+            Subject::TokioMultiThread => "tokio-multi-thread",
+            Subject::Nginx => "nginx",
+            Subject::Smoltcp => "smoltcp",
+        }
+    }
+}
+
+/// What servers are started from.
+pub struct Programs {
+    tender: PathBuf,
+    mkernel: PathBuf,
+    async_executor: PathBuf,
+    /// The folder that nginx serves.
+    files: PathBuf,
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+impl Programs {
+    /// Builds tender and unikernels, as far as they are wanted, and makes a certificate and the file to download.
+    pub fn prepare(wanted: &[Subject]) -> Result<Self> {
+        let root = repository();
+        let files = root.join("target/bench/http");
+        fs::create_dir_all(&files)?;
+        let mut programs = Self {
+            tender: PathBuf::new(),
+            mkernel: PathBuf::new(),
+            async_executor: PathBuf::new(),
+            certificate: files.join("certificate.pem"),
+            key: files.join("key.pem"),
+            files,
+        };
+        let [ours, other] =
+            [Subject::Mkernel, Subject::AsyncExecutor].map(|subject| wanted.contains(&subject));
+        if ours || other {
+            programs.tender = build::tender(&root, "solo5-spt")?;
+        }
+        if ours {
+            programs.mkernel = build::unikernel(&root, PACKAGE, "release")?;
+        }
+        if other {
+            programs.async_executor = other_executor::build(&root, PACKAGE)?;
+        }
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+        fs::write(&programs.certificate, made.cert.pem())?;
+        fs::write(&programs.key, made.signing_key.serialize_pem())?;
+        File::create(programs.files.join(DOWNLOAD.to_string()))?.set_len(DOWNLOAD)?;
+        Ok(programs)
+    }
+}
+
+/// What is asked of a server.
+#[derive(Clone, Copy, Debug)]
+pub struct Demand {
+    /// Connections at once.
+    pub connections: usize,
+    /// Steps of the task that computes and yields; 0 without one.
+    pub busy: u64,
+    pub tls: bool,
+}
+
+/// A running server; ends with this value.
+pub struct Server {
+    subject: Subject,
+    process: Process,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Makes the subject's interface anew and starts its server behind it.
+    pub fn start(subject: Subject, programs: &Programs, demand: Demand) -> Result<Server> {
+        let number = subject as u8;
+        let link = format!("bench{number}");
+        let address = network::served(number);
+        let busy = demand.busy.to_string();
+        let process = match subject {
+            Subject::Mkernel | Subject::AsyncExecutor => {
+                network::add_tap(&link, number, MTU)?;
+                on_server_cpu(
+                    None,
+                    &mut unikernel(subject, programs, demand, &link, address),
+                )?
+            }
+            Subject::Smoltcp => {
+                network::add_tap(&link, number, MTU)?;
+                let mut command = Command::new(beside_us("peer-smoltcp")?);
+                // One that is closing does not listen yet.
+                let sockets = (demand.connections + 16).to_string();
+                command.args([&link, &address.to_string(), &sockets, &busy]);
+                on_server_cpu(None, &mut command)?
+            }
+            Subject::TokioCurrentThread | Subject::TokioMultiThread => {
+                let mut command = Command::new(beside_us("peer-tokio")?);
+                command.arg(match subject {
+                    Subject::TokioCurrentThread => "current",
+                    _ => "multi",
+                });
+                command.arg(&busy);
+                if demand.tls {
+                    command.args([&programs.certificate, &programs.key]);
+                }
+                behind_veth(&link, number, &mut command)?
+            }
+            Subject::Nginx => {
+                let (certificate, key) = (&programs.certificate, &programs.key);
+                let configuration = nginx::configure(&programs.files, certificate, key)?;
+                behind_veth(&link, number, &mut nginx::command(&configuration))?
+            }
+        };
+        let server = Server {
+            subject,
+            process,
+            address: (address, if demand.tls { 443 } else { 80 }).into(),
+        };
+        server.wait_until_it_answers(demand.tls)?;
+        Ok(server)
+    }
+
+    pub fn subject(&self) -> Subject {
+        self.subject
+    }
+
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A connection that has been used once.
+    pub fn connect(&self) -> Result<TcpStream> {
+        let mut stream = TcpStream::connect_timeout(&self.address, START_UP)?;
+        stream.set_read_timeout(Some(START_UP))?;
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: bench\r\n\r\n")?;
+        let mut answer = [0; 4096];
+        let length = stream.read(&mut answer)?;
+        ensure!(
+            answer[..length].starts_with(b"HTTP/1.1 200"),
+            "{}: answered {:?}",
+            self.subject.name(),
+            String::from_utf8_lossy(&answer[..length])
+        );
+        Ok(stream)
+    }
+
+    fn wait_until_it_answers(&self, tls: bool) -> Result<()> {
+        let deadline = Instant::now() + START_UP;
+        let soon = Duration::from_millis(200);
+        while let Err(error) = TcpStream::connect_timeout(&self.address, soon) {
+            let late = Instant::now() >= deadline;
+            ensure!(!late, "{}: does not answer: {error}", self.subject.name());
+            thread::sleep(Duration::from_millis(20));
+        }
+        if tls {
+            return Ok(());
+        }
+        self.connect().map(drop)
+    }
+}
+
+/// The command of a unikernel on TAP interface `link`.
+fn unikernel(
+    subject: Subject,
+    programs: &Programs,
+    demand: Demand,
+    link: &str,
+    address: Ipv4Addr,
+) -> Command {
+    let mut command = Command::new(&programs.tender);
+    command
+        .arg("--mem=512")
+        .arg(format!("--net:service={link}"))
+        .arg("--")
+        .arg(match subject {
+            Subject::AsyncExecutor => &programs.async_executor,
+            _ => &programs.mkernel,
+        })
+        .args(["--solo5:quiet", &format!("--ipv4={address}/24")])
+        .stdout(Stdio::null());
+    if demand.busy > 0 {
+        command.arg(format!("--busy={}", demand.busy));
+    }
+    command
+}
+
+fn on_server_cpu(namespace: Option<&Namespace>, command: &mut Command) -> Result<Process> {
+    let start = Start {
+        cpu: SERVER_CPU,
+        namespace,
+    };
+    start.process(command)
+}
+
+/// Starts a server in a namespace of its own, joined to ours by a veth pair.
+fn behind_veth(link: &str, number: u8, command: &mut Command) -> Result<Process> {
+    let namespace = Namespace::new()?;
+    network::add_veth(link, number, MTU, &namespace)?;
+    on_server_cpu(Some(&namespace), command)
+}
