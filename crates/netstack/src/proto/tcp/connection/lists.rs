@@ -21,7 +21,7 @@ impl Link {
 
 /// Where the links of nodes lie.
 pub(crate) trait Links {
-    /// The link of a node.
+    /// The link of a node; [`NONE`] has none.
     fn link(&mut self, node: u32) -> Option<&mut Link>;
 }
 
@@ -63,8 +63,8 @@ impl List {
             };
         }
         match links.link(self.last) {
-            Some(last) if self.last != NONE => last.next = node,
-            _ => self.first = node,
+            Some(last) => last.next = node,
+            None => self.first = node,
         }
         self.last = node;
     }
@@ -76,12 +76,12 @@ impl List {
         };
         let Link { prev, next } = core::mem::replace(link, Link::NONE);
         match links.link(prev) {
-            Some(before) if prev != NONE => before.next = next,
-            _ => self.first = next,
+            Some(before) => before.next = next,
+            None => self.first = next,
         }
         match links.link(next) {
-            Some(after) if next != NONE => after.prev = prev,
-            _ => self.last = prev,
+            Some(after) => after.prev = prev,
+            None => self.last = prev,
         }
     }
 
