@@ -108,3 +108,47 @@ fn rfc9293_3_10_7_4_second_a_reset_flushes_what_is_out_of_order() {
     assert!(c.e.tcp.memory_used() <= before + 1000);
     assert_eq!(c.e.tcp.audit(), c.e.tcp.memory_used());
 }
+
+/// A connection whose data has taken all of a small memory but for the reserve.
+fn short_of_memory() -> Conn {
+    let mut config = Config::default();
+    config.memory = Some(20_000);
+    let mut c = Conn::accept(config, plain(), &seg(SYN, IRS, 0).mss(1000));
+    while c.e.tcp.counters().memory_drops == 0 {
+        c.e.give(&c.seg(ACK).data(&[1; 1000]));
+        c.seq = c.e.one().ack;
+    }
+    c
+}
+
+#[test]
+fn when_memory_is_short_what_each_connection_has_read_opens_its_window_again() {
+    let mut c = short_of_memory();
+    let (id, ack) = open_saying(&mut c.e, (1, 5), b"").expect("the reserve has room");
+    let (mut seq, mut window, mut largest) = (IRS + 1, 1000, 0);
+    for _ in 0..20 {
+        let len = usize::from(window).min(1000);
+        let mut data = seg(ACK, seq, ack).data(&vec![1; len]);
+        data.from = 5;
+        give_from(&mut c.e, 1, &data);
+        seq += len as u32;
+        assert_eq!(c.e.read(id).len(), len);
+        window = c.e.sent().pop().expect("an acknowledgement").window;
+        assert!(window > 0);
+        largest = largest.max(if seq > IRS + 5000 { window } else { 0 });
+    }
+    assert!(largest >= 1000, "{largest}");
+}
+
+#[test]
+fn rfc4987_3_6_when_memory_is_short_a_cookie_is_sent_before_a_connection_goes_that_made_progress() {
+    let mut c = short_of_memory();
+    for port in 0..6 {
+        let mut syn = seg(SYN, IRS, 0);
+        syn.from = 10_000 + port;
+        assert!(c.e.answer(&syn).has(SYN | ACK));
+    }
+    let counters = c.e.tcp.counters();
+    assert_eq!(counters.abort_on_memory, 0);
+    assert!(counters.syn_cookies_sent > 0);
+}
