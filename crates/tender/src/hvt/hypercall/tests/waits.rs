@@ -50,10 +50,18 @@ fn a_wait_is_no_shorter_than_it_is_asked_to_be() {
 /// What the console has kept is written while the guest waits, and is no reason for the wait to end.
 #[test]
 fn a_console_with_room_again_ends_no_wait() {
-    const TEXT: usize = 100_000;
+    const TEXT: usize = 60_000;
     let (mut reader, writer) = std::io::pipe().unwrap();
-    // SAFETY: the descriptor is open, and the call takes no pointer.
-    let set = unsafe { libc::fcntl(writer.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) };
+    let fd = writer.as_raw_fd();
+    // SAFETY: the descriptor is open, and neither call takes a pointer.
+    let (set, room) = unsafe {
+        (
+            libc::fcntl(fd, libc::F_SETFL, libc::O_NONBLOCK),
+            libc::fcntl(fd, libc::F_SETPIPE_SZ, 4096),
+        )
+    };
+    // So that there is room again more than once.
+    assert_eq!(room, 4096);
     assert_eq!(set, 0);
     let guest = Guest::new(devices(&[], ""));
     let mut calls = Hypercalls::new(&guest.memory, &guest.devices, None);
