@@ -195,3 +195,16 @@ fn orphans_are_a_stream_of_results() {
     });
     assert_eq!(results, [2, 1, 0]);
 }
+
+#[test]
+fn a_stream_of_orphans_gives_at_least_as_many_results_as_there_are_tasks() {
+    use futures_lite::Stream;
+
+    run(async {
+        let mut orphans = Orphans::new();
+        for tasks in 0..3 {
+            assert_eq!(Stream::size_hint(&orphans), (tasks, None));
+            orphans.spawn(pending::<()>());
+        }
+    });
+}

@@ -39,6 +39,12 @@ fn sleeps_end_in_the_order_of_their_deadlines() {
 }
 
 #[test]
+fn the_difference_of_instants_is_what_has_passed_and_never_less_than_nothing() {
+    let [early, late] = [3, 10].map(|millis| Instant::ZERO + ms(millis));
+    assert_eq!((late - early, early - late), (ms(7), Duration::ZERO));
+}
+
+#[test]
 fn sleeps_with_the_same_deadline_end_in_the_order_in_which_they_began() {
     let trace = Trace::default();
     let deadline = Instant::ZERO + ms(500);
