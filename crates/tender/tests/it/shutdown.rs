@@ -269,7 +269,7 @@ fn a_hostile_guest_cannot_touch_what_ends_it() {
 }
 
 /// An hvt guest that prints `there`, then runs `code`.
-fn start_hvt(code: Code) -> Running {
+fn start_hvt(code: Code, asks: bool, options: &[&str]) -> Running {
     let scratch = Scratch::new();
     let puts = Puts { data: DATA, len: 6 };
     let poll = PollSet {
@@ -280,13 +280,22 @@ fn start_hvt(code: Code) -> Running {
     let mut data = data();
     data[PUTS..][..Puts::SIZE].copy_from_slice(&puts.to_bytes());
     data[POLL..][..PollSet::SIZE].copy_from_slice(&poll.to_bytes());
+    let deaf = PollSet {
+        wanted_set: 0,
+        ..poll
+    };
+    data[DEAF..][..PollSet::SIZE].copy_from_slice(&deaf.to_bytes());
     data[HALT..][..Halt::SIZE].copy_from_slice(&Halt::default().to_bytes());
     let code = Code::new()
         .out(0x502, DATA as u32 + PUTS as u32)
         .bytes(&code.0);
-    let guest = Guest::hvt(code).data(&data).asking_for_shutdown();
+    let guest = Guest::hvt(code).data(&data);
+    let guest = match asks {
+        true => guest.asking_for_shutdown(),
+        false => guest,
+    };
     let kernel = guest.write(&scratch);
-    let mut command = hvt(&kernel, ["--mem=4"], &[]);
+    let mut command = hvt(&kernel, [&["--mem=4"], options].concat(), &[]);
     command.env("HVT_SIGNALS", "1");
     Running::spawn(command, Stdio::piped(), scratch)
 }
@@ -295,9 +304,10 @@ fn start_hvt(code: Code) -> Running {
 const PUTS: usize = 16;
 const POLL: usize = 64;
 const HALT: usize = 128;
+const DEAF: usize = 160;
 
 #[test]
-fn on_hvt_a_guest_is_told_alike() {
+fn on_hvt_a_guest_is_told_and_ended_alike() {
     let _guard = one_machine();
     // It halts with the set that is ready, and 40 more.
     let told = Code::new()
@@ -307,8 +317,26 @@ fn on_hvt_a_guest_is_told_alike() {
         .set(Reg::R8, DATA + HALT as u64 + 8)
         .bytes(&[0x41, 0x89, 0x00])
         .out(0x508, (DATA as usize + HALT) as u32);
-    let running = start_hvt(told);
+    let running = start_hvt(told, true, &[]);
     running.signal(libc::SIGTERM);
     let (status, stderr) = running.wait();
     assert_eq!((status.code(), stderr.as_str()), (Some(41), ""));
+
+    // It waits for nothing at all: where one processor is emulated, a guest that spins keeps the tender's threads waiting. The
+    // tender may not be able to say why it is ended there: a port of the machine can be opened once only.
+    let deaf = || Code::new().out(0x580, (DATA as usize + DEAF) as u32).hlt();
+    let running = start_hvt(deaf(), true, &["--shutdown-timeout=600"]);
+    running.signal(libc::SIGINT);
+    running.signal(libc::SIGTERM);
+    assert_eq!(running.wait().0.code(), ENDED);
+
+    let running = start_hvt(deaf(), true, &["--shutdown-timeout=1"]);
+    running.signal(libc::SIGINT);
+    assert_eq!(running.wait().0.code(), ENDED);
+
+    let running = start_hvt(deaf(), false, &[]);
+    running.signal(libc::SIGTERM);
+    let (status, stderr) = running.wait();
+    let expected = (Some(1), "solo5-hvt: ended by SIGTERM\n");
+    assert_eq!((status.code(), stderr.as_str()), expected);
 }
