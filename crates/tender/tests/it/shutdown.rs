@@ -323,7 +323,7 @@ fn on_hvt_a_guest_is_told_and_ended_alike() {
     assert_eq!((status.code(), stderr.as_str()), (Some(41), ""));
 
     // It waits for nothing at all: where one processor is emulated, a guest that spins keeps the tender's
-    // threads waiting. The tender may not be able to say why it is ended there: a port of the machine can be opened once.
+    // threads waiting. The tender may be unable to say there why it is ended: a port of the machine can be opened once.
     let deaf = || Code::new().out(0x580, (DATA as usize + DEAF) as u32).hlt();
     let running = start_hvt(deaf(), true, &["--shutdown-timeout=600"]);
     running.signal(libc::SIGINT);
