@@ -1,4 +1,4 @@
-//! HTTP over the stack's connections, by [`hyper`]: [`serve()`] (feature `http`).
+//! HTTP over the stack's connections, by [`hyper`]: [`serve()`] and [`Client`] (feature `http`).
 //!
 //! ```no_run
 //! use std::convert::Infallible;
@@ -33,6 +33,7 @@
 //! number of connections.
 
 mod body;
+mod client;
 mod connection;
 mod options;
 mod peer;
@@ -45,6 +46,7 @@ mod upgraded;
 mod wire;
 
 pub use body::{Body, BodyError, Reply};
+pub use client::{Client, ClientError, ClientEvent, ClientOptions, Outgoing, ResponseBody};
 pub use options::{Http2, Options};
 pub use serve::{Serve, serve};
 pub use service::{Hyper, Oneshot, Service, Tower};

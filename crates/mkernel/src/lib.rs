@@ -25,7 +25,8 @@
 //! - Storage: [`mod@block`], which reads and writes a device at any offset.
 //! - The end, as the host wishes for it: [`shutdown`].
 //! - Services: `cli` and `log`, with the features of these names.
-//! - HTTP, with the feature `http`: `http::serve`, over `hyper`.
+//! - HTTP, with the feature `http`: `http::serve` and `http::Client`, over `hyper`.
+//! - TLS, with the feature `tls`: `tls::Server` and `tls::Client`, over `rustls`.
 //! - The hypercalls themselves: [`solo5_ffi`].
 //!
 //! # Other names for it
@@ -60,6 +61,8 @@ pub mod log;
 pub mod net;
 mod shutdown;
 mod source;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 pub use busy_poll::BusyPoll;
 pub use miou_rs::{

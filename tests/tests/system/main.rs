@@ -4,6 +4,7 @@
 //! - [`examples`]: what the five examples print and do.
 //! - [`executables`]: manifest, W^X segments and interpreter of what the toolchain builds.
 //! - [`http`]: the example of that name, with curl as client.
+//! - [`https`]: TLS, as server and as client, with certificates from [`certificates`].
 //! - [`bad_input`]: what the tenders say about files, options and devices that are no good.
 //! - [`load`]: many connections at once, with the Linux kernel as client.
 //! - [`std_exercise`]: the standard library in a unikernel; how programs end, overflow and run out of memory.
@@ -25,10 +26,12 @@ macro_rules! on_each_target {
 }
 
 mod bad_input;
+mod certificates;
 mod console;
 mod examples;
 mod executables;
 mod http;
+mod https;
 mod load;
 mod std_exercise;
 mod toolchain;

@@ -29,6 +29,8 @@ const BUFFER: usize = 64 << 10;
 pub(super) struct Server<S, Kind> {
     pub(super) service: Rc<S>,
     pub(super) options: Rc<Options>,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<crate::tls::Server>,
     pub(super) kind: PhantomData<fn(Kind)>,
 }
 
@@ -44,12 +46,34 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
     pub(super) async fn connection(&self, stream: TcpStream, peer: Rc<Peer>, place: Place) {
         // Answers are written whole; small ones need not wait for those before.
         let _ = stream.set_nodelay(true);
-        let wire = Rc::new(Wire::new(Io::Plain(stream), peer.clone(), Some(place)));
+        let Some(io) = self.secure(stream, &peer).await else {
+            return;
+        };
+        let wire = Rc::new(Wire::new(io, peer.clone(), Some(place)));
         match self.watch(&peer, self.talk(wire.clone(), &peer)).await {
             End::Over if peer.upgraded.get() => {}
             End::Over => linger(&wire).await,
             End::Given(wait) => give_up(wire, wait).await,
         }
+    }
+
+    /// Secures the connection, if it is to be.
+    #[cfg(feature = "tls")]
+    async fn secure(&self, stream: TcpStream, peer: &Peer) -> Option<Io> {
+        let Some(tls) = &self.tls else {
+            return Some(Io::Plain(stream));
+        };
+        let mut secured = None;
+        // What a client does wrong it is told by an alert.
+        let handshake = async { secured = tls.accept(stream).await.ok() };
+        let end = self.watch(peer, handshake).await;
+        peer.active.set(Instant::now());
+        secured.filter(|_| matches!(end, End::Over)).map(Io::Tls)
+    }
+
+    #[cfg(not(feature = "tls"))]
+    async fn secure(&self, stream: TcpStream, _: &Peer) -> Option<Io> {
+        Some(Io::Plain(stream))
     }
 
     /// Goes on with `talk` until it ends, or the client's time is over, or it has to leave.

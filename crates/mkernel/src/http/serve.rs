@@ -23,7 +23,7 @@ const REFUSED: usize = 64;
 
 /// Serves HTTP/1.1 and HTTP/2 on the connections of `listener`: awaiting it does.
 ///
-/// HTTP/2 is spoken with who begins with its preface (prior knowledge, RFC 9113 section 3.3). The service is one
+/// HTTP/2 is spoken with who begins with its preface (prior knowledge, RFC 9113 section 3.3), and by ALPN. The service is one
 /// of `tower` or of `hyper`, and sees only requests that RFC 9112 lets it see and `options` allow:
 ///
 /// | status | for |
@@ -34,7 +34,7 @@ const REFUSED: usize = 64;
 /// | 431 | a header larger than [`Options::header_octets`], or of more than [`Options::header_count`] fields |
 /// | 500 | a service that fails |
 /// | 501 | a transfer coding other than `chunked` |
-/// | 503 | no room among [`Options::connections`] |
+/// | 503 | no room among [`Options::connections`]; with TLS it is a reset |
 ///
 /// ```no_run
 /// use std::convert::Infallible;
@@ -60,6 +60,8 @@ pub fn serve<S: Service<Kind>, Kind>(
         service,
         options,
         shutdown: Box::pin(std::future::pending()),
+        #[cfg(feature = "tls")]
+        tls: None,
         kind: PhantomData,
     }
 }
@@ -71,6 +73,8 @@ pub struct Serve<S, Kind> {
     service: S,
     options: Options,
     shutdown: Pin<Box<dyn Future<Output = ()>>>,
+    #[cfg(feature = "tls")]
+    tls: Option<crate::tls::Server>,
     kind: PhantomData<fn(Kind)>,
 }
 
@@ -91,6 +95,13 @@ impl<S, Kind> Serve<S, Kind> {
         self.shutdown = Box::pin(signal);
         self
     }
+
+    /// Secures each connection by `server`. It offers HTTP/2 and HTTP/1.1 by ALPN unless its options name protocols.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, server: crate::tls::Server) -> Self {
+        self.tls = Some(server.or_protocols(&[b"h2", b"http/1.1"]));
+        self
+    }
 }
 
 impl<S: Service<Kind>, Kind: 'static> IntoFuture for Serve<S, Kind> {
@@ -109,13 +120,21 @@ async fn run<S: Service<Kind>, Kind: 'static>(serve: Serve<S, Kind>) -> io::Resu
         service,
         options,
         mut shutdown,
+        #[cfg(feature = "tls")]
+        tls,
         ..
     } = serve;
+    #[cfg(feature = "tls")]
+    let secure = tls.is_some();
+    #[cfg(not(feature = "tls"))]
+    let secure = false;
     let most = options.most_connections(nolibc::free_memory());
     let shutdown_time = options.shutdown_time;
     let server = Rc::new(Server {
         service: Rc::new(service),
         options: Rc::new(options),
+        #[cfg(feature = "tls")]
+        tls,
         kind: PhantomData,
     });
     let peers = Rc::new(Peers::default());
@@ -134,7 +153,8 @@ async fn run<S: Service<Kind>, Kind: 'static>(serve: Serve<S, Kind>) -> io::Resu
         let (stream, _) = accepted?;
         let peer = Rc::new(Peer::new(Instant::now()));
         if peers.len() >= most && !peers.make_room() {
-            if refusals.len() < REFUSED {
+            // A handshake costs more than there is.
+            if !secure && refusals.len() < REFUSED {
                 refusals.spawn(refuse_stream(stream, peer));
             } else {
                 stream.abort();

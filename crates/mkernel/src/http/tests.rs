@@ -1,7 +1,10 @@
 //! A server and its clients on one wire, in virtual time.
 
 mod bounds;
+mod client;
 mod requests;
 mod shutdown;
+#[cfg(feature = "tls")]
+mod tls;
 mod version2;
 mod world;

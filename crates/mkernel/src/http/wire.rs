@@ -31,6 +31,8 @@ pub(super) struct Wire {
 #[derive(Debug)]
 pub(super) enum Io {
     Plain(TcpStream),
+    #[cfg(feature = "tls")]
+    Tls(crate::tls::Stream),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,19 +55,82 @@ impl Io {
                 sink(&chunk);
                 Poll::Ready(Ok(chunk.len()))
             }
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.poll_take(context, room, sink),
+        }
+    }
+
+    /// The version that was agreed upon with the connection.
+    fn agreed(&self) -> Option<Version> {
+        match self {
+            Self::Plain(_) => None,
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => match stream.protocol()? {
+                b"h2" => Some(Version::Http2),
+                _ => Some(Version::Http1),
+            },
         }
     }
 
     fn writer(&mut self) -> Pin<&mut dyn Write> {
         match self {
             Self::Plain(stream) => Pin::<&mut TcpStream>::new(stream),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => Pin::<&mut crate::tls::Stream>::new(stream),
         }
     }
 
     fn abort(self) {
         match self {
             Self::Plain(stream) => stream.abort(),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.abort(),
         }
+    }
+}
+
+/// What a client has, without a [`Wire`].
+impl Read for Io {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        cursor: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Self::Plain(stream) => Pin::new(stream).poll_read(context, cursor),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => Read::poll_read(Pin::new(stream), context, cursor),
+        }
+    }
+}
+
+impl Write for Io {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.writer().poll_write(context, octets)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.writer().poll_write_vectored(context, parts)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.writer().poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.writer().poll_shutdown(context)
     }
 }
 
@@ -81,6 +146,9 @@ impl Wire {
 
     /// Reads as much as it takes to see which version the client speaks.
     pub(super) async fn version(&self) -> io::Result<Version> {
+        if let Some(version) = self.io.borrow().agreed() {
+            return Ok(version);
+        }
         poll_fn(|context| {
             let mut ahead = self.ahead.borrow_mut();
             // Bounded: each turn reads an octet of the preface.
@@ -156,16 +224,26 @@ impl Wire {
         write: impl FnOnce(Pin<&mut dyn Write>) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         let written = write(self.io.borrow_mut().writer());
-        let now = Instant::now();
-        let blocked = &self.peer.blocked;
-        blocked.set(match written {
-            Poll::Pending => blocked.get().or(Some(now)),
-            Poll::Ready(_) => None,
-        });
+        self.note(&written);
         if written.is_ready() {
-            self.peer.active.set(now);
+            self.peer.active.set(Instant::now());
         }
         written
+    }
+
+    fn poll_flush(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = self.io.borrow_mut().writer().poll_flush(context);
+        self.note(&flushed);
+        flushed
+    }
+
+    /// Notes whether the client keeps us from writing.
+    fn note<T>(&self, written: &Poll<T>) {
+        let blocked = &self.peer.blocked;
+        blocked.set(match written {
+            Poll::Pending => blocked.get().or_else(|| Some(Instant::now())),
+            Poll::Ready(_) => None,
+        });
     }
 
     /// Writes what there is room for at once: an answer without `hyper`.
@@ -283,7 +361,7 @@ impl Write for Handle {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.wire()?.io.borrow_mut().writer().poll_flush(context)
+        self.wire()?.poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,0 +1,260 @@
+//! The client, against servers that answer as they are told.
+
+use std::cell::RefCell;
+use std::io::ErrorKind;
+use std::rc::Rc;
+
+use ::http::Request;
+use miou_rs::{Instant, Promise, sleep, spawn};
+use netstack::{Resolver, TcpListener, TcpStream};
+
+use super::world::{SECOND, World, run, until};
+use crate::http::{Client, ClientError, ClientEvent, ClientOptions, Options, ResponseBody};
+
+const URL: &str = "http://10.0.0.2/";
+
+impl World {
+    fn client(&self, options: ClientOptions) -> Client {
+        Client::new(self.stack(), Resolver::new(self.stack(), []), options)
+    }
+
+    /// Answers each request on each connection with the next of `answers`; returns the requests.
+    fn answer(&self, answers: &[&str]) -> Promise<Vec<String>> {
+        let listener = self.listener();
+        let answers: Vec<_> = answers.iter().map(ToString::to_string).collect();
+        spawn(async move {
+            let mut asked = Vec::new();
+            let mut stream = accept(&listener).await;
+            for answer in answers {
+                let head = loop {
+                    if let Some(head) = head(&stream).await {
+                        break head;
+                    }
+                    stream = accept(&listener).await;
+                };
+                asked.push(head);
+                stream.write_all(answer.as_bytes()).await.expect("sent");
+                if answer.contains("connection: close") {
+                    stream.shutdown().expect("ended");
+                }
+            }
+            // The client has its time to read.
+            sleep(100 * SECOND).await;
+            asked
+        })
+    }
+}
+
+async fn accept(listener: &TcpListener) -> TcpStream {
+    listener.accept().await.expect("a connection").0
+}
+
+/// The head of a request; `None` at the end.
+async fn head(stream: &TcpStream) -> Option<String> {
+    let mut first = [0];
+    match stream.peek(&mut first).await {
+        Ok(1..) => Some(until(stream, "\r\n\r\n").await),
+        _ => None,
+    }
+}
+
+async fn text(body: ResponseBody) -> String {
+    let all = body
+        .read_all(1 << 20)
+        .await
+        .expect("read")
+        .expect("not long");
+    String::from_utf8(all).expect("UTF-8")
+}
+
+#[test]
+fn connections_are_kept_and_used_again() {
+    run(async |world: World| {
+        let _serving = world.serve(Options::default());
+        let reused = Rc::new(RefCell::new(Vec::new()));
+        let seen = reused.clone();
+        let options = ClientOptions::default().observer(move |event| {
+            if let ClientEvent::Sent { reused, .. } = event {
+                seen.borrow_mut().push(*reused);
+            }
+        });
+        let client = world.client(options);
+        for _ in 0..2 {
+            let response = client.get(URL).await.expect("an answer");
+            assert_eq!(response.status(), 200);
+            assert_eq!(text(response.into_body()).await, "hello");
+        }
+        // One that is in use is not there for another.
+        let unread = client
+            .get("http://10.0.0.2/large")
+            .await
+            .expect("an answer");
+        let post = Request::post("http://10.0.0.2/count").body("content".to_owned());
+        let response = client
+            .request(post.expect("a request"))
+            .await
+            .expect("an answer");
+        assert_eq!(text(response.into_body()).await, "7");
+        drop(unread);
+        // One that was kept for too long is not used.
+        sleep(31 * SECOND).await;
+        client.get(URL).await.expect("an answer");
+        assert_eq!(*reused.borrow(), [false, true, true, false, false]);
+    });
+}
+
+#[test]
+fn a_kept_connection_that_the_server_has_closed_is_no_error() {
+    run(async |world: World| {
+        let _serving = world.serve(Options::default().idle_time(5 * SECOND));
+        let client = world.client(ClientOptions::default());
+        for _ in 0..3 {
+            let response = client.get(URL).await.expect("an answer");
+            assert_eq!(text(response.into_body()).await, "hello");
+            sleep(10 * SECOND).await;
+        }
+    });
+}
+
+#[test]
+fn redirects_are_followed_to_a_bound() {
+    run(async |world: World| {
+        let to = |path: &str| {
+            format!("HTTP/1.1 302 Found\r\nlocation: {path}\r\ncontent-length: 0\r\n\r\n")
+        };
+        let last = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nlast";
+        let asked = world.answer(&[&to("b?c"), &to("http://10.0.0.2/d"), last]);
+        let client = world.client(ClientOptions::default().redirects(2));
+        let response = client.get("http://10.0.0.2/a").await.expect("an answer");
+        assert_eq!(text(response.into_body()).await, "last");
+        let lines: Vec<_> = asked.await.expect("no panic");
+        let lines: Vec<_> = lines
+            .iter()
+            .map(|it| it.lines().next().expect("a line"))
+            .collect();
+        assert_eq!(
+            lines,
+            ["GET /a HTTP/1.1", "GET /b?c HTTP/1.1", "GET /d HTTP/1.1"]
+        );
+
+        let asked = world.answer(&[&to("/1"), &to("/2"), &to("/3")]);
+        let client = world.client(ClientOptions::default().redirects(2));
+        let error = client.get(URL).await.expect_err("too many");
+        assert!(
+            matches!(&error, ClientError::Redirects(to) if to == "http://10.0.0.2/3"),
+            "{error:?}"
+        );
+        drop(asked);
+
+        let asked = world.answer(&[&to("/1")]);
+        let client = world.client(ClientOptions::default().redirects(0));
+        assert_eq!(client.get(URL).await.expect("an answer").status(), 302);
+        drop(asked);
+    });
+}
+
+#[test]
+fn what_is_asked_names_its_host() {
+    run(async |world: World| {
+        let answer = "HTTP/1.1 204 No Content\r\n\r\n";
+        let asked = world.answer(&[answer, answer]);
+        let client = world.client(ClientOptions::default());
+        client.get("http://10.0.0.2?q").await.expect("an answer");
+        let request = Request::put("http://10.0.0.2/x").header("host", "other");
+        let request = request.body("abc".to_owned()).expect("a request");
+        client.request(request).await.expect("an answer");
+        let asked = asked.await.expect("no panic");
+        assert!(
+            asked[0].starts_with("GET /?q HTTP/1.1\r\nhost: 10.0.0.2\r\n"),
+            "{asked:?}"
+        );
+        assert!(asked[1].contains("host: other\r\n"), "{asked:?}");
+        assert!(asked[1].contains("content-length: 3\r\n"), "{asked:?}");
+    });
+}
+
+#[test]
+fn each_step_that_takes_too_long_is_named() {
+    run(async |world: World| {
+        let client = world.client(ClientOptions::default());
+        let start = Instant::now();
+        let error = client
+            .get("http://10.0.0.9/")
+            .await
+            .expect_err("nobody there");
+        assert!(
+            matches!(
+                error,
+                ClientError::TimedOut("the connection") | ClientError::Connect(..)
+            ),
+            "{error:?}"
+        );
+        assert!(Instant::now() - start <= 11 * SECOND);
+
+        let asked = world.answer(&[""]);
+        let error = client.get(URL).await.expect_err("no answer");
+        assert!(
+            matches!(error, ClientError::TimedOut("the head of the answer")),
+            "{error:?}"
+        );
+        drop(asked);
+
+        let asked = world.answer(&["HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nha"]);
+        let mut response = client.get(URL).await.expect("the head");
+        let body = response.body_mut();
+        assert_eq!(body.next().await.expect("a piece").expect("read"), "ha");
+        let error = body.next().await.expect("an error").expect_err("no more");
+        assert!(
+            matches!(error, ClientError::TimedOut("the rest of the answer")),
+            "{error:?}"
+        );
+        drop(asked);
+    });
+}
+
+#[test]
+fn what_cannot_be_asked_is_said() {
+    run(async |world: World| {
+        let client = world.client(ClientOptions::default());
+        for url in ["", "example.org", "ftp://example.org/", "http://", "/path"] {
+            let error = client.get(url).await.expect_err("no URL");
+            assert!(matches!(error, ClientError::Url(_)), "{url}: {error:?}");
+        }
+        let error = client.get("https://10.0.0.2/").await.expect_err("no TLS");
+        assert!(matches!(error, ClientError::NoTls(_)), "{error:?}");
+        let error = client
+            .get("http://example.org/")
+            .await
+            .expect_err("no name servers");
+        assert!(matches!(error, ClientError::Resolve(..)), "{error:?}");
+        let error = client.get(URL).await.expect_err("nobody listens");
+        let refused = |error: &std::io::Error| error.kind() == ErrorKind::ConnectionRefused;
+        assert!(
+            matches!(&error, ClientError::Connect(_, it) if refused(it)),
+            "{error:?}"
+        );
+    });
+}
+
+#[test]
+fn answers_that_are_none_are_errors() {
+    run(async |world: World| {
+        for answer in [
+            "SSH-2.0-OpenSSH\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 9\r\n\r\nshort",
+            "HTTP/1.1 200 OK\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\nx\r\n",
+        ] {
+            let asked = world.answer(&[answer]);
+            let client = world.client(ClientOptions::default());
+            let read = async { text_or_error(client.get(URL).await?.into_body()).await };
+            let error = read.await.expect_err(answer);
+            assert!(matches!(error, ClientError::Http(_)), "{answer}: {error:?}");
+            drop(asked);
+        }
+    });
+}
+
+async fn text_or_error(body: ResponseBody) -> Result<Option<Vec<u8>>, ClientError> {
+    body.read_all(1 << 20).await
+}

@@ -1,0 +1,102 @@
+//! An HTTP client: gets a URL and prints what it says and hears, as `curl --verbose` does.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use mkernel::cli;
+use mkernel::http::hyper::{HeaderMap, Request};
+use mkernel::http::{Client, ClientEvent, ClientOptions};
+use mkernel::tls;
+
+/// Gets a URL
+#[derive(Parser)]
+#[command(name = "fetch")]
+struct Arguments {
+    #[command(flatten)]
+    network: cli::Network,
+    /// What to get
+    url: String,
+    /// Say HEAD in place of GET
+    #[arg(long)]
+    head: bool,
+    /// Redirects to follow
+    #[arg(long, default_value_t = 0)]
+    redirects: usize,
+    /// Authorities to trust in place of those that Mozilla trusts, as text in PEM
+    #[arg(long)]
+    authorities: Option<String>,
+}
+
+fn main() -> ExitCode {
+    cli::run(fetch)
+}
+
+async fn fetch(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let online = arguments.network.start(mkernel::net!("service")?).await?;
+    let mut tls = tls::ClientOptions::default().protocols(["http/1.1"]);
+    tls.authorities = arguments.authorities.map(String::into_bytes);
+    let options = ClientOptions::default()
+        .redirects(arguments.redirects)
+        .tls(tls::Client::new(tls)?)
+        .observer(tell);
+    let client = Client::new(&online.stack, online.resolver, options);
+    let method = if arguments.head { "HEAD" } else { "GET" };
+    let request = Request::builder().method(method).uri(&arguments.url);
+    let request = request.header("accept", "*/*").body(String::new());
+    let mut response = client.request(request?).await?;
+    println!("< {:?} {}", response.version(), response.status());
+    tell_fields("<", response.headers());
+    let mut octets = 0;
+    let mut output = io::stdout();
+    while let Some(piece) = response.body_mut().next().await {
+        let piece = piece?;
+        octets += piece.len();
+        output.write_all(&piece)?;
+    }
+    output.flush()?;
+    println!("* {octets} octets received");
+    Ok(())
+}
+
+/// Prints a step.
+fn tell(event: &ClientEvent<'_>) {
+    match event {
+        ClientEvent::Resolved {
+            host, addresses, ..
+        } => println!("* {host} is {addresses:?}"),
+        ClientEvent::Connected { peer, .. } => println!("* Connected to {peer}"),
+        ClientEvent::Secured { stream, .. } => {
+            let version = stream
+                .version()
+                .map_or_else(String::new, |it| format!("{it:?}"));
+            let suite = stream.cipher_suite().unwrap_or("an unknown cipher suite");
+            let protocol = stream
+                .protocol()
+                .map_or("none".into(), String::from_utf8_lossy);
+            println!("* {version} with {suite}, protocol {protocol}");
+        }
+        ClientEvent::Sent { request, .. } => {
+            println!(
+                "> {} {} {:?}",
+                request.method(),
+                request.uri(),
+                request.version()
+            );
+            tell_fields(">", request.headers());
+        }
+        ClientEvent::Redirected { target, .. } => println!("* Redirected to {target}"),
+        _ => {}
+    }
+}
+
+fn tell_fields(direction: &str, fields: &HeaderMap) {
+    for (name, value) in fields {
+        println!(
+            "{direction} {name}: {}",
+            String::from_utf8_lossy(value.as_bytes())
+        );
+    }
+    println!("{direction}");
+}
