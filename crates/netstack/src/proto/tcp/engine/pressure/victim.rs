@@ -58,9 +58,10 @@ fn rank(tcb: &Tcb, now: Instant) -> Rank {
     let weight = if class >= Class::Idle {
         u64::from(tcb.charged.total()).saturating_mul(waited.as_millis() as u64)
     } else {
-        // A pause is the less of a reason the longer the connection was in use before.
-        let excuse = 4 * u64::from(tcb.life()) + GRACE.as_millis() as u64;
-        ((waited.as_micros() as u64) << 10) / excuse
+        // A pause is the less of a reason the longer the connection was in use before. Both begin with a moment, as a flood
+        // may make all its connections progress at the same time.
+        let pause = (waited + GRACE).as_micros() as u64;
+        (pause << 10) / (4 * u64::from(tcb.life()) + GRACE.as_millis() as u64)
     };
     (class, weight)
 }
