@@ -35,14 +35,20 @@ impl Receiver {
         self.nxt + free as u32
     }
 
+    /// What the edge moves by at least: a full segment of `mss` octets, or half of what may be offered.
+    #[inline]
+    fn step(&self, mss: u16, limit: Option<usize>) -> u32 {
+        let most = limit.map_or(self.buffer, |limit| self.buffer.min(limit as u32));
+        (most / 2).min(mss.into())
+    }
+
     /// The SEG.WND of the next segment; moves the edge. Avoids the silly window syndrome (RFC 9293
-    /// §3.8.6.2.2): the edge moves by half of the buffer or a full segment, which has `mss` octets,
-    /// or not at all. Under pressure `limit` octets are the most.
+    /// §3.8.6.2.2): the edge moves by a step or not at all. Under pressure `limit` octets are the most.
     // Always: a call costs more than the rest for an acknowledgement.
     #[inline(always)]
     pub(crate) fn offer(&mut self, mss: u16, limit: Option<usize>) -> u16 {
         let possible = self.possible_edge(limit);
-        let step = (self.buffer / 2).min(mss.into());
+        let step = self.step(mss, limit);
         let shift = self.wind_shift;
         let old = self.window();
         let mut window = if possible.since(self.edge) >= step {
@@ -93,7 +99,7 @@ impl Receiver {
     /// then. `mss` and `limit` are as in [`Receiver::offer`].
     pub(crate) fn tell_if_doubled(&mut self, mss: u16, limit: Option<usize>) -> bool {
         let (old, new) = (self.window(), self.possible_edge(limit).since(self.nxt));
-        let step = (self.buffer / 2).min(mss.into());
+        let step = self.step(mss, limit);
         let tell = new >= old.saturating_mul(2) && new - old >= step;
         self.ack.now |= tell;
         tell
