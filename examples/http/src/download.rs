@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::LazyLock;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -11,6 +12,10 @@ use http_body::{Body, Frame, SizeHint};
 const PERIOD: usize = 251;
 const PIECE: usize = 64 * PERIOD;
 
+/// For all downloads, as they have it many times.
+static OCTETS: LazyLock<Vec<u8>> =
+    LazyLock::new(|| (0..PIECE).map(|octet| (octet % PERIOD) as u8).collect());
+
 /// So many octets; octet `n`, from 0, is `n` modulo 251.
 pub(crate) struct Download {
     piece: Bytes,
@@ -19,9 +24,8 @@ pub(crate) struct Download {
 
 impl Download {
     pub(crate) fn new(octets: u64) -> Self {
-        let piece = (0..PIECE).map(|octet| (octet % PERIOD) as u8);
         Self {
-            piece: piece.collect(),
+            piece: Bytes::from_static(&OCTETS),
             left: octets,
         }
     }

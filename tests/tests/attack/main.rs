@@ -5,6 +5,7 @@
 //! - [`windows`]: closed ones, those of slow readers, and segments of no more than a few octets.
 //! - [`connections`]: more idle ones, half-open ones and ones in TIME-WAIT than there is room for.
 //! - [`beneath`]: echo replies and fragments in great number, and noise.
+//! - [`http`]: slow clients of HTTP, and frames of HTTP/2 that no honest client sends.
 //! - [`udp`]: services that are made to talk to each other, or to flood a third.
 //!
 //! Each with 8 and 16 MiB; with the feature `long` with 64 and 512 MiB too, and for longer. `ci/long attack` runs these.
@@ -39,6 +40,7 @@ macro_rules! on_each_size {
 mod beneath;
 mod connections;
 mod field;
+mod http;
 mod out_of_order;
 mod udp;
 mod windows;

@@ -14,7 +14,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 
-use super::peer::{Peer, Working};
+use super::peer::{Beside, Peer, Working};
 
 /// The content of a request, as it comes from the client: at most
 /// [`body_octets`](super::Options::body_octets) of it.
@@ -175,6 +175,7 @@ pin_project! {
 struct Turn {
     peer: Rc<Peer>,
     service: bool,
+    _beside: Option<Beside>,
 }
 
 impl Turn {
@@ -194,10 +195,11 @@ impl Drop for Turn {
 }
 
 impl<B> Reply<B> {
-    pub(super) fn new(body: Option<B>, peer: Rc<Peer>) -> Self {
+    pub(super) fn new(body: Option<B>, peer: Rc<Peer>, beside: Option<Beside>) -> Self {
         let turn = Turn {
             peer,
             service: false,
+            _beside: beside,
         };
         Self { body, turn }
     }

@@ -13,7 +13,7 @@ use miou_rs::{Instant, sleep_until, timeout};
 use netstack::TcpStream;
 
 use super::options::Options;
-use super::peer::{Order, Peer, Place, Wait};
+use super::peer::{Order, Peer, Peers, Place, Wait};
 use super::service::{Guard, Service};
 use super::wire::{Handle, Io, Version, Wire};
 
@@ -23,12 +23,13 @@ const LINGER: Duration = Duration::from_secs(2);
 const LINGER_OCTETS: usize = 4 << 20;
 
 /// What `hyper` may read ahead, or keep to be written, on a connection of HTTP/1.
-const BUFFER: usize = 64 << 10;
+const BUFFER: usize = 16 << 10;
 
 /// What a connection's task needs of its server.
 pub(super) struct Server<S, Kind> {
     pub(super) service: Rc<S>,
     pub(super) options: Rc<Options>,
+    pub(super) peers: Rc<Peers>,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<crate::tls::Server>,
     pub(super) kind: PhantomData<fn(Kind)>,
@@ -124,6 +125,7 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
             service: self.service.clone(),
             options: self.options.clone(),
             peer: peer.clone(),
+            peers: self.peers.clone(),
             kind: PhantomData,
         };
         // What breaks a connection is its client's affair.

@@ -29,9 +29,11 @@ pub struct Options {
     pub idle_time: Duration,
     /// Octets of a request's content; 1 MiB. One with more is answered 413.
     pub body_octets: u64,
-    /// Connections at a time; `None`, as at first: one for each 20 KiB of three eighths of the memory that is
-    /// free when the server starts, at least 16. At the bound the connection that is idle for the longest time makes
-    /// room, or the one whose request is the longest on its way; when all are being served, a new one is answered 503.
+    /// Connections at a time; `None`, as at first: one for each 40 KiB of three eighths of the memory that is
+    /// free when the server starts, at least 16. A request of HTTP/2 that is served beside others of its connection
+    /// counts as one too. At the bound the connection that is idle for the longest time makes room, or the one whose
+    /// request is the longest on its way, or whose answer is not taken; when all are being served, a new connection, or
+    /// request beside others, is answered 503.
     pub connections: Option<usize>,
     /// Requests on a connection; 100,000. With the answer to the last one it ends.
     pub requests: u64,
@@ -116,8 +118,8 @@ impl Options {
 
     /// Connections at a time, with so many octets of memory free.
     pub(super) fn most_connections(&self, free: usize) -> usize {
-        /// What a connection of HTTP/1 takes: two buffers of 8 KiB and its state.
-        const EACH: usize = 20 << 10;
+        /// What a connection may take: buffers of 16 KiB each way, its state, and what the service has for it.
+        const EACH: usize = 40 << 10;
         let derived = || (free / 8 * 3 / EACH).max(16);
         self.connections.unwrap_or_else(derived).max(1)
     }

@@ -155,9 +155,13 @@ impl Peer {
 }
 
 /// The clients of a server.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Peers {
     table: RefCell<Slab<Rc<Peer>>>,
+    /// Requests that are served beside others of their connections.
+    beside: Cell<usize>,
+    /// Connections and such requests that there may be.
+    most: usize,
     /// Where the search for one to make room goes on.
     next: Cell<usize>,
 }
@@ -166,14 +170,31 @@ pub(super) struct Peers {
 const LOOKED_AT: usize = 256;
 
 impl Peers {
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            table: RefCell::default(),
+            beside: Cell::new(0),
+            most,
+            next: Cell::new(0),
+        }
+    }
+
     pub(super) fn enter(self: &Rc<Self>, peer: Rc<Peer>) -> Place {
         let key = self.table.borrow_mut().insert(peer);
         let peers = self.clone();
         Place { peers, key }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.table.borrow().len()
+    pub(super) fn is_full(&self) -> bool {
+        self.table.borrow().len() + self.beside.get() >= self.most
+    }
+
+    /// Admits a request beside others of its connection, if there is room.
+    pub(super) fn admit(self: &Rc<Self>) -> Option<Beside> {
+        (!self.is_full()).then(|| {
+            self.beside.set(self.beside.get() + 1);
+            Beside(self.clone())
+        })
     }
 
     pub(super) fn tell_all(&self, order: Order) {
@@ -200,6 +221,16 @@ impl Peers {
         };
         peer.tell(Order::Leave);
         true
+    }
+}
+
+/// Counts a request that is served beside others of its connection, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Beside(Rc<Peers>);
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        self.0.beside.set(self.0.beside.get() - 1);
     }
 }
 

@@ -130,14 +130,15 @@ async fn run<S: Service<Kind>, Kind: 'static>(serve: Serve<S, Kind>) -> io::Resu
     let secure = false;
     let most = options.most_connections(nolibc::free_memory());
     let shutdown_time = options.shutdown_time;
+    let peers = Rc::new(Peers::new(most));
     let server = Rc::new(Server {
         service: Rc::new(service),
         options: Rc::new(options),
+        peers: peers.clone(),
         #[cfg(feature = "tls")]
         tls,
         kind: PhantomData,
     });
-    let peers = Rc::new(Peers::default());
     let mut connections = Orphans::new();
     let mut refusals = Orphans::new();
     loop {
@@ -152,7 +153,7 @@ async fn run<S: Service<Kind>, Kind: 'static>(serve: Serve<S, Kind>) -> io::Resu
         let Some(accepted) = next.await else { break };
         let (stream, _) = accepted?;
         let peer = Rc::new(Peer::new(Instant::now()));
-        if peers.len() >= most && !peers.make_room() {
+        if peers.is_full() && !peers.make_room() {
             // A handshake costs more than there is.
             if !secure && refusals.len() < REFUSED {
                 refusals.spawn(refuse_stream(stream, peer));

@@ -15,7 +15,7 @@ use pin_project_lite::pin_project;
 
 use super::body::{Body, Fault, Reply};
 use super::options::Options;
-use super::peer::{Order, Peer};
+use super::peer::{Beside, Order, Peer, Peers};
 
 /// A service of `hyper` or of `tower` that answers requests whose content is [`Body`]: every type that
 /// implements [`hyper::service::Service`], or [`tower_service::Service`] and [`Clone`]. An `axum::Router` is one.
@@ -115,6 +115,7 @@ pub(super) struct Guard<S, Kind> {
     pub(super) service: Rc<S>,
     pub(super) options: Rc<Options>,
     pub(super) peer: Rc<Peer>,
+    pub(super) peers: Rc<Peers>,
     pub(super) kind: PhantomData<fn(Kind)>,
 }
 
@@ -187,7 +188,14 @@ impl<S: Service<Kind>, Kind> hyper::service::Service<Request<Incoming>> for Guar
             peer.tell(Order::Finish);
         }
         let connect = request.method() == Method::CONNECT;
-        let refusal = self.refusal(&request, number);
+        let mut refusal = self.refusal(&request, number);
+        let mut beside = None;
+        if refusal.is_none() && number > peer.done.get() + 1 {
+            beside = self.peers.admit();
+            if beside.is_none() {
+                refusal = Some(StatusCode::SERVICE_UNAVAILABLE);
+            }
+        }
         let (answer, fault) = match refusal {
             Some(_) => (None, Fault::default()),
             None => {
@@ -207,6 +215,7 @@ impl<S: Service<Kind>, Kind> hyper::service::Service<Request<Incoming>> for Guar
             asked: Asked {
                 peer: peer.clone(),
                 answered: false,
+                beside,
             },
         }
     }
@@ -259,7 +268,9 @@ where
             peer.scan.borrow_mut().stop();
             peer.upgraded.set(true);
         }
-        Poll::Ready(Ok(response.map(|body| Reply::new(body, peer.clone()))))
+        let peer = peer.clone();
+        let beside = this.asked.beside.take();
+        Poll::Ready(Ok(response.map(|body| Reply::new(body, peer, beside))))
     }
 }
 
@@ -268,6 +279,7 @@ where
 struct Asked {
     peer: Rc<Peer>,
     answered: bool,
+    beside: Option<Beside>,
 }
 
 impl Asked {

@@ -103,3 +103,26 @@ fn the_last_request_ends_the_connection() {
         assert!(connection.is_finished());
     });
 }
+
+#[test]
+fn requests_beside_others_take_the_room_of_connections() {
+    run(async |world: World| {
+        let _serving = world.serve(Options::default().connections(3));
+        let (client, _connection) = connect(&world).await;
+        let ask = || ask(&client, "/slow", b"");
+        let all = futures_lite::future::zip(ask(), futures_lite::future::zip(ask(), ask()));
+        let one_more = async {
+            sleep(SECOND).await;
+            let beside = ask().await.expect("an answer").0;
+            let alone = world.status("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+            (beside, alone)
+        };
+        let ((first, (second, third)), refused) = futures_lite::future::zip(all, one_more).await;
+        for answer in [first, second, third] {
+            assert_eq!(answer.expect("an answer").0, 200);
+        }
+        assert_eq!(refused, (503, 503));
+        // The room is there again.
+        assert_eq!(ask().await.expect("an answer").0, 200);
+    });
+}
