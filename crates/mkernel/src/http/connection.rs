@@ -54,7 +54,7 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
         match self.watch(&peer, self.talk(wire.clone(), &peer)).await {
             End::Over if peer.upgraded.get() => {}
             End::Over => linger(&wire).await,
-            End::Given(wait) => give_up(wire, wait).await,
+            End::Given(wait) => give_up(wire, wait, peer.order() == Order::Leave).await,
         }
     }
 
@@ -206,18 +206,19 @@ async fn linger(wire: &Wire) {
     let _ = timeout(LINGER, end).await;
 }
 
-/// Ends a connection on which the client is waited for.
-async fn give_up(wire: Rc<Wire>, wait: Option<Wait>) {
+/// Ends a connection on which the client is waited for. Where its place is wanted nobody listens to it any more: a
+/// crowd that leaves slowly would keep all places.
+async fn give_up(wire: Rc<Wire>, wait: Option<Wait>, place_is_wanted: bool) {
     match wait {
-        Some(Wait::Idle) => linger(&wire).await,
+        Some(Wait::Idle) => {}
         // Where one of its streams is stuck, an answer in HTTP/1 would be none.
-        Some(_) if wire.is_http2() => abort(wire),
-        Some(Wait::Body) => refuse(&wire, StatusCode::REQUEST_TIMEOUT).await,
-        Some(Wait::Header) if wire.is_in_header() => {
-            refuse(&wire, StatusCode::REQUEST_TIMEOUT).await;
-        }
-        Some(Wait::Header) => linger(&wire).await,
-        Some(Wait::Taking) | None => abort(wire),
+        Some(_) if wire.is_http2() => return abort(wire),
+        Some(Wait::Taking) | None => return abort(wire),
+        Some(Wait::Header) if !wire.is_in_header() => {}
+        Some(Wait::Header | Wait::Body) => say(&wire, StatusCode::REQUEST_TIMEOUT).await,
+    }
+    if !place_is_wanted {
+        linger(&wire).await;
     }
 }
 
@@ -230,7 +231,11 @@ fn abort(wire: Rc<Wire>) {
 
 /// Answers without `hyper`, and ends the connection.
 pub(super) async fn refuse(wire: &Wire, status: StatusCode) {
+    say(wire, status).await;
+    linger(wire).await;
+}
+
+async fn say(wire: &Wire, status: StatusCode) {
     let answer = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
     wire.write_once(answer.as_bytes()).await;
-    linger(wire).await;
 }
