@@ -25,16 +25,14 @@ const WITH_TASKS: &[Subject] = &[
     TokioMultiThread,
     Smoltcp,
 ];
-/// smoltcp's responder has no content to speak of.
-const WITH_DOWNLOADS: &[Subject] = &[
+/// smoltcp's responder has no content to speak of, and no TLS.
+const WITH_CONTENT: &[Subject] = &[
     Mkernel,
     AsyncExecutor,
     TokioCurrentThread,
     TokioMultiThread,
     Nginx,
 ];
-/// `examples/http` has no TLS.
-const WITH_TLS: &[Subject] = &[TokioCurrentThread, TokioMultiThread, Nginx];
 
 /// One line.
 #[derive(Clone, Debug)]
@@ -109,12 +107,12 @@ pub fn all() -> Vec<Case> {
         cases.push(case(format!("http-rate-{rate}"), Load::Paced { rate }, ALL));
     }
     cases.push(case("http-idle".into(), Load::Idle, ALL));
-    cases.push(case("http-download".into(), Load::Download, WITH_DOWNLOADS));
-    cases.extend(closed("https", &TLS_CLIENTS, WITH_TLS));
+    cases.push(case("http-download".into(), Load::Download, WITH_CONTENT));
+    cases.extend(closed("https", &TLS_CLIENTS, WITH_CONTENT));
     let load = Load::Handshakes {
         in_flight: HANDSHAKES,
     };
-    cases.push(case("https-handshakes".into(), load, WITH_TLS));
-    cases.push(case("https-download".into(), Load::Download, WITH_TLS));
+    cases.push(case("https-handshakes".into(), load, WITH_CONTENT));
+    cases.push(case("https-download".into(), Load::Download, WITH_CONTENT));
     cases
 }

@@ -133,7 +133,7 @@ impl Server {
                 network::add_tap(&link, number, MTU)?;
                 on_server_cpu(
                     None,
-                    &mut unikernel(subject, programs, demand, &link, address),
+                    &mut unikernel(subject, programs, demand, &link, address)?,
                 )?
             }
             Subject::Smoltcp => {
@@ -221,7 +221,7 @@ fn unikernel(
     demand: Demand,
     link: &str,
     address: Ipv4Addr,
-) -> Command {
+) -> Result<Command> {
     let mut command = Command::new(&programs.tender);
     command
         .arg("--mem=512")
@@ -236,7 +236,12 @@ fn unikernel(
     if demand.busy > 0 {
         command.arg(format!("--busy={}", demand.busy));
     }
-    command
+    if demand.tls {
+        for (option, file) in [("cert", &programs.certificate), ("key", &programs.key)] {
+            command.arg(format!("--tls-{option}={}", fs::read_to_string(file)?));
+        }
+    }
+    Ok(command)
 }
 
 fn on_server_cpu(namespace: Option<&Namespace>, command: &mut Command) -> Result<Process> {
