@@ -31,13 +31,14 @@ pub fn measure(
     rate: f64,
 ) -> Result<()> {
     let subject = server.subject().name();
+    if let Load::Idle = case.load {
+        let spent = idle(server, Duration::from_secs(seconds))?;
+        report.add(&case.name, subject, "cpu_us_per_s", spent / seconds as f64);
+        return Ok(());
+    }
     let before = server.process().cpu_time()?;
     let metrics = load(case, server, seconds, rate)?;
     let cpu = (server.process().cpu_time()? - before).as_secs_f64() * 1e6;
-    if let Load::Idle = case.load {
-        report.add(&case.name, subject, "cpu_us_per_s", cpu / seconds as f64);
-        return Ok(());
-    }
     let requests = metrics.iter().find(|(name, _)| name == "requests");
     let requests = requests.map_or(0.0, |(_, requests)| *requests);
     ensure!(requests > 0.0, "not one request was answered");
@@ -58,6 +59,18 @@ pub fn measure(
     };
     report.add(&case.name, subject, name, cpu / of);
     Ok(())
+}
+
+/// Microseconds of processor time that a server takes while nobody asks it for anything.
+fn idle(server: &Server, duration: Duration) -> Result<f64> {
+    let held = server.connect()?;
+    // What the last answer brings about: a delayed acknowledgement, say.
+    thread::sleep(Duration::from_millis(500));
+    let before = server.process().cpu_time()?;
+    thread::sleep(duration);
+    let spent = server.process().cpu_time()? - before;
+    drop(held);
+    Ok(spent.as_secs_f64() * 1e6)
 }
 
 /// The rate, in requests a second, at which the case asks: for the open loop it follows from what the slowest
@@ -143,12 +156,7 @@ fn load(case: &Case, server: &Server, seconds: u64, rate: f64) -> Result<Metrics
             client(&["open", &address, &connections, &rate.to_string(), &duration])
         }
         Load::Paced { .. } => client(&["open", &address, "1", &rate.to_string(), &duration]),
-        Load::Idle => {
-            let held = server.connect()?;
-            thread::sleep(Duration::from_secs(seconds));
-            drop(held);
-            Ok(Vec::new())
-        }
+        Load::Idle => Ok(Vec::new()),
         Load::Handshakes { in_flight } => {
             client(&["handshakes", &address, &in_flight.to_string(), &duration])
         }

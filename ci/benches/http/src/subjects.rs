@@ -238,7 +238,8 @@ fn unikernel(
     }
     if demand.tls {
         for (option, file) in [("cert", &programs.certificate), ("key", &programs.key)] {
-            command.arg(format!("--tls-{option}={}", fs::read_to_string(file)?));
+            // Quoted: the guest splits its command line at white space.
+            command.arg(format!("--tls-{option}='{}'", fs::read_to_string(file)?));
         }
     }
     Ok(command)
