@@ -2,6 +2,7 @@
  * solo5_hvt.c: the bindings for hvt, version 2, on x86_64.
  */
 #include "common/base.h"
+#include "common/tsc.h"
 #include "hvt_abi.h"
 
 #include "common/memory_functions.c"

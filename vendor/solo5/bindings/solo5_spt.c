@@ -2,6 +2,7 @@
  * solo5_spt.c: the bindings for spt, version 2, on x86_64 Linux.
  */
 #include "common/base.h"
+#include "common/tsc.h"
 #include "spt_abi.h"
 
 #include "common/memory_functions.c"
@@ -12,6 +13,7 @@
 #include "common/tls.c"
 #include "common/start.c"
 #include "spt/system_call.h"
+#include "spt/clock.c"
 #include "spt/console.c"
 #include "spt/platform.c"
 #include "spt/devices.c"

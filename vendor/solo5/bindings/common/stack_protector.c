@@ -15,14 +15,6 @@ void __stack_chk_fail(void)
     platform_exit(SOLO5_EXIT_ABORT, NULL);
 }
 
-static uint64_t read_tsc(void)
-{
-    uint32_t low, high;
-
-    __asm__ volatile ("rdtsc" : "=a" (low), "=d" (high));
-    return (uint64_t)high << 32 | low;
-}
-
 /* To be inlined in a function that has no guard on its own stack. */
 static inline __attribute__((always_inline)) void stack_protector_init(void)
 {

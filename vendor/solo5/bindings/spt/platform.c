@@ -1,10 +1,8 @@
 /*
- * platform.c: end, thread pointer, clocks and waiting on spt.
+ * platform.c: end, thread pointer and waiting on spt.
  */
 static int spt_epollfd;
 static int spt_timerfd;
-
-static uint64_t clock(uint64_t id);
 
 static void platform_exit(int status, const void *cookie)
 {
@@ -23,25 +21,6 @@ static void platform_exit(int status, const void *cookie)
 static bool platform_set_fs_base(uint64_t base)
 {
     return system_call(SYS_ARCH_PRCTL, ARCH_SET_FS, base, 0, 0, 0, 0) == 0;
-}
-
-static uint64_t clock(uint64_t id)
-{
-    struct timespec ts;
-    long result = system_call(SYS_CLOCK_GETTIME, id, (uintptr_t)&ts, 0, 0, 0, 0);
-
-    ASSERT(result == 0);
-    return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
-}
-
-solo5_time_t solo5_clock_monotonic(void)
-{
-    return clock(CLOCK_MONOTONIC);
-}
-
-solo5_time_t solo5_clock_wall(void)
-{
-    return clock(CLOCK_REALTIME);
 }
 
 /* Waits until the deadline at most; the handles that are ready. */

@@ -1,5 +1,5 @@
 /*
- * clock.c: a program of the host that reads hvt's clock against a TSC of its
+ * hvt_clock.c: a program of the host that reads hvt's clock against a TSC of its
  * own making, at rates of reading from 10 ns to 1 ms: for ten minutes, or two
  * million readings, since what a reading loses it loses each time. Exits with 1
  * if time then differs from the TSC's by more than one part per million.
