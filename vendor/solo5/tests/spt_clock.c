@@ -19,8 +19,9 @@
 static double now;           /* nanoseconds */
 static double tsc_at, tsc_hz;
 static double wall_ahead = 1.7e18;
-static bool invariant, interrupted;
-static unsigned long calls;
+static bool invariant;
+static int interrupted; /* one in so many calls; 0: none */
+static unsigned long calls, readings;
 
 static void pass(double ns)
 {
@@ -49,7 +50,7 @@ static long system_call(long nr, uint64_t id, uint64_t to, uint64_t c,
     ns = (uint64_t)(id == CLOCK_REALTIME ? now + wall_ahead : now);
     *(struct timespec *)to = (struct timespec){
         .tv_sec = (long)(ns / NSEC_PER_SEC), .tv_nsec = (long)(ns % NSEC_PER_SEC) };
-    pass(interrupted && rand() % 4 == 0 ? 30000 : 60);
+    pass(interrupted != 0 && rand() % interrupted == 0 ? 30000 : 60);
     return 0;
 }
 
@@ -77,6 +78,7 @@ static double run(double span, double interval)
             wrong = true;
         }
         before = read;
+        readings += 2;
         worst = larger(worst, off);
         begin = now + wall_ahead;
         read = (double)solo5_clock_wall();
@@ -100,12 +102,12 @@ static void start(double hz)
 {
     last_reading = measured_from = (struct reading){ 0 };
     tsc_mult = tsc_fresh = told_ns = 0;
-    calls = 0;
+    calls = readings = 0;
     now = 5e9;
     tsc_at = 1e12;
     tsc_hz = hz;
     invariant = true;
-    interrupted = false;
+    interrupted = 0;
 }
 
 int main(void)
@@ -124,8 +126,20 @@ int main(void)
         }
 
         start(hz);
-        interrupted = true;
+        interrupted = 4;
         check("interrupted, off by ns", run(1e9, 1000), 2000);
+
+        /* All of them, for a while: no more than one call a reading, and then as before. */
+        start(hz);
+        interrupted = 1;
+        check("slow, off by ns", run(1e9, 1000), 30000);
+        check("slow, calls", (double)calls, 1.01 * (double)readings + 16);
+        interrupted = 0;
+        run(1e7, 1000);
+        check("no longer slow, off by ns", run(1e8, 1000), 200);
+        calls = 0;
+        run(1e9, 1000);
+        check("no longer slow, calls", (double)calls, 2100);
 
         /* On another processor, ahead and behind. */
         start(hz);

@@ -19,6 +19,8 @@ static uint64_t clock(uint64_t id)
 #define MEASURED_NS (10 * TOLD_NS)            /* the rate is measured over as much at least, */
 #define MEASURED_MAX_NS (4 * NSEC_PER_SEC)    /* and less than this */
 #define READING_TICKS 10000                   /* a longer reading was interrupted */
+#define SLOW_READINGS 16                      /* after so many in a row, as of a process that is traced, */
+#define SLOW_PASSED_OVER 1024                 /* one in so many is tried */
 
 struct reading {
     uint64_t tsc, monotonic, wall;
@@ -48,42 +50,45 @@ static void tsc_measure(const struct reading *reading)
     measured_from = *reading;
 }
 
-/* Reads both clocks of the host. */
-static struct reading read_clocks(void)
+/* Reads both clocks of the host; or only this one, as long as that does not serve for more than now. */
+static uint64_t read_clocks(uint64_t id)
 {
-    uint64_t before = read_tsc();
-    struct reading reading = {
-        .monotonic = clock(CLOCK_MONOTONIC),
-        .wall = clock(CLOCK_REALTIME),
-    };
-    uint64_t ticks = read_tsc() - before;
+    static unsigned interrupted, passed_over;
+    struct reading reading;
+    uint64_t before, ticks;
 
+    if (!tsc_is_invariant()
+            || (interrupted >= SLOW_READINGS && ++passed_over % SLOW_PASSED_OVER != 0))
+        return clock(id);
+    before = read_tsc();
+    reading.monotonic = clock(CLOCK_MONOTONIC);
+    reading.wall = clock(CLOCK_REALTIME);
+    ticks = read_tsc() - before;
     reading.tsc = before + ticks / 2;
     /* One that was interrupted says when it was, but not at which tick. */
-    if (ticks < READING_TICKS && tsc_is_invariant()) {
+    if (ticks >= READING_TICKS) {
+        interrupted++;
+    } else {
+        interrupted = 0;
         tsc_measure(&reading);
         last_reading = reading;
     }
-    return reading;
+    return id == CLOCK_MONOTONIC ? reading.monotonic : reading.wall;
 }
 
-/* The time now; of its TSC nothing. */
-static struct reading tell(void)
+static uint64_t tell(uint64_t id)
 {
-    uint64_t ticks = read_tsc() - last_reading.tsc, ns;
+    uint64_t ticks = read_tsc() - last_reading.tsc;
 
     if (ticks >= tsc_fresh)
-        return read_clocks();
-    ns = ticks * tsc_mult >> 32;
-    return (struct reading){
-        .monotonic = last_reading.monotonic + ns,
-        .wall = last_reading.wall + ns,
-    };
+        return read_clocks(id);
+    return (id == CLOCK_MONOTONIC ? last_reading.monotonic : last_reading.wall)
+            + (ticks * tsc_mult >> 32);
 }
 
 solo5_time_t solo5_clock_monotonic(void)
 {
-    uint64_t now = tell().monotonic;
+    uint64_t now = tell(CLOCK_MONOTONIC);
 
     if (now > told_ns)
         told_ns = now;
@@ -92,5 +97,5 @@ solo5_time_t solo5_clock_monotonic(void)
 
 solo5_time_t solo5_clock_wall(void)
 {
-    return tell().wall;
+    return tell(CLOCK_REALTIME);
 }
