@@ -7,9 +7,9 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use crate::support::{Code, DATA, Guest, Reg, Scratch, Tender};
+use crate::support::{Code, DATA, Guest, Mortal, Reg, Scratch, Tender};
 
 const SIGSEGV: i32 = 11;
 const SIGTERM: i32 = 15;
@@ -22,18 +22,18 @@ const EPOLL: u64 = 0x1_1000 + 32;
 const UPROBES: [u64; 2] = [335, 336];
 const SECRET: &str = "SECRET=only-the-tender-knows";
 
-/// Starts a guest with a known environment and argument.
-fn start(scratch: &Scratch, guest: &Guest) -> Child {
+/// Runs a guest with a known environment and argument.
+fn command(scratch: &Scratch, guest: &Guest) -> Command {
     let path = guest.write(scratch);
-    Command::new(Tender::Spt.path())
+    let mut command = Command::new(Tender::Spt.path());
+    command
         .env_clear()
         .env("SECRET", SECRET.split_once('=').unwrap().1)
         .arg("--mem=2")
         .arg(path)
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
+        .stdout(Stdio::piped());
+    command
 }
 
 /// Waits for nothing, for ever; says first that it is there.
@@ -54,8 +54,9 @@ fn wait(code: Code, mask: u64) -> Code {
 }
 
 /// A guest that is running: it has printed its line.
-fn asleep(scratch: &Scratch) -> Child {
-    let mut child = start(scratch, &Guest::spt(sleeper()).data(b"there\n"));
+fn asleep(scratch: &Scratch) -> Mortal {
+    let mut command = command(scratch, &Guest::spt(sleeper()).data(b"there\n"));
+    let mut child = Mortal(command.spawn().unwrap());
     let mut line = String::new();
     let output = child.stdout.as_mut().unwrap();
     BufReader::new(output).read_line(&mut line).unwrap();
@@ -63,7 +64,7 @@ fn asleep(scratch: &Scratch) -> Child {
     child
 }
 
-fn of(child: &Child, name: &str) -> Vec<u8> {
+fn of(child: &Mortal, name: &str) -> Vec<u8> {
     let path = format!("/proc/{}/{name}", child.id());
     let mut content = Vec::new();
     // What is unmapped reads as nothing, or fails.
@@ -76,7 +77,7 @@ fn of(child: &Child, name: &str) -> Vec<u8> {
 #[test]
 fn nothing_of_the_tender_stays_mapped() {
     let scratch = Scratch::new();
-    let mut child = asleep(&scratch);
+    let child = asleep(&scratch);
     let maps = String::from_utf8(of(&child, "maps")).unwrap();
     assert!(maps.starts_with("00010000-"), "{maps}");
     for line in maps.lines() {
@@ -107,21 +108,17 @@ fn nothing_of_the_tender_stays_mapped() {
             String::from_utf8_lossy(&content)
         );
     }
-    child.kill().unwrap();
-    child.wait().unwrap();
 }
 
 #[test]
 fn the_executable_is_closed() {
     let scratch = Scratch::new();
-    let mut child = asleep(&scratch);
+    let child = asleep(&scratch);
     let folder = format!("/proc/{}/fd", child.id());
     let open: Vec<_> = fs::read_dir(folder)
         .unwrap()
         .filter_map(|entry| fs::read_link(entry.unwrap().path()).ok())
         .collect();
-    child.kill().unwrap();
-    child.wait().unwrap();
     assert!(open.len() >= 5, "streams, epoll set and timer: {open:?}");
     assert!(!open.contains(&scratch.path("guest")), "{open:?}");
 }
@@ -137,9 +134,7 @@ fn what_a_guest_can_read_holds_nothing_of_the_tender() {
             code.syscall(1, &[1, start, 0x2_0000])
         })
         .exit(0);
-    let output = start(&scratch, &Guest::spt(code))
-        .wait_with_output()
-        .unwrap();
+    let output = command(&scratch, &Guest::spt(code)).output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert!(
         output.stdout.len() > 3 * 0x1_0000,
@@ -183,7 +178,7 @@ fn the_thread_pointer_is_cleared() {
         let code = Code::new()
             .bytes(&[prefix, 0x48, 0x8b, 0x04, 0x25, 0, 0, 0, 0])
             .exit(0);
-        let status = start(&scratch, &Guest::spt(code)).wait().unwrap();
+        let status = command(&scratch, &Guest::spt(code)).status().unwrap();
         assert_eq!(status.signal(), Some(SIGSEGV), "{prefix:#x}");
     }
 }
@@ -218,7 +213,7 @@ fn vector_registers_are_cleared() {
         .exit(0);
     let scratch = Scratch::new();
     let guest = Guest::spt(code).data(&[0xee; 1024]);
-    let output = start(&scratch, &guest).wait_with_output().unwrap();
+    let output = command(&scratch, &guest).output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     let (registers, control) = output.stdout.split_at(16 * size as usize);
     assert_eq!(registers, vec![0; registers.len()]);
@@ -233,8 +228,8 @@ fn sigterm_ends_a_guest_that_waits_and_a_mask_is_refused() {
     // SAFETY: the process is a child that has not been waited for, so the number is its own.
     assert_eq!(unsafe { libc::kill(child.id() as i32, SIGTERM) }, 0);
     assert_eq!(child.wait().unwrap().signal(), Some(SIGTERM));
-    let status = start(&scratch, &Guest::spt(wait(Code::new(), DATA).exit(0)))
-        .wait()
+    let status = command(&scratch, &Guest::spt(wait(Code::new(), DATA).exit(0)))
+        .status()
         .unwrap();
     assert_eq!(status.signal(), Some(SIGSYS));
 }
@@ -250,7 +245,7 @@ fn every_other_system_call_kills() {
             continue;
         }
         let guest = Guest::spt(Code::new().syscall(number, &[1, 0, 0, 0, 0, 0]).exit(0));
-        let status = start(&scratch, &guest).wait().unwrap();
+        let status = command(&scratch, &guest).status().unwrap();
         assert_eq!(status.signal(), Some(SIGSYS), "system call {number}");
     }
 }

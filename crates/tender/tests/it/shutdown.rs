@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::os::unix::process::CommandExt;
+use std::process::{ChildStdout, Command, Output, Stdio};
 
 use solo5_abi::hvt::{Halt, PollSet, Puts};
 
-use crate::support::{Code, DATA, Guest, Reg, Scratch, Tender, hvt, one_machine};
+use crate::support::{Code, DATA, Ended, Guest, Mortal, Reg, Scratch, Tender, hvt, one_machine};
 
 const SIGILL: i32 = 4;
 const SIGSEGV: i32 = 11;
@@ -38,8 +38,8 @@ fn wait(code: Code, timeout: u64) -> Code {
 
 /// A guest that has said `there`.
 struct Running {
-    child: Child,
-    _stdout: BufReader<ChildStdout>,
+    child: Mortal,
+    stdout: BufReader<ChildStdout>,
     _scratch: Scratch,
 }
 
@@ -71,16 +71,20 @@ impl Running {
                 _ => Ok(()),
             });
         }
-        let mut child = command.stderr(stderr).spawn().unwrap();
+        let mut child = Mortal(command.stderr(stderr).spawn().unwrap());
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
-        assert_eq!(line, "there\n");
-        Self {
+        let running = Self {
             child,
-            _stdout: stdout,
+            stdout,
             _scratch: scratch,
+        };
+        if line.is_empty() {
+            panic!("the guest has said nothing: {:?}", running.wait());
         }
+        assert_eq!(line, "there\n");
+        running
     }
 
     fn signal(&self, signal: i32) {
@@ -88,13 +92,25 @@ impl Running {
         assert_eq!(unsafe { libc::kill(self.child.id() as i32, signal) }, 0);
     }
 
-    fn wait(mut self) -> (ExitStatus, String) {
-        let status = self.child.wait().unwrap();
-        let mut stderr = String::new();
-        if let Some(mut pipe) = self.child.stderr.take() {
-            pipe.read_to_string(&mut stderr).unwrap();
+    fn wait(mut self) -> Ended {
+        let mut output = Output {
+            status: self.child.wait().unwrap(),
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+        };
+        self.stdout.read_to_end(&mut output.stdout).unwrap();
+        if let Some(pipe) = &mut self.child.stderr {
+            pipe.read_to_end(&mut output.stderr).unwrap();
         }
-        (status, stderr)
+        Ended::new(&output)
+    }
+}
+
+impl Ended {
+    #[track_caller]
+    fn check(&self, code: Option<i32>, signal: Option<i32>, stderr: &str) {
+        let seen = (self.code, self.signal, self.stderr.as_str());
+        assert_eq!(seen, (code, signal, stderr), "{self:?}");
     }
 }
 
@@ -111,8 +127,7 @@ fn a_guest_that_did_not_ask_is_ended_by_the_first_signal() {
         let guest = Guest::spt(spins()).data(&data());
         let running = Running::start_guest(&guest, &[], Stdio::piped());
         running.signal(signal);
-        let (status, stderr) = running.wait();
-        assert_eq!((status.signal(), stderr.as_str()), (Some(signal), ""));
+        running.wait().check(None, Some(signal), "");
     }
 }
 
@@ -120,7 +135,7 @@ fn a_guest_that_did_not_ask_is_ended_by_the_first_signal() {
 fn so_is_one_that_is_given_no_time() {
     let running = Running::start(spins(), &["--shutdown-timeout=0"]);
     running.signal(libc::SIGTERM);
-    assert_eq!(running.wait().0.signal(), Some(libc::SIGTERM));
+    running.wait().check(None, Some(libc::SIGTERM), "");
 }
 
 #[test]
@@ -131,14 +146,13 @@ fn a_guest_is_told_under_the_index_of_the_first_entry_and_once() {
             .copy(Reg::Rdi, Reg::Rax);
         let running = Running::start(told.exit_rdi(), &[]);
         running.signal(signal);
-        let (status, stderr) = running.wait();
-        assert_eq!((status.code(), stderr.as_str()), (Some(0), ""));
+        running.wait().check(Some(0), None, "");
     }
     // How many events there are at the second look, and 9 more.
     let twice = wait(wait(says_there(), u64::MAX), 0).copy(Reg::Rdi, Reg::Rax);
     let running = Running::start(twice.bytes(&[0x48, 0x83, 0xc7, 0x09]).exit_rdi(), &[]);
     running.signal(libc::SIGTERM);
-    assert_eq!(running.wait().0.code(), Some(9));
+    running.wait().check(Some(9), None, "");
 }
 
 #[test]
@@ -147,9 +161,8 @@ fn the_second_signal_ends_a_guest_that_does_not_care() {
         let running = Running::start(spins(), &["--shutdown-timeout=600"]);
         running.signal(first);
         running.signal(second);
-        let (status, stderr) = running.wait();
         let expected = "solo5-spt: ended the unikernel: there was a second signal\n";
-        assert_eq!((status.code(), stderr.as_str()), (ENDED, expected));
+        running.wait().check(ENDED, None, expected);
     }
 }
 
@@ -160,10 +173,9 @@ fn so_does_the_time() {
     // A stop is no end, and does not take the time away.
     running.signal(libc::SIGSTOP);
     running.signal(libc::SIGCONT);
-    let (status, stderr) = running.wait();
     let expected = "solo5-spt: ended the unikernel: it has not ended within 1 s of being told to (see \
                     --shutdown-timeout)\n";
-    assert_eq!((status.code(), stderr.as_str()), (ENDED, expected));
+    running.wait().check(ENDED, None, expected);
 }
 
 #[test]
@@ -181,7 +193,7 @@ fn a_full_standard_error_keeps_nobody_waiting() {
     let running = Running::start_with(spins(), &[], file.into());
     running.signal(libc::SIGTERM);
     running.signal(libc::SIGINT);
-    assert_eq!(running.wait().0.code(), ENDED);
+    running.wait().check(ENDED, None, "");
     drop(read);
 }
 
@@ -191,7 +203,7 @@ fn a_socket_as_standard_error_is_told_why() {
     let running = Running::start_with(spins(), &[], OwnedFd::from(theirs).into());
     running.signal(libc::SIGTERM);
     running.signal(libc::SIGINT);
-    assert_eq!(running.wait().0.code(), ENDED);
+    running.wait().check(ENDED, None, "");
     let mut text = String::new();
     ours.read_to_string(&mut text).unwrap();
     assert!(text.contains("there was a second signal"), "{text}");
@@ -212,7 +224,7 @@ fn a_signal_that_is_ignored_stays_so() {
     assert_eq!(blocked, Some("SigBlk:\t0000000000004000"), "{status}");
     running.signal(libc::SIGINT);
     running.signal(libc::SIGKILL);
-    assert_eq!(running.wait().0.signal(), Some(libc::SIGKILL));
+    running.wait().check(None, Some(libc::SIGKILL), "");
 }
 
 /// What a guest might do to live on, each of which is its end.
@@ -220,8 +232,8 @@ fn a_signal_that_is_ignored_stays_so() {
 fn a_hostile_guest_cannot_touch_what_ends_it() {
     let dies_of = |code: Code, signal: i32, what: &str| {
         let running = Running::start(code, &[]);
-        let (status, _) = running.wait();
-        assert_eq!(status.signal(), Some(signal), "{what}: {status:?}");
+        let ended = running.wait();
+        assert_eq!(ended.signal, Some(signal), "{what}: {ended:?}");
     };
     let calls: &[(&str, u64, &[u64])] = &[
         ("rt_sigaction", 13, &[15, 0, 0, 8]),
@@ -319,8 +331,7 @@ fn on_hvt_a_guest_is_told_and_ended_alike() {
         .out(0x508, (DATA as usize + HALT) as u32);
     let running = start_hvt(told, true, &[]);
     running.signal(libc::SIGTERM);
-    let (status, stderr) = running.wait();
-    assert_eq!((status.code(), stderr.as_str()), (Some(41), ""));
+    running.wait().check(Some(41), None, "");
 
     // It waits for nothing at all: where one processor is emulated, a guest that spins keeps the tender's
     // threads waiting. The tender may be unable to say there why it is ended: a port of the machine can be opened once.
@@ -328,15 +339,16 @@ fn on_hvt_a_guest_is_told_and_ended_alike() {
     let running = start_hvt(deaf(), true, &["--shutdown-timeout=600"]);
     running.signal(libc::SIGINT);
     running.signal(libc::SIGTERM);
-    assert_eq!(running.wait().0.code(), ENDED);
+    let ended = running.wait();
+    assert_eq!(ended.code, ENDED, "{ended:?}");
 
     let running = start_hvt(deaf(), true, &["--shutdown-timeout=1"]);
     running.signal(libc::SIGINT);
-    assert_eq!(running.wait().0.code(), ENDED);
+    let ended = running.wait();
+    assert_eq!(ended.code, ENDED, "{ended:?}");
 
     let running = start_hvt(deaf(), false, &[]);
     running.signal(libc::SIGTERM);
-    let (status, stderr) = running.wait();
-    let expected = (Some(1), "solo5-hvt: ended by SIGTERM\n");
-    assert_eq!((status.code(), stderr.as_str()), expected);
+    let expected = "solo5-hvt: ended by SIGTERM\n";
+    running.wait().check(Some(1), None, expected);
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use solo5_abi::manifest::DeviceType;
 
 use crate::confinement::sleeper;
-use crate::support::{Code, DATA, Ended, Guest, Reg, Scratch, TEXT, Tender};
+use crate::support::{Code, DATA, Ended, Guest, Mortal, Reg, Scratch, TEXT, Tender};
 
 const SIGILL: i32 = 4;
 const SIGSEGV: i32 = 11;
@@ -334,21 +334,20 @@ fn an_image_is_free_again_when_its_guest_has_been_killed() {
     let guest = Guest::spt(sleeper())
         .data(b"there\n")
         .device("disk", DeviceType::BlockBasic);
-    let mut child = Command::new(Tender::Spt.path())
+    let child = Command::new(Tender::Spt.path())
         .args(["--mem=2", &option])
         .arg(guest.write(&scratch))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+        .spawn();
+    let mut child = Mortal(child.unwrap());
     let mut line = String::new();
     let output = child.stdout.as_mut().unwrap();
     BufReader::new(output).read_line(&mut line).unwrap();
     let other = Guest::spt(Code::new().exit(5)).device("disk", DeviceType::BlockBasic);
     let ended = run(&other, &[&option], &[]);
     ended.refused(Tender::Spt, "disk.img\" is in use", false);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    drop(child);
     assert_eq!(run(&other, &[&option], &[]).code, Some(5));
 }
 

@@ -6,4 +6,4 @@ mod run;
 
 pub(crate) use code::{Code, Reg};
 pub(crate) use guest::{DATA, Guest, TEXT};
-pub(crate) use run::{Ended, Scratch, Tender, hvt, one_machine, run_hvt};
+pub(crate) use run::{Ended, Mortal, Scratch, Tender, hvt, one_machine, run_hvt};

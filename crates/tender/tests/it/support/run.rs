@@ -2,9 +2,10 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::ops::{Deref, DerefMut};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -39,6 +40,31 @@ impl Drop for Scratch {
     }
 }
 
+/// A tender that does not outlive its test, of which it holds standard error.
+pub(crate) struct Mortal(pub(crate) Child);
+
+impl Deref for Mortal {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl DerefMut for Mortal {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Mortal {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.kill();
+        let _ = self.wait();
+    }
+}
+
 /// How a tender ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
@@ -51,7 +77,7 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
-    fn new(output: &Output) -> Self {
+    pub(crate) fn new(output: &Output) -> Self {
         Self {
             code: output.status.code(),
             signal: output.status.signal(),

@@ -64,26 +64,28 @@ fn a_console_with_room_again_ends_no_wait() {
     assert_eq!(room, 4096);
     assert_eq!(set, 0);
     let guest = Guest::new(devices(&[], ""));
-    let mut calls = Hypercalls::new(&guest.memory, &guest.devices, None);
-    calls.console = Console::new(writer.as_fd());
-    let put = Puts {
-        data: 0,
-        len: TEXT as u64,
-    };
-    guest.memory.write(ARGUMENT, &put.to_bytes());
-    calls.puts(ARGUMENT).unwrap();
-    assert!(
-        calls.console.waits_for().is_some(),
-        "a pipe has not so much room"
-    );
-    let begin = Instant::now();
     std::thread::scope(|scope| {
+        // In here, so that the reader is at its end when an assertion fails: the scope waits for it.
+        let writer = writer;
+        let mut calls = Hypercalls::new(&guest.memory, &guest.devices, None);
+        calls.console = Console::new(writer.as_fd());
+        let put = Puts {
+            data: 0,
+            len: TEXT as u64,
+        };
+        guest.memory.write(ARGUMENT, &put.to_bytes());
+        calls.puts(ARGUMENT).unwrap();
+        assert!(
+            calls.console.waits_for().is_some(),
+            "a pipe has not so much room"
+        );
+        let begin = Instant::now();
         scope.spawn(|| reader.read_exact(&mut vec![0; TEXT]).unwrap());
         assert_eq!(calls.wait_for(u64::MAX, 300_000_000).unwrap(), (0, 0));
         assert!(begin.elapsed() >= Duration::from_millis(300));
         calls.finish();
+        assert!(calls.console.waits_for().is_none());
     });
-    assert!(calls.console.waits_for().is_none());
 }
 
 /// Frames that are not waited for end no wait, whatever else the guest's set says.
