@@ -46,7 +46,7 @@ mod upgraded;
 mod wire;
 
 pub use body::{Body, BodyError, Reply};
-pub use client::{Client, ClientError, ClientEvent, ClientOptions, Outgoing, ResponseBody};
+pub use client::{Client, ClientError, ClientEvent, ClientOptions, Outgoing, ResponseBody, Step};
 pub use options::{Http2, Options};
 pub use serve::{Serve, serve};
 pub use service::{Hyper, Oneshot, Service, Tower};

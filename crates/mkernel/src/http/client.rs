@@ -5,28 +5,37 @@ mod error;
 mod link;
 mod options;
 mod outgoing;
+mod pool;
+mod prepare;
 mod redirect;
+mod response_body;
+mod retry;
 
-pub use error::ClientError;
-pub use link::ResponseBody;
+pub use error::{ClientError, Step};
 pub use options::{ClientEvent, ClientOptions};
 pub use outgoing::Outgoing;
+pub use response_body::ResponseBody;
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::error::Error;
 use std::rc::Rc;
 
-use ::http::header::HOST;
-use ::http::{HeaderValue, Request, Response, Uri};
+use ::http::request::Parts;
+use ::http::{Request, Response, Uri};
 use http_body::Body as HttpBody;
 use miou_rs::timeout;
 use netstack::{Resolver, Stack};
 
 use connect::Origin;
-use link::Link;
+use pool::Pool;
+use prepare::prepare;
+use retry::Retry;
 
-/// Asks servers by HTTP/1.1, and keeps connections for what is asked next. Its clones are the same client.
+/// Asks servers by HTTP/1.1, and by HTTP/2 where a server of `https` speaks that. Its clones are the same client.
+///
+/// Connections are kept for what is asked next. One of HTTP/2 is shared; requests beyond those that its server takes at a
+/// time wait. A request that the server has surely not looked at (the connection had ended, it was
+/// refused, or a GOAWAY has left it out: RFC 9113 section 8.7) is sent once more, and so is one that may be repeated (RFC 9110
+/// section 9.2.2) when a connection that was kept ends without an answer to it.
 ///
 /// ```no_run
 /// use hyper::Request;
@@ -50,17 +59,26 @@ struct Inner {
     stack: Stack,
     resolver: Rc<Resolver>,
     options: ClientOptions,
-    kept: RefCell<HashMap<Origin, Vec<Link>>>,
+    pool: Pool,
 }
 
 impl Client {
     /// A client over `stack` that finds names by `resolver`.
-    pub fn new(stack: &Stack, resolver: impl Into<Rc<Resolver>>, options: ClientOptions) -> Self {
+    pub fn new(
+        stack: &Stack,
+        resolver: impl Into<Rc<Resolver>>,
+        #[cfg_attr(not(feature = "tls"), expect(unused_mut))] mut options: ClientOptions,
+    ) -> Self {
+        #[cfg(feature = "tls")]
+        {
+            let tls = options.tls.take();
+            options.tls = tls.map(|tls| tls.or_protocols(&[b"h2", b"http/1.1"]));
+        }
         Self(Rc::new(Inner {
             stack: stack.clone(),
             resolver: resolver.into(),
             options,
-            kept: RefCell::default(),
+            pool: Pool::default(),
         }))
     }
 
@@ -79,7 +97,8 @@ impl Client {
     /// Sends a request, whose URI says scheme and host, and waits for the head of the answer. Redirects are
     /// followed; `Host`, and `User-Agent` if there is none, are added.
     ///
-    /// The content is sent again where a redirect asks for that (307 and 308), so it must be [`Clone`].
+    /// The content is sent again where a redirect asks for that (307 and 308), or the request is sent once more, so it must be
+    /// [`Clone`].
     ///
     /// # Errors
     ///
@@ -91,86 +110,76 @@ impl Client {
     where
         B: HttpBody<Error: Into<Box<dyn Error + Send + Sync>>> + Clone + 'static,
     {
+        let options = &self.0.options;
         let (mut parts, content) = request.into_parts();
         let mut content = Some(content);
+        let mut asked = Vec::new();
         // Bounded by the redirects that are followed.
-        for followed in 0.. {
-            let body = Outgoing::new(content.clone());
-            let request = Request::from_parts(parts.clone(), body);
-            let response = self.ask(request).await?;
+        loop {
+            let response = self.ask(&parts, &content).await?;
             let Some(target) = redirect::target(&parts.uri, &response)? else {
                 return Ok(response);
             };
-            if followed >= self.0.options.redirects {
-                return match self.0.options.redirects {
-                    0 => Ok(response),
-                    _ => Err(ClientError::Redirects(target.to_string())),
-                };
+            if options.redirects == 0 {
+                return Ok(response);
             }
-            self.0
-                .options
-                .tell(&ClientEvent::Redirected { target: &target });
+            if redirect::is_insecure(&parts.uri, &target) && !options.insecure_redirects {
+                return Err(ClientError::InsecureRedirect(target.to_string()));
+            }
+            asked.push((parts.method.clone(), parts.uri.clone()));
             if redirect::follow(&mut parts, target, response.status()) {
                 content = None;
             }
+            if asked.contains(&(parts.method.clone(), parts.uri.clone())) {
+                return Err(ClientError::RedirectLoop(parts.uri.to_string()));
+            }
+            if asked.len() > options.redirects {
+                return Err(ClientError::Redirects(parts.uri.to_string()));
+            }
+            options.tell(&ClientEvent::Redirected { target: &parts.uri });
         }
-        Err(ClientError::Redirects(parts.uri.to_string()))
     }
 
     /// Sends one request and waits for the head of its answer.
-    async fn ask(
+    async fn ask<B>(
         &self,
-        mut request: Request<Outgoing>,
-    ) -> Result<Response<ResponseBody>, ClientError> {
-        let origin = Origin::of(request.uri())?;
-        prepare(&mut request, &origin)?;
-        let time = self.0.options.answer_time;
-        // Bounded: each turn takes a connection that was kept, or is the last one.
+        parts: &Parts,
+        content: &Option<B>,
+    ) -> Result<Response<ResponseBody>, ClientError>
+    where
+        B: HttpBody<Error: Into<Box<dyn Error + Send + Sync>>> + Clone + 'static,
+    {
+        let Inner { options, .. } = &*self.0;
+        let origin = Origin::of(&parts.uri)?;
+        let mut retry = Retry::new(&parts.method);
         loop {
-            let kept = self.0.take_kept(&origin).await;
-            let again = kept.is_some();
-            let mut link = match kept {
-                Some(link) => link,
-                None => self.0.connect(&origin).await?,
-            };
-            self.0.options.tell(&ClientEvent::Sent {
-                reused: again,
+            let (mut link, reused) = self.0.link(&origin).await?;
+            let body = Outgoing::new(content.clone());
+            let request = prepare(parts, body, &origin, &link)?;
+            options.tell(&ClientEvent::Sent {
+                reused,
                 request: &request,
             });
-            let sent = timeout(time, link.sender.try_send_request(request)).await;
-            match sent.map_err(|_| ClientError::TimedOut("the head of the answer"))? {
-                Ok(response) => {
+            match timeout(options.answer_time, link.send(request)).await {
+                Ok(Ok(response)) => {
                     let client = Rc::downgrade(&self.0);
-                    let idle = self.0.options.idle_time;
+                    let idle = options.idle_time;
                     let body = |incoming| ResponseBody::new(incoming, link, client, origin, idle);
                     return Ok(response.map(body));
                 }
-                // It had ended, and nothing of the request was sent.
-                Err(mut error) => match error.take_message() {
-                    Some(unsent) if again => request = unsent,
-                    _ => return Err(ClientError::Http(error.into_error())),
-                },
+                Ok(Err(error)) => {
+                    if !retry::is_of_stream(error.error()) {
+                        link.give_up();
+                    }
+                    if !retry.may_repeat(&error, reused) {
+                        return Err(ClientError::Http(error.into_error()));
+                    }
+                }
+                Err(_) => {
+                    link.give_up();
+                    return Err(ClientError::TimedOut(Step::Head));
+                }
             }
         }
     }
-}
-
-/// Makes of a request for a URL one for a server: RFC 9112 section 3.2.
-fn prepare(request: &mut Request<Outgoing>, origin: &Origin) -> Result<(), ClientError> {
-    let url = request.uri().clone();
-    let no_url = || ClientError::Url(url.to_string());
-    if !request.headers().contains_key(HOST) {
-        let host = HeaderValue::from_str(&origin.authority()).map_err(|_| no_url())?;
-        request.headers_mut().insert(HOST, host);
-    }
-    let agent = ::http::header::USER_AGENT;
-    let ours = HeaderValue::from_static(concat!("mkernel/", env!("CARGO_PKG_VERSION")));
-    request.headers_mut().entry(agent).or_insert(ours);
-    let path = url.path_and_query().map_or("/", |it| it.as_str());
-    let path = match path.starts_with('?') {
-        true => format!("/{path}"),
-        false => path.to_owned(),
-    };
-    *request.uri_mut() = path.parse().map_err(|_| no_url())?;
-    Ok(())
 }

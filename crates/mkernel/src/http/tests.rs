@@ -2,6 +2,9 @@
 
 mod bounds;
 mod client;
+#[cfg(feature = "tls")]
+mod client2;
+mod redirects;
 mod requests;
 mod shutdown;
 #[cfg(feature = "tls")]

@@ -61,7 +61,7 @@ impl Io {
     }
 
     /// The version that was agreed upon with the connection.
-    fn agreed(&self) -> Option<Version> {
+    pub(super) fn agreed(&self) -> Option<Version> {
         match self {
             Self::Plain(_) => None,
             #[cfg(feature = "tls")]

@@ -33,7 +33,7 @@ pub struct ClientOptions {
     pub authorities: Option<Vec<u8>>,
     /// What servers that ask are shown.
     pub identity: Option<Identity>,
-    /// The protocols that are offered, the one liked best first (ALPN, RFC 7301).
+    /// The protocols that are offered, the one liked best first (ALPN, RFC 7301); none at first.
     pub protocols: Vec<Vec<u8>>,
     /// Who is told the secrets of connections; nobody, as at first, unless they are to be debugged.
     pub key_log: Option<KeyLog>,
@@ -117,6 +117,22 @@ impl Client {
         let server = ServerName::try_from(name).map_err(|_| Error::Name(name.to_owned()))?;
         let connection = ClientConnection::new(self.config.clone(), server.to_owned())?;
         Stream::handshake(stream, connection.into()).await
+    }
+
+    /// With these protocols, if none were chosen.
+    #[cfg(feature = "http")]
+    pub(crate) fn or_protocols(mut self, protocols: &[&[u8]]) -> Self {
+        if self.config.alpn_protocols.is_empty() {
+            let config = Arc::make_mut(&mut self.config);
+            config.alpn_protocols = protocols.iter().map(|it| it.to_vec()).collect();
+        }
+        self
+    }
+
+    /// Whether `protocol` is among those that are offered.
+    #[cfg(feature = "http")]
+    pub(crate) fn offers(&self, protocol: &[u8]) -> bool {
+        self.config.alpn_protocols.iter().any(|it| it == protocol)
     }
 }
 

@@ -1,20 +1,23 @@
 //! Ways to servers.
 
+use std::cell::Cell;
 use std::io;
 use std::net::Ipv4Addr;
+use std::rc::Rc;
 
 use ::http::Uri;
 use ::http::uri::Scheme;
-use hyper::client::conn::http1;
+use hyper::client::conn::{http1, http2};
+use miou_rs::hyper::Executor;
 use miou_rs::{Instant, spawn_named, timeout};
 use netstack::TcpStream;
 
 use super::Inner;
-use super::error::ClientError;
-use super::link::Link;
+use super::error::{ClientError, Step};
+use super::link::{Http1, Http2, Link};
 use super::options::ClientEvent;
 use super::outgoing::Outgoing;
-use crate::http::wire::Io;
+use crate::http::wire::{Io, Version};
 
 /// Whom a connection leads to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -26,6 +29,12 @@ pub(super) struct Origin {
 
 /// `hyper` wants this much at least.
 const LEAST_BUFFER: usize = 8 << 10;
+
+/// What a server of HTTP/2 may send of one answer, and of all of a connection, before it is read; and what is kept of a
+/// request's content until the server takes it.
+const STREAM_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 1 << 20;
+const SEND_OCTETS: usize = 64 << 10;
 
 impl Origin {
     pub(super) fn of(url: &Uri) -> Result<Self, ClientError> {
@@ -56,28 +65,71 @@ impl Origin {
 }
 
 impl Inner {
+    /// Whether a connection to `origin` may be one that requests share.
+    pub(super) fn may_share(&self, origin: &Origin) -> bool {
+        #[cfg(feature = "tls")]
+        let offered = self
+            .options
+            .tls
+            .as_ref()
+            .is_some_and(|tls| tls.offers(b"h2"));
+        #[cfg(not(feature = "tls"))]
+        let offered = false;
+        origin.secure && offered && self.options.kept > 0
+    }
+
     /// A new connection.
     pub(super) async fn connect(&self, origin: &Origin) -> Result<Link, ClientError> {
-        let connect = timeout(self.options.connect_time, self.open(origin));
-        let io = connect
+        let step = Cell::new(Step::Address);
+        let open = timeout(self.options.connect_time, self.open(origin, &step));
+        let io = open
             .await
-            .map_err(|_| ClientError::TimedOut("the connection"))??;
+            .map_err(|_| ClientError::TimedOut(step.get()))??;
+        let link = match io.agreed() {
+            Some(Version::Http2) => self.begin_http2(io).await,
+            Some(Version::Http1) | None => self.begin_http1(io).await,
+        };
+        link.map_err(ClientError::Http)
+    }
+
+    async fn begin_http1(&self, io: Io) -> hyper::Result<Link> {
         let mut builder = http1::Builder::new();
         builder.max_buf_size(self.options.header_octets.max(LEAST_BUFFER));
-        let handshake = builder.handshake::<Io, Outgoing>(io).await;
-        let (sender, connection) = handshake.map_err(ClientError::Http)?;
+        let (sender, connection) = builder.handshake::<Io, Outgoing>(io).await?;
         let task = spawn_named("http client", async {
             // The sender is told why it ends.
             let _ = connection.await;
         });
-        Ok(Link {
+        Ok(Link::Http1(Http1 {
             sender,
             since: Instant::now(),
             _task: task,
-        })
+        }))
     }
 
-    async fn open(&self, origin: &Origin) -> Result<Io, ClientError> {
+    async fn begin_http2(&self, io: Io) -> hyper::Result<Link> {
+        let executor = Executor::default();
+        let mut builder = http2::Builder::new(executor.clone());
+        builder
+            .max_header_list_size(u32::try_from(self.options.header_octets).unwrap_or(u32::MAX))
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_send_buf_size(SEND_OCTETS);
+        let (sender, connection) = builder.handshake::<Io, Outgoing>(io).await?;
+        let task = spawn_named("http client", async {
+            // Each request is told why it ends.
+            let _ = connection.await;
+        });
+        Ok(Link::Http2(Rc::new(Http2 {
+            sender,
+            since: Cell::new(Instant::now()),
+            given_up: Cell::new(false),
+            _task: task,
+            _executor: executor,
+        })))
+    }
+
+    async fn open(&self, origin: &Origin, step: &Cell<Step>) -> Result<Io, ClientError> {
         #[cfg(not(feature = "tls"))]
         if origin.secure {
             return Err(ClientError::NoTls(origin.host.clone()));
@@ -99,9 +151,11 @@ impl Inner {
             host,
             addresses: &addresses,
         });
+        step.set(Step::Connection);
         let stream = self.connect_to_any(&addresses, origin).await?;
         #[cfg(feature = "tls")]
         if let Some(tls) = tls {
+            step.set(Step::Handshake);
             let stream = tls.connect(host, stream).await;
             let stream = stream.map_err(|error| ClientError::Tls(host.clone(), error))?;
             self.options.tell(&ClientEvent::Secured { stream: &stream });

@@ -20,13 +20,33 @@ pub enum ClientError {
     #[cfg(feature = "tls")]
     Tls(String, crate::tls::Error),
     /// This did not come in its time.
-    TimedOut(&'static str),
+    TimedOut(Step),
     /// The exchange failed.
     Http(hyper::Error),
     /// More redirects than are followed; this would have been the next.
     Redirects(String),
+    /// A redirect to what the same request was for before.
+    RedirectLoop(String),
+    /// A redirect from `https` to `http`, where these are not [followed](super::ClientOptions::insecure_redirects).
+    InsecureRedirect(String),
     /// A redirect to what is no URL.
     Location(String),
+}
+
+/// What an answer takes: see [`ClientError::TimedOut`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Step {
+    /// The host's address.
+    Address,
+    /// A connection to it.
+    Connection,
+    /// The handshake that secures the connection.
+    Handshake,
+    /// The head of the answer: its status and header.
+    Head,
+    /// The next piece of the answer's content.
+    Content,
 }
 
 impl fmt::Display for ClientError {
@@ -38,9 +58,11 @@ impl fmt::Display for ClientError {
             Self::Connect(address, _) => write!(f, "no connection to {address}"),
             #[cfg(feature = "tls")]
             Self::Tls(name, _) => write!(f, "no secure connection to {name}"),
-            Self::TimedOut(what) => write!(f, "{what} did not come in time"),
+            Self::TimedOut(step) => write!(f, "{step} did not come in time"),
             Self::Http(_) => f.write_str("the exchange failed"),
             Self::Redirects(url) => write!(f, "too many redirects, the next one to {url}"),
+            Self::RedirectLoop(url) => write!(f, "redirects in a circle, again to {url}"),
+            Self::InsecureRedirect(url) => write!(f, "a redirect from https to {url}"),
             Self::Location(location) => {
                 write!(
                     f,
@@ -48,6 +70,18 @@ impl fmt::Display for ClientError {
                 )
             }
         }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Address => "the host's address",
+            Self::Connection => "the connection",
+            Self::Handshake => "the handshake of TLS",
+            Self::Head => "the head of the answer",
+            Self::Content => "the rest of the answer",
+        })
     }
 }
 
@@ -62,6 +96,8 @@ impl Error for ClientError {
             | Self::NoTls(_)
             | Self::TimedOut(_)
             | Self::Redirects(_)
+            | Self::RedirectLoop(_)
+            | Self::InsecureRedirect(_)
             | Self::Location(_) => None,
         }
     }

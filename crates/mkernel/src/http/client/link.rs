@@ -1,178 +1,90 @@
-//! Connections in use, and those that are kept.
+//! Connections to servers.
 
+use std::cell::Cell;
 use std::fmt;
-use std::pin::Pin;
-use std::rc::Weak;
-use std::task::{Context, Poll, ready};
+use std::rc::Rc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
+use ::http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::SendRequest;
-use miou_rs::{Instant, Promise, Sleep, sleep};
+use hyper::client::conn::{TrySendError, http1, http2};
+use miou_rs::hyper::Executor;
+use miou_rs::{Instant, Promise};
 
-use super::Inner;
-use super::connect::Origin;
-use super::error::ClientError;
 use super::outgoing::Outgoing;
 
-/// A connection to a server.
-pub(super) struct Link {
-    pub(super) sender: SendRequest<Outgoing>,
+/// A connection that is in use for a request.
+#[derive(Debug)]
+pub(super) enum Link {
+    /// It is for this request alone.
+    Http1(Http1),
+    /// Others may use it too.
+    Http2(Rc<Http2>),
+}
+
+/// A connection of HTTP/1.1.
+pub(super) struct Http1 {
+    pub(super) sender: http1::SendRequest<Outgoing>,
     /// When it was last used.
     pub(super) since: Instant,
     /// Which ends with it.
     pub(super) _task: Promise<()>,
 }
 
-impl fmt::Debug for Link {
+/// A connection of HTTP/2. It is the pool's and that of each request until it is answered.
+pub(super) struct Http2 {
+    pub(super) sender: http2::SendRequest<Outgoing>,
+    /// When a request last began or ended.
+    pub(super) since: Cell<Instant>,
+    /// Whether nothing more is to be asked here.
+    pub(super) given_up: Cell<bool>,
+    pub(super) _task: Promise<()>,
+    /// The tasks of its requests, which go on after a GOAWAY.
+    pub(super) _executor: Executor,
+}
+
+impl Link {
+    /// Sends a request. Beyond those that the server takes at a time it waits.
+    pub(super) async fn send(
+        &mut self,
+        request: Request<Outgoing>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<Outgoing>>> {
+        match self {
+            Self::Http1(link) => link.sender.try_send_request(request).await,
+            Self::Http2(link) => link.sender.clone().try_send_request(request).await,
+        }
+    }
+
+    /// Has nothing more asked here: the connection ends, or something did not come in time.
+    pub(super) fn give_up(self) {
+        if let Self::Http2(link) = self {
+            link.given_up.set(true);
+        }
+    }
+}
+
+impl Http2 {
+    /// Whether a request may be sent, by who keeps a connection that is not in use for `time`. Called for that of the pool.
+    pub(super) fn is_good(self: &Rc<Self>, now: Instant, time: Duration) -> bool {
+        let in_use = Rc::strong_count(self) > 1;
+        let fresh = in_use || now - self.since.get() < time;
+        fresh && !self.given_up.get() && !self.sender.is_closed()
+    }
+}
+
+impl fmt::Debug for Http1 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Link")
+        f.debug_struct("Http1")
             .field("since", &self.since)
             .finish_non_exhaustive()
     }
 }
 
-impl Inner {
-    /// A connection to `origin` that was kept and can be used.
-    pub(super) async fn take_kept(&self, origin: &Origin) -> Option<Link> {
-        // Bounded by those that are kept.
-        loop {
-            let mut link = self.kept.borrow_mut().get_mut(origin)?.pop()?;
-            let age = Instant::now() - link.since;
-            // Until it has taken note of the end of the last answer it is not ready.
-            if age < self.options.kept_time && link.sender.ready().await.is_ok() {
-                return Some(link);
-            }
-        }
-    }
-
-    fn keep(&self, origin: Origin, mut link: Link) {
-        let now = Instant::now();
-        let mut kept = self.kept.borrow_mut();
-        let time = self.options.kept_time;
-        for links in kept.values_mut() {
-            links.retain(|link| now - link.since < time && !link.sender.is_closed());
-        }
-        kept.retain(|_, links| !links.is_empty());
-        link.since = now;
-        let links = kept.entry(origin).or_default();
-        if links.len() < self.options.kept && !link.sender.is_closed() {
-            links.push(link);
-        }
-    }
-}
-
-/// The content of an answer, as it comes. When all of it was read, the connection is kept for the next request; when
-/// this is dropped before, the connection is closed.
-#[derive(Debug)]
-pub struct ResponseBody {
-    incoming: Incoming,
-    link: Option<(Link, Origin)>,
-    client: Weak<Inner>,
-    idle: Duration,
-    alarm: Option<Sleep>,
-}
-
-impl ResponseBody {
-    pub(super) fn new(
-        incoming: Incoming,
-        link: Link,
-        client: Weak<Inner>,
-        origin: Origin,
-        idle: Duration,
-    ) -> Self {
-        let mut body = Self {
-            incoming,
-            link: Some((link, origin)),
-            client,
-            idle,
-            alarm: None,
-        };
-        if body.incoming.is_end_stream() {
-            body.finish();
-        }
-        body
-    }
-
-    /// The next piece of the content; `None` when all was read. Trailers are passed over.
-    pub async fn next(&mut self) -> Option<Result<Bytes, ClientError>> {
-        loop {
-            let frame = std::future::poll_fn(|context| Pin::new(&mut *self).poll_frame(context));
-            match frame.await?.map(Frame::into_data) {
-                Ok(Ok(data)) => return Some(Ok(data)),
-                Ok(Err(_)) => {}
-                Err(error) => return Some(Err(error)),
-            }
-        }
-    }
-
-    /// All that is left of the content, if that is no more than `most` octets.
-    ///
-    /// # Errors
-    ///
-    /// What reading failed with; `None` in place of the octets if there are more.
-    pub async fn read_all(mut self, most: usize) -> Result<Option<Vec<u8>>, ClientError> {
-        let mut all = Vec::new();
-        while let Some(piece) = self.next().await {
-            let piece = piece?;
-            if piece.len() > most - all.len() {
-                return Ok(None);
-            }
-            all.extend_from_slice(&piece);
-        }
-        Ok(Some(all))
-    }
-
-    /// Gives the connection back.
-    fn finish(&mut self) {
-        if let (Some((link, origin)), Some(client)) = (self.link.take(), self.client.upgrade()) {
-            client.keep(origin, link);
-        }
-    }
-}
-
-impl Body for ResponseBody {
-    type Data = Bytes;
-    type Error = ClientError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, ClientError>>> {
-        let this = &mut *self;
-        let Poll::Ready(frame) = Pin::new(&mut this.incoming).poll_frame(context) else {
-            let idle = this.idle;
-            let alarm = this.alarm.get_or_insert_with(|| sleep(idle));
-            ready!(Pin::new(alarm).poll(context));
-            this.link = None;
-            return Poll::Ready(Some(Err(ClientError::TimedOut("the rest of the answer"))));
-        };
-        this.alarm = None;
-        match frame {
-            Some(Ok(frame)) => {
-                if this.incoming.is_end_stream() {
-                    this.finish();
-                }
-                Poll::Ready(Some(Ok(frame)))
-            }
-            Some(Err(error)) => {
-                this.link = None;
-                Poll::Ready(Some(Err(ClientError::Http(error))))
-            }
-            None => {
-                this.finish();
-                Poll::Ready(None)
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+impl fmt::Debug for Http2 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http2")
+            .field("since", &self.since)
+            .field("given_up", &self.given_up)
+            .finish_non_exhaustive()
     }
 }

@@ -15,19 +15,24 @@ type Observer = Box<dyn Fn(&ClientEvent<'_>)>;
 pub struct ClientOptions {
     /// For finding the host's address, connecting to it and securing the connection; 10 s.
     pub connect_time: Duration,
-    /// From sending the request to the end of the answer's header; 30 s.
+    /// From sending the request to the end of the answer's header; 30 s. The wait for a place among the requests that a
+    /// server of HTTP/2 takes at a time counts too.
     pub answer_time: Duration,
     /// How long nothing may come while an answer is read; 30 s.
     pub idle_time: Duration,
     /// How long a connection is kept that is not in use; 30 s.
     pub kept_time: Duration,
-    /// Connections that are kept for each server; 4.
+    /// Connections of HTTP/1.1 that are kept for each server; 4. One of HTTP/2 is shared by all requests to a server; with 0
+    /// there are as many as requests.
     pub kept: usize,
     /// Redirects that are followed; 10. With 0 they are answers as any other.
     pub redirects: usize,
+    /// Whether redirects from `https` to `http` are followed; no.
+    pub insecure_redirects: bool,
     /// Octets of an answer's header; 64 KiB.
     pub header_octets: usize,
-    /// Secures connections for `https`; none, as at first, and there is no `https`.
+    /// Secures connections for `https`; none, as at first, and there is no `https`. It offers HTTP/2 and HTTP/1.1 by ALPN
+    /// unless its options name protocols.
     #[cfg(feature = "tls")]
     pub tls: Option<crate::tls::Client>,
     observer: Option<Observer>,
@@ -42,6 +47,7 @@ impl Default for ClientOptions {
             kept_time: Duration::from_secs(30),
             kept: 4,
             redirects: 10,
+            insecure_redirects: false,
             header_octets: 64 << 10,
             #[cfg(feature = "tls")]
             tls: None,
@@ -59,6 +65,7 @@ impl fmt::Debug for ClientOptions {
             .field("kept_time", &self.kept_time)
             .field("kept", &self.kept)
             .field("redirects", &self.redirects)
+            .field("insecure_redirects", &self.insecure_redirects)
             .finish_non_exhaustive()
     }
 }
@@ -123,6 +130,7 @@ impl ClientOptions {
         kept_time: Duration,
         kept: usize,
         redirects: usize,
+        insecure_redirects: bool,
         header_octets: usize,
     }
 

@@ -5,6 +5,7 @@ use ::http::header::{
     PROXY_AUTHORIZATION, TRANSFER_ENCODING,
 };
 use ::http::request::Parts;
+use ::http::uri::Scheme;
 use ::http::{Method, Response, StatusCode, Uri};
 
 use super::error::ClientError;
@@ -74,6 +75,11 @@ fn without_dots(path: &str) -> String {
         kept.push("");
     }
     format!("/{}", kept.join("/"))
+}
+
+/// Whether a redirect leads from `https` to what everybody on the way can read and change.
+pub(super) fn is_insecure(asked: &Uri, target: &Uri) -> bool {
+    asked.scheme() == Some(&Scheme::HTTPS) && target.scheme() != Some(&Scheme::HTTPS)
 }
 
 /// Makes of the request the one that follows it to `target`; tells whether it goes without content now.

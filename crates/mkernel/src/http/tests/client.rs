@@ -9,18 +9,24 @@ use miou_rs::{Instant, Promise, sleep, spawn};
 use netstack::{Resolver, TcpListener, TcpStream};
 
 use super::world::{SECOND, World, run, until};
-use crate::http::{Client, ClientError, ClientEvent, ClientOptions, Options, ResponseBody};
+use crate::http::{Client, ClientError, ClientEvent, ClientOptions, Options, ResponseBody, Step};
 
 const URL: &str = "http://10.0.0.2/";
+/// In place of an answer: the end of the connection.
+const CUT: &str = "cut";
 
 impl World {
-    fn client(&self, options: ClientOptions) -> Client {
+    pub(super) fn client(&self, options: ClientOptions) -> Client {
         Client::new(self.stack(), Resolver::new(self.stack(), []), options)
     }
 
     /// Answers each request on each connection with the next of `answers`; returns the requests.
-    fn answer(&self, answers: &[&str]) -> Promise<Vec<String>> {
-        let listener = self.listener();
+    pub(super) fn answer(&self, answers: &[&str]) -> Promise<Vec<String>> {
+        self.answer_at(80, answers)
+    }
+
+    pub(super) fn answer_at(&self, port: u16, answers: &[&str]) -> Promise<Vec<String>> {
+        let listener = self.listener_at(port);
         let answers: Vec<_> = answers.iter().map(ToString::to_string).collect();
         spawn(async move {
             let mut asked = Vec::new();
@@ -33,8 +39,10 @@ impl World {
                     stream = accept(&listener).await;
                 };
                 asked.push(head);
-                stream.write_all(answer.as_bytes()).await.expect("sent");
-                if answer.contains("connection: close") {
+                if answer != CUT {
+                    stream.write_all(answer.as_bytes()).await.expect("sent");
+                }
+                if answer == CUT || answer.contains("connection: close") {
                     stream.shutdown().expect("ended");
                 }
             }
@@ -49,16 +57,21 @@ async fn accept(listener: &TcpListener) -> TcpStream {
     listener.accept().await.expect("a connection").0
 }
 
-/// The head of a request; `None` at the end.
+/// The head of a request, whose content is read too; `None` at the end.
 async fn head(stream: &TcpStream) -> Option<String> {
     let mut first = [0];
-    match stream.peek(&mut first).await {
-        Ok(1..) => Some(until(stream, "\r\n\r\n").await),
-        _ => None,
-    }
+    let Ok(1..) = stream.peek(&mut first).await else {
+        return None;
+    };
+    let head = until(stream, "\r\n\r\n").await;
+    let length = head.split("content-length: ").nth(1);
+    let length = length.and_then(|rest| rest.lines().next()?.parse().ok());
+    let mut content = vec![0; length.unwrap_or(0)];
+    stream.read_exact(&mut content).await.expect("the content");
+    Some(head)
 }
 
-async fn text(body: ResponseBody) -> String {
+pub(super) async fn text(body: ResponseBody) -> String {
     let all = body
         .read_all(1 << 20)
         .await
@@ -117,43 +130,6 @@ fn a_kept_connection_that_the_server_has_closed_is_no_error() {
 }
 
 #[test]
-fn redirects_are_followed_to_a_bound() {
-    run(async |world: World| {
-        let to = |path: &str| {
-            format!("HTTP/1.1 302 Found\r\nlocation: {path}\r\ncontent-length: 0\r\n\r\n")
-        };
-        let last = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nlast";
-        let asked = world.answer(&[&to("b?c"), &to("http://10.0.0.2/d"), last]);
-        let client = world.client(ClientOptions::default().redirects(2));
-        let response = client.get("http://10.0.0.2/a").await.expect("an answer");
-        assert_eq!(text(response.into_body()).await, "last");
-        let lines: Vec<_> = asked.await.expect("no panic");
-        let lines: Vec<_> = lines
-            .iter()
-            .map(|it| it.lines().next().expect("a line"))
-            .collect();
-        assert_eq!(
-            lines,
-            ["GET /a HTTP/1.1", "GET /b?c HTTP/1.1", "GET /d HTTP/1.1"]
-        );
-
-        let asked = world.answer(&[&to("/1"), &to("/2"), &to("/3")]);
-        let client = world.client(ClientOptions::default().redirects(2));
-        let error = client.get(URL).await.expect_err("too many");
-        assert!(
-            matches!(&error, ClientError::Redirects(to) if to == "http://10.0.0.2/3"),
-            "{error:?}"
-        );
-        drop(asked);
-
-        let asked = world.answer(&[&to("/1")]);
-        let client = world.client(ClientOptions::default().redirects(0));
-        assert_eq!(client.get(URL).await.expect("an answer").status(), 302);
-        drop(asked);
-    });
-}
-
-#[test]
 fn what_is_asked_names_its_host() {
     run(async |world: World| {
         let answer = "HTTP/1.1 204 No Content\r\n\r\n";
@@ -173,41 +149,73 @@ fn what_is_asked_names_its_host() {
     });
 }
 
+/// The step that did not come in time.
+#[track_caller]
+pub(super) fn late<T: std::fmt::Debug>(result: Result<T, ClientError>) -> Step {
+    match result {
+        Err(ClientError::TimedOut(step)) => step,
+        result => panic!("{result:?}"),
+    }
+}
+
 #[test]
 fn each_step_that_takes_too_long_is_named() {
     run(async |world: World| {
-        let client = world.client(ClientOptions::default());
+        // It asks one name server for seven seconds, and a host that is not there for three.
+        let nobody = [10, 0, 0, 9].into();
+        let resolver = Resolver::new(world.stack(), [nobody]);
+        let hasty = ClientOptions::default().connect_time(2 * SECOND);
+        let client = Client::new(world.stack(), resolver, hasty);
         let start = Instant::now();
-        let error = client
-            .get("http://10.0.0.9/")
-            .await
-            .expect_err("nobody there");
-        assert!(
-            matches!(
-                error,
-                ClientError::TimedOut("the connection") | ClientError::Connect(..)
-            ),
-            "{error:?}"
-        );
-        assert!(Instant::now() - start <= 11 * SECOND);
+        let error = client.get("http://example.org/").await;
+        assert_eq!(late(error), Step::Address);
+        let error = client.get("http://10.0.0.9/").await;
+        assert_eq!(late(error), Step::Connection);
+        assert!(Instant::now() - start < 5 * SECOND);
 
+        let client = world.client(ClientOptions::default());
         let asked = world.answer(&[""]);
-        let error = client.get(URL).await.expect_err("no answer");
-        assert!(
-            matches!(error, ClientError::TimedOut("the head of the answer")),
-            "{error:?}"
-        );
+        assert_eq!(late(client.get(URL).await), Step::Head);
         drop(asked);
 
         let asked = world.answer(&["HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nha"]);
         let mut response = client.get(URL).await.expect("the head");
         let body = response.body_mut();
         assert_eq!(body.next().await.expect("a piece").expect("read"), "ha");
-        let error = body.next().await.expect("an error").expect_err("no more");
-        assert!(
-            matches!(error, ClientError::TimedOut("the rest of the answer")),
-            "{error:?}"
-        );
+        let error = body.next().await.expect("an error");
+        assert_eq!(late(error), Step::Content);
+        drop(asked);
+    });
+}
+
+#[test]
+fn rfc9110_section_9_2_2_a_kept_connection_that_breaks_costs_only_what_may_not_be_repeated() {
+    run(async |world: World| {
+        let good = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ngood";
+        for (method, again) in [("GET", true), ("PUT", true), ("POST", false)] {
+            let asked = world.answer(&[good, CUT, good]);
+            let client = world.client(ClientOptions::default());
+            let response = client.get(URL).await.expect("an answer");
+            assert_eq!(text(response.into_body()).await, "good");
+            let request = Request::builder().method(method).uri(URL);
+            let request = request.body("content".to_owned()).expect("a request");
+            match client.request(request).await {
+                Ok(response) => assert!(again && response.status() == 200, "{method}"),
+                Err(error) => {
+                    assert!(!again && matches!(error, ClientError::Http(_)), "{error:?}");
+                    client.get(URL).await.expect("an answer");
+                }
+            }
+            let asked = asked.await.expect("no panic");
+            assert!(asked[1].starts_with(method), "{asked:?}");
+            let last = if again { method } else { "GET" };
+            assert!(asked[2].starts_with(last), "{asked:?}");
+        }
+        // The first request of a connection is not repeated.
+        let asked = world.answer(&[CUT]);
+        let client = world.client(ClientOptions::default());
+        let error = client.get(URL).await.expect_err("no answer");
+        assert!(matches!(error, ClientError::Http(_)), "{error:?}");
         drop(asked);
     });
 }

@@ -1,6 +1,6 @@
 //! HTTP over TLS.
 
-use ::http::Request;
+use ::http::{Request, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http2;
@@ -8,15 +8,23 @@ use hyper::service::service_fn;
 use miou_rs::hyper::Executor;
 use miou_rs::{Instant, spawn};
 use netstack::Resolver;
+use rcgen::{KeyPair, date_time_ymd};
 
+use super::client::{late, text};
 use super::world::{SECOND, Serving, World, answer, run, until};
-use crate::http::{Client, ClientError, ClientOptions, Options, serve};
-use crate::tls::tests::world::Authority;
-use crate::tls::{self, CertificateFault, Server, ServerOptions};
+use crate::http::{Body, Client, ClientError, ClientOptions, Options, Step, serve};
+use crate::tls::tests::world::{Authority, identity, params};
+use crate::tls::{self, CertificateFault, Identity, Server, ServerOptions};
+
+const URL: &str = "https://10.0.0.2:80/";
 
 /// Starts a server that is known as `name`.
 fn serve_tls(world: &World, authority: &Authority, name: &str) -> Serving {
-    let server = Server::new([authority.sign(&[name])], ServerOptions::default());
+    serve_as(world, authority.sign(&[name]))
+}
+
+fn serve_as(world: &World, identity: Identity) -> Serving {
+    let server = Server::new([identity], ServerOptions::default());
     let serving = serve(world.listener(), service_fn(answer), Options::default());
     spawn(serving.tls(server.expect("a server")).into_future())
 }
@@ -94,37 +102,97 @@ fn a_handshake_that_does_not_come_ends() {
     });
 }
 
+/// A client that trusts `authority`.
+fn client(world: &World, authority: &Authority) -> Client {
+    let options = ClientOptions::default().tls(authority.client());
+    Client::new(world.stack(), Resolver::new(world.stack(), []), options)
+}
+
 #[test]
 fn the_client_knows_whom_it_asks() {
     run(async |world: World| {
         let authority = Authority::new();
-        let serving = serve_tls(&world, &authority, "10.0.0.2");
-        let client = |authority: &Authority| {
-            let options = ClientOptions::default().tls(authority.client_with(offer(&["http/1.1"])));
-            Client::new(world.stack(), Resolver::new(world.stack(), []), options)
-        };
-        let trusting = client(&authority);
-        for _ in 0..2 {
-            let response = trusting
-                .get("https://10.0.0.2:80/")
-                .await
-                .expect("an answer");
-            let text = response.into_body().read_all(100).await.expect("read");
-            assert_eq!(text.as_deref(), Some(&b"hello"[..]));
+        let alone = KeyPair::generate().expect("a key");
+        let itself = params(&["10.0.0.2"]).self_signed(&alone);
+        let itself = identity(&itself.expect("a certificate").pem(), &alone);
+        let past = date_time_ymd(2001, 1, 1);
+        let future = date_time_ymd(4000, 1, 1);
+        for (identity, fault) in [
+            (authority.sign(&["10.0.0.2"]), None),
+            (
+                authority.sign(&["10.0.0.3"]),
+                Some(CertificateFault::WrongName),
+            ),
+            (
+                authority.sign_with(&["10.0.0.2"], |it| it.not_after = past),
+                Some(CertificateFault::Expired),
+            ),
+            (
+                authority.sign_with(&["10.0.0.2"], |it| it.not_before = future),
+                Some(CertificateFault::NotYetValid),
+            ),
+            (itself, Some(CertificateFault::SelfSigned)),
+            (
+                Authority::new().sign(&["10.0.0.2"]),
+                Some(CertificateFault::UnknownIssuer),
+            ),
+        ] {
+            let _serving = serve_as(&world, identity);
+            let answered = client(&world, &authority).get(URL).await;
+            let found = match answered {
+                Ok(_) => None,
+                Err(ClientError::Tls(host, tls::Error::Certificate(fault))) => {
+                    assert_eq!(host, "10.0.0.2");
+                    Some(fault)
+                }
+                Err(error) => panic!("{error:?}"),
+            };
+            assert_eq!(found, fault);
         }
-        let fault = |error| match error {
-            ClientError::Tls(_, tls::Error::Certificate(fault)) => fault,
-            error => panic!("{error:?}"),
-        };
-        let error = client(&Authority::new()).get("https://10.0.0.2:80/").await;
-        let unknown = fault(error.expect_err("unknown"));
-        assert_eq!(unknown, CertificateFault::UnknownIssuer);
-        drop(serving);
-        let _serving = serve_tls(&world, &authority, "10.0.0.3");
-        let error = client(&authority).get("https://10.0.0.2:80/").await;
-        assert_eq!(
-            fault(error.expect_err("another")),
-            CertificateFault::WrongName
+    });
+}
+
+#[test]
+fn a_handshake_that_a_server_does_not_finish_is_late() {
+    run(async |world: World| {
+        let _listener = world.listener();
+        let start = Instant::now();
+        let answered = client(&world, &Authority::new()).get(URL).await;
+        assert_eq!(late(answered), Step::Handshake);
+        let time = Instant::now() - start;
+        assert!(time >= 10 * SECOND && time < 11 * SECOND, "{time:?}");
+    });
+}
+
+#[test]
+fn a_redirect_to_http_is_followed_only_if_that_is_allowed() {
+    run(async |world: World| {
+        let authority = Authority::new();
+        let server = Server::new([authority.sign(&["10.0.0.2"])], ServerOptions::default());
+        let away = service_fn(async |_: Request<Body>| {
+            let response = Response::builder()
+                .status(302)
+                .header("location", "http://10.0.0.2:81/plain");
+            response.body(String::new())
+        });
+        let serving = serve(world.listener(), away, Options::default());
+        let _secure = spawn(serving.tls(server.expect("a server")).into_future());
+        let plain = serve(
+            world.listener_at(81),
+            service_fn(answer),
+            Options::default(),
         );
+        let _plain = spawn(plain.into_future());
+        let error = client(&world, &authority).get(URL).await;
+        let error = error.expect_err("refused");
+        assert!(
+            matches!(&error, ClientError::InsecureRedirect(to) if to == "http://10.0.0.2:81/plain"),
+            "{error:?}"
+        );
+        let options = ClientOptions::default().tls(authority.client());
+        let options = options.insecure_redirects(true);
+        let client = Client::new(world.stack(), Resolver::new(world.stack(), []), options);
+        let response = client.get(URL).await.expect("an answer");
+        assert_eq!(text(response.into_body()).await, "hello");
     });
 }

@@ -46,7 +46,11 @@ pub(super) type Serving = Promise<io::Result<()>>;
 
 impl World {
     pub(super) fn listener(&self) -> TcpListener {
-        TcpListener::bind(&self.server, SERVER).expect("a free port")
+        self.listener_at(SERVER.1)
+    }
+
+    pub(super) fn listener_at(&self, port: u16) -> TcpListener {
+        TcpListener::bind(&self.server, (SERVER.0, port)).expect("a free port")
     }
 
     /// Starts a server of [`answer`].
