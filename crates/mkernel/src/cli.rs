@@ -31,6 +31,7 @@
 mod network;
 
 use std::error::Error;
+use std::fmt;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -41,8 +42,8 @@ pub use network::{Network, Online, StartError};
 pub const USAGE: u8 = 64;
 
 /// Reads the command line, runs `service` with it, and makes the exit status of what came of that: 0 when it ended, 64
-/// ([`USAGE`]) for a command line that is no good, that of a [`StartError`], and 1 for any other error. What is wrong is
-/// printed, whatever the log leaves out.
+/// ([`USAGE`]) for a command line that is no good, that of a [`StartError`] or a [`Failure`], and 1 for any other error. What
+/// is wrong is printed, whatever the log leaves out.
 ///
 /// # Panics
 ///
@@ -51,6 +52,42 @@ pub fn run<A: Parser>(service: impl AsyncFnOnce(A) -> Result<(), Box<dyn Error>>
     match crate::run(service(parse())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&*error),
+    }
+}
+
+/// An error for which the program has an exit status of its own: see [`run`].
+///
+/// ```
+/// use mkernel::cli::Failure;
+///
+/// fn read(text: &str) -> Result<u16, Failure> {
+///     text.parse().map_err(|error| Failure::new(65, error))
+/// }
+/// # assert_eq!(read("x").unwrap_err().to_string(), "invalid digit found in string");
+/// ```
+#[derive(Debug)]
+pub struct Failure {
+    status: u8,
+    error: Box<dyn Error>,
+}
+
+impl Failure {
+    /// `error`, which ends the program with `status`.
+    pub fn new(status: u8, error: impl Into<Box<dyn Error>>) -> Self {
+        let error = error.into();
+        Self { status, error }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.source()
     }
 }
 
@@ -76,8 +113,9 @@ fn fail(error: &(dyn Error + 'static)) -> ExitCode {
         next = source.source();
     }
     crate::log::say("ERROR", module_path!(), &text);
-    let start = error.downcast_ref::<StartError>();
-    start.map_or(ExitCode::FAILURE, |error| error.status().into())
+    let start = error.downcast_ref().map(StartError::status);
+    let failure = error.downcast_ref().map(|failure: &Failure| failure.status);
+    start.or(failure).map_or(ExitCode::FAILURE, Into::into)
 }
 
 #[cfg(test)]

@@ -1,12 +1,16 @@
-//! An HTTP client: gets a URL and prints what it says and hears, as `curl --verbose` does.
+//! An HTTP client: gets a URL and prints what it says and hears, as `curl --verbose` does, and ends with the exit status
+//! that `curl` would.
+
+mod status;
 
 use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use mkernel::cli;
-use mkernel::http::hyper::{HeaderMap, Request};
+use mkernel::http::hyper::{HeaderMap, Request, Version};
 use mkernel::http::{Client, ClientEvent, ClientOptions};
 use mkernel::tls;
 
@@ -24,6 +28,15 @@ struct Arguments {
     /// Redirects to follow
     #[arg(long, default_value_t = 0)]
     redirects: usize,
+    /// Follow redirects from https to http too
+    #[arg(long)]
+    insecure_redirects: bool,
+    /// The most seconds that a connection, the head of the answer and each piece of its content may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    timeout: u64,
+    /// Say nothing of HTTP/2
+    #[arg(long)]
+    http1: bool,
     /// Authorities to trust in place of those that Mozilla trusts, as text in PEM
     #[arg(long)]
     authorities: Option<String>,
@@ -35,23 +48,32 @@ fn main() -> ExitCode {
 
 async fn fetch(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let online = arguments.network.start(mkernel::net!("service")?).await?;
-    let mut tls = tls::ClientOptions::default().protocols(["http/1.1"]);
+    let mut tls = tls::ClientOptions::default();
+    if arguments.http1 {
+        tls = tls.protocols(["http/1.1"]);
+    }
     tls.authorities = arguments.authorities.map(String::into_bytes);
+    let timeout = Duration::from_secs(arguments.timeout);
     let options = ClientOptions::default()
+        .connect_time(timeout)
+        .answer_time(timeout)
+        .idle_time(timeout)
         .redirects(arguments.redirects)
+        .insecure_redirects(arguments.insecure_redirects)
         .tls(tls::Client::new(tls)?)
         .observer(tell);
     let client = Client::new(&online.stack, online.resolver, options);
     let method = if arguments.head { "HEAD" } else { "GET" };
     let request = Request::builder().method(method).uri(&arguments.url);
     let request = request.header("accept", "*/*").body(String::new());
-    let mut response = client.request(request?).await?;
-    println!("< {:?} {}", response.version(), response.status());
+    let request = request.map_err(status::of_url)?;
+    let mut response = client.request(request).await.map_err(status::of_head)?;
+    println!("< {} {}", name(response.version()), response.status());
     tell_fields("<", response.headers());
     let mut octets = 0;
     let mut output = io::stdout();
     while let Some(piece) = response.body_mut().next().await {
-        let piece = piece?;
+        let piece = piece.map_err(status::of_content)?;
         octets += piece.len();
         output.write_all(&piece)?;
     }
@@ -77,17 +99,29 @@ fn tell(event: &ClientEvent<'_>) {
                 .map_or("none".into(), String::from_utf8_lossy);
             println!("* {version} with {suite}, protocol {protocol}");
         }
-        ClientEvent::Sent { request, .. } => {
-            println!(
-                "> {} {} {:?}",
-                request.method(),
-                request.uri(),
-                request.version()
-            );
+        ClientEvent::Sent {
+            request, reused, ..
+        } => {
+            if *reused {
+                println!("* On the same connection");
+            }
+            let uri = request.uri();
+            let path = uri.path_and_query().map_or("/", |path| path.as_str());
+            println!("> {} {path} {}", request.method(), name(request.version()));
+            if let Some(authority) = uri.authority() {
+                println!("> host: {authority}");
+            }
             tell_fields(">", request.headers());
         }
         ClientEvent::Redirected { target, .. } => println!("* Redirected to {target}"),
         _ => {}
+    }
+}
+
+fn name(version: Version) -> String {
+    match version {
+        Version::HTTP_2 => "HTTP/2".to_owned(),
+        version => format!("{version:?}"),
     }
 }
 

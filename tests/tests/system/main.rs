@@ -3,8 +3,9 @@
 //! - [`console`]: a service whose log is not taken.
 //! - [`examples`]: what the five examples print and do.
 //! - [`executables`]: manifest, W^X segments and interpreter of what the toolchain builds.
+//! - [`fetch`]: the example of that name, which is an HTTP client.
 //! - [`http`]: the example of that name, with curl as client.
-//! - [`https`]: TLS, as server and as client, with certificates from [`certificates`].
+//! - [`https`]: the same with TLS, and with certificates from [`certificates`].
 //! - [`bad_input`]: what the tenders say about files, options and devices that are no good.
 //! - [`load`]: many connections at once, with the Linux kernel as client.
 //! - [`std_exercise`]: the standard library in a unikernel; how programs end, overflow and run out of memory.
@@ -30,6 +31,7 @@ mod certificates;
 mod console;
 mod examples;
 mod executables;
+mod fetch;
 mod http;
 mod https;
 mod load;

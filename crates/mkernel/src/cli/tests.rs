@@ -1,5 +1,7 @@
+use std::error::Error;
 use std::io::ErrorKind;
 use std::net::Ipv4Addr;
+use std::process::ExitCode;
 use std::rc::Rc;
 
 use clap::Parser;
@@ -7,6 +9,7 @@ use miou_rs::{Builder, spawn};
 use netstack::{Config, Stack, UdpSocket};
 
 use super::network::{Network, Online, StartError};
+use super::{Failure, fail};
 use crate::fake::{FakeNet, Machine};
 use crate::net::start_on;
 use crate::source::Solo5;
@@ -204,4 +207,19 @@ fn a_stack_that_cannot_be_reached_says_why() {
     let error = StartError::Lease(ErrorKind::NetworkDown.into());
     assert_eq!(error.to_string(), "--dhcp: no lease: network down");
     assert_eq!(error.status(), 1);
+}
+
+#[test]
+fn each_failure_has_its_status() {
+    let lease = StartError::Lease(ErrorKind::TimedOut.into());
+    for (error, status) in [
+        (Box::new(Failure::new(7, "no good")) as Box<dyn Error>, 7),
+        (Box::new(lease), 75),
+        ("no good".into(), 1),
+    ] {
+        let said = format!("{:?}", fail(&*error));
+        assert_eq!(said, format!("{:?}", ExitCode::from(status)));
+    }
+    let source = Failure::new(7, StartError::Stack(ErrorKind::NetworkDown.into()));
+    assert_eq!(source.to_string(), "cannot start the network: network down");
 }
