@@ -29,6 +29,8 @@
 //! The program depends on `clap` with the feature `derive`.
 
 mod network;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::error::Error;
 use std::fmt;
@@ -37,6 +39,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 pub use network::{Network, Online, StartError};
+#[cfg(feature = "tls")]
+pub use tls::Tls;
 
 /// The exit status for a command line that is no good (`EX_USAGE` of BSD's sysexits): the same one would be none again.
 pub const USAGE: u8 = 64;

@@ -16,20 +16,36 @@
 //!
 //! # Certificates
 //!
-//! They are text in PEM (RFC 7468), wherever that comes from: the program (`include_bytes!`), its command line, or a
-//! block device, of which a certificate and its key may be read together:
+//! They are text in PEM (RFC 7468), wherever that comes from: the program (`include_bytes!`), its command line
+//! (`cli::Tls`, with the feature `cli`), or a block device, which has one after the other, each a certificate, those of its
+//! issuers and its key, from its first octet on, and zeros behind that:
+//!
+//! ```console
+//! $ cat a.pem a.key b.pem b.key >tls.img && truncate --size=%512 tls.img
+//! ```
+//!
+//! [`Server::reload`] puts others in their place, for the connections that come; those that there are go on. What the host
+//! is still writing is no good, or not the certificate's key, and then nothing changes:
 //!
 //! ```no_run
+//! use mkernel::tls::{Identity, Server, ServerOptions};
+//!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut disk = mkernel::block::open(mkernel::block!("tls")?)?;
-//! let mut text = vec![0; disk.capacity().try_into()?];
-//! disk.read_at(0, &mut text)?;
-//! let identity = mkernel::tls::Identity::from_pem(&text, &text)?;
+//! let server = Server::new(Identity::read_all(&mut disk).await?, ServerOptions::default())?;
+//! let (reloaded, hour) = (server.clone(), std::time::Duration::from_secs(3600));
+//! let reload = mkernel::spawn(async move {
+//!     loop {
+//!         mkernel::sleep(hour).await;
+//!         match Identity::read_all(&mut disk).await {
+//!             Ok(identities) => drop(reloaded.reload(identities)),
+//!             Err(error) => println!("the certificates stay: {error}"),
+//!         }
+//!     }
+//! });
 //! # Ok(())
 //! # }
 //! ```
-//!
-//! [`Server::reload`] puts others in their place, for the connections that come.
 //!
 //! # Cryptography
 //!

@@ -17,7 +17,7 @@ use clap::Parser;
 use mkernel::cli;
 use mkernel::http::{self, Options};
 use mkernel::net::TcpListener;
-use mkernel::tls::{self, Identity, ServerOptions};
+use mkernel::tls::{self, ServerOptions};
 
 use crate::download::Download;
 use crate::websocket::WebSockets;
@@ -31,12 +31,8 @@ struct Arguments {
     /// The TCP port to listen on; 80, with TLS 443, unless set
     #[arg(long)]
     port: Option<u16>,
-    /// A certificate and those of its issuers, as text in PEM: speak TLS
-    #[arg(long, requires = "tls_key")]
-    tls_cert: Option<String>,
-    /// The certificate's private key, as text in PEM
-    #[arg(long, requires = "tls_cert")]
-    tls_key: Option<String>,
+    #[command(flatten)]
+    tls: cli::Tls,
     /// Steps that a task computes between two yields, for measurements; 0: there is no such task
     #[arg(long, default_value_t = 0, hide = true)]
     busy: u64,
@@ -49,14 +45,11 @@ fn main() -> ExitCode {
 }
 
 async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
-    let identity = match (&arguments.tls_cert, &arguments.tls_key) {
-        (Some(chain), Some(key)) => Some(Identity::from_pem(chain.as_bytes(), key.as_bytes())?),
-        _ => None,
-    };
+    let identities = arguments.tls.identities()?;
     let online = arguments.network.start(mkernel::net!("service")?).await?;
     let port = arguments
         .port
-        .unwrap_or(if identity.is_some() { 443 } else { 80 });
+        .unwrap_or(if identities.is_empty() { 80 } else { 443 });
     let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
     let listener = TcpListener::bind(&online.stack, everywhere)?;
     let (websockets, upgraded) = websocket::channel();
@@ -64,8 +57,8 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let _serving = mkernel::spawn(websocket::serve(upgraded));
     let _computing = (arguments.busy > 0).then(|| mkernel::spawn(busy::compute(arguments.busy)));
     let mut server = http::serve(listener, router(websockets), Options::default());
-    if let Some(identity) = identity {
-        server = server.tls(tls::Server::new([identity], ServerOptions::default())?);
+    if !identities.is_empty() {
+        server = server.tls(tls::Server::new(identities, ServerOptions::default())?);
     }
     server.shutdown_on(mkernel::shutdown()).await?;
     Ok(())

@@ -223,3 +223,86 @@ fn each_failure_has_its_status() {
     let source = Failure::new(7, StartError::Stack(ErrorKind::NetworkDown.into()));
     assert_eq!(source.to_string(), "cannot start the network: network down");
 }
+
+#[cfg(feature = "tls")]
+#[test]
+fn certificates_are_text_or_base64_of_it() {
+    use rcgen::{CertificateParams, KeyPair};
+
+    let pair = |name: &str| {
+        let key = KeyPair::generate().expect("a key");
+        let params = CertificateParams::new([name.to_owned()]).expect("a name");
+        let certificate = params.self_signed(&key).expect("a certificate");
+        (certificate.pem(), key.serialize_pem())
+    };
+    let read = |certificates: &[&str], keys: &[&str]| {
+        let certificates = certificates.iter().map(|it| format!("--tls-cert={it}"));
+        let keys = keys.iter().map(|it| format!("--tls-key={it}"));
+        let line = ["service".to_owned()]
+            .into_iter()
+            .chain(certificates)
+            .chain(keys);
+        let arguments = TlsArguments::try_parse_from(line).expect("a command line");
+        arguments.tls.identities().map(|it| it.len())
+    };
+    let (one, other) = (pair("one"), pair("other"));
+    assert_eq!(read(&[], &[]).expect("none"), 0);
+    assert_eq!(read(&[&one.0], &[&one.1]).expect("one"), 1);
+    assert_eq!(
+        read(&[&base64(&one.0)], &[&base64(&one.1)]).expect("one"),
+        1
+    );
+    assert_eq!(
+        read(&[&base64(&one.0), &other.0], &[&one.1, &other.1]).expect("two"),
+        2
+    );
+    for (certificates, keys, message) in [
+        (
+            &[&*one.0][..],
+            &[&*other.1][..],
+            "not that of the certificate",
+        ),
+        (
+            &["text"],
+            &[&one.1],
+            "no certificate in the text; expected PEM",
+        ),
+        (
+            &["dGV4dA=="],
+            &[&one.1],
+            "no certificate in the text; expected PEM",
+        ),
+        (
+            &[&one.0, &other.0],
+            &[&one.1],
+            "2 times --tls-cert and 1 times --tls-key",
+        ),
+    ] {
+        let error = read(certificates, keys).expect_err(message);
+        assert!(error.to_string().contains(message), "{error}");
+        assert_eq!(error.status, 64);
+    }
+}
+
+#[cfg(feature = "tls")]
+#[derive(Debug, Parser)]
+struct TlsArguments {
+    #[command(flatten)]
+    tls: super::Tls,
+}
+
+/// RFC 4648 section 4.
+#[cfg(feature = "tls")]
+fn base64(text: &str) -> String {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let encode = |three: &[u8]| {
+        let octets = [three, &[0, 0]].concat();
+        let bits = u32::from_be_bytes([0, octets[0], octets[1], octets[2]]);
+        let digits =
+            [18, 12, 6, 0].map(|shift| char::from(alphabet[(bits >> shift & 63) as usize]));
+        let count = three.len() + 1;
+        let text: String = digits[..count].iter().collect();
+        text + &"=".repeat(4 - count)
+    };
+    text.as_bytes().chunks(3).map(encode).collect()
+}

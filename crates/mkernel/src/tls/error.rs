@@ -13,6 +13,8 @@ pub enum Error {
     Pem(&'static str, rustls::pki_types::pem::Error),
     /// Text in which there is nothing of what was looked for.
     Nothing(&'static str),
+    /// Text that is longer than so many octets.
+    TooLong(usize),
     /// A private key of a kind that is not known.
     Key(rustls::Error),
     /// A private key that is not that of the certificate.
@@ -29,7 +31,7 @@ pub enum Error {
     Alert(rustls::AlertDescription),
     /// The peer does not speak TLS as it should, or has nothing in common with us.
     Protocol(rustls::Error),
-    /// What the connection below failed with.
+    /// What the connection, or the block device, below failed with.
     Io(io::Error),
 }
 
@@ -120,6 +122,12 @@ impl fmt::Display for Error {
         match self {
             Self::Pem(wanted, error) => write!(f, "no {wanted} in PEM: {error}"),
             Self::Nothing(wanted) => write!(f, "no {wanted} in the text; expected PEM"),
+            Self::TooLong(most) => {
+                write!(
+                    f,
+                    "no end of the text; expected a zero in the first {most} octets"
+                )
+            }
             Self::Key(error) => write!(f, "a private key of no known kind: {error}"),
             Self::KeyMismatch => f.write_str("the private key is not that of the certificate"),
             Self::NoIdentity => f.write_str("no certificate; a server needs one at least"),

@@ -3,12 +3,20 @@
 use std::fmt;
 use std::sync::Arc;
 
+use blockdev::{BlockDevice, SectorDevice};
 use rustls::RootCertStore;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject, SectionKind};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::sign::CertifiedKey;
 
 use super::error::Error;
+
+/// What is looked for in a text.
+const CERTIFICATE: &str = "certificate";
+const KEY: &str = "private key";
+
+/// Octets of a block device that are read.
+const MOST: usize = 256 << 10;
 
 /// Who we are: a certificate, those of its issuers, and its private key.
 #[derive(Clone)]
@@ -23,11 +31,63 @@ impl Identity {
     /// What is missing in the text or no good, and a key that is not that of the certificate.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, Error> {
         let chain = certificates(chain)?;
-        let wanted = "private key";
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| match error {
-            rustls::pki_types::pem::Error::NoItemsFound => Error::Nothing(wanted),
-            error => Error::Pem(wanted, error),
+            pem::Error::NoItemsFound => Error::Nothing(KEY),
+            error => Error::Pem(KEY, error),
         })?;
+        Self::new(chain, key)
+    }
+
+    /// From PEM with one identity after the other, each a certificate, those of its issuers, and then the key.
+    ///
+    /// # Errors
+    ///
+    /// As [`Identity::from_pem`].
+    pub fn all_from_pem(text: &[u8]) -> Result<Vec<Self>, Error> {
+        let mut all = Vec::new();
+        let mut chain = Vec::new();
+        for item in <(SectionKind, Vec<u8>)>::pem_slice_iter(text) {
+            let (kind, octets) = item.map_err(|error| Error::Pem(CERTIFICATE, error))?;
+            if kind == SectionKind::Certificate {
+                chain.push(octets.into());
+            } else if let Some(key) = PrivateKeyDer::from_pem(kind, octets) {
+                if chain.is_empty() {
+                    return Err(Error::Nothing(CERTIFICATE));
+                }
+                all.push(Self::new(std::mem::take(&mut chain), key)?);
+            }
+        }
+        match (all.is_empty(), chain.is_empty()) {
+            (true, true) => Err(Error::Nothing(CERTIFICATE)),
+            (_, false) => Err(Error::Nothing(KEY)),
+            (false, true) => Ok(all),
+        }
+    }
+
+    /// From a block device: what [`Identity::all_from_pem`] takes, from its first octet on, and zeros behind it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Identity::from_pem`], when the device fails, and when there is no zero among its first 256 KiB.
+    pub async fn read_all<D>(disk: &mut BlockDevice<D>) -> Result<Vec<Self>, Error>
+    where
+        D: SectorDevice<Error: std::error::Error + Send + Sync + 'static>,
+    {
+        let octets = usize::try_from(disk.capacity()).unwrap_or(usize::MAX);
+        let mut text = vec![0; octets.min(MOST)];
+        let read = disk.read_at_yielding(0, &mut text).await;
+        read.map_err(|error| Error::Io(error.into()))?;
+        match text.iter().position(|octet| *octet == 0) {
+            Some(end) => Self::all_from_pem(&text[..end]),
+            None if octets <= MOST => Self::all_from_pem(&text),
+            None => Err(Error::TooLong(MOST)),
+        }
+    }
+
+    fn new(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, Error> {
         let provider = super::provider();
         let key = provider.key_provider.load_private_key(key);
         let identity = CertifiedKey::new(chain, key.map_err(Error::Key)?);
@@ -57,11 +117,10 @@ impl fmt::Debug for Identity {
 }
 
 fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let wanted = "certificate";
     let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
-    let certificates = read.map_err(|error| Error::Pem(wanted, error))?;
+    let certificates = read.map_err(|error| Error::Pem(CERTIFICATE, error))?;
     match certificates.is_empty() {
-        true => Err(Error::Nothing(wanted)),
+        true => Err(Error::Nothing(CERTIFICATE)),
         false => Ok(certificates),
     }
 }

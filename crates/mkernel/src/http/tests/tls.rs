@@ -1,5 +1,8 @@
 //! HTTP over TLS.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use ::http::{Request, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
@@ -12,8 +15,8 @@ use rcgen::{KeyPair, date_time_ymd};
 
 use super::client::{late, text};
 use super::world::{SECOND, Serving, World, answer, run, until};
-use crate::http::{Body, Client, ClientError, ClientOptions, Options, Step, serve};
-use crate::tls::tests::world::{Authority, identity, params};
+use crate::http::{Body, Client, ClientError, ClientEvent, ClientOptions, Options, Step, serve};
+use crate::tls::tests::world::{Authority, certificate, identity, params};
 use crate::tls::{self, CertificateFault, Identity, Server, ServerOptions};
 
 const URL: &str = "https://10.0.0.2:80/";
@@ -194,5 +197,41 @@ fn a_redirect_to_http_is_followed_only_if_that_is_allowed() {
         let client = Client::new(world.stack(), Resolver::new(world.stack(), []), options);
         let response = client.get(URL).await.expect("an answer");
         assert_eq!(text(response.into_body()).await, "hello");
+    });
+}
+
+#[test]
+fn a_reload_is_seen_by_who_comes_and_not_by_who_is_there() {
+    run(async |world: World| {
+        let authority = Authority::new();
+        let [old, new] = [(); 2].map(|()| authority.sign(&["10.0.0.2"]));
+        let server = Server::new([old.clone()], ServerOptions::default()).expect("a server");
+        let serving = serve(world.listener(), service_fn(answer), Options::default());
+        let _serving = spawn(serving.tls(server.clone()).into_future());
+        let seen = Rc::new(RefCell::new(Vec::new()));
+        let sees = seen.clone();
+        let client = |sees: Rc<RefCell<Vec<_>>>| {
+            let options = ClientOptions::default()
+                .tls(authority.client())
+                .observer(move |event| {
+                    if let ClientEvent::Secured { stream, .. } = event {
+                        let shown = stream.peer_certificates().expect("shown")[0].clone();
+                        sees.borrow_mut().push(shown);
+                    }
+                });
+            Client::new(world.stack(), Resolver::new(world.stack(), []), options)
+        };
+        let there = client(sees.clone());
+        let mut large = there.get(&format!("{URL}large")).await.expect("an answer");
+        server.reload([new.clone()]).expect("reloaded");
+        let comes = client(sees);
+        for client in [&there, &comes] {
+            let response = client.get(URL).await.expect("an answer");
+            assert_eq!(text(response.into_body()).await, "hello");
+        }
+        let first = large.body_mut().next().await.expect("some").expect("read");
+        let rest = large.into_body().read_all(usize::MAX).await.expect("read");
+        assert_eq!(first.len() + rest.expect("all").len(), 10 << 20);
+        assert_eq!(*seen.borrow(), [certificate(&old), certificate(&new)]);
     });
 }

@@ -1,8 +1,9 @@
 //! Whose certificate is shown, and what is wrong with one.
 
+use blockdev::{BlockDevice, MemoryDevice};
 use rcgen::{BasicConstraints, IsCa, KeyPair, date_time_ymd};
 
-use super::world::{Authority, World, identity, params, run};
+use super::world::{Authority, World, certificate, identity, params, run};
 use crate::tls::{
     CertificateFault, Client, ClientCertificates, ClientOptions, Error, Identity, Server,
     ServerOptions, Stream,
@@ -87,7 +88,7 @@ fn those_whom_mozilla_trusts_are_trusted_unless_others_are_named() {
 /// The names of the certificate that the client was shown.
 fn shown(stream: &Stream, candidates: [&Identity; 3]) -> Option<usize> {
     let shown = &stream.peer_certificates().expect("shown")[0];
-    candidates.iter().position(|it| &it.0.cert[0] == shown)
+    candidates.iter().position(|it| certificate(it) == *shown)
 }
 
 #[test]
@@ -158,7 +159,7 @@ fn clients_show_certificates_where_they_are_asked_to() {
         let (_, theirs) = world.pair(&client(known.clone()), &required).await;
         assert_eq!(
             theirs.peer_certificates().expect("shown")[0],
-            known.0.cert[0]
+            certificate(&known)
         );
         let (_, theirs) = world.pair(&client(known.clone()), &none).await;
         assert_eq!(theirs.peer_certificates(), None);
@@ -194,8 +195,6 @@ fn text_without_what_is_needed_is_refused() {
     read(chain, &key).expect("an identity");
     let both = [&certificate, "text between\n", &key].concat();
     read(both.as_bytes(), &both).expect("both in one text, behind what is neither");
-    let with_zeros = [both.as_bytes(), &[0; 512]].concat();
-    Identity::from_pem(&with_zeros, &with_zeros).expect("a block device's");
     assert!(matches!(
         read(b"", &key),
         Err(Error::Nothing("certificate"))
@@ -220,4 +219,59 @@ fn text_without_what_is_needed_is_refused() {
         Server::new([], ServerOptions::default()),
         Err(Error::NoIdentity)
     ));
+}
+
+/// A certificate, and its key, in PEM.
+fn pair(name: &str) -> (String, String) {
+    let key = KeyPair::generate().expect("a key");
+    let certificate = params(&[name]).self_signed(&key).expect("a certificate");
+    (certificate.pem(), key.serialize_pem())
+}
+
+fn disk(text: &str, octets: usize) -> BlockDevice<MemoryDevice> {
+    let mut bytes = text.as_bytes().to_vec();
+    bytes.resize(octets, 0);
+    BlockDevice::new(MemoryDevice::from_bytes(512, bytes).expect("a device"))
+}
+
+#[test]
+fn a_block_device_has_one_identity_after_the_other() {
+    futures_lite::future::block_on(async {
+        let [(one, one_key), (other, other_key)] = [pair("one"), pair("other")];
+        let text = [&*one, &one_key, "text between\n", &other, &one, &other_key].concat();
+        for octets in [text.len().next_multiple_of(512), 16 << 20] {
+            let read = Identity::read_all(&mut disk(&text, octets)).await;
+            let chains: Vec<_> = read
+                .expect("two")
+                .iter()
+                .map(|it| it.0.cert.len())
+                .collect();
+            assert_eq!(chains, [1, 2]);
+        }
+        // Of 512 octets a piece, without a zero.
+        let padded = format!("{text}{}", "\n".repeat(512 - text.len() % 512));
+        let read = Identity::read_all(&mut disk(&padded, padded.len())).await;
+        assert_eq!(read.expect("two").len(), 2);
+
+        for (text, wanted) in [
+            (String::new(), "certificate"),
+            (one.clone(), "private key"),
+            (one_key.clone(), "certificate"),
+            ([&*one, &one_key, &other].concat(), "private key"),
+            ([&*one, &one_key, &other_key].concat(), "certificate"),
+        ] {
+            let error = Identity::read_all(&mut disk(&text, 8192)).await;
+            let error = error.expect_err(wanted);
+            assert!(
+                matches!(error, Error::Nothing(it) if it == wanted),
+                "{error:?}"
+            );
+        }
+        let mixed = [&*one, &other_key].concat();
+        let error = Identity::read_all(&mut disk(&mixed, 8192)).await;
+        assert!(matches!(error, Err(Error::KeyMismatch)), "{error:?}");
+        let endless = "x".repeat(1 << 20);
+        let error = Identity::read_all(&mut disk(&endless, 1 << 20)).await;
+        assert!(matches!(error, Err(Error::TooLong(_))), "{error:?}");
+    });
 }

@@ -12,6 +12,7 @@ use rcgen::{
 use crate::fake::Machine;
 use crate::net::start_on;
 use crate::source::Solo5;
+use crate::tls::rustls::pki_types::CertificateDer;
 use crate::tls::{Client, ClientOptions, Error, Identity, Server, Stream};
 
 pub(crate) struct World {
@@ -123,4 +124,9 @@ fn named(mut params: CertificateParams, name: &str) -> CertificateParams {
 pub(crate) fn identity(certificate: &str, key: &KeyPair) -> Identity {
     let key = key.serialize_pem();
     Identity::from_pem(certificate.as_bytes(), key.as_bytes()).expect("an identity")
+}
+
+/// The certificate that is shown.
+pub(crate) fn certificate(identity: &Identity) -> CertificateDer<'static> {
+    identity.0.cert[0].clone()
 }
