@@ -5,6 +5,8 @@
 //! scenario sees what another left. It needs root or user namespaces, `/dev/net/tun`, `ip` and, for the
 //! check of the captures, `tshark`.
 //!
+//! Transfers are a tenth as long as with the argument `--long`, which `ci/long linux` gives.
+//!
 //! - `namespace`: the namespaces and their TAP interfaces
 //! - `link`: the lossy link, captures, a look at passing segments
 //! - `host`: a thread that runs a stack and a server on it
@@ -32,9 +34,13 @@ mod transfer;
 #[path = "../../examples/tap/mod.rs"]
 mod tap;
 
+use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::sync::Mutex;
 use std::time::Instant;
+
+use namespace::Namespaces;
 
 /// A named scenario. It panics when something is wrong, and returns what the table shows.
 type Scenario = (&'static str, fn() -> String);
@@ -47,7 +53,7 @@ fn scenarios() -> Vec<Scenario> {
         datagrams::SCENARIOS,
         path::SCENARIOS,
         crossing::SCENARIOS,
-        // Last, since it looks at what the others captured.
+        // When all others have ended, since it looks at what they captured.
         capture::SCENARIOS,
     ]
     .concat()
@@ -58,7 +64,8 @@ fn main() -> ExitCode {
         return run(&name);
     }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let listed = arguments.iter().any(|argument| argument == "--list");
+    let has = |option| arguments.iter().any(|argument| argument == option);
+    let (listed, long) = (has("--list"), has("--long"));
     let filter = arguments
         .into_iter()
         .find(|argument| !argument.starts_with('-'))
@@ -69,7 +76,7 @@ fn main() -> ExitCode {
         names.for_each(|name| println!("{name}: test"));
         return ExitCode::SUCCESS;
     }
-    match all(names) {
+    match all(names, long) {
         Ok(0) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(reason) => {
@@ -79,19 +86,38 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs scenarios one after the other, each in a namespace of its own; returns how many failed.
-fn all(names: impl Iterator<Item = &'static str>) -> Result<usize, String> {
-    let namespaces = namespace::Namespaces::new()?;
+/// Scenarios that run at once: most of them wait most of the time.
+const AT_ONCE: usize = 4;
+
+/// Runs scenarios, each in a namespace of its own; returns how many failed.
+fn all(names: impl Iterator<Item = &'static str>, long: bool) -> Result<usize, String> {
+    let namespaces = Namespaces::new(long)?;
     println!("{:<34} {:>8}  result", "scenario", "seconds");
-    let (mut passed, mut failed) = (0, 0);
-    for name in names {
-        match namespaces.run(name)? {
-            true => passed += 1,
-            false => failed += 1,
-        }
-    }
+    let is_last = |name: &&str| capture::SCENARIOS.iter().any(|(last, _)| last == name);
+    let (last, first): (Vec<_>, Vec<_>) = names.partition(is_last);
+    let mut results = at_once(&namespaces, first)?;
+    results.extend(at_once(&namespaces, last)?);
+    let passed = results.iter().filter(|result| **result).count();
+    let failed = results.len() - passed;
     println!("\n{passed} passed, {failed} failed");
     Ok(failed)
+}
+
+/// Runs scenarios side by side; whether each succeeded.
+fn at_once(namespaces: &Namespaces, names: Vec<&str>) -> Result<Vec<bool>, String> {
+    let names = Mutex::new(names.into_iter());
+    let next = || names.lock().expect("no panic").next();
+    let work = || iter::from_fn(next).map(|name| namespaces.run(name));
+    std::thread::scope(|scope| {
+        let worker = |_| scope.spawn(|| work().collect::<Result<Vec<_>, _>>());
+        let workers: Vec<_> = (0..AT_ONCE).map(worker).collect();
+        let results = workers
+            .into_iter()
+            .map(|worker| worker.join().expect("no panic"));
+        results
+            .collect::<Result<Vec<_>, _>>()
+            .map(|results| results.concat())
+    })
 }
 
 /// Runs one scenario in this process.

@@ -4,6 +4,8 @@ use std::process::Command;
 
 /// In the process that runs inside: the scenario's name.
 const INSIDE: &str = "NETSTACK_TEST_SCENARIO";
+/// There too, in the long form.
+const LONG: &str = "NETSTACK_TEST_LONG";
 
 /// The scenario that this process is to run, if it is inside a namespace, which is made ready for it.
 pub(crate) fn inside() -> Option<String> {
@@ -13,14 +15,20 @@ pub(crate) fn inside() -> Option<String> {
     Some(scenario)
 }
 
+/// Whether this process runs the long form of its scenario.
+pub(crate) fn is_long() -> bool {
+    std::env::var_os(LONG).is_some()
+}
+
 /// Runs this program inside namespaces of its own.
 pub(crate) struct Namespaces {
     unshare: Vec<&'static str>,
+    long: bool,
 }
 
 impl Namespaces {
-    /// Finds out whether there can be any.
-    pub(crate) fn new() -> Result<Self, String> {
+    /// Finds out whether there can be any; scenarios have their long form, or the short one.
+    pub(crate) fn new(long: bool) -> Result<Self, String> {
         std::fs::File::open("/dev/net/tun").map_err(|error| format!("/dev/net/tun: {error}"))?;
         let mut unshare = vec!["--net", "--pid", "--fork", "--kill-child"];
         let works = |arguments: &[&str]| {
@@ -38,19 +46,20 @@ impl Namespaces {
                 return Err(String::from_utf8_lossy(&output.stderr).into_owned());
             }
         }
-        Ok(Self { unshare })
+        Ok(Self { unshare, long })
     }
 
     /// Runs a scenario in a fresh namespace: the kernel's side knows nothing of those before. True if
     /// it succeeds.
     pub(crate) fn run(&self, scenario: &str) -> Result<bool, String> {
         let program = std::env::current_exe().map_err(|error| error.to_string())?;
-        let status = Command::new("unshare")
-            .args(&self.unshare)
-            .arg("--")
-            .arg(program)
-            .env(INSIDE, scenario)
-            .status();
+        let mut command = Command::new("unshare");
+        command.args(&self.unshare).arg("--").arg(program);
+        command.env(INSIDE, scenario).env_remove(LONG);
+        if self.long {
+            command.env(LONG, "");
+        }
+        let status = command.status();
         Ok(status.map_err(|error| error.to_string())?.success())
     }
 }

@@ -10,7 +10,7 @@ use std::time::Instant;
 use crate::Scenario;
 use crate::host::{Host, Spawner, connect};
 use crate::link::Conditions;
-use crate::namespace::{kernel_tcp, kernel_uses_bbr};
+use crate::namespace::{is_long, kernel_tcp, kernel_uses_bbr};
 use crate::stream::Octets;
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
@@ -162,13 +162,18 @@ fn transfer(host: &Host, to: usize, from: usize) -> String {
     )
 }
 
+/// How many octets a cell of the matrix transfers each way, whose long form has `kilobytes`.
+fn octets(kilobytes: usize) -> usize {
+    kilobytes * if is_long() { 1000 } else { 100 }
+}
+
 fn matrix(mtu: usize, loss: u32, kilobytes: usize, capture: Option<&'static str>) -> String {
-    both_ways(&lossy(mtu, loss, capture, None), kilobytes * 1000)
+    both_ways(&lossy(mtu, loss, capture, None), octets(kilobytes))
 }
 
 /// A cell of the matrix with BBR instead of CUBIC on the stack's side.
 fn bbr(mtu: usize, loss: u32, kilobytes: usize, congestion: MakeController) -> String {
-    let count = kilobytes * 1000;
+    let count = octets(kilobytes);
     // Reno and CUBIC in the kernel would take an hour for 100 MB at 20 %.
     let to = if kernel_uses_bbr() {
         count
