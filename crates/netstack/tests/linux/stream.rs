@@ -60,12 +60,16 @@ impl Octets {
         let mut buffer = vec![0; 64 << 10];
         let mut count = 0;
         loop {
-            let len = from.read(&mut buffer)?;
-            if len == 0 {
-                return Ok(count);
+            match from.read(&mut buffer) {
+                Ok(0) => return Ok(count),
+                Ok(len) => {
+                    self.check(&buffer[..len]);
+                    count += len;
+                }
+                // Of a process that was stopped and goes on, where there is a time-out (signal(7)).
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
-            self.check(&buffer[..len]);
-            count += len;
         }
     }
 }
