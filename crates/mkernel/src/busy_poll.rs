@@ -8,8 +8,8 @@
 //!
 //! It spins only if all of these hold:
 //!
-//! - arrivals follow each other closely: the estimate of the time that a wait takes is within
-//!   [`BusyPoll::longest`];
+//! - arrivals follow each other so closely that a spin costs little more than to block and be woken, which takes
+//!   some 20 µs: the estimate of the time that a wait takes, waking included, is within half of [`BusyPoll::longest`];
 //! - spinning has paid: of the last spins, more ended with an arrival than not. When client and
 //!   server share one CPU they never do, since the client cannot run while we spin; then there is
 //!   only a trial now and then, more rarely each time;
@@ -22,7 +22,7 @@ use miou_rs::Instant;
 /// The bounds of busy polling: how long to ask network devices again and again before blocking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BusyPoll {
-    /// The longest spin; zero switches busy polling off.
+    /// The longest spin, for arrivals that follow each other in half of it; zero switches busy polling off.
     pub longest: Duration,
     /// Percent of all time that may go into spins that end without an arrival.
     pub share: u8,
@@ -49,6 +49,9 @@ impl BusyPoll {
 
 /// The weight of the newest wait in the estimates is one in this many.
 const MEMORY: u64 = 8;
+/// A spin is this many times as long as what is waited for is expected to take, so that what is a little late is
+/// caught as well.
+const MARGIN: u64 = 2;
 /// What may have been saved up of the share, as a multiple of the longest spin.
 const SAVINGS: u64 = 20;
 /// Waits between two trials, at most.
@@ -91,7 +94,7 @@ impl Policy {
     #[must_use]
     pub(crate) fn spin_for(&mut self, now: Instant) -> Duration {
         let longest = nanos(self.limits.longest);
-        if longest == 0 || self.wait > longest {
+        if longest == 0 || self.wait > longest / MARGIN {
             return Duration::ZERO;
         }
         self.save(now);
@@ -100,7 +103,7 @@ impl Policy {
         }
         // Who has just been late, as a peer that another task kept from its CPU, would otherwise also
         // find us asleep: the spread of waits is wide.
-        Duration::from_nanos((4 * self.wait).clamp(longest / 2, longest))
+        Duration::from_nanos((MARGIN * self.wait).clamp(longest / 2, longest))
     }
 
     fn pays(&self) -> bool {
@@ -128,7 +131,7 @@ impl Policy {
     pub(crate) fn waited(&mut self, start: Instant, end: Instant, spin: Duration) {
         let (wait, spin) = (nanos(end - start), nanos(spin));
         // One very long wait says no more than one that is too long for a spin.
-        let sample = wait.min(16 * nanos(self.limits.longest));
+        let sample = wait.min(4 * nanos(self.limits.longest));
         self.wait = match self.wait > u64::MAX / 4 {
             true => sample,
             false => self.wait - self.wait / MEMORY + sample / MEMORY,

@@ -51,6 +51,23 @@ fn an_idle_stack_does_not_spin() {
 }
 
 #[test]
+fn arrivals_of_which_each_would_cost_a_long_spin_are_slept_for() {
+    // 10,000 a second.
+    let mut policy = Policy::new(BusyPoll::default());
+    let (_, wasted, hits) = run(&mut policy, ORIGIN, 10_000, |_| Duration::from_micros(90));
+    assert_eq!((wasted, hits), (Duration::ZERO, 0));
+}
+
+#[test]
+fn a_pause_is_forgotten_after_a_few_arrivals() {
+    let mut policy = Policy::new(BusyPoll::default());
+    let (now, ..) = run(&mut policy, ORIGIN, 100, |_| Duration::from_micros(12));
+    let (now, ..) = run(&mut policy, now, 1, |_| Duration::from_secs(1));
+    let (_, _, hits) = run(&mut policy, now, 100, |_| Duration::from_micros(12));
+    assert!(hits > 85, "{hits} of 100");
+}
+
+#[test]
 fn spins_that_never_pay_become_rare() {
     // One CPU for both: what is waited for comes 10 µs after the spin has ended.
     let mut policy = Policy::new(BusyPoll::default());
