@@ -2,8 +2,9 @@
 //!
 //! `hyper` takes some requests whose end others may see elsewhere: one with `Content-Length` and
 //! `Transfer-Encoding` both, of which it forgets the first, and lines that end without CR. This looks at
-//! the same octets, changes nothing, and remembers which request is such a one, for the service to refuse it:
-//! RFC 9112 sections 2.2, 6.1 and 11.2. It also tells since when a header is incomplete.
+//! the same octets, and remembers which request is such a one, for the service to refuse it: RFC 9112 sections 2.2, 6.1
+//! and 11.2. Where it is the content whose end is in doubt, `hyper` is given no more. It also tells since when a header is
+//! incomplete.
 
 use miou_rs::Instant;
 
@@ -39,6 +40,8 @@ enum State {
     Trailer,
     /// Not HTTP/1, or refused.
     Stopped,
+    /// Within content that has no end.
+    Broken,
 }
 
 impl Scan {
@@ -78,16 +81,28 @@ impl Scan {
         self.heads
     }
 
-    /// Takes what was read at `now`.
-    pub(super) fn feed(&mut self, mut octets: &[u8], now: Instant) {
-        while !octets.is_empty() {
-            octets = match self.state {
-                State::Stopped => return,
-                State::Content(left) => self.skip(octets, left, State::Content, State::Between),
-                State::Chunk(left) => self.skip(octets, left, State::Chunk, State::ChunkEnd),
-                _ => self.take_line(octets, now),
+    /// Whether what comes is content that is no chunks.
+    pub(super) fn is_broken(&self) -> bool {
+        self.state == State::Broken
+    }
+
+    /// Takes what was read at `now`; returns how much of it is good, which is all of it unless this is
+    /// [broken](Self::is_broken) then.
+    pub(super) fn feed(&mut self, octets: &[u8], now: Instant) -> usize {
+        let mut rest = octets;
+        while !rest.is_empty() {
+            let before = rest.len();
+            rest = match self.state {
+                State::Stopped => break,
+                State::Content(left) => self.skip(rest, left, State::Content, State::Between),
+                State::Chunk(left) => self.skip(rest, left, State::Chunk, State::ChunkEnd),
+                _ => self.take_line(rest, now),
             };
+            if self.is_broken() {
+                return octets.len() - before;
+            }
         }
+        octets.len()
     }
 
     fn skip<'a>(
@@ -153,15 +168,21 @@ impl Scan {
                     field => self.field(field),
                 }
             }
-            State::ChunkSize => match chunk_size(content) {
-                Some(0) => self.state = State::Trailer,
-                Some(size) => self.state = State::Chunk(size),
-                // hyper refuses it too.
-                None => self.stop(),
-            },
-            State::ChunkEnd => self.state = State::ChunkSize,
+            State::ChunkSize | State::ChunkEnd | State::Trailer if bare => {
+                self.state = State::Broken
+            }
+            State::ChunkSize => {
+                self.state = match chunk_size(content) {
+                    Some(0) => State::Trailer,
+                    Some(size) => State::Chunk(size),
+                    None => State::Broken,
+                }
+            }
+            State::ChunkEnd if content.is_empty() => self.state = State::ChunkSize,
+            State::ChunkEnd => self.state = State::Broken,
             State::Trailer if content.is_empty() => self.state = State::Between,
-            State::Trailer | State::Content(_) | State::Chunk(_) | State::Stopped => {}
+            State::Trailer => {}
+            State::Content(_) | State::Chunk(_) | State::Stopped | State::Broken => {}
         }
     }
 
@@ -209,10 +230,13 @@ fn decimal(digits: &[u8]) -> Option<u64> {
     digits.parse().ok()
 }
 
-/// RFC 9112 section 7.1: hexadecimal digits, before white space or an extension.
+/// RFC 9112 section 7.1: hexadecimal digits, before white space or an extension. More of them than a number has would be
+/// another number where only the beginning of the line is known.
 fn chunk_size(line: &[u8]) -> Option<u64> {
     let end = line.iter().position(|octet| !octet.is_ascii_hexdigit());
-    let digits = std::str::from_utf8(&line[..end.unwrap_or(line.len())]).ok()?;
+    let (digits, rest) = line.split_at(end.unwrap_or(line.len()));
+    let is_good = digits.len() <= 16 && matches!(rest.first(), None | Some(b' ' | b'\t' | b';'));
+    let digits = std::str::from_utf8(digits).ok().filter(|_| is_good)?;
     u64::from_str_radix(digits, 16).ok()
 }
 

@@ -198,8 +198,13 @@ impl Wire {
         let room = cursor.remaining();
         let now = Instant::now();
         let mut scan = self.peer.scan.borrow_mut();
+        if scan.is_broken() {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
+        let mut good = 0;
         let mut pass = |octets: &[u8]| {
-            scan.feed(octets, now);
+            let octets = &octets[..scan.feed(octets, now)];
+            good += octets.len();
             cursor.put_slice(octets);
         };
         let mut io = self.io.borrow_mut();
@@ -215,7 +220,11 @@ impl Wire {
         {
             taken += more;
         }
-        Poll::Ready(Ok(()))
+        match good {
+            // To `hyper` it would be the end of the stream.
+            0 => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+            _ => Poll::Ready(Ok(())),
+        }
     }
 
     /// Has `write` write; notes that it did.

@@ -127,6 +127,13 @@ fn requests_whose_end_others_may_see_elsewhere_are_refused() {
         (400, chunks("fffffffffffffffff\r\n")),
         (400, chunks("1\nx\r\n")),
         (400, chunks("1\r\nxyz\r\n")),
+        (400, chunks("0\r\n\n")),
+        (400, chunks("0\r\nx: y\n\r\n")),
+        (400, chunks("0\r\nx: y\r\n\n")),
+        (
+            400,
+            chunks(&format!("{}1\r\nx\r\n0\r\n\r\n", "0".repeat(16))),
+        ),
         (400, chunks(&format!("1;{}\r\n", "a".repeat(1 << 20)))),
     ];
     run(async |world: World| {

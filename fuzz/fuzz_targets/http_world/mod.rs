@@ -1,0 +1,5 @@
+//! What the target `http` has around the server.
+
+pub mod memory;
+pub mod model;
+pub mod stack;
