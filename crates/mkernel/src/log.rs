@@ -11,7 +11,7 @@
 //! [    4.000170] ERROR panic: task "main", spawned at src/main.rs:9:5, panicked at src/main.rs:12:9: out of stock
 //! ```
 //!
-//! A line has the seconds since [`init`], the level, the target, the spans that it happened in, the message and the fields.
+//! A line has the seconds since boot, the level, the target, the spans that it happened in, the message and the fields.
 //! Control characters are escaped, so that no text from outside can pass for a line of its own; of a line, at most 4,096
 //! octets are written, with a note of how many there were more. Floating-point fields have six digits behind the point.
 //!
@@ -37,13 +37,10 @@ use line::Line;
 use subscriber::Console;
 
 /// What [`init`] has set up.
-struct Logger {
-    filter: Filter,
-    /// The clock at that time, in nanoseconds.
-    start: u64,
-}
+static LOGGER: OnceLock<Filter> = OnceLock::new();
 
-static LOGGER: OnceLock<Logger> = OnceLock::new();
+/// What the clock showed at boot, in nanoseconds.
+static BOOT: OnceLock<u64> = OnceLock::new();
 
 /// Has events of `tracing` and of `log`, and panics, written to the console, as the argument `--log=FILTER` of the program
 /// says, or at the level `info` if there is none. A filter that cannot be read is logged as an error.
@@ -63,13 +60,10 @@ pub fn init() {
 /// As [`init`], with this filter.
 pub fn init_with(filter: Filter) {
     let most = filter.most();
-    let logger = Logger {
-        filter: filter.clone(),
-        start: solo5_ffi::clock_monotonic(),
-    };
-    if LOGGER.set(logger).is_err() {
+    if LOGGER.set(filter.clone()).is_err() {
         return;
     }
+    BOOT.get_or_init(boot);
     // The program's own, if it has one already, is the one that it wants.
     let _ = dispatcher::set_global_default(Dispatch::new(Console::new(filter, print)));
     if ::log::set_logger(&Bridge).is_ok() {
@@ -106,9 +100,13 @@ pub(crate) fn say(level: &str, target: &str, text: &str) {
 
 /// Writes a line, whole or not at all.
 fn print(line: Line) {
-    let start = LOGGER.get().map_or(0, |logger| logger.start);
-    let nanos = solo5_ffi::clock_monotonic().saturating_sub(start);
+    let nanos = solo5_ffi::clock_monotonic().saturating_sub(*BOOT.get_or_init(boot));
     line.finish(nanos, solo5_ffi::console_write);
+}
+
+/// Of an ordinary program, nearly when it began.
+fn boot() -> u64 {
+    solo5_ffi::clock_monotonic().saturating_sub(nolibc::processor_time())
 }
 
 fn log_level(level: LevelFilter) -> ::log::LevelFilter {
@@ -127,9 +125,9 @@ struct Bridge;
 
 impl ::log::Log for Bridge {
     fn enabled(&self, metadata: &::log::Metadata<'_>) -> bool {
-        LOGGER.get().is_some_and(|logger| {
-            metadata.level() <= log_level(logger.filter.level(metadata.target()))
-        })
+        LOGGER
+            .get()
+            .is_some_and(|filter| metadata.level() <= log_level(filter.level(metadata.target())))
     }
 
     fn log(&self, record: &::log::Record<'_>) {

@@ -16,7 +16,7 @@
 //!
 //! In Rust the crate offers what can be tested on any host: [`command_line`], the quoting of arguments, the allocator
 //! [`heap`], and the functions of [`memory`], [`strings`], [`numbers`], [`printf`], [`scanf`], [`sorting`], [`locks`],
-//! [`semaphores`] and [`chacha20`]; and [`total_memory`] and [`free_memory`], which `std` does not tell.
+//! [`semaphores`] and [`chacha20`]; and [`total_memory`], [`free_memory`] and [`processor_time`], which `std` does not tell.
 #![cfg_attr(nolibc_archive, no_std)]
 
 #[cfg(nolibc_archive)]
@@ -49,6 +49,31 @@ pub fn total_memory() -> usize {
 pub fn free_memory() -> usize {
     const FREE_PAGES: core::ffi::c_int = 86;
     octets_of(FREE_PAGES)
+}
+
+/// How long the program has had the processor, in nanoseconds: a unikernel since its boot.
+#[cfg(not(nolibc_archive))]
+pub fn processor_time() -> u64 {
+    use core::ffi::{c_int, c_long};
+
+    /// The number of Linux' `time.h`.
+    const CLOCK_PROCESS_CPUTIME_ID: c_int = 2;
+    #[repr(C)]
+    struct TimeSpec {
+        seconds: c_long,
+        nanoseconds: c_long,
+    }
+    unsafe extern "C" {
+        fn clock_gettime(clock: c_int, time: *mut TimeSpec) -> c_int;
+    }
+    let mut time = TimeSpec {
+        seconds: 0,
+        nanoseconds: 0,
+    };
+    // SAFETY: as POSIX declares it; it writes one `timespec`, whose fields these are on x86_64, or nothing.
+    unsafe { clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
+    let [seconds, nanoseconds] = [time.seconds, time.nanoseconds].map(c_long::cast_unsigned);
+    seconds * 1_000_000_000 + nanoseconds
 }
 
 /// The octets of as many pages as `sysconf` says.

@@ -62,9 +62,9 @@ fn address(text: &str) -> Result<Ipv4Addr, &'static str> {
 pub struct Online {
     /// The stack on the device.
     pub stack: Stack,
-    /// It asks the name servers of the command line, or else those that the DHCP server named.
+    /// It asks the name servers of the command line, or else those that the DHCP server has named last.
     pub resolver: Resolver,
-    /// The task that logs what becomes of our addresses.
+    /// The task that logs what becomes of our addresses, and tells the resolver of other name servers.
     _watch: Promise<()>,
 }
 
@@ -153,13 +153,13 @@ impl Network {
         config.gateway = self.ipv4_gateway;
         config.mtu = self.mtu.map(usize::from);
         let stack = net::start_on(source, device, config).map_err(StartError::Stack)?;
-        let mut dns = self.dns.clone();
+        let resolver = Resolver::new(&stack, self.dns.iter().copied());
         if self.dhcp {
             info!("{name} asks for a lease, as {}", stack.mac());
             let lease = stack.dhcp(LEASE_WAIT).await.map_err(StartError::Lease)?;
             info!("{name} has {}", describe(&lease));
-            if dns.is_empty() {
-                dns.clone_from(&lease.dns);
+            if self.dns.is_empty() {
+                resolver.set_servers(lease.dns);
             }
         } else {
             let addresses = list(stack.addresses());
@@ -169,21 +169,31 @@ impl Network {
                 list(router)
             );
         }
-        info!("names are resolved by {}", list(&dns));
+        info!("names are resolved by {}", list(resolver.servers()));
+        let leased = self.dns.is_empty().then(|| resolver.clone());
         Ok(Online {
-            resolver: Resolver::new(&stack, dns),
-            _watch: miou_rs::spawn_named("addresses", watch(stack.clone())),
+            resolver,
+            _watch: miou_rs::spawn_named("addresses", watch(stack.clone(), leased)),
             stack,
         })
     }
 }
 
-/// Logs what becomes of our addresses.
-async fn watch(stack: Stack) {
+/// Logs what becomes of our addresses, and has `resolver` ask the name servers of each lease that names some.
+async fn watch(stack: Stack, resolver: Option<Resolver>) {
     let mut events = stack.address_events();
     while let Some(event) = poll_fn(|context| Pin::new(&mut events).poll_next(context)).await {
         match event {
-            AddressEvent::Leased(lease) => info!("there is {}", describe(&lease)),
+            AddressEvent::Leased(lease) => {
+                info!("there is {}", describe(&lease));
+                if let Some(resolver) = &resolver
+                    && !lease.dns.is_empty()
+                    && lease.dns != resolver.servers()
+                {
+                    info!("names are resolved by {} from now on", list(&lease.dns));
+                    resolver.set_servers(lease.dns);
+                }
+            }
             AddressEvent::LeaseLost => warn!("the lease is lost, and another looked for"),
             AddressEvent::Conflict { address, other } => {
                 warn!("{other} uses our address {address} too");

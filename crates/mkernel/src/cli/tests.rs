@@ -3,9 +3,10 @@ use std::io::ErrorKind;
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::time::Duration;
 
 use clap::Parser;
-use miou_rs::{Builder, spawn};
+use miou_rs::{Builder, sleep, spawn};
 use netstack::{Config, Stack, UdpSocket};
 
 use super::network::{Network, Online, StartError};
@@ -153,13 +154,18 @@ fn without_a_dhcp_server_the_status_says_that_it_may_be_tried_again() {
     assert_eq!(error.status(), 75);
 }
 
-/// A stack at [`SERVER`], and a task that leases 10.0.0.50 to whoever asks, with two name servers.
-fn lease(source: &Solo5<Machine>, device: FakeNet) -> (Stack, impl Future<Output = ()> + 'static) {
+/// A stack at [`SERVER`], and a task that leases 10.0.0.50 to whoever asks, for `seconds`, with two name servers; and with
+/// one to who asks for more.
+fn lease(
+    source: &Solo5<Machine>,
+    device: FakeNet,
+    seconds: u8,
+) -> (Stack, impl Future<Output = ()> + 'static) {
     let config = Config::default().address("10.0.0.9/24".parse().expect("an address"));
     let stack = start_on(source, device, config).expect("a stack");
     let socket = UdpSocket::bind(&stack, ([0; 4], 67)).expect("a free port");
     let serve = async move {
-        loop {
+        for number in 0.. {
             let request = socket.recv_datagram().await.expect("a request").payload;
             // RFC 2131 section 2: a message of 240 octets, then options.
             let mut reply = vec![0; 240];
@@ -169,8 +175,13 @@ fn lease(source: &Solo5<Machine>, device: FakeNet) -> (Stack, impl Future<Output
             reply[28..34].copy_from_slice(&request[28..34]);
             reply[236..].copy_from_slice(&[99, 130, 83, 99]);
             let offer = request[240..].starts_with(&[53, 1, 1]);
-            reply.extend([53, 1, if offer { 2 } else { 5 }, 51, 4, 0, 0, 14, 16]);
-            reply.extend([1, 4, 255, 255, 255, 0, 6, 8, 10, 0, 0, 3, 10, 0, 0, 4]);
+            reply.extend([53, 1, if offer { 2 } else { 5 }, 51, 4, 0, 0, 0, seconds]);
+            reply.extend([1, 4, 255, 255, 255, 0]);
+            reply.extend(match number {
+                0 | 1 => &[6, 8, 10, 0, 0, 3, 10, 0, 0, 4][..],
+                2 => &[6, 4, 10, 0, 0, 5],
+                _ => &[],
+            });
             for router_and_server in [3, 54] {
                 reply.extend([router_and_server, 4]);
                 reply.extend(SERVER.octets());
@@ -190,7 +201,7 @@ fn a_lease_gives_address_router_and_name_servers() {
         ("--dhcp --dns=10.9.9.9", "[10.9.9.9]"),
     ] {
         run(async |source, [one, other]| {
-            let (_stack, serve) = lease(&source, other);
+            let (_stack, serve) = lease(&source, other, 200);
             let _server = spawn(serve);
             let online = start(&source, one, line).await.expect("a lease");
             let addresses = online.stack.addresses();
@@ -198,6 +209,25 @@ fn a_lease_gives_address_router_and_name_servers() {
             assert_eq!(online.stack.routes()[0].gateway, SERVER);
             let resolver = format!("{:?}", online.resolver);
             assert!(resolver.contains(servers), "{resolver}");
+        });
+    }
+}
+
+#[test]
+fn a_later_lease_brings_its_name_servers() {
+    for (line, later) in [
+        ("--dhcp", Ipv4Addr::new(10, 0, 0, 5)),
+        ("--dhcp --dns=10.9.9.9", Ipv4Addr::new(10, 9, 9, 9)),
+    ] {
+        run(async |source, [one, other]| {
+            let (_stack, serve) = lease(&source, other, 200);
+            let _server = spawn(serve);
+            let online = start(&source, one, line).await.expect("a lease");
+            // It is extended after half of its time, and then once more, without any.
+            for _ in 0..3 {
+                sleep(Duration::from_secs(105)).await;
+                assert_eq!(online.resolver.servers(), [later], "{line}");
+            }
         });
     }
 }

@@ -1,7 +1,9 @@
 //! The DNS resolver: questions over UDP, over TCP when an answer does not fit.
 
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::Ipv4Addr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::driver::delay::within;
@@ -21,7 +23,7 @@ const DATAGRAMS: usize = 16;
 /// Names asked for in one look-up, when answers name others.
 const MAX_ALIASES: usize = 8;
 
-/// Finds the IPv4 addresses of names.
+/// Finds the IPv4 addresses of names. Its clones are the same resolver.
 ///
 /// ```no_run
 /// # async fn example(stack: netstack::Stack) -> std::io::Result<()> {
@@ -32,22 +34,41 @@ const MAX_ALIASES: usize = 8;
 /// # Ok(())
 /// # }
 /// ```
+#[derive(Clone, Debug)]
+pub struct Resolver(Rc<Inner>);
+
 #[derive(Debug)]
-pub struct Resolver {
+struct Inner {
     stack: Stack,
-    servers: Vec<Ipv4Addr>,
+    servers: RefCell<Vec<Ipv4Addr>>,
     /// Its cache.
-    names: usize,
+    names: Cell<usize>,
 }
 
 impl Resolver {
     /// A resolver that asks `servers`, the first one first.
     pub fn new(stack: &Stack, servers: impl IntoIterator<Item = Ipv4Addr>) -> Self {
-        Self {
+        Self(Rc::new(Inner {
             stack: stack.clone(),
-            servers: servers.into_iter().collect(),
-            names: stack.driver.with(Driver::open_names),
-        }
+            servers: RefCell::new(servers.into_iter().collect()),
+            names: Cell::new(stack.driver.with(Driver::open_names)),
+        }))
+    }
+
+    /// The servers that are asked.
+    pub fn servers(&self) -> Vec<Ipv4Addr> {
+        self.0.servers.borrow().clone()
+    }
+
+    /// Asks these from now on, and forgets what others have answered.
+    pub fn set_servers(&self, servers: impl IntoIterator<Item = Ipv4Addr>) {
+        let inner = &*self.0;
+        inner.servers.replace(servers.into_iter().collect());
+        inner.stack.driver.with(|driver| {
+            // The new one before the old one goes, so that it is another.
+            let former = inner.names.replace(driver.open_names());
+            driver.close_names(former);
+        });
     }
 
     /// The addresses of `name`, which may be an address written out.
@@ -66,10 +87,12 @@ impl Resolver {
         }
         let mut current = name.to_owned();
         for _ in 0..MAX_ALIASES {
-            let driver = &self.stack.driver;
-            if let Some(cached) = driver.with(|driver| driver.recall(self.names, &current)) {
+            let Inner { stack, names, .. } = &*self.0;
+            let driver = &stack.driver;
+            if let Some(cached) = driver.with(|driver| driver.recall(names.get(), &current)) {
                 return found(name, cached);
             }
+            let asked = names.get();
             let (cached, ttl) = match self.ask_all(&current).await? {
                 Answer::Addresses(addresses, ttl) => (Cached::Addresses(addresses), ttl),
                 Answer::None(ttl) => (Cached::None, ttl),
@@ -79,7 +102,10 @@ impl Resolver {
                 }
                 Answer::Truncated | Answer::Failed => break,
             };
-            driver.with(|driver| driver.remember(self.names, &current, &cached, ttl));
+            // Not what servers said that are asked no more.
+            if names.get() == asked {
+                driver.with(|driver| driver.remember(asked, &current, &cached, ttl));
+            }
             return found(name, cached);
         }
         Err(io::Error::other(format!(
@@ -92,8 +118,8 @@ impl Resolver {
         let mut last = Err(timed_out());
         for round in 0..ROUNDS {
             let patience = PATIENCE * (1 << round);
-            for server in &self.servers {
-                match within(&self.stack.driver, patience, self.ask(*server, name)).await {
+            for server in self.servers() {
+                match within(&self.0.stack.driver, patience, self.ask(server, name)).await {
                     Ok(Answer::Failed) => last = Ok(Answer::Failed),
                     Ok(answer) => return Ok(answer),
                     Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Err(error),
@@ -109,9 +135,10 @@ impl Resolver {
 
     async fn ask(&self, server: Ipv4Addr, name: &str) -> io::Result<Answer> {
         // A port and an identifier that cannot be guessed (RFC 5452 §9.2).
-        let id = self.stack.driver.with(|driver| driver.proto.random_u16());
+        let stack = &self.0.stack;
+        let id = stack.driver.with(|driver| driver.proto.random_u16());
         let question = dns::question(id, name).map_err(|error| invalid(error.to_string()))?;
-        let socket = UdpSocket::bind(&self.stack, (Ipv4Addr::UNSPECIFIED, 0))?;
+        let socket = UdpSocket::bind(stack, (Ipv4Addr::UNSPECIFIED, 0))?;
         socket.connect((server, dns::PORT))?;
         socket.send(&question)?;
         for _ in 0..DATAGRAMS {
@@ -132,7 +159,8 @@ impl Resolver {
         id: u16,
         question: &[u8],
     ) -> io::Result<Answer> {
-        let stream = TcpStream::connect(&self.stack, (server, dns::PORT)).await?;
+        let stack = &self.0.stack;
+        let stream = TcpStream::connect(stack, (server, dns::PORT)).await?;
         // RFC 1035 §4.2.2: a length of two octets goes before each message.
         let length = u16::try_from(question.len()).map_err(io::Error::other)?;
         stream
@@ -141,18 +169,17 @@ impl Resolver {
         let mut length = [0; 2];
         stream.read_exact(&mut length).await?;
         let length = u16::from_be_bytes(length).into();
-        let _room = Room::new(&self.stack.driver, length)?;
+        let _room = Room::new(&stack.driver, length)?;
         let mut message = vec![0; length];
         stream.read_exact(&mut message).await?;
         Ok(dns::answer(id, name, &message).unwrap_or(Answer::Failed))
     }
 }
 
-impl Drop for Resolver {
+impl Drop for Inner {
     fn drop(&mut self) {
-        self.stack
-            .driver
-            .with(|driver| driver.close_names(self.names));
+        let names = self.names.get();
+        self.stack.driver.with(|driver| driver.close_names(names));
     }
 }
 

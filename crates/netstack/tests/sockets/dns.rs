@@ -101,6 +101,30 @@ fn names_are_found_and_remembered_for_their_time() {
 }
 
 #[test]
+fn other_servers_take_the_place_of_those_that_were_asked() {
+    let world = World::new();
+    let questions = serve(&world);
+    world.run(async {
+        let silent = [10, 0, 0, 9].into();
+        let resolver = Resolver::new(&world.client, [silent]);
+        let same = resolver.clone();
+        let error = resolver.lookup("host.example").await.expect_err("silence");
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        same.set_servers([SERVER]);
+        assert_eq!(resolver.servers(), [SERVER]);
+        for _ in 0..2 {
+            let found = resolver.lookup("host.example").await.expect("an answer");
+            assert_eq!(found, [HOST]);
+        }
+        assert_eq!(questions.get(), 1);
+        // What others have answered is forgotten.
+        same.set_servers([silent, SERVER]);
+        resolver.lookup("host.example").await.expect("an answer");
+        assert_eq!(questions.get(), 2);
+    });
+}
+
+#[test]
 fn rfc1035_section_4_2_1_a_truncated_answer_is_asked_for_by_tcp() {
     let world = World::new();
     serve(&world);

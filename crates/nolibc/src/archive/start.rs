@@ -7,6 +7,7 @@ use super::hypercall::{
     OK, StartInfo, fatal, script, solo5_set_tls_base, solo5_tls_init, solo5_tls_size,
     solo5_tls_tp_offset,
 };
+use super::time;
 use crate::command_line::{Piece, split};
 use crate::memory;
 use core::arch::x86_64::_rdtsc;
@@ -42,6 +43,7 @@ unsafe extern "C" fn start(info: *const StartInfo, bindings_stack: usize) -> ! {
     // upper end; the frames in use are kept.
     unsafe { heap::initialise(info.heap_start, bindings_stack) };
     memory::detect_processor();
+    time::initialise();
     set_up_thread_local_storage();
     let (argc, argv) = arguments(line.to_bytes());
     // SAFETY: nothing else refers to `environ` yet.

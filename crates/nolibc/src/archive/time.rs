@@ -3,6 +3,7 @@
 use super::errno::fail;
 use super::hypercall::{solo5_clock_monotonic, solo5_clock_wall, wait_without_devices};
 use core::ffi::{c_int, c_long, c_uint};
+use core::sync::atomic::{AtomicU64, Ordering};
 use libc::{
     CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW,
     CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME, CLOCK_REALTIME_COARSE, CLOCK_TAI,
@@ -11,16 +12,22 @@ use libc::{
 
 const NANOSECONDS: u64 = 1_000_000_000;
 
+/// What the monotonic clock showed at the start. On hvt it counts from then, nearly; on spt from the host's start.
+static START: AtomicU64 = AtomicU64::new(0);
+
+/// Remembers the start.
+pub(super) fn initialise() {
+    START.store(solo5_clock_monotonic(), Ordering::Relaxed);
+}
+
 /// The time of `clock` in nanoseconds. A unikernel is one process with one thread that never waits
-/// for a processor: its CPU time is what has passed.
+/// for a processor: its CPU time is what has passed since its start.
 fn now(clock: clockid_t) -> Option<u64> {
     match clock {
-        CLOCK_MONOTONIC
-        | CLOCK_MONOTONIC_RAW
-        | CLOCK_MONOTONIC_COARSE
-        | CLOCK_BOOTTIME
-        | CLOCK_PROCESS_CPUTIME_ID
-        | CLOCK_THREAD_CPUTIME_ID => Some(solo5_clock_monotonic()),
+        CLOCK_MONOTONIC | CLOCK_MONOTONIC_RAW | CLOCK_MONOTONIC_COARSE | CLOCK_BOOTTIME => {
+            Some(solo5_clock_monotonic())
+        }
+        CLOCK_PROCESS_CPUTIME_ID | CLOCK_THREAD_CPUTIME_ID => Some(nanoseconds_since_start()),
         CLOCK_REALTIME | CLOCK_REALTIME_COARSE | CLOCK_TAI => Some(solo5_clock_wall()),
         _ => None,
     }
@@ -44,9 +51,13 @@ fn from_nanoseconds(time: u64) -> timespec {
     }
 }
 
-/// What the monotonic clock says, which is also all of the processor's time.
+/// The time since the start, which is also all of the processor's time.
 pub(super) fn since_start() -> timespec {
-    from_nanoseconds(solo5_clock_monotonic())
+    from_nanoseconds(nanoseconds_since_start())
+}
+
+fn nanoseconds_since_start() -> u64 {
+    solo5_clock_monotonic().saturating_sub(START.load(Ordering::Relaxed))
 }
 
 /// Waits until the monotonic clock reaches `deadline`, whatever arrives. Where bindings or tender cannot leave network

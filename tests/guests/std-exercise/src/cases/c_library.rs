@@ -23,6 +23,7 @@ unsafe extern "C" {
         parent: Option<extern "C" fn()>,
         child: Option<extern "C" fn()>,
     ) -> c_int;
+    fn clock_gettime(clock: c_int, time: *mut [c_long; 2]) -> c_int;
     fn getrusage(who: c_int, usage: *mut [c_long; 18]) -> c_int;
     fn sysinfo(info: *mut [c_long; 14]) -> c_int;
     fn mmap(
@@ -89,6 +90,7 @@ pub(crate) fn semaphore_with_deadline() {
 /// The time it has run is all of the processor's, and its memory what the tender gave.
 pub(crate) fn usage() {
     const MEGABYTE: c_long = 1 << 20;
+    const CLOCK_MONOTONIC: c_int = 1;
     let (mut usage, mut info) = ([-1; 18], [-1; 14]);
     // SAFETY: the arrays are as large as C's structures, 144 and 112 bytes.
     unsafe {
@@ -99,6 +101,17 @@ pub(crate) fn usage() {
         assert_eq!(pipe([0, 0].as_mut_ptr()), -1);
     }
     assert_eq!(Error::last_os_error().kind(), ErrorKind::Unsupported);
+    // The clock was going before. A pause between the two readings may be longer than it was, but not each time.
+    let mut readings = (0..1000).map(|_| {
+        let mut shown = [-1; 2];
+        // SAFETY: the array is as large as C's structure.
+        assert_eq!(unsafe { clock_gettime(CLOCK_MONOTONIC, &mut shown) }, 0);
+        (
+            shown[0] * 1_000_000_000 + shown[1],
+            nolibc::processor_time() as c_long,
+        )
+    });
+    assert!(readings.any(|(shown, run)| run > 0 && run < shown));
     let [seconds, microseconds, ..] = usage;
     assert!(seconds > 0 || microseconds > 0, "{usage:?}");
     // The structure's fifth and sixth words: all memory, and what is free.
