@@ -14,13 +14,16 @@
 
 pub mod attacks;
 mod build;
+pub mod certificates;
 pub mod frames;
 mod guest;
 pub mod honest;
+mod http_server;
 mod network;
 mod process;
 
 pub use build::{Profile, Target, host_program, workspace};
 pub use guest::Guest;
+pub use http_server::HttpServer;
 pub use network::Network;
 pub use process::{Outcome, Running};

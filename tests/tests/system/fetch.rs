@@ -6,9 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use std::{fs, thread};
 
+use system_tests::certificates::{Authority, Signed, with_text};
 use system_tests::{Guest, Network, Outcome, Target};
-
-use crate::certificates::{Authority, Signed, with_text};
 
 on_each_target! {
     a_page_is_fetched, each_failure_has_a_status_of_its_own, what_is_wrong_with_a_certificate_is_told,

@@ -2,35 +2,21 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use system_tests::{Guest, Network, Running, Target};
+use system_tests::{Guest, HttpServer, Target};
 use tempfile::TempDir;
 
 on_each_target! {
     http_1_and_2_are_spoken, content_comes_back_as_it_went, a_download_is_what_was_asked_for, a_websocket_echoes,
 }
 
-const ADDRESS: &str = "10.0.0.2";
+const ADDRESS: &str = HttpServer::ADDRESS;
 
-/// Boots the example and waits until it listens.
-fn with_server(target: Target, test: impl FnOnce(&mut Running) + Send) {
-    let guest = Guest::build("http-server", target)
-        .option("--net:service=tap0")
-        .argument(format!("--ipv4={ADDRESS}/24"));
-    Network::with(|network| {
-        network.add_tap("tap0", "10.0.0.1/24");
-        let mut running = guest.start();
-        drop(running.connect(address(), Duration::from_secs(60)));
-        test(&mut running);
-    });
-}
-
-fn address() -> SocketAddr {
-    SocketAddr::from(([10, 0, 0, 2], 80))
+fn server(target: Target) -> HttpServer {
+    HttpServer::new(Guest::build("http-server", target))
 }
 
 /// Asks for `path`; panics when there is no answer.
@@ -52,7 +38,7 @@ fn text(path: &str, options: &[&str]) -> String {
 }
 
 fn http_1_and_2_are_spoken(target: Target) {
-    with_server(target, |_| {
+    server(target).with(|_| {
         for (version, option) in [("1.1", "--http1.1"), ("2", "--http2-prior-knowledge")] {
             let write_out = "%{http_version} %{http_code} %{num_connects}\\n";
             let options = [option, "--write-out", write_out];
@@ -80,7 +66,7 @@ fn content_comes_back_as_it_went(target: Target) {
     let file = folder.path().join("sent");
     fs::write(&file, &sent).unwrap();
     let data = format!("@{}", file.display());
-    with_server(target, |_| {
+    server(target).with(|_| {
         let ways: [&[&str]; 3] = [
             &["--http1.1"],
             &["--http1.1", "--header", "transfer-encoding: chunked"],
@@ -107,7 +93,7 @@ fn a_download_is_what_was_asked_for(target: Target) {
         Target::Spt => 100_000_000,
         Target::Hvt => 1_000_000,
     };
-    with_server(target, |_| {
+    server(target).with(|_| {
         let answer = curl(&format!("/download/{octets}"), &[]);
         assert_eq!(answer.stdout.len(), octets);
         let wrong = (0..)
@@ -118,8 +104,9 @@ fn a_download_is_what_was_asked_for(target: Target) {
 }
 
 fn a_websocket_echoes(target: Target) {
-    with_server(target, |running| {
-        let mut stream = running.connect(address(), Duration::from_secs(10));
+    let server = server(target);
+    server.with(|mut running| {
+        let mut stream = running.connect(server.address(), Duration::from_secs(10));
         stream
             .set_read_timeout(Some(Duration::from_secs(60)))
             .unwrap();

@@ -1,37 +1,23 @@
 //! TLS: the example `http` with curl and openssl as clients.
 
 use std::io::Write;
-use std::net::SocketAddr;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
-use system_tests::{Guest, Network, Target};
-
-use crate::certificates::{Authority, Signed, with_text};
+use system_tests::certificates::Authority;
+use system_tests::{Guest, HttpServer, Target};
 
 on_each_target! {
     https_is_spoken_by_curl, sessions_of_both_versions_are_resumed, who_offers_other_protocols_is_refused,
 }
 
-const UNIKERNEL: &str = "10.0.0.2";
-const HOST: &str = "10.0.0.1";
+const UNIKERNEL: &str = HttpServer::ADDRESS;
 
-/// Boots the example `http`, known by a certificate of `authority`, and waits until it listens.
+/// Boots the example `http`, known by a certificate of the authority that `test` is given.
 fn with_server(target: Target, test: impl FnOnce(&Authority) + Send) {
     let authority = Authority::new();
-    let Signed { certificate, key } = authority.sign("server", &format!("IP:{UNIKERNEL}"), 2);
-    let guest = Guest::build("http-server", target)
-        .option("--net:service=tap0")
-        .argument(format!("--ipv4={UNIKERNEL}/24"))
-        .argument(with_text("--tls-cert", &certificate))
-        .argument(with_text("--tls-key", &key));
-    Network::with(|network| {
-        network.add_tap("tap0", &format!("{HOST}/24"));
-        let mut running = guest.start();
-        let address = SocketAddr::from(([10, 0, 0, 2], 443));
-        drop(running.connect(address, Duration::from_secs(60)));
-        test(&authority);
-    });
+    let signed = authority.sign("server", &format!("IP:{UNIKERNEL}"), 2);
+    let server = HttpServer::new(Guest::build("http-server", target)).secured_by(&signed);
+    server.with(|_| test(&authority));
 }
 
 fn https_is_spoken_by_curl(target: Target) {

@@ -5,7 +5,8 @@
 //! - [`executables`]: manifest, W^X segments and interpreter of what the toolchain builds.
 //! - [`fetch`]: the example of that name, which is an HTTP client.
 //! - [`http`]: the example of that name, with curl as client.
-//! - [`https`]: the same with TLS, and with certificates from [`certificates`].
+//! - [`https`]: the same with TLS.
+//! - [`http_shutdown`]: how it ends when its tender is told to.
 //! - [`bad_input`]: what the tenders say about files, options and devices that are no good.
 //! - [`load`]: many connections at once, with the Linux kernel as client.
 //! - [`std_exercise`]: the standard library in a unikernel; how programs end, overflow and run out of memory.
@@ -28,12 +29,12 @@ macro_rules! on_each_target {
 }
 
 mod bad_input;
-mod certificates;
 mod console;
 mod examples;
 mod executables;
 mod fetch;
 mod http;
+mod http_shutdown;
 mod https;
 mod load;
 mod std_exercise;

@@ -6,10 +6,9 @@ use std::net::{Shutdown, SocketAddr};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use system_tests::certificates::{Authority, Signed};
 use system_tests::{Guest, Network, Running, Target};
 use tempfile::TempDir;
-
-use crate::certificates::{Authority, Signed};
 
 on_each_target! { certificates_come_from_a_block_device_and_are_reloaded }
 

@@ -7,12 +7,16 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// Who signs certificates, in a folder of its own that has them all.
-pub(crate) struct Authority(TempDir);
+#[derive(Debug)]
+pub struct Authority(TempDir);
 
 /// A certificate and its key, as files in PEM.
-pub(crate) struct Signed {
-    pub(crate) certificate: PathBuf,
-    pub(crate) key: PathBuf,
+#[derive(Debug)]
+pub struct Signed {
+    /// The file with the certificate.
+    pub certificate: PathBuf,
+    /// The file with its private key.
+    pub key: PathBuf,
 }
 
 const KEY: [&str; 5] = [
@@ -23,8 +27,13 @@ const KEY: [&str; 5] = [
     "-nodes",
 ];
 
+/// Where a list of certificates taken back would be: who wants one to be named is not after the list itself.
+const REVOCATION: &str = "crlDistributionPoints=URI:http://10.0.0.1/crl";
+
 impl Authority {
-    pub(crate) fn new() -> Self {
+    /// A new one, for two days.
+    #[allow(clippy::new_without_default, reason = "it runs a program")]
+    pub fn new() -> Self {
         let authority = Self(TempDir::new().unwrap());
         let request = [
             "req",
@@ -40,19 +49,19 @@ impl Authority {
         authority
     }
 
-    pub(crate) fn certificate(&self) -> PathBuf {
+    /// The file with its own certificate, in PEM.
+    pub fn certificate(&self) -> PathBuf {
         self.path("ca.pem")
     }
 
     /// A certificate for `host`, such as `IP:10.0.0.2`, that is good for so many days from now.
-    pub(crate) fn sign(&self, name: &str, host: &str, days: i32) -> Signed {
+    pub fn sign(&self, name: &str, host: &str, days: i32) -> Signed {
         let (request, certificate) = (format!("{name}.csr"), format!("{name}.pem"));
         let (key, subject) = (format!("{name}.key"), format!("/CN={name}"));
         let names = format!("subjectAltName={host}");
-        let asked = [
-            "req", "-keyout", &key, "-out", &request, "-subj", &subject, "-addext", &names,
-        ];
-        self.openssl(&[&asked[..], &KEY].concat());
+        let asked = ["req", "-keyout", &key, "-out", &request, "-subj", &subject];
+        let extensions = ["-addext", &names, "-addext", REVOCATION];
+        self.openssl(&[&asked[..], &extensions, &KEY].concat());
         let days = days.to_string();
         let by = [
             "-CA",
@@ -78,7 +87,7 @@ impl Authority {
     }
 
     /// One that nobody else has signed.
-    pub(crate) fn self_signed(&self, host: &str) -> Signed {
+    pub fn self_signed(&self, host: &str) -> Signed {
         let names = format!("subjectAltName={host}");
         let request = [
             "req", "-x509", "-keyout", "self.key", "-out", "self.pem", "-subj", "/CN=self",
@@ -110,6 +119,6 @@ impl Authority {
 }
 
 /// `option` with the text of a file as its value.
-pub(crate) fn with_text(option: &str, file: &Path) -> String {
+pub fn with_text(option: &str, file: &Path) -> String {
     format!("{option}={}", fs::read_to_string(file).unwrap())
 }
