@@ -21,8 +21,8 @@ pub(crate) type WebSockets = Sender<OnUpgrade>;
 
 /// Those that may wait for their task.
 const WAITING: usize = 64;
-/// WebSockets at a time.
-const MOST: usize = 1024;
+/// WebSockets at a time: fewer than there is place for, as no other client can have that of one.
+const MOST: usize = 64;
 /// One that says nothing for so long is closed.
 const IDLE: Duration = Duration::from_secs(300);
 /// Octets of a message.

@@ -1,212 +1,213 @@
-//! Clients of HTTP and TLS that are slow, or say what no honest one says, in great number: the example `http` with
-//! 32 MiB. All of them together hold no more than their part, and an honest client is served beside them.
+//! Clients of HTTP that are slow, in great number: the example `http` with 32 MiB. All of them together hold no more
+//! than their part, and an honest client is served beside them. Below are what [`crate::http2`] and [`crate::tls`]
+//! begin with too.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use system_tests::{Guest, Network, Running, Target};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use system_tests::certificates::Authority;
+use system_tests::{Guest, HttpServer, Running, Target};
 
 /// Connections at a time.
-const CROWD: usize = if cfg!(feature = "long") { 2_000 } else { 500 };
+pub(crate) const CROWD: usize = if cfg!(feature = "long") { 2_000 } else { 500 };
 /// How long an attack goes on.
-const TIME: Duration = Duration::from_secs(if cfg!(feature = "long") { 20 } else { 3 });
+pub(crate) const TIME: Duration = Duration::from_secs(if cfg!(feature = "long") { 20 } else { 3 });
 
-const ADDRESS: ([u8; 4], u16) = ([10, 0, 0, 2], 80);
+/// For each step of an honest client, and of one that waits for its end, on a machine that may have more to do.
+pub(crate) const LIMIT: Duration = Duration::from_secs(300);
+
+/// How long a client waits for each step that has more to do than to be answered.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Makes tests of functions that take a [`Way`].
+macro_rules! on_each_way {
+    ($($test:ident),* $(,)?) => {
+        mod plain {
+            $(#[test] fn $test() { super::$test(crate::http::Way::Plain) })*
+        }
+        #[cfg(feature = "long")]
+        mod secured {
+            $(#[test] fn $test() { super::$test(crate::http::Way::Secured) })*
+        }
+    };
+}
+pub(crate) use on_each_way;
+
+on_each_way! {
+    headers_that_come_octet_by_octet, content_that_comes_octet_by_octet, answers_that_nobody_reads, websockets_that_stay,
+}
+
+/// How the server is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Plain,
+    /// By TLS.
+    Secured,
+}
+
+pub(crate) trait Stream: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Stream for T {}
+
+/// The server that is attacked.
+pub(crate) struct Service<'a> {
+    server: &'a HttpServer,
+    running: &'a mut Running,
+    tls: Option<Arc<ClientConfig>>,
+    visits: Vec<Duration>,
+}
 
 /// Boots the example, has `attack` go on beside honest visits, and looks whether it is there afterwards.
-fn with_server(attack: impl FnOnce(&mut Running) + Send) {
+pub(crate) fn with_server(way: Way, attack: impl FnOnce(&mut Service) + Send) {
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
-    let guest = Guest::build("http-server", Target::Spt)
-        .option("--mem=32")
-        .option("--net:service=tap0")
-        .argument("--ipv4=10.0.0.2/24");
-    Network::with(|network| {
-        network.add_tap("tap0", "10.0.0.1/24");
-        let mut running = guest.start();
-        drop(connect(&mut running));
-        visit(&mut running);
-        attack(&mut running);
-        visit(&mut running);
+    let guest = match cfg!(feature = "long") {
+        true => Guest::build_release("http-server", Target::Spt),
+        false => Guest::build("http-server", Target::Spt),
+    };
+    let guest = guest.option("--mem=32").limit(Duration::from_secs(900));
+    let mut server = HttpServer::new(guest);
+    let authority = (way == Way::Secured).then(Authority::new);
+    if let Some(authority) = &authority {
+        let address = format!("IP:{}", HttpServer::ADDRESS);
+        server = server.secured_by(&authority.sign("server", &address, 2));
+    }
+    let tls = authority.map(|authority| Arc::new(trusting(&authority)));
+    server.with(|mut running| {
+        let mut service = Service {
+            server: &server,
+            running: &mut running,
+            tls,
+            visits: Vec::new(),
+        };
+        service.visit();
+        attack(&mut service);
+        service.visit();
+        let visits = &service.visits;
+        println!(
+            "{} honest clients served, {:.1} ms at most; {:.1} s of the tender's CPU, {:.1} MB resident",
+            visits.len(),
+            visits.iter().max().unwrap().as_secs_f64() * 1e3,
+            service.running.processor_time().as_secs_f64(),
+            service.running.resident_memory() as f64 / 1e6,
+        );
     });
 }
 
-fn connect(running: &mut Running) -> TcpStream {
-    let stream = running.connect(SocketAddr::from(ADDRESS), Duration::from_secs(60));
-    stream
-        .set_read_timeout(Some(Duration::from_secs(60)))
-        .unwrap();
-    stream.set_nodelay(true).unwrap();
-    stream
+fn trusting(authority: &Authority) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    let certificate = CertificateDer::from_pem_file(authority.certificate()).unwrap();
+    roots.add(certificate).unwrap();
+    ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth()
 }
 
-/// An honest client: it is answered.
-#[track_caller]
-fn visit(running: &mut Running) {
-    let start = Instant::now();
-    let mut stream = connect(running);
-    let request = b"GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
-    stream.write_all(request).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    println!("an honest client was served in {:?}", start.elapsed());
-}
+impl Service<'_> {
+    /// Connects, without TLS, with this limit for each step.
+    #[track_caller]
+    pub(crate) fn connect(&mut self, limit: Duration) -> TcpStream {
+        let stream = self.running.connect(self.server.address(), LIMIT);
+        stream.set_read_timeout(Some(limit)).unwrap();
+        stream.set_write_timeout(Some(limit)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream
+    }
 
-/// A crowd whose members each say `first`, and then an octet of `next` now and then; a member that is refused comes
-/// again.
-fn crowd(first: &[u8], next: &[u8]) {
-    with_server(|running| {
-        let join = |running: &mut Running| {
-            let mut stream = connect(running);
-            // Who is refused at once is no less of a crowd.
-            let _ = stream.write_all(first);
-            stream
-        };
-        let mut members: Vec<_> = (0..CROWD).map(|_| join(running)).collect();
+    /// The client's end of TLS, which has said nothing yet.
+    pub(crate) fn client(&self) -> ClientConnection {
+        let tls = self.tls.clone().expect("the server speaks TLS");
+        let name = ServerName::try_from(HttpServer::ADDRESS).unwrap();
+        ClientConnection::new(tls, name).unwrap()
+    }
+
+    /// Connects; the handshake of TLS comes with the first octets.
+    #[track_caller]
+    pub(crate) fn enter(&mut self, limit: Duration) -> Box<dyn Stream> {
+        let stream = self.connect(limit);
+        match self.tls {
+            None => Box::new(stream),
+            Some(_) => Box::new(StreamOwned::new(self.client(), stream)),
+        }
+    }
+
+    /// An honest client: it is answered.
+    #[track_caller]
+    pub(crate) fn visit(&mut self) {
+        let start = Instant::now();
+        let mut stream = self.enter(LIMIT);
+        let request = b"GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+        stream.write_all(request).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        self.visits.push(start.elapsed());
+    }
+
+    /// A crowd whose members each come by `join`, and then say an octet of `next` now and then; a member that is
+    /// sent away comes again.
+    pub(crate) fn crowd<S: Write>(
+        &mut self,
+        mut join: impl FnMut(&mut Self) -> io::Result<S>,
+        next: &[u8],
+    ) {
+        // Who is refused at once is no less of a crowd.
+        let mut members: Vec<_> = (0..CROWD).map(|_| join(self)).collect();
         let end = Instant::now() + TIME;
         let mut again = 0;
-        for octet in next.iter().cycle() {
-            for member in &mut members {
-                if member.write_all(&[*octet]).is_err() {
-                    *member = join(running);
-                    again += 1;
+        let mut octets = next.iter().cycle();
+        while Instant::now() < end {
+            let octet = *octets.next().unwrap();
+            // All at one time would be more than waits for the unikernel in the host.
+            for some in members.chunks_mut(250) {
+                for member in some {
+                    let said = member.as_mut().map(|member| member.write_all(&[octet]));
+                    if !matches!(said, Ok(Ok(()))) {
+                        *member = join(self);
+                        again += 1;
+                    }
                 }
-            }
-            visit(running);
-            if Instant::now() >= end {
-                break;
+                self.visit();
             }
         }
         println!("{CROWD} connections, opened again {again} times");
-    });
-}
-
-#[test]
-fn headers_that_come_octet_by_octet() {
-    crowd(b"GET / HTTP/1.1\r\nhost: a\r\nx: ", b"y");
-}
-
-#[test]
-fn content_that_comes_octet_by_octet() {
-    crowd(
-        b"POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\n",
-        b"z",
-    );
-}
-
-#[test]
-fn answers_that_nobody_reads() {
-    crowd(
-        b"GET /download/1000000000 HTTP/1.1\r\nhost: a\r\n\r\n",
-        b"\r\n",
-    );
-}
-
-/// The beginning of HTTP/2, with empty settings.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-/// GET /, of `a`, by the static table of RFC 7541 appendix A.
-const GET: &[u8] = b"\x82\x86\x84\x41\x01a";
-
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const CONTINUATION: u8 = 9;
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
-
-/// RFC 9113 section 4.1.
-fn frame(kind: u8, flags: u8, stream: u32, content: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(content.len()).unwrap().to_be_bytes();
-    let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
-    [&head, content].concat()
-}
-
-/// Says all of `frames` on a connection, again and again on new ones until the time is over.
-fn storm(frames: &[u8]) {
-    with_server(|running| {
-        let end = Instant::now() + TIME;
-        let mut ended = 0;
-        while Instant::now() < end {
-            let mut stream = connect(running);
-            let said = stream
-                .write_all(PREFACE)
-                .and_then(|()| stream.write_all(frames));
-            ended += usize::from(said.is_err() || is_ended(&mut stream).unwrap_or(true));
-            visit(running);
-        }
-        assert!(ended > 0, "nobody was sent away");
-        println!("{ended} connections were ended by the server");
-    });
-}
-
-/// Reads for a while; whether the stream has ended by then.
-fn is_ended(stream: &mut TcpStream) -> io::Result<bool> {
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match stream.read(&mut buffer) {
-            Ok(0) => return Ok(true),
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
-            Err(error) => return Err(error),
-        }
     }
 }
 
-/// CVE-2023-44487.
-#[test]
-fn rapid_resets() {
-    let one = |number: u32| {
-        let stream = number * 2 + 1;
-        let headers = frame(HEADERS, END_HEADERS | END_STREAM, stream, GET);
-        [headers, frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes())].concat()
-    };
-    storm(&(0..20_000).flat_map(one).collect::<Vec<_>>());
-}
-
-/// CVE-2024-27316 and others: a header block without end.
-#[test]
-fn continuations_without_end() {
-    let part = frame(
-        CONTINUATION,
-        0,
-        1,
-        &[&b"\x00\x01x\x7f\xc1\x3d"[..], &[b'y'; 8_000]].concat(),
-    );
-    let begin = frame(HEADERS, END_STREAM, 1, GET);
-    storm(&[begin, part.repeat(2_000)].concat());
-}
-
-/// Data for streams that nobody opened, and beyond every window.
-#[test]
-fn data_that_nobody_asked_for() {
-    storm(
-        &(0..1_000)
-            .flat_map(|_| frame(DATA, 0, 1, &[0; 16_384]))
-            .collect::<Vec<_>>(),
-    );
-}
-
-/// Requests whose answers have no window.
-#[test]
-fn windows_that_stay_closed() {
-    let closed = frame(SETTINGS, 0, 0, b"\0\x04\0\0\0\0");
-    let get = [&b"\x82\x86\x04\x0b"[..], b"/download/1", b"\x41\x01a"].concat();
-    let ask = |number: u32| frame(HEADERS, END_HEADERS | END_STREAM, number * 2 + 1, &get);
-    let requests: Vec<_> = (0..100).flat_map(ask).collect();
-    with_server(|running| {
-        let mut held = Vec::new();
-        for _ in 0..CROWD / 10 {
-            let mut stream = connect(running);
-            let said = [PREFACE, &closed, &requests].concat();
-            // Who is refused at once is no less of a crowd.
-            let _ = stream.write_all(&said);
-            held.push(stream);
-            visit(running);
-        }
+/// A crowd that begins with `first`.
+fn slow(way: Way, first: &[u8], next: &[u8]) {
+    with_server(way, |service| {
+        let join = |service: &mut Service| {
+            let mut stream = service.enter(LIMIT);
+            stream.write_all(first).map(|()| stream)
+        };
+        service.crowd(join, next);
     });
+}
+
+fn headers_that_come_octet_by_octet(way: Way) {
+    slow(way, b"GET / HTTP/1.1\r\nhost: a\r\nx: ", b"y");
+}
+
+fn content_that_comes_octet_by_octet(way: Way) {
+    let first = b"POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\n";
+    slow(way, first, b"z");
+}
+
+fn answers_that_nobody_reads(way: Way) {
+    let first = b"GET /download/1000000000 HTTP/1.1\r\nhost: a\r\n\r\n";
+    slow(way, first, b"\r\n");
+}
+
+/// They send nothing but pings.
+fn websockets_that_stay(way: Way) {
+    let first = b"GET /ws HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
+                  sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    slow(way, first, b"\x89\x80\0\0\0\0");
 }

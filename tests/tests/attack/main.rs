@@ -1,14 +1,17 @@
-//! A unikernel, `inetd` on spt, that is attacked from the network, with little memory and with much. It lives, and
-//! honest clients are served while the attack lasts and afterwards.
+//! A unikernel on spt, the example `inetd`, that is attacked from the network, with little memory and with much. It
+//! lives, and honest clients are served while the attack lasts and afterwards.
 //!
 //! - [`out_of_order`]: single octets that are not next to each other, and gaps that nobody fills.
 //! - [`windows`]: closed ones, those of slow readers, and segments of no more than a few octets.
 //! - [`connections`]: more idle ones, half-open ones and ones in TIME-WAIT than there is room for.
 //! - [`beneath`]: echo replies and fragments in great number, and noise.
-//! - [`http`]: slow clients of HTTP, and frames of HTTP/2 that no honest client sends.
+//! - [`http`]: slow clients of HTTP, and of TLS below it.
+//! - [`http2`]: frames of HTTP/2 that no honest client sends.
+//! - [`tls`]: records that none sends, and handshakes that are not finished.
 //! - [`udp`]: services that are made to talk to each other, or to flood a third.
 //!
-//! Each with 8 and 16 MiB; with the feature `long` with 64 and 512 MiB too, and for longer. `ci/long attack` runs these.
+//! Those by HTTP and TLS are on the example `http`, with 32 MiB; the others each with 8 and 16 MiB, and with the feature
+//! `long`, for which all go on for longer, with 64 and 512 MiB too. `ci/long attack` runs these.
 //! What is asserted about time is that a client is served at all; how long it took is printed.
 
 /// Makes a test for each size of memory out of functions that take a [`field::Setting`].
@@ -41,6 +44,8 @@ mod beneath;
 mod connections;
 mod field;
 mod http;
+mod http2;
 mod out_of_order;
+mod tls;
 mod udp;
 mod windows;

@@ -29,11 +29,12 @@ pub struct Options {
     pub idle_time: Duration,
     /// Octets of a request's content; 1 MiB. One with more is answered 413.
     pub body_octets: u64,
-    /// Connections at a time; `None`, as at first: one for each 40 KiB of three eighths of the memory that is
-    /// free when the server starts, at least 16. A request of HTTP/2 that is served beside others of its connection
-    /// counts as one too. At the bound the connection that is idle for the longest time makes room, or the one whose
-    /// request is the longest on its way, or whose answer is not taken; when all are being served, a new connection, or
-    /// request beside others, is answered 503.
+    /// Connections at a time, where a request of HTTP/2 that is served beside others of its connection counts as one
+    /// too; `None`, as at first: as many as three eighths of the memory that is free when the server starts suffice
+    /// for, at 40 KiB for a connection, with TLS 72 KiB, and 16 KiB for a request beside others, but at least 16
+    /// connections. At the bound, and below it when the memory is nearly spent, the connection that is idle for the
+    /// longest time makes room, or the one whose request is the longest on its way, or whose answer is not taken; when
+    /// all are being served, a new connection, or request beside others, is answered 503.
     pub connections: Option<usize>,
     /// Requests on a connection; 100,000. With the answer to the last one it ends.
     pub requests: u64,
@@ -116,13 +117,37 @@ impl Options {
         http2: Http2,
     }
 
-    /// Connections at a time, with so many octets of memory free.
-    pub(super) fn most_connections(&self, free: usize) -> usize {
-        /// What a connection may take: buffers of 16 KiB each way, its state, and what the service has for it.
-        const EACH: usize = 40 << 10;
-        let derived = || (free / 8 * 3 / EACH).max(16);
-        self.connections.unwrap_or_else(derived).max(1)
+    /// The room for clients, with so many octets of memory free.
+    pub(super) fn room(&self, free: usize, secure: bool) -> Room {
+        /// Buffers of 16 KiB each way, a connection's state, and what the service has for it.
+        const CONNECTION: usize = 40 << 10;
+        /// A record each way.
+        const TLS: usize = 32 << 10;
+        /// Header fields, and what the service has for a request.
+        const BESIDE: usize = 16 << 10;
+        if let Some(most) = self.connections {
+            return Room {
+                all: most.max(1),
+                connection: 1,
+                beside: 1,
+            };
+        }
+        let connection = CONNECTION + if secure { TLS } else { 0 };
+        Room {
+            all: (free / 8 * 3).max(16 * connection),
+            connection,
+            beside: BESIDE,
+        }
     }
+}
+
+/// Room for clients, in octets or in places, and what of it each takes.
+#[derive(Debug)]
+pub(super) struct Room {
+    pub(super) all: usize,
+    pub(super) connection: usize,
+    /// A request beside others of its connection.
+    pub(super) beside: usize,
 }
 
 impl Http2 {

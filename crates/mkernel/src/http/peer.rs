@@ -1,16 +1,18 @@
 //! What is known of a client while it is connected: whose turn it is, since when, and what it was told.
 
 use std::cell::{Cell, RefCell};
+use std::hint::black_box;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::task::Waker;
+use std::time::Duration;
 
 use miou_rs::Instant;
 
 use slab::Slab;
 
-use super::options::Options;
+use super::options::{Options, Room};
 use super::scan::Scan;
 
 /// The state of a connection, shared by its task, the layer below `hyper` and the one above it.
@@ -121,8 +123,12 @@ impl Peer {
         }
     }
 
-    /// What the client is waited for, and since when; `None` when it is the service's turn.
+    /// What the client is waited for, and since when; `None` when it is the service's turn, as it is for good after an
+    /// upgrade.
     pub(super) fn wait(&self) -> Option<(Wait, Instant)> {
+        if self.upgraded.get() {
+            return None;
+        }
         if let Some(since) = self.blocked.get() {
             return Some((Wait::Taking, since));
         }
@@ -160,8 +166,13 @@ pub(super) struct Peers {
     table: RefCell<Slab<Rc<Peer>>>,
     /// Requests that are served beside others of their connections.
     beside: Cell<usize>,
-    /// Connections and such requests that there may be.
-    most: usize,
+    room: Room,
+    /// Octets of memory that stay free.
+    reserve: usize,
+    /// How often octets came or went.
+    moves: Cell<u32>,
+    /// Clients that were told to leave and are still there.
+    leaving: Cell<usize>,
     /// Where the search for one to make room goes on.
     next: Cell<usize>,
 }
@@ -169,12 +180,21 @@ pub(super) struct Peers {
 /// How many clients are looked at to find one that makes room.
 const LOOKED_AT: usize = 256;
 
+/// What has lasted for so long does not last only now.
+pub(super) const STALE: Duration = Duration::from_secs(1);
+
+/// As octets come or go so often, the memory is looked at once. What a few of them take is in the reserve.
+pub(super) const MOVES: u32 = 4;
+
 impl Peers {
-    pub(super) fn new(most: usize) -> Self {
+    pub(super) fn new(room: Room, reserve: usize) -> Self {
         Self {
             table: RefCell::default(),
             beside: Cell::new(0),
-            most,
+            room,
+            reserve,
+            moves: Cell::new(0),
+            leaving: Cell::new(0),
             next: Cell::new(0),
         }
     }
@@ -185,13 +205,30 @@ impl Peers {
         Place { peers, key }
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.table.borrow().len() + self.beside.get() >= self.most
+    /// Whether there is room for a connection.
+    pub(super) fn has_room(&self) -> bool {
+        self.has_room_for(self.room.connection)
+    }
+
+    fn has_room_for(&self, part: usize) -> bool {
+        let connections = self.table.borrow().len() * self.room.connection;
+        let taken = connections + self.beside.get() * self.room.beside;
+        taken + part <= self.room.all && is_free(self.reserve)
+    }
+
+    /// Is told that octets came or went, for which there is always some memory taken: when that is nearly spent, by
+    /// whomever, a client makes room, and another when that one is gone.
+    pub(super) fn moved(&self) {
+        self.moves.set(self.moves.get().wrapping_add(1));
+        let due = self.moves.get().is_multiple_of(MOVES) && self.leaving.get() == 0;
+        if due && !is_free(self.reserve) {
+            self.make_room();
+        }
     }
 
     /// Admits a request beside others of its connection, if there is room.
     pub(super) fn admit(self: &Rc<Self>) -> Option<Beside> {
-        (!self.is_full()).then(|| {
+        self.has_room_for(self.room.beside).then(|| {
             self.beside.set(self.beside.get() + 1);
             Beside(self.clone())
         })
@@ -203,8 +240,9 @@ impl Peers {
         }
     }
 
-    /// Has one client leave, among those that keep us waiting; tells whether there is one. One between two
-    /// requests goes before one in the midst of one, and whoever was active least recently goes first.
+    /// Has one client leave, among those that keep us waiting; tells whether there is one. Who has come, or done
+    /// something, only now goes last. Of the others one between two requests goes before one in the midst of one, and
+    /// whoever was active least recently goes first.
     pub(super) fn make_room(&self) -> bool {
         let table = self.table.borrow();
         let slots = table.capacity().max(1);
@@ -212,16 +250,28 @@ impl Peers {
         let looked_at = LOOKED_AT.min(slots);
         self.next.set(start + looked_at);
         let peers = (start..start + looked_at).filter_map(|slot| table.get(slot % slots));
+        let now = Instant::now();
         let waits = peers.filter_map(|peer| {
-            let wait = peer.wait().filter(|_| peer.order() == Order::Serve)?;
-            Some((wait, peer))
+            let (wait, since) = peer.wait().filter(|_| peer.order() != Order::Leave)?;
+            let stale = since + STALE <= now;
+            Some(((!stale, stale.then_some(wait), since), peer))
         });
-        let Some((_, peer)) = waits.min_by_key(|(wait, _)| *wait) else {
+        let Some((_, peer)) = waits.min_by_key(|(rank, _)| *rank) else {
             return false;
         };
+        self.leaving.set(self.leaving.get() + 1);
         peer.tell(Order::Leave);
         true
     }
+}
+
+/// Whether a block of so many octets is free.
+fn is_free(octets: usize) -> bool {
+    let mut block = Vec::<u8>::new();
+    let is_free = block.try_reserve_exact(octets).is_ok();
+    // An allocation that nobody looks at need not be made.
+    black_box(&block);
+    is_free
 }
 
 /// Counts a request that is served beside others of its connection, until this is dropped.
@@ -237,13 +287,19 @@ impl Drop for Beside {
 /// A client's place in the table, which is free when this is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
-    peers: Rc<Peers>,
+    pub(super) peers: Rc<Peers>,
     key: usize,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let peer = self.peers.table.borrow_mut().try_remove(self.key);
+        if peer
+            .as_ref()
+            .is_some_and(|peer| peer.order() == Order::Leave)
+        {
+            self.peers.leaving.set(self.peers.leaving.get() - 1);
+        }
         // Its waker may be the last of something.
         drop(peer);
     }

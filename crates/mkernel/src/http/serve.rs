@@ -128,9 +128,10 @@ async fn run<S: Service<Kind>, Kind: 'static>(serve: Serve<S, Kind>) -> io::Resu
     let secure = tls.is_some();
     #[cfg(not(feature = "tls"))]
     let secure = false;
-    let most = options.most_connections(nolibc::free_memory());
+    let free = nolibc::free_memory();
+    let room = options.room(free, secure);
     let shutdown_time = options.shutdown_time;
-    let peers = Rc::new(Peers::new(most));
+    let peers = Rc::new(Peers::new(room, reserve(free)));
     let server = Rc::new(Server {
         service: Rc::new(service),
         options: Rc::new(options),
@@ -153,7 +154,7 @@ async fn run<S: Service<Kind>, Kind: 'static>(serve: Serve<S, Kind>) -> io::Resu
         let Some(accepted) = next.await else { break };
         let (stream, _) = accepted?;
         let peer = Rc::new(Peer::new(Instant::now()));
-        if peers.is_full() && !peers.make_room() {
+        if !peers.has_room() && !peers.make_room() {
             // A handshake costs more than there is.
             if !secure && refusals.len() < REFUSED {
                 refusals.spawn(refuse_stream(stream, peer));
@@ -173,6 +174,11 @@ async fn run<S: Service<Kind>, Kind: 'static>(serve: Serve<S, Kind>) -> io::Resu
     // What is left is cancelled with `connections`.
     let _ = timeout(shutdown_time, finish).await;
     Ok(())
+}
+
+/// Octets that stay free, out of so many: as much as a few connections may take at one time.
+fn reserve(free: usize) -> usize {
+    (free / 64).clamp(64 << 10, 256 << 10)
 }
 
 /// Takes the results of tasks that have ended, and has the task woken when others do.

@@ -4,6 +4,7 @@ mod bounds;
 mod client;
 #[cfg(feature = "tls")]
 mod client2;
+mod places;
 mod redirects;
 mod requests;
 mod shutdown;

@@ -24,7 +24,7 @@ pub(super) struct Wire {
     io: RefCell<Io>,
     ahead: RefCell<Vec<u8>>,
     peer: Rc<Peer>,
-    _place: Option<Place>,
+    place: Option<Place>,
 }
 
 /// What carries the octets.
@@ -140,7 +140,7 @@ impl Wire {
             io: RefCell::new(io),
             ahead: RefCell::default(),
             peer,
-            _place: place,
+            place,
         }
     }
 
@@ -213,13 +213,14 @@ impl Wire {
             self.peer.ended.set(true);
             return Poll::Ready(Ok(()));
         }
-        self.peer.active.set(now);
         // What came in other frames. Its end and its errors come again.
         while taken < room
             && let Poll::Ready(Ok(more @ 1..)) = io.poll_take(context, room - taken, &mut pass)
         {
             taken += more;
         }
+        drop(scan);
+        self.note_move(now);
         match good {
             // To `hyper` it would be the end of the stream.
             0 => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
@@ -235,7 +236,7 @@ impl Wire {
         let written = write(self.io.borrow_mut().writer());
         self.note(&written);
         if written.is_ready() {
-            self.peer.active.set(Instant::now());
+            self.note_move(Instant::now());
         }
         written
     }
@@ -244,6 +245,13 @@ impl Wire {
         let flushed = self.io.borrow_mut().writer().poll_flush(context);
         self.note(&flushed);
         flushed
+    }
+
+    fn note_move(&self, now: Instant) {
+        self.peer.active.set(now);
+        if let Some(place) = &self.place {
+            place.peers.moved();
+        }
     }
 
     /// Notes whether the client keeps us from writing.

@@ -15,7 +15,7 @@ use rustls::{Connection, HandshakeKind, ProtocolVersion};
 use super::error::Error;
 
 /// Octets that may wait, enciphered, to be sent.
-const WAITING: usize = 32 << 10;
+const WAITING: usize = 16 << 10;
 
 /// A connection secured by TLS: of [`Server::accept`](super::Server::accept) or
 /// [`Client::connect`](super::Client::connect).

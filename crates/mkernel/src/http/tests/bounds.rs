@@ -188,6 +188,23 @@ fn one_that_is_slow_to_ask_makes_room_for_a_new_one() {
 }
 
 #[test]
+fn one_that_was_upgraded_makes_no_room() {
+    run(async |world: World| {
+        let _serving = world.serve(Options::default().connections(1));
+        let upgraded = world.connect().await;
+        let request = LAST
+            .replace("GET /", "GET /upgrade")
+            .replace("connection: close", "connection: upgrade\r\nupgrade: echo");
+        upgraded.write_all(request.as_bytes()).await.expect("sent");
+        until(&upgraded, "\r\n\r\n").await;
+        assert_eq!(world.status(LAST).await, 503);
+        drop(upgraded);
+        sleep(SECOND).await;
+        assert_eq!(world.status(LAST).await, 200);
+    });
+}
+
+#[test]
 fn where_all_are_being_served_a_new_one_is_told_so() {
     run(async |world: World| {
         let _serving = world.serve(Options::default().connections(1));

@@ -1,0 +1,74 @@
+//! Who makes room for others.
+
+use std::rc::Rc;
+
+use miou_rs::{Instant, sleep};
+
+use super::world::run;
+use crate::http::Options;
+use crate::http::peer::{MOVES, Order, Peer, Peers, STALE};
+
+/// More than there is.
+const ALL: usize = usize::MAX / 4;
+
+fn client() -> Rc<Peer> {
+    Rc::new(Peer::new(Instant::now()))
+}
+
+/// With so many octets that have to stay free.
+fn few(reserve: usize) -> Rc<Peers> {
+    let room = Options::default().connections(100_usize).room(0, false);
+    Rc::new(Peers::new(room, reserve))
+}
+
+fn move_octets(peers: &Peers, times: u32) {
+    (0..times).for_each(|_| peers.moved());
+}
+
+#[test]
+fn where_memory_is_nearly_spent_one_after_the_other_makes_room() {
+    run(async |_| {
+        let earlier = client();
+        sleep(STALE / 2).await;
+        let later = client();
+        let peers = few(ALL);
+        let place = peers.enter(earlier.clone());
+        let _place = peers.enter(later.clone());
+        move_octets(&peers, MOVES - 1);
+        assert_eq!(earlier.order(), Order::Serve);
+        move_octets(&peers, MOVES);
+        assert_eq!(earlier.order(), Order::Leave);
+        assert_eq!(later.order(), Order::Serve);
+        drop(place);
+        move_octets(&peers, MOVES);
+        assert_eq!(later.order(), Order::Leave);
+    });
+}
+
+#[test]
+fn where_there_is_memory_all_stay() {
+    run(async |_| {
+        let client = client();
+        let peers = few(1 << 10);
+        let _place = peers.enter(client.clone());
+        move_octets(&peers, MOVES);
+        assert_eq!(client.order(), Order::Serve);
+        assert!(peers.has_room());
+        assert!(!few(ALL).has_room());
+    });
+}
+
+#[test]
+fn who_has_come_only_now_goes_last() {
+    run(async |_| {
+        let takes_nothing = client();
+        takes_nothing.blocked.set(Some(Instant::now()));
+        sleep(STALE).await;
+        let now = client();
+        let peers = few(ALL);
+        let _places = [&now, &takes_nothing].map(|client| peers.enter(client.clone()));
+        assert!(peers.make_room());
+        assert_eq!(now.order(), Order::Serve);
+        assert_eq!(takes_nothing.order(), Order::Leave);
+    });
+}
