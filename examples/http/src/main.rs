@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Path;
+use axum::http::header;
 use axum::response::Html;
 use axum::routing::{get, post};
 use clap::Parser;
@@ -39,6 +40,9 @@ struct Arguments {
 }
 
 const PAGE: &str = include_str!("page.html");
+const SCRIPT: &str = include_str!("page.js");
+/// What the page may load, and who may show it.
+const POLICY: &str = "default-src 'self'; img-src data:; frame-ancestors 'none'";
 
 fn main() -> ExitCode {
     cli::run(serve)
@@ -66,7 +70,14 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
 
 fn router(websockets: WebSockets) -> Router {
     Router::new()
-        .route("/", get(async || Html(PAGE)))
+        .route(
+            "/",
+            get(async || ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(PAGE))),
+        )
+        .route(
+            "/page.js",
+            get(async || ([(header::CONTENT_TYPE, "text/javascript")], SCRIPT)),
+        )
         .route("/healthz", get(async || "ok\n"))
         .route("/echo", post(async |content: Body| content))
         .route("/download/{octets}", get(download))

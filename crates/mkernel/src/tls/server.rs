@@ -74,8 +74,8 @@ impl ServerOptions {
 
 impl Server {
     /// A server that is known by `identities`: a client is shown the first one that is for the name it
-    /// asks for (SNI, RFC 6066 section 3), or else the first of all. Sessions are resumed by tickets, for which
-    /// nothing is kept here.
+    /// asks for (SNI, RFC 6066 section 3), or else the first of all. Of the cipher suites that both know the server
+    /// takes the one it likes best. Sessions are resumed by tickets, for which nothing is kept here.
     ///
     /// # Errors
     ///
@@ -108,6 +108,7 @@ impl Server {
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(identities.clone());
         config.alpn_protocols = options.protocols;
+        config.ignore_client_order = true;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.ticketer = rustls::crypto::ring::Ticketer::new()?;
         if let Some(key_log) = options.key_log {
