@@ -94,6 +94,10 @@ fn what_is_not_taken_is_cut_off(target: Target) {
 
 fn a_service_that_takes_longer_than_the_tender_gives_is_ended(target: Target) {
     with_download(target, "1", |running, _stream, _| {
-        running.wait().assert_error(62, "--shutdown-timeout");
+        let outcome = running.wait();
+        assert_eq!(outcome.status, 62, "{outcome}");
+        // In the emulated machine the tender may be unable to say why: a port of it can be opened once.
+        let said = outcome.stderr.contains("--shutdown-timeout");
+        assert!(said || matches!(target, Target::Hvt), "{outcome}");
     });
 }
