@@ -4,69 +4,11 @@ use core::future::poll_fn;
 use core::mem;
 use core::task::Poll;
 
-use crate::{Error, Geometry, Operation};
+use crate::{Error, Geometry, Operation, SectorDevice};
 
-/// Something that transfers one block at a time.
-///
-/// Implement it for what you have, then put a [`BlockDevice`] around it.
-pub trait SectorDevice {
-    /// Why a transfer failed.
-    type Error: core::error::Error;
-
-    /// The size of the device and of its blocks. It does not change.
-    fn geometry(&self) -> Geometry;
-
-    /// Reads the block that begins at byte `offset`.
-    ///
-    /// A [`BlockDevice`] calls this with the offset of a block of the device and a buffer of a
-    /// block's size. A device that is called otherwise may fail or panic.
-    ///
-    /// # Errors
-    ///
-    /// When the block cannot be read; the buffer may hold anything then.
-    fn read_block(&mut self, offset: u64, block: &mut [u8]) -> Result<(), Self::Error>;
-
-    /// Writes the block that begins at byte `offset`.
-    ///
-    /// What is true of the arguments of [`read_block`](Self::read_block) is true here.
-    ///
-    /// # Errors
-    ///
-    /// When the block cannot be written; the device may hold anything there then.
-    fn write_block(&mut self, offset: u64, block: &[u8]) -> Result<(), Self::Error>;
-
-    /// Makes what has been written durable, as far as the device can.
-    ///
-    /// A device that cannot do more than hand blocks on (Solo5's have no such call) leaves this as
-    /// it is: it does nothing.
-    ///
-    /// # Errors
-    ///
-    /// When blocks that were written may be lost.
-    fn flush(&mut self) -> Result<(), Self::Error> {
-        Ok(())
-    }
-}
-
-impl<D: SectorDevice + ?Sized> SectorDevice for &mut D {
-    type Error = D::Error;
-
-    fn geometry(&self) -> Geometry {
-        (**self).geometry()
-    }
-
-    fn read_block(&mut self, offset: u64, block: &mut [u8]) -> Result<(), Self::Error> {
-        (**self).read_block(offset, block)
-    }
-
-    fn write_block(&mut self, offset: u64, block: &[u8]) -> Result<(), Self::Error> {
-        (**self).write_block(offset, block)
-    }
-
-    fn flush(&mut self) -> Result<(), Self::Error> {
-        (**self).flush()
-    }
-}
+/// Most bytes between two turns of other tasks, or a block where blocks are larger: copying them
+/// takes some ten microseconds.
+const TURN: usize = 64 << 10;
 
 /// Reads and writes any bytes of a [`SectorDevice`].
 ///
@@ -75,27 +17,37 @@ impl<D: SectorDevice + ?Sized> SectorDevice for &mut D {
 pub struct BlockDevice<D> {
     device: D,
     geometry: Geometry,
+    /// Most bytes of one transfer, a multiple of the block size.
+    max_transfer: usize,
     /// A block that is read or written in part passes through here.
     block: Box<[u8]>,
 }
 
-/// The part of a request that lies in one block.
-struct Part {
-    /// Where the block begins.
-    block: u64,
-    /// Where the part begins within the block.
-    start: usize,
-    /// Bytes of the part.
-    len: usize,
+/// The part of a request that is one transfer.
+enum Part {
+    /// Whole blocks, so many bytes of them.
+    Whole(usize),
+    /// Some bytes of a block.
+    Within {
+        /// Where the block begins.
+        block: u64,
+        /// Where the part begins within the block.
+        start: usize,
+        /// Bytes of the part.
+        len: usize,
+    },
 }
 
 impl<D: SectorDevice> BlockDevice<D> {
     /// Takes a device; allocates one block.
     pub fn new(device: D) -> Self {
         let geometry = device.geometry();
+        let max_transfer = device.max_transfer();
+        debug_assert!(max_transfer > 0 && geometry.within_block(max_transfer as u64) == 0);
         Self {
             device,
             geometry,
+            max_transfer,
             block: vec![0; geometry.block_size()].into_boxed_slice(),
         }
     }
@@ -143,13 +95,14 @@ impl<D: SectorDevice> BlockDevice<D> {
         self.check_bounds(offset, buffer.len())?;
         let mut done = 0;
         while done < buffer.len() {
-            done += self.read_part(offset + done as u64, &mut buffer[done..])?;
+            let offset = offset + done as u64;
+            done += self.read_part(offset, &mut buffer[done..], self.max_transfer)?;
         }
         Ok(())
     }
 
-    /// As [`read_at`](Self::read_at), but after each block other tasks have their turn, on any
-    /// executor. What others write meanwhile may be read in part.
+    /// As [`read_at`](Self::read_at), but after each transfer, of 64 KiB or one block at most, other
+    /// tasks have their turn, on any executor. What others write meanwhile may be read in part.
     ///
     /// # Errors
     ///
@@ -162,7 +115,8 @@ impl<D: SectorDevice> BlockDevice<D> {
         self.check_bounds(offset, buffer.len())?;
         let mut done = 0;
         while done < buffer.len() {
-            done += self.read_part(offset + done as u64, &mut buffer[done..])?;
+            let offset = offset + done as u64;
+            done += self.read_part(offset, &mut buffer[done..], self.turn())?;
             if done < buffer.len() {
                 yield_now().await;
             }
@@ -172,8 +126,8 @@ impl<D: SectorDevice> BlockDevice<D> {
 
     /// Writes `bytes` at `offset`. A block of which only a part changes is read first.
     ///
-    /// Blocks are written one by one in ascending order: after a failure those in front have
-    /// changed. It returns when all is written: on a thread that also runs tasks, write what is
+    /// Blocks are written in ascending order, one or more at a time: after a failure those in front
+    /// of the transfer that failed have changed. It returns when all is written: on a thread that also runs tasks, write what is
     /// large with [`write_at_yielding`](Self::write_at_yielding).
     ///
     /// # Errors
@@ -183,13 +137,15 @@ impl<D: SectorDevice> BlockDevice<D> {
         self.check_bounds(offset, bytes.len())?;
         let mut done = 0;
         while done < bytes.len() {
-            done += self.write_part(offset + done as u64, &bytes[done..])?;
+            let offset = offset + done as u64;
+            done += self.write_part(offset, &bytes[done..], self.max_transfer)?;
         }
         Ok(())
     }
 
-    /// As [`write_at`](Self::write_at), but after each block other tasks have their turn, on any
-    /// executor. If the future is dropped, the blocks in front have changed, each of them whole.
+    /// As [`write_at`](Self::write_at), but after each transfer, of 64 KiB or one block at most,
+    /// other tasks have their turn, on any executor. If the future is dropped, the blocks in front
+    /// have changed, each of them whole.
     ///
     /// # Errors
     ///
@@ -202,7 +158,8 @@ impl<D: SectorDevice> BlockDevice<D> {
         self.check_bounds(offset, bytes.len())?;
         let mut done = 0;
         while done < bytes.len() {
-            done += self.write_part(offset + done as u64, &bytes[done..])?;
+            let offset = offset + done as u64;
+            done += self.write_part(offset, &bytes[done..], self.turn())?;
             if done < bytes.len() {
                 yield_now().await;
             }
@@ -232,93 +189,125 @@ impl<D: SectorDevice> BlockDevice<D> {
         self.write_at(offset, bytes)
     }
 
-    /// Makes what has been written durable, as far as the device can
-    /// ([`SectorDevice::flush`]).
+    /// Makes durable all that has been written ([`SectorDevice::flush`]).
     ///
     /// # Errors
     ///
-    /// When the device says that blocks may be lost.
+    /// [`Error::CannotFlush`] where the device cannot: it is for the program to go on with that or
+    /// not. Otherwise when the device says that blocks may be lost.
     pub fn flush(&mut self) -> Result<(), Error<D::Error>> {
-        self.device.flush().map_err(failed(Operation::Flush, 0))
-    }
-
-    /// Reads what of a buffer lies in its first block; returns how much, at least one byte.
-    fn read_part(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, Error<D::Error>> {
-        let part = self.part(offset, buffer.len());
-        let target = &mut buffer[..part.len];
-        if part.len == self.block.len() {
-            self.device
-                .read_block(part.block, target)
-                .map_err(failed(Operation::Read, part.block))?;
-        } else {
-            self.fetch(part.block)?;
-            target.copy_from_slice(&self.block[part.start..part.start + part.len]);
+        if !self.device.can_flush() {
+            return Err(Error::CannotFlush);
         }
-        Ok(part.len)
+        self.device.flush().map_err(failed(Operation::Flush, 0, 0))
     }
 
-    /// Writes what of `bytes` lies in its first block; returns how much, at least one byte.
-    fn write_part(&mut self, offset: u64, bytes: &[u8]) -> Result<usize, Error<D::Error>> {
-        let part = self.part(offset, bytes.len());
-        let source = &bytes[..part.len];
-        let block = if part.len == self.block.len() {
-            source
-        } else {
-            self.fetch(part.block)?;
-            self.block[part.start..part.start + part.len].copy_from_slice(source);
-            &self.block
-        };
+    /// Says that the `len` bytes at `offset`, whole blocks, are no longer needed: they may hold
+    /// anything afterwards. Where the device has no use for that ([`SectorDevice::can_discard`]) it
+    /// does nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are not whole blocks of the device, or it fails.
+    pub fn discard(&mut self, offset: u64, len: u64) -> Result<(), Error<D::Error>> {
+        self.geometry.check_blocks(offset, len)?;
+        if len == 0 || !self.device.can_discard() {
+            return Ok(());
+        }
         self.device
-            .write_block(part.block, block)
-            .map_err(failed(Operation::Write, part.block))?;
-        Ok(part.len)
+            .discard(offset, len)
+            .map_err(failed(Operation::Discard, offset, len))
+    }
+
+    /// Reads what of a buffer is one transfer of `most` bytes at most; returns how much, at least one
+    /// byte.
+    fn read_part(
+        &mut self,
+        offset: u64,
+        buffer: &mut [u8],
+        most: usize,
+    ) -> Result<usize, Error<D::Error>> {
+        match self.part(offset, buffer.len(), most) {
+            Part::Whole(len) => {
+                self.device
+                    .read_blocks(offset, &mut buffer[..len])
+                    .map_err(failed(Operation::Read, offset, len as u64))?;
+                Ok(len)
+            }
+            Part::Within { block, start, len } => {
+                self.fetch(block)?;
+                buffer[..len].copy_from_slice(&self.block[start..start + len]);
+                Ok(len)
+            }
+        }
+    }
+
+    /// Writes what of `bytes` is one transfer of `most` bytes at most; returns how much, at least one
+    /// byte.
+    fn write_part(
+        &mut self,
+        offset: u64,
+        bytes: &[u8],
+        most: usize,
+    ) -> Result<usize, Error<D::Error>> {
+        let (offset, blocks, len) = match self.part(offset, bytes.len(), most) {
+            Part::Whole(len) => (offset, &bytes[..len], len),
+            Part::Within { block, start, len } => {
+                self.fetch(block)?;
+                self.block[start..start + len].copy_from_slice(&bytes[..len]);
+                (block, &*self.block, len)
+            }
+        };
+        self.device.write_blocks(offset, blocks).map_err(failed(
+            Operation::Write,
+            offset,
+            blocks.len() as u64,
+        ))?;
+        Ok(len)
     }
 
     /// Reads the block at `offset` into the block of our own.
     fn fetch(&mut self, offset: u64) -> Result<(), Error<D::Error>> {
+        let len = self.block.len() as u64;
         self.device
-            .read_block(offset, &mut self.block)
-            .map_err(failed(Operation::Read, offset))
+            .read_blocks(offset, &mut self.block)
+            .map_err(failed(Operation::Read, offset, len))
     }
 
-    /// What of the `remaining` bytes at `offset` lies in the first block, at least one byte.
-    fn part(&self, offset: u64, remaining: usize) -> Part {
+    /// What of the `remaining` bytes at `offset` is one transfer, at least one byte.
+    fn part(&self, offset: u64, remaining: usize, most: usize) -> Part {
+        let block_size = self.block.len();
         let start = self.geometry.within_block(offset);
-        Part {
+        if start == 0 && remaining >= block_size {
+            let len = remaining.min(most);
+            return Part::Whole(len - len % block_size);
+        }
+        Part::Within {
             block: offset - start as u64,
             start,
-            len: remaining.min(self.block.len() - start),
+            len: remaining.min(block_size - start),
         }
+    }
+
+    /// Most bytes of a transfer between two turns of other tasks, at least a block.
+    fn turn(&self) -> usize {
+        self.max_transfer.min(TURN.max(self.block.len()))
     }
 
     fn check_bounds(&self, offset: u64, len: usize) -> Result<(), Error<D::Error>> {
-        if self.geometry.contains(offset, len) {
-            return Ok(());
-        }
-        Err(Error::OutOfBounds {
-            offset,
-            len,
-            capacity: self.geometry.capacity(),
-        })
+        self.geometry.check_bytes(offset, len as u64)
     }
 
     fn check_alignment(&self, offset: u64, len: usize) -> Result<(), Error<D::Error>> {
-        let block_size = self.geometry.block_size();
-        if self.geometry.within_block(offset) == 0 && len.is_multiple_of(block_size) {
-            return Ok(());
-        }
-        Err(Error::Misaligned {
-            offset,
-            len,
-            block_size,
-        })
+        self.geometry.check_blocks(offset, len as u64)
     }
 }
 
-fn failed<E>(operation: Operation, offset: u64) -> impl FnOnce(E) -> Error<E> {
+pub(crate) fn failed<E>(operation: Operation, offset: u64, len: u64) -> impl FnOnce(E) -> Error<E> {
     move |source| Error::Device {
         operation,
         offset,
+        len,
         source,
     }
 }

@@ -3,12 +3,14 @@ use core::fmt;
 /// What was being done when a device failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// A block was being read.
+    /// Blocks were being read.
     Read,
-    /// A block was being written.
+    /// Blocks were being written.
     Write,
     /// What had been written was being made durable.
     Flush,
+    /// Blocks were being given up.
+    Discard,
 }
 
 impl fmt::Display for Operation {
@@ -17,6 +19,7 @@ impl fmt::Display for Operation {
             Self::Read => "read",
             Self::Write => "write",
             Self::Flush => "flush",
+            Self::Discard => "discard",
         })
     }
 }
@@ -30,7 +33,7 @@ pub enum Error<E> {
         /// Where they begin.
         offset: u64,
         /// How many there are.
-        len: usize,
+        len: u64,
         /// Bytes of the device.
         capacity: u64,
     },
@@ -40,16 +43,23 @@ pub enum Error<E> {
         /// Where they begin.
         offset: u64,
         /// How many there are.
-        len: usize,
+        len: u64,
         /// Bytes of a block.
         block_size: usize,
     },
-    /// The device failed. Blocks before `offset` have been transferred, those from it on have not.
+    /// The device cannot make durable what is written ([`SectorDevice::can_flush`]).
+    ///
+    /// [`SectorDevice::can_flush`]: crate::SectorDevice::can_flush
+    CannotFlush,
+    /// The device failed. Blocks before `offset` have been transferred, those of this transfer may
+    /// have been, and those behind it have not.
     Device {
         /// What was being done.
         operation: Operation,
-        /// Where the block begins that was being transferred; 0 for a flush.
+        /// Where the transfer begins that failed; 0 for a flush.
         offset: u64,
+        /// Bytes of that transfer; 0 for a flush.
+        len: u64,
         /// The device's error.
         source: E,
     },
@@ -74,6 +84,7 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
                 f,
                 "{len} bytes at offset {offset}, expected whole blocks of {block_size} bytes"
             ),
+            Self::CannotFlush => f.write_str("the device cannot make durable what is written"),
             Self::Device {
                 operation: Operation::Flush,
                 source,
@@ -82,10 +93,11 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
             Self::Device {
                 operation,
                 offset,
+                len,
                 source,
             } => write!(
                 f,
-                "{operation} of the block at offset {offset} failed: {source}"
+                "{operation} of {len} bytes at offset {offset} failed: {source}"
             ),
         }
     }
@@ -95,7 +107,7 @@ impl<E: core::error::Error + 'static> core::error::Error for Error<E> {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::Device { source, .. } => Some(source),
-            Self::OutOfBounds { .. } | Self::Misaligned { .. } => None,
+            Self::OutOfBounds { .. } | Self::Misaligned { .. } | Self::CannotFlush => None,
         }
     }
 }
@@ -107,6 +119,7 @@ impl<E: core::error::Error + Send + Sync + 'static> From<Error<E>> for std::io::
             Error::OutOfBounds { .. } | Error::Misaligned { .. } => {
                 std::io::ErrorKind::InvalidInput
             }
+            Error::CannotFlush => std::io::ErrorKind::Unsupported,
             Error::Device { .. } => std::io::ErrorKind::Other,
         };
         Self::new(kind, error)

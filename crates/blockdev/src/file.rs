@@ -1,9 +1,14 @@
 use core::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom};
+#[cfg(unix)]
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crate::{Geometry, GeometryError, SectorDevice};
+
+/// Most bytes of one transfer, or a block where blocks are larger.
+const MAX_TRANSFER: usize = 1 << 20;
 
 /// A file as a device: a disk image, or a disk of the host's.
 #[derive(Debug)]
@@ -42,6 +47,7 @@ impl FileDevice {
     }
 }
 
+/// A flush is `fdatasync`. Discarding does nothing.
 impl SectorDevice for FileDevice {
     type Error = io::Error;
 
@@ -49,18 +55,42 @@ impl SectorDevice for FileDevice {
         self.geometry
     }
 
-    fn read_block(&mut self, offset: u64, block: &mut [u8]) -> io::Result<()> {
-        self.file.seek(SeekFrom::Start(offset))?;
-        self.file.read_exact(block)
+    fn max_transfer(&self) -> usize {
+        MAX_TRANSFER.max(self.geometry.block_size())
     }
 
-    fn write_block(&mut self, offset: u64, block: &[u8]) -> io::Result<()> {
+    #[cfg(unix)]
+    fn read_blocks(&mut self, offset: u64, blocks: &mut [u8]) -> io::Result<()> {
+        self.file.read_exact_at(blocks, offset)
+    }
+
+    #[cfg(not(unix))]
+    fn read_blocks(&mut self, offset: u64, blocks: &mut [u8]) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(offset))?;
-        self.file.write_all(block)
+        io::Read::read_exact(&mut self.file, blocks)
+    }
+
+    #[cfg(unix)]
+    fn write_blocks(&mut self, offset: u64, blocks: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(blocks, offset)
+    }
+
+    #[cfg(not(unix))]
+    fn write_blocks(&mut self, offset: u64, blocks: &[u8]) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(offset))?;
+        io::Write::write_all(&mut self.file, blocks)
+    }
+
+    fn can_flush(&self) -> bool {
+        true
     }
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.sync_data()
+    }
+
+    fn discard(&mut self, _offset: u64, _len: u64) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -1,5 +1,7 @@
 use core::fmt;
 
+use crate::Error;
+
 /// The size of a device and of its blocks.
 ///
 /// A block is a power of two of bytes, and a device is one block or more of them.
@@ -47,11 +49,34 @@ impl Geometry {
     }
 
     /// Whether `len` bytes at `offset` lie on the device.
-    pub(crate) fn contains(&self, offset: u64, len: usize) -> bool {
-        let end = u64::try_from(len)
-            .ok()
-            .and_then(|len| offset.checked_add(len));
-        end.is_some_and(|end| end <= self.capacity)
+    pub(crate) fn contains(&self, offset: u64, len: u64) -> bool {
+        offset
+            .checked_add(len)
+            .is_some_and(|end| end <= self.capacity)
+    }
+
+    /// That `len` bytes at `offset` lie on the device.
+    pub(crate) fn check_bytes<E>(&self, offset: u64, len: u64) -> Result<(), Error<E>> {
+        if self.contains(offset, len) {
+            return Ok(());
+        }
+        Err(Error::OutOfBounds {
+            offset,
+            len,
+            capacity: self.capacity,
+        })
+    }
+
+    /// That `len` bytes at `offset` are whole blocks of the device.
+    pub(crate) fn check_blocks<E>(&self, offset: u64, len: u64) -> Result<(), Error<E>> {
+        if self.within_block(offset) != 0 || self.within_block(len) != 0 {
+            return Err(Error::Misaligned {
+                offset,
+                len,
+                block_size: self.block_size,
+            });
+        }
+        self.check_bytes(offset, len)
     }
 
     /// Bytes between `offset` and the start of its block.

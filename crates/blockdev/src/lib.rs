@@ -1,7 +1,7 @@
-//! Block devices: byte-granular reads and writes over anything that transfers one block at a time.
+//! Block devices: byte-granular reads and writes over anything that transfers blocks.
 //!
 //! What does the transfers is a [`SectorDevice`]: a unikernel's disk, a file, memory. A
-//! [`BlockDevice`] makes one usable: it checks bounds, splits what is larger than a block, and reads
+//! [`BlockDevice`] makes one usable: it checks bounds, splits what is larger than one transfer, and reads
 //! before it writes where only part of a block changes. With the feature `std` (the default) a
 //! [`Cursor`] makes it a [`Read`](std::io::Read), [`Write`](std::io::Write) and
 //! [`Seek`](std::io::Seek), for the many crates that want those.
@@ -37,16 +37,18 @@ mod device;
 mod error;
 mod geometry;
 mod memory;
+mod sector_device;
 
 #[cfg(feature = "std")]
 mod cursor;
 #[cfg(feature = "std")]
 mod file;
 
-pub use device::{BlockDevice, SectorDevice};
+pub use device::BlockDevice;
 pub use error::{Error, Operation};
 pub use geometry::{Geometry, GeometryError};
 pub use memory::MemoryDevice;
+pub use sector_device::SectorDevice;
 
 #[cfg(feature = "std")]
 pub use cursor::Cursor;

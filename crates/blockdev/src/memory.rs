@@ -1,8 +1,12 @@
 use alloc::vec;
 use alloc::vec::Vec;
 use core::convert::Infallible;
+use core::ops::Range;
 
 use crate::{Geometry, GeometryError, SectorDevice};
+
+/// Most bytes of one transfer, or a block where blocks are larger.
+const MAX_TRANSFER: usize = 1 << 20;
 
 /// A device in memory, for tests and for data that need not last.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,12 +46,14 @@ impl MemoryDevice {
         &self.bytes
     }
 
-    /// Where the block at `offset` lies; the caller keeps to [`SectorDevice::read_block`]'s rules.
-    fn start(offset: u64) -> usize {
-        usize::try_from(offset).expect("a block of memory has an address")
+    /// Where `len` bytes at `offset` lie; the caller keeps to [`SectorDevice`]'s rules.
+    fn range(offset: u64, len: usize) -> Range<usize> {
+        let start = usize::try_from(offset).expect("a block of memory has an address");
+        start..start + len
     }
 }
 
+/// A flush finds everything as durable as it will be; blocks that are discarded are zero.
 impl SectorDevice for MemoryDevice {
     type Error = Infallible;
 
@@ -55,15 +61,35 @@ impl SectorDevice for MemoryDevice {
         self.geometry
     }
 
-    fn read_block(&mut self, offset: u64, block: &mut [u8]) -> Result<(), Self::Error> {
-        let start = Self::start(offset);
-        block.copy_from_slice(&self.bytes[start..start + self.geometry.block_size()]);
+    fn max_transfer(&self) -> usize {
+        MAX_TRANSFER.max(self.geometry.block_size())
+    }
+
+    fn read_blocks(&mut self, offset: u64, blocks: &mut [u8]) -> Result<(), Infallible> {
+        blocks.copy_from_slice(&self.bytes[Self::range(offset, blocks.len())]);
         Ok(())
     }
 
-    fn write_block(&mut self, offset: u64, block: &[u8]) -> Result<(), Self::Error> {
-        let start = Self::start(offset);
-        self.bytes[start..start + self.geometry.block_size()].copy_from_slice(block);
+    fn write_blocks(&mut self, offset: u64, blocks: &[u8]) -> Result<(), Infallible> {
+        self.bytes[Self::range(offset, blocks.len())].copy_from_slice(blocks);
+        Ok(())
+    }
+
+    fn can_flush(&self) -> bool {
+        true
+    }
+
+    fn flush(&mut self) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn can_discard(&self) -> bool {
+        true
+    }
+
+    fn discard(&mut self, offset: u64, len: u64) -> Result<(), Infallible> {
+        let len = usize::try_from(len).expect("what lies in memory has a length");
+        self.bytes[Self::range(offset, len)].fill(0);
         Ok(())
     }
 }

@@ -8,7 +8,7 @@
 //!
 //! A read or a write returns when it is done: as long as it takes, no other task runs and no frame is
 //! read. What is large goes by [`read_at_yielding`](BlockDevice::read_at_yielding) and
-//! [`write_at_yielding`](BlockDevice::write_at_yielding), which let others run after each block.
+//! [`write_at_yielding`](BlockDevice::write_at_yielding), which let others run every 64 KiB.
 
 use blockdev::SectorDevice;
 pub use blockdev::{self, BlockDevice, Cursor, Geometry, GeometryError};
@@ -38,11 +38,19 @@ impl SectorDevice for Disk {
         self.geometry
     }
 
-    fn read_block(&mut self, offset: u64, block: &mut [u8]) -> Result<(), BlockError> {
-        self.block.read(offset, block)
+    fn read_blocks(&mut self, offset: u64, blocks: &mut [u8]) -> Result<(), BlockError> {
+        self.block.read(offset, blocks)
     }
 
-    fn write_block(&mut self, offset: u64, block: &[u8]) -> Result<(), BlockError> {
-        self.block.write(offset, block)
+    fn write_blocks(&mut self, offset: u64, blocks: &[u8]) -> Result<(), BlockError> {
+        self.block.write(offset, blocks)
+    }
+
+    fn flush(&mut self) -> Result<(), BlockError> {
+        Ok(())
+    }
+
+    fn discard(&mut self, _offset: u64, _len: u64) -> Result<(), BlockError> {
+        Ok(())
     }
 }

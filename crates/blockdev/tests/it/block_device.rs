@@ -6,12 +6,19 @@ use blockdev::{
     BlockDevice, Error, Geometry, GeometryError, MemoryDevice, Operation, SectorDevice,
 };
 
-use crate::recorder::Call::{Flush, Read, Write};
+use crate::recorder::Call::{Discard, Flush, Read, Write};
 use crate::recorder::{BLOCK, Broken, Call, Recorder};
 
 /// A device of eight blocks that keeps a trace.
 fn disk() -> BlockDevice<Recorder> {
     BlockDevice::new(Recorder::new(8))
+}
+
+/// The same, of a device that takes so many blocks at a time.
+fn many_at_a_time(blocks: usize) -> BlockDevice<Recorder> {
+    let mut recorder = Recorder::new(8);
+    recorder.max_blocks = blocks;
+    BlockDevice::new(recorder)
 }
 
 fn calls(disk: &mut BlockDevice<Recorder>) -> Vec<Call> {
@@ -22,12 +29,47 @@ fn calls(disk: &mut BlockDevice<Recorder>) -> Vec<Call> {
 fn whole_blocks_are_transferred_without_detour() {
     let mut disk = disk();
     disk.write_at(BLOCK as u64, &[7; 2 * BLOCK]).unwrap();
-    assert_eq!(calls(&mut disk), [Write(1), Write(2)]);
+    assert_eq!(calls(&mut disk), [Write(1, 1), Write(2, 1)]);
     let mut bytes = [0; 3 * BLOCK];
     disk.read_at(0, &mut bytes).unwrap();
-    assert_eq!(calls(&mut disk), [Read(0), Read(1), Read(2)]);
+    assert_eq!(calls(&mut disk), [Read(0, 1), Read(1, 1), Read(2, 1)]);
     assert_eq!(bytes[..BLOCK], [0; BLOCK]);
     assert_eq!(bytes[BLOCK..], [7; 2 * BLOCK]);
+}
+
+#[test]
+fn as_many_blocks_as_the_device_takes_are_one_transfer() {
+    let mut disk = many_at_a_time(3);
+    disk.write_at(BLOCK as u64 - 2, &[7; 5 * BLOCK + 4])
+        .unwrap();
+    assert_eq!(
+        calls(&mut disk),
+        [
+            Read(0, 1),
+            Write(0, 1),
+            Write(1, 3),
+            Write(4, 2),
+            Read(6, 1),
+            Write(6, 1)
+        ]
+    );
+    let mut bytes = [0; 8 * BLOCK];
+    disk.read_blocks(0, &mut bytes).unwrap();
+    assert_eq!(calls(&mut disk), [Read(0, 3), Read(3, 3), Read(6, 2)]);
+    let mut expected = [7; 8 * BLOCK];
+    expected[..BLOCK - 2].fill(0);
+    expected[6 * BLOCK + 2..].fill(0);
+    assert_eq!(bytes, expected);
+
+    disk.get_mut().broken = Some(Write(3, 3));
+    let error = disk.write_blocks(0, &[1; 8 * BLOCK]).unwrap_err();
+    let expected = Error::Device {
+        operation: Operation::Write,
+        offset: 3 * BLOCK as u64,
+        len: 3 * BLOCK as u64,
+        source: Broken,
+    };
+    assert_eq!(error, expected);
 }
 
 #[test]
@@ -36,11 +78,17 @@ fn blocks_that_change_in_part_are_read_first() {
     disk.write_at(BLOCK as u64 - 2, &[7; BLOCK + 4]).unwrap();
     assert_eq!(
         calls(&mut disk),
-        [Read(0), Write(0), Write(1), Read(2), Write(2)]
+        [
+            Read(0, 1),
+            Write(0, 1),
+            Write(1, 1),
+            Read(2, 1),
+            Write(2, 1)
+        ]
     );
     let mut bytes = [0; BLOCK + 8];
     disk.read_at(BLOCK as u64 - 4, &mut bytes).unwrap();
-    assert_eq!(calls(&mut disk), [Read(0), Read(1), Read(2)]);
+    assert_eq!(calls(&mut disk), [Read(0, 1), Read(1, 1), Read(2, 1)]);
     let mut expected = [7; BLOCK + 8];
     expected[..2].fill(0);
     expected[BLOCK + 6..].fill(0);
@@ -82,7 +130,7 @@ fn requests_beyond_the_end_are_refused_and_change_nothing() {
     ] {
         let expected = Error::OutOfBounds {
             offset,
-            len,
+            len: len as u64,
             capacity,
         };
         assert_eq!(disk.read_at(offset, &mut vec![0; len]), Err(expected));
@@ -99,7 +147,7 @@ fn whole_block_requests_take_whole_blocks_only() {
     for (offset, len) in [(1, BLOCK), (0, 1), (BLOCK as u64, BLOCK - 1)] {
         let expected = Error::Misaligned {
             offset,
-            len,
+            len: len as u64,
             block_size: BLOCK,
         };
         assert_eq!(disk.read_blocks(offset, &mut vec![0; len]), Err(expected));
@@ -108,7 +156,7 @@ fn whole_block_requests_take_whole_blocks_only() {
     assert_eq!(calls(&mut disk), []);
     disk.write_blocks(512, &[3; 1024]).unwrap();
     disk.read_blocks(1024, &mut [0; 512]).unwrap();
-    assert_eq!(calls(&mut disk), [Write(1), Write(2), Read(2)]);
+    assert_eq!(calls(&mut disk), [Write(1, 1), Write(2, 1), Read(2, 1)]);
     assert!(matches!(
         disk.read_blocks(8 * 512, &mut [0; 512]),
         Err(Error::OutOfBounds { .. })
@@ -118,37 +166,39 @@ fn whole_block_requests_take_whole_blocks_only() {
 #[test]
 fn a_failure_names_the_operation_and_the_block() {
     let mut disk = disk();
-    disk.get_mut().broken = Some(Write(2));
+    disk.get_mut().broken = Some(Write(2, 1));
     let error = disk.write_at(600, &[9; 1024]).unwrap_err();
     let expected = Error::Device {
         operation: Operation::Write,
         offset: 1024,
+        len: 512,
         source: Broken,
     };
     assert_eq!(error, expected);
     assert_eq!(
         error.to_string(),
-        "write of the block at offset 1024 failed: broken on purpose"
+        "write of 512 bytes at offset 1024 failed: broken on purpose"
     );
     assert_eq!(error.source().unwrap().to_string(), "broken on purpose");
     // Blocks in front have been written, those from there on have not.
-    assert_eq!(calls(&mut disk), [Read(1), Write(1), Write(2)]);
+    assert_eq!(calls(&mut disk), [Read(1, 1), Write(1, 1), Write(2, 1)]);
     let bytes = disk.get_ref().memory.as_bytes();
     assert_eq!(
         (bytes[599], bytes[600], bytes[1023], bytes[1024]),
         (0, 9, 9, 0)
     );
 
-    disk.get_mut().broken = Some(Read(3));
+    disk.get_mut().broken = Some(Read(3, 1));
     let expected = Error::Device {
         operation: Operation::Read,
         offset: 1536,
+        len: 512,
         source: Broken,
     };
     assert_eq!(disk.read_at(1024, &mut [0; 1024]), Err(expected));
     // A block that cannot be read is not written in part.
     assert_eq!(disk.write_at(1540, &[1]), Err(expected));
-    assert_eq!(calls(&mut disk), [Read(2), Read(3), Read(3)]);
+    assert_eq!(calls(&mut disk), [Read(2, 1), Read(3, 1), Read(3, 1)]);
 }
 
 #[test]
@@ -159,6 +209,47 @@ fn flush_reaches_the_device() {
     disk.get_mut().broken = Some(Flush);
     let error = disk.flush().unwrap_err();
     assert_eq!(error.to_string(), "flush failed: broken on purpose");
+}
+
+#[test]
+fn a_flush_that_the_device_cannot_do_is_refused() {
+    let mut disk = disk();
+    disk.get_mut().can_flush = false;
+    assert_eq!(disk.flush(), Err(Error::CannotFlush));
+    assert_eq!(calls(&mut disk), []);
+    assert!(Error::<Broken>::CannotFlush.source().is_none());
+}
+
+#[test]
+fn blocks_are_discarded_where_the_device_has_a_use_for_it() {
+    let mut disk = disk();
+    disk.discard(512, 1024).unwrap();
+    assert_eq!(calls(&mut disk), [], "it has none");
+    disk.get_mut().can_discard = true;
+    disk.discard(512, 1024).unwrap();
+    disk.discard(1024, 0).unwrap();
+    assert_eq!(calls(&mut disk), [Discard(1, 2)]);
+    for (offset, len) in [(1, 512), (512, 100)] {
+        let error = disk.discard(offset, len).unwrap_err();
+        assert!(matches!(error, Error::Misaligned { .. }), "{error}");
+    }
+    for (offset, len) in [(8 * 512, 512), (0, 9 * 512), (512, u64::MAX - 511)] {
+        let error = disk.discard(offset, len).unwrap_err();
+        assert!(matches!(error, Error::OutOfBounds { .. }), "{error}");
+    }
+    disk.get_mut().broken = Some(Discard(0, 1));
+    assert_eq!(
+        disk.discard(0, 512).unwrap_err().to_string(),
+        "discard of 512 bytes at offset 0 failed: broken on purpose"
+    );
+
+    let mut memory = BlockDevice::new(MemoryDevice::from_bytes(4, vec![7; 16]).unwrap());
+    memory.discard(4, 8).unwrap();
+    memory.flush().unwrap();
+    assert_eq!(
+        memory.get_ref().as_bytes(),
+        [7, 7, 7, 7, 0, 0, 0, 0, 0, 0, 0, 0, 7, 7, 7, 7]
+    );
 }
 
 #[test]
@@ -198,12 +289,13 @@ fn a_borrowed_device_is_a_device() {
     assert_eq!(memory.geometry().blocks(), 4);
     let mut recorder = Recorder::new(4);
     recorder.memory = MemoryDevice::from_bytes(BLOCK, vec![7; 4 * BLOCK]).unwrap();
+    recorder.max_blocks = 3;
+    recorder.can_discard = true;
     let mut disk = BlockDevice::new(&mut recorder);
-    let mut byte = [0];
-    disk.read_at(BLOCK as u64, &mut byte).unwrap();
+    let mut bytes = [0; 3 * BLOCK];
+    disk.read_at(BLOCK as u64, &mut bytes).unwrap();
     disk.flush().unwrap();
-    assert_eq!(
-        (byte, recorder.calls.as_slice()),
-        ([7], &[Read(1), Flush][..])
-    );
+    disk.discard(0, BLOCK as u64).unwrap();
+    assert_eq!(bytes, [7; 3 * BLOCK]);
+    assert_eq!(recorder.calls, [Read(1, 3), Flush, Discard(0, 1)]);
 }

@@ -73,7 +73,10 @@ fn a_device_error_becomes_an_error_of_the_stream() {
     let error = disk.flush().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Other);
     assert_eq!(error.to_string(), "flush failed: broken on purpose");
-    disk.get_mut().get_mut().broken = Some(Call::Read(1));
+    disk.get_mut().get_mut().can_flush = false;
+    let error = disk.flush().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    disk.get_mut().get_mut().broken = Some(Call::Read(1, 1));
     disk.seek(SeekFrom::Start(512)).unwrap();
     assert!(disk.read(&mut [0; 1]).is_err());
     assert_eq!(disk.position(), 512);

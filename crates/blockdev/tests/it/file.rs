@@ -57,7 +57,7 @@ fn files_of_other_sizes_are_refused() {
 }
 
 #[test]
-fn a_file_that_shrinks_or_is_read_only_fails_by_the_block() {
+fn a_file_that_shrinks_or_is_read_only_fails_by_the_transfer() {
     let path = image("shrinking", &[7; 2048]);
     let mut disk =
         BlockDevice::new(FileDevice::from_file(File::open(&path).unwrap(), 512).unwrap());
@@ -72,12 +72,14 @@ fn a_file_that_shrinks_or_is_read_only_fails_by_the_block() {
     ));
     fs::write(&path, [7; 1100]).unwrap();
     let mut bytes = [0; 2048];
-    let error = disk.read_at(0, &mut bytes).unwrap_err();
+    disk.read_at(512, &mut bytes[..512]).unwrap();
+    let error = disk.read_at(512, &mut bytes[..1024]).unwrap_err();
     assert!(matches!(
         error,
         Error::Device {
             operation: Operation::Read,
-            offset: 1024,
+            offset: 512,
+            len: 1024,
             ..
         }
     ));

@@ -46,7 +46,7 @@ fn a_device_is_an_array_of_bytes() {
             };
             let expected = range.map(|_| ()).ok_or(Error::OutOfBounds {
                 offset: offset as u64,
-                len,
+                len: len as u64,
                 capacity: model.len() as u64,
             });
             assert_eq!(result, expected, "seed {seed}, step {step}");

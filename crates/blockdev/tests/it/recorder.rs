@@ -7,12 +7,13 @@ use blockdev::{Geometry, MemoryDevice, SectorDevice};
 /// Bytes of a block.
 pub(crate) const BLOCK: usize = 512;
 
-/// What a [`Recorder`] was asked for, with the number of the block.
+/// What a [`Recorder`] was asked for: the number of the first block, and of how many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
-    Read(u64),
-    Write(u64),
+    Read(u64, usize),
+    Write(u64, usize),
     Flush,
+    Discard(u64, usize),
 }
 
 /// The error of a call that was to fail.
@@ -31,15 +32,24 @@ impl std::error::Error for Broken {}
 pub(crate) struct Recorder {
     pub(crate) memory: MemoryDevice,
     pub(crate) calls: Vec<Call>,
+    /// The call that fails.
     pub(crate) broken: Option<Call>,
+    /// Most blocks of one transfer.
+    pub(crate) max_blocks: usize,
+    pub(crate) can_flush: bool,
+    pub(crate) can_discard: bool,
 }
 
 impl Recorder {
+    /// One that transfers one block at a time and can flush, but not discard.
     pub(crate) fn new(blocks: usize) -> Self {
         Self {
             memory: MemoryDevice::new(BLOCK, blocks).unwrap(),
             calls: Vec::new(),
             broken: None,
+            max_blocks: 1,
+            can_flush: true,
+            can_discard: false,
         }
     }
 
@@ -50,6 +60,14 @@ impl Recorder {
         }
         Ok(())
     }
+
+    /// The blocks of a transfer, which keeps to the rules of the trait.
+    fn blocks(&self, offset: u64, len: usize) -> (u64, usize) {
+        assert!(offset.is_multiple_of(BLOCK as u64) && len.is_multiple_of(BLOCK));
+        assert!((1..=self.max_transfer()).contains(&len));
+        assert!(offset + len as u64 <= self.geometry().capacity());
+        (offset / BLOCK as u64, len / BLOCK)
+    }
 }
 
 impl SectorDevice for Recorder {
@@ -59,21 +77,42 @@ impl SectorDevice for Recorder {
         self.memory.geometry()
     }
 
-    fn read_block(&mut self, offset: u64, block: &mut [u8]) -> Result<(), Broken> {
-        assert_eq!((offset % BLOCK as u64, block.len()), (0, BLOCK));
-        self.record(Call::Read(offset / BLOCK as u64))?;
-        let Ok(()) = self.memory.read_block(offset, block);
+    fn max_transfer(&self) -> usize {
+        self.max_blocks * BLOCK
+    }
+
+    fn read_blocks(&mut self, offset: u64, blocks: &mut [u8]) -> Result<(), Broken> {
+        let (first, count) = self.blocks(offset, blocks.len());
+        self.record(Call::Read(first, count))?;
+        let Ok(()) = self.memory.read_blocks(offset, blocks);
         Ok(())
     }
 
-    fn write_block(&mut self, offset: u64, block: &[u8]) -> Result<(), Broken> {
-        assert_eq!((offset % BLOCK as u64, block.len()), (0, BLOCK));
-        self.record(Call::Write(offset / BLOCK as u64))?;
-        let Ok(()) = self.memory.write_block(offset, block);
+    fn write_blocks(&mut self, offset: u64, blocks: &[u8]) -> Result<(), Broken> {
+        let (first, count) = self.blocks(offset, blocks.len());
+        self.record(Call::Write(first, count))?;
+        let Ok(()) = self.memory.write_blocks(offset, blocks);
         Ok(())
+    }
+
+    fn can_flush(&self) -> bool {
+        self.can_flush
     }
 
     fn flush(&mut self) -> Result<(), Broken> {
+        assert!(self.can_flush);
         self.record(Call::Flush)
+    }
+
+    fn can_discard(&self) -> bool {
+        self.can_discard
+    }
+
+    fn discard(&mut self, offset: u64, len: u64) -> Result<(), Broken> {
+        assert!(self.can_discard && len > 0);
+        self.record(Call::Discard(
+            offset / BLOCK as u64,
+            usize::try_from(len).unwrap() / BLOCK,
+        ))
     }
 }

@@ -52,13 +52,37 @@ fn others_run_after_each_block() {
 }
 
 #[test]
+fn a_turn_is_64_kib_at_most() {
+    let mut recorder = Recorder::new(300);
+    recorder.max_blocks = 200;
+    let mut disk = BlockDevice::new(recorder);
+    let mut bytes = vec![0; 290 * BLOCK];
+    assert_eq!(
+        poll(disk.read_at_yielding(BLOCK as u64, &mut bytes), 9),
+        (Some(Ok(())), 3)
+    );
+    assert_eq!(poll(disk.write_at_yielding(0, &bytes), 9).1, 3);
+    assert_eq!(
+        disk.get_ref().calls,
+        [
+            Read(1, 128),
+            Read(129, 128),
+            Read(257, 34),
+            Write(0, 128),
+            Write(128, 128),
+            Write(256, 34)
+        ]
+    );
+}
+
+#[test]
 fn a_write_that_is_dropped_has_written_whole_blocks() {
     let mut disk = BlockDevice::new(Recorder::new(8));
     assert_eq!(
         poll(disk.write_at_yielding(BLOCK as u64, &[7; 5 * BLOCK]), 2),
         (None, 2)
     );
-    assert_eq!(disk.get_ref().calls, [Write(1), Write(2)]);
+    assert_eq!(disk.get_ref().calls, [Write(1, 1), Write(2, 1)]);
 }
 
 #[test]
@@ -70,7 +94,7 @@ fn errors_are_those_of_the_calls_that_do_not_yield() {
         "{outcome:?}"
     );
     assert_eq!((polls, disk.get_ref().calls.len()), (1, 0));
-    disk.get_mut().broken = Some(Read(1));
+    disk.get_mut().broken = Some(Read(1, 1));
     let mut bytes = [0; 2 * BLOCK];
     let (outcome, _) = poll(disk.read_at_yielding(0, &mut bytes), 9);
     let Some(Err(Error::Device { offset, source, .. })) = outcome else {

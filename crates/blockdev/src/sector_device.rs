@@ -1,0 +1,112 @@
+use alloc::boxed::Box;
+
+use crate::Geometry;
+
+/// Something that transfers whole blocks, one or more at a time.
+///
+/// Implement it for what you have, then put a [`BlockDevice`](crate::BlockDevice) around it.
+///
+/// Who calls it keeps to this: `offset` is a multiple of the block size, what is transferred one
+/// block or more, whole ones, at most [`max_transfer`](Self::max_transfer) bytes, and it lies on the
+/// device. A device that is called otherwise may fail or panic.
+pub trait SectorDevice {
+    /// Why a transfer failed.
+    type Error: core::error::Error;
+
+    /// The size of the device and of its blocks. It does not change.
+    fn geometry(&self) -> Geometry;
+
+    /// Most bytes of one transfer: a multiple of the block size, one block if it is not said. It
+    /// does not change.
+    fn max_transfer(&self) -> usize {
+        self.geometry().block_size()
+    }
+
+    /// Reads the blocks from byte `offset` on, as many as fill `blocks`.
+    ///
+    /// # Errors
+    ///
+    /// When a block cannot be read; `blocks` may hold anything then.
+    fn read_blocks(&mut self, offset: u64, blocks: &mut [u8]) -> Result<(), Self::Error>;
+
+    /// Writes the blocks from byte `offset` on.
+    ///
+    /// # Errors
+    ///
+    /// When a block cannot be written; each of the blocks may then be the old one, the new one, or
+    /// anything.
+    fn write_blocks(&mut self, offset: u64, blocks: &[u8]) -> Result<(), Self::Error>;
+
+    /// Whether [`flush`](Self::flush) makes durable what has been written. If it is not said it
+    /// does not, and a flush is refused ([`Error::CannotFlush`](crate::Error::CannotFlush)). It does
+    /// not change.
+    fn can_flush(&self) -> bool {
+        false
+    }
+
+    /// Makes durable all that has been written. It is called only where
+    /// [`can_flush`](Self::can_flush) says so.
+    ///
+    /// # Errors
+    ///
+    /// When any of what has been written since the last flush that succeeded may be lost. A later
+    /// flush that succeeds does not make up for it: hosts forget what they could not write.
+    fn flush(&mut self) -> Result<(), Self::Error>;
+
+    /// Whether [`discard`](Self::discard) does anything. If it is not said it does not. It does not
+    /// change.
+    fn can_discard(&self) -> bool {
+        false
+    }
+
+    /// Says that `len` bytes of blocks from `offset` on are no longer needed: they may hold anything
+    /// afterwards, until they are written again. There is no limit to `len` but the device's end.
+    /// It is called only where [`can_discard`](Self::can_discard) says so.
+    ///
+    /// # Errors
+    ///
+    /// When the device fails; the blocks may hold anything then too.
+    fn discard(&mut self, offset: u64, len: u64) -> Result<(), Self::Error>;
+}
+
+macro_rules! forward {
+    ($($pointer:ty),*) => {$(
+        impl<D: SectorDevice + ?Sized> SectorDevice for $pointer {
+            type Error = D::Error;
+
+            fn geometry(&self) -> Geometry {
+                (**self).geometry()
+            }
+
+            fn max_transfer(&self) -> usize {
+                (**self).max_transfer()
+            }
+
+            fn read_blocks(&mut self, offset: u64, blocks: &mut [u8]) -> Result<(), Self::Error> {
+                (**self).read_blocks(offset, blocks)
+            }
+
+            fn write_blocks(&mut self, offset: u64, blocks: &[u8]) -> Result<(), Self::Error> {
+                (**self).write_blocks(offset, blocks)
+            }
+
+            fn can_flush(&self) -> bool {
+                (**self).can_flush()
+            }
+
+            fn flush(&mut self) -> Result<(), Self::Error> {
+                (**self).flush()
+            }
+
+            fn can_discard(&self) -> bool {
+                (**self).can_discard()
+            }
+
+            fn discard(&mut self, offset: u64, len: u64) -> Result<(), Self::Error> {
+                (**self).discard(offset, len)
+            }
+        }
+    )*};
+}
+
+forward!(&mut D, Box<D>);
