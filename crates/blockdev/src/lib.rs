@@ -24,8 +24,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The crate knows nothing of where its devices come from, keeps no cache, starts no thread and
-//! waits for nothing but the device.
+//! That is atomic access: it is done when the call returns, and nothing else runs meanwhile. Tasks
+//! that share a device, and must not keep others waiting, put a [`scheduled`] queue on it. A
+//! [`FaultyDevice`] fails on demand, to test what is above it.
+//!
+//! The crate knows nothing of where its devices come from, starts no thread and waits for nothing
+//! but the device.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -35,8 +39,10 @@ extern crate std;
 
 mod device;
 mod error;
+mod faulty;
 mod geometry;
 mod memory;
+pub mod scheduled;
 mod sector_device;
 
 #[cfg(feature = "std")]
@@ -46,6 +52,7 @@ mod file;
 
 pub use device::BlockDevice;
 pub use error::{Error, Operation};
+pub use faulty::{Fault, FaultError, FaultyDevice};
 pub use geometry::{Geometry, GeometryError};
 pub use memory::MemoryDevice;
 pub use sector_device::SectorDevice;

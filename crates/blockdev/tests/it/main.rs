@@ -2,16 +2,22 @@
 //!
 //! - `block_device`: bounds, splitting, what the device is asked for, failures;
 //! - `cursor`: the stream (feature `std`);
+//! - `faulty`: a device that fails on demand;
 //! - `file`: files as devices (feature `std`);
 //! - `model`: random requests against a plain array of bytes;
+//! - `random`: random numbers from a seed;
 //! - `recorder`: a device that keeps a trace and fails on demand;
+//! - `scheduled`: scheduled access, and random requests of many tasks against a model;
 //! - `yielding`: large reads and writes that let others run.
 
 mod block_device;
 #[cfg(feature = "std")]
 mod cursor;
+mod faulty;
 #[cfg(feature = "std")]
 mod file;
 mod model;
+mod random;
 mod recorder;
+mod scheduled;
 mod yielding;

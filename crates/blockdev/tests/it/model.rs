@@ -2,23 +2,12 @@
 
 use blockdev::{BlockDevice, Error, MemoryDevice};
 
-/// A xorshift generator: the point is only that a seed gives the same case again.
-struct Random(u64);
-
-impl Random {
-    /// From 0 to `limit`, both included.
-    fn up_to(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % (limit as u64 + 1)) as usize
-    }
-}
+use crate::random::Random;
 
 #[test]
 fn a_device_is_an_array_of_bytes() {
     for seed in 1..500_u64 {
-        let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut random = Random::new(seed);
         let block_size = 1 << random.up_to(6);
         let blocks = 1 + random.up_to(9);
         let mut model = vec![0; block_size * blocks];

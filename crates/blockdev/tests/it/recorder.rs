@@ -110,9 +110,9 @@ impl SectorDevice for Recorder {
 
     fn discard(&mut self, offset: u64, len: u64) -> Result<(), Broken> {
         assert!(self.can_discard && len > 0);
-        self.record(Call::Discard(
-            offset / BLOCK as u64,
-            usize::try_from(len).unwrap() / BLOCK,
-        ))
+        let blocks = usize::try_from(len).unwrap() / BLOCK;
+        self.record(Call::Discard(offset / BLOCK as u64, blocks))?;
+        let Ok(()) = self.memory.discard(offset, len);
+        Ok(())
     }
 }
