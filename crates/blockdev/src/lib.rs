@@ -25,8 +25,9 @@
 //! ```
 //!
 //! That is atomic access: it is done when the call returns, and nothing else runs meanwhile. Tasks
-//! that share a device, and must not keep others waiting, put a [`scheduled`] queue on it. A
-//! [`FaultyDevice`] fails on demand, to test what is above it.
+//! that share a device, and must not keep others waiting, put a [`scheduled`] queue on it. What goes
+//! around a device and is one itself: a bounded cache ([`Cached`]), one that fails on demand, to test
+//! what is above it ([`FaultyDevice`]), and one that never refuses to flush ([`Unsynced`]).
 //!
 //! The crate knows nothing of where its devices come from, starts no thread and waits for nothing
 //! but the device.
@@ -37,6 +38,7 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+mod cached;
 mod device;
 mod error;
 mod faulty;
@@ -44,18 +46,21 @@ mod geometry;
 mod memory;
 pub mod scheduled;
 mod sector_device;
+mod unsynced;
 
 #[cfg(feature = "std")]
 mod cursor;
 #[cfg(feature = "std")]
 mod file;
 
+pub use cached::{CacheConfig, Cached, IntoInnerError};
 pub use device::BlockDevice;
 pub use error::{Error, Operation};
 pub use faulty::{Fault, FaultError, FaultyDevice};
 pub use geometry::{Geometry, GeometryError};
 pub use memory::MemoryDevice;
 pub use sector_device::SectorDevice;
+pub use unsynced::Unsynced;
 
 #[cfg(feature = "std")]
 pub use cursor::Cursor;

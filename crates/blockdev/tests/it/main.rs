@@ -1,6 +1,7 @@
 //! Tests of the public interface, in one binary:
 //!
 //! - `block_device`: bounds, splitting, what the device is asked for, failures;
+//! - `cached`: the cache, and random requests against an array of bytes;
 //! - `cursor`: the stream (feature `std`);
 //! - `faulty`: a device that fails on demand;
 //! - `file`: files as devices (feature `std`);
@@ -8,9 +9,11 @@
 //! - `random`: random numbers from a seed;
 //! - `recorder`: a device that keeps a trace and fails on demand;
 //! - `scheduled`: scheduled access, and random requests of many tasks against a model;
+//! - `volatile`: a device that forgets what was not flushed;
 //! - `yielding`: large reads and writes that let others run.
 
 mod block_device;
+mod cached;
 #[cfg(feature = "std")]
 mod cursor;
 mod faulty;
@@ -20,4 +23,5 @@ mod model;
 mod random;
 mod recorder;
 mod scheduled;
+mod volatile;
 mod yielding;

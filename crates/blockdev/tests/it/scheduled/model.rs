@@ -6,58 +6,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use blockdev::scheduled::{Config, Error, Queue};
-use blockdev::{Fault, FaultError, FaultyDevice, Geometry, MemoryDevice, Operation, SectorDevice};
+use blockdev::{Fault, FaultError, FaultyDevice, Operation};
 
 use crate::random::Random;
-
-/// Memory that keeps what was there at the last flush, and how much is done.
-struct Volatile {
-    memory: MemoryDevice,
-    durable: Vec<u8>,
-    transferred: usize,
-    max_transfer: usize,
-}
-
-impl SectorDevice for Volatile {
-    type Error = std::convert::Infallible;
-
-    fn geometry(&self) -> Geometry {
-        self.memory.geometry()
-    }
-
-    fn max_transfer(&self) -> usize {
-        self.max_transfer
-    }
-
-    fn read_blocks(&mut self, offset: u64, blocks: &mut [u8]) -> Result<(), Self::Error> {
-        assert!((1..=self.max_transfer).contains(&blocks.len()));
-        self.transferred += blocks.len();
-        self.memory.read_blocks(offset, blocks)
-    }
-
-    fn write_blocks(&mut self, offset: u64, blocks: &[u8]) -> Result<(), Self::Error> {
-        assert!((1..=self.max_transfer).contains(&blocks.len()));
-        self.transferred += blocks.len();
-        self.memory.write_blocks(offset, blocks)
-    }
-
-    fn can_flush(&self) -> bool {
-        true
-    }
-
-    fn flush(&mut self) -> Result<(), Self::Error> {
-        self.durable = self.memory.as_bytes().to_vec();
-        Ok(())
-    }
-
-    fn can_discard(&self) -> bool {
-        true
-    }
-
-    fn discard(&mut self, offset: u64, len: u64) -> Result<(), Self::Error> {
-        self.memory.discard(offset, len)
-    }
-}
+use crate::volatile::Volatile;
 
 type Device = FaultyDevice<Volatile>;
 type Outcome = Result<Vec<u8>, Error<FaultError<std::convert::Infallible>>>;
@@ -126,13 +78,7 @@ impl World {
         let mut random = Random::new(seed);
         let block_size = 1 << random.up_to(5);
         let blocks = 4 + random.up_to(20);
-        let memory = MemoryDevice::new(block_size, blocks).unwrap();
-        let mut device = FaultyDevice::new(Volatile {
-            durable: memory.as_bytes().to_vec(),
-            memory,
-            transferred: 0,
-            max_transfer: block_size * (1 + random.up_to(5)),
-        });
+        let mut device = FaultyDevice::new(Volatile::new(block_size, blocks, 1 + random.up_to(5)));
         let mut bad = |operation| {
             let count = random.up_to(2);
             let bad: Vec<usize> = (0..count).map(|_| random.up_to(blocks - 1)).collect();
