@@ -26,6 +26,7 @@
 //! - The end, as the host wishes for it: [`shutdown`].
 //! - Services: `cli` and `log`, with the features of these names.
 //! - HTTP, with the feature `http`: `http::serve` and `http::Client`, over `hyper`.
+//! - File systems, with the feature `fs`: `fs::mount`.
 //! - TLS, with the feature `tls`: `tls::Server` and `tls::Client`, over `rustls`.
 //! - The hypercalls themselves: [`solo5_ffi`].
 //!
@@ -53,6 +54,8 @@ mod busy_poll;
 pub mod cli;
 #[cfg(test)]
 mod fake;
+#[cfg(feature = "fs")]
+pub mod fs;
 #[cfg(feature = "http")]
 pub mod http;
 mod hypercalls;

@@ -1,0 +1,6 @@
+//! Images made by the tools that everybody makes them with, and ones that nobody should.
+
+mod damaged;
+mod images;
+mod paths;
+mod read;
