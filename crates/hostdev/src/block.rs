@@ -2,8 +2,9 @@ use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Why a disk image could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +65,30 @@ pub enum BlockError {
     },
 }
 
+/// Why an image could not be read, written or made durable.
+///
+/// Making one allocates nothing: a tender does it behind a seccomp filter.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// The file has been cut short while in use.
+    #[error("image is shorter than the {capacity} bytes that it had")]
+    Shrunk {
+        /// The length that it had when it was opened.
+        capacity: u64,
+    },
+    /// The file system is full, or a quota or a limit on the size of files is reached.
+    #[error("no room for what is to be written: {0}")]
+    NoSpace(#[source] io::Error),
+    /// An earlier flush has failed, or the file was shorter than it had been: what was written then may be lost.
+    #[error(
+        "an earlier flush failed: expected none to have, since what was written before it may be lost"
+    )]
+    Lost,
+    /// The kernel says so.
+    #[error(transparent)]
+    Io(io::Error),
+}
+
 /// A block size in bytes: a power of two from 512 to 32768.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockSize(u16);
@@ -104,12 +129,14 @@ impl fmt::Display for BlockSize {
 /// A file or block device that backs a block device of a guest.
 ///
 /// It is locked for as long as it is open (an open file description lock on all of it), so that two guests never write to
-/// the same image. Nothing is synced: what a write guarantees is what `pwrite(2)` does.
+/// the same image. What a write guarantees is what `pwrite(2)` does; what [`flush`](Self::flush) does is durable.
 #[derive(Debug)]
 pub struct BlockImage {
     file: File,
     capacity: u64,
     block_size: BlockSize,
+    /// Something that was written may be lost, so that no flush may succeed any more.
+    lost: AtomicBool,
 }
 
 impl BlockImage {
@@ -150,6 +177,7 @@ impl BlockImage {
             file,
             capacity,
             block_size,
+            lost: AtomicBool::new(false),
         })
     }
 
@@ -170,9 +198,50 @@ impl BlockImage {
     #[must_use]
     pub fn is_whole(&self) -> bool {
         // One `lseek(2)`; where the file stands matters to nobody.
-        (&self.file)
-            .seek(SeekFrom::End(0))
-            .is_ok_and(|end| end >= self.capacity)
+        let end = (&self.file).seek(SeekFrom::End(0));
+        let whole = end.is_ok_and(|end| end >= self.capacity);
+        if !whole {
+            self.lost.store(true, Ordering::Relaxed);
+        }
+        whole
+    }
+
+    /// Whether the image can be synced: it is a file or a block device, and not whatever else has a length.
+    #[must_use]
+    pub fn can_flush(&self) -> bool {
+        let metadata = self.file.metadata();
+        metadata.is_ok_and(|metadata| metadata.is_file() || metadata.file_type().is_block_device())
+    }
+
+    /// Makes durable all that was written before, by `fdatasync(2)`.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel says so, when the file is shorter than it was, and ever after: the kernel reports once that it could
+    /// not write something to the disk, and may then forget what that was, so a later success would say nothing of it.
+    pub fn flush(&self) -> Result<(), ImageError> {
+        self.check_whole()?;
+        if self.lost.load(Ordering::Relaxed) {
+            return Err(ImageError::Lost);
+        }
+        // The standard library calls again what a signal has interrupted.
+        self.file.sync_data().map_err(|error| {
+            self.lost.store(true, Ordering::Relaxed);
+            ImageError::Io(error)
+        })
+    }
+
+    fn check_whole(&self) -> Result<(), ImageError> {
+        match self.is_whole() {
+            true => Ok(()),
+            false => Err(self.shrunk()),
+        }
+    }
+
+    fn shrunk(&self) -> ImageError {
+        ImageError::Shrunk {
+            capacity: self.capacity,
+        }
     }
 
     /// Fills `buffer` from the byte `offset` on.
@@ -180,8 +249,12 @@ impl BlockImage {
     /// # Errors
     ///
     /// When the kernel says so, or when the file has become too short.
-    pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        self.file.read_exact_at(buffer, offset)
+    pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), ImageError> {
+        let read = self.file.read_exact_at(buffer, offset);
+        read.map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => self.shrunk(),
+            _ => ImageError::Io(error),
+        })
     }
 
     /// Writes the whole of `data` from the byte `offset` on.
@@ -189,14 +262,13 @@ impl BlockImage {
     /// # Errors
     ///
     /// When the kernel says so, or when the file has become too short.
-    pub fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        if !self.is_whole() {
-            return Err(io::Error::other(format!(
-                "image is shorter than the {} bytes that it had",
-                self.capacity
-            )));
-        }
-        self.file.write_all_at(data, offset)
+    pub fn write_at(&self, offset: u64, data: &[u8]) -> Result<(), ImageError> {
+        self.check_whole()?;
+        let written = self.file.write_all_at(data, offset);
+        written.map_err(|error| match error.raw_os_error() {
+            Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG) => ImageError::NoSpace(error),
+            _ => ImageError::Io(error),
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 
-use hostdev::{BlockError, BlockImage, BlockSize, MacAddress, Tap, TapError};
+use hostdev::{BlockError, BlockImage, BlockSize, ImageError, MacAddress, Tap, TapError};
 
 fn image(name: &str, len: u64) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -165,4 +165,53 @@ fn an_image_is_used_by_one_device_at_a_time() {
     );
     drop(first);
     BlockImage::open(&path, BlockSize::default()).unwrap();
+}
+
+/// What was lost stays lost, also when the file has its length again.
+#[test]
+fn no_flush_succeeds_after_one_has_failed() {
+    let path = image("flushed", 2048);
+    let disk = BlockImage::open(&path, BlockSize::default()).unwrap();
+    assert!(disk.can_flush());
+    disk.write_at(0, &[7; 512]).unwrap();
+    disk.flush().unwrap();
+    disk.flush().unwrap();
+
+    let file = File::options().write(true).open(&path).unwrap();
+    file.set_len(100).unwrap();
+    let error = disk.flush().unwrap_err();
+    assert!(matches!(error, ImageError::Shrunk { capacity: 2048 }));
+    assert_eq!(
+        error.to_string(),
+        "image is shorter than the 2048 bytes that it had"
+    );
+    file.set_len(2048).unwrap();
+    for _ in 0..2 {
+        assert!(matches!(disk.flush(), Err(ImageError::Lost)));
+    }
+    // It is usable otherwise.
+    disk.write_at(0, &[8; 512]).unwrap();
+    disk.read_at(0, &mut [0; 512]).unwrap();
+    drop(disk);
+    let disk = BlockImage::open(&path, BlockSize::default()).unwrap();
+    disk.flush().unwrap();
+}
+
+#[test]
+fn what_befalls_an_image_that_is_cut_short_is_told() {
+    let path = image("cut", 2048);
+    let disk = BlockImage::open(&path, BlockSize::default()).unwrap();
+    File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_len(1000)
+        .unwrap();
+    let shrunk = |result| matches!(result, Err(ImageError::Shrunk { capacity: 2048 }));
+    assert!(disk.read_at(0, &mut [0; 512]).is_ok());
+    assert!(shrunk(disk.read_at(512, &mut [0; 512])));
+    assert!(shrunk(disk.read_at(1536, &mut [0; 512])));
+    assert!(shrunk(disk.write_at(0, &[0; 512])));
+    assert!(matches!(disk.flush(), Err(ImageError::Shrunk { .. })));
+    assert_eq!(path.metadata().unwrap().len(), 1000);
 }

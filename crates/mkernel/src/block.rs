@@ -46,8 +46,12 @@ impl SectorDevice for Disk {
         self.block.write(offset, blocks)
     }
 
+    fn can_flush(&self) -> bool {
+        self.block.can_flush()
+    }
+
     fn flush(&mut self) -> Result<(), BlockError> {
-        Ok(())
+        self.block.flush()
     }
 
     fn discard(&mut self, _offset: u64, _len: u64) -> Result<(), BlockError> {

@@ -18,6 +18,9 @@ pub enum SolResult {
     Einval = 2,
     /// `SOLO5_R_EUNSPEC`: an error that the interface does not name.
     Eunspec = 3,
+    /// `SOLO5_R_ESHRUNK`: the image behind a block device is shorter than it was. An extension of this project's, which
+    /// only those calls answer that are extensions too.
+    Eshrunk = 128,
 }
 
 impl SolResult {
@@ -28,6 +31,7 @@ impl SolResult {
             1 => Some(Self::Again),
             2 => Some(Self::Einval),
             3 => Some(Self::Eunspec),
+            128 => Some(Self::Eshrunk),
             _ => None,
         }
     }

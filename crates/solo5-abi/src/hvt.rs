@@ -110,6 +110,9 @@ pub enum Hypercall {
     /// Waits for some of the network devices, or for none, or a timeout; argument [`PollSet`]. An extension of this
     /// project's, of tenders that say [`TENDER_POLL_SET`](crate::manifest::TENDER_POLL_SET).
     PollSet = 128,
+    /// Makes durable what was written to a block device; argument [`BlockFlush`]. An extension of this project's, of
+    /// devices that say [`BLOCK_FLUSH`](crate::manifest::BLOCK_FLUSH).
+    BlockFlush = 129,
 }
 
 impl Hypercall {
@@ -130,6 +133,7 @@ impl Hypercall {
             7 => Some(Self::NetRead),
             8 => Some(Self::Halt),
             128 => Some(Self::PollSet),
+            129 => Some(Self::BlockFlush),
             _ => None,
         }
     }
@@ -193,6 +197,16 @@ layout! {
         24 => pub len: u64,
         /// Out: a `solo5_result_t`.
         32 => pub ret: i32,
+    }
+}
+
+layout! {
+    /// Argument of [`Hypercall::BlockFlush`].
+    pub struct BlockFlush, size 16 {
+        /// In: the device, an index into the manifest.
+        0 => pub handle: u64,
+        /// Out: a `solo5_result_t`.
+        8 => pub ret: i32,
     }
 }
 

@@ -41,6 +41,7 @@
 //! | [`manifest::TENDER_POLL_SET`] | | `granted` of the first entry | a guest can wait for some network devices, or for none, so that frames nobody reads keep nobody awake |
 //! | [`manifest::TENDER_SHUTDOWN`] | `wanted` of the first entry | its `granted` | the guest is told that the host wants it to end, and has some time to do so |
 //! | [`manifest::BLOCK_WHOLE`] | | `granted` of a block device | a write never makes an image grow again that was cut short while in use |
+//! | [`manifest::BLOCK_FLUSH`] | `wanted` of a block device | its `granted` | what was written can be made durable |
 //!
 //! For offload, that is:
 //!

@@ -1,8 +1,9 @@
 //! Manifests: entries as they lie in memory, and what the parser refuses.
 
 use solo5_abi::manifest::{
-    BLOCK_WHOLE, BlockProperties, DeviceType, Entry, Header, MAX_ENTRIES, MAX_SIZE, Manifest,
-    NET_OFFLOAD, NameError, NetProperties, ParseError, TYPE_RESERVED_FIRST, check_name,
+    BLOCK_FLUSH, BLOCK_WHOLE, BlockProperties, DeviceType, Entry, Header, MAX_ENTRIES, MAX_SIZE,
+    Manifest, NET_OFFLOAD, NameError, NetProperties, ParseError, TENDER_SHUTDOWN,
+    TYPE_RESERVED_FIRST, check_name,
 };
 
 fn bytes_of(entries: &[Entry]) -> Vec<u8> {
@@ -117,16 +118,22 @@ fn features_are_asked_for_by_the_guest_and_granted_by_the_tender() {
     note[80] = 0xfe;
     assert_eq!(Entry::from_bytes(&note).detached(), plain);
 
-    // In a block device's entry the same bytes are the block size.
+    // In a block device's entry these bytes are the block size, and its features lie behind.
     let block = BlockProperties {
         capacity: 512,
         block_size: 513,
-        wanted: u16::MAX,
+        wanted: 0,
         granted: u16::MAX,
     };
     let disk = Entry::new("disk", DeviceType::BlockBasic);
     assert_eq!(disk.with_block(3, block).wanted(), 0);
     assert_eq!(disk.with_block(3, block).detached(), disk);
+    let asking_disk = disk.wanting(BLOCK_FLUSH);
+    assert_eq!(asking_disk.to_bytes()[72..88][10..12], [2, 0]);
+    let wanted = u16::MAX;
+    let everything = disk.with_block(3, BlockProperties { wanted, ..block });
+    assert_eq!(everything.wanted(), BLOCK_FLUSH);
+    assert_eq!(everything.detached(), asking_disk);
 
     let net = NetProperties {
         mac: [2, 0, 0, 0, 0, 9],
@@ -141,9 +148,15 @@ fn features_are_asked_for_by_the_guest_and_granted_by_the_tender() {
 }
 
 #[test]
-#[should_panic(expected = "only network devices have features")]
-fn a_block_device_has_no_features() {
+#[should_panic(expected = "does not have these features")]
+fn a_feature_is_one_of_the_types() {
     let _ = Entry::new("disk", DeviceType::BlockBasic).wanting(NET_OFFLOAD);
+}
+
+#[test]
+#[should_panic(expected = "does not have these features")]
+fn the_first_entry_is_no_device() {
+    let _ = Entry::RESERVED_FIRST.wanting(TENDER_SHUTDOWN);
 }
 
 #[test]

@@ -10,6 +10,7 @@ pub struct Block {
     pub(crate) handle: Handle,
     pub(crate) capacity: u64,
     pub(crate) block_size: usize,
+    pub(crate) flush: bool,
 }
 
 impl Block {
@@ -59,6 +60,30 @@ impl Block {
         backend::block_write(self, offset, data)
     }
 
+    /// Whether [`flush`](Self::flush) makes durable what was written: under this project's tenders and on a host it does,
+    /// under others it cannot.
+    pub fn can_flush(&self) -> bool {
+        self.flush
+    }
+
+    /// Makes durable all that was written before, so that it outlives the host's end too: returns when it is.
+    ///
+    /// # Errors
+    ///
+    /// [`CannotFlush`](BlockError::CannotFlush) where [`can_flush`](Self::can_flush) is false, and then nothing is known
+    /// of when, and in which order, what was written gets to the disk.
+    ///
+    /// When the host fails: anything written since the last flush that succeeded may be lost or not, and reads may or may not
+    /// show which. Every later flush of this device then fails too, for the host's kernel reports a failed write to the
+    /// disk once, and may then forget what it was to write: a later success would say nothing of it. Who wants to go on
+    /// starts the unikernel anew and recovers from what is on the disk.
+    pub fn flush(&self) -> Result<(), BlockError> {
+        if !self.flush {
+            return Err(BlockError::CannotFlush);
+        }
+        backend::block_flush(self)
+    }
+
     fn check(&self, offset: u64, length: usize) -> Result<(), BlockError> {
         let block_size = self.block_size;
         if length != block_size {
@@ -82,6 +107,7 @@ impl fmt::Debug for Block {
             .field("handle", &self.handle)
             .field("capacity", &self.capacity)
             .field("block_size", &self.block_size)
+            .field("flush", &self.flush)
             .finish_non_exhaustive()
     }
 }

@@ -10,7 +10,7 @@
 //! net with and without offload) an error of the assembler or of the linker, which names the symbol
 //! `solo5_device_NAME_is_declared_in_two_ways`.
 
-use solo5_abi::manifest::NET_OFFLOAD;
+use solo5_abi::manifest::{BLOCK_FLUSH, NET_OFFLOAD};
 
 use crate::{DeviceType, Entry};
 
@@ -20,10 +20,15 @@ use crate::{DeviceType, Entry};
 ///
 /// At compile time, when the name is not 1 to 67 ASCII letters and digits.
 pub const fn entry_words(name: &str, device_type: DeviceType, offload: bool) -> [u64; 13] {
+    let wanted = match device_type {
+        DeviceType::NetBasic if offload => NET_OFFLOAD,
+        DeviceType::NetBasic => 0,
+        DeviceType::BlockBasic => BLOCK_FLUSH,
+    };
     let mut entry = Entry::new(name, device_type);
-    // Upstream's bindings do not tell a program that its frames carry headers: it must not ask for it.
-    if offload && cfg!(not(solo5_upstream_bindings)) {
-        entry = entry.wanting(NET_OFFLOAD);
+    // Upstream's bindings do not tell a program what the tender grants, as that its frames carry headers: it must not ask.
+    if cfg!(not(solo5_upstream_bindings)) {
+        entry = entry.wanting(wanted);
     }
     // SAFETY: both types have 104 bytes, and an entry has no byte of padding.
     unsafe { core::mem::transmute::<Entry, [u64; 13]>(entry) }

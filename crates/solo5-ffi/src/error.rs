@@ -83,7 +83,7 @@ impl fmt::Display for NetError {
 
 impl core::error::Error for NetError {}
 
-/// Why a block could not be read or written.
+/// Why a block could not be read or written, or the device not be flushed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BlockError {
@@ -103,6 +103,10 @@ pub enum BlockError {
         /// Bytes on this device.
         capacity: u64,
     },
+    /// The image behind the device has been cut short while in use.
+    Shrunk,
+    /// The host cannot make durable what was written: see [`Block::can_flush`](crate::Block::can_flush).
+    CannotFlush,
     /// The host failed; Solo5 does not tell how.
     Host,
 }
@@ -122,6 +126,8 @@ impl fmt::Display for BlockError {
                 f,
                 "offset {offset}: expected a multiple of {block_size} below the capacity, {capacity}"
             ),
+            Self::Shrunk => f.write_str("the image behind the device is shorter than it was"),
+            Self::CannotFlush => f.write_str("the host cannot sync the device"),
             Self::Host => f.write_str("the host failed in block I/O"),
         }
     }

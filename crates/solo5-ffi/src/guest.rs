@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use solo5_abi::api::{BlockInfo, NetInfo, SolResult};
-use solo5_abi::manifest::NET_OFFLOAD;
+use solo5_abi::manifest::{BLOCK_FLUSH, NET_OFFLOAD};
 
 use crate::{
     AcquireError, Block, BlockError, DeviceType, Entry, Handle, HandleSet, Net, NetError, sys,
@@ -16,6 +16,7 @@ pub(crate) type BlockDevice = u64;
 
 const OK: u32 = SolResult::Ok as u32;
 const AGAIN: u32 = SolResult::Again as u32;
+const SHRUNK: u32 = SolResult::Eshrunk as u32;
 
 /// Handles that have been given out: upstream's bindings give one out again and again.
 static ACQUIRED: AtomicU64 = AtomicU64::new(0);
@@ -87,29 +88,58 @@ pub(crate) fn block_acquire(entry: &'static Entry) -> Result<Block, AcquireError
         // SAFETY: as in `net_acquire`.
         unsafe { sys::solo5_block_acquire(name, handle, &mut info) }
     })?;
+    let device = u64::from(handle.index());
     Ok(Block {
-        device: u64::from(handle.index()),
+        device,
         handle,
         capacity: info.capacity,
         block_size: info.block_size as usize,
+        flush: block_features(device) & BLOCK_FLUSH != 0,
     })
+}
+
+/// What the device has beyond Solo5's interface.
+#[cfg(not(solo5_upstream_bindings))]
+fn block_features(device: u64) -> u16 {
+    // The bits are those of the manifest, of which there are 16.
+    sys::solo5_block_features(device) as u16
+}
+
+/// Bindings of Solo5's own know of nothing.
+#[cfg(solo5_upstream_bindings)]
+fn block_features(_device: u64) -> u16 {
+    0
+}
+
+#[cfg(not(solo5_upstream_bindings))]
+pub(crate) fn block_flush(block: &Block) -> Result<(), BlockError> {
+    block_result(sys::solo5_block_flush(block.device))
+}
+
+/// Not reached: no device has the feature.
+#[cfg(solo5_upstream_bindings)]
+pub(crate) fn block_flush(_block: &Block) -> Result<(), BlockError> {
+    Err(BlockError::CannotFlush)
+}
+
+/// What came of a call.
+fn block_result(result: u32) -> Result<(), BlockError> {
+    match result {
+        OK => Ok(()),
+        SHRUNK => Err(BlockError::Shrunk),
+        _ => Err(BlockError::Host),
+    }
 }
 
 pub(crate) fn block_read(block: &Block, offset: u64, buffer: &mut [u8]) -> Result<(), BlockError> {
     let (data, size) = (buffer.as_mut_ptr(), buffer.len());
     // SAFETY: `data` and `size` are those of a slice that nothing else refers to during the call.
-    match unsafe { sys::solo5_block_read(block.device, offset, data, size) } {
-        OK => Ok(()),
-        _ => Err(BlockError::Host),
-    }
+    block_result(unsafe { sys::solo5_block_read(block.device, offset, data, size) })
 }
 
 pub(crate) fn block_write(block: &Block, offset: u64, data: &[u8]) -> Result<(), BlockError> {
     // SAFETY: the pointer and the length are those of a slice, which the function only reads.
-    match unsafe { sys::solo5_block_write(block.device, offset, data.as_ptr(), data.len()) } {
-        OK => Ok(()),
-        _ => Err(BlockError::Host),
-    }
+    block_result(unsafe { sys::solo5_block_write(block.device, offset, data.as_ptr(), data.len()) })
 }
 
 pub(crate) fn clock_monotonic() -> u64 {

@@ -3,6 +3,8 @@
 //! Types are in [`solo5_abi::api`]; what each function does is said in `solo5.h`. Prefer the safe
 //! types of the crate's root.
 
+#[cfg(not(solo5_upstream_bindings))]
+use core::ffi::c_uint;
 use core::ffi::{c_char, c_int};
 
 use solo5_abi::api::{BlockInfo, NetInfo};
@@ -59,4 +61,10 @@ unsafe extern "C" {
     pub fn solo5_block_write(handle: u64, offset: u64, buf: *const u8, size: usize) -> ResultCode;
     /// Reads one block.
     pub fn solo5_block_read(handle: u64, offset: u64, buf: *mut u8, size: usize) -> ResultCode;
+    /// What a block device has beyond Solo5's interface; an extension that Solo5's own bindings lack.
+    #[cfg(not(solo5_upstream_bindings))]
+    pub safe fn solo5_block_features(handle: u64) -> c_uint;
+    /// Makes durable what was written to a block device; an extension, too.
+    #[cfg(not(solo5_upstream_bindings))]
+    pub safe fn solo5_block_flush(handle: u64) -> ResultCode;
 }

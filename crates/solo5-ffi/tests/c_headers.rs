@@ -148,12 +148,14 @@ fn the_application_interface_is_the_same() {
         "SOLO5_R_AGAIN": api::SolResult::Again,
         "SOLO5_R_EINVAL": api::SolResult::Einval,
         "SOLO5_R_EUNSPEC": api::SolResult::Eunspec,
+        "SOLO5_R_ESHRUNK": api::SolResult::Eshrunk,
         "SOLO5_EXIT_SUCCESS": api::EXIT_SUCCESS,
         "SOLO5_EXIT_FAILURE": api::EXIT_FAILURE,
         "SOLO5_EXIT_ABORT": api::EXIT_ABORT,
         "SOLO5_NET_ALEN": api::NET_ALEN,
         "SOLO5_NET_HLEN": api::NET_HLEN,
         "SOLO5_NET_OFFLOAD": manifest::NET_OFFLOAD,
+        "SOLO5_BLOCK_FLUSH": manifest::BLOCK_FLUSH,
         "SOLO5_NET_OFFLOAD_MIN": net::MIN_FRAME,
         "SOLO5_NET_OFFLOAD_MAX": net::MAX_FRAME,
         "SOLO5_NET_HEADER_NEEDS_CSUM": NetHeader::NEEDS_CSUM,
@@ -184,6 +186,9 @@ fn hvt_is_the_same() {
     structure!(expected, hvt::BlockIo, "struct hvt_hc_block_io", {
         handle: "handle", offset: "offset", data: "data", len: "len", ret: "ret",
     });
+    structure!(expected, hvt::BlockFlush, "struct hvt_hc_block_flush", {
+        handle: "handle", ret: "ret",
+    });
     structure!(expected, hvt::NetIo, "struct hvt_hc_net_io", {
         handle: "handle", data: "data", len: "len", ret: "ret",
     });
@@ -210,6 +215,7 @@ fn hvt_is_the_same() {
         "HVT_HYPERCALL_NET_READ": hvt::Hypercall::NetRead,
         "HVT_HYPERCALL_HALT": hvt::Hypercall::Halt,
         "HVT_HYPERCALL_POLL_SET": hvt::Hypercall::PollSet,
+        "HVT_HYPERCALL_BLOCK_FLUSH": hvt::Hypercall::BlockFlush,
     });
     expected.check("hvt");
 }
@@ -316,6 +322,7 @@ fn notes_and_manifest_are_the_same() {
         "MFT_DEV_BLOCK_BASIC": DeviceType::BlockBasic,
         "MFT_DEV_NET_BASIC": DeviceType::NetBasic,
         "MFT_BLOCK_WHOLE": manifest::BLOCK_WHOLE,
+        "MFT_BLOCK_FLUSH": manifest::BLOCK_FLUSH,
         "MFT_NET_OFFLOAD": manifest::NET_OFFLOAD,
         "MFT_TENDER_POLL_SET": manifest::TENDER_POLL_SET,
         "MFT_TENDER_SHUTDOWN": manifest::TENDER_SHUTDOWN,

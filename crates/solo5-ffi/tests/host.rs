@@ -76,6 +76,21 @@ fn block() {
     };
     assert_eq!(device.read(0, &mut []), Err(length_error(0)));
     assert_eq!(device.write(0, &[0; 2048]), Err(length_error(2048)));
+
+    assert!(device.can_flush());
+    device.flush().unwrap();
+    let image = env::var("MIOU_PROFILING").unwrap();
+    let image = Path::new(&image).with_file_name("disk.img");
+    let file = fs::File::options().write(true).open(image).unwrap();
+    file.set_len(512).unwrap();
+    assert_eq!(device.read(0, &mut block), Err(BlockError::Shrunk));
+    assert_eq!(device.write(0, &block), Err(BlockError::Shrunk));
+    assert_eq!(device.flush(), Err(BlockError::Shrunk));
+    file.set_len(4096).unwrap();
+    assert_eq!(device.flush(), Err(BlockError::Host));
+    for offset in (0..4096).step_by(1024) {
+        device.write(offset, &[1; 1024]).unwrap();
+    }
 }
 
 fn net() {

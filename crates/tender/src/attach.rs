@@ -6,8 +6,8 @@ use std::os::fd::AsRawFd;
 
 use hostdev::{BlockError, BlockImage, MacAddress, Tap, TapError};
 use solo5_abi::manifest::{
-    BLOCK_WHOLE, BlockProperties, DeviceType, Entry, Header, Manifest, NET_OFFLOAD, NetProperties,
-    TENDER_POLL_SET, TENDER_SHUTDOWN, TenderProperties,
+    BLOCK_FLUSH, BLOCK_WHOLE, BlockProperties, DeviceType, Entry, Header, Manifest, NET_OFFLOAD,
+    NetProperties, TENDER_POLL_SET, TENDER_SHUTDOWN, TenderProperties,
 };
 
 use crate::options::{NetSource, Options};
@@ -83,6 +83,8 @@ pub struct BlockDevice {
     pub handle: usize,
     /// The host's side of it.
     pub image: BlockImage,
+    /// The features that the guest has, of those that it asks for: bits such as [`BLOCK_FLUSH`].
+    pub granted: u16,
 }
 
 /// All devices of a unikernel, attached.
@@ -168,14 +170,20 @@ impl Devices {
                     name: name.to_owned(),
                     source,
                 })?;
+                let wanted = entry.wanted();
+                let granted = wanted & can(&image);
                 let properties = BlockProperties {
                     capacity: image.capacity(),
                     block_size: size.get(),
-                    wanted: 0,
-                    granted: BLOCK_WHOLE,
+                    wanted,
+                    granted: granted | BLOCK_WHOLE,
                 };
                 let attached = entry.with_block(image.as_raw_fd(), properties);
-                self.block.push(BlockDevice { handle, image });
+                self.block.push(BlockDevice {
+                    handle,
+                    image,
+                    granted,
+                });
                 Ok(Some(attached))
             }
             None => Ok(None),
@@ -199,6 +207,12 @@ impl Devices {
         }
         bytes
     }
+}
+
+/// The features that an image can have.
+fn can(image: &BlockImage) -> u16 {
+    let feature = |can, bit| if can { bit } else { 0 };
+    feature(image.can_flush(), BLOCK_FLUSH)
 }
 
 /// Octets of memory below which a guest is given no offload: a few frames of 64 KiB, and buffers for them, would be

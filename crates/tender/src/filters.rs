@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use seccompiler::BpfProgram;
-use solo5_abi::manifest::{DeviceType, Entry, Header, Manifest};
+use solo5_abi::manifest::{BLOCK_FLUSH, DeviceType, Entry, Header, Manifest};
 
 use crate::attach::Devices;
 use crate::options;
@@ -132,7 +132,8 @@ pub(crate) fn assert_fits(filter: &BpfProgram) {
     );
 }
 
-/// So many TAP interfaces, in a network namespace of their own, and so many images of 2048 bytes.
+/// So many TAP interfaces, in a network namespace of their own, and so many images of 2048 bytes, of which all but the
+/// first are asked for whatever there is to ask for.
 pub(crate) fn devices(taps: usize, images: usize) -> Devices {
     with_devices(taps, images, |devices| devices)
 }
@@ -162,7 +163,10 @@ pub(crate) fn with_devices<T: Send>(
         .unwrap();
     }
     for index in 0..images {
-        let entry = Entry::new(&format!("disk{index}"), DeviceType::BlockBasic);
+        let mut entry = Entry::new(&format!("disk{index}"), DeviceType::BlockBasic);
+        if index > 0 {
+            entry = entry.wanting(BLOCK_FLUSH);
+        }
         manifest.extend(entry.to_bytes());
         let image = folder.join(format!("disk{index}"));
         std::fs::write(&image, [0; 2048]).unwrap();

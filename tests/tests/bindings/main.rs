@@ -10,6 +10,7 @@
 //! - [`devices`]: block devices, the largest manifest;
 //! - [`network`]: frames of all sizes, and hvt's ring when it is full;
 //! - [`offload`]: segments of up to 64 KiB, for those who ask for them;
+//! - [`storage`]: flushes, and how they fail;
 //! - [`scripts`]: what the linker scripts make of a program.
 
 mod c_guest;
@@ -23,4 +24,5 @@ mod objects;
 mod offload;
 mod parts;
 mod scripts;
+mod storage;
 mod tls;

@@ -52,6 +52,8 @@ enum hvt_hypercall {
     HVT_HYPERCALL_MAX = 9, /* the first that Solo5 does not have */
     /* An extension of ours, of tenders that grant MFT_TENDER_POLL_SET. */
     HVT_HYPERCALL_POLL_SET = 128,
+    /* And of those that grant MFT_BLOCK_FLUSH. */
+    HVT_HYPERCALL_BLOCK_FLUSH = 129,
 };
 
 struct hvt_hc_walltime {
@@ -82,6 +84,11 @@ struct hvt_hc_block_io {
     uint64_t offset; /* in: bytes */
     uint64_t data;   /* in: address */
     uint64_t len;    /* in: bytes */
+    int32_t ret;     /* out: a solo5_result_t */
+};
+
+struct hvt_hc_block_flush {
+    uint64_t handle; /* in */
     int32_t ret;     /* out: a solo5_result_t */
 };
 

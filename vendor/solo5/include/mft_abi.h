@@ -36,6 +36,12 @@ struct mft_block_basic {
  */
 #define MFT_BLOCK_WHOLE 0x1u
 
+/*
+ * What was written can be made durable: on hvt by HVT_HYPERCALL_BLOCK_FLUSH, on
+ * spt by fdatasync(fd). To be asked for in `wanted`.
+ */
+#define MFT_BLOCK_FLUSH 0x2u
+
 struct mft_net_basic {
     uint8_t mac[6];
     uint16_t mtu; /* bytes, Ethernet header not counted */

@@ -22,6 +22,8 @@ typedef enum {
     SOLO5_R_AGAIN = 1,   /* nothing there yet: try again after solo5_yield() */
     SOLO5_R_EINVAL = 2,  /* an argument is not acceptable */
     SOLO5_R_EUNSPEC = 3, /* the host failed in a way it does not tell */
+    /* Extensions of ours, which only calls that are extensions return. */
+    SOLO5_R_ESHRUNK = 128, /* the image is shorter than it was */
 } solo5_result_t;
 
 typedef uint64_t solo5_time_t;       /* nanoseconds */
@@ -183,6 +185,24 @@ solo5_result_t solo5_block_write(solo5_handle_t handle, solo5_off_t offset,
         const uint8_t *buf, size_t size);
 solo5_result_t solo5_block_read(solo5_handle_t handle, solo5_off_t offset,
         uint8_t *buf, size_t size);
+
+/*
+ * What an acquired block device has beyond Solo5's interface: SOLO5_BLOCK_*, of
+ * that which its manifest entry asks for by MFT_BLOCK_* in u.block_basic.wanted
+ * and the tender grants. An extension of ours; 0 under any other tender.
+ */
+unsigned solo5_block_features(solo5_handle_t handle);
+
+#define SOLO5_BLOCK_FLUSH 0x2u /* solo5_block_flush() */
+
+/*
+ * Makes durable all that was written to the device before; EINVAL where it does
+ * not have SOLO5_BLOCK_FLUSH. An error says that any of that may be lost, and
+ * is all that there is from then on: the host's kernel tells once that it could
+ * not write something, and may forget what, so that a later success would say
+ * nothing of it.
+ */
+solo5_result_t solo5_block_flush(solo5_handle_t handle);
 
 #ifdef __cplusplus
 }

@@ -1,4 +1,5 @@
 use core::fmt;
+use core::mem::offset_of;
 
 use super::name::{NAME_FIELD, NAME_MAX, NameError, check_name};
 use crate::layout::layout;
@@ -54,14 +55,14 @@ layout! {
     /// What a tender tells of an attached block device, in the union `u` of its entry; and what the guest has asked for
     /// there.
     ///
-    /// Features are bits: there is [`BLOCK_WHOLE`]. Their two fields are an extension of this project's, in bytes that are
-    /// zero in a manifest of Solo5's own.
+    /// Features are bits: there are [`BLOCK_WHOLE`] and [`BLOCK_FLUSH`]. Their two fields are an extension of this
+    /// project's, in bytes that are zero in a manifest of Solo5's own.
     pub struct BlockProperties, size 16 {
         /// Bytes of the whole device.
         0 => pub capacity: u64,
         /// Bytes of one block.
         8 => pub block_size: u16,
-        /// Features that the guest can use, written by whoever declares the device: none so far that has to be asked for.
+        /// Features that have to be asked for and that the guest can use, written by whoever declares the device.
         10 => pub wanted: u16,
         /// Features that it has, written by the tender.
         12 => pub granted: u16,
@@ -118,6 +119,14 @@ pub const TENDER_SHUTDOWN: u16 = 2;
 /// `SEEK_END`.
 pub const BLOCK_WHOLE: u16 = 1;
 
+/// The feature of a block device, which a guest has to ask for, that what was written can be made durable: on hvt by
+/// [`Hypercall::BlockFlush`](crate::hvt::Hypercall::BlockFlush), on spt by `fdatasync(2)` on the device's descriptor.
+///
+/// A flush that succeeds covers every write that returned before it began. One that fails covers none, and no later flush
+/// of that image may succeed: the host's kernel reports a failed write to the disk once and may then forget what it was to
+/// write, so that a later success would say nothing of it. On hvt the tender remembers that, on spt the guest does.
+pub const BLOCK_FLUSH: u16 = 2;
+
 /// The feature of a network device that frames carry a [`NetHeader`](crate::net::NetHeader), by
 /// which checksums and segmentation are left to the other side.
 pub const NET_OFFLOAD: u16 = 1;
@@ -140,7 +149,6 @@ pub struct Entry {
 }
 
 const _: () = {
-    use core::mem::offset_of;
     assert!(size_of::<Entry>() == 104);
     assert!(align_of::<Entry>() == 8);
     assert!(offset_of!(Entry, name) == 0);
@@ -151,9 +159,17 @@ const _: () = {
     assert!(offset_of!(Entry, padding) == 97);
 };
 
-/// Where the features that are asked for lie in `properties`.
-const WANTED: usize = core::mem::offset_of!(NetProperties, wanted);
-const _: () = assert!(core::mem::offset_of!(TenderProperties, wanted) == WANTED);
+/// Where the features that are asked for lie in `properties` of an entry of this type, and which ones there are.
+const fn features(raw_type: u32) -> Option<(usize, u16)> {
+    const NET: u32 = DeviceType::NetBasic as u32;
+    const BLOCK: u32 = DeviceType::BlockBasic as u32;
+    match raw_type {
+        NET => Some((offset_of!(NetProperties, wanted), NET_OFFLOAD)),
+        BLOCK => Some((offset_of!(BlockProperties, wanted), BLOCK_FLUSH)),
+        TYPE_RESERVED_FIRST => Some((offset_of!(TenderProperties, wanted), TENDER_SHUTDOWN)),
+        _ => None,
+    }
+}
 
 impl Entry {
     /// Bytes that an entry takes.
@@ -216,29 +232,37 @@ impl Entry {
         Ok(Self::with_raw_type(field, device_type as u32))
     }
 
-    /// The entry, which declares a network device, asking for features of it: bits such as
-    /// [`NET_OFFLOAD`].
+    /// The entry, which declares a device, asking for features of it: bits such as [`NET_OFFLOAD`] or [`BLOCK_FLUSH`].
     ///
     /// # Panics
     ///
-    /// When the device is another one.
+    /// When devices of its type have not all of these.
     #[must_use]
-    pub const fn wanting(mut self, features: u16) -> Self {
-        assert!(
-            self.raw_type == DeviceType::NetBasic as u32,
-            "only network devices have features to ask for"
-        );
-        [self.properties[WANTED], self.properties[WANTED + 1]] = features.to_le_bytes();
+    pub const fn wanting(mut self, wanted: u16) -> Self {
+        match features(self.raw_type) {
+            Some((at, known)) if !self.is_reserved() && wanted & !known == 0 => {
+                [self.properties[at], self.properties[at + 1]] = wanted.to_le_bytes();
+            }
+            _ => panic!("a device of this type does not have these features to ask for"),
+        }
         self
     }
 
-    /// The features that the declaration of a network device asks for, those that are known.
+    /// The features that the declaration of a device asks for, those that are known.
     pub const fn wanted(&self) -> u16 {
-        if self.raw_type != DeviceType::NetBasic as u32 {
-            return 0;
+        match self.is_reserved() {
+            true => 0,
+            false => self.known_wanted(),
         }
-        let wanted = u16::from_le_bytes([self.properties[WANTED], self.properties[WANTED + 1]]);
-        wanted & NET_OFFLOAD
+    }
+
+    const fn known_wanted(&self) -> u16 {
+        match features(self.raw_type) {
+            Some((at, known)) => {
+                u16::from_le_bytes([self.properties[at], self.properties[at + 1]]) & known
+            }
+            None => 0,
+        }
     }
 
     /// The entry as it lies in memory.
@@ -332,11 +356,10 @@ impl Entry {
 
     /// The features of the tender that the guest asks for in the first entry of its manifest, those that are known.
     pub const fn tender_wanted(&self) -> u16 {
-        if self.raw_type != TYPE_RESERVED_FIRST {
-            return 0;
+        match self.raw_type {
+            TYPE_RESERVED_FIRST => self.known_wanted(),
+            _ => 0,
         }
-        let wanted = u16::from_le_bytes([self.properties[WANTED], self.properties[WANTED + 1]]);
-        wanted & TENDER_SHUTDOWN
     }
 
     /// The first entry of every manifest, in which a tender tells what it offers.

@@ -6,7 +6,7 @@ use std::process;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use hostdev::{BlockImage, Tap};
+use hostdev::{BlockImage, ImageError, Tap};
 use manifest_gen::Manifest;
 
 use super::profile::Profile;
@@ -111,17 +111,27 @@ pub(crate) fn block_acquire(entry: &'static Entry) -> Result<Block, AcquireError
         handle,
         capacity: image.capacity(),
         block_size: usize::from(image.block_size().get()),
+        flush: image.can_flush(),
     })
 }
 
 pub(crate) fn block_read(block: &Block, offset: u64, buffer: &mut [u8]) -> Result<(), BlockError> {
-    let done = block.device.read_at(offset, buffer);
-    done.map_err(|_| BlockError::Host)
+    block.device.read_at(offset, buffer).map_err(block_error)
 }
 
 pub(crate) fn block_write(block: &Block, offset: u64, data: &[u8]) -> Result<(), BlockError> {
-    let done = block.device.write_at(offset, data);
-    done.map_err(|_| BlockError::Host)
+    block.device.write_at(offset, data).map_err(block_error)
+}
+
+pub(crate) fn block_flush(block: &Block) -> Result<(), BlockError> {
+    block.device.flush().map_err(block_error)
+}
+
+fn block_error(error: ImageError) -> BlockError {
+    match error {
+        ImageError::Shrunk { .. } => BlockError::Shrunk,
+        _ => BlockError::Host,
+    }
 }
 
 pub(crate) fn clock_monotonic() -> u64 {

@@ -1,14 +1,14 @@
 //! The hypercalls: what a guest asks by writing the address of an argument structure to an I/O port.
 
+mod block;
+
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use solo5_abi::api::SolResult;
-use solo5_abi::hvt::{
-    BlockIo, HALT_COOKIE_SIZE, Halt, Hypercall, NetIo, Poll, PollSet, Puts, Walltime,
-};
+use solo5_abi::hvt::{HALT_COOKIE_SIZE, Halt, Hypercall, NetIo, Poll, PollSet, Puts, Walltime};
 use vm_memory::VolatileSlice;
 
 use super::console::Console;
@@ -85,7 +85,8 @@ impl<'m> Hypercalls<'m> {
             Hypercall::Puts => self.puts(address)?,
             Hypercall::Poll => self.poll(address)?,
             Hypercall::PollSet => self.poll_set(address)?,
-            Hypercall::BlockWrite | Hypercall::BlockRead => self.block(call, address)?,
+            Hypercall::BlockWrite | Hypercall::BlockRead => self.block_io(call, address)?,
+            Hypercall::BlockFlush => self.block_flush(address)?,
             Hypercall::NetWrite => self.net_write(address)?,
             Hypercall::NetRead => self.net_read(address)?,
             Hypercall::Halt => return self.halt(address).map(Outcome::Halt),
@@ -200,56 +201,6 @@ impl<'m> Hypercalls<'m> {
             _ => SHUTDOWN,
         };
         Ok((ready, set | end))
-    }
-
-    fn block(&self, call: Hypercall, address: u64) -> Result<(), Fault> {
-        if self.devices.block.is_empty() {
-            return Err(Fault::Absent { call });
-        }
-        let (bytes, slot) = self.argument_mut(address)?;
-        let mut io = BlockIo::from_bytes(&bytes);
-        io.ret = raw(self.transfer(call, &io)?);
-        slot.copy_from(&io.to_bytes());
-        Ok(())
-    }
-
-    /// Moves one or more blocks.
-    fn transfer(&self, call: Hypercall, io: &BlockIo) -> Result<SolResult, Fault> {
-        let device = self
-            .devices
-            .block
-            .iter()
-            .find(|device| device.handle as u64 == io.handle);
-        let Some(device) = device else {
-            return Ok(SolResult::Einval);
-        };
-        let end = io.offset.checked_add(io.len);
-        let inside = io.offset < device.image.capacity()
-            && end.is_some_and(|end| end <= device.image.capacity());
-        let (Ok(offset), true) = (i64::try_from(io.offset), inside) else {
-            return Ok(SolResult::Einval);
-        };
-        let buffer = Unchecked {
-            what: "block buffer",
-            address: io.data,
-            len: io.len,
-        };
-        let fd = device.image.as_fd();
-        let (moved, len) = if call == Hypercall::BlockRead {
-            let buffer = self.memory.writable(buffer)?;
-            (guest_io::pread(fd, &buffer, offset), buffer.len())
-        } else {
-            let buffer = self.memory.readable(buffer)?;
-            if !device.image.is_whole() {
-                return Ok(SolResult::Eunspec);
-            }
-            (guest_io::pwrite(fd, &buffer, offset), buffer.len())
-        };
-        // A full or failing disk of the host, or an image that has become shorter, is an error of the guest's disk.
-        Ok(match moved {
-            Ok(done) if done == len => SolResult::Ok,
-            _ => SolResult::Eunspec,
-        })
     }
 
     fn net_write(&self, address: u64) -> Result<(), Fault> {

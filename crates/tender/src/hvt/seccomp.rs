@@ -9,6 +9,8 @@ use seccompiler::{
     SeccompRule, TargetArch,
 };
 
+use solo5_abi::manifest::BLOCK_FLUSH;
+
 use super::ring::Doorbell;
 use crate::attach::Devices;
 use crate::shutdown::Shutdown;
@@ -79,6 +81,9 @@ pub(super) fn vcpu_filter(
         list.allow(libc::SYS_pread64, &[device.image.as_raw_fd()])?;
         list.allow(libc::SYS_pwrite64, &[device.image.as_raw_fd()])?;
         list.allow(libc::SYS_lseek, &[device.image.as_raw_fd()])?;
+        if device.granted & BLOCK_FLUSH != 0 {
+            list.allow(libc::SYS_fdatasync, &[device.image.as_raw_fd()])?;
+        }
     }
     if let Some(doorbell) = doorbell {
         list.allow(libc::SYS_write, &[doorbell.kick.as_raw_fd()])?;

@@ -9,6 +9,8 @@ use seccompiler::{
     SeccompFilter, SeccompRule, TargetArch,
 };
 
+use solo5_abi::manifest::BLOCK_FLUSH;
+
 use crate::attach::Devices;
 
 /// `ARCH_SET_FS` of `arch_prctl(2)`.
@@ -69,6 +71,10 @@ pub(super) fn filter(
             int(2, libc::SEEK_END)?,
         ];
         allow(&mut rules, libc::SYS_lseek, length)?;
+        if device.granted & BLOCK_FLUSH != 0 {
+            let image = fd(device.image.as_raw_fd())?;
+            allow(&mut rules, libc::SYS_fdatasync, [image])?;
+        }
     }
     compile(rules)
 }

@@ -102,6 +102,22 @@ solo5_result_t solo5_block_acquire(const char *name, solo5_handle_t *handle,
     return SOLO5_R_OK;
 }
 
+unsigned solo5_block_features(solo5_handle_t handle)
+{
+    const struct mft_entry *e = manifest_device(handle, MFT_DEV_BLOCK_BASIC);
+
+    return e == NULL ? 0 : e->u.block_basic.granted & SOLO5_BLOCK_FLUSH;
+}
+
+/* NULL unless `handle` is an acquired block device that has the feature. */
+static const struct mft_entry *block_having(solo5_handle_t handle,
+        unsigned feature)
+{
+    if ((solo5_block_features(handle) & feature) == 0)
+        return NULL;
+    return manifest_device(handle, MFT_DEV_BLOCK_BASIC);
+}
+
 /* The checks of a frame to send: a tender may end the guest for a bad one. */
 static const struct mft_entry *net_check_write(solo5_handle_t handle,
         size_t size)

@@ -23,6 +23,16 @@ solo5_result_t solo5_block_write(solo5_handle_t handle, solo5_off_t offset,
     return block_transfer(HVT_HYPERCALL_BLOCK_WRITE, handle, offset, buf, size);
 }
 
+solo5_result_t solo5_block_flush(solo5_handle_t handle)
+{
+    struct hvt_hc_block_flush args = { .handle = handle };
+
+    if (block_having(handle, SOLO5_BLOCK_FLUSH) == NULL)
+        return SOLO5_R_EINVAL;
+    hypercall(HVT_HYPERCALL_BLOCK_FLUSH, &args);
+    return (solo5_result_t)args.ret;
+}
+
 solo5_result_t solo5_block_read(solo5_handle_t handle, solo5_off_t offset,
         uint8_t *buf, size_t size)
 {

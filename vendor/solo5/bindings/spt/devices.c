@@ -45,6 +45,17 @@ static bool platform_net_drop(solo5_handle_t handle)
 }
 
 /*
+ * Bit h: something that was written to the device with handle h may be lost, so
+ * that no flush of it may succeed any more.
+ */
+static uint64_t block_lost;
+
+static void block_lose(const struct mft_entry *e)
+{
+    block_lost |= 1ull << (e - manifest->e);
+}
+
+/*
  * Whether the image is as long as it was, as far as can be told: a write to one
  * that was cut short would make it grow again, with zeros where data had been.
  */
@@ -55,7 +66,30 @@ static bool block_is_whole(const struct mft_entry *e)
     if ((e->u.block_basic.granted & MFT_BLOCK_WHOLE) == 0)
         return true;
     end = system_call(SYS_LSEEK, (uint64_t)e->b.hostfd, 0, SEEK_END, 0, 0, 0);
-    return end >= 0 && (uint64_t)end >= e->u.block_basic.capacity;
+    if (end >= 0 && (uint64_t)end >= e->u.block_basic.capacity)
+        return true;
+    block_lose(e);
+    return false;
+}
+
+solo5_result_t solo5_block_flush(solo5_handle_t handle)
+{
+    const struct mft_entry *e = block_having(handle, SOLO5_BLOCK_FLUSH);
+    long result;
+
+    if (e == NULL)
+        return SOLO5_R_EINVAL;
+    if (!block_is_whole(e))
+        return SOLO5_R_ESHRUNK;
+    if (block_lost >> handle & 1)
+        return SOLO5_R_EUNSPEC;
+    do {
+        result = system_call(SYS_FDATASYNC, (uint64_t)e->b.hostfd, 0, 0, 0, 0, 0);
+    } while (result == NEG_EINTR);
+    if (result == 0)
+        return SOLO5_R_OK;
+    block_lose(e);
+    return SOLO5_R_EUNSPEC;
 }
 
 solo5_result_t solo5_block_write(solo5_handle_t handle, solo5_off_t offset,

@@ -1,11 +1,12 @@
 //! Every hypercall as a hostile guest makes it, without a virtual machine.
 
+mod block;
 mod waits;
 
 use std::fs;
 use std::path::PathBuf;
 
-use solo5_abi::manifest::{DeviceType, Entry, Header, Manifest};
+use solo5_abi::manifest::{BLOCK_FLUSH, DeviceType, Entry, Header, Manifest};
 
 use super::*;
 use crate::options::{Command, parse};
@@ -27,9 +28,14 @@ fn devices(entries: &[Entry], options: &str) -> Devices {
 }
 
 fn disk(name: &str) -> (PathBuf, Devices) {
+    disk_wanting(name, 0)
+}
+
+/// A disk of which the guest asks these features.
+fn disk_wanting(name: &str, wanted: u16) -> (PathBuf, Devices) {
     let path = std::env::temp_dir().join(format!("tender-{}-{name}", std::process::id()));
     fs::write(&path, [7; 2048]).unwrap();
-    let entry = Entry::new("disk", DeviceType::BlockBasic);
+    let entry = Entry::new("disk", DeviceType::BlockBasic).wanting(wanted);
     let devices = devices(&[entry], &format!("--block:disk={}", path.display()));
     (path, devices)
 }
@@ -59,10 +65,6 @@ impl Guest {
             Outcome::Continue
         );
         Ok(copy(&self.memory.slice(ARGUMENT, N as u64).unwrap()))
-    }
-
-    fn block(&self, call: Hypercall, io: BlockIo) -> Result<i32, Fault> {
-        Ok(BlockIo::from_bytes(&self.call(call, io.to_bytes())?).ret)
     }
 }
 
@@ -174,166 +176,6 @@ fn calls_for_absent_devices_are_faults() {
 }
 
 #[test]
-fn blocks_are_read_and_written() {
-    let (path, devices) = disk("rw");
-    let guest = Guest::new(devices);
-    let io = BlockIo {
-        handle: 1,
-        offset: 512,
-        data: BUFFER,
-        len: 512,
-        ret: -1,
-    };
-    assert_eq!(guest.block(Hypercall::BlockRead, io), Ok(0));
-    assert_eq!(
-        copy::<512>(&guest.memory.slice(BUFFER, 512).unwrap()),
-        [7; 512]
-    );
-    guest.memory.write(BUFFER, &[9; 512]);
-    assert_eq!(guest.block(Hypercall::BlockWrite, io), Ok(0));
-    let image = fs::read(&path).unwrap();
-    fs::remove_file(path).unwrap();
-    assert_eq!(
-        [&image[..512], &image[512..1024], &image[1024..]],
-        [&[7; 512][..], &[9; 512], &[7; 1024]]
-    );
-}
-
-/// What a guest may ask of its first disk.
-const FIRST_BLOCK: BlockIo = BlockIo {
-    handle: 1,
-    offset: 0,
-    data: BUFFER,
-    len: 512,
-    ret: -1,
-};
-
-#[test]
-fn block_calls_check_device_and_range() {
-    let (path, devices) = disk("range");
-    fs::remove_file(path).unwrap();
-    let guest = Guest::new(devices);
-    let good = FIRST_BLOCK;
-    let bad = [
-        BlockIo { handle: 0, ..good },
-        BlockIo { handle: 2, ..good },
-        BlockIo {
-            handle: u64::MAX,
-            ..good
-        },
-        BlockIo {
-            offset: 2048,
-            ..good
-        },
-        BlockIo {
-            offset: 1537,
-            ..good
-        },
-        BlockIo {
-            offset: u64::MAX,
-            ..good
-        },
-        BlockIo {
-            offset: u64::MAX - 511,
-            ..good
-        },
-        BlockIo { len: 2049, ..good },
-        BlockIo {
-            len: u64::MAX,
-            ..good
-        },
-        BlockIo {
-            offset: 2048,
-            len: 0,
-            ..good
-        },
-    ];
-    for io in bad {
-        for call in [Hypercall::BlockRead, Hypercall::BlockWrite] {
-            assert_eq!(
-                guest.block(call, io),
-                Ok(SolResult::Einval as i32),
-                "{io:?}"
-            );
-        }
-    }
-}
-
-#[test]
-fn block_calls_check_the_buffer() {
-    let (path, devices) = disk("buffer");
-    fs::remove_file(path).unwrap();
-    let guest = Guest::new(devices);
-    let good = FIRST_BLOCK;
-    for data in [LIMIT - 512, LIMIT, u64::MAX, u64::MAX - 511] {
-        let fault = guest
-            .block(Hypercall::BlockRead, BlockIo { data, ..good })
-            .unwrap_err();
-        assert!(matches!(
-            fault,
-            Fault::Pointer {
-                what: "block buffer",
-                ..
-            }
-        ));
-    }
-    let fault = guest
-        .block(
-            Hypercall::BlockRead,
-            BlockIo {
-                data: 0x2000,
-                ..good
-            },
-        )
-        .unwrap_err();
-    assert!(matches!(
-        fault,
-        Fault::ReadOnly {
-            what: "block buffer",
-            ..
-        }
-    ));
-    assert_eq!(
-        guest.block(
-            Hypercall::BlockWrite,
-            BlockIo {
-                data: 0x2000,
-                ..good
-            }
-        ),
-        Ok(0)
-    );
-}
-
-#[test]
-fn an_image_that_shrinks_is_an_error_and_stays_short() {
-    let (path, devices) = disk("shrunk");
-    fs::File::options()
-        .write(true)
-        .open(&path)
-        .unwrap()
-        .set_len(100)
-        .unwrap();
-    let guest = Guest::new(devices);
-    let io = BlockIo {
-        handle: 1,
-        offset: 0,
-        data: BUFFER,
-        len: 512,
-        ret: -1,
-    };
-    let read = guest.block(Hypercall::BlockRead, io);
-    let written = guest.block(Hypercall::BlockWrite, io);
-    let len = fs::metadata(&path).unwrap().len();
-    fs::remove_file(path).unwrap();
-    assert_eq!(
-        (read, written),
-        (Ok(SolResult::Eunspec as i32), Ok(SolResult::Eunspec as i32))
-    );
-    assert_eq!(len, 100, "the write made the image grow again");
-}
-
-#[test]
 fn halt_hands_the_status_on_and_checks_the_cookie() {
     let guest = Guest::new(devices(&[], ""));
     let halt = |cookie, exit_status| {
@@ -385,7 +227,7 @@ impl Numbers {
 /// Whatever the arguments, a hypercall has a result or is a fault, and the tender's tables stay as they are.
 #[test]
 fn random_arguments_are_answered_or_refused() {
-    let (path, devices) = disk("random");
+    let (path, devices) = disk_wanting("random", BLOCK_FLUSH);
     fs::remove_file(path).unwrap();
     let guest = Guest::new(devices);
     let tables = vec![0x5a; 0x10_0000];
@@ -397,6 +239,7 @@ fn random_arguments_are_answered_or_refused() {
         let calls = [
             Hypercall::BlockWrite,
             Hypercall::BlockRead,
+            Hypercall::BlockFlush,
             Hypercall::Walltime,
             Hypercall::Halt,
         ];

@@ -41,10 +41,12 @@ fn nothing_but_its_list_is_let_through_for_the_processor() {
         let filter = vcpu_filter(&vcpu, &devices, doorbell.as_ref()).unwrap();
         let allowed = |call: &Call| {
             let [fd, second] = [0, 1].map(|index| call.arguments[index] as i32);
-            let is_image = devices
+            let image = devices
                 .block
                 .iter()
-                .any(|device| device.image.as_raw_fd() == fd);
+                .find(|device| device.image.as_raw_fd() == fd);
+            let is_image = image.is_some();
+            let has = |feature| image.is_some_and(|device| device.granted & feature != 0);
             let bell = doorbell.as_ref();
             let own = match libc::c_long::from(call.number) {
                 libc::SYS_ioctl => {
@@ -58,6 +60,7 @@ fn nothing_but_its_list_is_let_through_for_the_processor() {
                 }
                 libc::SYS_ppoll => true,
                 libc::SYS_pread64 | libc::SYS_pwrite64 | libc::SYS_lseek => is_image,
+                libc::SYS_fdatasync => has(BLOCK_FLUSH),
                 _ => false,
             };
             own || shared(&devices, call)

@@ -18,16 +18,19 @@ fn allowed(devices: &Devices, call: &Call) -> bool {
             .iter()
             .any(|device| device.tap.as_raw_fd() == fd)
     };
-    let is_image = devices
+    let image = devices
         .block
         .iter()
-        .any(|device| device.image.as_raw_fd() == fd);
+        .find(|device| device.image.as_raw_fd() == fd);
+    let is_image = image.is_some();
+    let has = |feature| image.is_some_and(|device| device.granted & feature != 0);
     match libc::c_long::from(call.number) {
         libc::SYS_read => is_tap(fd),
         libc::SYS_write => fd == 1 || is_tap(fd),
         libc::SYS_lseek => is_image && b == 0 && int_c == libc::SEEK_END,
         // One block, of an image of 2048 bytes.
         libc::SYS_pread64 | libc::SYS_pwrite64 => is_image && c == 512 && d <= 1536,
+        libc::SYS_fdatasync => has(BLOCK_FLUSH),
         libc::SYS_arch_prctl => a == ARCH_SET_FS,
         libc::SYS_clock_gettime => fd == libc::CLOCK_REALTIME || fd == libc::CLOCK_MONOTONIC,
         libc::SYS_exit_group => true,

@@ -1,0 +1,88 @@
+//! The hypercalls of block devices.
+
+use std::os::fd::AsFd;
+
+use hostdev::ImageError;
+use solo5_abi::api::SolResult;
+use solo5_abi::hvt::{BlockFlush, BlockIo, Hypercall};
+use solo5_abi::manifest::BLOCK_FLUSH;
+
+use super::{Hypercalls, raw};
+use crate::attach::BlockDevice;
+use crate::hvt::fault::Fault;
+use crate::hvt::io as guest_io;
+use crate::hvt::memory::Unchecked;
+
+impl Hypercalls<'_> {
+    /// The block device with that handle.
+    fn block_device(&self, handle: u64) -> Option<&BlockDevice> {
+        let mut devices = self.devices.block.iter();
+        devices.find(|device| device.handle as u64 == handle)
+    }
+
+    fn has_block_devices(&self, call: Hypercall) -> Result<(), Fault> {
+        match self.devices.block.is_empty() {
+            true => Err(Fault::Absent { call }),
+            false => Ok(()),
+        }
+    }
+
+    pub(super) fn block_io(&self, call: Hypercall, address: u64) -> Result<(), Fault> {
+        self.has_block_devices(call)?;
+        let (bytes, slot) = self.argument_mut(address)?;
+        let mut io = BlockIo::from_bytes(&bytes);
+        io.ret = raw(self.transfer(call, &io)?);
+        slot.copy_from(&io.to_bytes());
+        Ok(())
+    }
+
+    /// Moves one or more blocks.
+    fn transfer(&self, call: Hypercall, io: &BlockIo) -> Result<SolResult, Fault> {
+        let Some(device) = self.block_device(io.handle) else {
+            return Ok(SolResult::Einval);
+        };
+        let end = io.offset.checked_add(io.len);
+        let inside = io.offset < device.image.capacity()
+            && end.is_some_and(|end| end <= device.image.capacity());
+        let (Ok(offset), true) = (i64::try_from(io.offset), inside) else {
+            return Ok(SolResult::Einval);
+        };
+        let buffer = Unchecked {
+            what: "block buffer",
+            address: io.data,
+            len: io.len,
+        };
+        let fd = device.image.as_fd();
+        let (moved, len) = if call == Hypercall::BlockRead {
+            let buffer = self.memory.writable(buffer)?;
+            (guest_io::pread(fd, &buffer, offset), buffer.len())
+        } else {
+            let buffer = self.memory.readable(buffer)?;
+            if !device.image.is_whole() {
+                return Ok(SolResult::Eunspec);
+            }
+            (guest_io::pwrite(fd, &buffer, offset), buffer.len())
+        };
+        // A full or failing disk of the host, or an image that has become shorter, is an error of the guest's disk.
+        Ok(match moved {
+            Ok(done) if done == len => SolResult::Ok,
+            _ => SolResult::Eunspec,
+        })
+    }
+
+    pub(super) fn block_flush(&self, address: u64) -> Result<(), Fault> {
+        self.has_block_devices(Hypercall::BlockFlush)?;
+        let (bytes, slot) = self.argument_mut(address)?;
+        let mut flush = BlockFlush::from_bytes(&bytes);
+        let device = self.block_device(flush.handle);
+        let device = device.filter(|device| device.granted & BLOCK_FLUSH != 0);
+        flush.ret = raw(match device.map(|device| device.image.flush()) {
+            None => SolResult::Einval,
+            Some(Ok(())) => SolResult::Ok,
+            Some(Err(ImageError::Shrunk { .. })) => SolResult::Eshrunk,
+            Some(Err(_)) => SolResult::Eunspec,
+        });
+        slot.copy_from(&flush.to_bytes());
+        Ok(())
+    }
+}
