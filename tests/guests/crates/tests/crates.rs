@@ -197,6 +197,29 @@ fn ring() {
     assert!(public.verify(b"Frame", signature.as_ref()).is_err());
 }
 
+/// The assembly, which is chosen at run time, against the same octets one by one, which it is not used for.
+#[test]
+fn blake3() {
+    let data: Vec<u8> = (0..100_000_u32).map(|index| (index % 251) as u8).collect();
+    let mut slowly = blake3::Hasher::new();
+    for octet in &data {
+        slowly.update(std::slice::from_ref(octet));
+    }
+    assert_eq!(blake3::hash(&data), slowly.finalize());
+    let empty = blake3::hash(b"").to_hex();
+    assert!(empty.starts_with("af1349b9f5f9a1a6a0404dea36dcc949"));
+}
+
+/// C code.
+#[test]
+fn zstd() {
+    let text = "A crate that brings C code. ".repeat(4_000);
+    let small = zstd::encode_all(text.as_bytes(), 3).unwrap();
+    assert!(small.len() < text.len() / 100, "{}", small.len());
+    assert_eq!(zstd::decode_all(&small[..]).unwrap(), text.as_bytes());
+    assert!(zstd::decode_all(&small[..small.len() - 1]).is_err());
+}
+
 /// Collects what is logged.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);

@@ -1,9 +1,15 @@
-//! A crate that calls a C function that Solo5 lacks.
+//! A crate that calls C functions that Solo5 lacks, one of them from C code of its own.
 
-use std::ffi::c_uint;
+use std::ffi::{c_double, c_uint};
 
 unsafe extern "C" {
     fn if_nametoindex(name: *const std::ffi::c_char) -> c_uint;
+    safe fn half_of_text() -> c_double;
+}
+
+/// Half of a number that C code reads.
+pub fn half() -> f64 {
+    half_of_text()
 }
 
 /// The number of an interface.

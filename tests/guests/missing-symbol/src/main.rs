@@ -11,4 +11,5 @@ fn main() {
     let process = unsafe { popen(c"true".as_ptr(), c"r".as_ptr()) };
     println!("{}", process.is_null());
     println!("{}", missing_symbol::interface());
+    println!("{}", missing_symbol::half());
 }
