@@ -54,6 +54,11 @@ impl Authority {
         self.path("ca.pem")
     }
 
+    /// That certificate as if it were a server's.
+    pub fn itself(&self) -> Signed {
+        self.signed("ca.pem", "ca.key")
+    }
+
     /// A certificate for `host`, such as `IP:10.0.0.2`, that is good for so many days from now.
     pub fn sign(&self, name: &str, host: &str, days: i32) -> Signed {
         let (request, certificate) = (format!("{name}.csr"), format!("{name}.pem"));

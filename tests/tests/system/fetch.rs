@@ -201,6 +201,11 @@ fn what_is_wrong_with_a_certificate_is_told(target: Target) {
             Some("it is not for this name"),
         ),
         (
+            authority.itself(),
+            trusted.clone(),
+            Some("it is that of an authority, not of a server"),
+        ),
+        (
             authority.self_signed(&host),
             trusted,
             Some("it is self-signed, and not trusted"),

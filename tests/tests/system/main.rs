@@ -10,6 +10,7 @@
 //! - [`bad_input`]: what the tenders say about files, options and devices that are no good.
 //! - [`load`]: many connections at once, with the Linux kernel as client.
 //! - [`std_exercise`]: the standard library in a unikernel; how programs end, overflow and run out of memory.
+//! - [`tls_compiled_in`]: a certificate that is part of the program.
 //! - [`tls_disk`]: certificates on a block device.
 //! - [`unread`]: a network device whose frames nobody reads.
 //! - [`toolchain`]: `cargo run` and `cargo test` with `--target`, crates from crates.io, linkers, missing symbols.
@@ -38,6 +39,7 @@ mod http_shutdown;
 mod https;
 mod load;
 mod std_exercise;
+mod tls_compiled_in;
 mod tls_disk;
 mod toolchain;
 mod unread;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use netstack::TcpStream;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
 use rustls::sign::SingleCertAndKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{
@@ -83,15 +83,15 @@ impl Client {
             },
         };
         let provider = provider();
-        let verifier =
-            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone());
+        let roots = Arc::new(roots);
+        let verifier = WebPkiServerVerifier::builder_with_provider(roots.clone(), provider.clone());
         let verifier = verifier
             .build()
             .map_err(|error| Error::Authorities(error.to_string()))?;
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&TLS13, &TLS12])?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Verifier(verifier)));
+            .with_custom_certificate_verifier(Arc::new(Verifier { verifier, roots }));
         let mut config = match options.identity {
             Some(identity) => {
                 builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity.0)))
@@ -138,7 +138,22 @@ impl Client {
 
 /// rustls' own, which also tells that a certificate is self-signed.
 #[derive(Debug)]
-struct Verifier(Arc<WebPkiServerVerifier>);
+struct Verifier {
+    verifier: Arc<WebPkiServerVerifier>,
+    roots: Arc<RootCertStore>,
+}
+
+impl Verifier {
+    fn trusts(&self, certificate: &CertificateDer<'_>) -> bool {
+        webpki::anchor_from_trusted_cert(certificate).is_ok_and(|it| {
+            let same = |root: &TrustAnchor<'_>| {
+                root.subject == it.subject
+                    && root.subject_public_key_info == it.subject_public_key_info
+            };
+            self.roots.roots.iter().any(same)
+        })
+    }
+}
 
 impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
@@ -149,13 +164,13 @@ impl ServerCertVerifier for Verifier {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let verified = self
-            .0
-            .verify_server_cert(certificate, intermediates, name, ocsp, now);
+        let verified =
+            self.verifier
+                .verify_server_cert(certificate, intermediates, name, ocsp, now);
         verified.map_err(|error| match error {
             rustls::Error::InvalidCertificate(
                 CertificateError::UnknownIssuer | CertificateError::Other(_),
-            ) if is_self_issued(certificate) => {
+            ) if is_self_issued(certificate) && !self.trusts(certificate) => {
                 CertificateError::Other(OtherError(Arc::new(SelfSigned))).into()
             }
             error => error,
@@ -168,7 +183,7 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0
+        self.verifier
             .verify_tls12_signature(message, certificate, signature)
     }
 
@@ -178,12 +193,12 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0
+        self.verifier
             .verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.verifier.supported_verify_schemes()
     }
 }
 

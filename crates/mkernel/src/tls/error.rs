@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use rustls::CertificateError;
+use rustls::{CertificateError, OtherError};
 
 /// Why a certificate or a key cannot be used, or a connection not be secured.
 #[derive(Debug)]
@@ -41,6 +41,8 @@ pub enum Error {
 pub enum CertificateFault {
     /// It is its own issuer, and not one that is trusted.
     SelfSigned,
+    /// It is that of an authority, which is for issuing others and not for a server.
+    Authority,
     /// Nobody who is trusted has issued it.
     UnknownIssuer,
     /// Its time is over.
@@ -112,9 +114,15 @@ impl From<CertificateError> for CertificateFault {
             Said::Revoked => Self::Revoked,
             Said::BadSignature => Self::BadSignature,
             Said::Other(other) if other.0.is::<SelfSigned>() => Self::SelfSigned,
+            Said::Other(other) if is_of_an_authority(&other) => Self::Authority,
             other => Self::Other(other.to_string()),
         }
     }
+}
+
+fn is_of_an_authority(error: &OtherError) -> bool {
+    let said = error.0.downcast_ref::<webpki::Error>();
+    matches!(said, Some(webpki::Error::CaUsedAsEndEntity))
 }
 
 impl fmt::Display for Error {
@@ -145,6 +153,7 @@ impl fmt::Display for CertificateFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::SelfSigned => "it is self-signed, and not trusted",
+            Self::Authority => "it is that of an authority, not of a server",
             Self::UnknownIssuer => "nobody who is trusted has issued it",
             Self::Expired => "it has expired",
             Self::NotYetValid => "it is not valid yet",

@@ -73,6 +73,41 @@ fn each_fault_of_a_certificate_has_its_name() {
     });
 }
 
+/// One that is its own issuer may be trusted, and is then a server's unless it says that it is an authority's.
+#[test]
+fn rfc5280_section_4_2_1_9_an_authority_is_no_server_though_it_is_trusted() {
+    run(async |world: World| {
+        let key = KeyPair::generate().expect("a key");
+        let of = |is_ca| {
+            let mut params = params(&["a"]);
+            params.is_ca = is_ca;
+            let itself = params.self_signed(&key).expect("a certificate");
+            let options = ClientOptions::default().authorities(itself.pem());
+            let client = Client::new(options).expect("a client");
+            (client, identity(&itself.pem(), &key))
+        };
+        let (client, itself) = of(IsCa::Ca(BasicConstraints::Unconstrained));
+        assert_eq!(
+            fault(&world, &client, itself).await,
+            CertificateFault::Authority
+        );
+        let (client, itself) = of(IsCa::NoCa);
+        let (ours, theirs) = world.handshake(&client, "a", &server(itself)).await;
+        ours.expect("secured");
+        theirs.expect("secured");
+
+        // Issued by another authority.
+        let authority = Authority::new();
+        let below = authority.sign_with(&["a"], |it| {
+            it.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        });
+        assert_eq!(
+            fault(&world, &authority.client(), below).await,
+            CertificateFault::Authority
+        );
+    });
+}
+
 #[test]
 fn those_whom_mozilla_trusts_are_trusted_unless_others_are_named() {
     run(async |world: World| {
