@@ -98,21 +98,24 @@ where
 
 impl<D: SectorDevice> Seek for Cursor<D> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let position = match to {
-            SeekFrom::Start(position) => Some(position),
-            SeekFrom::Current(distance) => self.position.checked_add_signed(distance),
-            SeekFrom::End(distance) => self.device.capacity().checked_add_signed(distance),
-        };
-        self.position = position.ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::InvalidInput,
-                std::format!(
-                    "{to:?} from position {} of a device of {} bytes: expected a position of 0 or above that fits 64 bits",
-                    self.position,
-                    self.device.capacity()
-                ),
-            )
-        })?;
+        self.position = seek(self.position, self.device.capacity(), to)?;
         Ok(self.position)
     }
+}
+
+/// Where `to` is, from `position` on a device of `capacity` bytes.
+pub(crate) fn seek(position: u64, capacity: u64, to: SeekFrom) -> io::Result<u64> {
+    let target = match to {
+        SeekFrom::Start(position) => Some(position),
+        SeekFrom::Current(distance) => position.checked_add_signed(distance),
+        SeekFrom::End(distance) => capacity.checked_add_signed(distance),
+    };
+    target.ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::InvalidInput,
+            std::format!(
+                "{to:?} from position {position} of a device of {capacity} bytes: expected a position of 0 or above that fits 64 bits"
+            ),
+        )
+    })
 }

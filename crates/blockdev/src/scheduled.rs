@@ -56,6 +56,8 @@
 //! write that lies in one block, or is whole blocks and no larger than the device's `max_transfer`
 //! and than [`Config::slice`], is one transfer: it has happened or it has not.
 
+#[cfg(feature = "futures-io")]
+mod async_cursor;
 mod config;
 mod elevator;
 mod pending;
@@ -66,6 +68,8 @@ mod transfer;
 
 use alloc::sync::Arc;
 
+#[cfg(feature = "futures-io")]
+pub use async_cursor::AsyncCursor;
 pub use config::Config;
 pub use queue::Queue;
 

@@ -1,5 +1,6 @@
 use alloc::rc::Rc;
 use core::cell::RefCell;
+use core::fmt;
 use core::future::Future;
 use core::ops::Range;
 use core::pin::Pin;
@@ -10,8 +11,7 @@ use super::state::{Outcome, State};
 use crate::SectorDevice;
 
 /// A request, for its first poll to submit and for the others to help with.
-#[derive(Debug)]
-pub(crate) struct Pending<D: SectorDevice> {
+pub(super) struct Pending<D: SectorDevice> {
     state: Rc<RefCell<State<D>>>,
     stage: Stage,
 }
@@ -64,6 +64,12 @@ impl<D: SectorDevice> Future for Pending<D> {
         drop(state);
         context.waker().wake_by_ref();
         Poll::Pending
+    }
+}
+
+impl<D: SectorDevice> fmt::Debug for Pending<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Pending").field(&self.stage).finish()
     }
 }
 

@@ -98,10 +98,10 @@ impl<D: SectorDevice> Queue<D> {
     /// go on with that or not. Otherwise when the device says that blocks may be lost
     /// ([`SectorDevice::flush`]).
     pub async fn flush(&self) -> Result<(), Error<D::Error>> {
-        if !self.state.borrow().device.can_flush() {
+        if !self.can_flush() {
             return Err(Error::CannotFlush);
         }
-        Pending::new(self.state.clone(), Work::Flush, 0..0).await?;
+        self.request(Work::Flush, 0, 0).await?;
         Ok(())
     }
 
@@ -115,7 +115,7 @@ impl<D: SectorDevice> Queue<D> {
     pub async fn discard(&self, offset: u64, len: u64) -> Result<(), Error<D::Error>> {
         self.geometry().check_blocks(offset, len)?;
         if len > 0 && self.state.borrow().device.can_discard() {
-            Pending::new(self.state.clone(), Work::Discard, offset..offset + len).await?;
+            self.request(Work::Discard, offset, len).await?;
         }
         Ok(())
     }
@@ -147,7 +147,16 @@ impl<D: SectorDevice> Queue<D> {
         if len == 0 {
             return Ok(Vec::new());
         }
-        Pending::new(self.state.clone(), work, offset..offset + len).await
+        self.request(work, offset, len).await
+    }
+
+    /// A request for bytes that lie on the device.
+    pub(super) fn request(&self, work: Work, offset: u64, len: u64) -> Pending<D> {
+        Pending::new(self.state.clone(), work, offset..offset + len)
+    }
+
+    pub(super) fn can_flush(&self) -> bool {
+        self.state.borrow().device.can_flush()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Tests of the public interface, in one binary:
 //!
+//! - `async_cursor`: the asynchronous stream (feature `futures-io`);
 //! - `block_device`: bounds, splitting, what the device is asked for, failures;
 //! - `cached`: the cache, and random requests against an array of bytes;
 //! - `cursor`: the stream (feature `std`);
@@ -12,6 +13,8 @@
 //! - `volatile`: a device that forgets what was not flushed;
 //! - `yielding`: large reads and writes that let others run.
 
+#[cfg(feature = "futures-io")]
+mod async_cursor;
 mod block_device;
 mod cached;
 #[cfg(feature = "std")]
