@@ -141,6 +141,7 @@ fn structures_are_linuxs() {
         "struct" passwd { pw_name, pw_passwd, pw_uid, pw_gid, pw_gecos, pw_dir, pw_shell }
         "struct" dirent { d_ino, d_off, d_reclen, d_type, d_name }
         "struct" utimbuf { actime, modtime }
+        "struct" termios { c_iflag, c_oflag, c_cflag, c_lflag, c_line, c_cc, c_ispeed, c_ospeed }
         "struct" sockaddr { sa_family, sa_data }
         "struct" sockaddr_storage { ss_family }
         "struct" sockaddr_in { sin_family, sin_port, sin_addr }
@@ -167,6 +168,7 @@ fn structures_are_linuxs() {
         "sys/time.h",
         "sys/un.h",
         "sys/utsname.h",
+        "termios.h",
         "time.h",
         "utime.h",
     ];

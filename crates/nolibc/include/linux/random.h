@@ -1,2 +1,4 @@
 #pragma once
 #include <sys/random.h>
+
+#define RNDGETENTCNT 0x80045200
