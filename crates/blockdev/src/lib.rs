@@ -52,6 +52,8 @@ mod unsynced;
 mod cursor;
 #[cfg(feature = "std")]
 mod file;
+#[cfg(feature = "std")]
+pub mod power_cut;
 
 pub use cached::{CacheConfig, Cached, IntoInnerError};
 pub use device::BlockDevice;

@@ -28,6 +28,7 @@
 //! - HTTP, with the feature `http`: `http::serve` and `http::Client`, over `hyper`.
 //! - File systems, with the feature `fs`: `fs::mount`.
 //! - TLS, with the feature `tls`: `tls::Server` and `tls::Client`, over `rustls`.
+//! - A durable store, with the feature `store`, over `redb`.
 //! - The hypercalls themselves: [`solo5_ffi`].
 //!
 //! # Other names for it
@@ -64,6 +65,8 @@ pub mod log;
 pub mod net;
 mod shutdown;
 mod source;
+#[cfg(feature = "store")]
+pub mod store;
 #[cfg(feature = "tls")]
 pub mod tls;
 
