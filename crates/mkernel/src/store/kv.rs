@@ -3,185 +3,30 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::poll_fn;
 use std::ops::Bound;
 use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::task::Waker;
 
 use blockdev::{BlockDevice, SectorDevice};
 use redb::{Database, Durability, ReadableDatabase, TableDefinition, TableError, WriteTransaction};
 
+mod batch;
+mod group;
+
+pub use batch::{Batch, MOST_BATCH_BYTES, MOST_KEY_BYTES, MOST_VALUE_BYTES, TooLarge};
+pub use group::CommitError;
+
+use group::{Place, Waiting};
+
 use super::log::{Operation, Operations, Position};
-use super::{OpenError, Options, Space, Store, StoreError};
+use super::{OpenError, Options, Store, StoreError};
 
 const TABLE: TableDefinition<&[u8], &[u8]> = TableDefinition::new("mkernel.kv");
 /// The epoch of the log that follows what the database has.
 const EPOCH: TableDefinition<(), u64> = TableDefinition::new("mkernel.kv.epoch");
 
-/// Most bytes of a key.
-pub const MOST_KEY_BYTES: usize = 1024;
-/// Most bytes of a value.
-pub const MOST_VALUE_BYTES: usize = 1 << 20;
-/// Most bytes of a batch, keys and values together.
-pub const MOST_BATCH_BYTES: usize = 4 << 20;
-
-/// Most bytes that one group takes from the queue, but for one batch.
-const GROUP_BYTES: usize = 1 << 20;
-/// What the database may need on the device for one operation, beside twice its bytes: a page for each level, and as
-/// many that are split.
-const OPERATION_COST: u64 = 32 << 10;
-
 /// A key and its value.
 pub type Entry = (Vec<u8>, Vec<u8>);
-
-/// A key, and its value or that it goes.
-type Owned = (Box<[u8]>, Option<Box<[u8]>>);
-
-/// Operations that are done together or not at all.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Batch {
-    operations: Vec<Owned>,
-    bytes: usize,
-}
-
-/// Why an operation does not go into a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TooLarge {
-    /// The key has more than [`MOST_KEY_BYTES`].
-    Key {
-        /// Bytes of the key.
-        bytes: usize,
-    },
-    /// The value has more than [`MOST_VALUE_BYTES`].
-    Value {
-        /// Bytes of the value.
-        bytes: usize,
-    },
-    /// The batch would have more than [`MOST_BATCH_BYTES`].
-    Batch {
-        /// Bytes that it would have.
-        bytes: usize,
-    },
-}
-
-impl fmt::Display for TooLarge {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (what, bytes, most) = match *self {
-            Self::Key { bytes } => ("key", bytes, MOST_KEY_BYTES),
-            Self::Value { bytes } => ("value", bytes, MOST_VALUE_BYTES),
-            Self::Batch { bytes } => ("batch", bytes, MOST_BATCH_BYTES),
-        };
-        write!(f, "{what} of {bytes} bytes, expected {most} at most")
-    }
-}
-
-impl std::error::Error for TooLarge {}
-
-impl Batch {
-    /// No operations.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Gives `key` that value.
-    ///
-    /// # Errors
-    ///
-    /// When something is too large; the batch is as before then.
-    pub fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), TooLarge> {
-        if value.len() > MOST_VALUE_BYTES {
-            return Err(TooLarge::Value { bytes: value.len() });
-        }
-        self.push(key, Some(value))
-    }
-
-    /// Takes `key` away, if it is there.
-    ///
-    /// # Errors
-    ///
-    /// As [`put`](Self::put).
-    pub fn delete(&mut self, key: &[u8]) -> Result<(), TooLarge> {
-        self.push(key, None)
-    }
-
-    /// Whether there is nothing to do.
-    pub fn is_empty(&self) -> bool {
-        self.operations.is_empty()
-    }
-
-    /// Operations.
-    pub fn len(&self) -> usize {
-        self.operations.len()
-    }
-
-    fn push(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), TooLarge> {
-        if key.len() > MOST_KEY_BYTES {
-            return Err(TooLarge::Key { bytes: key.len() });
-        }
-        // What the operation has beside its bytes in memory and in the log.
-        let bytes = self.bytes + key.len() + value.map_or(0, <[u8]>::len) + 64;
-        if bytes > MOST_BATCH_BYTES {
-            return Err(TooLarge::Batch { bytes });
-        }
-        self.operations.push((key.into(), value.map(Into::into)));
-        self.bytes = bytes;
-        Ok(())
-    }
-
-    fn operations(&self) -> impl Iterator<Item = Operation<'_>> {
-        let operations = self.operations.iter();
-        operations.map(|(key, value)| (&**key, value.as_deref()))
-    }
-
-    fn space(&self) -> Space {
-        match self.operations.iter().all(|(_, value)| value.is_none()) {
-            true => Space::Reserve,
-            false => Space::Ordinary,
-        }
-    }
-
-    /// The most that the database may need on the device.
-    fn cost(&self) -> u64 {
-        self.operations.len() as u64 * OPERATION_COST + 2 * self.bytes as u64
-    }
-}
-
-/// Why a batch was not committed: as [`StoreError`], but shared by all whose transaction it was.
-#[derive(Clone, Debug)]
-pub struct CommitError(Rc<StoreError>);
-
-impl CommitError {
-    /// What went wrong.
-    pub fn get_ref(&self) -> &StoreError {
-        &self.0
-    }
-}
-
-impl fmt::Display for CommitError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl std::error::Error for CommitError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source()
-    }
-}
-
-/// What a waiting task and the committer have in common.
-#[derive(Default)]
-struct Ticket {
-    outcome: Cell<Option<Result<(), CommitError>>>,
-    waker: Cell<Option<Waker>>,
-    cancelled: Cell<bool>,
-}
-
-struct Waiting {
-    batch: Batch,
-    ticket: Rc<Ticket>,
-}
 
 /// Keys and values on a block device, in the order of the keys' bytes.
 ///
@@ -240,7 +85,7 @@ where
             }),
         });
         shared.with(|_| Ok(())).map_err(OpenError::Store)?;
-        let committer = commit_all(Rc::clone(&shared));
+        let committer = group::commit_all(Rc::clone(&shared));
         Ok((Self { shared }, committer))
     }
 
@@ -296,36 +141,20 @@ where
     ///
     /// As [`Store::write`]. A batch that only deletes may take of the reserve.
     pub async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
-        let place = Place(Rc::default());
-        self.shared.queue.borrow_mut().push_back(Waiting {
-            batch,
-            ticket: Rc::clone(&place.0),
-        });
+        let place = Place::default();
+        self.shared
+            .queue
+            .borrow_mut()
+            .push_back(place.take_for(batch));
         if let Some(waker) = self.shared.idle.take() {
             waker.wake();
         }
-        poll_fn(|context| match place.0.outcome.take() {
-            Some(outcome) => Poll::Ready(outcome),
-            None => {
-                place.0.waker.set(Some(context.waker().clone()));
-                Poll::Pending
-            }
-        })
-        .await
+        place.await
     }
 
     /// Bytes of the device that the database has ever written to, and bytes that there are for it.
     pub fn usage(&self) -> (u64, u64) {
         self.shared.store.usage()
-    }
-}
-
-/// Says when nobody waits any more.
-struct Place(Rc<Ticket>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.cancelled.set(true);
     }
 }
 
@@ -357,81 +186,10 @@ fn is_empty(from: Bound<&[u8]>, to: Bound<&[u8]>) -> bool {
     }
 }
 
-async fn commit_all<D>(shared: Rc<Shared<D>>)
-where
-    D: SectorDevice<Error: Send + Sync + 'static> + Send + 'static,
-{
-    while shared.wait().await {
-        // Whoever is ready to ask for something comes along.
-        crate::yield_now().await;
-        let group = shared.take();
-        match shared.commit(&group) {
-            Err(_) if group.len() > 1 => {
-                // Who can be served is served.
-                for one in &group {
-                    answer(
-                        std::slice::from_ref(one),
-                        shared.commit(std::slice::from_ref(one)),
-                    );
-                    crate::yield_now().await;
-                }
-            }
-            outcome => answer(&group, outcome),
-        }
-    }
-}
-
-fn answer(group: &[Waiting], outcome: Result<(), StoreError>) {
-    let outcome = outcome.map_err(|error| CommitError(Rc::new(error)));
-    for waiting in group {
-        waiting.ticket.outcome.set(Some(outcome.clone()));
-        if let Some(waker) = waiting.ticket.waker.take() {
-            waker.wake();
-        }
-    }
-}
-
 impl<D> Shared<D>
 where
     D: SectorDevice<Error: Send + Sync + 'static> + Send + 'static,
 {
-    /// Waits until there is something to do; false if there never will be.
-    async fn wait(self: &Rc<Self>) -> bool {
-        poll_fn(|context| {
-            if !self.queue.borrow().is_empty() {
-                return Poll::Ready(true);
-            }
-            if Rc::strong_count(self) == 1 {
-                return Poll::Ready(false);
-            }
-            self.idle.set(Some(context.waker().clone()));
-            Poll::Pending
-        })
-        .await
-    }
-
-    /// What is next in the queue, all of it of one kind, without that for which nobody waits.
-    fn take(&self) -> Vec<Waiting> {
-        let mut queue = self.queue.borrow_mut();
-        let mut group: Vec<Waiting> = Vec::new();
-        let mut bytes = 0;
-        while let Some(next) = queue.front() {
-            let other = group
-                .first()
-                .is_some_and(|first| first.batch.space() != next.batch.space());
-            bytes += next.batch.bytes;
-            if other || (bytes > GROUP_BYTES && !group.is_empty()) {
-                break;
-            }
-            group.extend(
-                queue
-                    .pop_front()
-                    .filter(|next| !next.ticket.cancelled.get()),
-            );
-        }
-        group
-    }
-
     fn read<R>(
         &self,
         absent: R,
