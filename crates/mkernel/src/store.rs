@@ -72,6 +72,7 @@ const LOG_UNIT: u64 = 64 << 10;
 
 /// How a store is kept.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Options {
     /// Bytes of memory for what has been read, and for what a transaction has not yet written; 4 MiB if nothing else is
     /// said.

@@ -314,10 +314,9 @@ impl Program for KeyValue {
 }
 
 fn options() -> Options {
-    Options {
-        cache_bytes: 256 << 10,
-        ..Options::default()
-    }
+    let mut options = Options::default();
+    options.cache_bytes = 256 << 10;
+    options
 }
 
 fn value(random: &mut fastrand::Rng) -> Vec<u8> {
