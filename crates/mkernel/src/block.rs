@@ -38,6 +38,10 @@ impl SectorDevice for Disk {
         self.geometry
     }
 
+    fn max_transfer(&self) -> usize {
+        self.block.max_transfer()
+    }
+
     fn read_blocks(&mut self, offset: u64, blocks: &mut [u8]) -> Result<(), BlockError> {
         self.block.read(offset, blocks)
     }

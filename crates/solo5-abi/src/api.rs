@@ -19,8 +19,10 @@ pub enum SolResult {
     /// `SOLO5_R_EUNSPEC`: an error that the interface does not name.
     Eunspec = 3,
     /// `SOLO5_R_ESHRUNK`: the image behind a block device is shorter than it was. An extension of this project's, which
-    /// only those calls answer that are extensions too.
+    /// no call answers that is not one, too.
     Eshrunk = 128,
+    /// `SOLO5_R_ENOSPC`: the host has no room for what is to be written. An extension, too.
+    Enospc = 129,
 }
 
 impl SolResult {
@@ -32,6 +34,7 @@ impl SolResult {
             2 => Some(Self::Einval),
             3 => Some(Self::Eunspec),
             128 => Some(Self::Eshrunk),
+            129 => Some(Self::Enospc),
             _ => None,
         }
     }
@@ -43,6 +46,9 @@ pub const EXIT_SUCCESS: i32 = 0;
 pub const EXIT_FAILURE: i32 = 1;
 /// `SOLO5_EXIT_ABORT`: the status of a guest that aborted or trapped.
 pub const EXIT_ABORT: i32 = 255;
+
+/// `SOLO5_BLOCK_MANY_MAX`: bytes of the largest transfer of many blocks, a multiple of every block size.
+pub const BLOCK_MANY_MAX: usize = 1 << 20;
 
 /// `SOLO5_NET_ALEN`: bytes of a MAC address.
 pub const NET_ALEN: usize = 6;

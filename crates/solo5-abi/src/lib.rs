@@ -42,6 +42,7 @@
 //! | [`manifest::TENDER_SHUTDOWN`] | `wanted` of the first entry | its `granted` | the guest is told that the host wants it to end, and has some time to do so |
 //! | [`manifest::BLOCK_WHOLE`] | | `granted` of a block device | a write never makes an image grow again that was cut short while in use |
 //! | [`manifest::BLOCK_FLUSH`] | `wanted` of a block device | its `granted` | what was written can be made durable |
+//! | [`manifest::BLOCK_MANY`] | `wanted` of a block device | its `granted` | up to 1 MiB in one read or write, and errors that say why |
 //!
 //! For offload, that is:
 //!

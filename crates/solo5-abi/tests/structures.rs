@@ -114,5 +114,6 @@ fn unknown_numbers_have_no_name() {
     assert_eq!(SolResult::from_raw(3), Some(SolResult::Eunspec));
     assert_eq!(SolResult::from_raw(4), None);
     assert_eq!(SolResult::from_raw(128), Some(SolResult::Eshrunk));
+    assert_eq!(SolResult::from_raw(129), Some(SolResult::Enospc));
     assert_eq!((Header::SIZE, Abi::SIZE), (12, 16));
 }

@@ -10,6 +10,7 @@ pub struct Block {
     pub(crate) handle: Handle,
     pub(crate) capacity: u64,
     pub(crate) block_size: usize,
+    pub(crate) max_transfer: usize,
     pub(crate) flush: bool,
 }
 
@@ -34,27 +35,36 @@ impl Block {
         self.capacity
     }
 
-    /// Bytes in a block: what one call transfers.
+    /// Bytes in a block: the unit of every transfer.
     pub fn block_size(&self) -> usize {
         self.block_size
     }
 
-    /// Reads the block at `offset`, in bytes, into `buffer`: all of it or nothing.
+    /// The most bytes that one call transfers, a multiple of the block size: 1 MiB under this project's tenders and on a
+    /// host, one block under others.
+    pub fn max_transfer(&self) -> usize {
+        self.max_transfer
+    }
+
+    /// Reads the blocks from `offset`, in bytes, on into `buffer`.
     ///
     /// # Errors
     ///
-    /// When `buffer` is not one block, when `offset` is no multiple of the block size below the
-    /// capacity, and when the host fails.
+    /// When `buffer` is not a whole number of blocks, from one to [`max_transfer`](Self::max_transfer) bytes; when `offset` is
+    /// no multiple of the block size, or these blocks are not all below the capacity; and when the host fails, where
+    /// `buffer` may hold some of what was to be read.
     pub fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), BlockError> {
         self.check(offset, buffer.len())?;
         backend::block_read(self, offset, buffer)
     }
 
-    /// Writes `data` to the block at `offset`, in bytes: all of it or nothing.
+    /// Writes `data` to the blocks from `offset`, in bytes, on. It is not durable before a [`flush`](Self::flush).
     ///
     /// # Errors
     ///
-    /// As [`read`](Self::read).
+    /// As [`read`](Self::read). When the host fails, any of the blocks may have been written. A disk of the host's that is
+    /// full, [`NoSpace`](BlockError::NoSpace), and an image that was cut short, [`Shrunk`](BlockError::Shrunk), are told from
+    /// other failures where the tender tells them, as this project's do.
     pub fn write(&self, offset: u64, data: &[u8]) -> Result<(), BlockError> {
         self.check(offset, data.len())?;
         backend::block_write(self, offset, data)
@@ -85,16 +95,21 @@ impl Block {
     }
 
     fn check(&self, offset: u64, length: usize) -> Result<(), BlockError> {
-        let block_size = self.block_size;
-        if length != block_size {
-            return Err(BlockError::Length { length, block_size });
+        let (block_size, max) = (self.block_size, self.max_transfer);
+        if !(1..=max).contains(&length) || !length.is_multiple_of(block_size) {
+            return Err(BlockError::Length {
+                length,
+                block_size,
+                max,
+            });
         }
-        let last = self.capacity.checked_sub(block_size as u64);
+        let last = self.capacity.checked_sub(length as u64);
         if last.is_some_and(|last| offset <= last) && offset.is_multiple_of(block_size as u64) {
             return Ok(());
         }
         Err(BlockError::Offset {
             offset,
+            length,
             block_size,
             capacity: self.capacity,
         })
@@ -107,6 +122,7 @@ impl fmt::Debug for Block {
             .field("handle", &self.handle)
             .field("capacity", &self.capacity)
             .field("block_size", &self.block_size)
+            .field("max_transfer", &self.max_transfer)
             .field("flush", &self.flush)
             .finish_non_exhaustive()
     }

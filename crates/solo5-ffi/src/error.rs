@@ -87,17 +87,21 @@ impl core::error::Error for NetError {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BlockError {
-    /// The buffer is not one block long.
+    /// The buffer is not a whole number of blocks, or too many, or none.
     Length {
         /// Bytes given.
         length: usize,
         /// Bytes in a block of this device.
         block_size: usize,
+        /// The most bytes: [`Block::max_transfer`](crate::Block::max_transfer).
+        max: usize,
     },
-    /// The offset is no multiple of the block size, or no block of the device starts there.
+    /// The offset is no multiple of the block size, or the blocks from there on are not all on the device.
     Offset {
         /// The offset, in bytes.
         offset: u64,
+        /// Bytes given.
+        length: usize,
         /// Bytes in a block of this device.
         block_size: usize,
         /// Bytes on this device.
@@ -105,6 +109,8 @@ pub enum BlockError {
     },
     /// The image behind the device has been cut short while in use.
     Shrunk,
+    /// The host has no room for what is written: its disk is full, or a quota or a limit on the size of files is reached.
+    NoSpace,
     /// The host cannot make durable what was written: see [`Block::can_flush`](crate::Block::can_flush).
     CannotFlush,
     /// The host failed; Solo5 does not tell how.
@@ -114,19 +120,26 @@ pub enum BlockError {
 impl fmt::Display for BlockError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Length { length, block_size } => write!(
+            Self::Length {
+                length,
+                block_size,
+                max,
+            } => write!(
                 f,
-                "a buffer of {length} bytes: expected one block of {block_size}"
+                "a buffer of {length} bytes: expected blocks of {block_size}, {max} bytes at most"
             ),
             Self::Offset {
                 offset,
+                length,
                 block_size,
                 capacity,
             } => write!(
                 f,
-                "offset {offset}: expected a multiple of {block_size} below the capacity, {capacity}"
+                "{length} bytes at offset {offset}: expected a multiple of {block_size}, and an end within the capacity, \
+                 {capacity}"
             ),
             Self::Shrunk => f.write_str("the image behind the device is shorter than it was"),
+            Self::NoSpace => f.write_str("the host has no room for what is to be written"),
             Self::CannotFlush => f.write_str("the host cannot sync the device"),
             Self::Host => f.write_str("the host failed in block I/O"),
         }

@@ -2,8 +2,8 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use solo5_abi::api::{BlockInfo, NetInfo, SolResult};
-use solo5_abi::manifest::{BLOCK_FLUSH, NET_OFFLOAD};
+use solo5_abi::api::{BLOCK_MANY_MAX, BlockInfo, NetInfo, SolResult};
+use solo5_abi::manifest::{BLOCK_FLUSH, BLOCK_MANY, NET_OFFLOAD};
 
 use crate::{
     AcquireError, Block, BlockError, DeviceType, Entry, Handle, HandleSet, Net, NetError, sys,
@@ -17,6 +17,7 @@ pub(crate) type BlockDevice = u64;
 const OK: u32 = SolResult::Ok as u32;
 const AGAIN: u32 = SolResult::Again as u32;
 const SHRUNK: u32 = SolResult::Eshrunk as u32;
+const NO_SPACE: u32 = SolResult::Enospc as u32;
 
 /// Handles that have been given out: upstream's bindings give one out again and again.
 static ACQUIRED: AtomicU64 = AtomicU64::new(0);
@@ -89,12 +90,18 @@ pub(crate) fn block_acquire(entry: &'static Entry) -> Result<Block, AcquireError
         unsafe { sys::solo5_block_acquire(name, handle, &mut info) }
     })?;
     let device = u64::from(handle.index());
+    let features = block_features(device);
+    let block_size = info.block_size as usize;
     Ok(Block {
         device,
         handle,
         capacity: info.capacity,
-        block_size: info.block_size as usize,
-        flush: block_features(device) & BLOCK_FLUSH != 0,
+        block_size,
+        max_transfer: match features & BLOCK_MANY {
+            0 => block_size,
+            _ => BLOCK_MANY_MAX,
+        },
+        flush: features & BLOCK_FLUSH != 0,
     })
 }
 
@@ -127,6 +134,7 @@ fn block_result(result: u32) -> Result<(), BlockError> {
     match result {
         OK => Ok(()),
         SHRUNK => Err(BlockError::Shrunk),
+        NO_SPACE => Err(BlockError::NoSpace),
         _ => Err(BlockError::Host),
     }
 }

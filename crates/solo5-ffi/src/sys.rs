@@ -57,9 +57,9 @@ unsafe extern "C" {
         handle: *mut u64,
         info: *mut BlockInfo,
     ) -> ResultCode;
-    /// Writes one block.
+    /// Writes one block, or many where the device has that feature.
     pub fn solo5_block_write(handle: u64, offset: u64, buf: *const u8, size: usize) -> ResultCode;
-    /// Reads one block.
+    /// Reads one block, or many.
     pub fn solo5_block_read(handle: u64, offset: u64, buf: *mut u8, size: usize) -> ResultCode;
     /// What a block device has beyond Solo5's interface; an extension that Solo5's own bindings lack.
     #[cfg(not(solo5_upstream_bindings))]

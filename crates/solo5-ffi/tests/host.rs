@@ -61,21 +61,32 @@ fn block() {
     }
     device.read(2048, &mut block).unwrap();
     assert_eq!(block, [1; 1024]);
-    let offset_error = |offset| BlockError::Offset {
+    assert_eq!(device.max_transfer(), 1 << 20);
+    let offset_error = |offset, length| BlockError::Offset {
         offset,
+        length,
         block_size: 1024,
         capacity: 4096,
     };
     for offset in [1, 512, 3073, 4096, u64::MAX, u64::MAX - 1023] {
-        assert_eq!(device.read(offset, &mut block), Err(offset_error(offset)));
-        assert_eq!(device.write(offset, &block), Err(offset_error(offset)));
+        let error = Err(offset_error(offset, 1024));
+        assert_eq!(device.read(offset, &mut block), error);
+        assert_eq!(device.write(offset, &block), error);
     }
+    let error = Err(offset_error(3072, 2048));
+    assert_eq!(device.write(3072, &[0; 2048]), error);
     let length_error = |length| BlockError::Length {
         length,
         block_size: 1024,
+        max: 1 << 20,
     };
     assert_eq!(device.read(0, &mut []), Err(length_error(0)));
-    assert_eq!(device.write(0, &[0; 2048]), Err(length_error(2048)));
+    assert_eq!(device.write(0, &[0; 2047]), Err(length_error(2047)));
+    let too_long = (1 << 20) + 1024;
+    let error = Err(length_error(too_long));
+    assert_eq!(device.write(0, &vec![0; too_long]), error);
+    device.write(1024, &[1; 3072]).unwrap();
+    device.read(0, &mut [0; 4096]).unwrap();
 
     assert!(device.can_flush());
     device.flush().unwrap();

@@ -5,9 +5,10 @@ use std::io;
 use std::os::fd::AsRawFd;
 
 use hostdev::{BlockError, BlockImage, MacAddress, Tap, TapError};
+use solo5_abi::api::BLOCK_MANY_MAX;
 use solo5_abi::manifest::{
-    BLOCK_FLUSH, BLOCK_WHOLE, BlockProperties, DeviceType, Entry, Header, Manifest, NET_OFFLOAD,
-    NetProperties, TENDER_POLL_SET, TENDER_SHUTDOWN, TenderProperties,
+    BLOCK_FLUSH, BLOCK_MANY, BLOCK_WHOLE, BlockProperties, DeviceType, Entry, Header, Manifest,
+    NET_OFFLOAD, NetProperties, TENDER_POLL_SET, TENDER_SHUTDOWN, TenderProperties,
 };
 
 use crate::options::{NetSource, Options};
@@ -97,6 +98,21 @@ pub struct Devices {
     /// Seconds that the guest has to end, if it asks to be told when it shall.
     pub shutdown: Option<u32>,
     entries: Vec<Entry>,
+}
+
+impl BlockDevice {
+    /// Whether the guest has all of these features.
+    pub(crate) fn has(&self, features: u16) -> bool {
+        self.granted & features == features
+    }
+
+    /// Bytes that one read or write may carry: these, or fewer if the guest may ask for [many blocks](BLOCK_MANY).
+    pub(crate) fn max_transfer(&self) -> u64 {
+        match self.has(BLOCK_MANY) {
+            true => BLOCK_MANY_MAX as u64,
+            false => u64::from(self.image.block_size().get()),
+        }
+    }
 }
 
 impl Devices {
@@ -212,7 +228,7 @@ impl Devices {
 /// The features that an image can have.
 fn can(image: &BlockImage) -> u16 {
     let feature = |can, bit| if can { bit } else { 0 };
-    feature(image.can_flush(), BLOCK_FLUSH)
+    BLOCK_MANY | feature(image.can_flush(), BLOCK_FLUSH)
 }
 
 /// Octets of memory below which a guest is given no offload: a few frames of 64 KiB, and buffers for them, would be

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use seccompiler::BpfProgram;
-use solo5_abi::manifest::{BLOCK_FLUSH, DeviceType, Entry, Header, Manifest};
+use solo5_abi::manifest::{BLOCK_FLUSH, BLOCK_MANY, DeviceType, Entry, Header, Manifest};
 
 use crate::attach::Devices;
 use crate::options;
@@ -40,7 +40,7 @@ fn lets_through(filter: &BpfProgram, arch: u32, call: &Call) -> bool {
     ]
     .concat();
     data.extend(call.arguments.iter().flat_map(|word| word.to_ne_bytes()));
-    let (mut at, mut accumulator) = (0, 0_u32);
+    let (mut at, mut accumulator, mut index, mut words) = (0, 0_u32, 0_u32, [None; 16]);
     loop {
         let instruction = &filter[at];
         let k = instruction.k;
@@ -57,6 +57,31 @@ fn lets_through(filter: &BpfProgram, arch: u32, call: &Call) -> bool {
                 accumulator &= k;
                 1
             }
+            0x04 => {
+                accumulator = accumulator.wrapping_add(k);
+                1
+            }
+            0x0c => {
+                accumulator = accumulator.wrapping_add(index);
+                1
+            }
+            0x07 => {
+                index = accumulator;
+                1
+            }
+            0x87 => {
+                accumulator = index;
+                1
+            }
+            0x02 => {
+                words[k as usize] = Some(accumulator);
+                1
+            }
+            0x60 => {
+                accumulator = words[k as usize].expect("a word that has been written");
+                1
+            }
+            0x3d => jump(accumulator >= index),
             0x05 => 1 + k as usize,
             0x15 => jump(accumulator == k),
             0x25 => jump(accumulator > k),
@@ -69,6 +94,11 @@ fn lets_through(filter: &BpfProgram, arch: u32, call: &Call) -> bool {
             code => panic!("instruction {at}: code {code:#x}"),
         };
     }
+}
+
+/// Whether the filter lets a call of this machine's own ABI through.
+pub(crate) fn allows(filter: &BpfProgram, call: &Call) -> bool {
+    lets_through(filter, X86_64, call)
 }
 
 /// Compares what the filter says with what `allowed` says: for all numbers and ABIs, and with many arguments for those
@@ -165,7 +195,7 @@ pub(crate) fn with_devices<T: Send>(
     for index in 0..images {
         let mut entry = Entry::new(&format!("disk{index}"), DeviceType::BlockBasic);
         if index > 0 {
-            entry = entry.wanting(BLOCK_FLUSH);
+            entry = entry.wanting(BLOCK_FLUSH | BLOCK_MANY);
         }
         manifest.extend(entry.to_bytes());
         let image = folder.join(format!("disk{index}"));

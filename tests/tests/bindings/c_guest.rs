@@ -18,6 +18,8 @@ pub(crate) enum Linker {
 }
 
 pub(crate) const LINKERS: [Linker; 2] = [Linker::Gnu, Linker::Lld];
+/// How long a guest may run.
+pub(crate) const LIMIT: Duration = Duration::from_secs(240);
 pub(crate) const TARGETS: [Target; 2] = [Target::Spt, Target::Hvt];
 
 /// What applications are compiled with: as the bindings, but with whatever registers there are.
@@ -133,17 +135,30 @@ pub(crate) fn boot(
     arguments: &str,
     general: bool,
 ) -> Running {
-    let limit = Duration::from_secs(240);
+    Running::start(
+        boot_command(executable, target, options, arguments, general),
+        LIMIT,
+    )
+}
+
+/// The command that boots it.
+pub(crate) fn boot_command(
+    executable: &Path,
+    target: Target,
+    options: &[String],
+    arguments: &str,
+    general: bool,
+) -> Command {
     if target == Target::Spt || general && kvm_runs_general_code() {
         let tender = host_program("solo5-tender", &format!("solo5-{}", abi(target)));
         let mut command = Command::new(tender);
         command.args(options).arg("--").arg(executable);
-        return Running::start(with_words(command, arguments), limit);
+        return with_words(command, arguments);
     }
     let mut command = Command::new(workspace().join("ci/hvt"));
     command.env("SOLO5_HVT", host_program("solo5-tender", "solo5-hvt"));
     command.arg(executable).args(options).arg("--");
-    Running::start(with_words(command, arguments), limit)
+    with_words(command, arguments)
 }
 
 fn with_words(mut command: Command, arguments: &str) -> Command {

@@ -1,28 +1,34 @@
-//! What block devices have beyond Solo5's interface: `storage.c`.
+//! What block devices have beyond Solo5's interface, and how it fails: `storage.c`.
 
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
 use nix::sched::{CloneFlags, unshare};
-use solo5_abi::manifest::BLOCK_FLUSH;
+use solo5_abi::manifest::{BLOCK_FLUSH, BLOCK_MANY};
 use system_tests::{Running, Target};
 
-use crate::c_guest::{Linker, Program, TARGETS, boot, kvm_runs_general_code};
+use crate::c_guest::{LIMIT, Linker, Program, TARGETS, boot_command, kvm_runs_general_code};
 use crate::devices::image;
 
 /// Boots a case of `storage.c` with this image.
 fn start(program: &Program<'_>, target: Target, image: &Path, case: &str) -> Running {
+    Running::start(command(program, target, image, case), LIMIT)
+}
+
+/// What does that.
+fn command(program: &Program<'_>, target: Target, image: &Path, case: &str) -> Command {
     let options = [
         "--mem=8".to_owned(),
         format!("--block:disk={}", image.display()),
     ];
     let executable = program.link(target, Linker::Lld);
     let arguments = format!("--solo5:quiet {case}");
-    boot(&executable, target, &options, &arguments, true)
+    boot_command(&executable, target, &options, &arguments, true)
 }
 
 /// The targets whose tender runs on this machine itself, and so on the image itself.
@@ -43,7 +49,7 @@ fn features_are_for_those_who_ask_for_them() {
     let asking = Program::new("storage.c");
     let plain = Program::new("storage.c").define("WANTED", 0);
     for target in TARGETS {
-        for (program, features) in [(&plain, 0), (&asking, BLOCK_FLUSH)] {
+        for (program, features) in [(&plain, 0), (&asking, BLOCK_FLUSH | BLOCK_MANY)] {
             let folder = tempfile::tempdir().expect("a folder");
             let image = image(&folder, "disk", 64 << 10);
             let running = start(program, target, &image, "features");
@@ -68,8 +74,109 @@ fn no_flush_succeeds_after_the_image_was_cut_short() {
         let file = file.expect("the image");
         file.set_len(1000).expect("an image can be cut short");
         running.wait_for("shrunk");
+        // Nothing that was refused has made it grow.
+        assert_eq!(file.metadata().expect("the image").len(), 1000);
         file.set_len(64 << 10).expect("an image can be extended");
         assert_success(running, "there\nshrunk\n");
+    }
+}
+
+#[test]
+fn many_blocks_are_transferred_at_once_or_refused() {
+    let program = Program::new("storage.c");
+    // At the end, fewer than fill the largest transfer.
+    let length = (2 << 20) + (64 << 10);
+    for target in TARGETS {
+        let folder = tempfile::tempdir().expect("a folder");
+        let image = image(&folder, "disk", length);
+        assert_success(start(&program, target, &image, "many"), "");
+        let octets = fs::read(&image).expect("the image");
+        assert_eq!(octets.len() as u64, length);
+        for (at, octets) in (0_u64..).step_by(8).zip(octets.as_chunks().0) {
+            let pattern = at.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1;
+            assert_eq!(u64::from_le_bytes(*octets), pattern, "at {at}");
+        }
+    }
+}
+
+/// Mounts a file system of so many MiB at the folder, in a namespace of the calling thread's.
+fn mount(folder: &Path, mib: u32) {
+    unshare(CloneFlags::CLONE_NEWNS).expect("a mount namespace needs root");
+    run("mount", &["--make-rprivate", "/"]);
+    let at = folder.to_str().expect("UTF-8");
+    run(
+        "mount",
+        &["-t", "tmpfs", "-o", &format!("size={mib}m"), "tmpfs", at],
+    );
+}
+
+/// A full disk of the host's is an error of its own, of which the guest and its disk recover.
+#[test]
+fn a_full_disk_is_told() {
+    let program = Program::new("storage.c");
+    for target in direct_targets() {
+        let test = || {
+            let folder = tempfile::tempdir().expect("a folder");
+            mount(folder.path(), 6);
+            let filler = folder.path().join("filler");
+            // Room for one of the largest transfers, and part of another.
+            fs::write(&filler, vec![1; 4 << 20]).expect("room for it");
+            let image = image(&folder, "disk", 4 << 20);
+            let mut running = start(&program, target, &image, "full");
+            running.wait_for("full");
+            fs::remove_file(filler).expect("the file");
+            let file = File::options().write(true).open(&image).expect("the image");
+            file.write_all_at(&[0xaa; 512], (4 << 20) - 512)
+                .expect("a write");
+            assert_success(running, "full\n");
+        };
+        thread::scope(|scope| scope.spawn(test).join()).expect("the test");
+    }
+}
+
+/// An I/O error is that of the blocks that it befalls. A system call filter, which the tender inherits, makes it.
+#[test]
+fn a_bad_block_is_an_error_and_the_others_are_not() {
+    let program = Program::new("storage.c");
+    for target in direct_targets() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let image = image(&folder, "disk", 64 << 10);
+        let mut command = command(&program, target, &image, "broken");
+        fail_at(&mut command, 4096);
+        assert_success(Running::start(command, LIMIT), "");
+    }
+}
+
+/// Has every `pread64` and `pwrite64` at that offset fail with EIO.
+fn fail_at(command: &mut Command, offset: u32) {
+    let of = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    // The number; then the fourth argument's halves. (linux/bpf_common.h has the codes.)
+    let filter = [
+        of(0x20, 0, 0, 0),
+        of(0x15, 1, 0, libc::SYS_pread64 as u32),
+        of(0x15, 0, 4, libc::SYS_pwrite64 as u32),
+        of(0x20, 0, 0, 16 + 3 * 8),
+        of(0x15, 0, 2, offset),
+        of(0x20, 0, 0, 16 + 3 * 8 + 4),
+        of(0x15, 1, 0, 0),
+        of(0x06, 0, 0, libc::SECCOMP_RET_ALLOW),
+        of(0x06, 0, 0, libc::SECCOMP_RET_ERRNO | libc::EIO as u32),
+    ];
+    // SAFETY: between fork and exec, the closure makes system calls alone, of which the second reads the filter, which it
+    // owns.
+    unsafe {
+        command.pre_exec(move || {
+            let program = libc::sock_fprog {
+                len: filter.len() as u16,
+                filter: filter.as_ptr().cast_mut(),
+            };
+            let set = libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+                && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program) == 0;
+            match set {
+                true => Ok(()),
+                false => Err(io::Error::last_os_error()),
+            }
+        });
     }
 }
 
@@ -94,10 +201,7 @@ fn run(program: &str, arguments: &[&str]) -> String {
 impl Failing {
     /// Mounts the file system at the folder, in a namespace of the calling thread's.
     fn new(folder: &Path) -> Self {
-        unshare(CloneFlags::CLONE_NEWNS).expect("a mount namespace needs root");
-        run("mount", &["--make-rprivate", "/"]);
-        let at = folder.to_str().expect("UTF-8");
-        run("mount", &["-t", "tmpfs", "-o", "size=1m", "tmpfs", at]);
+        mount(folder, 1);
         let backing = folder.join("backing");
         let sparse = File::create(&backing).expect("a file");
         sparse.set_len(64 << 10).expect("a sparse file");

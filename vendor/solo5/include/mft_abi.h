@@ -42,6 +42,12 @@ struct mft_block_basic {
  */
 #define MFT_BLOCK_FLUSH 0x2u
 
+/*
+ * Up to SOLO5_BLOCK_MANY_MAX bytes in one transfer, and results that say why
+ * one failed. To be asked for, too.
+ */
+#define MFT_BLOCK_MANY 0x4u
+
 struct mft_net_basic {
     uint8_t mac[6];
     uint16_t mtu; /* bytes, Ethernet header not counted */

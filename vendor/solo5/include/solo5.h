@@ -22,8 +22,9 @@ typedef enum {
     SOLO5_R_AGAIN = 1,   /* nothing there yet: try again after solo5_yield() */
     SOLO5_R_EINVAL = 2,  /* an argument is not acceptable */
     SOLO5_R_EUNSPEC = 3, /* the host failed in a way it does not tell */
-    /* Extensions of ours, which only calls that are extensions return. */
+    /* Extensions of ours, of what is one, too: see SOLO5_BLOCK_*. */
     SOLO5_R_ESHRUNK = 128, /* the image is shorter than it was */
+    SOLO5_R_ENOSPC = 129,  /* the host has no room for what is written */
 } solo5_result_t;
 
 typedef uint64_t solo5_time_t;       /* nanoseconds */
@@ -170,7 +171,7 @@ solo5_result_t solo5_net_read(solo5_handle_t handle, uint8_t *buf, size_t size,
 
 struct solo5_block_info {
     solo5_off_t capacity;   /* bytes, a multiple of block_size */
-    solo5_off_t block_size; /* bytes in a block: what one call transfers */
+    solo5_off_t block_size; /* bytes in a block: the unit of transfer */
 };
 
 /* As solo5_net_acquire(), for a block device. */
@@ -179,7 +180,8 @@ solo5_result_t solo5_block_acquire(const char *name, solo5_handle_t *handle,
 
 /*
  * Transfer one block (`size` is block_size) at `offset`, a multiple of
- * block_size below capacity; all of it or nothing.
+ * block_size below capacity; all of it or nothing. (With SOLO5_BLOCK_MANY, other
+ * sizes: see there.)
  */
 solo5_result_t solo5_block_write(solo5_handle_t handle, solo5_off_t offset,
         const uint8_t *buf, size_t size);
@@ -194,6 +196,15 @@ solo5_result_t solo5_block_read(solo5_handle_t handle, solo5_off_t offset,
 unsigned solo5_block_features(solo5_handle_t handle);
 
 #define SOLO5_BLOCK_FLUSH 0x2u /* solo5_block_flush() */
+
+/*
+ * One transfer may be of any whole number of blocks within the device, up to
+ * SOLO5_BLOCK_MANY_MAX bytes. One that fails may have transferred any part; it
+ * fails with ENOSPC if the host's disk is full or a quota or limit is reached,
+ * with ESHRUNK if the image was cut short while in use, else with EUNSPEC.
+ */
+#define SOLO5_BLOCK_MANY     0x4u
+#define SOLO5_BLOCK_MANY_MAX 1048576u
 
 /*
  * Makes durable all that was written to the device before; EINVAL where it does

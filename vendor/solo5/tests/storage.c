@@ -8,7 +8,7 @@
 #define SECOND 1000000000ull
 
 #ifndef WANTED
-#define WANTED MFT_BLOCK_FLUSH
+#define WANTED (MFT_BLOCK_FLUSH | MFT_BLOCK_MANY)
 #endif
 
 /* That it has all features already is a lie, which must come to nothing. */
@@ -19,14 +19,16 @@ __attribute__((section(".solo5.manifest.device.disk"))) = {
     .u.block_basic = { .wanted = WANTED, .granted = 0xffff },
 };
 
-static uint8_t out[32768], in[32768];
+static uint8_t out[SOLO5_BLOCK_MANY_MAX + 512] __attribute__((aligned(8)));
+static uint8_t in[SOLO5_BLOCK_MANY_MAX + 512] __attribute__((aligned(8)));
 
 static solo5_handle_t handle;
 static struct solo5_block_info info;
 
+/* Has one block of `out` hold nothing else. */
 static void fill(uint8_t with)
 {
-    for (size_t i = 0; i < sizeof out; i++)
+    for (size_t i = 0; i < info.block_size; i++)
         out[i] = with;
 }
 
@@ -67,6 +69,113 @@ static int features(void)
     SUCCESS();
 }
 
+/* What stands at an offset of the device, 8 bytes of it. */
+static uint64_t pattern(solo5_off_t at)
+{
+    return at * 0x9e3779b97f4a7c15 + 1;
+}
+
+static solo5_result_t write_pattern(solo5_off_t at, size_t size)
+{
+    uint64_t *words = (uint64_t *)out;
+
+    for (size_t i = 0; i < size / 8; i++)
+        words[i] = pattern(at + 8 * i);
+    return solo5_block_write(handle, at, out, size);
+}
+
+static int check_pattern(solo5_off_t at, size_t size)
+{
+    const uint64_t *words = (const uint64_t *)in;
+
+    CHECK(solo5_block_read(handle, at, in, size) == SOLO5_R_OK);
+    for (size_t i = 0; i < size / 8; i++)
+        CHECK(words[i] == pattern(at + 8 * i));
+    return 0;
+}
+
+/* Transfers of all sizes, on a device of more than two of the largest. */
+static int many(void)
+{
+    const size_t block = info.block_size, most = SOLO5_BLOCK_MANY_MAX;
+    solo5_off_t at = 0;
+    size_t size = block;
+    int failed;
+
+    while (at < info.capacity) {
+        if (size > info.capacity - at)
+            size = info.capacity - at;
+        CHECK(write_pattern(at, size) == SOLO5_R_OK);
+        at += size;
+        size = size * 3 > most ? most : size * 3;
+    }
+    for (at = 0; at < info.capacity; at += size) {
+        size = info.capacity - at < most ? info.capacity - at : most;
+        if ((failed = check_pattern(at, size)))
+            return failed;
+    }
+    if ((failed = check_pattern(info.capacity - 2 * block, 2 * block)))
+        return failed;
+#define REFUSED(offset, length) \
+    CHECK(solo5_block_read(handle, offset, in, length) == SOLO5_R_EINVAL); \
+    CHECK(solo5_block_write(handle, offset, out, length) == SOLO5_R_EINVAL)
+    REFUSED(0, 0);
+    REFUSED(0, block - 1);
+    REFUSED(0, block + 1);
+    REFUSED(0, most + block);
+    REFUSED(0, 0 - block);
+    REFUSED(1, block);
+    REFUSED(block / 2, 2 * block);
+    REFUSED(info.capacity, block);
+    REFUSED(info.capacity - block, 2 * block);
+    REFUSED(info.capacity - most + block, most);
+    REFUSED(0 - (solo5_off_t)block, 2 * block);
+    REFUSED(0 - (solo5_off_t)block, block);
+    CHECK(solo5_block_flush(handle) == SOLO5_R_OK);
+    SUCCESS();
+}
+
+/* The host's disk is full, and then it is not. */
+static int full(void)
+{
+    const size_t most = SOLO5_BLOCK_MANY_MAX;
+    solo5_off_t at = 0;
+    solo5_result_t result;
+    int failed;
+
+    CHECK(write_pattern(0, most) == SOLO5_R_OK);
+    do
+        at += most;
+    while ((result = solo5_block_write(handle, at, out, most)) == SOLO5_R_OK);
+    CHECK(result == SOLO5_R_ENOSPC);
+    CHECK(solo5_block_write(handle, at, out, most) == SOLO5_R_ENOSPC);
+    if ((failed = check_pattern(0, most)))
+        return failed;
+    CHECK(solo5_block_flush(handle) == SOLO5_R_OK);
+    say("full\n");
+    CHECK(wait_for_host() == 0);
+    CHECK(write_pattern(at, most) == SOLO5_R_OK);
+    if ((failed = check_pattern(at, most)))
+        return failed;
+    CHECK(solo5_block_flush(handle) == SOLO5_R_OK);
+    SUCCESS();
+}
+
+/* The host cannot read or write what is at offset 4096, and all else. */
+static int broken(void)
+{
+    const size_t block = info.block_size;
+
+    CHECK(write_pattern(0, 4096) == SOLO5_R_OK);
+    CHECK(write_pattern(4096, block) == SOLO5_R_EUNSPEC);
+    CHECK(solo5_block_read(handle, 4096, in, block) == SOLO5_R_EUNSPEC);
+    CHECK(write_pattern(4096, 8 * block) == SOLO5_R_EUNSPEC);
+    CHECK(write_pattern(4096 + block, 8 * block) == SOLO5_R_OK);
+    CHECK(check_pattern(0, 4096) == 0);
+    CHECK(check_pattern(4096 + block, 8 * block) == 0);
+    SUCCESS();
+}
+
 /* The host fails to sync: an error now and ever after. */
 static int flush_fails(void)
 {
@@ -96,6 +205,12 @@ static int shrunk(void)
         solo5_yield(solo5_clock_monotonic() + SECOND / 100, NULL);
     }
     CHECK(result == SOLO5_R_ESHRUNK);
+    /* Of the image, one block and some of another are left. */
+    CHECK(solo5_block_read(handle, 0, in, 512) == SOLO5_R_OK);
+    CHECK(solo5_block_read(handle, 0, in, 1024) == SOLO5_R_ESHRUNK);
+    CHECK(solo5_block_read(handle, 2048, in, 1024) == SOLO5_R_ESHRUNK);
+    CHECK(solo5_block_write(handle, 0, out, 512) == SOLO5_R_ESHRUNK);
+    CHECK(solo5_block_write(handle, 2048, out, 4096) == SOLO5_R_ESHRUNK);
     say("shrunk\n");
     while ((result = solo5_block_flush(handle)) == SOLO5_R_ESHRUNK) {
         CHECK(solo5_clock_monotonic() < end);
@@ -114,6 +229,12 @@ int solo5_app_main(const struct solo5_start_info *start)
     CHECK(solo5_block_acquire(disk.name, &handle, &info) == SOLO5_R_OK);
     if (same(start->cmdline, "features"))
         return features();
+    if (same(start->cmdline, "many"))
+        return many();
+    if (same(start->cmdline, "full"))
+        return full();
+    if (same(start->cmdline, "broken"))
+        return broken();
     if (same(start->cmdline, "flush-fails"))
         return flush_fails();
     if (same(start->cmdline, "shrunk"))

@@ -55,8 +55,8 @@ layout! {
     /// What a tender tells of an attached block device, in the union `u` of its entry; and what the guest has asked for
     /// there.
     ///
-    /// Features are bits: there are [`BLOCK_WHOLE`] and [`BLOCK_FLUSH`]. Their two fields are an extension of this
-    /// project's, in bytes that are zero in a manifest of Solo5's own.
+    /// Features are bits: there are [`BLOCK_WHOLE`], [`BLOCK_FLUSH`] and [`BLOCK_MANY`]. Their two fields are an
+    /// extension of this project's, in bytes that are zero in a manifest of Solo5's own.
     pub struct BlockProperties, size 16 {
         /// Bytes of the whole device.
         0 => pub capacity: u64,
@@ -127,6 +127,14 @@ pub const BLOCK_WHOLE: u16 = 1;
 /// write, so that a later success would say nothing of it. On hvt the tender remembers that, on spt the guest does.
 pub const BLOCK_FLUSH: u16 = 2;
 
+/// The feature of a block device, which a guest has to ask for, that one read or write may carry any whole number of blocks
+/// up to [`BLOCK_MANY_MAX`](crate::api::BLOCK_MANY_MAX) bytes, by the hypercalls and system calls that otherwise carry one;
+/// on spt the filter then takes any number of bytes up to that within the image, so that the rest of a transfer that was
+/// cut off can be asked for. On hvt these calls then answer [`Enospc`](crate::api::SolResult::Enospc) and
+/// [`Eshrunk`](crate::api::SolResult::Eshrunk), too. (Solo5's tenders take what is one block, and no guest of its own sends
+/// anything else.)
+pub const BLOCK_MANY: u16 = 4;
+
 /// The feature of a network device that frames carry a [`NetHeader`](crate::net::NetHeader), by
 /// which checksums and segmentation are left to the other side.
 pub const NET_OFFLOAD: u16 = 1;
@@ -159,13 +167,16 @@ const _: () = {
     assert!(offset_of!(Entry, padding) == 97);
 };
 
+/// The features of block devices that have to be asked for.
+const BLOCK_FEATURES: u16 = BLOCK_FLUSH | BLOCK_MANY;
+
 /// Where the features that are asked for lie in `properties` of an entry of this type, and which ones there are.
 const fn features(raw_type: u32) -> Option<(usize, u16)> {
     const NET: u32 = DeviceType::NetBasic as u32;
     const BLOCK: u32 = DeviceType::BlockBasic as u32;
     match raw_type {
         NET => Some((offset_of!(NetProperties, wanted), NET_OFFLOAD)),
-        BLOCK => Some((offset_of!(BlockProperties, wanted), BLOCK_FLUSH)),
+        BLOCK => Some((offset_of!(BlockProperties, wanted), BLOCK_FEATURES)),
         TYPE_RESERVED_FIRST => Some((offset_of!(TenderProperties, wanted), TENDER_SHUTDOWN)),
         _ => None,
     }

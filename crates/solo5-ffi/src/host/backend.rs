@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use hostdev::{BlockImage, ImageError, Tap};
 use manifest_gen::Manifest;
+use solo5_abi::api::BLOCK_MANY_MAX;
 
 use super::profile::Profile;
 use super::{is_profiling, manifest};
@@ -111,6 +112,7 @@ pub(crate) fn block_acquire(entry: &'static Entry) -> Result<Block, AcquireError
         handle,
         capacity: image.capacity(),
         block_size: usize::from(image.block_size().get()),
+        max_transfer: BLOCK_MANY_MAX,
         flush: image.can_flush(),
     })
 }
@@ -130,6 +132,7 @@ pub(crate) fn block_flush(block: &Block) -> Result<(), BlockError> {
 fn block_error(error: ImageError) -> BlockError {
     match error {
         ImageError::Shrunk { .. } => BlockError::Shrunk,
+        ImageError::NoSpace(_) => BlockError::NoSpace,
         _ => BlockError::Host,
     }
 }

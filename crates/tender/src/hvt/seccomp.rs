@@ -81,7 +81,7 @@ pub(super) fn vcpu_filter(
         list.allow(libc::SYS_pread64, &[device.image.as_raw_fd()])?;
         list.allow(libc::SYS_pwrite64, &[device.image.as_raw_fd()])?;
         list.allow(libc::SYS_lseek, &[device.image.as_raw_fd()])?;
-        if device.granted & BLOCK_FLUSH != 0 {
+        if device.has(BLOCK_FLUSH) {
             list.allow(libc::SYS_fdatasync, &[device.image.as_raw_fd()])?;
         }
     }

@@ -106,7 +106,8 @@ unsigned solo5_block_features(solo5_handle_t handle)
 {
     const struct mft_entry *e = manifest_device(handle, MFT_DEV_BLOCK_BASIC);
 
-    return e == NULL ? 0 : e->u.block_basic.granted & SOLO5_BLOCK_FLUSH;
+    return e == NULL ? 0 : e->u.block_basic.granted
+            & (SOLO5_BLOCK_FLUSH | SOLO5_BLOCK_MANY);
 }
 
 /* NULL unless `handle` is an acquired block device that has the feature. */
@@ -140,22 +141,36 @@ static const struct mft_entry *net_check_read(solo5_handle_t handle,
     return e;
 }
 
+static bool block_has_many(const struct mft_entry *e)
+{
+    return (e->u.block_basic.granted & MFT_BLOCK_MANY) != 0;
+}
+
+/* Whether these are whole blocks of the device, at least one. */
+static bool block_range(const struct mft_entry *e, solo5_off_t offset,
+        uint64_t size)
+{
+    uint64_t block_size = e->u.block_basic.block_size;
+    uint64_t capacity = e->u.block_basic.capacity;
+
+    return block_size != 0 && size != 0 && size % block_size == 0
+            && offset % block_size == 0 && size <= capacity
+            && offset <= capacity - size;
+}
+
 /*
- * The checks of a block transfer: one block, aligned, within the device. The
- * spt tender's filter kills the guest for anything else.
+ * The checks of a block transfer: one block, or as many as may be, aligned,
+ * within the device. The spt tender's filter kills the guest for anything else.
  */
 static const struct mft_entry *block_check(solo5_handle_t handle,
         solo5_off_t offset, size_t size)
 {
     const struct mft_entry *e = manifest_device(handle, MFT_DEV_BLOCK_BASIC);
 
-    if (e == NULL)
+    if (e == NULL || !block_range(e, offset, size))
         return NULL;
-
-    uint64_t block_size = e->u.block_basic.block_size;
-    uint64_t capacity = e->u.block_basic.capacity;
-    if (size == 0 || size != block_size || offset % block_size != 0
-            || block_size > capacity || offset > capacity - block_size)
+    if (size > (block_has_many(e) ? SOLO5_BLOCK_MANY_MAX
+                : e->u.block_basic.block_size))
         return NULL;
     return e;
 }

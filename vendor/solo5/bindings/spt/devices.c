@@ -92,30 +92,66 @@ solo5_result_t solo5_block_flush(solo5_handle_t handle)
     return SOLO5_R_EUNSPEC;
 }
 
+/* Why a transfer failed, as far as the device may tell; 0 is the end of file. */
+static solo5_result_t block_failure(const struct mft_entry *e, long result)
+{
+    if (!block_has_many(e))
+        return SOLO5_R_EUNSPEC;
+    switch (result) {
+    case 0:
+        return SOLO5_R_ESHRUNK;
+    case NEG_ENOSPC:
+    case NEG_EDQUOT:
+    case NEG_EFBIG:
+        return SOLO5_R_ENOSPC;
+    default:
+        return SOLO5_R_EUNSPEC;
+    }
+}
+
+/*
+ * A transfer that the host cuts off is asked for again from there, where the
+ * filter lets that through: what is in the way is told then.
+ */
+static solo5_result_t block_transfer(long nr, const struct mft_entry *e,
+        solo5_off_t offset, uintptr_t buf, size_t size)
+{
+    size_t done = 0;
+
+    for (;;) {
+        long result = system_call(nr, (uint64_t)e->b.hostfd, buf + done,
+                size - done, offset + done, 0, 0);
+
+        if (result == NEG_EINTR)
+            continue;
+        if (result <= 0)
+            return block_failure(e, result);
+        done += (size_t)result;
+        if (done >= size)
+            return SOLO5_R_OK;
+        if (!block_has_many(e))
+            return SOLO5_R_EUNSPEC;
+    }
+}
+
 solo5_result_t solo5_block_write(solo5_handle_t handle, solo5_off_t offset,
         const uint8_t *buf, size_t size)
 {
     const struct mft_entry *e = block_check(handle, offset, size);
-    long result;
 
     if (e == NULL)
         return SOLO5_R_EINVAL;
     if (!block_is_whole(e))
-        return SOLO5_R_EUNSPEC;
-    result = system_call(SYS_PWRITE64, (uint64_t)e->b.hostfd, (uintptr_t)buf,
-            size, offset, 0, 0);
-    return result == (long)size ? SOLO5_R_OK : SOLO5_R_EUNSPEC;
+        return block_failure(e, 0);
+    return block_transfer(SYS_PWRITE64, e, offset, (uintptr_t)buf, size);
 }
 
 solo5_result_t solo5_block_read(solo5_handle_t handle, solo5_off_t offset,
         uint8_t *buf, size_t size)
 {
     const struct mft_entry *e = block_check(handle, offset, size);
-    long result;
 
     if (e == NULL)
         return SOLO5_R_EINVAL;
-    result = system_call(SYS_PREAD64, (uint64_t)e->b.hostfd, (uintptr_t)buf,
-            size, offset, 0, 0);
-    return result == (long)size ? SOLO5_R_OK : SOLO5_R_EUNSPEC;
+    return block_transfer(SYS_PREAD64, e, offset, (uintptr_t)buf, size);
 }

@@ -25,7 +25,10 @@ enum {
 enum {
     NEG_EINTR = -4,
     NEG_EAGAIN = -11,
+    NEG_EFBIG = -27,
+    NEG_ENOSPC = -28,
     NEG_ENOBUFS = -105,
+    NEG_EDQUOT = -122,
 };
 
 enum {

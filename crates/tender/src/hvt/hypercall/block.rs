@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use hostdev::ImageError;
 use solo5_abi::api::SolResult;
 use solo5_abi::hvt::{BlockFlush, BlockIo, Hypercall};
-use solo5_abi::manifest::BLOCK_FLUSH;
+use solo5_abi::manifest::{BLOCK_FLUSH, BLOCK_MANY};
 
 use super::{Hypercalls, raw};
 use crate::attach::BlockDevice;
@@ -36,14 +36,12 @@ impl Hypercalls<'_> {
         Ok(())
     }
 
-    /// Moves one or more blocks.
+    /// Moves one block, or as many as the device may be asked for at once.
     fn transfer(&self, call: Hypercall, io: &BlockIo) -> Result<SolResult, Fault> {
         let Some(device) = self.block_device(io.handle) else {
             return Ok(SolResult::Einval);
         };
-        let end = io.offset.checked_add(io.len);
-        let inside = io.offset < device.image.capacity()
-            && end.is_some_and(|end| end <= device.image.capacity());
+        let inside = is_inside(device, io.offset, io.len) && io.len <= device.max_transfer();
         let (Ok(offset), true) = (i64::try_from(io.offset), inside) else {
             return Ok(SolResult::Einval);
         };
@@ -53,20 +51,24 @@ impl Hypercalls<'_> {
             len: io.len,
         };
         let fd = device.image.as_fd();
-        let (moved, len) = if call == Hypercall::BlockRead {
+        let moved = if call == Hypercall::BlockRead {
             let buffer = self.memory.writable(buffer)?;
-            (guest_io::pread(fd, &buffer, offset), buffer.len())
+            guest_io::pread_all(fd, &buffer, offset)
         } else {
             let buffer = self.memory.readable(buffer)?;
-            if !device.image.is_whole() {
-                return Ok(SolResult::Eunspec);
+            match device.image.is_whole() {
+                true => guest_io::pwrite_all(fd, &buffer, offset),
+                false => Err(guest_io::END_OF_FILE),
             }
-            (guest_io::pwrite(fd, &buffer, offset), buffer.len())
         };
         // A full or failing disk of the host, or an image that has become shorter, is an error of the guest's disk.
         Ok(match moved {
-            Ok(done) if done == len => SolResult::Ok,
-            _ => SolResult::Eunspec,
+            Ok(()) => SolResult::Ok,
+            // Solo5's own interface has no other.
+            Err(_) if !device.has(BLOCK_MANY) => SolResult::Eunspec,
+            Err(guest_io::END_OF_FILE) => SolResult::Eshrunk,
+            Err(libc::ENOSPC | libc::EDQUOT | libc::EFBIG) => SolResult::Enospc,
+            Err(_) => SolResult::Eunspec,
         })
     }
 
@@ -75,7 +77,7 @@ impl Hypercalls<'_> {
         let (bytes, slot) = self.argument_mut(address)?;
         let mut flush = BlockFlush::from_bytes(&bytes);
         let device = self.block_device(flush.handle);
-        let device = device.filter(|device| device.granted & BLOCK_FLUSH != 0);
+        let device = device.filter(|device| device.has(BLOCK_FLUSH));
         flush.ret = raw(match device.map(|device| device.image.flush()) {
             None => SolResult::Einval,
             Some(Ok(())) => SolResult::Ok,
@@ -85,4 +87,14 @@ impl Hypercalls<'_> {
         slot.copy_from(&flush.to_bytes());
         Ok(())
     }
+}
+
+/// Whether these are whole blocks of the device, at least one.
+fn is_inside(device: &BlockDevice, offset: u64, len: u64) -> bool {
+    let block = u64::from(device.image.block_size().get());
+    let end = offset.checked_add(len);
+    len > 0
+        && len.is_multiple_of(block)
+        && offset.is_multiple_of(block)
+        && end.is_some_and(|end| end <= device.image.capacity())
 }

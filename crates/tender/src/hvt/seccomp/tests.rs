@@ -46,7 +46,7 @@ fn nothing_but_its_list_is_let_through_for_the_processor() {
                 .iter()
                 .find(|device| device.image.as_raw_fd() == fd);
             let is_image = image.is_some();
-            let has = |feature| image.is_some_and(|device| device.granted & feature != 0);
+            let has = |feature| image.is_some_and(|device| device.has(feature));
             let bell = doorbell.as_ref();
             let own = match libc::c_long::from(call.number) {
                 libc::SYS_ioctl => {

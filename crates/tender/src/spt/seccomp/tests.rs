@@ -1,6 +1,9 @@
 //! The filter for all system calls, asked without installing it. (That the kernel does as it says is tested on guests.)
 
-use solo5_abi::manifest::MAX_ENTRIES;
+use std::fs::File;
+
+use hostdev::{BlockImage, BlockSize};
+use solo5_abi::manifest::{BLOCK_MANY, MAX_ENTRIES};
 
 use super::*;
 use crate::filters::{self, Call, assert_fits, sweep};
@@ -23,13 +26,16 @@ fn allowed(devices: &Devices, call: &Call) -> bool {
         .iter()
         .find(|device| device.image.as_raw_fd() == fd);
     let is_image = image.is_some();
-    let has = |feature| image.is_some_and(|device| device.granted & feature != 0);
+    let has = |feature| image.is_some_and(|device| device.has(feature));
     match libc::c_long::from(call.number) {
         libc::SYS_read => is_tap(fd),
         libc::SYS_write => fd == 1 || is_tap(fd),
         libc::SYS_lseek => is_image && b == 0 && int_c == libc::SEEK_END,
-        // One block, of an image of 2048 bytes.
-        libc::SYS_pread64 | libc::SYS_pwrite64 => is_image && c == 512 && d <= 1536,
+        // One block, or any part, of an image of 2048 bytes.
+        libc::SYS_pread64 | libc::SYS_pwrite64 => {
+            let size = c == 512 || has(BLOCK_MANY) && (1..=1 << 20).contains(&c);
+            is_image && size && d.checked_add(c).is_some_and(|end| end <= 2048)
+        }
         libc::SYS_fdatasync => has(BLOCK_FLUSH),
         libc::SYS_arch_prctl => a == ARCH_SET_FS,
         libc::SYS_clock_gettime => fd == libc::CLOCK_REALTIME || fd == libc::CLOCK_MONOTONIC,
@@ -49,7 +55,7 @@ fn nothing_but_the_list_is_let_through() {
     for (taps, images) in [(0, 0), (2, 2)] {
         let devices = filters::devices(taps, images);
         let filter = filter(&devices, EPOLL, TIMER).unwrap();
-        let mut values = [512, 1536, ARCH_SET_FS, EPOLL as u64, TIMER as u64].to_vec();
+        let mut values = [512, 1536, 1 << 20, ARCH_SET_FS, EPOLL as u64, TIMER as u64].to_vec();
         values.extend(
             devices
                 .net
@@ -90,4 +96,51 @@ fn the_kernel_takes_the_filter_of_as_many_devices_as_a_manifest_holds() {
         let devices = filters::devices(taps, images);
         assert_fits(&filter(&devices, EPOLL, TIMER).unwrap());
     }
+}
+
+/// Images of lengths around those at which the halves of a word carry, and transfers that end just within and just behind.
+#[test]
+fn a_transfer_ends_within_an_image_of_any_length() {
+    let folder = std::env::temp_dir().join(format!("transfers-{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    let edges = [
+        1 << 20,
+        (1 << 32) - (1 << 20),
+        1 << 32,
+        (5 << 32) + (1 << 31),
+    ];
+    let lengths = edges
+        .iter()
+        .flat_map(|edge| [edge - 512, *edge, edge + 512]);
+    for (index, length) in lengths.chain([512]).enumerate() {
+        let path = folder.join(index.to_string());
+        File::create(&path).unwrap().set_len(length).unwrap();
+        let image = BlockImage::open(&path, BlockSize::default()).unwrap();
+        let fd = image.as_raw_fd() as u64;
+        let granted = BLOCK_MANY;
+        let devices = [crate::attach::BlockDevice {
+            handle: 1,
+            image,
+            granted,
+        }];
+        let filter = transfers::filter(&devices);
+        for size in [1, 511, 512, 4096, (1 << 20) - 1, 1 << 20] {
+            for distance in [0, 1, 511, 512, 4096, 1 << 20, 1 << 31, 1 << 32, 3 << 32] {
+                for end in [length.wrapping_sub(distance), length.wrapping_add(distance)] {
+                    let offset = end.wrapping_sub(size);
+                    let call = Call {
+                        number: libc::SYS_pwrite64 as u32,
+                        arguments: [fd, 0, size, offset, 0, 0],
+                    };
+                    let inside = offset.checked_add(size).is_some_and(|end| end <= length);
+                    assert_eq!(
+                        filters::allows(&filter, &call),
+                        inside,
+                        "{length}: {call:?}"
+                    );
+                }
+            }
+        }
+    }
+    std::fs::remove_dir_all(folder).unwrap();
 }

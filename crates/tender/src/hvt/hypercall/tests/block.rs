@@ -1,7 +1,8 @@
 //! Block devices.
 
+use solo5_abi::api::BLOCK_MANY_MAX;
 use solo5_abi::hvt::{BlockFlush, BlockIo};
-use solo5_abi::manifest::BLOCK_FLUSH;
+use solo5_abi::manifest::{BLOCK_FLUSH, BLOCK_MANY};
 
 use super::*;
 
@@ -205,4 +206,131 @@ fn no_flush_succeeds_after_the_image_was_cut_short() {
     file.set_len(2048).unwrap();
     assert_eq!(guest.flush(1), SolResult::Eunspec as i32);
     assert_eq!(guest.flush(1), SolResult::Eunspec as i32);
+}
+
+/// A disk of 4 MiB, and memory for the largest transfer.
+fn large(name: &str, wanted: u16) -> (PathBuf, Guest) {
+    let (path, devices) = disk_wanting(name, wanted);
+    fs::remove_file(&path).unwrap();
+    drop(devices);
+    fs::write(&path, vec![7; 4 << 20]).unwrap();
+    let entry = Entry::new("disk", DeviceType::BlockBasic).wanting(wanted);
+    let devices = super::devices(&[entry], &format!("--block:disk={}", path.display()));
+    let limit = 2 * LIMIT;
+    let memory = GuestMemory::new(limit, limit).unwrap();
+    (path, Guest { memory, devices })
+}
+
+#[test]
+fn many_blocks_are_read_and_written_at_once() {
+    let (path, guest) = large("many", BLOCK_MANY);
+    let most = BLOCK_MANY_MAX as u64;
+    let io = BlockIo {
+        offset: 3 << 20,
+        len: most,
+        ..FIRST_BLOCK
+    };
+    assert_eq!(guest.block(Hypercall::BlockRead, io), Ok(0));
+    let mut read = vec![0_u8; BLOCK_MANY_MAX];
+    let buffer = guest.memory.slice(BUFFER, most).unwrap();
+    buffer.copy_to(&mut read[..]);
+    assert!(read.iter().all(|&octet| octet == 7));
+    guest.memory.write(BUFFER, &vec![9; BLOCK_MANY_MAX]);
+    let written = BlockIo {
+        offset: 512,
+        len: 1024,
+        ..io
+    };
+    assert_eq!(guest.block(Hypercall::BlockWrite, written), Ok(0));
+    assert_eq!(guest.block(Hypercall::BlockWrite, io), Ok(0));
+    let image = fs::read(&path).unwrap();
+    fs::remove_file(path).unwrap();
+    assert_eq!(image.len(), 4 << 20);
+    for (at, octet) in image.iter().enumerate() {
+        let inside = (512..1536).contains(&at) || at >= 3 << 20;
+        assert_eq!(*octet, if inside { 9 } else { 7 }, "at {at}");
+    }
+}
+
+#[test]
+fn many_blocks_are_whole_ones_inside_and_not_too_many() {
+    let most = BLOCK_MANY_MAX as u64;
+    let (path, guest) = large("bounds", BLOCK_MANY);
+    fs::remove_file(path).unwrap();
+    let (path, plain) = large("plain", 0);
+    fs::remove_file(path).unwrap();
+    let bad = [
+        (0, 0),
+        (0, 511),
+        (0, 513),
+        (256, 512),
+        (1, most),
+        (0, most + 512),
+        (0, 4 << 20),
+        (3 << 20, most + 512),
+        ((3 << 20) + 512, most),
+        (4 << 20, 512),
+        (u64::MAX - 511, 512),
+        (u64::MAX - 1023, 1024),
+        (512, u64::MAX - 511),
+        (1 << 63, 512),
+    ];
+    let calls = [Hypercall::BlockRead, Hypercall::BlockWrite];
+    for (offset, len) in bad {
+        let io = BlockIo {
+            offset,
+            len,
+            ..FIRST_BLOCK
+        };
+        for call in calls {
+            let einval = Ok(SolResult::Einval as i32);
+            assert_eq!(guest.block(call, io), einval, "{io:?}");
+        }
+    }
+    let two = BlockIo {
+        len: 1024,
+        ..FIRST_BLOCK
+    };
+    for call in calls {
+        assert_eq!(guest.block(call, two), Ok(0));
+        assert_eq!(plain.block(call, two), Ok(SolResult::Einval as i32));
+    }
+    // The buffer is checked as for one block.
+    let data = 2 * LIMIT - most + 1;
+    let io = BlockIo {
+        data,
+        len: most,
+        ..FIRST_BLOCK
+    };
+    for call in calls {
+        let fault = guest.block(call, io).unwrap_err();
+        assert!(matches!(
+            fault,
+            Fault::Pointer {
+                what: "block buffer",
+                ..
+            }
+        ));
+    }
+    let data = 0x10_0000 - 512;
+    let tables = BlockIo { data, ..two };
+    let fault = guest.block(Hypercall::BlockRead, tables).unwrap_err();
+    assert!(matches!(fault, Fault::ReadOnly { .. }), "{fault}");
+}
+
+#[test]
+fn what_befalls_a_transfer_is_told_to_who_asks() {
+    let (path, devices) = disk_wanting("told", BLOCK_MANY);
+    let guest = Guest::new(devices);
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    fs::remove_file(path).unwrap();
+    file.set_len(1000).unwrap();
+    let io = BlockIo {
+        len: 1536,
+        ..FIRST_BLOCK
+    };
+    let shrunk = Ok(SolResult::Eshrunk as i32);
+    assert_eq!(guest.block(Hypercall::BlockRead, io), shrunk);
+    assert_eq!(guest.block(Hypercall::BlockWrite, io), shrunk);
+    assert_eq!(file.metadata().unwrap().len(), 1000);
 }
