@@ -27,7 +27,8 @@
 //! That is atomic access: it is done when the call returns, and nothing else runs meanwhile. Tasks
 //! that share a device, and must not keep others waiting, put a [`scheduled`] queue on it. What goes
 //! around a device and is one itself: a bounded cache ([`Cached`]), one that fails on demand, to test
-//! what is above it ([`FaultyDevice`]), and one that never refuses to flush ([`Unsynced`]).
+//! what is above it ([`FaultyDevice`]), one that never refuses to flush ([`Unsynced`]), and a part of
+//! it ([`partition`]).
 //!
 //! The crate knows nothing of where its devices come from, starts no thread and waits for nothing
 //! but the device.
@@ -44,6 +45,7 @@ mod error;
 mod faulty;
 mod geometry;
 mod memory;
+pub mod partition;
 pub mod scheduled;
 mod sector_device;
 mod unsynced;

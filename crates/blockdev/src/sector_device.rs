@@ -1,4 +1,6 @@
 use alloc::boxed::Box;
+use alloc::rc::Rc;
+use core::cell::RefCell;
 
 use crate::Geometry;
 
@@ -110,3 +112,40 @@ macro_rules! forward {
 }
 
 forward!(&mut D, Box<D>);
+
+/// A device that several have a handle to, as the partitions of one.
+impl<D: SectorDevice + ?Sized> SectorDevice for Rc<RefCell<D>> {
+    type Error = D::Error;
+
+    fn geometry(&self) -> Geometry {
+        self.borrow().geometry()
+    }
+
+    fn max_transfer(&self) -> usize {
+        self.borrow().max_transfer()
+    }
+
+    fn read_blocks(&mut self, offset: u64, blocks: &mut [u8]) -> Result<(), Self::Error> {
+        self.borrow_mut().read_blocks(offset, blocks)
+    }
+
+    fn write_blocks(&mut self, offset: u64, blocks: &[u8]) -> Result<(), Self::Error> {
+        self.borrow_mut().write_blocks(offset, blocks)
+    }
+
+    fn can_flush(&self) -> bool {
+        self.borrow().can_flush()
+    }
+
+    fn flush(&mut self) -> Result<(), Self::Error> {
+        self.borrow_mut().flush()
+    }
+
+    fn can_discard(&self) -> bool {
+        self.borrow().can_discard()
+    }
+
+    fn discard(&mut self, offset: u64, len: u64) -> Result<(), Self::Error> {
+        self.borrow_mut().discard(offset, len)
+    }
+}

@@ -7,6 +7,7 @@
 //! - `faulty`: a device that fails on demand;
 //! - `file`: files as devices (feature `std`);
 //! - `model`: random requests against a plain array of bytes;
+//! - `partition`: partitions, and tables of them, also such as cannot be (feature `partitions`);
 //! - `random`: random numbers from a seed;
 //! - `recorder`: a device that keeps a trace and fails on demand;
 //! - `scheduled`: scheduled access, and random requests of many tasks against a model;
@@ -23,6 +24,7 @@ mod faulty;
 #[cfg(feature = "std")]
 mod file;
 mod model;
+mod partition;
 mod random;
 mod recorder;
 mod scheduled;
