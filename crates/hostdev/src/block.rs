@@ -265,10 +265,58 @@ impl BlockImage {
     pub fn write_at(&self, offset: u64, data: &[u8]) -> Result<(), ImageError> {
         self.check_whole()?;
         let written = self.file.write_all_at(data, offset);
-        written.map_err(|error| match error.raw_os_error() {
-            Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG) => ImageError::NoSpace(error),
-            _ => ImageError::Io(error),
-        })
+        written.map_err(failed_change)
+    }
+
+    /// Whether blocks of the image can be given up: it is a file, in a file system that can make holes.
+    #[must_use]
+    pub fn can_discard(&self) -> bool {
+        let metadata = self.file.metadata();
+        // A hole behind the end, where there is nothing yet, changes nothing.
+        metadata.is_ok_and(|metadata| metadata.is_file())
+            && self
+                .punch_hole(self.capacity, u64::from(self.block_size.get()))
+                .is_ok()
+    }
+
+    /// Gives up `len` bytes from the byte `offset` on, so that the file system has their room; they read as zeros until they
+    /// are written again.
+    ///
+    /// # Errors
+    ///
+    /// When the file system has no holes, or fails, or when the file has become too short.
+    pub fn discard(&self, offset: u64, len: u64) -> Result<(), ImageError> {
+        self.check_whole()?;
+        self.punch_hole(offset, len).map_err(failed_change)
+    }
+
+    /// Has the file hold nothing there, and leaves its length as it is.
+    fn punch_hole(&self, offset: u64, len: u64) -> io::Result<()> {
+        let beyond = |_| io::Error::from_raw_os_error(libc::EFBIG);
+        let offset = libc::off_t::try_from(offset).map_err(beyond)?;
+        let len = libc::off_t::try_from(len).map_err(beyond)?;
+        loop {
+            // SAFETY: the call takes no pointer, and the descriptor is open.
+            let done = unsafe { libc::fallocate(self.file.as_raw_fd(), PUNCH_HOLE, offset, len) };
+            if done == 0 {
+                return Ok(());
+            }
+            let error = io::Error::last_os_error();
+            if error.kind() != io::ErrorKind::Interrupted {
+                return Err(error);
+            }
+        }
+    }
+}
+
+/// The mode of `fallocate(2)` that [`BlockImage::discard`] uses, and no other.
+pub const PUNCH_HOLE: i32 = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+
+/// Why an image could not be changed.
+fn failed_change(error: io::Error) -> ImageError {
+    match error.raw_os_error() {
+        Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG) => ImageError::NoSpace(error),
+        _ => ImageError::Io(error),
     }
 }
 

@@ -21,7 +21,7 @@ mod ifreq;
 mod mac;
 mod tap;
 
-pub use block::{BlockError, BlockImage, BlockSize, ImageError};
+pub use block::{BlockError, BlockImage, BlockSize, ImageError, PUNCH_HOLE};
 pub use mac::{MacAddress, ParseMacError};
 pub use tap::{Tap, TapError};
 

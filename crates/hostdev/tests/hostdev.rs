@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use hostdev::{BlockError, BlockImage, BlockSize, ImageError, MacAddress, Tap, TapError};
@@ -214,4 +215,71 @@ fn what_befalls_an_image_that_is_cut_short_is_told() {
     assert!(shrunk(disk.write_at(0, &[0; 512])));
     assert!(matches!(disk.flush(), Err(ImageError::Shrunk { .. })));
     assert_eq!(path.metadata().unwrap().len(), 1000);
+}
+
+#[test]
+fn what_is_discarded_reads_as_zeros_and_the_length_stays() {
+    let path = image("discarded", 8 << 12);
+    let disk = BlockImage::open(&path, BlockSize::default()).unwrap();
+    assert!(disk.can_discard());
+    let written = [7; 8 << 12];
+    disk.write_at(0, &written).unwrap();
+    assert!(disk.can_discard());
+    disk.discard(1 << 12, 4 << 12).unwrap();
+    disk.discard((7 << 12) + 512, 512).unwrap();
+    disk.flush().unwrap();
+    let metadata = path.metadata().unwrap();
+    assert_eq!(metadata.len(), 8 << 12);
+    assert!(metadata.blocks() * 512 < 8 << 12, "{metadata:?}");
+    for (at, octet) in std::fs::read(&path).unwrap().into_iter().enumerate() {
+        let hole =
+            (1 << 12..5 << 12).contains(&at) || ((7 << 12) + 512..(7 << 12) + 1024).contains(&at);
+        assert_eq!(octet, if hole { 0 } else { 7 }, "at {at}");
+    }
+    assert!(disk.discard(u64::MAX, 512).is_err());
+    assert!(disk.discard(0, u64::MAX).is_err());
+    let file = File::options().write(true).open(&path).unwrap();
+    file.set_len(100).unwrap();
+    assert!(matches!(
+        disk.discard(0, 512),
+        Err(ImageError::Shrunk { .. })
+    ));
+    assert_eq!(path.metadata().unwrap().len(), 100);
+}
+
+#[test]
+fn an_image_that_is_not_writable_is_refused_by_name() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("readonly");
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("disk.img");
+    File::create(&path).unwrap().set_len(512).unwrap();
+    let opened = in_read_only(&folder, || BlockImage::open(&path, BlockSize::default()));
+    let error = opened.unwrap_err();
+    assert!(matches!(error, BlockError::Open { .. }), "{error:?}");
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "cannot open {path:?} for reading and writing: Read-only file system (os error 30)"
+        )
+    );
+}
+
+/// Runs `test` where the folder cannot be written to, not even by root.
+fn in_read_only<T: Send>(folder: &std::path::Path, test: impl FnOnce() -> T + Send) -> T {
+    let mount = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("mount");
+        let status = command.args(arguments).status().unwrap();
+        assert!(status.success(), "mount {arguments:?}");
+    };
+    let folder = folder.to_str().unwrap();
+    let run = || {
+        // SAFETY: the call takes no pointer. The namespace is that of this thread.
+        let entered = unsafe { libc::unshare(libc::CLONE_NEWNS) };
+        assert_eq!(entered, 0, "a mount namespace needs root");
+        mount(&["--make-rprivate", "/"]);
+        mount(&["--bind", folder, folder]);
+        mount(&["-o", "remount,bind,ro", folder]);
+        test()
+    };
+    std::thread::scope(|scope| scope.spawn(run).join()).unwrap()
 }

@@ -58,7 +58,11 @@ impl SectorDevice for Disk {
         self.block.flush()
     }
 
-    fn discard(&mut self, _offset: u64, _len: u64) -> Result<(), BlockError> {
-        Ok(())
+    fn can_discard(&self) -> bool {
+        self.block.can_discard()
+    }
+
+    fn discard(&mut self, offset: u64, len: u64) -> Result<(), BlockError> {
+        self.block.discard(offset, len)
     }
 }

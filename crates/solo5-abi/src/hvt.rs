@@ -113,6 +113,9 @@ pub enum Hypercall {
     /// Makes durable what was written to a block device; argument [`BlockFlush`]. An extension of this project's, of
     /// devices that say [`BLOCK_FLUSH`](crate::manifest::BLOCK_FLUSH).
     BlockFlush = 129,
+    /// Gives up blocks of a block device; argument [`BlockDiscard`]. An extension, too, of devices that say
+    /// [`BLOCK_DISCARD`](crate::manifest::BLOCK_DISCARD).
+    BlockDiscard = 130,
 }
 
 impl Hypercall {
@@ -134,6 +137,7 @@ impl Hypercall {
             8 => Some(Self::Halt),
             128 => Some(Self::PollSet),
             129 => Some(Self::BlockFlush),
+            130 => Some(Self::BlockDiscard),
             _ => None,
         }
     }
@@ -207,6 +211,20 @@ layout! {
         0 => pub handle: u64,
         /// Out: a `solo5_result_t`.
         8 => pub ret: i32,
+    }
+}
+
+layout! {
+    /// Argument of [`Hypercall::BlockDiscard`].
+    pub struct BlockDiscard, size 32 {
+        /// In: the device, an index into the manifest.
+        0 => pub handle: u64,
+        /// In: byte offset on the device.
+        8 => pub offset: u64,
+        /// In: bytes to give up.
+        16 => pub len: u64,
+        /// Out: a `solo5_result_t`.
+        24 => pub ret: i32,
     }
 }
 

@@ -43,6 +43,7 @@
 //! | [`manifest::BLOCK_WHOLE`] | | `granted` of a block device | a write never makes an image grow again that was cut short while in use |
 //! | [`manifest::BLOCK_FLUSH`] | `wanted` of a block device | its `granted` | what was written can be made durable |
 //! | [`manifest::BLOCK_MANY`] | `wanted` of a block device | its `granted` | up to 1 MiB in one read or write, and errors that say why |
+//! | [`manifest::BLOCK_DISCARD`] | `wanted` of a block device | its `granted` | blocks can be given up, so that the host has their room |
 //!
 //! For offload, that is:
 //!

@@ -1,9 +1,9 @@
 //! Manifests: entries as they lie in memory, and what the parser refuses.
 
 use solo5_abi::manifest::{
-    BLOCK_FLUSH, BLOCK_MANY, BLOCK_WHOLE, BlockProperties, DeviceType, Entry, Header, MAX_ENTRIES,
-    MAX_SIZE, Manifest, NET_OFFLOAD, NameError, NetProperties, ParseError, TENDER_SHUTDOWN,
-    TYPE_RESERVED_FIRST, check_name,
+    BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_MANY, BLOCK_WHOLE, BlockProperties, DeviceType, Entry,
+    Header, MAX_ENTRIES, MAX_SIZE, Manifest, NET_OFFLOAD, NameError, NetProperties, ParseError,
+    TENDER_SHUTDOWN, TYPE_RESERVED_FIRST, check_name,
 };
 
 fn bytes_of(entries: &[Entry]) -> Vec<u8> {
@@ -128,11 +128,14 @@ fn features_are_asked_for_by_the_guest_and_granted_by_the_tender() {
     let disk = Entry::new("disk", DeviceType::BlockBasic);
     assert_eq!(disk.with_block(3, block).wanted(), 0);
     assert_eq!(disk.with_block(3, block).detached(), disk);
-    let asking_disk = disk.wanting(BLOCK_FLUSH | BLOCK_MANY);
-    assert_eq!(asking_disk.to_bytes()[72..88][10..12], [6, 0]);
+    let asking_disk = disk.wanting(BLOCK_FLUSH | BLOCK_MANY | BLOCK_DISCARD);
+    assert_eq!(asking_disk.to_bytes()[72..88][10..12], [14, 0]);
     let wanted = u16::MAX;
     let everything = disk.with_block(3, BlockProperties { wanted, ..block });
-    assert_eq!(everything.wanted(), BLOCK_FLUSH | BLOCK_MANY);
+    assert_eq!(
+        everything.wanted(),
+        BLOCK_FLUSH | BLOCK_MANY | BLOCK_DISCARD
+    );
     assert_eq!(everything.detached(), asking_disk);
 
     let net = NetProperties {

@@ -12,6 +12,7 @@ pub struct Block {
     pub(crate) block_size: usize,
     pub(crate) max_transfer: usize,
     pub(crate) flush: bool,
+    pub(crate) discard: bool,
 }
 
 impl Block {
@@ -94,6 +95,29 @@ impl Block {
         backend::block_flush(self)
     }
 
+    /// Whether [`discard`](Self::discard) gives up blocks: under this project's tenders and on a host it does where the image
+    /// is a file, in a file system that can make holes in it; under other tenders it cannot.
+    pub fn can_discard(&self) -> bool {
+        self.discard
+    }
+
+    /// Gives up `length` bytes of blocks from `offset`, in bytes, on, so that the host has their room; there is no limit to
+    /// `length` but the device's end. They read as zeros until they are written again. It is not durable before a
+    /// [`flush`](Self::flush).
+    ///
+    /// # Errors
+    ///
+    /// [`CannotDiscard`](BlockError::CannotDiscard) where [`can_discard`](Self::can_discard) is false; when `offset` and
+    /// `length` are not those of whole blocks of the device, at least one; and when the host fails, where any of them may have
+    /// been given up.
+    pub fn discard(&self, offset: u64, length: u64) -> Result<(), BlockError> {
+        if !self.discard {
+            return Err(BlockError::CannotDiscard);
+        }
+        self.check_range(offset, length)?;
+        backend::block_discard(self, offset, length)
+    }
+
     fn check(&self, offset: u64, length: usize) -> Result<(), BlockError> {
         let (block_size, max) = (self.block_size, self.max_transfer);
         if !(1..=max).contains(&length) || !length.is_multiple_of(block_size) {
@@ -103,15 +127,22 @@ impl Block {
                 max,
             });
         }
-        let last = self.capacity.checked_sub(length as u64);
-        if last.is_some_and(|last| offset <= last) && offset.is_multiple_of(block_size as u64) {
+        self.check_range(offset, length as u64)
+    }
+
+    /// Checks that these are whole blocks of the device, at least one.
+    fn check_range(&self, offset: u64, length: u64) -> Result<(), BlockError> {
+        let (block_size, capacity) = (self.block_size, self.capacity);
+        let whole = |bytes: u64| bytes.is_multiple_of(block_size as u64);
+        let last = capacity.checked_sub(length);
+        if length > 0 && last.is_some_and(|last| offset <= last) && whole(offset) && whole(length) {
             return Ok(());
         }
         Err(BlockError::Offset {
             offset,
             length,
             block_size,
-            capacity: self.capacity,
+            capacity,
         })
     }
 }
@@ -124,6 +155,7 @@ impl fmt::Debug for Block {
             .field("block_size", &self.block_size)
             .field("max_transfer", &self.max_transfer)
             .field("flush", &self.flush)
+            .field("discard", &self.discard)
             .finish_non_exhaustive()
     }
 }

@@ -10,7 +10,7 @@
 //! net with and without offload) an error of the assembler or of the linker, which names the symbol
 //! `solo5_device_NAME_is_declared_in_two_ways`.
 
-use solo5_abi::manifest::{BLOCK_FLUSH, BLOCK_MANY, NET_OFFLOAD};
+use solo5_abi::manifest::{BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_MANY, NET_OFFLOAD};
 
 use crate::{DeviceType, Entry};
 
@@ -23,7 +23,7 @@ pub const fn entry_words(name: &str, device_type: DeviceType, offload: bool) -> 
     let wanted = match device_type {
         DeviceType::NetBasic if offload => NET_OFFLOAD,
         DeviceType::NetBasic => 0,
-        DeviceType::BlockBasic => BLOCK_FLUSH | BLOCK_MANY,
+        DeviceType::BlockBasic => BLOCK_FLUSH | BLOCK_MANY | BLOCK_DISCARD,
     };
     let mut entry = Entry::new(name, device_type);
     // Upstream's bindings do not tell a program what the tender grants, as that its frames carry headers: it must not ask.

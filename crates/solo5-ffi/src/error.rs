@@ -96,12 +96,12 @@ pub enum BlockError {
         /// The most bytes: [`Block::max_transfer`](crate::Block::max_transfer).
         max: usize,
     },
-    /// The offset is no multiple of the block size, or the blocks from there on are not all on the device.
+    /// Offset or length is no multiple of the block size, or the blocks from there on are not all on the device.
     Offset {
         /// The offset, in bytes.
         offset: u64,
         /// Bytes given.
-        length: usize,
+        length: u64,
         /// Bytes in a block of this device.
         block_size: usize,
         /// Bytes on this device.
@@ -113,6 +113,8 @@ pub enum BlockError {
     NoSpace,
     /// The host cannot make durable what was written: see [`Block::can_flush`](crate::Block::can_flush).
     CannotFlush,
+    /// The host cannot give up blocks: see [`Block::can_discard`](crate::Block::can_discard).
+    CannotDiscard,
     /// The host failed; Solo5 does not tell how.
     Host,
 }
@@ -135,12 +137,13 @@ impl fmt::Display for BlockError {
                 capacity,
             } => write!(
                 f,
-                "{length} bytes at offset {offset}: expected a multiple of {block_size}, and an end within the capacity, \
+                "{length} bytes at offset {offset}: expected multiples of {block_size}, and an end within the capacity, \
                  {capacity}"
             ),
             Self::Shrunk => f.write_str("the image behind the device is shorter than it was"),
             Self::NoSpace => f.write_str("the host has no room for what is to be written"),
             Self::CannotFlush => f.write_str("the host cannot sync the device"),
+            Self::CannotDiscard => f.write_str("the host cannot give up blocks of the device"),
             Self::Host => f.write_str("the host failed in block I/O"),
         }
     }

@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use solo5_abi::api::{BLOCK_MANY_MAX, BlockInfo, NetInfo, SolResult};
-use solo5_abi::manifest::{BLOCK_FLUSH, BLOCK_MANY, NET_OFFLOAD};
+use solo5_abi::manifest::{BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_MANY, NET_OFFLOAD};
 
 use crate::{
     AcquireError, Block, BlockError, DeviceType, Entry, Handle, HandleSet, Net, NetError, sys,
@@ -102,6 +102,7 @@ pub(crate) fn block_acquire(entry: &'static Entry) -> Result<Block, AcquireError
             _ => BLOCK_MANY_MAX,
         },
         flush: features & BLOCK_FLUSH != 0,
+        discard: features & BLOCK_DISCARD != 0,
     })
 }
 
@@ -127,6 +128,17 @@ pub(crate) fn block_flush(block: &Block) -> Result<(), BlockError> {
 #[cfg(solo5_upstream_bindings)]
 pub(crate) fn block_flush(_block: &Block) -> Result<(), BlockError> {
     Err(BlockError::CannotFlush)
+}
+
+#[cfg(not(solo5_upstream_bindings))]
+pub(crate) fn block_discard(block: &Block, offset: u64, length: u64) -> Result<(), BlockError> {
+    block_result(sys::solo5_block_discard(block.device, offset, length))
+}
+
+/// Not reached, either.
+#[cfg(solo5_upstream_bindings)]
+pub(crate) fn block_discard(_block: &Block, _offset: u64, _length: u64) -> Result<(), BlockError> {
+    Err(BlockError::CannotDiscard)
 }
 
 /// What came of a call.

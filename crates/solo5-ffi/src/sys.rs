@@ -67,4 +67,7 @@ unsafe extern "C" {
     /// Makes durable what was written to a block device; an extension, too.
     #[cfg(not(solo5_upstream_bindings))]
     pub safe fn solo5_block_flush(handle: u64) -> ResultCode;
+    /// Gives up blocks; an extension, too.
+    #[cfg(not(solo5_upstream_bindings))]
+    pub safe fn solo5_block_discard(handle: u64, offset: u64, size: u64) -> ResultCode;
 }

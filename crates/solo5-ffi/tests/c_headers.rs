@@ -158,6 +158,7 @@ fn the_application_interface_is_the_same() {
         "SOLO5_NET_OFFLOAD": manifest::NET_OFFLOAD,
         "SOLO5_BLOCK_FLUSH": manifest::BLOCK_FLUSH,
         "SOLO5_BLOCK_MANY": manifest::BLOCK_MANY,
+        "SOLO5_BLOCK_DISCARD": manifest::BLOCK_DISCARD,
         "SOLO5_BLOCK_MANY_MAX": api::BLOCK_MANY_MAX,
         "SOLO5_NET_OFFLOAD_MIN": net::MIN_FRAME,
         "SOLO5_NET_OFFLOAD_MAX": net::MAX_FRAME,
@@ -192,6 +193,9 @@ fn hvt_is_the_same() {
     structure!(expected, hvt::BlockFlush, "struct hvt_hc_block_flush", {
         handle: "handle", ret: "ret",
     });
+    structure!(expected, hvt::BlockDiscard, "struct hvt_hc_block_discard", {
+        handle: "handle", offset: "offset", len: "len", ret: "ret",
+    });
     structure!(expected, hvt::NetIo, "struct hvt_hc_net_io", {
         handle: "handle", data: "data", len: "len", ret: "ret",
     });
@@ -219,6 +223,7 @@ fn hvt_is_the_same() {
         "HVT_HYPERCALL_HALT": hvt::Hypercall::Halt,
         "HVT_HYPERCALL_POLL_SET": hvt::Hypercall::PollSet,
         "HVT_HYPERCALL_BLOCK_FLUSH": hvt::Hypercall::BlockFlush,
+        "HVT_HYPERCALL_BLOCK_DISCARD": hvt::Hypercall::BlockDiscard,
     });
     expected.check("hvt");
 }
@@ -327,6 +332,7 @@ fn notes_and_manifest_are_the_same() {
         "MFT_BLOCK_WHOLE": manifest::BLOCK_WHOLE,
         "MFT_BLOCK_FLUSH": manifest::BLOCK_FLUSH,
         "MFT_BLOCK_MANY": manifest::BLOCK_MANY,
+        "MFT_BLOCK_DISCARD": manifest::BLOCK_DISCARD,
         "MFT_NET_OFFLOAD": manifest::NET_OFFLOAD,
         "MFT_TENDER_POLL_SET": manifest::TENDER_POLL_SET,
         "MFT_TENDER_SHUTDOWN": manifest::TENDER_SHUTDOWN,

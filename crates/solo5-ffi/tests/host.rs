@@ -88,6 +88,24 @@ fn block() {
     device.write(1024, &[1; 3072]).unwrap();
     device.read(0, &mut [0; 4096]).unwrap();
 
+    assert!(device.can_discard());
+    device.discard(1024, 2048).unwrap();
+    let mut blocks = [9; 4096];
+    device.read(0, &mut blocks).unwrap();
+    for (offset, octet) in [(0, 1), (1024, 0), (2048, 0), (3072, 1)] {
+        assert_eq!(blocks[offset], octet);
+    }
+    for (offset, length) in [
+        (0, 0),
+        (0, 1023),
+        (512, 1024),
+        (4096, 1024),
+        (0, u64::MAX - 1023),
+    ] {
+        let error = Err(offset_error(offset, length));
+        assert_eq!(device.discard(offset, length), error);
+    }
+
     assert!(device.can_flush());
     device.flush().unwrap();
     let image = env::var("MIOU_PROFILING").unwrap();

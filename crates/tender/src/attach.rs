@@ -7,8 +7,9 @@ use std::os::fd::AsRawFd;
 use hostdev::{BlockError, BlockImage, MacAddress, Tap, TapError};
 use solo5_abi::api::BLOCK_MANY_MAX;
 use solo5_abi::manifest::{
-    BLOCK_FLUSH, BLOCK_MANY, BLOCK_WHOLE, BlockProperties, DeviceType, Entry, Header, Manifest,
-    NET_OFFLOAD, NetProperties, TENDER_POLL_SET, TENDER_SHUTDOWN, TenderProperties,
+    BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_MANY, BLOCK_WHOLE, BlockProperties, DeviceType, Entry,
+    Header, Manifest, NET_OFFLOAD, NetProperties, TENDER_POLL_SET, TENDER_SHUTDOWN,
+    TenderProperties,
 };
 
 use crate::options::{NetSource, Options};
@@ -228,7 +229,9 @@ impl Devices {
 /// The features that an image can have.
 fn can(image: &BlockImage) -> u16 {
     let feature = |can, bit| if can { bit } else { 0 };
-    BLOCK_MANY | feature(image.can_flush(), BLOCK_FLUSH)
+    BLOCK_MANY
+        | feature(image.can_flush(), BLOCK_FLUSH)
+        | feature(image.can_discard(), BLOCK_DISCARD)
 }
 
 /// Octets of memory below which a guest is given no offload: a few frames of 64 KiB, and buffers for them, would be

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use seccompiler::BpfProgram;
-use solo5_abi::manifest::{BLOCK_FLUSH, BLOCK_MANY, DeviceType, Entry, Header, Manifest};
+use solo5_abi::manifest::{
+    BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_MANY, DeviceType, Entry, Header, Manifest,
+};
 
 use crate::attach::Devices;
 use crate::options;
@@ -67,6 +69,10 @@ fn lets_through(filter: &BpfProgram, arch: u32, call: &Call) -> bool {
             }
             0x07 => {
                 index = accumulator;
+                1
+            }
+            0x61 => {
+                index = words[k as usize].expect("a word that has been written");
                 1
             }
             0x87 => {
@@ -195,7 +201,7 @@ pub(crate) fn with_devices<T: Send>(
     for index in 0..images {
         let mut entry = Entry::new(&format!("disk{index}"), DeviceType::BlockBasic);
         if index > 0 {
-            entry = entry.wanting(BLOCK_FLUSH | BLOCK_MANY);
+            entry = entry.wanting(BLOCK_FLUSH | BLOCK_MANY | BLOCK_DISCARD);
         }
         manifest.extend(entry.to_bytes());
         let image = folder.join(format!("disk{index}"));

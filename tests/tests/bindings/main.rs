@@ -10,7 +10,7 @@
 //! - [`devices`]: block devices, the largest manifest;
 //! - [`network`]: frames of all sizes, and hvt's ring when it is full;
 //! - [`offload`]: segments of up to 64 KiB, for those who ask for them;
-//! - [`storage`]: flushes, many blocks at once, and how they fail;
+//! - [`storage`]: flushes, many blocks at once, blocks given up, and how that fails;
 //! - [`scripts`]: what the linker scripts make of a program.
 
 mod c_guest;

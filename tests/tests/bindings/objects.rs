@@ -28,6 +28,7 @@ fn the_api_is_exported_and_nothing_else() {
         "_start",
         "solo5_abort",
         "solo5_block_acquire",
+        "solo5_block_discard",
         "solo5_block_features",
         "solo5_block_flush",
         "solo5_block_read",

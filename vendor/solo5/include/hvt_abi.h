@@ -54,6 +54,8 @@ enum hvt_hypercall {
     HVT_HYPERCALL_POLL_SET = 128,
     /* And of those that grant MFT_BLOCK_FLUSH. */
     HVT_HYPERCALL_BLOCK_FLUSH = 129,
+    /* And of those that grant MFT_BLOCK_DISCARD. */
+    HVT_HYPERCALL_BLOCK_DISCARD = 130,
 };
 
 struct hvt_hc_walltime {
@@ -89,6 +91,13 @@ struct hvt_hc_block_io {
 
 struct hvt_hc_block_flush {
     uint64_t handle; /* in */
+    int32_t ret;     /* out: a solo5_result_t */
+};
+
+struct hvt_hc_block_discard {
+    uint64_t handle; /* in */
+    uint64_t offset; /* in: bytes */
+    uint64_t len;    /* in: bytes */
     int32_t ret;     /* out: a solo5_result_t */
 };
 

@@ -48,6 +48,13 @@ struct mft_block_basic {
  */
 #define MFT_BLOCK_MANY 0x4u
 
+/*
+ * Blocks can be given up: on hvt by HVT_HYPERCALL_BLOCK_DISCARD, on spt by
+ * fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, size). To be
+ * asked for, too.
+ */
+#define MFT_BLOCK_DISCARD 0x8u
+
 struct mft_net_basic {
     uint8_t mac[6];
     uint16_t mtu; /* bytes, Ethernet header not counted */

@@ -215,6 +215,17 @@ unsigned solo5_block_features(solo5_handle_t handle);
  */
 solo5_result_t solo5_block_flush(solo5_handle_t handle);
 
+#define SOLO5_BLOCK_DISCARD 0x8u /* solo5_block_discard() */
+
+/*
+ * Gives up any whole number of blocks within the device, so that the host has
+ * their room. They read as zeros until they are written again. EINVAL where the
+ * device does not have SOLO5_BLOCK_DISCARD; other errors as with
+ * SOLO5_BLOCK_MANY. Not durable before a flush, as a write.
+ */
+solo5_result_t solo5_block_discard(solo5_handle_t handle, solo5_off_t offset,
+        solo5_off_t size);
+
 #ifdef __cplusplus
 }
 #endif

@@ -8,7 +8,7 @@
 #define SECOND 1000000000ull
 
 #ifndef WANTED
-#define WANTED (MFT_BLOCK_FLUSH | MFT_BLOCK_MANY)
+#define WANTED (MFT_BLOCK_FLUSH | MFT_BLOCK_MANY | MFT_BLOCK_DISCARD)
 #endif
 
 /* That it has all features already is a lie, which must come to nothing. */
@@ -66,6 +66,9 @@ static int features(void)
     CHECK(solo5_block_write(handle, 0, out, info.block_size) == SOLO5_R_OK);
     CHECK(solo5_block_flush(handle) == flushed);
     CHECK(solo5_block_flush(handle) == flushed);
+    if ((has & SOLO5_BLOCK_DISCARD) == 0)
+        CHECK(solo5_block_discard(handle, 0, info.block_size)
+                == SOLO5_R_EINVAL);
     SUCCESS();
 }
 
@@ -131,6 +134,46 @@ static int many(void)
     REFUSED(info.capacity - most + block, most);
     REFUSED(0 - (solo5_off_t)block, 2 * block);
     REFUSED(0 - (solo5_off_t)block, block);
+    CHECK(solo5_block_flush(handle) == SOLO5_R_OK);
+    SUCCESS();
+}
+
+/* Blocks that are given up read as zeros, and their neighbours as before. */
+static int discard(void)
+{
+    const size_t block = info.block_size, all = info.capacity;
+    const uint64_t *words = (const uint64_t *)in;
+    int failed;
+
+    CHECK(write_pattern(0, all) == SOLO5_R_OK);
+    CHECK(solo5_block_flush(handle) == SOLO5_R_OK);
+    CHECK(solo5_block_discard(handle, block, block) == SOLO5_R_OK);
+    CHECK(solo5_block_discard(handle, 8192, 32768) == SOLO5_R_OK);
+    CHECK(solo5_block_read(handle, block, in, block) == SOLO5_R_OK);
+    for (size_t i = 0; i < block / 8; i++)
+        CHECK(words[i] == 0);
+    CHECK(solo5_block_read(handle, 8192, in, 32768) == SOLO5_R_OK);
+    for (size_t i = 0; i < 32768 / 8; i++)
+        CHECK(words[i] == 0);
+    if ((failed = check_pattern(0, block))
+            || (failed = check_pattern(2 * block, 8192 - 2 * block))
+            || (failed = check_pattern(40960, all - 40960)))
+        return failed;
+#define NOT_DISCARDED(offset, length) \
+    CHECK(solo5_block_discard(handle, offset, length) == SOLO5_R_EINVAL)
+    NOT_DISCARDED(0, 0);
+    NOT_DISCARDED(0, block - 1);
+    NOT_DISCARDED(1, block);
+    NOT_DISCARDED(0, all + block);
+    NOT_DISCARDED(all, block);
+    NOT_DISCARDED(all - block, 2 * block);
+    NOT_DISCARDED(0 - (solo5_off_t)block, block);
+    NOT_DISCARDED(0 - (solo5_off_t)block, 2 * block);
+    NOT_DISCARDED(block, 0 - (solo5_off_t)block);
+    CHECK(solo5_block_discard(0, 0, block) == SOLO5_R_EINVAL);
+    CHECK(solo5_block_discard(handle + 64, 0, block) == SOLO5_R_EINVAL);
+    if ((failed = check_pattern(0, block)))
+        return failed;
     CHECK(solo5_block_flush(handle) == SOLO5_R_OK);
     SUCCESS();
 }
@@ -211,6 +254,7 @@ static int shrunk(void)
     CHECK(solo5_block_read(handle, 2048, in, 1024) == SOLO5_R_ESHRUNK);
     CHECK(solo5_block_write(handle, 0, out, 512) == SOLO5_R_ESHRUNK);
     CHECK(solo5_block_write(handle, 2048, out, 4096) == SOLO5_R_ESHRUNK);
+    CHECK(solo5_block_discard(handle, 0, 512) == SOLO5_R_ESHRUNK);
     say("shrunk\n");
     while ((result = solo5_block_flush(handle)) == SOLO5_R_ESHRUNK) {
         CHECK(solo5_clock_monotonic() < end);
@@ -231,6 +275,8 @@ int solo5_app_main(const struct solo5_start_info *start)
         return features();
     if (same(start->cmdline, "many"))
         return many();
+    if (same(start->cmdline, "discard"))
+        return discard();
     if (same(start->cmdline, "full"))
         return full();
     if (same(start->cmdline, "broken"))

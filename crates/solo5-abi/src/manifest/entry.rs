@@ -55,8 +55,8 @@ layout! {
     /// What a tender tells of an attached block device, in the union `u` of its entry; and what the guest has asked for
     /// there.
     ///
-    /// Features are bits: there are [`BLOCK_WHOLE`], [`BLOCK_FLUSH`] and [`BLOCK_MANY`]. Their two fields are an
-    /// extension of this project's, in bytes that are zero in a manifest of Solo5's own.
+    /// Features are bits: there are [`BLOCK_WHOLE`], [`BLOCK_FLUSH`], [`BLOCK_MANY`] and [`BLOCK_DISCARD`]. Their two
+    /// fields are an extension of this project's, in bytes that are zero in a manifest of Solo5's own.
     pub struct BlockProperties, size 16 {
         /// Bytes of the whole device.
         0 => pub capacity: u64,
@@ -135,6 +135,11 @@ pub const BLOCK_FLUSH: u16 = 2;
 /// anything else.)
 pub const BLOCK_MANY: u16 = 4;
 
+/// The feature of a block device, which a guest has to ask for, that blocks can be given up, so that the host has their room:
+/// on hvt by [`Hypercall::BlockDiscard`](crate::hvt::Hypercall::BlockDiscard), on spt by `fallocate(2)` on the device's
+/// descriptor, with `FALLOC_FL_PUNCH_HOLE` and `FALLOC_FL_KEEP_SIZE`.
+pub const BLOCK_DISCARD: u16 = 8;
+
 /// The feature of a network device that frames carry a [`NetHeader`](crate::net::NetHeader), by
 /// which checksums and segmentation are left to the other side.
 pub const NET_OFFLOAD: u16 = 1;
@@ -168,7 +173,7 @@ const _: () = {
 };
 
 /// The features of block devices that have to be asked for.
-const BLOCK_FEATURES: u16 = BLOCK_FLUSH | BLOCK_MANY;
+const BLOCK_FEATURES: u16 = BLOCK_FLUSH | BLOCK_MANY | BLOCK_DISCARD;
 
 /// Where the features that are asked for lie in `properties` of an entry of this type, and which ones there are.
 const fn features(raw_type: u32) -> Option<(usize, u16)> {

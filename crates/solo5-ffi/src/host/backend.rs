@@ -114,6 +114,7 @@ pub(crate) fn block_acquire(entry: &'static Entry) -> Result<Block, AcquireError
         block_size: usize::from(image.block_size().get()),
         max_transfer: BLOCK_MANY_MAX,
         flush: image.can_flush(),
+        discard: image.can_discard(),
     })
 }
 
@@ -127,6 +128,10 @@ pub(crate) fn block_write(block: &Block, offset: u64, data: &[u8]) -> Result<(),
 
 pub(crate) fn block_flush(block: &Block) -> Result<(), BlockError> {
     block.device.flush().map_err(block_error)
+}
+
+pub(crate) fn block_discard(block: &Block, offset: u64, length: u64) -> Result<(), BlockError> {
+    block.device.discard(offset, length).map_err(block_error)
 }
 
 fn block_error(error: ImageError) -> BlockError {

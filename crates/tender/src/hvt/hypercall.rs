@@ -87,6 +87,7 @@ impl<'m> Hypercalls<'m> {
             Hypercall::PollSet => self.poll_set(address)?,
             Hypercall::BlockWrite | Hypercall::BlockRead => self.block_io(call, address)?,
             Hypercall::BlockFlush => self.block_flush(address)?,
+            Hypercall::BlockDiscard => self.block_discard(address)?,
             Hypercall::NetWrite => self.net_write(address)?,
             Hypercall::NetRead => self.net_read(address)?,
             Hypercall::Halt => return self.halt(address).map(Outcome::Halt),

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::os::fd::AsRawFd;
 
+use hostdev::PUNCH_HOLE;
 use seccompiler::SeccompCmpOp::Eq;
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCondition, SeccompFilter,
     SeccompRule, TargetArch,
 };
 
-use solo5_abi::manifest::BLOCK_FLUSH;
+use solo5_abi::manifest::{BLOCK_DISCARD, BLOCK_FLUSH};
 
 use super::ring::Doorbell;
 use crate::attach::Devices;
@@ -83,6 +84,10 @@ pub(super) fn vcpu_filter(
         list.allow(libc::SYS_lseek, &[device.image.as_raw_fd()])?;
         if device.has(BLOCK_FLUSH) {
             list.allow(libc::SYS_fdatasync, &[device.image.as_raw_fd()])?;
+        }
+        if device.has(BLOCK_DISCARD) {
+            let hole = [device.image.as_raw_fd(), PUNCH_HOLE];
+            list.allow(libc::SYS_fallocate, &hole)?;
         }
     }
     if let Some(doorbell) = doorbell {

@@ -107,7 +107,7 @@ unsigned solo5_block_features(solo5_handle_t handle)
     const struct mft_entry *e = manifest_device(handle, MFT_DEV_BLOCK_BASIC);
 
     return e == NULL ? 0 : e->u.block_basic.granted
-            & (SOLO5_BLOCK_FLUSH | SOLO5_BLOCK_MANY);
+            & (SOLO5_BLOCK_FLUSH | SOLO5_BLOCK_MANY | SOLO5_BLOCK_DISCARD);
 }
 
 /* NULL unless `handle` is an acquired block device that has the feature. */

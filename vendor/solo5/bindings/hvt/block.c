@@ -33,6 +33,22 @@ solo5_result_t solo5_block_flush(solo5_handle_t handle)
     return (solo5_result_t)args.ret;
 }
 
+solo5_result_t solo5_block_discard(solo5_handle_t handle, solo5_off_t offset,
+        solo5_off_t size)
+{
+    const struct mft_entry *e = block_having(handle, SOLO5_BLOCK_DISCARD);
+    struct hvt_hc_block_discard args = {
+        .handle = handle,
+        .offset = offset,
+        .len = size,
+    };
+
+    if (e == NULL || !block_range(e, offset, size))
+        return SOLO5_R_EINVAL;
+    hypercall(HVT_HYPERCALL_BLOCK_DISCARD, &args);
+    return (solo5_result_t)args.ret;
+}
+
 solo5_result_t solo5_block_read(solo5_handle_t handle, solo5_off_t offset,
         uint8_t *buf, size_t size)
 {

@@ -92,11 +92,9 @@ solo5_result_t solo5_block_flush(solo5_handle_t handle)
     return SOLO5_R_EUNSPEC;
 }
 
-/* Why a transfer failed, as far as the device may tell; 0 is the end of file. */
-static solo5_result_t block_failure(const struct mft_entry *e, long result)
+/* Why a call failed; 0 is the end of file. */
+static solo5_result_t block_error(long result)
 {
-    if (!block_has_many(e))
-        return SOLO5_R_EUNSPEC;
     switch (result) {
     case 0:
         return SOLO5_R_ESHRUNK;
@@ -107,6 +105,29 @@ static solo5_result_t block_failure(const struct mft_entry *e, long result)
     default:
         return SOLO5_R_EUNSPEC;
     }
+}
+
+/* Why a transfer failed, as far as the device may tell. */
+static solo5_result_t block_failure(const struct mft_entry *e, long result)
+{
+    return block_has_many(e) ? block_error(result) : SOLO5_R_EUNSPEC;
+}
+
+solo5_result_t solo5_block_discard(solo5_handle_t handle, solo5_off_t offset,
+        solo5_off_t size)
+{
+    const struct mft_entry *e = block_having(handle, SOLO5_BLOCK_DISCARD);
+    long result;
+
+    if (e == NULL || !block_range(e, offset, size))
+        return SOLO5_R_EINVAL;
+    if (!block_is_whole(e))
+        return SOLO5_R_ESHRUNK;
+    do {
+        result = system_call(SYS_FALLOCATE, (uint64_t)e->b.hostfd,
+                FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, size, 0, 0);
+    } while (result == NEG_EINTR);
+    return result == 0 ? SOLO5_R_OK : block_error(result);
 }
 
 /*

@@ -18,6 +18,7 @@ enum {
     SYS_EXIT_GROUP = 231,
     SYS_EPOLL_CTL = 233,
     SYS_EPOLL_PWAIT = 281,
+    SYS_FALLOCATE = 285,
     SYS_TIMERFD_SETTIME = 286,
 };
 
@@ -34,6 +35,8 @@ enum {
 enum {
     STDOUT = 1,
     SEEK_END = 2,
+    FALLOC_FL_KEEP_SIZE = 1,
+    FALLOC_FL_PUNCH_HOLE = 2,
     CLOCK_REALTIME = 0,
     CLOCK_MONOTONIC = 1,
     TFD_TIMER_ABSTIME = 1,

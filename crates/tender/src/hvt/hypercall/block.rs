@@ -4,8 +4,8 @@ use std::os::fd::AsFd;
 
 use hostdev::ImageError;
 use solo5_abi::api::SolResult;
-use solo5_abi::hvt::{BlockFlush, BlockIo, Hypercall};
-use solo5_abi::manifest::{BLOCK_FLUSH, BLOCK_MANY};
+use solo5_abi::hvt::{BlockDiscard, BlockFlush, BlockIo, Hypercall};
+use solo5_abi::manifest::{BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_MANY};
 
 use super::{Hypercalls, raw};
 use crate::attach::BlockDevice;
@@ -78,14 +78,34 @@ impl Hypercalls<'_> {
         let mut flush = BlockFlush::from_bytes(&bytes);
         let device = self.block_device(flush.handle);
         let device = device.filter(|device| device.has(BLOCK_FLUSH));
-        flush.ret = raw(match device.map(|device| device.image.flush()) {
-            None => SolResult::Einval,
-            Some(Ok(())) => SolResult::Ok,
-            Some(Err(ImageError::Shrunk { .. })) => SolResult::Eshrunk,
-            Some(Err(_)) => SolResult::Eunspec,
-        });
+        flush.ret = raw(device.map_or(SolResult::Einval, |device| result(device.image.flush())));
         slot.copy_from(&flush.to_bytes());
         Ok(())
+    }
+
+    pub(super) fn block_discard(&self, address: u64) -> Result<(), Fault> {
+        self.has_block_devices(Hypercall::BlockDiscard)?;
+        let (bytes, slot) = self.argument_mut(address)?;
+        let mut discard = BlockDiscard::from_bytes(&bytes);
+        let (offset, len) = (discard.offset, discard.len);
+        let device = self.block_device(discard.handle);
+        let device =
+            device.filter(|device| device.has(BLOCK_DISCARD) && is_inside(device, offset, len));
+        discard.ret = raw(device.map_or(SolResult::Einval, |device| {
+            result(device.image.discard(offset, len))
+        }));
+        slot.copy_from(&discard.to_bytes());
+        Ok(())
+    }
+}
+
+/// What came of a call that is an extension.
+fn result(done: Result<(), ImageError>) -> SolResult {
+    match done {
+        Ok(()) => SolResult::Ok,
+        Err(ImageError::Shrunk { .. }) => SolResult::Eshrunk,
+        Err(ImageError::NoSpace(_)) => SolResult::Enospc,
+        Err(ImageError::Lost | ImageError::Io(_)) => SolResult::Eunspec,
     }
 }
 

@@ -6,7 +6,9 @@ mod waits;
 use std::fs;
 use std::path::PathBuf;
 
-use solo5_abi::manifest::{BLOCK_FLUSH, BLOCK_MANY, DeviceType, Entry, Header, Manifest};
+use solo5_abi::manifest::{
+    BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_MANY, DeviceType, Entry, Header, Manifest,
+};
 
 use super::*;
 use crate::options::{Command, parse};
@@ -227,7 +229,7 @@ impl Numbers {
 /// Whatever the arguments, a hypercall has a result or is a fault, and the tender's tables stay as they are.
 #[test]
 fn random_arguments_are_answered_or_refused() {
-    let (path, devices) = disk_wanting("random", BLOCK_FLUSH | BLOCK_MANY);
+    let (path, devices) = disk_wanting("random", BLOCK_FLUSH | BLOCK_MANY | BLOCK_DISCARD);
     fs::remove_file(path).unwrap();
     let guest = Guest::new(devices);
     let tables = vec![0x5a; 0x10_0000];
@@ -240,6 +242,7 @@ fn random_arguments_are_answered_or_refused() {
             Hypercall::BlockWrite,
             Hypercall::BlockRead,
             Hypercall::BlockFlush,
+            Hypercall::BlockDiscard,
             Hypercall::Walltime,
             Hypercall::Halt,
         ];

@@ -61,6 +61,7 @@ fn nothing_but_its_list_is_let_through_for_the_processor() {
                 libc::SYS_ppoll => true,
                 libc::SYS_pread64 | libc::SYS_pwrite64 | libc::SYS_lseek => is_image,
                 libc::SYS_fdatasync => has(BLOCK_FLUSH),
+                libc::SYS_fallocate => has(BLOCK_DISCARD) && second == 3,
                 _ => false,
             };
             own || shared(&devices, call)

@@ -3,7 +3,7 @@
 use std::fs::File;
 
 use hostdev::{BlockImage, BlockSize};
-use solo5_abi::manifest::{BLOCK_MANY, MAX_ENTRIES};
+use solo5_abi::manifest::{BLOCK_DISCARD, BLOCK_MANY, MAX_ENTRIES};
 
 use super::*;
 use crate::filters::{self, Call, assert_fits, sweep};
@@ -37,6 +37,10 @@ fn allowed(devices: &Devices, call: &Call) -> bool {
             is_image && size && d.checked_add(c).is_some_and(|end| end <= 2048)
         }
         libc::SYS_fdatasync => has(BLOCK_FLUSH),
+        // FALLOC_FL_PUNCH_HOLE and FALLOC_FL_KEEP_SIZE.
+        libc::SYS_fallocate => {
+            has(BLOCK_DISCARD) && int_b == 3 && c.checked_add(d).is_some_and(|end| end <= 2048)
+        }
         libc::SYS_arch_prctl => a == ARCH_SET_FS,
         libc::SYS_clock_gettime => fd == libc::CLOCK_REALTIME || fd == libc::CLOCK_MONOTONIC,
         libc::SYS_exit_group => true,
@@ -117,27 +121,46 @@ fn a_transfer_ends_within_an_image_of_any_length() {
         File::create(&path).unwrap().set_len(length).unwrap();
         let image = BlockImage::open(&path, BlockSize::default()).unwrap();
         let fd = image.as_raw_fd() as u64;
-        let granted = BLOCK_MANY;
+        let granted = BLOCK_MANY | BLOCK_DISCARD;
         let devices = [crate::attach::BlockDevice {
             handle: 1,
             image,
             granted,
         }];
         let filter = transfers::filter(&devices);
-        for size in [1, 511, 512, 4096, (1 << 20) - 1, 1 << 20] {
+        let check = |call: Call, offset: u64, size: u64| {
+            let inside = offset.checked_add(size).is_some_and(|end| end <= length);
+            assert_eq!(
+                filters::allows(&filter, &call),
+                inside,
+                "{length}: {call:?}"
+            );
+        };
+        let most = 1 << 20;
+        for size in [
+            1,
+            511,
+            512,
+            4096,
+            most - 1,
+            most,
+            1 << 32,
+            (1 << 32) + 1,
+            3 << 31,
+        ] {
             for distance in [0, 1, 511, 512, 4096, 1 << 20, 1 << 31, 1 << 32, 3 << 32] {
                 for end in [length.wrapping_sub(distance), length.wrapping_add(distance)] {
                     let offset = end.wrapping_sub(size);
-                    let call = Call {
-                        number: libc::SYS_pwrite64 as u32,
-                        arguments: [fd, 0, size, offset, 0, 0],
+                    let call = |number: libc::c_long, arguments| Call {
+                        number: number as u32,
+                        arguments,
                     };
-                    let inside = offset.checked_add(size).is_some_and(|end| end <= length);
-                    assert_eq!(
-                        filters::allows(&filter, &call),
-                        inside,
-                        "{length}: {call:?}"
-                    );
+                    if size <= most {
+                        let arguments = [fd, 0, size, offset, 0, 0];
+                        check(call(libc::SYS_pwrite64, arguments), offset, size);
+                    }
+                    let arguments = [fd, 3, offset, size, 0, 0];
+                    check(call(libc::SYS_fallocate, arguments), offset, size);
                 }
             }
         }

@@ -1,12 +1,14 @@
-//! Reads and writes of blocks: the part of the filter that compares a sum, the end of what is transferred, with the length of
-//! the image, which seccompiler's conditions cannot say.
+//! Reads, writes and holes of blocks: the part of the filter that compares a sum, the end of what is transferred or given up,
+//! with the length of the image, which seccompiler's conditions cannot say.
 //!
 //! It stands in front of the rest, and lets every other call fall through to that. Words have 64 bits and the filter's
 //! registers 32, so each is two halves.
 
 use std::os::fd::AsRawFd;
 
+use hostdev::PUNCH_HOLE;
 use seccompiler::{BpfProgram, sock_filter};
+use solo5_abi::manifest::BLOCK_DISCARD;
 
 use crate::attach::BlockDevice;
 
@@ -22,6 +24,7 @@ const ARGUMENTS: u32 = 16;
 mod code {
     pub(super) const LOAD: u16 = 0x20;
     pub(super) const LOAD_WORD: u16 = 0x60;
+    pub(super) const LOAD_WORD_TO_INDEX: u16 = 0x61;
     pub(super) const STORE_WORD: u16 = 0x02;
     pub(super) const TO_INDEX: u16 = 0x07;
     pub(super) const FROM_INDEX: u16 = 0x87;
@@ -44,14 +47,17 @@ pub(super) fn filter(devices: &[BlockDevice]) -> BpfProgram {
     if devices.is_empty() {
         return BpfProgram::new();
     }
-    let transfer = transfer(devices);
-    let mut filter = vec![load(ARCH), equal(X86_64, 0, 3), load(NUMBER)];
+    let (transfer, discard) = (transfer(devices), discard(devices));
+    let mut filter = vec![load(ARCH), equal(X86_64, 0, 5), load(NUMBER)];
     filter.extend([
-        equal(libc::SYS_pread64 as u32, 2, 0),
-        equal(libc::SYS_pwrite64 as u32, 1, 0),
-        jump(transfer.len()),
+        equal(libc::SYS_pread64 as u32, 4, 0),
+        equal(libc::SYS_pwrite64 as u32, 3, 0),
+        equal(libc::SYS_fallocate as u32, 0, 1),
+        jump(1 + transfer.len()),
+        jump(transfer.len() + discard.len()),
     ]);
     filter.extend(transfer);
+    filter.extend(discard);
     filter
 }
 
@@ -76,22 +82,59 @@ fn transfer(devices: &[BlockDevice]) -> BpfProgram {
     part
 }
 
+/// What decides about a call with the arguments descriptor, mode, offset and size.
+fn discard(devices: &[BlockDevice]) -> BpfProgram {
+    let (mode, offset, size) = (1, 2, 3);
+    let mut part = vec![
+        load(low(mode)),
+        equal(PUNCH_HOLE.cast_unsigned(), 1, 0),
+        kill(),
+        // No image ends there, and neither this sum nor one more wraps.
+        load(high(offset)),
+        test(code::JUMP_AT_LEAST, 1 << 31, 0, 1),
+        kill(),
+        of(code::STORE_WORD, END_HIGH),
+        load(high(size)),
+        test(code::JUMP_AT_LEAST, 1 << 31, 0, 1),
+        kill(),
+        of(code::LOAD_WORD_TO_INDEX, END_HIGH),
+        of(code::ADD_INDEX, 0),
+        of(code::STORE_WORD, END_HIGH),
+    ];
+    part.extend(add_low_halves(size, offset));
+    for device in devices.iter().filter(|device| device.has(BLOCK_DISCARD)) {
+        part.extend(for_image(device, inside(device)));
+    }
+    part.push(kill());
+    part
+}
+
 /// Kills unless the size, an argument below 2^32, is not zero, and leaves it in the index register, and in memory the end
 /// of that many bytes from the offset on, another argument.
 fn end_of(size: u32, offset: u32) -> BpfProgram {
-    vec![
+    let mut part = vec![
         load(high(size)),
         equal(0, 1, 0),
         kill(),
         load(low(size)),
         equal(0, 0, 1),
         kill(),
-        of(code::TO_INDEX, 0),
         // No image ends there, and the sum does not wrap.
         load(high(offset)),
         test(code::JUMP_AT_LEAST, 1 << 31, 0, 1),
         kill(),
         of(code::STORE_WORD, END_HIGH),
+    ];
+    part.extend(add_low_halves(size, offset));
+    part
+}
+
+/// Adds the low halves of both arguments, and what they carry to the high half of the end, which is there; the size's stays in
+/// the index register.
+fn add_low_halves(size: u32, offset: u32) -> BpfProgram {
+    vec![
+        load(low(size)),
+        of(code::TO_INDEX, 0),
         load(low(offset)),
         of(code::ADD_INDEX, 0),
         of(code::STORE_WORD, END_LOW),

@@ -1,8 +1,8 @@
 //! Block devices.
 
 use solo5_abi::api::BLOCK_MANY_MAX;
-use solo5_abi::hvt::{BlockFlush, BlockIo};
-use solo5_abi::manifest::{BLOCK_FLUSH, BLOCK_MANY};
+use solo5_abi::hvt::{BlockDiscard, BlockFlush, BlockIo};
+use solo5_abi::manifest::{BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_MANY};
 
 use super::*;
 
@@ -15,6 +15,17 @@ impl Guest {
         let flush = BlockFlush { handle, ret: -1 };
         let done = self.call(Hypercall::BlockFlush, flush.to_bytes());
         BlockFlush::from_bytes(&done.unwrap()).ret
+    }
+
+    fn discard(&self, offset: u64, len: u64) -> i32 {
+        let discard = BlockDiscard {
+            handle: 1,
+            offset,
+            len,
+            ret: -1,
+        };
+        let done = self.call(Hypercall::BlockDiscard, discard.to_bytes());
+        BlockDiscard::from_bytes(&done.unwrap()).ret
     }
 }
 
@@ -333,4 +344,42 @@ fn what_befalls_a_transfer_is_told_to_who_asks() {
     assert_eq!(guest.block(Hypercall::BlockRead, io), shrunk);
     assert_eq!(guest.block(Hypercall::BlockWrite, io), shrunk);
     assert_eq!(file.metadata().unwrap().len(), 1000);
+}
+
+#[test]
+fn whole_blocks_inside_are_discarded_for_those_who_ask() {
+    let (path, devices) = disk_wanting("discard", BLOCK_DISCARD);
+    let guest = Guest::new(devices);
+    assert_eq!(guest.discard(512, 1024), SolResult::Ok as i32);
+    let image = fs::read(&path).unwrap();
+    assert_eq!(
+        [&image[..512], &image[512..1536], &image[1536..]],
+        [&[7; 512][..], &[0; 1024], &[7; 512]]
+    );
+    let bad = [
+        (0, 0),
+        (0, 511),
+        (1, 512),
+        (0, 2560),
+        (2048, 512),
+        (1536, 1024),
+        (u64::MAX - 511, 512),
+        (u64::MAX - 511, 1024),
+        (512, u64::MAX - 511),
+    ];
+    for (offset, len) in bad {
+        assert_eq!(guest.discard(offset, len), SolResult::Einval as i32);
+    }
+    assert_eq!(fs::read(&path).unwrap(), image);
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    fs::remove_file(path).unwrap();
+    file.set_len(100).unwrap();
+    assert_eq!(guest.discard(0, 512), SolResult::Eshrunk as i32);
+    assert_eq!(file.metadata().unwrap().len(), 100);
+
+    let (path, devices) = disk("nodiscard");
+    let plain = Guest::new(devices);
+    assert_eq!(plain.discard(0, 512), SolResult::Einval as i32);
+    assert_eq!(fs::read(&path).unwrap(), [7; 2048]);
+    fs::remove_file(path).unwrap();
 }
