@@ -1,4 +1,4 @@
-//! File systems on block devices (feature `fs`), to be read: ext4, ext3, ext2, squashfs and tar.
+//! File systems on block devices (feature `fs`): FAT, read and written; ext4, ext3, ext2, squashfs and tar, read.
 //!
 //! ```no_run
 //! use std::io::Read;
@@ -11,7 +11,7 @@
 //! ```
 //!
 //! [`mount`] looks at the device for what is on it, and a program that calls it holds the code for all of it; one that
-//! calls [`mount_ext4`], [`mount_squashfs`] or [`mount_tar`] holds the code for that alone.
+//! calls [`mount_fat`], [`mount_ext4`], [`mount_squashfs`] or [`mount_tar`] holds the code for that alone.
 //!
 //! # Paths
 //!
@@ -25,10 +25,18 @@
 //! each call, and memory as [`mount`] says. Where a crate that reads it panics, the call returns
 //! [`ErrorKind::Damaged`].
 //!
+//! # The loss of power
+//!
+//! What was written to FAT is durable when [`flush`](std::io::Write::flush) of the file or [`FileSystem::sync`] has
+//! returned, if the host can make it so. What a cut finds on its way there is there or not, each write of a block behind
+//! those in front of it. `fsck.fat` then finds at worst clusters that nobody has or that lie beyond the end of a file
+//! that grew, parts of a long name without an entry where a name reaches from one block into the next, a second table
+//! that lags behind the first, and, of a file that is renamed, both names where they are not in the same block.
+//!
 //! # Waiting
 //!
-//! A call returns when it is done, and no other task runs meanwhile. A [`File`] reads 64 KiB at most for each call
-//! of `read`, so that a task can yield between them.
+//! A call returns when it is done, and no other task runs meanwhile. A [`File`] reads or writes 64 KiB at most
+//! for each call of `read` or `write`, so that a task can yield between them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -39,6 +47,7 @@ use blockdev::{BlockDevice, SectorDevice};
 mod device;
 mod error;
 mod ext4;
+mod fat;
 mod file;
 mod path;
 mod squashfs;
@@ -52,7 +61,7 @@ pub use error::{Error, ErrorKind};
 pub use file::File;
 
 use device::Device;
-use volume::Volume;
+use volume::{Volume, Writable};
 
 /// Most symbolic links that are followed for one path.
 pub const MAX_LINKS: usize = 40;
@@ -64,6 +73,8 @@ pub const MAX_DIRECTORY: usize = 1 << 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Format {
+    /// FAT12, FAT16 or FAT32; is read and written.
+    Fat,
     /// ext2, ext3 or ext4; is read.
     Ext4,
     /// squashfs 4.0; is read.
@@ -93,7 +104,7 @@ pub struct Metadata {
     pub file_type: FileType,
     /// Octets of a file; of anything else it means nothing.
     pub len: u64,
-    /// When its content was last changed.
+    /// When its content was last changed. FAT knows no time zone: it counts as UTC.
     pub modified: Option<SystemTime>,
 }
 
@@ -129,11 +140,27 @@ pub fn mount<D: SectorDevice + 'static>(device: BlockDevice<D>) -> Result<FileSy
         if squashfs::is_there(&device)? {
             return squashfs::mount(device).map(FileSystem::new);
         }
+        if fat::is_there(&device)? {
+            return fat::mount(device).map(FileSystem::new);
+        }
         if tar::is_there(&device)? {
             return tar::mount(device).map(FileSystem::new);
         }
         Err(ErrorKind::NotRecognized)
     })
+}
+
+/// Mounts FAT12, FAT16 or FAT32, to be read and written.
+///
+/// Every write waits until the one before is durable, where the device can make it so. After a write or a flush has
+/// failed nothing more is written until the device is mounted again.
+///
+/// # Errors
+///
+/// When the device holds nothing of the kind, or has blocks of more than 4 KiB; when it fails.
+pub fn mount_fat<D: SectorDevice + 'static>(device: BlockDevice<D>) -> Result<FileSystem, Error> {
+    let device = Device::new(device);
+    within("/", || fat::mount(device).map(FileSystem::new))
 }
 
 /// Mounts ext2, ext3 or ext4, to be read. What is in the journal counts.
@@ -222,6 +249,90 @@ impl FileSystem {
     pub fn open(&self, path: &str) -> Result<File, Error> {
         let content = within(path, || self.volume.open(&path::normalize(path)?))?;
         Ok(File::new(path, content))
+    }
+
+    /// Opens a file at `path` to be written, and read: a new one, or, emptied, the one that is there.
+    ///
+    /// # Errors
+    ///
+    /// When what is mounted cannot be written, the name is not one that FAT can have, or it is that of a directory; when
+    /// there is no room, the file system is damaged or the device fails.
+    pub fn create(&self, path: &str) -> Result<File, Error> {
+        let content = self.write(path, |volume, path| volume.create(path))?;
+        Ok(File::new(path, content))
+    }
+
+    /// Opens the file at `path` to be written, and read, as it is.
+    ///
+    /// # Errors
+    ///
+    /// When what is mounted cannot be written, or there is no file; when the file system is damaged or the device fails.
+    pub fn open_mut(&self, path: &str) -> Result<File, Error> {
+        let content = self.write(path, |volume, path| volume.open_mut(path))?;
+        Ok(File::new(path, content))
+    }
+
+    /// Makes a directory.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create), and when there is something by that name.
+    pub fn create_dir(&self, path: &str) -> Result<(), Error> {
+        self.write(path, |volume, path| volume.create_dir(path))
+    }
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    ///
+    /// When what is mounted cannot be written, there is no file, or it is open; when the file system is damaged or the
+    /// device fails.
+    pub fn remove_file(&self, path: &str) -> Result<(), Error> {
+        self.write(path, |volume, path| volume.remove_file(path))
+    }
+
+    /// Removes an empty directory.
+    ///
+    /// # Errors
+    ///
+    /// As [`remove_file`](Self::remove_file), and when the directory is not empty.
+    pub fn remove_dir(&self, path: &str) -> Result<(), Error> {
+        self.write(path, |volume, path| volume.remove_dir(path))
+    }
+
+    /// Gives the file or directory at `from` another name, or another place. A file that is there goes.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create), when there is nothing at `from`, and when what would go is open or a directory that is
+    /// not empty.
+    pub fn rename(&self, from: &str, to: &str) -> Result<(), Error> {
+        self.write(from, |volume, from| {
+            volume.rename(from, &path::normalize(to)?)
+        })
+    }
+
+    /// Makes durable all that was written; where nothing can be written, it does nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::CannotFlush`] where the device cannot, once it has all that was written; when it fails.
+    pub fn sync(&self) -> Result<(), Error> {
+        match self.volume.writable() {
+            Some(volume) => within("/", || volume.sync()),
+            None => Ok(()),
+        }
+    }
+
+    fn write<T>(
+        &self,
+        path: &str,
+        work: impl FnOnce(&dyn Writable, &str) -> Result<T, ErrorKind>,
+    ) -> Result<T, Error> {
+        within(path, || {
+            let volume = self.volume.writable().ok_or(ErrorKind::ReadOnly)?;
+            work(volume, &path::normalize(path)?)
+        })
     }
 }
 

@@ -22,6 +22,12 @@ pub enum ErrorKind {
     NotAFile,
     /// The name is longer than any, or holds what no name may.
     InvalidPath,
+    /// There is something by that name.
+    AlreadyExists,
+    /// The directory holds something.
+    NotEmpty,
+    /// The file is open, or it is the root.
+    InUse,
     /// There are more than [`MAX_LINKS`](super::MAX_LINKS) symbolic links on the path.
     TooManyLinks,
     /// There is more of something than is allowed for.
@@ -34,8 +40,12 @@ pub enum ErrorKind {
     Damaged(String),
     /// The device failed.
     Device(String),
-    /// What is mounted can only be read.
+    /// What is mounted, or how the file was opened, allows only reading.
     ReadOnly,
+    /// There is no room.
+    Full,
+    /// The device does not make durable what is written.
+    CannotFlush,
 }
 
 impl Error {
@@ -72,6 +82,11 @@ impl fmt::Display for ErrorKind {
             Self::IsADirectory => f.write_str("is a directory"),
             Self::NotAFile => f.write_str("neither a file nor a directory"),
             Self::InvalidPath => f.write_str("not a path"),
+            Self::AlreadyExists => f.write_str("already exists"),
+            Self::NotEmpty => f.write_str("a directory that is not empty"),
+            Self::InUse => f.write_str("in use"),
+            Self::Full => f.write_str("no room"),
+            Self::CannotFlush => f.write_str("the device cannot make writes durable"),
             Self::TooManyLinks => write!(f, "more than {} symbolic links", super::MAX_LINKS),
             Self::LimitExceeded(what) => write!(f, "too many {what}"),
             Self::NotRecognized => f.write_str("no file system that is known"),
@@ -92,7 +107,11 @@ impl From<Error> for io::Error {
             ErrorKind::NotADirectory => io::ErrorKind::NotADirectory,
             ErrorKind::IsADirectory => io::ErrorKind::IsADirectory,
             ErrorKind::InvalidPath | ErrorKind::NotAFile => io::ErrorKind::InvalidInput,
-            ErrorKind::Unsupported(_) => io::ErrorKind::Unsupported,
+            ErrorKind::AlreadyExists => io::ErrorKind::AlreadyExists,
+            ErrorKind::NotEmpty => io::ErrorKind::DirectoryNotEmpty,
+            ErrorKind::InUse => io::ErrorKind::ResourceBusy,
+            ErrorKind::Full => io::ErrorKind::StorageFull,
+            ErrorKind::Unsupported(_) | ErrorKind::CannotFlush => io::ErrorKind::Unsupported,
             ErrorKind::NotRecognized
             | ErrorKind::Damaged(_)
             | ErrorKind::TooManyLinks

@@ -1,6 +1,8 @@
 //! Images made by the tools that everybody makes them with, and ones that nobody should.
 
 mod damaged;
+mod fat;
 mod images;
 mod paths;
 mod read;
+mod write;

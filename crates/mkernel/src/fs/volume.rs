@@ -17,6 +17,29 @@ pub(super) trait Volume {
     ) -> Result<(), ErrorKind>;
 
     fn open(&self, path: &str) -> Result<Box<dyn Content>, ErrorKind>;
+
+    /// The same, if it can be written.
+    fn writable(&self) -> Option<&dyn Writable> {
+        None
+    }
+}
+
+/// A file system that can be written.
+pub(super) trait Writable {
+    /// Opens a file, new or emptied.
+    fn create(&self, path: &str) -> Result<Box<dyn Content>, ErrorKind>;
+
+    fn open_mut(&self, path: &str) -> Result<Box<dyn Content>, ErrorKind>;
+
+    fn create_dir(&self, path: &str) -> Result<(), ErrorKind>;
+
+    fn remove_file(&self, path: &str) -> Result<(), ErrorKind>;
+
+    fn remove_dir(&self, path: &str) -> Result<(), ErrorKind>;
+
+    fn rename(&self, from: &str, to: &str) -> Result<(), ErrorKind>;
+
+    fn sync(&self) -> Result<(), ErrorKind>;
 }
 
 /// What is in a file.
@@ -26,4 +49,17 @@ pub(super) trait Content {
 
     /// Reads some octets, at least one unless `offset` is at the end or `buffer` empty.
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> Result<usize, ErrorKind>;
+
+    /// Writes some octets, at least one unless there are none; what is between the end and `offset` becomes zeros.
+    fn write_at(&mut self, _offset: u64, _octets: &[u8]) -> Result<usize, ErrorKind> {
+        Err(ErrorKind::ReadOnly)
+    }
+
+    fn set_len(&mut self, _len: u64) -> Result<(), ErrorKind> {
+        Err(ErrorKind::ReadOnly)
+    }
+
+    fn flush(&mut self) -> Result<(), ErrorKind> {
+        Ok(())
+    }
 }

@@ -21,8 +21,13 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Empty files, a large one, a thousand in one directory, long names and others than English.
+    /// A thousand files in one directory, and the others of [`with_many`](Self::with_many).
     pub(super) fn new() -> Self {
+        Self::with_many(1000)
+    }
+
+    /// An empty file, a large one, so many in one directory, long names and others than English.
+    pub(super) fn with_many(many: usize) -> Self {
         let files = Self {
             directory: TempDir::new().expect("a directory"),
         };
@@ -32,7 +37,7 @@ impl Files {
         files.write(&format!("sub/{}.txt", "long-name-".repeat(20)), b"long\n");
         files.write("sub/Grüße, 世界.txt", "hällo\n".as_bytes());
         files.write("index.html", b"<!doctype html>\n");
-        for number in 0..1000 {
+        for number in 0..many {
             files.write(
                 &format!("many/file {number:04}.txt"),
                 format!("{number}\n").as_bytes(),

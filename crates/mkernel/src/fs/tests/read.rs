@@ -14,7 +14,7 @@ fn check(mounted: &FileSystem, files: &Files, format: Format) {
     random_access(mounted);
 }
 
-fn random_access(mounted: &FileSystem) {
+pub(super) fn random_access(mounted: &FileSystem) {
     let expected = noise(5_000_001);
     let mut file = mounted.open("large.bin").expect("a file");
     for offset in [4_999_990_u64, 0, 131_071, 4096, 131_073, 2_500_000] {
@@ -65,7 +65,7 @@ fn links(mounted: &FileSystem) {
     assert_eq!(metadata.file_type, FileType::Directory);
 }
 
-fn errors(mounted: &FileSystem) {
+pub(super) fn errors(mounted: &FileSystem) {
     let kind = |path: &str| mounted.open(path).expect_err("no file").kind().clone();
     assert_eq!(kind("nowhere"), ErrorKind::NotFound);
     assert_eq!(kind("sub"), ErrorKind::IsADirectory);
