@@ -29,9 +29,10 @@
 //!
 //! What was written to FAT is durable when [`flush`](std::io::Write::flush) of the file or [`FileSystem::sync`] has
 //! returned, if the host can make it so. What a cut finds on its way there is there or not, each write of a block behind
-//! those in front of it. `fsck.fat` then finds at worst clusters that nobody has or that lie beyond the end of a file
-//! that grew, parts of a long name without an entry where a name reaches from one block into the next, a second table
-//! that lags behind the first, and, of a file that is renamed, both names where they are not in the same block.
+//! those in front of it. `fsck.fat` then finds clusters that nobody has or that lie behind the end of a file whose length
+//! changes, and a second table that lags behind the first; and worse in two cases, where an operation changes two blocks of
+//! directories: fragments of a long name that reaches from one block into the next, which cost nothing, and of something
+//! that is renamed both names, which share the clusters, unless they stand in one block.
 //!
 //! # Waiting
 //!

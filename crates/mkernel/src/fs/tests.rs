@@ -4,5 +4,6 @@ mod damaged;
 mod fat;
 mod images;
 mod paths;
+mod power;
 mod read;
 mod write;
