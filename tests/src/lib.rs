@@ -20,10 +20,12 @@ mod guest;
 pub mod honest;
 mod http_server;
 mod network;
+mod power_cut;
 mod process;
 
 pub use build::{Profile, Target, host_program, workspace};
 pub use guest::Guest;
 pub use http_server::HttpServer;
 pub use network::Network;
+pub use power_cut::PowerCut;
 pub use process::{Outcome, Running};

@@ -11,11 +11,13 @@
 //! - [`network`]: frames of all sizes, and hvt's ring when it is full;
 //! - [`offload`]: segments of up to 64 KiB, for those who ask for them;
 //! - [`storage`]: flushes, many blocks at once, blocks given up, and how that fails;
+//! - [`cuts`]: what of that outlives the power, which is cut;
 //! - [`scripts`]: what the linker scripts make of a program.
 
 mod c_guest;
 mod cases;
 mod console;
+mod cuts;
 mod devices;
 #[path = "../../../crates/solo5-ffi/build/flags.rs"]
 mod flags;

@@ -22,17 +22,21 @@ fn start(program: &Program<'_>, target: Target, image: &Path, case: &str) -> Run
 
 /// What does that.
 fn command(program: &Program<'_>, target: Target, image: &Path, case: &str) -> Command {
+    linked(&program.link(target, Linker::Lld), target, image, case)
+}
+
+/// What does that with the executable.
+pub(crate) fn linked(executable: &Path, target: Target, image: &Path, case: &str) -> Command {
     let options = [
         "--mem=8".to_owned(),
         format!("--block:disk={}", image.display()),
     ];
-    let executable = program.link(target, Linker::Lld);
     let arguments = format!("--solo5:quiet {case}");
-    boot_command(&executable, target, &options, &arguments, true)
+    boot_command(executable, target, &options, &arguments, true)
 }
 
 /// The targets whose tender runs on this machine itself, and so on the image itself.
-fn direct_targets() -> impl Iterator<Item = Target> {
+pub(crate) fn direct_targets() -> impl Iterator<Item = Target> {
     let direct = |target: &Target| *target == Target::Spt || kvm_runs_general_code();
     TARGETS.into_iter().filter(direct)
 }

@@ -22,6 +22,9 @@ __attribute__((section(".solo5.manifest.device.disk"))) = {
 static uint8_t out[SOLO5_BLOCK_MANY_MAX + 512] __attribute__((aligned(8)));
 static uint8_t in[SOLO5_BLOCK_MANY_MAX + 512] __attribute__((aligned(8)));
 
+/* Eight bytes of a buffer. */
+typedef uint64_t __attribute__((may_alias)) word;
+
 static solo5_handle_t handle;
 static struct solo5_block_info info;
 
@@ -80,7 +83,7 @@ static uint64_t pattern(solo5_off_t at)
 
 static solo5_result_t write_pattern(solo5_off_t at, size_t size)
 {
-    uint64_t *words = (uint64_t *)out;
+    word *words = (word *)out;
 
     for (size_t i = 0; i < size / 8; i++)
         words[i] = pattern(at + 8 * i);
@@ -89,7 +92,7 @@ static solo5_result_t write_pattern(solo5_off_t at, size_t size)
 
 static int check_pattern(solo5_off_t at, size_t size)
 {
-    const uint64_t *words = (const uint64_t *)in;
+    const word *words = (const word *)in;
 
     CHECK(solo5_block_read(handle, at, in, size) == SOLO5_R_OK);
     for (size_t i = 0; i < size / 8; i++)
@@ -142,7 +145,7 @@ static int many(void)
 static int discard(void)
 {
     const size_t block = info.block_size, all = info.capacity;
-    const uint64_t *words = (const uint64_t *)in;
+    const word *words = (const word *)in;
     int failed;
 
     CHECK(write_pattern(0, all) == SOLO5_R_OK);
@@ -176,6 +179,43 @@ static int discard(void)
         return failed;
     CHECK(solo5_block_flush(handle) == SOLO5_R_OK);
     SUCCESS();
+}
+
+/* The number that was written last: one in each block, in turn. */
+static uint64_t last_number(void)
+{
+    uint64_t last = 0;
+
+    for (solo5_off_t at = 0; at < info.capacity; at += info.block_size) {
+        if (solo5_block_read(handle, at, in, info.block_size) != SOLO5_R_OK)
+            return UINT64_MAX;
+        if (*(const word *)in > last)
+            last = *(const word *)in;
+    }
+    return last;
+}
+
+/* Writes number after number, and says so when each is durable, or is not. */
+static int count(bool flush)
+{
+    const uint64_t blocks = info.capacity / info.block_size;
+    uint64_t number = last_number();
+
+    say("found ");
+    say_number(number);
+    say("\n");
+    for (;;) {
+        number++;
+        *(word *)out = number;
+        CHECK(solo5_block_write(handle, number % blocks * info.block_size, out,
+                info.block_size) == SOLO5_R_OK);
+        if (flush)
+            CHECK(solo5_block_flush(handle) == SOLO5_R_OK);
+        say_number(number);
+        say("\n");
+        if (!flush)
+            solo5_yield(solo5_clock_monotonic() + SECOND / 1000, NULL);
+    }
 }
 
 /* The host's disk is full, and then it is not. */
@@ -277,6 +317,10 @@ int solo5_app_main(const struct solo5_start_info *start)
         return many();
     if (same(start->cmdline, "discard"))
         return discard();
+    if (same(start->cmdline, "count"))
+        return count(true);
+    if (same(start->cmdline, "count-unflushed"))
+        return count(false);
     if (same(start->cmdline, "full"))
         return full();
     if (same(start->cmdline, "broken"))
