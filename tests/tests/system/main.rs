@@ -9,6 +9,7 @@
 //! - [`http_shutdown`]: how it ends when its tender is told to.
 //! - [`bad_input`]: what the tenders say about files, options and devices that are no good.
 //! - [`load`]: many connections at once, with the Linux kernel as client.
+//! - [`site`]: the example of that name, on images of each kind, with curl as client.
 //! - [`std_exercise`]: the standard library in a unikernel; how programs end, overflow and run out of memory.
 //! - [`tls_compiled_in`]: a certificate that is part of the program.
 //! - [`tls_disk`]: certificates on a block device.
@@ -38,6 +39,7 @@ mod http;
 mod http_shutdown;
 mod https;
 mod load;
+mod site;
 mod std_exercise;
 mod tls_compiled_in;
 mod tls_disk;
