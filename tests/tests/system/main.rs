@@ -1,6 +1,7 @@
 //! Whole-unikernel tests, all of them on spt and on hvt.
 //!
 //! - [`console`]: a service whose log is not taken.
+//! - [`disk`]: a block device, in every way that there is to use one.
 //! - [`examples`]: what the five examples print and do.
 //! - [`executables`]: manifest, W^X segments and interpreter of what the toolchain builds.
 //! - [`fetch`]: the example of that name, which is an HTTP client.
@@ -32,6 +33,7 @@ macro_rules! on_each_target {
 
 mod bad_input;
 mod console;
+mod disk;
 mod examples;
 mod executables;
 mod fetch;

@@ -9,7 +9,9 @@ use solo5_abi::hvt::Hypercall;
 /// Printing one allocates nothing: it happens behind the seccomp filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Fault {
-    #[error("guest wrote to I/O port {port:#x}: expected a hypercall, 0x501 to 0x508")]
+    #[error(
+        "guest wrote to I/O port {port:#x}: expected a hypercall, 0x501 to 0x508 or 0x580 to 0x582"
+    )]
     Port { port: u16 },
     #[error("guest wrote {len} bytes to I/O port {port:#x}: expected 4")]
     Width { port: u16, len: usize },

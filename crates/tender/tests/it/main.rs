@@ -6,6 +6,7 @@
 //! - `confinement`: what a hostile guest of solo5-spt finds of its host
 //! - `shutdown`: what SIGTERM and SIGINT do
 //! - `spt`: guests under solo5-spt, honest and hostile
+//! - `storage`: what a guest of solo5-spt may do with a disk that it asks for more than Solo5's own interface has
 //! - `hvt`: guests under solo5-hvt, honest and hostile (in an emulated machine where there is no KVM)
 //! - `support`: the assembler, the ELF writer, and running things
 
@@ -16,4 +17,5 @@ mod hvt;
 mod mutants;
 mod shutdown;
 mod spt;
+mod storage;
 mod support;

@@ -33,7 +33,7 @@ pub(crate) struct Guest {
     pub(crate) code: Code,
     pub(crate) data: Vec<u8>,
     pub(crate) text_flags: u32,
-    pub(crate) devices: Vec<(&'static str, DeviceType)>,
+    pub(crate) devices: Vec<Entry>,
     /// What it asks of the tender.
     pub(crate) wanted: u16,
 }
@@ -67,7 +67,14 @@ impl Guest {
     }
 
     pub(crate) fn device(mut self, name: &'static str, device_type: DeviceType) -> Self {
-        self.devices.push((name, device_type));
+        self.devices.push(Entry::new(name, device_type));
+        self
+    }
+
+    /// A block device that is asked for these features.
+    pub(crate) fn disk_wanting(mut self, name: &'static str, features: u16) -> Self {
+        let entry = Entry::new(name, DeviceType::BlockBasic);
+        self.devices.push(entry.wanting(features));
         self
     }
 
@@ -106,9 +113,7 @@ impl Guest {
             ..Default::default()
         };
         manifest.extend(Entry::first(asks).to_bytes());
-        for &(name, device_type) in &self.devices {
-            manifest.extend(Entry::new(name, device_type).to_bytes());
-        }
+        manifest.extend(self.devices.iter().flat_map(Entry::to_bytes));
         write(&[
             load(self.text_flags, TEXT, self.code.0.clone()),
             load(6, DATA, self.data.clone()),
