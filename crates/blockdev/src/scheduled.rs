@@ -56,6 +56,7 @@
 //! write that lies in one block, or is whole blocks and no larger than the device's `max_transfer`
 //! and than [`Config::slice`], is one transfer: it has happened or it has not.
 
+mod active;
 #[cfg(feature = "futures-io")]
 mod async_cursor;
 mod config;

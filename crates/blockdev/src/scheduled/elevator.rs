@@ -41,9 +41,8 @@ impl<D: SectorDevice> State<D> {
     }
 
     fn next_flush(&self, from: usize) -> Option<usize> {
-        let found = self.active[from..]
-            .iter()
-            .position(|request| request.is_flush() && request.is_free());
+        let mut behind = self.active.iter().skip(from);
+        let found = behind.position(|request| request.is_flush() && request.is_free());
         found.map(|index| from + index)
     }
 
@@ -56,11 +55,8 @@ impl<D: SectorDevice> State<D> {
         })
     }
 
-    /// The lowest at or above the head, or the lowest of all (C-SCAN); among equals the oldest.
+    /// The next above the head, or the lowest of all (C-SCAN).
     fn next_upwards(&self) -> Option<usize> {
-        let free = self.active.iter().enumerate();
-        let free = free.filter(|(_, request)| !request.is_flush() && request.is_free());
-        free.min_by_key(|(_, request)| (request.cursor < self.head, request.cursor))
-            .map(|(index, _)| index)
+        self.active.next_upwards(self.head)
     }
 }

@@ -67,6 +67,11 @@ impl Request {
         }
     }
 
+    /// Whether it changes what is on the device.
+    pub(super) fn is_change(&self) -> bool {
+        matches!(self.work, Work::Write(_) | Work::Discard)
+    }
+
     pub(super) fn is_flush(&self) -> bool {
         matches!(self.work, Work::Flush)
     }

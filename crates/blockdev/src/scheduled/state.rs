@@ -1,7 +1,8 @@
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use super::active::Active;
 use super::request::{Request, Work};
 use super::{Config, Error};
 use crate::{Geometry, SectorDevice};
@@ -19,12 +20,11 @@ pub(super) struct State<D: SectorDevice> {
     pub(super) config: Config,
     /// Most bytes of one transfer, whole blocks, at least one: what the device takes, and a slice.
     pub(super) most: usize,
-    /// Those among which is chosen, by their tickets.
-    pub(super) active: Vec<Request>,
+    pub(super) active: Active,
     /// Those for which there is no place yet, by their tickets.
     waiting: VecDeque<Request>,
-    /// What nobody has taken yet.
-    finished: BTreeMap<u64, Outcome<D::Error>>,
+    /// What nobody has taken yet, by tickets: as a rule few, and taken soon.
+    finished: Vec<(u64, Outcome<D::Error>)>,
     next_ticket: u64,
     /// Where the last transfer ended.
     pub(super) head: u64,
@@ -46,9 +46,9 @@ impl<D: SectorDevice> State<D> {
             config,
             most: most - most % block_size,
             device,
-            active: Vec::new(),
+            active: Active::default(),
             waiting: VecDeque::new(),
-            finished: BTreeMap::new(),
+            finished: Vec::new(),
             next_ticket: 0,
             head: 0,
             served: 0,
@@ -67,22 +67,27 @@ impl<D: SectorDevice> State<D> {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         let request = Request::new(ticket, self.served, work, bytes);
-        self.waiting.push_back(request);
-        self.admit();
+        // As long as others wait there is none.
+        if self.has_room() {
+            self.active.push(request);
+        } else {
+            self.waiting.push_back(request);
+        }
         ticket
     }
 
     /// What has become of a request, once.
     pub(super) fn take(&mut self, ticket: u64) -> Option<Outcome<D::Error>> {
-        self.finished.remove(&ticket)
+        let index = self.finished.iter().position(|(of, _)| *of == ticket)?;
+        Some(self.finished.swap_remove(index).1)
     }
 
     /// Forgets a request, as far as it is not done.
     pub(super) fn cancel(&mut self, ticket: u64) {
-        if self.finished.remove(&ticket).is_some() {
+        if self.take(ticket).is_some() {
             return;
         }
-        if let Some(index) = self.find(ticket) {
+        if let Some(index) = self.active.find(ticket) {
             self.remove(index);
         } else if let Ok(index) = self
             .waiting
@@ -92,42 +97,27 @@ impl<D: SectorDevice> State<D> {
         }
     }
 
-    /// Where an active request is.
-    pub(super) fn find(&self, ticket: u64) -> Option<usize> {
-        self.active
-            .binary_search_by_key(&ticket, |request| request.ticket)
-            .ok()
-    }
-
     /// An active request is done, or has failed.
     pub(super) fn finish(&mut self, index: usize, result: Result<(), Error<D::Error>>) {
         let request = self.remove(index);
         let ticket = request.ticket;
         let outcome = result.map(|()| request.into_buffer());
-        self.finished.insert(ticket, outcome);
+        self.finished.push((ticket, outcome));
     }
 
+    /// Takes a request out; those that wait take the places that there are.
     fn remove(&mut self, index: usize) -> Request {
         let request = self.active.remove(index);
-        for later in &mut self.active[index..] {
-            later.blockers -= usize::from(request.precedes(later));
+        while self.has_room() {
+            let Some(next) = self.waiting.pop_front() else {
+                break;
+            };
+            self.active.push(next);
         }
-        self.admit();
         request
     }
 
-    /// Those that wait take the places that there are.
-    fn admit(&mut self) {
-        while self.active.len() < self.config.requests.max(1) {
-            let Some(mut request) = self.waiting.pop_front() else {
-                break;
-            };
-            request.blockers = self
-                .active
-                .iter()
-                .filter(|earlier| earlier.precedes(&request))
-                .count();
-            self.active.push(request);
-        }
+    fn has_room(&self) -> bool {
+        self.active.len() < self.config.requests.max(1)
     }
 }

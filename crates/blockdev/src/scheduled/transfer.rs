@@ -15,7 +15,7 @@ const CALL: u64 = 4096;
 impl<D: SectorDevice> State<D> {
     /// What the next transfer for an active request costs.
     pub(super) fn cost(&self, index: usize) -> u64 {
-        let request = &self.active[index];
+        let request = self.active.get(index);
         match request.piece(self.geometry, self.most) {
             _ if request.transfer().is_none() => CALL,
             Piece::Part { .. } => CALL.max(self.geometry.block_size() as u64),
@@ -27,7 +27,7 @@ impl<D: SectorDevice> State<D> {
     /// in bytes for all of it; returns what it cost.
     pub(super) fn serve(&mut self, index: usize, room: u64) -> u64 {
         let cost = self.cost(index);
-        let request = &self.active[index];
+        let request = self.active.get(index);
         let Some(kind) = request.transfer() else {
             self.discard(index);
             return cost;
@@ -54,14 +54,13 @@ impl<D: SectorDevice> State<D> {
     /// Adds the requests whose next blocks follow at `end`, for `room` bytes at most.
     fn join(&self, kind: Operation, mut end: u64, mut room: usize, pieces: &mut Vec<(u64, usize)>) {
         while room > 0 {
-            let next = self.active.iter().find_map(|request| {
-                if request.cursor != end || !request.is_free() || request.transfer() != Some(kind) {
-                    return None;
-                }
-                match request.piece(self.geometry, self.most) {
-                    Piece::Whole(len) if len <= room => Some((request.ticket, len)),
-                    Piece::Whole(_) | Piece::Part { .. } => None,
-                }
+            let mut same = self
+                .active
+                .at(end)
+                .filter(|request| request.transfer() == Some(kind));
+            let next = same.find_map(|request| match request.piece(self.geometry, self.most) {
+                Piece::Whole(len) if len <= room => Some((request.ticket, len)),
+                Piece::Whole(_) | Piece::Part { .. } => None,
             });
             let Some((ticket, len)) = next else { break };
             pieces.push((ticket, len));
@@ -74,7 +73,7 @@ impl<D: SectorDevice> State<D> {
     /// at `index`; returns what it cost.
     fn transfer(&mut self, index: usize, pieces: &[(u64, usize)]) -> u64 {
         let total: usize = pieces.iter().map(|(_, len)| len).sum();
-        let offset = self.active[index].cursor;
+        let offset = self.active.get(index).cursor;
         self.head = offset + total as u64;
         if pieces.len() == 1 {
             self.transfer_whole(index, total);
@@ -82,13 +81,13 @@ impl<D: SectorDevice> State<D> {
         }
         if self.transfer_together(index, offset, total, pieces) {
             for &(ticket, len) in pieces {
-                let index = self.find(ticket).expect("nothing has removed it");
+                let index = self.active.find(ticket).expect("nothing has removed it");
                 self.advance(index, len);
             }
             return CALL.max(total as u64);
         }
         for &(ticket, len) in pieces {
-            let index = self.find(ticket).expect("nothing has removed it");
+            let index = self.active.find(ticket).expect("nothing has removed it");
             self.transfer_whole(index, len);
         }
         CALL.saturating_mul(pieces.len() as u64 + 1)
@@ -106,14 +105,14 @@ impl<D: SectorDevice> State<D> {
         let mut scratch = mem::take(&mut self.scratch);
         scratch.resize(total.max(scratch.len()), 0);
         let blocks = &mut scratch[..total];
-        let is_read = matches!(self.active[index].work, Work::Read(_));
+        let is_read = matches!(self.active.get(index).work, Work::Read(_));
         let done = !is_read || self.device.read_blocks(offset, blocks).is_ok();
         if done {
             let mut rest = &mut *blocks;
             for &(ticket, len) in pieces {
-                let index = self.find(ticket).expect("nothing has removed it");
+                let index = self.active.find(ticket).expect("nothing has removed it");
                 let (bytes, behind) = rest.split_at_mut(len);
-                let buffer = self.active[index].buffer(len);
+                let buffer = self.active.get_mut(index).buffer(len);
                 if is_read {
                     buffer.copy_from_slice(bytes);
                 } else {
@@ -129,7 +128,7 @@ impl<D: SectorDevice> State<D> {
 
     /// Transfers whole blocks straight from or to a request's buffer.
     fn transfer_whole(&mut self, index: usize, len: usize) {
-        let request = &mut self.active[index];
+        let request = self.active.get_mut(index);
         let offset = request.cursor;
         let is_read = matches!(request.work, Work::Read(_));
         let buffer = request.buffer(len);
@@ -153,7 +152,7 @@ impl<D: SectorDevice> State<D> {
         self.head = block + block_size as u64;
         self.scratch.resize(block_size.max(self.scratch.len()), 0);
         let whole = &mut self.scratch[..block_size];
-        let request = &mut self.active[index];
+        let request = self.active.get_mut(index);
         let is_read = matches!(request.work, Work::Read(_));
         let buffer = request.buffer(len);
         let mut result = self
@@ -179,7 +178,7 @@ impl<D: SectorDevice> State<D> {
     }
 
     fn discard(&mut self, index: usize) {
-        let bytes = self.active[index].bytes.clone();
+        let bytes = self.active.get(index).bytes.clone();
         let len = bytes.end - bytes.start;
         let result = self.device.discard(bytes.start, len).map_err(Arc::new);
         self.finish(
@@ -190,9 +189,7 @@ impl<D: SectorDevice> State<D> {
 
     /// The next `len` bytes of a request have been transferred.
     fn advance(&mut self, index: usize, len: usize) {
-        let request = &mut self.active[index];
-        request.cursor += len as u64;
-        if request.cursor == request.bytes.end {
+        if self.active.advance(index, len) {
             self.finish(index, Ok(()));
         }
     }
