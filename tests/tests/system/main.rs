@@ -9,6 +9,7 @@
 //! - [`https`]: the same with TLS.
 //! - [`http_shutdown`]: how it ends when its tender is told to.
 //! - [`bad_input`]: what the tenders say about files, options and devices that are no good.
+//! - [`kv`]: the example of that name: what it answers, and what it has kept when it was killed.
 //! - [`load`]: many connections at once, with the Linux kernel as client.
 //! - [`site`]: the example of that name, on images of each kind, with curl as client.
 //! - [`std_exercise`]: the standard library in a unikernel; how programs end, overflow and run out of memory.
@@ -40,6 +41,7 @@ mod fetch;
 mod http;
 mod http_shutdown;
 mod https;
+mod kv;
 mod load;
 mod site;
 mod std_exercise;

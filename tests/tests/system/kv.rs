@@ -1,0 +1,279 @@
+//! The example `kv`: what it answers, and what it has kept when it was killed.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use system_tests::{Guest, HttpServer, Target};
+use tempfile::TempDir;
+
+on_each_target! {
+    values_are_kept_and_found_again, what_is_wrong_is_said, a_full_store_takes_deletes_and_then_more,
+}
+
+/// For what takes no time.
+const LIMIT: Duration = Duration::from_secs(60);
+/// A part of a value, and of a count of kills, that `ci/long` has larger.
+const KILLS: u32 = if cfg!(feature = "long") { 200 } else { 5 };
+
+/// A device of zeros, in a folder of its own.
+fn disk(bytes: u64) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let image = File::create(folder.path().join("data")).unwrap();
+    image.set_len(bytes).unwrap();
+    folder
+}
+
+fn server(target: Target, folder: &Path) -> HttpServer {
+    let image = folder.join("data");
+    let guest = Guest::build("kv", target).argument("--without-flush");
+    HttpServer::new(guest.option(format!("--block:data={}", image.display())))
+}
+
+/// A connection on which requests are made, one after the other.
+struct Client(TcpStream);
+
+impl Client {
+    /// Waits until the service is there.
+    fn new(server: &HttpServer) -> Self {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            match TcpStream::connect_timeout(&server.address(), LIMIT) {
+                Ok(stream) => {
+                    stream.set_read_timeout(Some(LIMIT)).unwrap();
+                    return Self(stream);
+                }
+                Err(error) if Instant::now() > deadline => panic!("not served: {error}"),
+                Err(_) => thread::sleep(Duration::from_millis(5)),
+            }
+        }
+    }
+
+    /// The status and the content of the answer.
+    fn ask(&mut self, method: &str, path: &str, content: &[u8]) -> (u16, String) {
+        self.try_ask(method, path, content).unwrap()
+    }
+
+    fn try_ask(
+        &mut self,
+        method: &str,
+        path: &str,
+        content: &[u8],
+    ) -> std::io::Result<(u16, String)> {
+        let length = content.len();
+        let mut request =
+            format!("{method} {path} HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n")
+                .into_bytes();
+        request.extend(content);
+        self.0.write_all(&request)?;
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut octet = [0];
+            self.0.read_exact(&mut octet)?;
+            head.push(octet[0]);
+        }
+        let head = String::from_utf8(head).unwrap();
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "));
+        let length = length.map_or(0, |length| length.parse().unwrap());
+        let mut content = vec![0; length];
+        self.0.read_exact(&mut content)?;
+        let status = head[9..12].parse().unwrap();
+        Ok((status, String::from_utf8_lossy(&content).into_owned()))
+    }
+}
+
+fn done() -> (u16, String) {
+    (204, String::new())
+}
+
+fn values_are_kept_and_found_again(target: Target) {
+    let folder = disk(4 << 20);
+    let server = server(target, folder.path());
+    server.with(|running| {
+        let mut client = Client::new(&server);
+        for (key, value) in [("a", "1"), ("b%2Fc", "two words"), ("d", "")] {
+            assert_eq!(
+                client.ask("PUT", &format!("/k/{key}"), value.as_bytes()),
+                done()
+            );
+        }
+        assert_eq!(
+            client.ask("GET", "/k/b%2fc", b""),
+            (200, "two words".into())
+        );
+        let batch = b"DELETE a\nPUT e%20f %00\nPUT d 4\n";
+        assert_eq!(client.ask("POST", "/batch", batch), done());
+        assert_eq!(client.ask("GET", "/k/a", b"").0, 404);
+        let outcome = running.stop();
+        assert!(outcome.stderr.is_empty(), "{outcome}");
+    });
+    // It was killed: what it had answered is there.
+    server.with(|running| {
+        let mut client = Client::new(&server);
+        let all = "b%2Fc two%20words\nd 4\ne%20f %00\n";
+        assert_eq!(client.ask("GET", "/range", b""), (200, all.into()));
+        let some = client.ask("GET", "/range?from=d&to=e%20f&limit=5", b"");
+        assert_eq!(some, (200, "d 4\n".into()));
+        let after = client.ask("GET", "/range?after=b%2fc&limit=1", b"");
+        assert_eq!(after, (200, "d 4\n".into()));
+        assert_eq!(
+            client.ask("GET", "/range?from=z&to=a", b""),
+            (200, String::new())
+        );
+        assert_eq!(client.ask("DELETE", "/k/d", b""), done());
+        assert_eq!(client.ask("DELETE", "/k/d", b""), done());
+        assert_eq!(client.ask("GET", "/k/d", b"").0, 404);
+        running.signal(Signal::SIGTERM);
+    });
+}
+
+fn what_is_wrong_is_said(target: Target) {
+    let folder = disk(4 << 20);
+    let server = server(target, folder.path());
+    server.with(|_| {
+        let mut client = Client::new(&server);
+        let long = "k".repeat(1025);
+        let wrong = [
+            ("GET", "/nowhere", "", 404, "expected /k/KEY"),
+            ("PATCH", "/k/a", "", 405, "expected GET, HEAD, PUT, DELETE"),
+            ("GET", "/batch", "", 405, "expected POST"),
+            ("GET", "/k/%4", "", 400, "\"%4\" has a % without"),
+            (
+                "PUT",
+                &format!("/k/{long}"),
+                "v",
+                413,
+                "key of 1025 bytes, expected 1024 at most",
+            ),
+            (
+                "GET",
+                "/range?limit=0",
+                "",
+                400,
+                "limit=\"0\", expected 1 to 1000",
+            ),
+            (
+                "GET",
+                "/range?frm=a",
+                "",
+                400,
+                "\"frm=a\", expected from=KEY",
+            ),
+            (
+                "POST",
+                "/batch",
+                "PUT a 1\nPUT b\n",
+                400,
+                "line 2, \"PUT b\": expected PUT KEY VALUE",
+            ),
+        ];
+        for (method, path, content, status, reason) in wrong {
+            let (found, text) = client.ask(method, path, content.as_bytes());
+            assert!(
+                found == status && text.starts_with(reason),
+                "{method} {path}: {found} {text}"
+            );
+        }
+        // Nothing of the batch was done.
+        assert_eq!(client.ask("GET", "/range", b""), (200, String::new()));
+        assert_eq!(client.ask("PUT", "/k/v", &vec![b'v'; 1 << 20]), done());
+        assert_eq!(client.ask("PUT", "/k/v", &vec![b'v'; (1 << 20) + 1]).0, 413);
+    });
+}
+
+fn a_full_store_takes_deletes_and_then_more(target: Target) {
+    let folder = disk(2 << 20);
+    let server = server(target, folder.path());
+    server.with(|_| {
+        let mut client = Client::new(&server);
+        let value = vec![b'v'; 100_000];
+        let fitting =
+            (0..50).take_while(|i| client.ask("PUT", &format!("/k/{i}"), &value) == done());
+        let fitting = fitting.count();
+        assert!(
+            (5..20).contains(&fitting),
+            "{fitting} values of 100 kB in 2 MiB"
+        );
+        let (status, text) = client.ask("PUT", "/k/more", &value);
+        assert!(
+            status == 507 && text.starts_with("the store is full"),
+            "{status} {text}"
+        );
+        // What was kept is kept, and there is room again.
+        assert_eq!(client.ask("GET", "/k/0", b"").1.len(), value.len());
+        for i in 0..fitting / 2 {
+            assert_eq!(client.ask("DELETE", &format!("/k/{i}"), b""), done());
+        }
+        assert_eq!(client.ask("PUT", "/k/more", &value), done());
+        assert_eq!(client.ask("GET", "/k/more", b"").1.len(), value.len());
+    });
+}
+
+/// Writers, each with a key of its own, to which it gives ever greater numbers.
+const WRITERS: usize = 8;
+
+#[test]
+fn spt_what_was_answered_survives_a_kill_under_load() {
+    let folder = disk(4 << 20);
+    let server = server(Target::Spt, folder.path());
+    let answered: [AtomicU32; WRITERS] = Default::default();
+    for kill in 0..KILLS {
+        server.with(|running| {
+            check(&server, &answered);
+            thread::scope(|scope| {
+                for (writer, answered) in answered.iter().enumerate() {
+                    let server = &server;
+                    scope.spawn(move || write_until_killed(server, writer, answered));
+                }
+                // Not always at the same point of what it does.
+                thread::sleep(Duration::from_millis(20 + u64::from(kill * 7 % 50)));
+                running.signal(Signal::SIGKILL);
+            });
+        });
+    }
+    server.with(|_| check(&server, &answered));
+    let all: u32 = answered.iter().map(|answered| answered.load(Relaxed)).sum();
+    println!("{KILLS} kills, {all} writes answered, none lost");
+    assert!(all > KILLS, "{all} writes in {KILLS} runs");
+}
+
+/// Has a batch of two keys written again and again: both have the same number, whatever happens.
+fn write_until_killed(server: &HttpServer, writer: usize, answered: &AtomicU32) {
+    let mut client = Client::new(server);
+    for number in answered.load(Relaxed) + 1.. {
+        let batch = format!("PUT a{writer} {number}\nPUT b{writer} {number}\n");
+        match client.try_ask("POST", "/batch", batch.as_bytes()) {
+            Ok(answer) => assert_eq!(answer, done()),
+            Err(_) => return,
+        }
+        answered.store(number, Relaxed);
+    }
+}
+
+fn check(server: &HttpServer, answered: &[AtomicU32; WRITERS]) {
+    let mut client = Client::new(server);
+    for (writer, answered) in answered.iter().enumerate() {
+        let least = answered.load(Relaxed);
+        let [a, b] =
+            ["a", "b"].map(
+                |key| match client.ask("GET", &format!("/k/{key}{writer}"), b"") {
+                    (404, _) => 0,
+                    (_, number) => number.parse().unwrap(),
+                },
+            );
+        assert_eq!(a, b, "a batch is there in part");
+        // What was under way may be there.
+        assert!(
+            a == least || a == least + 1,
+            "{a} is there, and {least} was answered"
+        );
+        answered.store(a, Relaxed);
+    }
+}
