@@ -31,7 +31,7 @@ fn disk(bytes: u64) -> TempDir {
 
 fn server(target: Target, folder: &Path) -> HttpServer {
     let image = folder.join("data");
-    let guest = Guest::build("kv", target).argument("--without-flush");
+    let guest = Guest::build("kv", target);
     HttpServer::new(guest.option(format!("--block:data={}", image.display())))
 }
 
@@ -111,8 +111,7 @@ fn values_are_kept_and_found_again(target: Target) {
         let batch = b"DELETE a\nPUT e%20f %00\nPUT d 4\n";
         assert_eq!(client.ask("POST", "/batch", batch), done());
         assert_eq!(client.ask("GET", "/k/a", b"").0, 404);
-        let outcome = running.stop();
-        assert!(outcome.stderr.is_empty(), "{outcome}");
+        drop(running);
     });
     // It was killed: what it had answered is there.
     server.with(|running| {
@@ -135,7 +134,7 @@ fn values_are_kept_and_found_again(target: Target) {
 }
 
 fn what_is_wrong_is_said(target: Target) {
-    let folder = disk(4 << 20);
+    let folder = disk(16 << 20);
     let server = server(target, folder.path());
     server.with(|_| {
         let mut client = Client::new(&server);
@@ -194,21 +193,26 @@ fn a_full_store_takes_deletes_and_then_more(target: Target) {
     server.with(|_| {
         let mut client = Client::new(&server);
         let value = vec![b'v'; 100_000];
-        let fitting =
-            (0..50).take_while(|i| client.ask("PUT", &format!("/k/{i}"), &value) == done());
-        let fitting = fitting.count();
-        assert!(
-            (5..20).contains(&fitting),
-            "{fitting} values of 100 kB in 2 MiB"
-        );
-        let (status, text) = client.ask("PUT", "/k/more", &value);
-        assert!(
-            status == 507 && text.starts_with("the store is full"),
-            "{status} {text}"
-        );
+        let mut kept = Vec::new();
+        let mut refused = 0;
+        // What a failure gives back may let in one more.
+        for i in 0..60 {
+            if refused == 3 {
+                break;
+            }
+            match client.ask("PUT", &format!("/k/{i}"), &value) {
+                (204, _) => kept.push(i),
+                (507, text) if text.starts_with("the store is full") => refused += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(refused == 3 && kept.len() > 4, "{kept:?} in 2 MiB");
         // What was kept is kept, and there is room again.
-        assert_eq!(client.ask("GET", "/k/0", b"").1.len(), value.len());
-        for i in 0..fitting / 2 {
+        for i in &kept {
+            let (status, text) = client.ask("GET", &format!("/k/{i}"), b"");
+            assert_eq!((status, text.len()), (200, value.len()));
+        }
+        for i in &kept[..kept.len() / 2] {
             assert_eq!(client.ask("DELETE", &format!("/k/{i}"), b""), done());
         }
         assert_eq!(client.ask("PUT", "/k/more", &value), done());
@@ -247,6 +251,9 @@ fn spt_what_was_answered_survives_a_kill_under_load() {
 /// Has a batch of two keys written again and again: both have the same number, whatever happens.
 fn write_until_killed(server: &HttpServer, writer: usize, answered: &AtomicU32) {
     let mut client = Client::new(server);
+    // Who is killed says nothing.
+    let patience = Some(Duration::from_secs(1));
+    client.0.set_read_timeout(patience).unwrap();
     for number in answered.load(Relaxed) + 1.. {
         let batch = format!("PUT a{writer} {number}\nPUT b{writer} {number}\n");
         match client.try_ask("POST", "/batch", batch.as_bytes()) {
