@@ -30,9 +30,10 @@
 //! What was written to FAT is durable when [`flush`](std::io::Write::flush) of the file or [`FileSystem::sync`] has
 //! returned, if the host can make it so. What a cut finds on its way there is there or not, each write of a block behind
 //! those in front of it. `fsck.fat` then finds clusters that nobody has or that lie behind the end of a file whose length
-//! changes, and a second table that lags behind the first; and worse in two cases, where an operation changes two blocks of
-//! directories: fragments of a long name that reaches from one block into the next, which cost nothing, and of something
-//! that is renamed both names, which share the clusters, unless they stand in one block.
+//! changes, a count of free clusters that is off, and a second table that lags behind the first; and worse in two cases,
+//! where an operation changes two blocks of directories: fragments of a long name that reaches from one block into the next,
+//! which cost nothing, and of something that is renamed both names, which share the clusters, unless they stand in one
+//! block. A file that was written in full and then renamed over another in the same block takes its place at once.
 //!
 //! # Waiting
 //!

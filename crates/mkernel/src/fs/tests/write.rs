@@ -6,7 +6,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::rc::Rc;
 
-use blockdev::{BlockDevice, Geometry, MemoryDevice, SectorDevice};
+use blockdev::{BlockDevice, Fault, FaultyDevice, Geometry, MemoryDevice, Operation, SectorDevice};
 use tempfile::{NamedTempFile, TempDir};
 
 use super::fat::{WIDTHS, assert_clean, files, format};
@@ -14,40 +14,20 @@ use super::images::noise;
 use crate::fs::{ErrorKind, FileSystem, FileType, mount};
 
 /// A device that stays with the test.
-#[derive(Clone)]
-struct Shared(Rc<RefCell<MemoryDevice>>);
+struct Held<D>(Rc<RefCell<D>>);
 
-impl Shared {
-    fn formatted(width: &str, kib: &str) -> Self {
-        let directory = TempDir::new().expect("a directory");
-        let path = directory.path().join("image");
-        format(width, kib, &path);
-        let octets = fs::read(path).expect("an image");
-        let device = MemoryDevice::from_bytes(512, octets).expect("whole blocks");
-        Self(Rc::new(RefCell::new(device)))
-    }
-
-    fn mount(&self) -> FileSystem {
-        mount(BlockDevice::new(self.clone())).expect("a file system")
-    }
-
-    fn assert_clean(&self) {
-        assert_clean(&BlockDevice::new(self.0.borrow().clone()));
-    }
-}
-
-impl SectorDevice for Shared {
-    type Error = <MemoryDevice as SectorDevice>::Error;
+impl<D: SectorDevice> SectorDevice for Held<D> {
+    type Error = D::Error;
 
     fn geometry(&self) -> Geometry {
         self.0.borrow().geometry()
     }
 
-    fn read_blocks(&mut self, offset: u64, blocks: &mut [u8]) -> Result<(), Self::Error> {
+    fn read_blocks(&mut self, offset: u64, blocks: &mut [u8]) -> Result<(), D::Error> {
         self.0.borrow_mut().read_blocks(offset, blocks)
     }
 
-    fn write_blocks(&mut self, offset: u64, blocks: &[u8]) -> Result<(), Self::Error> {
+    fn write_blocks(&mut self, offset: u64, blocks: &[u8]) -> Result<(), D::Error> {
         self.0.borrow_mut().write_blocks(offset, blocks)
     }
 
@@ -55,12 +35,37 @@ impl SectorDevice for Shared {
         true
     }
 
-    fn flush(&mut self) -> Result<(), Self::Error> {
-        Ok(())
+    fn flush(&mut self) -> Result<(), D::Error> {
+        self.0.borrow_mut().flush()
     }
 
-    fn discard(&mut self, _offset: u64, _len: u64) -> Result<(), Self::Error> {
+    fn discard(&mut self, _offset: u64, _len: u64) -> Result<(), D::Error> {
         Ok(())
+    }
+}
+
+fn formatted(width: &str, kib: &str) -> MemoryDevice {
+    let directory = TempDir::new().expect("a directory");
+    let path = directory.path().join("image");
+    format(width, kib, &path);
+    let octets = fs::read(path).expect("an image");
+    MemoryDevice::from_bytes(512, octets).expect("whole blocks")
+}
+
+/// A file system that is mounted more than once.
+struct Shared(Rc<RefCell<MemoryDevice>>);
+
+impl Shared {
+    fn formatted(width: &str, kib: &str) -> Self {
+        Self(Rc::new(RefCell::new(formatted(width, kib))))
+    }
+
+    fn mount(&self) -> FileSystem {
+        mount(BlockDevice::new(Held(Rc::clone(&self.0)))).expect("a file system")
+    }
+
+    fn assert_clean(&self) {
+        assert_clean(&BlockDevice::new(self.0.borrow().clone()));
     }
 }
 
@@ -231,4 +236,28 @@ fn what_can_only_be_read_is_not_written() {
     let mut file = mounted.open("proc/version").expect("a file");
     assert!(file.write(b"x").is_err());
     mounted.sync().expect("nothing to do");
+}
+
+#[test]
+fn after_a_failed_write_nothing_more_is_written() {
+    let device = FaultyDevice::new(formatted("16", "32768"));
+    let faulty = Rc::new(RefCell::new(device));
+    let mounted = mount(BlockDevice::new(Held(Rc::clone(&faulty)))).expect("a file system");
+    write(&mounted, "before", b"before");
+    faulty.borrow_mut().inject(Fault::Nth(Operation::Write, 1));
+    let mut file = mounted.create("now").expect("it is held back, or an error");
+    let error = file
+        .write_all(&noise(100_000))
+        .and_then(|()| file.flush())
+        .expect_err("a write fails");
+    assert!(error.to_string().contains("the device failed"), "{error}");
+    drop(file);
+    let error = mounted.create_dir("later").expect_err("no more writes");
+    assert!(matches!(error.kind(), ErrorKind::Device(_)), "{error}");
+    assert_eq!(read(&mounted, "before"), b"before");
+    drop(mounted);
+    let mounted = mount(BlockDevice::new(Held(faulty))).expect("a file system");
+    assert_eq!(read(&mounted, "before"), b"before");
+    write(&mounted, "later", b"later");
+    assert_eq!(read(&mounted, "later"), b"later");
 }
