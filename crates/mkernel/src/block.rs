@@ -9,9 +9,31 @@
 //! A read or a write returns when it is done: as long as it takes, no other task runs and no frame is
 //! read. What is large goes by [`read_at_yielding`](BlockDevice::read_at_yielding) and
 //! [`write_at_yielding`](BlockDevice::write_at_yielding), which let others run every 64 KiB.
+//!
+//! Tasks that share a disk put a queue on it, which does what they ask for in an order that suits the
+//! device, and lets others run in between ([`scheduled`]):
+//!
+//! ```no_run
+//! use mkernel::block::scheduled::Queue;
+//!
+//! mkernel::run(async {
+//!     let disk = mkernel::block::open(mkernel::block!("disk")?)?;
+//!     let disk = Queue::new(disk.into_inner());
+//!     let shared = disk.clone();
+//!     let copy = mkernel::spawn(async move {
+//!         let bytes = shared.read(0, 1 << 20).await?;
+//!         shared.write(1 << 20, bytes).await?;
+//!         shared.flush().await
+//!     });
+//!     disk.write(3 << 20, b"meanwhile".to_vec()).await?;
+//!     copy.await??;
+//!     Ok::<(), Box<dyn std::error::Error>>(())
+//! })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use blockdev::SectorDevice;
-pub use blockdev::{self, BlockDevice, Cursor, Geometry, GeometryError};
+pub use blockdev::{self, BlockDevice, Cached, Cursor, Geometry, GeometryError, scheduled};
 use solo5_ffi::{Block, BlockError};
 
 /// Takes an acquired device for reads and writes at any offset.
