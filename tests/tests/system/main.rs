@@ -10,6 +10,7 @@
 //! - [`http_shutdown`]: how it ends when its tender is told to.
 //! - [`bad_input`]: what the tenders say about files, options and devices that are no good.
 //! - [`kv`]: the example of that name: what it answers, and what it has kept when it was killed.
+//! - [`kv_cuts`]: the example `kv` when the power is cut.
 //! - [`load`]: many connections at once, with the Linux kernel as client.
 //! - [`site`]: the example of that name, on images of each kind, with curl as client.
 //! - [`std_exercise`]: the standard library in a unikernel; how programs end, overflow and run out of memory.
@@ -42,6 +43,7 @@ mod http;
 mod http_shutdown;
 mod https;
 mod kv;
+mod kv_cuts;
 mod load;
 mod site;
 mod std_exercise;
