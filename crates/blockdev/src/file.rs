@@ -15,6 +15,8 @@ const MAX_TRANSFER: usize = 1 << 20;
 pub struct FileDevice {
     file: File,
     geometry: Geometry,
+    /// The error of the first flush that failed.
+    lost: Option<io::ErrorKind>,
 }
 
 impl FileDevice {
@@ -38,7 +40,11 @@ impl FileDevice {
         // Block devices have a length of 0 in their metadata, but an end.
         let capacity = file.seek(SeekFrom::End(0))?;
         let geometry = Geometry::new(block_size, capacity)?;
-        Ok(Self { file, geometry })
+        Ok(Self {
+            file,
+            geometry,
+            lost: None,
+        })
     }
 
     /// Gives the file back.
@@ -47,7 +53,8 @@ impl FileDevice {
     }
 }
 
-/// A flush is `fdatasync`. Discarding does nothing.
+/// A flush is `fdatasync`. After one that failed all fail, as Linux takes for written what it could
+/// not write. Discarding does nothing.
 impl SectorDevice for FileDevice {
     type Error = io::Error;
 
@@ -86,7 +93,12 @@ impl SectorDevice for FileDevice {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.sync_data()
+        if let Some(kind) = self.lost {
+            return Err(io::Error::new(kind, "an earlier flush has failed"));
+        }
+        let result = self.file.sync_data();
+        self.lost = result.as_ref().err().map(io::Error::kind);
+        result
     }
 
     fn discard(&mut self, _offset: u64, _len: u64) -> io::Result<()> {
@@ -131,5 +143,33 @@ impl core::error::Error for OpenError {
             Self::Io(error) => Some(error),
             Self::Geometry(_) => None,
         }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs::File;
+    use std::io::ErrorKind;
+    use std::os::fd::OwnedFd;
+    use std::string::ToString;
+
+    use super::FileDevice;
+    use crate::{Geometry, SectorDevice};
+
+    #[test]
+    fn after_a_flush_that_failed_none_succeeds() {
+        // A pipe cannot be synced, and a file can.
+        let (reader, _writer) = std::io::pipe().unwrap();
+        let mut device = FileDevice {
+            file: File::from(OwnedFd::from(reader)),
+            geometry: Geometry::new(512, 512).unwrap(),
+            lost: None,
+        };
+        assert_eq!(device.flush().unwrap_err().kind(), ErrorKind::InvalidInput);
+        device.file = File::open("Cargo.toml").unwrap();
+        let error = device.flush().unwrap_err();
+        assert_eq!(error.to_string(), "an earlier flush has failed");
+        device.lost = None;
+        device.flush().unwrap();
     }
 }

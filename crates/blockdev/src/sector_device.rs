@@ -46,13 +46,13 @@ pub trait SectorDevice {
         false
     }
 
-    /// Makes durable all that has been written. It is called only where
-    /// [`can_flush`](Self::can_flush) says so.
+    /// Makes durable all that has been written, also before a flush that failed. It is called only
+    /// where [`can_flush`](Self::can_flush) says so.
     ///
     /// # Errors
     ///
-    /// When any of what has been written since the last flush that succeeded may be lost. A later
-    /// flush that succeeds does not make up for it: hosts forget what they could not write.
+    /// When any of it may be lost. Hosts forget what they could not write, and their next flush
+    /// succeeds: a device above such a host fails from then on.
     fn flush(&mut self) -> Result<(), Self::Error>;
 
     /// Whether [`discard`](Self::discard) does anything. If it is not said it does not. It does not

@@ -17,6 +17,8 @@ struct World {
     most: usize,
     bad_reads: Vec<usize>,
     bad_writes: Vec<usize>,
+    /// The next flush of the device fails.
+    bad_flush: bool,
 }
 
 impl World {
@@ -44,6 +46,7 @@ impl World {
             most: config.bytes.max(page),
             bad_reads: Vec::new(),
             bad_writes: Vec::new(),
+            bad_flush: false,
         }
     }
 
@@ -112,10 +115,15 @@ impl World {
     fn repair(&mut self) {
         self.bad_reads.clear();
         self.bad_writes.clear();
+        self.bad_flush = false;
         self.faulty().repair();
     }
 
     fn break_a_block(&mut self) {
+        if self.random.up_to(3) == 0 && !self.bad_flush {
+            self.bad_flush = true;
+            self.faulty().inject(Fault::Nth(Operation::Flush, 0));
+        }
         let blocks = self.model.len() / self.block_size;
         let block = self.random.up_to(blocks - 1);
         let offset = (block * self.block_size) as u64;
@@ -138,8 +146,14 @@ impl World {
             }
             Err(error) => {
                 assert!(matches!(error, Error::Device { .. }), "{error}");
-                assert!(!self.bad_writes.is_empty());
-                assert!(self.disk.get_ref().dirty_bytes() > 0);
+                let dirty = self.disk.get_ref().dirty_bytes() > 0;
+                // What could not be written is before what could not be flushed.
+                let why = if dirty {
+                    !self.bad_writes.is_empty()
+                } else {
+                    std::mem::take(&mut self.bad_flush)
+                };
+                assert!(why, "{error}");
             }
         }
         result.is_ok()
