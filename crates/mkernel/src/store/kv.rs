@@ -25,6 +25,9 @@ const TABLE: TableDefinition<&[u8], &[u8]> = TableDefinition::new("mkernel.kv");
 /// The epoch of the log that follows what the database has.
 const EPOCH: TableDefinition<(), u64> = TableDefinition::new("mkernel.kv.epoch");
 
+/// What the database may need beside what it has and gets: for its own tables.
+const SLACK: u64 = 256 << 10;
+
 /// A key and its value.
 pub type Entry = (Vec<u8>, Vec<u8>);
 
@@ -48,8 +51,34 @@ struct Tail {
     position: Position,
     /// Which opening of the database it follows.
     opening: u64,
-    /// What the database may need on the device for what it has not yet written there.
+    /// Bytes of the device that the database used when it had last written all.
+    used: u64,
+    /// What it may need for what came since, were nothing done twice to the same page.
     cost: u64,
+    /// Bytes of what came since.
+    bytes: u64,
+}
+
+impl Tail {
+    /// The start of an epoch.
+    fn start(epoch: u64, opening: u64, used: u64) -> Self {
+        Self {
+            position: Position::start(epoch),
+            opening,
+            used,
+            cost: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Where on the device the database may end if it is to write what came since, and this too.
+    ///
+    /// What it has not promised it writes to the same pages again: it needs at most a copy of each that it had, and
+    /// what is new, in pages that are a quarter full.
+    fn most(&self, cost: u64, bytes: u64) -> u64 {
+        let copies = self.used + 8 * (self.bytes + bytes) + SLACK;
+        self.used + copies.min(self.cost + cost)
+    }
 }
 
 impl<D> Clone for Kv<D> {
@@ -78,11 +107,7 @@ where
             store: Store::open_with_log(device, options)?,
             queue: RefCell::default(),
             idle: Cell::default(),
-            log: RefCell::new(Tail {
-                position: Position::start(0),
-                opening: 0,
-                cost: 0,
-            }),
+            log: RefCell::new(Tail::start(0, 0, 0)),
         });
         shared.with(|_| Ok(())).map_err(OpenError::Store)?;
         let committer = group::commit_all(Rc::clone(&shared));
@@ -232,11 +257,7 @@ where
         let epoch = position.epoch + 1;
         transaction.open_table(EPOCH)?.insert((), epoch)?;
         transaction.commit()?;
-        *tail = Tail {
-            position: Position::start(epoch),
-            opening,
-            cost: 0,
-        };
+        *tail = Tail::start(epoch, opening, self.store.usage().0);
         Ok(())
     }
 
@@ -246,12 +267,13 @@ where
         };
         let operations = || group.iter().flat_map(|waiting| waiting.batch.operations());
         let cost = group.iter().map(|waiting| waiting.batch.cost()).sum();
+        let bytes = group.iter().map(|waiting| waiting.batch.bytes as u64).sum();
         self.store.transact(space, |database| {
             self.recover(database)?;
             let mut tail = self.log.borrow_mut();
             let mut transaction = database.begin_write()?;
             apply(&transaction, operations())?;
-            if self.append(&mut tail, operations(), cost)? {
+            if self.append(&mut tail, operations(), cost, bytes)? {
                 // The log has it: the database may keep it in memory.
                 transaction.set_durability(Durability::None)?;
                 transaction.commit()?;
@@ -260,8 +282,7 @@ where
             let epoch = tail.position.epoch + 1;
             transaction.open_table(EPOCH)?.insert((), epoch)?;
             transaction.commit()?;
-            tail.position = Position::start(epoch);
-            tail.cost = 0;
+            *tail = Tail::start(epoch, tail.opening, self.store.usage().0);
             Ok(())
         })
     }
@@ -273,28 +294,25 @@ where
         tail: &mut Tail,
         operations: impl Iterator<Item = Operation<'a>>,
         cost: u64,
+        bytes: u64,
     ) -> Result<bool, StoreError> {
-        let (used, capacity) = self.store.usage();
-        let cost = tail.cost + cost;
-        if used + cost + self.store.reserve > capacity {
+        let (_, capacity) = self.store.usage();
+        if tail.most(cost, bytes) + self.store.reserve > capacity {
             return Ok(false);
         }
-        self.store
-            .with_log(|log, device| {
-                let Some(record) = log.record(&tail.position, operations, device.block_size())
-                else {
-                    return Ok(false);
-                };
-                log.append(device, &mut tail.position, &record)?;
-                Ok(true)
-            })
-            .and_then(|appended| {
-                if appended {
-                    tail.cost = cost;
-                    self.store.flush()?;
-                }
-                Ok(appended)
-            })
+        let appended = self.store.with_log(|log, device| {
+            let Some(record) = log.record(&tail.position, operations, device.block_size()) else {
+                return Ok(false);
+            };
+            log.append(device, &mut tail.position, &record)?;
+            Ok(true)
+        })?;
+        if appended {
+            tail.cost += cost;
+            tail.bytes += bytes;
+            self.store.flush()?;
+        }
+        Ok(appended)
     }
 }
 

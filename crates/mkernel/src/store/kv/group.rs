@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::fmt;
 use std::future::poll_fn;
+use std::mem;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -14,6 +15,9 @@ use super::{Batch, Shared};
 
 /// Most bytes that one group takes from the queue, but for one batch.
 const GROUP_BYTES: usize = 1 << 20;
+/// Most turns of others for which a group waits to grow.
+const TURNS: usize = 16;
+
 /// Why a batch was not committed: as [`StoreError`], but shared by all whose transaction it was.
 #[derive(Clone, Debug)]
 pub struct CommitError(Rc<StoreError>);
@@ -89,8 +93,7 @@ where
     D: SectorDevice<Error: Send + Sync + 'static> + Send + 'static,
 {
     while shared.wait().await {
-        // Whoever is ready to ask for something comes along.
-        crate::yield_now().await;
+        shared.gather().await;
         let group = shared.take();
         match shared.commit(&group) {
             Err(_) if group.len() > 1 => {
@@ -135,6 +138,23 @@ where
             Poll::Pending
         })
         .await
+    }
+
+    /// Lets whoever is ready to ask for something come along: as long as each turn of the others brings something.
+    async fn gather(&self) {
+        let mut bytes = 0;
+        for _ in 0..TURNS {
+            let queued = self
+                .queue
+                .borrow()
+                .iter()
+                .map(|next| next.batch.bytes)
+                .sum();
+            if mem::replace(&mut bytes, queued) == queued || queued > GROUP_BYTES {
+                break;
+            }
+            crate::yield_now().await;
+        }
     }
 
     /// What is next in the queue, all of it of one kind, without that for which nobody waits.
