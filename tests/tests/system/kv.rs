@@ -18,7 +18,7 @@ on_each_target! {
 
 /// For what takes no time.
 const LIMIT: Duration = Duration::from_secs(60);
-/// A part of a value, and of a count of kills, that `ci/long` has larger.
+/// `ci/long` has more of them.
 const KILLS: u32 = if cfg!(feature = "long") { 200 } else { 5 };
 
 /// A device of zeros, in a folder of its own.
