@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use ext4_view::{Ext4, Ext4Error, Ext4Read, FileType as Ext4FileType, Timestamp};
 
 use super::device::Device;
+use super::tree::{Tree, resolve};
 use super::volume::{Content, Volume};
 use super::{DirEntry, ErrorKind, FileType, Format, Metadata};
 
@@ -15,6 +16,8 @@ const SUPERBLOCK: u64 = 1024;
 const MAX_GROUPS: u64 = 1 << 17;
 /// To find a place in a file all its blocks in front are counted: so many are.
 const MAX_BLOCKS: u64 = 1 << 24;
+/// Most octets of a symbolic link, as Linux has it.
+const MAX_LINK: u64 = 4095;
 
 struct View {
     file_system: Ext4,
@@ -75,6 +78,37 @@ fn check(device: &Device) -> Result<u64, ErrorKind> {
     Ok(block_size)
 }
 
+/// Links are followed here: `ext4-view` allocates as much for one as it says that it is long.
+impl Tree for View {
+    /// The way from the root, without links, and what it leads to.
+    type Node = (String, FileType);
+
+    fn root(&self) -> Result<Self::Node, ErrorKind> {
+        Ok((String::from("/"), FileType::Directory))
+    }
+
+    fn file_type(&self, node: &Self::Node) -> FileType {
+        node.1
+    }
+
+    fn lookup(&self, directory: &Self::Node, name: &str) -> Result<Self::Node, ErrorKind> {
+        let path = format!("{}/{name}", directory.0.trim_end_matches('/'));
+        let metadata = self.file_system.symlink_metadata(path.as_str());
+        Ok((path, file_type(metadata.map_err(kind)?.file_type())))
+    }
+
+    fn link(&self, node: &Self::Node) -> Result<String, ErrorKind> {
+        let path = node.0.as_str();
+        let metadata = self.file_system.symlink_metadata(path).map_err(kind)?;
+        if metadata.len() > MAX_LINK {
+            return Err(ErrorKind::LimitExceeded("octets of a link"));
+        }
+        let target = self.file_system.read_link(path).map_err(kind)?;
+        let target = str::from_utf8(target.as_ref());
+        target.map(String::from).map_err(|_| ErrorKind::NotFound)
+    }
+}
+
 impl Volume for View {
     fn format(&self) -> Format {
         Format::Ext4
@@ -82,7 +116,9 @@ impl Volume for View {
 
     fn metadata(&self, path: &str) -> Result<Metadata, ErrorKind> {
         self.device.begin();
-        let metadata = self.file_system.metadata(path).map_err(kind)?;
+        let (path, _) = resolve(self, path)?;
+        let metadata = self.file_system.symlink_metadata(path.as_str());
+        let metadata = metadata.map_err(kind)?;
         Ok(Metadata {
             file_type: file_type(metadata.file_type()),
             len: metadata.len(),
@@ -96,7 +132,8 @@ impl Volume for View {
         add: &mut dyn FnMut(DirEntry) -> Result<(), ErrorKind>,
     ) -> Result<(), ErrorKind> {
         self.device.begin();
-        for entry in self.file_system.read_dir(path).map_err(kind)? {
+        let (path, _) = resolve(self, path)?;
+        for entry in self.file_system.read_dir(path.as_str()).map_err(kind)? {
             let entry = entry.map_err(kind)?;
             let Ok(name) = entry.file_name().as_str() else {
                 continue;
@@ -114,7 +151,8 @@ impl Volume for View {
 
     fn open(&self, path: &str) -> Result<Box<dyn Content>, ErrorKind> {
         self.device.begin();
-        let file = self.file_system.open(path).map_err(kind)?;
+        let (path, _) = resolve(self, path)?;
+        let file = self.file_system.open(path.as_str()).map_err(kind)?;
         Ok(Box::new(OpenFile {
             len: file.metadata().len(),
             file,
