@@ -1,6 +1,6 @@
 //! The example `kv`: what it answers, and what it has kept when it was killed.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 on_each_target! {
     values_are_kept_and_found_again, what_is_wrong_is_said, a_full_store_takes_deletes_and_then_more,
+    an_image_that_is_cut_short_is_said_and_what_is_there_again_is_served,
 }
 
 /// For what takes no time.
@@ -217,6 +218,34 @@ fn a_full_store_takes_deletes_and_then_more(target: Target) {
         }
         assert_eq!(client.ask("PUT", "/k/more", &value), done());
         assert_eq!(client.ask("GET", "/k/more", b"").1.len(), value.len());
+    });
+}
+
+fn an_image_that_is_cut_short_is_said_and_what_is_there_again_is_served(target: Target) {
+    let folder = disk(4 << 20);
+    let path = folder.path().join("data");
+    let server = server(target, folder.path());
+    let mut whole = Vec::new();
+    server.with(|running| {
+        let mut client = Client::new(&server);
+        assert_eq!(client.ask("PUT", "/k/a", b"1"), done());
+        whole = fs::read(&path).unwrap();
+        let image = File::options().write(true).open(&path).unwrap();
+        image.set_len(4096).unwrap();
+        let (status, text) = client.ask("PUT", "/k/b", b"2");
+        assert_eq!(status, 503, "{text}");
+        assert!(!text.is_empty());
+        // It goes on, and promises nothing more.
+        assert_eq!(client.ask("PUT", "/k/c", b"3").0, 503);
+        assert_eq!(client.ask("GET", "/nowhere", b"").0, 404);
+        drop(running);
+    });
+    fs::write(&path, whole).unwrap();
+    server.with(|_| {
+        let mut client = Client::new(&server);
+        assert_eq!(client.ask("GET", "/k/a", b""), (200, "1".into()));
+        assert_eq!(client.ask("GET", "/k/b", b"").0, 404);
+        assert_eq!(client.ask("PUT", "/k/b", b"2"), done());
     });
 }
 
