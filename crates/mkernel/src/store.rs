@@ -45,6 +45,7 @@ pub use redb;
 use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 
 mod backend;
+mod database_header;
 mod error;
 mod kv;
 mod log;
@@ -224,7 +225,10 @@ where
                 Space::Reserve => 0,
             });
             let outcome = work(database);
-            if self.backend.lock().end_transaction() && outcome.is_err() {
+            self.backend.lock().end_transaction();
+            if let Err(StoreError::Database(error)) = &outcome
+                && backend::is_no_place(error)
+            {
                 self.full_until.set(Some(Instant::now()));
                 return Err(self.full());
             }
@@ -291,7 +295,7 @@ where
 
     fn open_database(&self) -> Result<Database, StoreError> {
         let start = Instant::now();
-        self.backend.lock().begin();
+        self.backend.lock().begin(self.reserve).map_err(io)?;
         let database = Database::builder()
             .set_cache_size(self.cache_bytes)
             .create_with_backend(self.backend.clone())?;

@@ -436,7 +436,7 @@ fn many<P: Program>() {
     }
 }
 
-/// Nothing is promised on some flushes alone: those by which a file grows.
+/// Nothing is promised on some flushes alone: those by which a file grows, and those of batches that change nothing.
 fn flushes_left_out<P: Program>() {
     let found = (0..8).filter(|&forgets| {
         let (recording, steps) = run::<P>(1, 512, Some(forgets));
@@ -445,7 +445,7 @@ fn flushes_left_out<P: Program>() {
     });
     let found: Vec<_> = found.collect();
     assert!(
-        found.len() >= 6,
+        found.len() >= 5,
         "of eight flushes left out only these were found: {found:?}"
     );
 }

@@ -1,8 +1,12 @@
 //! A block device as what `redb` takes for a file.
 //!
 //! A database grows by doubling, in steps that no device fits. So it may take itself to be longer than the device
-//! is: what counts is where it writes, which is at the lowest place that is free. What it has never written is
-//! zero and takes no space.
+//! is: what counts is where it writes. What it has never written is zero and takes no space.
+//!
+//! It writes to the smallest place that is free and large enough, and of these to the lowest. Where its length is no power of
+//! two there are small ones at its end, perhaps beyond the device: then it fails although there is room. A database that
+//! was not closed takes any length that it is opened with for its own, so that it can be given one at which
+//! everything is on the device.
 
 use std::fmt;
 use std::io;
@@ -12,8 +16,36 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use blockdev::{BlockDevice, Error, SectorDevice};
 use redb::StorageBackend;
 
+use super::database_header::DatabaseHeader;
 use super::log::Log;
-use super::superblock::Superblock;
+use super::superblock::{Superblock, most_len};
+
+/// That there is no place on the device for what the database would write: of the transaction nothing has changed, as its
+/// commit begins when all else has been written.
+#[derive(Debug)]
+struct NoPlace;
+
+impl fmt::Display for NoPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no storage space")
+    }
+}
+
+impl std::error::Error for NoPlace {}
+
+impl From<NoPlace> for io::Error {
+    fn from(no_place: NoPlace) -> Self {
+        Self::new(io::ErrorKind::StorageFull, no_place)
+    }
+}
+
+/// Whether there was no place on the device.
+pub(super) fn is_no_place(error: &redb::Error) -> bool {
+    match error {
+        redb::Error::Io(error) => error.get_ref().is_some_and(|cause| cause.is::<NoPlace>()),
+        _ => false,
+    }
+}
 
 /// Zeros that are written at a time.
 const ZEROS: [u8; 4096] = [0; 4096];
@@ -37,8 +69,6 @@ pub(super) struct State<D> {
     creating: bool,
     /// Bytes at the end of the device that may not be written to now.
     withheld: u64,
-    /// Something had no place since the transaction began.
-    full: bool,
     require_flush: bool,
 }
 
@@ -50,7 +80,6 @@ impl<D: SectorDevice> Backend<D> {
             changed: false,
             creating: false,
             withheld: 0,
-            full: false,
             require_flush,
         })))
     }
@@ -67,6 +96,9 @@ impl<D: SectorDevice> State<D> {
         let there = usize::try_from(there).unwrap_or(usize::MAX).min(out.len());
         let (written, never) = out.split_at_mut(there);
         never.fill(0);
+        if written.is_empty() {
+            return Ok(());
+        }
         self.device.read_at(self.current.data() + offset, written)
     }
 
@@ -117,13 +149,33 @@ impl<D: SectorDevice> State<D> {
         Ok(())
     }
 
-    /// To be called before the database is opened: one whose making was interrupted is made from the start.
-    pub(super) fn begin(&mut self) {
+    /// To be called before the database is opened: one whose making was interrupted is made from the start, and one that was
+    /// not closed begins with a length at which it writes nothing beyond the device, and as little as may be to the
+    /// reserve.
+    pub(super) fn begin(&mut self, reserve: u64) -> Result<(), Error<D::Error>> {
+        self.begin_transaction(0);
         if self.creating || self.current.len == 0 {
             self.creating = true;
             self.current.len = 0;
             self.current.written = 0;
+            return Ok(());
         }
+        let mut header = [0; DatabaseHeader::SIZE];
+        self.read(0, &mut header)?;
+        let Some(header) = DatabaseHeader::unclosed(&header) else {
+            return Ok(());
+        };
+        let ordinary = self.capacity().saturating_sub(reserve);
+        let step = (reserve / 2).max(1);
+        let lens = [
+            header.len_within(ordinary, step),
+            header.len_within(self.capacity(), 1),
+        ];
+        let fits = |len: &u64| (self.current.written..self.current.len).contains(len);
+        if let Some(len) = lens.into_iter().flatten().find(fits) {
+            self.set_len(len);
+        }
+        Ok(())
     }
 
     /// The database is there.
@@ -142,13 +194,10 @@ impl<D: SectorDevice> State<D> {
 
     pub(super) fn begin_transaction(&mut self, withheld: u64) {
         self.withheld = withheld;
-        self.full = false;
     }
 
-    /// Whether something had no place.
-    pub(super) fn end_transaction(&mut self) -> bool {
+    pub(super) fn end_transaction(&mut self) {
         self.withheld = 0;
-        mem::take(&mut self.full)
     }
 
     /// The log, and the device that it is on.
@@ -162,7 +211,7 @@ impl<D: SectorDevice> State<D> {
 
     /// The end of what may be written now.
     fn end(&self) -> u64 {
-        self.device.capacity() - self.current.data() - self.withheld
+        self.capacity().saturating_sub(self.withheld)
     }
 
     pub(super) fn used(&self) -> u64 {
@@ -190,15 +239,21 @@ where
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let mut state = self.lock();
+        // After a power cut the database looks for what it may have lost, also beyond its length, and is to find that it
+        // is not there.
         let end = offset.checked_add(out.len() as u64);
-        if end.is_none_or(|end| end > state.current.len) {
+        if end.is_none_or(|end| end > most_len(state.device.capacity())) {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         Ok(state.read(offset, out)?)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.lock().set_len(len);
+        let mut state = self.lock();
+        if len > most_len(state.device.capacity()) {
+            return Err(NoPlace.into());
+        }
+        state.set_len(len);
         Ok(())
     }
 
@@ -210,8 +265,7 @@ where
         let mut state = self.lock();
         let end = offset.checked_add(data.len() as u64);
         if end.is_none_or(|end| end > state.end()) {
-            state.full = true;
-            return Err(io::ErrorKind::StorageFull.into());
+            return Err(NoPlace.into());
         }
         Ok(state.write(offset, data)?)
     }

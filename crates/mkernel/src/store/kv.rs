@@ -16,6 +16,7 @@ mod group;
 pub use batch::{Batch, MOST_BATCH_BYTES, MOST_KEY_BYTES, MOST_VALUE_BYTES, TooLarge};
 pub use group::CommitError;
 
+use batch::Load;
 use group::{Place, Waiting};
 
 use super::log::{Operation, Operations, Position};
@@ -24,6 +25,9 @@ use super::{OpenError, Options, Store, StoreError};
 const TABLE: TableDefinition<&[u8], &[u8]> = TableDefinition::new("mkernel.kv");
 /// The epoch of the log that follows what the database has.
 const EPOCH: TableDefinition<(), u64> = TableDefinition::new("mkernel.kv.epoch");
+
+/// Bytes of the largest entry that the database has ever had.
+const LARGEST: TableDefinition<(), u64> = TableDefinition::new("mkernel.kv.largest");
 
 /// What the database may need beside what it has and gets: for its own tables.
 const SLACK: u64 = 256 << 10;
@@ -53,21 +57,21 @@ struct Tail {
     opening: u64,
     /// Bytes of the device that the database used when it had last written all.
     used: u64,
-    /// What it may need for what came since, were nothing done twice to the same page.
-    cost: u64,
-    /// Bytes of what came since.
-    bytes: u64,
+    /// What came since, and the largest entry that there ever was.
+    load: Load,
 }
 
 impl Tail {
     /// The start of an epoch.
-    fn start(epoch: u64, opening: u64, used: u64) -> Self {
+    fn start(epoch: u64, opening: u64, used: u64, largest: u64) -> Self {
         Self {
             position: Position::start(epoch),
             opening,
             used,
-            cost: 0,
-            bytes: 0,
+            load: Load {
+                largest,
+                ..Load::default()
+            },
         }
     }
 
@@ -75,9 +79,10 @@ impl Tail {
     ///
     /// What it has not promised it writes to the same pages again: it needs at most a copy of each that it had, and
     /// what is new, in pages that are a quarter full.
-    fn most(&self, cost: u64, bytes: u64) -> u64 {
-        let copies = self.used + 8 * (self.bytes + bytes) + SLACK;
-        self.used + copies.min(self.cost + cost)
+    fn most(&self, load: Load) -> u64 {
+        let load = self.load.and(load);
+        let copies = self.used + 8 * load.bytes + load.largest_leaf() + SLACK;
+        self.used + copies.min(load.cost())
     }
 }
 
@@ -107,7 +112,7 @@ where
             store: Store::open_with_log(device, options)?,
             queue: RefCell::default(),
             idle: Cell::default(),
-            log: RefCell::new(Tail::start(0, 0, 0)),
+            log: RefCell::new(Tail::start(0, 0, 0, 0)),
         });
         shared.with(|_| Ok(())).map_err(OpenError::Store)?;
         let committer = group::commit_all(Rc::clone(&shared));
@@ -247,17 +252,20 @@ where
         }
         let mut position = Position::start(epoch(database)?);
         let transaction = database.begin_write()?;
+        let mut largest = largest(database, position.epoch)?;
         loop {
             let record = self
                 .store
                 .with_log(|log, device| log.next(device, &mut position))?;
             let Some(record) = record else { break };
             apply(&transaction, Operations(&record))?;
+            let entries = Operations(&record).map(|(key, value)| batch::entry(key, value));
+            largest = largest.max(entries.max().unwrap_or(0));
         }
-        let epoch = position.epoch + 1;
-        transaction.open_table(EPOCH)?.insert((), epoch)?;
+        let epoch = position.epoch.wrapping_add(1);
+        begin_epoch(&transaction, epoch, largest)?;
         transaction.commit()?;
-        *tail = Tail::start(epoch, opening, self.store.usage().0);
+        *tail = Tail::start(epoch, opening, self.store.usage().0, largest);
         Ok(())
     }
 
@@ -266,25 +274,30 @@ where
             return Ok(());
         };
         let operations = || group.iter().flat_map(|waiting| waiting.batch.operations());
-        let cost = group.iter().map(|waiting| waiting.batch.cost()).sum();
-        let bytes = group.iter().map(|waiting| waiting.batch.bytes as u64).sum();
-        self.store.transact(space, |database| {
+        let loads = group.iter().map(|waiting| waiting.batch.load());
+        let load = loads.fold(Load::default(), Load::and);
+        let is_logged = Cell::new(false);
+        let outcome = self.store.transact(space, |database| {
             self.recover(database)?;
             let mut tail = self.log.borrow_mut();
             let mut transaction = database.begin_write()?;
             apply(&transaction, operations())?;
-            if self.append(&mut tail, operations(), cost, bytes)? {
+            if self.append(&mut tail, operations(), load)? {
                 // The log has it: the database may keep it in memory.
                 transaction.set_durability(Durability::None)?;
+                is_logged.set(true);
                 transaction.commit()?;
                 return Ok(());
             }
-            let epoch = tail.position.epoch + 1;
-            transaction.open_table(EPOCH)?.insert((), epoch)?;
+            let epoch = tail.position.epoch.wrapping_add(1);
+            let largest = tail.load.and(load).largest;
+            begin_epoch(&transaction, epoch, largest)?;
             transaction.commit()?;
-            *tail = Tail::start(epoch, tail.opening, self.store.usage().0);
+            *tail = Tail::start(epoch, tail.opening, self.store.usage().0, largest);
             Ok(())
-        })
+        });
+        // Whatever became of the database: when it is opened anew it has what the log has.
+        if is_logged.get() { Ok(()) } else { outcome }
     }
 
     /// Makes the operations durable in the log; false if the database has to, as there is no room in the log, or
@@ -293,11 +306,10 @@ where
         &self,
         tail: &mut Tail,
         operations: impl Iterator<Item = Operation<'a>>,
-        cost: u64,
-        bytes: u64,
+        load: Load,
     ) -> Result<bool, StoreError> {
         let (_, capacity) = self.store.usage();
-        if tail.most(cost, bytes) + self.store.reserve > capacity {
+        if tail.most(load) + self.store.reserve > capacity {
             return Ok(false);
         }
         let appended = self.store.with_log(|log, device| {
@@ -308,8 +320,7 @@ where
             Ok(true)
         })?;
         if appended {
-            tail.cost += cost;
-            tail.bytes += bytes;
+            tail.load = tail.load.and(load);
             self.store.flush()?;
         }
         Ok(appended)
@@ -323,6 +334,34 @@ fn epoch(database: &Database) -> Result<u64, StoreError> {
         Err(TableError::TableDoesNotExist(_)) => Ok(0),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Bytes of the largest entry that the database had; the most that there can be if it does not say.
+fn largest(database: &Database, epoch: u64) -> Result<u64, StoreError> {
+    let unknown = match epoch {
+        0 => 0,
+        _ => (MOST_KEY_BYTES + MOST_VALUE_BYTES) as u64,
+    };
+    match database.begin_read()?.open_table(LARGEST) {
+        Ok(table) => Ok(table.get(())?.map_or(unknown, |largest| {
+            largest
+                .value()
+                .min((MOST_KEY_BYTES + MOST_VALUE_BYTES) as u64)
+        })),
+        Err(TableError::TableDoesNotExist(_)) => Ok(unknown),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Puts down that the database has all of the epochs before.
+fn begin_epoch(
+    transaction: &WriteTransaction,
+    epoch: u64,
+    largest: u64,
+) -> Result<(), redb::Error> {
+    transaction.open_table(EPOCH)?.insert((), epoch)?;
+    transaction.open_table(LARGEST)?.insert((), largest)?;
+    Ok(())
 }
 
 fn apply<'a>(

@@ -18,6 +18,15 @@ const MAGIC: &[u8; 8] = b"mkstore\x01";
 const SIZE: usize = 52;
 const SLOT: u64 = 4096;
 
+/// As many times the device's bytes the database may take itself to have. It doubles as it grows, and keeps accounts of all
+/// that it takes itself to have.
+const MOST_TIMES: u64 = 8;
+
+/// The most bytes that the database may take itself to have on such a device.
+pub(super) fn most_len(capacity: u64) -> u64 {
+    capacity.saturating_mul(MOST_TIMES)
+}
+
 /// Where the log begins, and without one the database.
 pub(super) const LOG: u64 = 2 * SLOT;
 
@@ -101,6 +110,7 @@ impl Superblock {
             && crc32fast::hash(covered) == u32::from_le_bytes(*sum)
             && found.generation > 0
             && found.log.is_multiple_of(SLOT)
+            && found.len <= most_len(capacity)
             && found.written <= found.len.min(room);
         valid.then_some(found)
     }

@@ -10,9 +10,11 @@ pub const MOST_VALUE_BYTES: usize = 1 << 20;
 /// Most bytes of a batch, keys and values together.
 pub const MOST_BATCH_BYTES: usize = 4 << 20;
 
-/// What the database may need on the device for one operation, beside twice its bytes: a page for each level, and as
-/// many that are split.
+/// What the database may need on the device for one operation, beside twice its bytes and the leaf that it is in: a page for
+/// each level, and as many that are split.
 const OPERATION_COST: u64 = 32 << 10;
+/// The size of a page; a larger entry is in a page of its own size.
+const PAGE: u64 = 4 << 10;
 
 /// A key, and its value or that it goes.
 type Owned = (Box<[u8]>, Option<Box<[u8]>>);
@@ -122,8 +124,52 @@ impl Batch {
         }
     }
 
-    /// The most that the database may need on the device.
-    pub(super) fn cost(&self) -> u64 {
-        self.operations.len() as u64 * OPERATION_COST + 2 * self.bytes as u64
+    pub(super) fn load(&self) -> Load {
+        let entries = self.operations.iter();
+        let entries = entries.map(|(key, value)| entry(key, value.as_deref()));
+        Load {
+            operations: self.operations.len() as u64,
+            bytes: self.bytes as u64,
+            largest: entries.max().unwrap_or(0),
+        }
+    }
+}
+
+/// Bytes of an entry.
+pub(super) fn entry(key: &[u8], value: Option<&[u8]>) -> u64 {
+    (key.len() + value.map_or(0, <[u8]>::len)) as u64
+}
+
+/// What operations ask of the database.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Load {
+    pub(super) operations: u64,
+    pub(super) bytes: u64,
+    /// Bytes of the largest entry that there is or was.
+    pub(super) largest: u64,
+}
+
+impl Load {
+    /// What both ask together.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            operations: self.operations + other.operations,
+            bytes: self.bytes + other.bytes,
+            largest: self.largest.max(other.largest),
+        }
+    }
+
+    /// The most that the database may need on the device, were nothing done twice to the same page.
+    pub(super) fn cost(self) -> u64 {
+        self.operations * (OPERATION_COST + self.largest_leaf()) + 2 * self.bytes
+    }
+
+    /// What the leaf with the largest entry takes, which is copied for any other entry in it too. Such pages have a power of
+    /// two as their size, and lie at a multiple of that, so that as much may be lost in front of them.
+    pub(super) fn largest_leaf(self) -> u64 {
+        match self.largest > PAGE / 4 {
+            true => 2 * (self.largest + PAGE).next_power_of_two(),
+            false => 0,
+        }
     }
 }

@@ -96,8 +96,9 @@ where
         shared.gather().await;
         let group = shared.take();
         match shared.commit(&group) {
-            Err(_) if group.len() > 1 => {
-                // Who can be served is served.
+            // Nothing of it has been done, and who can be served is served. After any other failure some of it may have been,
+            // and nobody may be told that there was no room.
+            Err(StoreError::Full { .. }) if group.len() > 1 => {
                 for one in &group {
                     answer(
                         std::slice::from_ref(one),
