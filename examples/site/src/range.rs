@@ -32,7 +32,8 @@ pub(crate) fn parse(field: &str, len: u64) -> Part {
         _ if first.is_empty() => match number(last) {
             None => Part::All,
             Some(0) => Part::None,
-            Some(_) if len == 0 => Part::None,
+            // Satisfiable (section 14.1.2), but no range of octets says so.
+            Some(_) if len == 0 => Part::All,
             Some(suffix) => Part::Octets(len.saturating_sub(suffix)..len),
         },
         (Some(first), None) if last.is_empty() => octets(first, len, len),
@@ -85,6 +86,6 @@ mod tests {
             assert_eq!(parse(field, 10_000), expected, "{field}");
         }
         assert_eq!(parse("bytes=0-", 0), Part::None);
-        assert_eq!(parse("bytes=-1", 0), Part::None);
+        assert_eq!(parse("bytes=-1", 0), Part::All);
     }
 }
