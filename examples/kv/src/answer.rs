@@ -57,7 +57,7 @@ pub(crate) fn text(status: StatusCode, content: impl Into<Bytes>) -> Answer {
     typed(status, "text/plain; charset=utf-8", content)
 }
 
-pub(crate) fn octets(content: Vec<u8>) -> Answer {
+pub(crate) fn octets(content: Bytes) -> Answer {
     typed(StatusCode::OK, "application/octet-stream", content)
 }
 

@@ -2,6 +2,7 @@
 
 mod answer;
 mod lines;
+mod room;
 mod service;
 
 use std::convert::Infallible;
@@ -17,6 +18,8 @@ use mkernel::store::{self, Kv};
 use mkernel::tls::{self, ServerOptions};
 use mkernel::{block, cli};
 
+use crate::room::Room;
+
 /// Keeps values under keys: GET, PUT and DELETE /k/KEY, GET /range, POST /batch, GET /healthz
 #[derive(Parser)]
 #[command(name = "kv")]
@@ -31,6 +34,9 @@ struct Arguments {
     /// Bytes of memory for what has been read and is to be written
     #[arg(long, default_value_t = 8 << 20)]
     cache: usize,
+    /// Bytes of content that may be on the way from and to clients at once; what is beyond is answered with 503
+    #[arg(long, default_value_t = 8 << 20)]
+    contents: usize,
     /// Serve although the host cannot make writes durable: what is answered may be lost with the power
     #[arg(long)]
     without_flush: bool,
@@ -54,9 +60,10 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         .unwrap_or(if identities.is_empty() { 80 } else { 443 });
     let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
     let listener = TcpListener::bind(&online.stack, everywhere)?;
+    let room = Room::new(arguments.contents);
     let service = service_fn(move |request: Request<Body>| {
-        let kv = kv.clone();
-        async move { Ok::<_, Infallible>(service::answer(&kv, request).await) }
+        let (kv, room) = (kv.clone(), room.clone());
+        async move { Ok::<_, Infallible>(service::answer(&kv, &room, request).await) }
     });
     let mut options = Options::default();
     options.body_octets = store::MOST_BATCH_BYTES as u64;

@@ -6,12 +6,14 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use mkernel::block::Disk;
 use mkernel::http::Body;
+use mkernel::http::hyper::body::Body as _;
 use mkernel::http::hyper::header::{ALLOW, HeaderValue, LINK};
 use mkernel::http::hyper::{Method, Request, StatusCode, Uri};
-use mkernel::store::{Batch, Kv};
+use mkernel::store::{Batch, Kv, MOST_BATCH_BYTES};
 
 use crate::answer::{Answer, Refusal, done, octets, text};
 use crate::lines;
+use crate::room::Room;
 
 /// Entries of a range, if the client does not say how many.
 const ENTRIES: usize = 100;
@@ -20,14 +22,14 @@ const MOST_ENTRIES: usize = 1000;
 /// Most bytes of the entries of a range, but for one entry.
 const MOST_BYTES: usize = 256 << 10;
 
-pub(crate) async fn answer(kv: &Kv<Disk>, request: Request<Body>) -> Answer {
+pub(crate) async fn answer(kv: &Kv<Disk>, room: &Room, request: Request<Body>) -> Answer {
     let (head, body) = request.into_parts();
     let outcome = match head.uri.path() {
-        "/batch" => batch(kv, &head.method, body).await,
-        "/range" => range(kv, &head.method, &head.uri),
+        "/batch" => batch(kv, room, &head.method, body).await,
+        "/range" => range(kv, room, &head.method, &head.uri),
         "/healthz" => health(kv, &head.method),
         path => match path.strip_prefix("/k/") {
-            Some(key) => entry(kv, &head.method, key, body).await,
+            Some(key) => entry(kv, room, &head.method, key, body).await,
             None => Err(Refusal::new(
                 StatusCode::NOT_FOUND,
                 "expected /k/KEY, /range, /batch or /healthz",
@@ -37,15 +39,22 @@ pub(crate) async fn answer(kv: &Kv<Disk>, request: Request<Body>) -> Answer {
     outcome.unwrap_or_else(Refusal::answer)
 }
 
-async fn entry(kv: &Kv<Disk>, method: &Method, key: &str, body: Body) -> Result<Answer, Refusal> {
+async fn entry(
+    kv: &Kv<Disk>,
+    room: &Room,
+    method: &Method,
+    key: &str,
+    body: Body,
+) -> Result<Answer, Refusal> {
     let key = lines::decode(key)?;
     let mut batch = Batch::new();
+    let _place = room.take(most(&body))?;
     match *method {
         Method::GET | Method::HEAD => {
             let Some(value) = kv.get(&key)? else {
                 return Err(Refusal::new(StatusCode::NOT_FOUND, "no such key"));
             };
-            return Ok(octets(value));
+            return Ok(octets(room.hold(value)?));
         }
         Method::PUT => batch.put(&key, &content(body).await?)?,
         Method::DELETE => batch.delete(&key)?,
@@ -55,10 +64,11 @@ async fn entry(kv: &Kv<Disk>, method: &Method, key: &str, body: Body) -> Result<
     Ok(done())
 }
 
-async fn batch(kv: &Kv<Disk>, method: &Method, body: Body) -> Result<Answer, Refusal> {
+async fn batch(kv: &Kv<Disk>, room: &Room, method: &Method, body: Body) -> Result<Answer, Refusal> {
     if method != Method::POST {
         return Ok(not_allowed("POST"));
     }
+    let _place = room.take(most(&body))?;
     let batch = lines::read(&content(body).await?)?;
     kv.commit(batch).await?;
     Ok(done())
@@ -71,7 +81,7 @@ struct Query {
     limit: usize,
 }
 
-fn range(kv: &Kv<Disk>, method: &Method, uri: &Uri) -> Result<Answer, Refusal> {
+fn range(kv: &Kv<Disk>, room: &Room, method: &Method, uri: &Uri) -> Result<Answer, Refusal> {
     if !matches!(*method, Method::GET | Method::HEAD) {
         return Ok(not_allowed("GET, HEAD"));
     }
@@ -82,7 +92,7 @@ fn range(kv: &Kv<Disk>, method: &Method, uri: &Uri) -> Result<Answer, Refusal> {
         .map_or(Bound::Unbounded, Bound::Excluded);
     let from = query.from.as_ref().map(Vec::as_slice);
     let entries = kv.range(from, to, query.limit, MOST_BYTES)?;
-    let mut answer = text(StatusCode::OK, lines::write(&entries));
+    let mut answer = text(StatusCode::OK, room.hold(lines::write(&entries).into())?);
     // As long as there are entries there may be more (RFC 8288).
     if let Some((last, _)) = entries.last() {
         let to = query
@@ -138,6 +148,14 @@ fn health(kv: &Kv<Disk>, method: &Method) -> Result<Answer, Refusal> {
         StatusCode::OK,
         format!("ok, {used} of {capacity} bytes\n"),
     ))
+}
+
+/// Most bytes that the client will send.
+fn most(body: &Body) -> usize {
+    let most = body.size_hint().upper();
+    most.map_or(MOST_BATCH_BYTES, |most| {
+        usize::try_from(most).map_or(MOST_BATCH_BYTES, |most| most.min(MOST_BATCH_BYTES))
+    })
 }
 
 /// What the client sent; the server answers in place of this service if it is too much.
