@@ -120,7 +120,10 @@ fn options() -> Options {
 }
 
 /// The outcome of `work`, while the committer runs; none if both wait.
-fn run<R>(work: impl Future<Output = R>, mut committer: Pin<&mut impl Future<Output = ()>>) -> Option<R> {
+fn run<R>(
+    work: impl Future<Output = R>,
+    mut committer: Pin<&mut impl Future<Output = ()>>,
+) -> Option<R> {
     let mut work = pin!(work);
     let both = poll_fn(|context| {
         let outcome = work.as_mut().poll(context);
@@ -146,7 +149,8 @@ fn batch(first: u8, keys: u8, len: usize) -> Batch {
 /// What is on a device after `batches`, and after the store was closed, or not.
 fn keys_and_values(batches: &[Batch], closed: bool) -> Vec<u8> {
     let device = Device::new(vec![0; LEAST_CAPACITY as usize]);
-    let (kv, committer) = Kv::open(BlockDevice::new(device.clone()), &options()).expect("it is blank");
+    let (kv, committer) =
+        Kv::open(BlockDevice::new(device.clone()), &options()).expect("it is blank");
     let mut committer = Box::pin(committer);
     for batch in batches {
         let outcome = run(kv.commit(batch.clone()), committer.as_mut());
