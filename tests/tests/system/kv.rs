@@ -19,7 +19,7 @@ on_each_target! {
 /// For what takes no time.
 const LIMIT: Duration = Duration::from_secs(60);
 /// `ci/long` has more of them.
-const KILLS: u32 = if cfg!(feature = "long") { 200 } else { 5 };
+const KILLS: u32 = if cfg!(feature = "long") { 200 } else { 2 };
 
 /// A device of zeros, in a folder of its own.
 fn disk(bytes: u64) -> TempDir {

@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 use system_tests::{Guest, HttpServer, PowerCut, Running, Target};
 
 /// `ci/long` has more of them.
-const CUTS: u64 = if cfg!(feature = "long") { 200 } else { 5 };
+const CUTS: u64 = if cfg!(feature = "long") { 200 } else { 2 };
 /// Each writes one number after the other under a key of its own.
 const CLIENTS: usize = 4;
 const LIMIT: Duration = Duration::from_secs(60);

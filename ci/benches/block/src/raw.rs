@@ -125,6 +125,8 @@ fn fio(bench: &Bench, image: &Path, case: &str) -> Result<f64> {
             "--ioengine=io_uring",
             "--time_based",
             "--output-format=json",
+            // The file stays in the page cache, as for the others.
+            "--invalidate=0",
         ])
         .arg(format!("--iodepth={DEPTH}"))
         .arg(format!("--filename={}", image.display()))
