@@ -18,6 +18,7 @@ pub mod certificates;
 pub mod frames;
 mod guest;
 pub mod honest;
+mod http_client;
 mod http_server;
 mod network;
 mod power_cut;
@@ -25,6 +26,7 @@ mod process;
 
 pub use build::{Profile, Target, host_program, workspace};
 pub use guest::Guest;
+pub use http_client::{HttpClient, read_head};
 pub use http_server::HttpServer;
 pub use network::Network;
 pub use power_cut::PowerCut;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use system_tests::{Guest, HttpServer, Target};
+use system_tests::{Guest, HttpServer, Target, read_head};
 use tempfile::TempDir;
 
 on_each_target! {
@@ -114,13 +114,7 @@ fn a_websocket_echoes(target: Target) {
         let request = "GET /ws HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
                        sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
         stream.write_all(request.as_bytes()).unwrap();
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut octet = [0];
-            stream.read_exact(&mut octet).unwrap();
-            head.push(octet[0]);
-        }
-        let head = String::from_utf8(head).unwrap();
+        let head = read_head(&mut stream).unwrap();
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
         assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
         // "Hello", masked and plain, as in section 5.7.

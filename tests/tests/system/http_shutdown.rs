@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use system_tests::{Guest, HttpServer, Running, Target};
+use system_tests::{Guest, HttpServer, Running, Target, read_head};
 
 on_each_target! {
     what_is_being_served_is_finished, what_is_not_taken_is_cut_off,
@@ -42,13 +42,7 @@ fn with_download(
 fn ask(stream: &mut TcpStream, request: &str) -> String {
     stream.set_read_timeout(Some(LIMIT)).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut octet = [0];
-        stream.read_exact(&mut octet).unwrap();
-        head.push(octet[0]);
-    }
-    String::from_utf8(head).unwrap()
+    read_head(stream).unwrap()
 }
 
 /// Waits until connections are refused.

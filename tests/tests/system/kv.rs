@@ -1,23 +1,19 @@
 //! The example `kv`: what it answers, and what it has kept when it was killed.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use system_tests::{Guest, HttpServer, Target};
+use system_tests::{Guest, HttpClient, HttpServer, Target};
 use tempfile::TempDir;
 
 on_each_target! {
     values_are_kept_and_found_again, what_is_wrong_is_said, a_full_store_takes_deletes_and_then_more,
 }
 
-/// For what takes no time.
-const LIMIT: Duration = Duration::from_secs(60);
 /// `ci/long` has more of them.
 const KILLS: u32 = if cfg!(feature = "long") { 200 } else { 2 };
 
@@ -35,57 +31,16 @@ fn server(target: Target, folder: &Path) -> HttpServer {
     HttpServer::new(guest.option(format!("--block:data={}", image.display())))
 }
 
-/// A connection on which requests are made, one after the other.
-struct Client(TcpStream);
+/// The example's client; panics where there is no answer.
+struct Client(HttpClient);
 
 impl Client {
-    /// Waits until the service is there.
     fn new(server: &HttpServer) -> Self {
-        let deadline = Instant::now() + LIMIT;
-        loop {
-            match TcpStream::connect_timeout(&server.address(), LIMIT) {
-                Ok(stream) => {
-                    stream.set_read_timeout(Some(LIMIT)).unwrap();
-                    return Self(stream);
-                }
-                Err(error) if Instant::now() > deadline => panic!("not served: {error}"),
-                Err(_) => thread::sleep(Duration::from_millis(5)),
-            }
-        }
+        Self(HttpClient::connect(server.address()).unwrap())
     }
 
-    /// The status and the content of the answer.
     fn ask(&mut self, method: &str, path: &str, content: &[u8]) -> (u16, String) {
-        self.try_ask(method, path, content).unwrap()
-    }
-
-    fn try_ask(
-        &mut self,
-        method: &str,
-        path: &str,
-        content: &[u8],
-    ) -> std::io::Result<(u16, String)> {
-        let length = content.len();
-        let mut request =
-            format!("{method} {path} HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n")
-                .into_bytes();
-        request.extend(content);
-        self.0.write_all(&request)?;
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut octet = [0];
-            self.0.read_exact(&mut octet)?;
-            head.push(octet[0]);
-        }
-        let head = String::from_utf8(head).unwrap();
-        let length = head
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length: "));
-        let length = length.map_or(0, |length| length.parse().unwrap());
-        let mut content = vec![0; length];
-        self.0.read_exact(&mut content)?;
-        let status = head[9..12].parse().unwrap();
-        Ok((status, String::from_utf8_lossy(&content).into_owned()))
+        self.0.ask(method, path, content).unwrap()
     }
 }
 
@@ -280,13 +235,13 @@ fn spt_what_was_answered_survives_a_kill_under_load() {
 
 /// Has a batch of two keys written again and again: both have the same number, whatever happens.
 fn write_until_killed(server: &HttpServer, writer: usize, answered: &AtomicU32) {
-    let mut client = Client::new(server);
+    let mut client = HttpClient::connect(server.address()).unwrap();
     // Who is killed says nothing.
     let patience = Some(Duration::from_secs(1));
-    client.0.set_read_timeout(patience).unwrap();
+    client.stream().set_read_timeout(patience).unwrap();
     for number in answered.load(Relaxed) + 1.. {
         let batch = format!("PUT a{writer} {number}\nPUT b{writer} {number}\n");
-        match client.try_ask("POST", "/batch", batch.as_bytes()) {
+        match client.ask("POST", "/batch", batch.as_bytes()) {
             Ok(answer) => assert_eq!(answer, done()),
             Err(_) => return,
         }

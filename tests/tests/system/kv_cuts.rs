@@ -2,71 +2,39 @@
 //!
 //! On spt alone: where hvt needs an emulated machine, that has a cache of its own in front of the disk.
 
-use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use system_tests::{Guest, HttpServer, PowerCut, Running, Target};
+use system_tests::{Guest, HttpClient, HttpServer, PowerCut, Running, Target};
 
 /// `ci/long` has more of them.
 const CUTS: u64 = if cfg!(feature = "long") { 200 } else { 2 };
 /// Each writes one number after the other under a key of its own.
 const CLIENTS: usize = 4;
-const LIMIT: Duration = Duration::from_secs(60);
 
-/// A connection on which requests are made, one after the other.
-struct Client(TcpStream);
-
-impl Client {
-    fn new(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, LIMIT)?;
-        stream.set_read_timeout(Some(LIMIT))?;
-        Ok(Self(stream))
-    }
-
-    /// The status and the content of the answer.
-    fn ask(&mut self, method: &str, key: usize, content: &str) -> io::Result<(u16, String)> {
-        let length = content.len();
-        write!(
-            self.0,
-            "{method} /k/{key} HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n{content}"
-        )?;
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut octet = [0];
-            self.0.read_exact(&mut octet)?;
-            head.push(octet[0]);
+/// Writes numbers after `last` until the service is gone; the last that it has answered.
+fn write(client: &mut HttpClient, key: usize, mut last: u64, answered: &AtomicU64) -> u64 {
+    loop {
+        match client.ask(
+            "PUT",
+            &format!("/k/{key}"),
+            (last + 1).to_string().as_bytes(),
+        ) {
+            Ok((status, text)) => assert_eq!(status, 204, "{text}"),
+            Err(_) => return last,
         }
-        let head = String::from_utf8(head).expect("the head is ASCII");
-        let mut lines = head.lines();
-        let length = lines.find_map(|line| line.strip_prefix("content-length: "));
-        let length = length.map_or(0, |length| length.parse().expect("a length"));
-        let mut content = vec![0; length];
-        self.0.read_exact(&mut content)?;
-        let status = head[9..12].parse().expect("a status");
-        Ok((status, String::from_utf8_lossy(&content).into_owned()))
-    }
-
-    /// Writes numbers after `last` until the service is gone; the last that it has answered.
-    fn count(&mut self, key: usize, mut last: u64, answered: &AtomicU64) -> u64 {
-        loop {
-            match self.ask("PUT", key, &(last + 1).to_string()) {
-                Ok((status, text)) => assert_eq!(status, 204, "{text}"),
-                Err(_) => return last,
-            }
-            last += 1;
-            answered.fetch_add(1, Ordering::Relaxed);
-        }
+        last += 1;
+        answered.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 /// What the service has under each key, 0 where there is nothing.
 fn found(address: SocketAddr) -> [u64; CLIENTS] {
-    let mut client = Client::new(address).expect("a connection");
-    std::array::from_fn(|key| match client.ask("GET", key, "") {
+    let mut client = HttpClient::connect(address).expect("a connection");
+    std::array::from_fn(|key| match client.ask("GET", &format!("/k/{key}"), b"") {
         Ok((200, text)) => text.parse().expect("a number"),
         Ok((404, _)) => 0,
         other => panic!("key {key}: {other:?}"),
@@ -83,12 +51,12 @@ fn count(
     let answered = AtomicU64::new(0);
     let last = thread::scope(|scope| {
         let clients: [_; CLIENTS] = std::array::from_fn(|key| {
-            let mut client = Client::new(address).expect("a connection");
-            let stream = client.0.try_clone().expect("a descriptor");
+            let mut client = HttpClient::connect(address).expect("a connection");
+            let stream = client.stream().try_clone().expect("a descriptor");
             let (from, answered) = (from[key], &answered);
             (
                 stream,
-                scope.spawn(move || client.count(key, from, answered)),
+                scope.spawn(move || write(&mut client, key, from, answered)),
             )
         });
         while answered.load(Ordering::Relaxed) < until
