@@ -16,9 +16,9 @@ use mkernel::http::hyper::{Request, Response, service::service_fn};
 use mkernel::http::{Body, Options, serve};
 use netstack::{TcpListener, TcpStream};
 
-use http_world::memory::{self, Counting};
 use http_world::model::{self, Expected};
 use http_world::stack;
+use mkernel_fuzz::memory::{self, Counting};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;

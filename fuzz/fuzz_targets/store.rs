@@ -5,7 +5,6 @@
 //! highest bit set.
 #![no_main]
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::mem;
@@ -13,13 +12,15 @@ use std::ops::Bound;
 use std::pin::{Pin, pin};
 use std::process::abort;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, Once};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use libfuzzer_sys::fuzz_target;
 use mkernel::block::{BlockDevice, Geometry, blockdev};
 use mkernel::store::redb::{ReadableTable, TableDefinition};
 use mkernel::store::{Batch, Kv, LEAST_CAPACITY, Options, Space, Store};
+use mkernel_fuzz::memory::{self, Counting};
+use mkernel_fuzz::panics;
 
 use blockdev::{MemoryDevice, SectorDevice};
 
@@ -31,34 +32,8 @@ const MAX_READS: usize = 1 << 18;
 const LOG: usize = 8192;
 const TABLE: TableDefinition<u64, &[u8]> = TableDefinition::new("table");
 
-/// Counts what is held.
-struct Counting;
-
-static HELD: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(usize::MAX);
-
 #[global_allocator]
 static COUNTING: Counting = Counting;
-
-// SAFETY: all is handed on to `System` as it is.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let held = HELD.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        if held > MOST.load(Ordering::Relaxed) {
-            MOST.store(usize::MAX, Ordering::Relaxed);
-            eprintln!("{held} octets are held");
-            abort();
-        }
-        // SAFETY: the caller's promise for `alloc` is the same.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise for `dealloc` is the same, and `pointer` came from `System`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
 
 static READS: AtomicUsize = AtomicUsize::new(0);
 
@@ -287,30 +262,15 @@ fn look_at_table(device: &Device) {
     });
 }
 
-/// Panics of the database are contained, and become errors; ours are not.
-fn contain_panics() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let hook = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            let file = panic.location().map_or("", |location| location.file());
-            if !file.contains("/redb-") {
-                hook(panic);
-                abort();
-            }
-        }));
-    });
-}
-
 fuzz_target!(|input: &[u8]| {
-    contain_panics();
+    // They become errors.
+    panics::contain(&["/redb-"]);
     let Some(octets) = store(input) else { return };
     let table = Device::new(octets.clone());
     let keys_and_values = Device::new(octets);
-    let before = HELD.load(Ordering::Relaxed);
-    MOST.store(before + MAX_HELD, Ordering::Relaxed);
+    memory::limit(memory::in_use() + MAX_HELD);
     look_at_keys_and_values(&keys_and_values);
     look_at_table(&table);
-    MOST.store(usize::MAX, Ordering::Relaxed);
+    memory::limit(usize::MAX);
     mem::drop((table, keys_and_values));
 });

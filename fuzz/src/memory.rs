@@ -1,6 +1,7 @@
 //! How much memory there is in use, and was at most.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::process::abort;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// The system's allocator, with what it gives out counted.
@@ -8,10 +9,21 @@ pub struct Counting;
 
 static NOW: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(usize::MAX);
+
+/// What is in use.
+pub fn in_use() -> usize {
+    NOW.load(Relaxed)
+}
+
+/// Ends the target when more than so much is in use; `usize::MAX` is no limit.
+pub fn limit(most: usize) {
+    MOST.store(most, Relaxed);
+}
 
 /// Lets the peak begin anew; what is in use.
 pub fn reset() -> usize {
-    let now = NOW.load(Relaxed);
+    let now = in_use();
     PEAK.store(now, Relaxed);
     now
 }
@@ -26,6 +38,11 @@ unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let now = NOW.fetch_add(layout.size(), Relaxed) + layout.size();
         PEAK.fetch_max(now, Relaxed);
+        if now > MOST.load(Relaxed) {
+            limit(usize::MAX);
+            eprintln!("{now} octets are in use");
+            abort();
+        }
         // SAFETY: the caller's promises are those that are asked for here.
         unsafe { System.alloc(layout) }
     }

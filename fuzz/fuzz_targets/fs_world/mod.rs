@@ -1,13 +1,13 @@
 //! An image that may be anything, mounted, and all that is in it looked at.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::process::abort;
-use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mkernel::block::{BlockDevice, Geometry, blockdev};
 use mkernel::fs::{Error, FileSystem, FileType};
+use mkernel_fuzz::memory::{self, Counting};
+use mkernel_fuzz::panics;
 
 use blockdev::{MemoryDevice, SectorDevice};
 
@@ -16,28 +16,8 @@ const MAX_HELD: usize = 96 << 20;
 /// More reads than any call may make.
 const MAX_READS: usize = 1 << 18;
 
-/// Counts what is held.
-struct Counting;
-
-static HELD: AtomicUsize = AtomicUsize::new(0);
-
 #[global_allocator]
 static COUNTING: Counting = Counting;
-
-// SAFETY: all is handed on to `System` as it is.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        HELD.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise for `alloc` is the same.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise for `dealloc` is the same, and `pointer` came from `System`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
 
 /// A device in memory that counts reads.
 pub struct Device {
@@ -53,7 +33,7 @@ impl Device {
             eprintln!("more than {MAX_READS} reads for one call");
             abort();
         }
-        let held = HELD.load(Ordering::Relaxed).saturating_sub(self.before);
+        let held = memory::in_use().saturating_sub(self.before);
         if held > MAX_HELD {
             eprintln!("{held} octets are held");
             abort();
@@ -88,14 +68,15 @@ impl SectorDevice for Device {
 
 /// Mounts `image` and looks at all of it.
 pub fn look(image: &[u8], mount: impl FnOnce(BlockDevice<Device>) -> Result<FileSystem, Error>) {
-    contain_panics();
+    // They become errors.
+    panics::contain(&["ext4-view", "hadris", "miniz_oxide"]);
     let mut octets = image.to_vec();
     octets.resize(image.len().next_multiple_of(512).max(512), 0);
     let memory = MemoryDevice::from_bytes(512, octets).expect("whole blocks");
     READS.store(0, Ordering::Relaxed);
     let device = Device {
         memory,
-        before: HELD.load(Ordering::Relaxed),
+        before: memory::in_use(),
     };
     if let Ok(mounted) = mount(BlockDevice::new(device)) {
         let mut left = 64;
@@ -164,22 +145,4 @@ fn change(mounted: &FileSystem) {
         READS.store(0, Ordering::Relaxed);
         _ = step();
     }
-}
-
-/// Panics of the crates that read file systems are contained, and become errors; ours are not.
-fn contain_panics() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let hook = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            let file = panic.location().map_or("", |location| location.file());
-            if !["ext4-view", "hadris", "miniz_oxide"]
-                .iter()
-                .any(|of| file.contains(of))
-            {
-                hook(panic);
-                abort();
-            }
-        }));
-    });
 }

@@ -1,5 +1,4 @@
 //! What the target `http` has around the server.
 
-pub mod memory;
 pub mod model;
 pub mod stack;

@@ -1,0 +1,4 @@
+//! What fuzz targets share: memory that is counted, and panics of others that are contained.
+
+pub mod memory;
+pub mod panics;
