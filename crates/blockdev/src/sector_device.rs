@@ -1,6 +1,8 @@
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::cell::RefCell;
+#[cfg(feature = "std")]
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::Geometry;
 
@@ -71,81 +73,61 @@ pub trait SectorDevice {
     fn discard(&mut self, offset: u64, len: u64) -> Result<(), Self::Error>;
 }
 
+/// Makes a device of what leads to one: `$look` and `$change` are the device of `$self`.
 macro_rules! forward {
-    ($($pointer:ty),*) => {$(
+    ($(#[$attribute:meta])* $pointer:ty, $self:ident => $look:expr, $change:expr) => {
+        $(#[$attribute])*
         impl<D: SectorDevice + ?Sized> SectorDevice for $pointer {
             type Error = D::Error;
 
-            fn geometry(&self) -> Geometry {
-                (**self).geometry()
+            fn geometry(&$self) -> Geometry {
+                $look.geometry()
             }
 
-            fn max_transfer(&self) -> usize {
-                (**self).max_transfer()
+            fn max_transfer(&$self) -> usize {
+                $look.max_transfer()
             }
 
-            fn read_blocks(&mut self, offset: u64, blocks: &mut [u8]) -> Result<(), Self::Error> {
-                (**self).read_blocks(offset, blocks)
+            fn read_blocks(&mut $self, offset: u64, blocks: &mut [u8]) -> Result<(), Self::Error> {
+                $change.read_blocks(offset, blocks)
             }
 
-            fn write_blocks(&mut self, offset: u64, blocks: &[u8]) -> Result<(), Self::Error> {
-                (**self).write_blocks(offset, blocks)
+            fn write_blocks(&mut $self, offset: u64, blocks: &[u8]) -> Result<(), Self::Error> {
+                $change.write_blocks(offset, blocks)
             }
 
-            fn can_flush(&self) -> bool {
-                (**self).can_flush()
+            fn can_flush(&$self) -> bool {
+                $look.can_flush()
             }
 
-            fn flush(&mut self) -> Result<(), Self::Error> {
-                (**self).flush()
+            fn flush(&mut $self) -> Result<(), Self::Error> {
+                $change.flush()
             }
 
-            fn can_discard(&self) -> bool {
-                (**self).can_discard()
+            fn can_discard(&$self) -> bool {
+                $look.can_discard()
             }
 
-            fn discard(&mut self, offset: u64, len: u64) -> Result<(), Self::Error> {
-                (**self).discard(offset, len)
+            fn discard(&mut $self, offset: u64, len: u64) -> Result<(), Self::Error> {
+                $change.discard(offset, len)
             }
         }
-    )*};
+    };
 }
 
-forward!(&mut D, Box<D>);
+forward!(&mut D, self => (**self), (**self));
+forward!(Box<D>, self => (**self), (**self));
+forward!(
+    /// A device that several have a handle to, as the partitions of one.
+    Rc<RefCell<D>>, self => self.borrow(), self.borrow_mut()
+);
+forward!(
+    /// The same where handles go to other threads. A panic of another handle's is no reason to fail.
+    #[cfg(feature = "std")]
+    Arc<Mutex<D>>, self => lock(self), lock(self)
+);
 
-/// A device that several have a handle to, as the partitions of one.
-impl<D: SectorDevice + ?Sized> SectorDevice for Rc<RefCell<D>> {
-    type Error = D::Error;
-
-    fn geometry(&self) -> Geometry {
-        self.borrow().geometry()
-    }
-
-    fn max_transfer(&self) -> usize {
-        self.borrow().max_transfer()
-    }
-
-    fn read_blocks(&mut self, offset: u64, blocks: &mut [u8]) -> Result<(), Self::Error> {
-        self.borrow_mut().read_blocks(offset, blocks)
-    }
-
-    fn write_blocks(&mut self, offset: u64, blocks: &[u8]) -> Result<(), Self::Error> {
-        self.borrow_mut().write_blocks(offset, blocks)
-    }
-
-    fn can_flush(&self) -> bool {
-        self.borrow().can_flush()
-    }
-
-    fn flush(&mut self) -> Result<(), Self::Error> {
-        self.borrow_mut().flush()
-    }
-
-    fn can_discard(&self) -> bool {
-        self.borrow().can_discard()
-    }
-
-    fn discard(&mut self, offset: u64, len: u64) -> Result<(), Self::Error> {
-        self.borrow_mut().discard(offset, len)
-    }
+#[cfg(feature = "std")]
+fn lock<D: ?Sized>(device: &Mutex<D>) -> MutexGuard<'_, D> {
+    device.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,12 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::{Future, poll_fn};
 use std::ops::Bound;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Poll;
 
-use blockdev::{
-    BlockDevice, Fault, FaultError, FaultyDevice, Geometry, MemoryDevice, Operation, SectorDevice,
-};
+use blockdev::{BlockDevice, Fault, FaultyDevice, Geometry, MemoryDevice, Operation, SectorDevice};
 use futures_lite::future::{block_on, or};
 use mkernel::store::{Batch, Kv, Options, StoreError};
 
@@ -91,46 +89,7 @@ impl SectorDevice for Volatile {
 }
 
 /// A device that is still there when the store on it is gone.
-#[derive(Clone)]
-struct Kept(Arc<Mutex<FaultyDevice<Volatile>>>);
-
-impl Kept {
-    fn change<R>(&self, change: impl FnOnce(&mut FaultyDevice<Volatile>) -> R) -> R {
-        change(&mut self.0.lock().expect("no test has panicked with it"))
-    }
-}
-
-impl SectorDevice for Kept {
-    type Error = FaultError<std::convert::Infallible>;
-
-    fn geometry(&self) -> Geometry {
-        self.change(|device| device.geometry())
-    }
-
-    fn max_transfer(&self) -> usize {
-        self.change(|device| device.max_transfer())
-    }
-
-    fn read_blocks(&mut self, offset: u64, blocks: &mut [u8]) -> Result<(), Self::Error> {
-        self.change(|device| device.read_blocks(offset, blocks))
-    }
-
-    fn write_blocks(&mut self, offset: u64, blocks: &[u8]) -> Result<(), Self::Error> {
-        self.change(|device| device.write_blocks(offset, blocks))
-    }
-
-    fn can_flush(&self) -> bool {
-        true
-    }
-
-    fn flush(&mut self) -> Result<(), Self::Error> {
-        self.change(|device| device.flush())
-    }
-
-    fn discard(&mut self, _: u64, _: u64) -> Result<(), Self::Error> {
-        unreachable!("it cannot discard")
-    }
-}
+type Kept = Arc<Mutex<FaultyDevice<Volatile>>>;
 
 type Value = Option<Vec<u8>>;
 type Committer = Pin<Box<dyn Future<Output = ()>>>;
@@ -203,6 +162,10 @@ struct Run {
 }
 
 impl Run {
+    fn device(&self) -> MutexGuard<'_, FaultyDevice<Volatile>> {
+        self.device.lock().expect("no test has panicked with it")
+    }
+
     fn changes(&mut self) -> Vec<(u8, Value)> {
         let random = &mut self.random;
         let deletes = random.u8(..4) == 0;
@@ -291,7 +254,7 @@ impl Run {
             0 => Fault::All(operation),
             _ => Fault::Nth(operation, random.u64(..12)),
         };
-        self.device.change(|device| device.inject(fault));
+        self.device().inject(fault);
     }
 
     fn go(&mut self, steps: usize) {
@@ -301,7 +264,7 @@ impl Run {
                 self.break_something();
             }
             if self.random.u8(..8) == 0 {
-                self.device.change(FaultyDevice::repair);
+                self.device().repair();
             }
             match self.random.u8(..40) {
                 0..25 => self.commit(&kv, &mut committer),
@@ -325,9 +288,8 @@ impl Run {
                         0 => std::mem::forget((kv, committer)),
                         1 => {
                             std::mem::forget((kv, committer));
-                            let random = &mut self.random;
-                            self.device
-                                .change(|device| device.get_mut().lose_power(random));
+                            let mut device = self.device.lock().expect("as ever");
+                            device.get_mut().lose_power(&mut self.random);
                         }
                         _ => drop((committer, kv)),
                     }
@@ -335,7 +297,7 @@ impl Run {
                         // Perhaps with faults.
                         drop(open(&self.device));
                     }
-                    self.device.change(FaultyDevice::repair);
+                    self.device().repair();
                     (kv, committer) = open(&self.device)
                         .unwrap_or_else(|error| panic!("step {step}: not opened: {error}"));
                     let entries = kv
@@ -356,7 +318,7 @@ fn run(seed: u64, bytes: usize, course: Course, steps: usize) -> Run {
     let mut run = Run {
         random: fastrand::Rng::with_seed(seed),
         course,
-        device: Kept(Arc::new(Mutex::new(device))),
+        device: Arc::new(Mutex::new(device)),
         model: Model::default(),
         serial: 0,
         full: 0,

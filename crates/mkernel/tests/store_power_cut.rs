@@ -30,7 +30,7 @@ const FEW: Limits = Limits {
 type Content = BTreeMap<u64, Vec<u8>>;
 
 /// What the store held after one more transaction, when that was begun, and when it was promised.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Step {
     content: Content,
     begun: usize,
@@ -86,49 +86,12 @@ impl SectorDevice for Forgetful {
     }
 }
 
-/// A device that is still there when the store on it is gone.
-#[derive(Clone)]
-struct Kept(Arc<Mutex<MemoryDevice>>);
-
-impl SectorDevice for Kept {
-    type Error = Infallible;
-
-    fn geometry(&self) -> Geometry {
-        self.0.lock().unwrap().geometry()
-    }
-
-    fn max_transfer(&self) -> usize {
-        self.0.lock().unwrap().max_transfer()
-    }
-
-    fn read_blocks(&mut self, offset: u64, blocks: &mut [u8]) -> Result<(), Infallible> {
-        self.0.lock().unwrap().read_blocks(offset, blocks)
-    }
-
-    fn write_blocks(&mut self, offset: u64, blocks: &[u8]) -> Result<(), Infallible> {
-        self.0.lock().unwrap().write_blocks(offset, blocks)
-    }
-
-    fn can_flush(&self) -> bool {
-        true
-    }
-
-    fn flush(&mut self) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    fn discard(&mut self, _: u64, _: u64) -> Result<(), Infallible> {
-        unreachable!("it cannot discard")
-    }
-}
-
 /// What is done on a store, and found there afterwards.
 trait Program {
-    /// Uses a store on `device` for `steps` transactions.
+    /// Uses a store on `device` for [`STEPS`] transactions.
     fn run<D>(
         random: &mut fastrand::Rng,
         device: D,
-        steps: usize,
         recorded: impl Fn() -> usize,
         open: impl FnOnce(),
     ) -> Vec<Step>
@@ -148,7 +111,6 @@ impl Program for Table {
     fn run<D>(
         random: &mut fastrand::Rng,
         device: D,
-        steps: usize,
         recorded: impl Fn() -> usize,
         open: impl FnOnce(),
     ) -> Vec<Step>
@@ -157,12 +119,8 @@ impl Program for Table {
     {
         let store = Store::open(BlockDevice::new(device), &options()).expect("the device is blank");
         open();
-        let mut done = vec![Step {
-            content: Content::new(),
-            begun: 0,
-            promised: 0,
-        }];
-        for _ in 0..steps {
+        let mut done = vec![Step::default()];
+        for _ in 0..STEPS {
             let mut content = done.last().expect("there is a first").content.clone();
             let changes = changes(random, &mut content);
             let begun = recorded();
@@ -222,7 +180,6 @@ impl Program for KeyValue {
     fn run<D>(
         random: &mut fastrand::Rng,
         device: D,
-        steps: usize,
         recorded: impl Fn() -> usize,
         open: impl FnOnce(),
     ) -> Vec<Step>
@@ -232,13 +189,9 @@ impl Program for KeyValue {
         let (kv, committer) =
             Kv::open(BlockDevice::new(device), &options()).expect("the device is blank");
         open();
-        let mut done = vec![Step {
-            content: Content::new(),
-            begun: 0,
-            promised: 0,
-        }];
+        let mut done = vec![Step::default()];
         let work = async {
-            while done.len() <= steps {
+            while done.len() <= STEPS {
                 let begun = recorded();
                 let first = done.len();
                 let mut commits = Vec::new();
@@ -353,7 +306,7 @@ fn run<P: Program>(seed: u64, block_size: usize, forgets: Option<usize>) -> (Rec
     };
     let open = || remaining.store(forgets.unwrap_or(NEVER), Relaxed);
     let mut random = fastrand::Rng::with_seed(seed);
-    let steps = P::run(&mut random, device, STEPS, || recording.position(), open);
+    let steps = P::run(&mut random, device, || recording.position(), open);
     (recording, steps)
 }
 
@@ -365,7 +318,8 @@ fn check<P: Program>(cut: Cut, steps: &[Step]) -> Result<(), String> {
             cut.first, cut.last, cut.lost
         ))
     };
-    let device = Kept(Arc::new(Mutex::new(cut.device)));
+    // It is still there when the store on it is gone.
+    let device = Arc::new(Mutex::new(cut.device));
     let found = match P::content(device.clone(), None) {
         Ok(found) => found,
         Err(error) => return wrong(format!("not read: {error}")),
