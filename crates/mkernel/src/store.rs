@@ -220,12 +220,12 @@ where
             return Err(self.full());
         }
         self.with(|database| {
-            self.backend.lock().begin_transaction(match space {
+            self.backend.lock().withhold(match space {
                 Space::Ordinary => self.reserve,
                 Space::Reserve => 0,
             });
             let outcome = work(database);
-            self.backend.lock().end_transaction();
+            self.backend.lock().withhold(0);
             if let Err(StoreError::Database(error)) = &outcome
                 && backend::is_no_place(error)
             {

@@ -153,7 +153,7 @@ impl<D: SectorDevice> State<D> {
     /// not closed begins with a length at which it writes nothing beyond the device, and as little as may be to the
     /// reserve.
     pub(super) fn begin(&mut self, reserve: u64) -> Result<(), Error<D::Error>> {
-        self.begin_transaction(0);
+        self.withhold(0);
         if self.creating || self.current.len == 0 {
             self.creating = true;
             self.current.len = 0;
@@ -192,12 +192,9 @@ impl<D: SectorDevice> State<D> {
         self.sync()
     }
 
-    pub(super) fn begin_transaction(&mut self, withheld: u64) {
-        self.withheld = withheld;
-    }
-
-    pub(super) fn end_transaction(&mut self) {
-        self.withheld = 0;
+    /// Keeps so many bytes at the end of the device from being written to.
+    pub(super) fn withhold(&mut self, bytes: u64) {
+        self.withheld = bytes;
     }
 
     /// The log, and the device that it is on.

@@ -329,26 +329,27 @@ where
 
 /// The epoch of the log that follows what the database has; 0 if it has nothing.
 fn epoch(database: &Database) -> Result<u64, StoreError> {
-    match database.begin_read()?.open_table(EPOCH) {
-        Ok(table) => Ok(table.get(())?.map_or(0, |epoch| epoch.value())),
-        Err(TableError::TableDoesNotExist(_)) => Ok(0),
-        Err(error) => Err(error.into()),
-    }
+    Ok(number(database, EPOCH)?.unwrap_or(0))
 }
 
 /// Bytes of the largest entry that the database had; the most that there can be if it does not say.
 fn largest(database: &Database, epoch: u64) -> Result<u64, StoreError> {
+    let most = (MOST_KEY_BYTES + MOST_VALUE_BYTES) as u64;
     let unknown = match epoch {
         0 => 0,
-        _ => (MOST_KEY_BYTES + MOST_VALUE_BYTES) as u64,
+        _ => most,
     };
-    match database.begin_read()?.open_table(LARGEST) {
-        Ok(table) => Ok(table.get(())?.map_or(unknown, |largest| {
-            largest
-                .value()
-                .min((MOST_KEY_BYTES + MOST_VALUE_BYTES) as u64)
-        })),
-        Err(TableError::TableDoesNotExist(_)) => Ok(unknown),
+    Ok(number(database, LARGEST)?.map_or(unknown, |largest| largest.min(most)))
+}
+
+/// What a table of one number has.
+fn number(
+    database: &Database,
+    table: TableDefinition<'_, (), u64>,
+) -> Result<Option<u64>, StoreError> {
+    match database.begin_read()?.open_table(table) {
+        Ok(table) => Ok(table.get(())?.map(|number| number.value())),
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
