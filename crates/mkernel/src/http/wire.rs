@@ -158,10 +158,14 @@ impl Wire {
                 }
                 let room = PREFACE.len() - ahead.len();
                 let mut keep = |octets: &[u8]| ahead.extend_from_slice(octets);
+                let is_first = room == PREFACE.len();
                 if ready!(self.io.borrow_mut().poll_take(context, room, &mut keep))? == 0 {
                     break;
                 }
-                self.peer.active.set(Instant::now());
+                if is_first {
+                    // The header's time begins, and goes on whatever else comes.
+                    self.peer.active.set(Instant::now());
+                }
             }
             Poll::Ready(Ok(Version::Http1))
         })
@@ -180,7 +184,7 @@ impl Wire {
     /// What HTTP/1 has to know of what was read before it begins.
     pub(super) fn begin_http1(&self) {
         let mut scan = self.peer.scan.borrow_mut();
-        scan.feed(&self.ahead.borrow(), Instant::now());
+        scan.feed(&self.ahead.borrow(), self.peer.active.get());
     }
 
     fn poll_read(

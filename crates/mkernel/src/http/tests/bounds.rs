@@ -98,6 +98,33 @@ fn a_header_that_does_not_come_in_time() {
 }
 
 #[test]
+fn a_header_that_begins_as_the_preface_of_http_2_has_no_more_time() {
+    run(async |world: World| {
+        let _serving = world.serve(Options::default());
+        for (octets, rest_of_it) in [("PRI * HTTP/2.0\r\n", ""), ("PR", "OPFIND / HTTP/1.1\r\n")] {
+            let stream = world.connect().await;
+            sleep(9 * SECOND).await;
+            let start = Instant::now();
+            for octet in octets.bytes().chain(rest_of_it.bytes()) {
+                if stream.write_all(&[octet]).await.is_err() {
+                    break;
+                }
+                sleep(4 * SECOND).await;
+                if Instant::now() - start > 11 * SECOND {
+                    break;
+                }
+            }
+            assert_eq!(status(&rest(&stream).await), 408, "{octets}");
+            let time = Instant::now() - start;
+            assert!(
+                time >= 10 * SECOND && time < 15 * SECOND,
+                "{octets}: {time:?}"
+            );
+        }
+    });
+}
+
+#[test]
 fn content_that_does_not_come_in_time() {
     run(async |world: World| {
         let _serving = world.serve(Options::default().idle_time(5 * SECOND));
