@@ -30,7 +30,8 @@
 //!
 //! A service that answers 101, or 200 to CONNECT, gets the connection from `hyper::upgrade::on`, and
 //! [`Upgraded`] gives it the traits of `futures-io`. No limit of [`Options`] holds for it any more but that on the
-//! number of connections.
+//! number of connections. A 101 to who has named no protocol, or speaks HTTP/1.0 or HTTP/2, is sent as 500, as is any
+//! other informational answer.
 
 mod body;
 mod client;

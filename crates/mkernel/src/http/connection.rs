@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use ::http::StatusCode;
 use hyper::server::conn::{http1, http2};
+use miou_rs::hyper::Executor;
 use miou_rs::{Instant, sleep_until, timeout};
 use netstack::TcpStream;
 
@@ -147,7 +148,10 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
             Version::Http2 => {
                 peer.scan.borrow_mut().stop();
                 peer.http2.set(true);
-                let connection = self.http2().serve_connection(Handle::new(wire), guard);
+                // Of this connection alone: what it has not answered ends with it.
+                let tasks = Executor::default();
+                let connection = self.http2(&tasks);
+                let connection = connection.serve_connection(Handle::new(wire), guard);
                 let mut connection = pin!(connection);
                 let mut told = false;
                 poll_fn(|context| {
@@ -155,7 +159,11 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
                         told = true;
                         connection.as_mut().graceful_shutdown();
                     }
-                    connection.as_mut().poll(context).map(drop)
+                    let polled = connection.as_mut().poll(context);
+                    // Each request has a task, and so has what an answer to CONNECT has left behind.
+                    let requests = peer.begun.get() - peer.done.get();
+                    peer.upgraded.set(tasks.len() as u64 > requests);
+                    polled.map(drop)
                 })
                 .await;
             }
@@ -177,10 +185,9 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
         builder
     }
 
-    fn http2(&self) -> http2::Builder<miou_rs::hyper::Executor> {
+    fn http2(&self, tasks: &Executor) -> http2::Builder<Executor> {
         let bounds = &self.options.http2;
-        // Of this connection alone: what it has not answered ends with it.
-        let mut builder = http2::Builder::new(miou_rs::hyper::Executor::default());
+        let mut builder = http2::Builder::new(tasks.clone());
         let header_octets = u32::try_from(self.options.header_octets).unwrap_or(u32::MAX);
         builder
             .timer(miou_rs::hyper::Timer::new())

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use ::http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use ::http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
 use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as HttpBody;
 use hyper::body::Incoming;
@@ -172,6 +172,41 @@ fn has_valid_host<B>(request: &Request<B>) -> bool {
     }
 }
 
+/// What a client has asked its connection to become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Upgrade {
+    None,
+    Tunnel,
+    Protocol,
+}
+
+impl Upgrade {
+    fn of<B>(request: &Request<B>) -> Self {
+        if request.method() == Method::CONNECT {
+            Self::Tunnel
+        } else if request.version() == Version::HTTP_11 && request.headers().contains_key(UPGRADE) {
+            Self::Protocol
+        } else {
+            Self::None
+        }
+    }
+
+    /// Whether an answer may have this status: the last one is not informational, but for a protocol that the client
+    /// has named (RFC 9110 section 7.8), of which HTTP/2 has none (RFC 9113 section 8.6).
+    fn allows(self, status: StatusCode) -> bool {
+        !status.is_informational() || self == Self::Protocol && self.is_by(status)
+    }
+
+    /// Whether the connection is upgraded by an answer with this status.
+    fn is_by(self, status: StatusCode) -> bool {
+        match self {
+            Self::None => false,
+            Self::Tunnel => status.is_success(),
+            Self::Protocol => status == StatusCode::SWITCHING_PROTOCOLS,
+        }
+    }
+}
+
 impl<S: Service<Kind>, Kind> hyper::service::Service<Request<Incoming>> for Guard<S, Kind> {
     type Response = Response<Reply<S::Reply>>;
     type Error = Infallible;
@@ -187,7 +222,7 @@ impl<S: Service<Kind>, Kind> hyper::service::Service<Request<Incoming>> for Guar
         if last && !http1 {
             peer.tell(Order::Finish);
         }
-        let connect = request.method() == Method::CONNECT;
+        let upgrade = Upgrade::of(&request);
         let mut refusal = self.refusal(&request, number);
         let mut beside = None;
         if refusal.is_none() && number > peer.done.get() + 1 {
@@ -199,7 +234,11 @@ impl<S: Service<Kind>, Kind> hyper::service::Service<Request<Incoming>> for Guar
         let (answer, fault) = match refusal {
             Some(_) => (None, Fault::default()),
             None => {
-                let (parts, incoming) = request.into_parts();
+                let (mut parts, incoming) = request.into_parts();
+                if parts.version < Version::HTTP_11 {
+                    // RFC 9110 section 7.8 has it ignored.
+                    parts.headers.remove(UPGRADE);
+                }
                 let (body, fault) = Body::new(incoming, self.options.body_octets, peer);
                 let request = Request::from_parts(parts, body);
                 (Some(self.service.answer(request)), fault)
@@ -211,7 +250,7 @@ impl<S: Service<Kind>, Kind> hyper::service::Service<Request<Incoming>> for Guar
             fault,
             http1,
             close: http1 && (last || refusal.is_some()),
-            connect,
+            upgrade,
             asked: Asked {
                 peer: peer.clone(),
                 answered: false,
@@ -231,7 +270,7 @@ pin_project! {
         fault: Fault,
         http1: bool,
         close: bool,
-        connect: bool,
+        upgrade: Upgrade,
         asked: Asked,
     }
 }
@@ -250,7 +289,9 @@ where
         };
         let status = this.fault.status().or(*this.refusal);
         let mut response = match (status, answered) {
-            (None, Some(Ok(response))) => response.map(Some),
+            (None, Some(Ok(response))) if this.upgrade.allows(response.status()) => {
+                response.map(Some)
+            }
             (status, _) => {
                 let mut response = Response::new(None);
                 *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -264,7 +305,7 @@ where
         this.asked.answer();
         let peer = &this.asked.peer;
         let status = response.status();
-        if status == StatusCode::SWITCHING_PROTOCOLS || *this.connect && status.is_success() {
+        if *this.http1 && this.upgrade.is_by(status) {
             peer.scan.borrow_mut().stop();
             peer.upgraded.set(true);
         }

@@ -10,5 +10,6 @@ mod requests;
 mod shutdown;
 #[cfg(feature = "tls")]
 mod tls;
+mod upgrades;
 mod version2;
 mod world;

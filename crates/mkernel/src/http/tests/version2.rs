@@ -11,10 +11,10 @@ use miou_rs::{Instant, Promise, sleep, spawn};
 use super::world::{SECOND, World, run};
 use crate::http::Options;
 
-type Client = SendRequest<Full<Bytes>>;
+pub(super) type Client = SendRequest<Full<Bytes>>;
 
 /// A client, and its connection.
-async fn connect(world: &World) -> (Client, Promise<hyper::Result<()>>) {
+pub(super) async fn connect(world: &World) -> (Client, Promise<hyper::Result<()>>) {
     let stream = world.connect().await;
     let handshake = http2::handshake(Executor::default(), stream).await;
     let (client, connection) = handshake.expect("HTTP/2");
