@@ -1,15 +1,15 @@
 //! What an echo notices of a copy in the same unikernel.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use bench_common::{CLIENT_CPU, Report, SERVER_CPU, Start, network};
+use bench_common::{Report, network};
 
-use crate::Bench;
+use crate::{Bench, CLIENT, SERVER, connect};
 
 pub(crate) fn measure(bench: &Bench, report: &mut Report) -> Result<()> {
     let mut image = None;
@@ -28,23 +28,15 @@ pub(crate) fn measure(bench: &Bench, report: &mut Report) -> Result<()> {
                 .args(["--mem=64", "--net:service=echo0"])
                 .arg(format!("--block:disk={}", image.display()))
                 .arg("--block-sector-size:disk=4096")
-                .arg(bench.unikernel("copying-echo")?)
+                .arg(&bench.copying_echo)
                 .arg("--solo5:quiet")
                 .arg(format!("--ipv4={}/24", network::served(3)))
                 .args(copies.then_some("--copy"))
                 .stdout(Stdio::null());
-            let _server = Start {
-                cpu: SERVER_CPU,
-                namespace: None,
-            }
-            .process(&mut command)?;
+            let _server = SERVER.process(&mut command)?;
             let address = SocketAddr::from((network::served(3), 3000));
             let seconds = Duration::from_secs(bench.options.seconds);
-            let client = Start {
-                cpu: CLIENT_CPU,
-                namespace: None,
-            };
-            let mut latencies = client.place(|| ask(address, seconds))?;
+            let mut latencies = CLIENT.place(|| ask(address, seconds))?;
             latencies.sort_unstable();
             for (metric, percent) in [("p50_us", 50), ("p99_us", 99)] {
                 let latency = latencies.get(latencies.len() * percent / 100);
@@ -59,14 +51,7 @@ pub(crate) fn measure(bench: &Bench, report: &mut Report) -> Result<()> {
 
 /// One message of 64 octets after the other.
 fn ask(address: SocketAddr, time: Duration) -> Result<Vec<Duration>> {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    let mut stream = loop {
-        match TcpStream::connect_timeout(&address, Duration::from_secs(1)) {
-            Ok(stream) => break stream,
-            Err(error) if Instant::now() > deadline => return Err(error.into()),
-            Err(_) => (),
-        }
-    };
+    let mut stream = connect(address)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     let mut message = [7; 64];

@@ -1,17 +1,15 @@
 //! `examples/kv` and Redis, with the same client.
 
 use std::fs;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 
-use bench_common::{CLIENT_CPU, Process, Report, SERVER_CPU, Start, build, network};
+use bench_common::{Process, Report, Start, build, network};
 use serde_json::Value;
 
-use crate::Bench;
+use crate::{Bench, CLIENT, SERVER, connect};
 
 const CONNECTIONS: [&str; 2] = ["8", "64"];
 const KEYS: &str = "100000";
@@ -63,11 +61,7 @@ fn one(bench: &Bench, report: &mut Report, case: &str, subject: &str, clients: &
             (redis(bench, policy, &namespace)?, "redis", address)
         }
     };
-    wait_for(address)?;
-    let client = Start {
-        cpu: CLIENT_CPU,
-        namespace: None,
-    };
+    drop(connect(address)?);
     let seconds = bench.options.seconds.to_string();
     let mut command = Command::new(build::beside_us("put")?);
     command.args([
@@ -78,7 +72,7 @@ fn one(bench: &Bench, report: &mut Report, case: &str, subject: &str, clients: &
         OCTETS,
         &seconds,
     ]);
-    let metrics: Value = serde_json::from_slice(&client.output(&mut command)?)?;
+    let metrics: Value = serde_json::from_slice(&CLIENT.output(&mut command)?)?;
     for metric in ["put_per_s", "p50_us", "p99_us"] {
         let Some(value) = metrics[metric].as_f64() else {
             bail!("{case}: no {metric} of {subject}");
@@ -94,15 +88,11 @@ fn unikernel(bench: &Bench) -> Result<Process> {
     command
         .args([MEMORY, "--net:service=kv0"])
         .arg(format!("--block:data={}", image.display()))
-        .arg(bench.unikernel("kv")?)
+        .arg(&bench.kv)
         .args(["--solo5:quiet", CACHE])
         .arg(format!("--ipv4={}/24", network::served(1)))
         .stdout(Stdio::null());
-    Start {
-        cpu: SERVER_CPU,
-        namespace: None,
-    }
-    .process(&mut command)
+    SERVER.process(&mut command)
 }
 
 fn redis(bench: &Bench, policy: &str, namespace: &network::Namespace) -> Result<Process> {
@@ -125,18 +115,10 @@ fn redis(bench: &Bench, policy: &str, namespace: &network::Namespace) -> Result<
         .arg("--dir")
         .arg(folder)
         .stdout(Stdio::null());
+    let namespace = Some(namespace);
     Start {
-        cpu: SERVER_CPU,
-        namespace: Some(namespace),
+        namespace,
+        ..SERVER
     }
     .process(&mut command)
-}
-
-fn wait_for(address: SocketAddr) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_err() {
-        ensure!(Instant::now() < deadline, "{address} is not served");
-        thread::sleep(Duration::from_millis(10));
-    }
-    Ok(())
 }

@@ -9,10 +9,13 @@ mod raw;
 
 use std::fs::{self, File};
 use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use bench_common::{CLIENT_CPU, Options, Ratio, Report, SERVER_CPU, build, network};
+use bench_common::{CLIENT_CPU, Options, Ratio, Report, SERVER_CPU, Start, build, network};
 
 const ROUNDS: usize = 5;
 const SECONDS: u64 = 2;
@@ -26,10 +29,25 @@ const SUBJECTS: [&str; 5] = [
     "redis-everysec",
 ];
 
+/// Where what is measured runs.
+const SERVER: Start = Start {
+    cpu: SERVER_CPU,
+    namespace: None,
+};
+/// Where who asks it runs.
+const CLIENT: Start = Start {
+    cpu: CLIENT_CPU,
+    namespace: None,
+};
+
 /// What all cases need.
 struct Bench {
     options: Options,
     tender: PathBuf,
+    /// The unikernels, built before anything is measured.
+    block_load: PathBuf,
+    kv: PathBuf,
+    copying_echo: PathBuf,
     root: PathBuf,
     folder: PathBuf,
 }
@@ -42,6 +60,9 @@ fn main() -> Result<()> {
     fs::create_dir_all(&folder)?;
     let bench = Bench {
         tender: build::tender(&root, "solo5-spt")?,
+        block_load: build::unikernel(&root, "block-load", "release")?,
+        kv: build::unikernel(&root, "kv", "release")?,
+        copying_echo: build::unikernel(&root, "copying-echo", "release")?,
         options,
         root,
         folder,
@@ -75,10 +96,6 @@ fn main() -> Result<()> {
 }
 
 impl Bench {
-    fn unikernel(&self, package: &str) -> Result<PathBuf> {
-        build::unikernel(&self.root, package, "release")
-    }
-
     /// A new image, all of it written, as one that is in use.
     fn image(&self, name: &str) -> Result<PathBuf> {
         self.new_image(name, 0xa5)
@@ -93,6 +110,20 @@ impl Bench {
         let path = self.folder.join(name);
         write_image(&path, octet).with_context(|| path.display().to_string())?;
         Ok(path)
+    }
+}
+
+/// Waits until a service takes a connection.
+fn connect(address: SocketAddr) -> Result<TcpStream> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        match TcpStream::connect_timeout(&address, Duration::from_secs(1)) {
+            Ok(stream) => return Ok(stream),
+            Err(error) if Instant::now() > deadline => {
+                return Err(error).context(address.to_string());
+            }
+            Err(_) => thread::sleep(Duration::from_millis(10)),
+        }
     }
 }
 

@@ -5,10 +5,10 @@ use std::process::Command;
 use std::str;
 
 use anyhow::{Context, Result};
-use bench_common::{Report, SERVER_CPU, Start, build};
+use bench_common::{Report, build};
 use serde_json::Value;
 
-use crate::{Bench, IMAGE};
+use crate::{Bench, IMAGE, SERVER};
 
 const CASES: [&str; 7] = [
     "seq-read-4k",
@@ -21,11 +21,6 @@ const CASES: [&str; 7] = [
 ];
 /// Requests at a time, in the cases whose names say so.
 const DEPTH: &str = "32";
-
-const SERVER: Start = Start {
-    cpu: SERVER_CPU,
-    namespace: None,
-};
 
 pub(crate) fn measure(bench: &Bench, report: &mut Report) -> Result<()> {
     let mut image = None;
@@ -83,7 +78,7 @@ fn unikernel(bench: &Bench, image: &Path, case: &str, depth: &str) -> Result<f64
         .arg(format!("--block:disk={}", image.display()))
         .arg(format!("--block-sector-size:disk={block}"))
         .arg("--mem=128")
-        .arg(bench.unikernel("block-load")?)
+        .arg(&bench.block_load)
         .arg("--solo5:quiet")
         .args([case, depth, &bench.options.seconds.to_string()]);
     rate(&SERVER.output(&mut command)?)
