@@ -59,8 +59,13 @@ impl Origin {
     pub(super) fn authority(&self) -> String {
         match (self.secure, self.port) {
             (false, 80) | (true, 443) => self.host.clone(),
-            _ => format!("{}:{}", self.host, self.port),
+            _ => self.host_and_port(),
         }
+    }
+
+    /// As it is the target of CONNECT.
+    pub(super) fn host_and_port(&self) -> String {
+        format!("{}:{}", self.host, self.port)
     }
 }
 

@@ -3,7 +3,7 @@
 use ::http::header::{HOST, USER_AGENT};
 use ::http::request::Parts;
 use ::http::uri::Scheme;
-use ::http::{HeaderValue, Request, Uri, Version};
+use ::http::{HeaderValue, Method, Request, Uri, Version};
 
 use super::connect::Origin;
 use super::error::ClientError;
@@ -26,6 +26,16 @@ pub(super) fn prepare(
     }
     let agent = HeaderValue::from_static(concat!("mkernel/", env!("CARGO_PKG_VERSION")));
     headers.entry(USER_AGENT).or_insert(agent);
+    if parts.method == Method::CONNECT {
+        // RFC 9112 section 3.2.3, RFC 9113 section 8.5.
+        let target = Uri::builder().authority(origin.host_and_port());
+        *request.uri_mut() = target.build().map_err(|_| no_url())?;
+        if matches!(link, Link::Http2(_)) {
+            request.headers_mut().remove(HOST);
+            *request.version_mut() = Version::HTTP_2;
+        }
+        return Ok(request);
+    }
     let path = parts.uri.path_and_query().map_or("/", |it| it.as_str());
     let path = match path.starts_with('?') {
         true => format!("/{path}"),

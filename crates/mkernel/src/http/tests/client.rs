@@ -149,6 +149,22 @@ fn what_is_asked_names_its_host() {
     });
 }
 
+#[test]
+fn section_3_2_3_the_target_of_connect_is_a_host_and_a_port() {
+    run(async |world: World| {
+        let asked = world.answer(&["HTTP/1.1 405 Method Not Allowed\r\ncontent-length: 0\r\n\r\n"]);
+        let client = world.client(ClientOptions::default());
+        let request = Request::connect(URL).body(String::new());
+        let response = client.request(request.expect("a request")).await;
+        assert_eq!(response.expect("an answer").status(), 405);
+        let asked = asked.await.expect("no panic");
+        assert!(
+            asked[0].starts_with("CONNECT 10.0.0.2:80 HTTP/1.1\r\nhost: 10.0.0.2\r\n"),
+            "{asked:?}"
+        );
+    });
+}
+
 /// The step that did not come in time.
 #[track_caller]
 pub(super) fn late<T: std::fmt::Debug>(result: Result<T, ClientError>) -> Step {
