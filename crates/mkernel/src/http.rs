@@ -41,6 +41,7 @@ mod peer;
 mod scan;
 mod serve;
 mod service;
+mod target;
 #[cfg(test)]
 mod tests;
 mod upgraded;

@@ -193,7 +193,11 @@ impl Scan {
         let (name, value) = (&field[..colon], &field[colon + 1..]);
         if name.eq_ignore_ascii_case(b"content-length") {
             match decimal(value.trim_ascii()) {
-                Some(length) => self.length = Some(length),
+                Some(length) => {
+                    // Also one that says the same: RFC 9110 section 8.6 leaves it to us.
+                    self.refuse_if(self.length.is_some());
+                    self.length = Some(length);
+                }
                 None => self.refuse_if(true),
             }
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {

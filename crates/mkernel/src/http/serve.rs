@@ -28,7 +28,7 @@ const REFUSED: usize = 64;
 ///
 /// | status | for |
 /// | --- | --- |
-/// | 400 | what is no request; `Content-Length` and `Transfer-Encoding` both, two lengths, a bare LF, a folded line, no `Host` or two; chunks that are none, 16 KiB of extensions |
+/// | 400 | what is no request; `Content-Length` and `Transfer-Encoding` both, two lengths, a bare LF, a folded line; no `Host`, two or a bad one, a target that is not for its method, CONNECT without a port; chunks that are none, 16 KiB of extensions |
 /// | 408 | a header, or content, that does not come in time |
 /// | 413 | content longer than [`Options::body_octets`], announced or not |
 /// | 431 | a header larger than [`Options::header_octets`], or of more than [`Options::header_count`] fields |

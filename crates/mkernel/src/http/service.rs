@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use ::http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
+use ::http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
 use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as HttpBody;
 use hyper::body::Incoming;
@@ -16,6 +16,7 @@ use pin_project_lite::pin_project;
 use super::body::{Body, Fault, Reply};
 use super::options::Options;
 use super::peer::{Beside, Order, Peer, Peers};
+use super::target;
 
 /// A service of `hyper` or of `tower` that answers requests whose content is [`Body`]: every type that
 /// implements [`hyper::service::Service`], or [`tower_service::Service`] and [`Clone`]. An `axum::Router` is one.
@@ -130,9 +131,9 @@ impl<S, Kind> Guard<S, Kind> {
             if let Some(status) = refusal_of_codings(headers) {
                 return Some(status);
             }
-            if !has_valid_host(request) {
-                return Some(StatusCode::BAD_REQUEST);
-            }
+        }
+        if !target::is_valid(request) {
+            return Some(StatusCode::BAD_REQUEST);
         }
         if headers.len() > self.options.header_count {
             return Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
@@ -154,22 +155,6 @@ fn refusal_of_codings(headers: &HeaderMap) -> Option<StatusCode> {
         .eq_ignore_ascii_case(b"chunked");
     let known = chunked && codings.next().is_none();
     (!known).then_some(StatusCode::NOT_IMPLEMENTED)
-}
-
-/// RFC 9112 section 3.2: HTTP/1.1 has one `Host`, which is a host and perhaps a port, or empty.
-fn has_valid_host<B>(request: &Request<B>) -> bool {
-    let mut hosts = request.headers().get_all(HOST).iter();
-    match (hosts.next(), hosts.next()) {
-        (None, _) => request.version() < Version::HTTP_11,
-        (Some(_), Some(_)) => false,
-        (Some(host), None) => {
-            let authority = |host: &HeaderValue| {
-                let authority: ::http::uri::Authority = host.to_str().ok()?.parse().ok()?;
-                Some(!authority.as_str().contains('@'))
-            };
-            host.is_empty() || authority(host).unwrap_or(false)
-        }
-    }
 }
 
 /// What a client has asked its connection to become.
@@ -212,7 +197,7 @@ impl<S: Service<Kind>, Kind> hyper::service::Service<Request<Incoming>> for Guar
     type Error = Infallible;
     type Future = Answer<S::Answer>;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let peer = &self.peer;
         let number = peer.begun.get() + 1;
         peer.begun.set(number);
@@ -234,6 +219,7 @@ impl<S: Service<Kind>, Kind> hyper::service::Service<Request<Incoming>> for Guar
         let (answer, fault) = match refusal {
             Some(_) => (None, Fault::default()),
             None => {
+                target::settle_host(&mut request);
                 let (mut parts, incoming) = request.into_parts();
                 if parts.version < Version::HTTP_11 {
                     // RFC 9110 section 7.8 has it ignored.

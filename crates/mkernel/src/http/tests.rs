@@ -8,6 +8,7 @@ mod places;
 mod redirects;
 mod requests;
 mod shutdown;
+mod targets;
 #[cfg(feature = "tls")]
 mod tls;
 mod upgrades;

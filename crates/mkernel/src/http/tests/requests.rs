@@ -97,6 +97,10 @@ fn requests_whose_end_others_may_see_elsewhere_are_refused() {
             400,
             fields("host: a\r\ncontent-length: 1\r\ncontent-length: 2"),
         ),
+        (
+            400,
+            fields("host: a\r\ncontent-length: 0\r\ncontent-length: 0"),
+        ),
         (400, fields("host: a\r\ncontent-length: 1, 2")),
         (400, fields("host: a\r\ncontent-length: +1")),
         (400, fields("host: a\r\ncontent-length: -1")),
