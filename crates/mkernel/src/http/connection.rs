@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ::http::StatusCode;
 use hyper::server::conn::{http1, http2};
@@ -243,6 +243,10 @@ pub(super) async fn refuse(wire: &Wire, status: StatusCode) {
 }
 
 async fn say(wire: &Wire, status: StatusCode) {
-    let answer = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    // RFC 9110 section 6.6.1 wants the date of all that the client has earned.
+    let date = httpdate::fmt_http_date(SystemTime::now());
+    let answer = format!(
+        "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\ndate: {date}\r\n\r\n"
+    );
     wire.write_once(answer.as_bytes()).await;
 }

@@ -87,7 +87,10 @@ fn a_header_that_does_not_come_in_time() {
                 .write_all(&HELLO.as_bytes()[octets..octets + 1])
                 .await
                 .expect("sent");
-            assert_eq!(status(&rest(&stream).await), 408, "{octets}");
+            let answer = rest(&stream).await;
+            assert_eq!(status(&answer), 408, "{octets}");
+            // RFC 9110 section 6.6.1.
+            assert!(answer.contains("\r\ndate: "), "{answer}");
             let time = Instant::now() - start;
             assert!(
                 time >= 10 * SECOND && time < 17 * SECOND,
@@ -114,7 +117,10 @@ fn a_header_that_begins_as_the_preface_of_http_2_has_no_more_time() {
                     break;
                 }
             }
-            assert_eq!(status(&rest(&stream).await), 408, "{octets}");
+            let answer = rest(&stream).await;
+            assert_eq!(status(&answer), 408, "{octets}");
+            // RFC 9110 section 6.6.1.
+            assert!(answer.contains("\r\ndate: "), "{answer}");
             let time = Instant::now() - start;
             assert!(
                 time >= 10 * SECOND && time < 15 * SECOND,
