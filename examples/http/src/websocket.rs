@@ -8,7 +8,7 @@ use async_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use async_tungstenite::tungstenite::{Error, Message};
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_lite::StreamExt;
 use mkernel::http::Upgraded;
@@ -42,15 +42,13 @@ pub(crate) async fn upgrade(
     let asked = names(headers, header::UPGRADE, "websocket")
         && names(headers, header::CONNECTION, "upgrade");
     let (true, Some(key)) = (asked, key) else {
-        return (
-            StatusCode::UPGRADE_REQUIRED,
-            [(header::UPGRADE, "websocket")],
-        )
-            .into_response();
+        return upgrade_required();
     };
     if !names(headers, header::SEC_WEBSOCKET_VERSION, "13") {
-        let version = [(header::SEC_WEBSOCKET_VERSION, "13")];
-        return (StatusCode::UPGRADE_REQUIRED, version).into_response();
+        return upgrade_required();
+    }
+    if request.method() != Method::GET || !is_nonce(key.as_bytes()) {
+        return StatusCode::BAD_REQUEST.into_response();
     }
     let accept = derive_accept_key(key.as_bytes());
     if websockets.try_send(upgrade::on(&mut request)).is_err() {
@@ -62,6 +60,23 @@ pub(crate) async fn upgrade(
         (header::SEC_WEBSOCKET_ACCEPT, accept),
     ];
     (StatusCode::SWITCHING_PROTOCOLS, headers, Body::empty()).into_response()
+}
+
+/// To what: RFC 9110 sections 7.8 and 15.5.22, RFC 6455 section 4.4.
+fn upgrade_required() -> Response {
+    let headers = [
+        (header::CONNECTION, "upgrade"),
+        (header::UPGRADE, "websocket"),
+        (header::SEC_WEBSOCKET_VERSION, "13"),
+    ];
+    (StatusCode::UPGRADE_REQUIRED, headers).into_response()
+}
+
+/// Whether it is base64 of 16 octets: RFC 6455 section 4.2.1.
+fn is_nonce(key: &[u8]) -> bool {
+    let is_digit = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'/');
+    let digits = key.strip_suffix(b"==");
+    digits.is_some_and(|digits| digits.len() == 22 && digits.iter().all(is_digit))
 }
 
 /// Whether the list in field `name` has `value`.
@@ -102,4 +117,62 @@ async fn echo(upgraded: OnUpgrade) -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_lite::future::block_on;
+
+    use super::*;
+
+    const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+
+    /// What such a handshake is answered.
+    fn answer(method: Method, key: Option<&str>, version: &str) -> Response {
+        let (websockets, _upgraded) = channel();
+        let mut request = Request::builder()
+            .method(method)
+            .header("connection", "keep-alive, Upgrade")
+            .header("upgrade", "WebSocket")
+            .header("sec-websocket-version", version);
+        if let Some(key) = key {
+            request = request.header("sec-websocket-key", key);
+        }
+        let request = request.body(Body::empty()).expect("a request");
+        block_on(upgrade(State(websockets), request))
+    }
+
+    #[test]
+    fn rfc6455_section_4_2_1_a_handshake_is_a_get_with_a_nonce() {
+        let response = answer(Method::GET, Some(KEY), "13");
+        assert_eq!(response.status(), 101);
+        let accept = &response.headers()["sec-websocket-accept"];
+        assert_eq!(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        for method in [Method::HEAD, Method::POST] {
+            assert_eq!(answer(method, Some(KEY), "13").status(), 400);
+        }
+        for key in [
+            "",
+            "x",
+            "dGhlIHNhbXBsZSBub25j",
+            "dGhlIHNhbXBsZSBub25jZQ=",
+            "dGhlIHNhbXBsZSBub25jZ-==",
+        ] {
+            assert_eq!(answer(Method::GET, Some(key), "13").status(), 400, "{key}");
+        }
+    }
+
+    #[test]
+    fn rfc9110_section_15_5_22_what_is_required_is_said() {
+        for response in [
+            answer(Method::GET, Some(KEY), "8"),
+            answer(Method::GET, None, "13"),
+        ] {
+            assert_eq!(response.status(), 426);
+            let headers = response.headers();
+            assert_eq!(headers["connection"], "upgrade");
+            assert_eq!(headers["upgrade"], "websocket");
+            assert_eq!(headers["sec-websocket-version"], "13");
+        }
+    }
 }
