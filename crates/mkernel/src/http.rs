@@ -36,6 +36,7 @@
 mod body;
 mod client;
 mod connection;
+mod cookies;
 mod options;
 mod peer;
 mod scan;

@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 
 use super::body::{Body, Fault, Reply};
+use super::cookies;
 use super::options::Options;
 use super::peer::{Beside, Order, Peer, Peers};
 use super::target;
@@ -221,9 +222,11 @@ impl<S: Service<Kind>, Kind> hyper::service::Service<Request<Incoming>> for Guar
             None => {
                 target::settle_host(&mut request);
                 let (mut parts, incoming) = request.into_parts();
-                if parts.version < Version::HTTP_11 {
+                match parts.version {
+                    Version::HTTP_2 => cookies::join(&mut parts.headers),
+                    Version::HTTP_11 => {}
                     // RFC 9110 section 7.8 has it ignored.
-                    parts.headers.remove(UPGRADE);
+                    _ => drop(parts.headers.remove(UPGRADE)),
                 }
                 let (body, fault) = Body::new(incoming, self.options.body_octets, peer);
                 let request = Request::from_parts(parts, body);

@@ -1,15 +1,18 @@
 //! HTTP/2: RFC 9113.
 
+use std::convert::Infallible;
+
 use ::http::{Request, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
+use hyper::service::service_fn;
 use miou_rs::hyper::Executor;
 use miou_rs::{Instant, Promise, sleep, spawn};
 
 use super::world::{SECOND, World, run};
-use crate::http::Options;
+use crate::http::{Body, Options, serve};
 
 pub(super) type Client = SendRequest<Full<Bytes>>;
 
@@ -124,5 +127,32 @@ fn requests_beside_others_take_the_room_of_connections() {
         assert_eq!(refused, (503, 503));
         // The room is there again.
         assert_eq!(ask().await.expect("an answer").0, 200);
+    });
+}
+
+#[test]
+fn section_8_2_3_the_crumbs_of_a_cookie_are_one() {
+    run(async |world: World| {
+        let service = service_fn(async |request: Request<Body>| {
+            let cookies = request.headers().get_all("cookie").iter();
+            let cookies: Vec<_> = cookies.map(|it| it.to_str().expect("ASCII")).collect();
+            Ok::<_, Infallible>(Response::new(cookies.join(" and ")))
+        });
+        let server = serve(world.listener(), service, Options::default());
+        let _serving = spawn(server.into_future());
+        let (mut client, _connection) = connect(&world).await;
+        for (crumbs, whole) in [
+            (&["a=b"][..], "a=b"),
+            (&["a=b", "c=d", "e=f"], "a=b; c=d; e=f"),
+        ] {
+            let mut request = Request::get("http://a/");
+            for crumb in crumbs {
+                request = request.header("cookie", *crumb);
+            }
+            let request = request.body(Default::default()).expect("a request");
+            let response = client.send_request(request).await.expect("an answer");
+            let content = response.into_body().collect().await.expect("content");
+            assert_eq!(content.to_bytes(), whole);
+        }
     });
 }
