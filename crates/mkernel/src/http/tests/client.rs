@@ -282,3 +282,20 @@ fn answers_that_are_none_are_errors() {
 async fn text_or_error(body: ResponseBody) -> Result<Option<Vec<u8>>, ClientError> {
     body.read_all(1 << 20).await
 }
+
+#[test]
+fn section_9_2_what_comes_unasked_is_no_answer() {
+    run(async |world: World| {
+        let good = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ngood";
+        let both = format!("{good}{}", good.replace("good", "evil"));
+        let asked = world.answer(&[&both, good]);
+        let client = world.client(ClientOptions::default());
+        for _ in 0..2 {
+            match client.get(URL).await {
+                Ok(response) => assert_eq!(text(response.into_body()).await, "good"),
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+        drop(asked);
+    });
+}
