@@ -51,7 +51,9 @@ impl Origin {
         Ok(Self {
             secure,
             host: host.to_ascii_lowercase(),
-            port: url.port_u16().unwrap_or(if secure { 443 } else { 80 }),
+            port: port(url)
+                .ok_or_else(no_url)?
+                .unwrap_or(if secure { 443 } else { 80 }),
         })
     }
 
@@ -66,6 +68,22 @@ impl Origin {
     /// As it is the target of CONNECT.
     pub(super) fn host_and_port(&self) -> String {
         format!("{}:{}", self.host, self.port)
+    }
+}
+
+/// The port that `url` names, if any; none at all if what stands there is no port, which [`Uri::port`] takes for nothing.
+fn port(url: &Uri) -> Option<Option<u16>> {
+    let authority = url.authority()?;
+    let text = authority.as_str();
+    let start = text.rfind('@').map_or(0, |at| at + 1) + authority.host().len();
+    match text.get(start..)? {
+        // RFC 3986 section 6.2.3.
+        "" | ":" => Some(None),
+        port => {
+            let digits = port.strip_prefix(':')?;
+            let only = digits.bytes().all(|octet| octet.is_ascii_digit());
+            only.then(|| digits.parse().ok()).flatten().map(Some)
+        }
     }
 }
 
@@ -189,5 +207,48 @@ impl Inner {
         }
         let to = format!("{} port {}", origin.host, origin.port);
         Err(ClientError::Connect(to, last))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_digits_up_to_65535_or_absent() {
+        for (url, expected) in [
+            ("http://a", "a"),
+            ("http://a/", "a"),
+            ("http://a:/b", "a"),
+            ("http://a:80/", "a"),
+            ("http://a:00081/", "a:81"),
+            ("http://a:65535", "a:65535"),
+            ("http://user:81@a/", "a"),
+            ("http://user:word@a:82/", "a:82"),
+            ("https://a:443/", "a"),
+            ("https://[::1]:80/", "[::1]:80"),
+            ("https://[::1]", "[::1]"),
+        ] {
+            let url: Uri = url.parse().expect(url);
+            let origin = Origin::of(&url).expect("an origin");
+            assert_eq!(origin.authority(), expected, "{url}");
+        }
+        for url in [
+            "http://a:65536/",
+            "https://a:99999",
+            "http://a:+80/",
+            "http://a:b/",
+            "http://user@a:8x/",
+        ] {
+            // What the crate `http` refuses by itself is no URL either.
+            let Ok(parsed) = url.parse() else { continue };
+            let error = Origin::of(&parsed).expect_err(url);
+            assert!(
+                matches!(&error, ClientError::Url(it) if it.starts_with(url)),
+                "{error:?}"
+            );
+        }
+        let parsed: Uri = "http://a:65536/".parse().expect("what http takes");
+        assert!(matches!(Origin::of(&parsed), Err(ClientError::Url(_))));
     }
 }

@@ -240,7 +240,14 @@ fn rfc9110_section_9_2_2_a_kept_connection_that_breaks_costs_only_what_may_not_b
 fn what_cannot_be_asked_is_said() {
     run(async |world: World| {
         let client = world.client(ClientOptions::default());
-        for url in ["", "example.org", "ftp://example.org/", "http://", "/path"] {
+        for url in [
+            "",
+            "example.org",
+            "ftp://example.org/",
+            "http://",
+            "/path",
+            "http://10.0.0.2:65536/",
+        ] {
             let error = client.get(url).await.expect_err("no URL");
             assert!(matches!(error, ClientError::Url(_)), "{url}: {error:?}");
         }

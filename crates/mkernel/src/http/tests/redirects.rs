@@ -127,7 +127,13 @@ fn what_is_for_one_server_is_not_told_another() {
 fn a_redirect_to_what_is_no_url_is_an_error() {
     run(async |world: World| {
         let client = world.client(ClientOptions::default());
-        for location in ["ftp://10.0.0.2/", "http://", "//", "mailto:a"] {
+        for location in [
+            "ftp://10.0.0.2/",
+            "http://",
+            "//",
+            "mailto:a",
+            "http://10.0.0.2:65616/",
+        ] {
             let asked = world.answer(&[&to(location)]);
             let error = client.get(URL).await.expect_err(location);
             assert!(
