@@ -53,7 +53,7 @@
 
 mod client;
 mod error;
-mod identity;
+pub(crate) mod identity;
 mod key_log;
 mod server;
 mod stream;

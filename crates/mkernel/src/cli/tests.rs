@@ -293,6 +293,26 @@ fn certificates_are_text_or_base64_of_it() {
             "not that of the certificate",
         ),
         (
+            &["cert.pem"],
+            &[&one.1],
+            "--tls-cert \"cert.pem\": no certificate in the text; expected PEM",
+        ),
+        (
+            &[&one.0],
+            &["key.pem"],
+            "--tls-key: no private key in the text; expected PEM",
+        ),
+        (
+            &[&one.0],
+            &[&one.1[..60]],
+            "--tls-key: no private key in PEM: expected -----END PRIVATE KEY-----",
+        ),
+        (
+            &["-----BEGIN CERT"],
+            &[&one.1],
+            "--tls-cert \"-----BEGIN CERT\": no certificate in PEM: expected a line of its own",
+        ),
+        (
             &["text"],
             &[&one.1],
             "no certificate in the text; expected PEM",

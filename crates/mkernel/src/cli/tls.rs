@@ -5,7 +5,11 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::{Failure, USAGE};
-use crate::tls::Identity;
+use crate::tls::identity::{CERTIFICATE, KEY};
+use crate::tls::{Error, Identity};
+
+/// Characters of a certificate that a message shows: enough for the name of a file that was given in place of its text.
+const SHOWN: usize = 40;
 
 /// The arguments of a service that may speak TLS: a part of a [`clap::Parser`], to be flattened.
 ///
@@ -40,10 +44,29 @@ impl Tls {
         pairs
             .map(|(certificate, key)| {
                 let identity = Identity::from_pem(&pem(certificate), &pem(key));
-                identity
-                    .map_err(|error| Failure::new(USAGE, format!("--tls-cert, --tls-key: {error}")))
+                identity.map_err(|error| {
+                    let argument = argument(&error, certificate);
+                    Failure::new(USAGE, format!("{argument}: {error}"))
+                })
             })
             .collect()
+    }
+}
+
+/// The argument that an error is about, with what stands there; of a key, nothing.
+fn argument(error: &Error, certificate: &str) -> String {
+    match error {
+        Error::Nothing(CERTIFICATE) | Error::Pem(CERTIFICATE, _) => {
+            let start: String = certificate.chars().take(SHOWN).collect();
+            let more = if start.len() < certificate.len() {
+                "..."
+            } else {
+                ""
+            };
+            format!("--tls-cert {start:?}{more}")
+        }
+        Error::Nothing(KEY) | Error::Pem(KEY, _) | Error::Key(_) => "--tls-key".to_owned(),
+        _ => "--tls-cert, --tls-key".to_owned(),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use rustls::pki_types::pem;
 use rustls::{CertificateError, OtherError};
 
 /// Why a certificate or a key cannot be used, or a connection not be secured.
@@ -10,7 +11,7 @@ use rustls::{CertificateError, OtherError};
 #[non_exhaustive]
 pub enum Error {
     /// Text that is no PEM, and what was looked for in it.
-    Pem(&'static str, rustls::pki_types::pem::Error),
+    Pem(&'static str, pem::Error),
     /// Text in which there is nothing of what was looked for.
     Nothing(&'static str),
     /// Text that is longer than so many octets.
@@ -128,7 +129,10 @@ fn is_of_an_authority(error: &OtherError) -> bool {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Pem(wanted, error) => write!(f, "no {wanted} in PEM: {error}"),
+            Self::Pem(wanted, error) => {
+                write!(f, "no {wanted} in PEM: ")?;
+                pem(error, f)
+            }
             Self::Nothing(wanted) => write!(f, "no {wanted} in the text; expected PEM"),
             Self::TooLong(most) => {
                 write!(
@@ -146,6 +150,20 @@ impl fmt::Display for Error {
             Self::Protocol(error) => write!(f, "TLS: {error}"),
             Self::Io(error) => error.fmt(f),
         }
+    }
+}
+
+/// As text what the decoder shows as octets.
+fn pem(error: &pem::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match error {
+        pem::Error::MissingSectionEnd { end_marker } => {
+            write!(f, "expected -----END {}-----", end_marker.escape_ascii())
+        }
+        // The line may have the key in it.
+        pem::Error::IllegalSectionStart { .. } => {
+            f.write_str("expected a line of its own such as -----BEGIN CERTIFICATE-----")
+        }
+        error => write!(f, "{error}"),
     }
 }
 

@@ -12,8 +12,8 @@ use rustls::sign::CertifiedKey;
 use super::error::Error;
 
 /// What is looked for in a text.
-const CERTIFICATE: &str = "certificate";
-const KEY: &str = "private key";
+pub(crate) const CERTIFICATE: &str = "certificate";
+pub(crate) const KEY: &str = "private key";
 
 /// Octets of a block device that are read.
 const MOST: usize = 256 << 10;
