@@ -76,7 +76,7 @@ impl Resolver {
     /// # Errors
     ///
     /// `NotFound` if there is no such name or it has no IPv4 address, `TimedOut` if no server
-    /// answered, `InvalidInput` if `name` is none, `Other` if the servers answered with failures,
+    /// answered or there is none, `InvalidInput` if `name` is none, `Other` if the servers answered with failures,
     /// `OutOfMemory` if there is none left for an answer.
     pub async fn lookup(&self, name: &str) -> io::Result<Vec<Ipv4Addr>> {
         if let Ok(address) = name.parse() {
@@ -115,6 +115,10 @@ impl Resolver {
 
     /// Asks one server after the other until one answers.
     async fn ask_all(&self, name: &str) -> io::Result<Answer> {
+        if self.servers().is_empty() {
+            let kind = io::ErrorKind::TimedOut;
+            return Err(io::Error::new(kind, "there is no name server to ask"));
+        }
         let mut last = Err(timed_out());
         for round in 0..ROUNDS {
             let patience = PATIENCE * (1 << round);

@@ -160,6 +160,10 @@ fn absence_failure_and_silence_are_told_apart() {
             kind(silent.lookup("host.example").await),
             ErrorKind::TimedOut
         );
+        let alone = Resolver::new(&world.client, []);
+        let error = alone.lookup("host.example").await.expect_err("no server");
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert!(error.to_string().contains("no name server"), "{error}");
         let second = Resolver::new(&world.client, [[10, 0, 0, 9].into(), SERVER]);
         assert_eq!(
             second
