@@ -9,9 +9,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use mkernel::cli;
-use mkernel::http::hyper::{HeaderMap, Request, Version};
-use mkernel::http::{Client, ClientEvent, ClientOptions};
+use mkernel::cli::{self, Failure};
+use mkernel::http::hyper::{HeaderMap, Request, Uri, Version};
+use mkernel::http::{Client, ClientError, ClientEvent, ClientOptions};
 use mkernel::tls;
 
 /// Gets a URL
@@ -38,7 +38,7 @@ struct Arguments {
     #[arg(long)]
     http1: bool,
     /// Authorities to trust in place of those that Mozilla trusts, as text in PEM
-    #[arg(long)]
+    #[arg(long, value_name = "PEM")]
     authorities: Option<String>,
 }
 
@@ -47,12 +47,18 @@ fn main() -> ExitCode {
 }
 
 async fn fetch(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let url: Uri = arguments.url.parse().map_err(|_| {
+        let no_url = ClientError::Url(arguments.url.clone());
+        status::of_head(no_url)
+    })?;
     let online = arguments.network.start(mkernel::net!("service")?).await?;
     let mut tls = tls::ClientOptions::default();
     if arguments.http1 {
         tls = tls.protocols(["http/1.1"]);
     }
     tls.authorities = arguments.authorities.map(String::into_bytes);
+    let tls = tls::Client::new(tls)
+        .map_err(|error| Failure::new(cli::USAGE, format!("--authorities: {error}")))?;
     let timeout = Duration::from_secs(arguments.timeout);
     let options = ClientOptions::default()
         .connect_time(timeout)
@@ -60,13 +66,12 @@ async fn fetch(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         .idle_time(timeout)
         .redirects(arguments.redirects)
         .insecure_redirects(arguments.insecure_redirects)
-        .tls(tls::Client::new(tls)?)
+        .tls(tls)
         .observer(tell);
     let client = Client::new(&online.stack, online.resolver, options);
     let method = if arguments.head { "HEAD" } else { "GET" };
-    let request = Request::builder().method(method).uri(&arguments.url);
-    let request = request.header("accept", "*/*").body(String::new());
-    let request = request.map_err(status::of_url)?;
+    let request = Request::builder().method(method).uri(url);
+    let request = request.header("accept", "*/*").body(String::new())?;
     let mut response = client.request(request).await.map_err(status::of_head)?;
     println!("< {} {}", name(response.version()), response.status());
     tell_fields("<", response.headers());

@@ -1,17 +1,10 @@
 //! What `curl` would end with: its manual page, EXIT CODES.
 
-use std::error::Error;
-
 use mkernel::cli::Failure;
 use mkernel::http::ClientError;
 use mkernel::tls::Error as TlsError;
 
 const URL: u8 = 3;
-
-/// What is no URL.
-pub(crate) fn of_url(error: impl Error + 'static) -> Failure {
-    Failure::new(URL, error)
-}
 
 /// When there is no answer.
 pub(crate) fn of_head(error: ClientError) -> Failure {

@@ -81,10 +81,22 @@ fn each_failure_has_a_status_of_its_own(target: Target) {
     let cases = [
         ("ftp://10.0.0.1/", None, 3, "expected a URL such as http://"),
         (
+            "http://",
+            None,
+            3,
+            "\"http://\": expected a URL such as http://",
+        ),
+        (
+            "http://10.0.0.1:65616/",
+            None,
+            3,
+            "\"http://10.0.0.1:65616/\": expected a URL",
+        ),
+        (
             "http://name.example/",
             None,
             6,
-            "no address of name.example",
+            "no address of name.example: there is no name server to ask",
         ),
         (
             "http://10.0.0.1:81/",
