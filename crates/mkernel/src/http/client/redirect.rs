@@ -1,8 +1,9 @@
 //! Answers that lead elsewhere: RFC 9110 section 15.4.
 
 use ::http::header::{
-    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, LOCATION,
-    PROXY_AUTHORIZATION, TRANSFER_ENCODING,
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_LOCATION,
+    CONTENT_TYPE, COOKIE, EXPECT, HOST, LAST_MODIFIED, LOCATION, PROXY_AUTHORIZATION, TRAILER,
+    TRANSFER_ENCODING,
 };
 use ::http::request::Parts;
 use ::http::uri::Scheme;
@@ -106,6 +107,11 @@ pub(super) fn follow(parts: &mut Parts, target: Uri, status: StatusCode) -> bool
             CONTENT_LENGTH,
             CONTENT_TYPE,
             CONTENT_ENCODING,
+            CONTENT_LANGUAGE,
+            CONTENT_LOCATION,
+            LAST_MODIFIED,
+            EXPECT,
+            TRAILER,
             TRANSFER_ENCODING,
         ] {
             headers.remove(of_content);
