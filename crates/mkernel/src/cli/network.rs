@@ -25,6 +25,8 @@ const LEASE_WAIT: Duration = Duration::from_secs(60);
 
 /// The arguments of a service on one network device: a part of a [`clap::Parser`], to be flattened.
 #[derive(Args, Clone, Debug)]
+// Or `--help` of a program that says nothing of itself has the words above.
+#[command(about = None, long_about = None)]
 #[non_exhaustive]
 pub struct Network {
     /// The name of this unikernel, for its log

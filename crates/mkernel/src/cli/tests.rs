@@ -334,6 +334,34 @@ fn certificates_are_text_or_base64_of_it() {
     }
 }
 
+#[test]
+fn a_program_is_described_by_itself_alone() {
+    use clap::CommandFactory;
+
+    #[derive(Parser)]
+    struct Silent {
+        #[command(flatten)]
+        _network: Network,
+    }
+
+    /// Answers
+    #[derive(Parser)]
+    struct Described {
+        #[command(flatten)]
+        _network: Network,
+    }
+
+    let help = Silent::command().render_long_help().to_string();
+    assert!(help.starts_with("Usage:"), "{help}");
+    let help = Described::command().render_long_help().to_string();
+    assert!(help.starts_with("Answers\n"), "{help}");
+    #[cfg(feature = "tls")]
+    {
+        let help = TlsArguments::command().render_long_help().to_string();
+        assert!(help.starts_with("Usage:"), "{help}");
+    }
+}
+
 #[cfg(feature = "tls")]
 #[derive(Debug, Parser)]
 struct TlsArguments {

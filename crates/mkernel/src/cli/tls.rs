@@ -16,6 +16,8 @@ const SHOWN: usize = 40;
 /// Who sees the tender's command line sees the key, and it has room for 8,191 octets: what is to be kept, or long, comes from
 /// a block device, by [`Identity::read_all`].
 #[derive(Args, Clone, Debug)]
+// As in `Network`.
+#[command(about = None, long_about = None)]
 #[non_exhaustive]
 pub struct Tls {
     /// A certificate and those of its issuers, in PEM or in base64 of that: speak TLS; may be repeated, for other names
