@@ -14,7 +14,7 @@ use crate::driver::waiting::Waiting;
 use crate::driver::{Driver, DriverRef, Queue};
 use crate::proto;
 use crate::proto::interface::{Counters, InterfaceConfig};
-use crate::proto::ip::{Cidr, Route};
+use crate::proto::ip::{Cidr, Route, is_host};
 use crate::proto::link::ethernet::MacAddr;
 use crate::sockets::address_events::AddressEvents;
 use crate::sockets::config::Config;
@@ -66,7 +66,7 @@ impl Stack {
     /// # Errors
     ///
     /// `InvalidInput` if the device's MTU is not between 68 and 65,535 octets, that of `config` exceeds
-    /// it or is below 68, or the gateway does not lie in the address' network; an error of the system if
+    /// it or is below 68, the address cannot be that of a host, or the gateway does not lie in the address' network; an error of the system if
     /// it has no random numbers.
     pub fn new(
         device: impl FrameDevice + 'static,
@@ -80,6 +80,13 @@ impl Stack {
         let (most, mtu) = (mtu, config.mtu.unwrap_or(mtu));
         if !(68..=most).contains(&mtu) {
             return Err(invalid(format!("MTU {mtu}: expected 68 to {most} octets")));
+        }
+        if let Some(address) = config.address
+            && !is_host(address.address())
+        {
+            return Err(invalid(format!(
+                "address {address}: expected that of a host"
+            )));
         }
         if let (Some(gateway), Some(address)) = (config.gateway, config.address)
             && (!address.contains(gateway) || gateway == address.address())
