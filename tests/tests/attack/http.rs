@@ -137,6 +137,19 @@ impl Service<'_> {
         }
     }
 
+    /// The same for HTTP/2, which with TLS has to be agreed upon.
+    #[track_caller]
+    pub(crate) fn enter_http2(&mut self, limit: Duration) -> Box<dyn Stream> {
+        if let Some(tls) = &mut self.tls {
+            Arc::make_mut(tls).alpn_protocols = vec![b"h2".to_vec()];
+        }
+        let stream = self.enter(limit);
+        if let Some(tls) = &mut self.tls {
+            Arc::make_mut(tls).alpn_protocols.clear();
+        }
+        stream
+    }
+
     /// An honest client: it is answered.
     #[track_caller]
     pub(crate) fn visit(&mut self) {

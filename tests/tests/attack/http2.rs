@@ -88,8 +88,8 @@ fn storm(way: Way, fate: Fate, frames: &[u8]) {
         let mut all = 0;
         while Instant::now() < end {
             let mut stream = match fate {
-                Fate::SentAway => service.enter(LIMIT),
-                Fate::Borne => service.enter(PATIENCE),
+                Fate::SentAway => service.enter_http2(LIMIT),
+                Fate::Borne => service.enter_http2(PATIENCE),
             };
             let mut said = stream.write_all(PREFACE);
             for part in frames.chunks(PART) {
@@ -243,7 +243,7 @@ fn hold(way: Way, frames: &[u8]) {
     with_server(way, |service| {
         let mut held = Vec::new();
         for _ in 0..CROWD / 10 {
-            let mut stream = service.enter(PATIENCE);
+            let mut stream = service.enter_http2(PATIENCE);
             // Who is refused at once is no less of a crowd.
             let _ = stream.write_all(&[PREFACE, &initial_window(0), frames].concat());
             held.push(stream);

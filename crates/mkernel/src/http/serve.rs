@@ -23,7 +23,7 @@ const REFUSED: usize = 64;
 
 /// Serves HTTP/1.1 and HTTP/2 on the connections of `listener`: awaiting it does.
 ///
-/// HTTP/2 is spoken with who begins with its preface (prior knowledge, RFC 9113 section 3.3), and by ALPN. The service is one
+/// HTTP/2 is spoken with who begins with its preface (prior knowledge, RFC 9113 section 3.3), with TLS by ALPN. The service is one
 /// of `tower` or of `hyper`, and sees only requests that RFC 9112 lets it see and `options` allow:
 ///
 /// | status | for |

@@ -72,6 +72,16 @@ impl Io {
         }
     }
 
+    /// The version that a client speaks which begins with the preface: with TLS, HTTP/2 has to be agreed upon (RFC 9113
+    /// section 3.3), and to HTTP/1 that is no request.
+    fn by_preface(&self) -> Version {
+        match self {
+            Self::Plain(_) => Version::Http2,
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => Version::Http1,
+        }
+    }
+
     fn writer(&mut self) -> Pin<&mut dyn Write> {
         match self {
             Self::Plain(stream) => Pin::<&mut TcpStream>::new(stream),
@@ -154,7 +164,7 @@ impl Wire {
             // Bounded: each turn reads an octet of the preface.
             while PREFACE.starts_with(&ahead) {
                 if ahead.len() == PREFACE.len() {
-                    return Poll::Ready(Ok(Version::Http2));
+                    return Poll::Ready(Ok(self.io.borrow().by_preface()));
                 }
                 let room = PREFACE.len() - ahead.len();
                 let mut keep = |octets: &[u8]| ahead.extend_from_slice(octets);

@@ -85,6 +85,28 @@ fn the_version_is_agreed_upon_by_alpn() {
 }
 
 #[test]
+fn rfc9113_section_3_3_with_tls_there_is_no_http_2_by_prior_knowledge() {
+    run(async |world: World| {
+        let authority = Authority::new();
+        let _serving = serve_tls(&world, &authority, "a");
+        let client = authority.client_with(offer(&[]));
+        let mut stream = client
+            .connect("a", world.connect().await)
+            .await
+            .expect("secured");
+        let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+        futures_lite::AsyncWriteExt::write_all(&mut stream, preface)
+            .await
+            .expect("sent");
+        let mut text = Vec::new();
+        let read = futures_lite::AsyncReadExt::read_to_end(&mut stream, &mut text);
+        read.await.expect("to its end");
+        // No SETTINGS, nor what would be no HTTP/2.
+        assert_eq!(text, b"");
+    });
+}
+
+#[test]
 fn a_handshake_that_does_not_come_ends() {
     run(async |world: World| {
         let _serving = serve_tls(&world, &Authority::new(), "a");
