@@ -26,7 +26,7 @@ struct Arguments {
     #[command(flatten)]
     network: cli::Network,
     /// The TCP port to listen on
-    #[arg(long, default_value_t = 3000)]
+    #[arg(long, default_value_t = 3000, value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
 }
 

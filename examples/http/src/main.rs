@@ -30,7 +30,7 @@ struct Arguments {
     #[command(flatten)]
     network: cli::Network,
     /// The TCP port to listen on; 80, with TLS 443, unless set
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
     #[command(flatten)]
     tls: cli::Tls,

@@ -27,7 +27,7 @@ struct Arguments {
     #[command(flatten)]
     network: cli::Network,
     /// The TCP port to listen on
-    #[arg(long, default_value_t = 80)]
+    #[arg(long, default_value_t = 80, value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
 }
 

@@ -178,6 +178,16 @@ fn echo_tells_a_supervisor_what_is_wrong(target: Target) {
         ("--help", 0, "Usage: echo"),
         ("--colour=red", 64, "unexpected argument '--colour'"),
         (
+            "--port=0",
+            64,
+            "invalid value '0' for '--port <PORT>': 0 is not in 1..=65535",
+        ),
+        (
+            "--ipv4=224.0.0.1/24",
+            64,
+            "address 224.0.0.1/24: expected that of a host",
+        ),
+        (
             "--ipv4-gateway=10.7.0.1",
             64,
             "gateway 10.7.0.1: expected another host of 10.0.0.2/24",
