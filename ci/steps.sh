@@ -31,13 +31,20 @@ fuzz() {
     cargo +nightly fuzz run --debug-assertions "$1" "${folders[@]}" -- -max_total_time="$3" -print_final_stats=1
 }
 
+# failures_of LOG: what failed, as libtest sums it up, or the end of what was printed.
+failures_of() {
+    local tests
+    tests=$(awk '/^failures:$/ { on = 1 } on && NF; /^test result:/ { on = 0 }' "$1")
+    if [ -n "$tests" ]; then tail -n 100 <<<"$tests"; else tail -n 30 "$1"; fi
+}
+
 # run_steps [STEP...]: runs the steps named, or all of the array `steps`, and fails when one did; `--list` names them.
 # NAME=A,B is the step NAME with the arguments A and B.
 #
 # Every step runs, even after one has failed. The last line sums up the tests that ran; a step without tests of its own
-# (a linter, say) counts as one. The line before it says what each step took.
+# (a linter, say) counts as one. The line before it says what each step took; before that comes again what failed.
 run_steps() {
-    local log step name start status step_passed step_failed passed=0 failed=0 skipped=0 times=
+    local log step name start status step_passed step_failed passed=0 failed=0 skipped=0 times='' failures=''
     if [ "${1:-}" = --list ]; then
         # shellcheck disable=SC2154  # the sourcing script's
         printf '%s\n' "${steps[@]}"
@@ -73,10 +80,12 @@ run_steps() {
         read -r step_passed step_failed < <(awk '/^test result:/ { p += $4; f += $6 } END { print p + 0, f + 0 }' "$log")
         if [ "$step_passed" = 0 ] && [ $status = 0 ]; then step_passed=1; fi
         if [ "$step_failed" = 0 ] && [ $status != 0 ]; then step_failed=1; fi
+        [ "$step_failed" = 0 ] || failures+="==> $name failed:"$'\n'"$(failures_of "$log")"$'\n'
         passed=$((passed + step_passed))
         failed=$((failed + step_failed))
         echo "==> $name: $step_passed passed, $step_failed failed, $((SECONDS - start)) s"
     done
+    printf '%s' "$failures"
     echo "==> times: ${times}together $SECONDS s"
     echo "$passed passed, $failed failed, $skipped skipped"
     [ "$failed" = 0 ]
