@@ -66,8 +66,9 @@ impl Stack {
     /// # Errors
     ///
     /// `InvalidInput` if the device's MTU is not between 68 and 65,535 octets, that of `config` exceeds
-    /// it or is below 68, the address cannot be that of a host, or the gateway does not lie in the address' network; an error of the system if
-    /// it has no random numbers.
+    /// it or is below 68, the address cannot be that of a host (the first of a network stands for the network and
+    /// the last for all hosts, RFC 1122 section 3.2.1.3), or the gateway does not lie in the address' network; an
+    /// error of the system if it has no random numbers.
     pub fn new(
         device: impl FrameDevice + 'static,
         timer: impl Timer + 'static,
@@ -82,7 +83,7 @@ impl Stack {
             return Err(invalid(format!("MTU {mtu}: expected 68 to {most} octets")));
         }
         if let Some(address) = config.address
-            && !is_host(address.address())
+            && !is_host_in(address)
         {
             return Err(invalid(format!(
                 "address {address}: expected that of a host"
@@ -243,4 +244,11 @@ fn system_seed() -> io::Result<[u8; 32]> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| io::Error::other(error.to_string()))?;
     Ok(seed)
+}
+
+/// Whether a host of its network can have this address: the first stands for the network itself and the last for all
+/// hosts of it (RFC 1122 section 3.2.1.3), but for networks of two or one (RFC 3021).
+fn is_host_in(cidr: Cidr) -> bool {
+    is_host(cidr.address())
+        && (cidr.broadcast()).is_none_or(|last| cidr.address() != last && cidr != cidr.network())
 }

@@ -334,7 +334,13 @@ fn a_configuration_that_cannot_work_is_refused_with_its_value() {
         .expect_err("a far gateway");
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert!(error.to_string().contains("192.0.2.1"), "{error}");
-    for address in ["0.0.0.0/0", "224.0.0.1/24", "255.255.255.255/32"] {
+    for address in [
+        "0.0.0.0/0",
+        "224.0.0.1/24",
+        "255.255.255.255/32",
+        "10.0.0.0/24",
+        "10.0.0.255/24",
+    ] {
         let config = Config::default().address(address.parse().expect("an address"));
         let error = Stack::new(Nothing, Nothing, config)
             .map(|_| ())
