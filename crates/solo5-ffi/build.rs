@@ -5,7 +5,7 @@
 //!
 //! - `solo5_hvt.o` or `solo5_spt.o`, and the linker scripts, go to the output directory;
 //! - that directory is put on the link search path, so that `-T solo5_hvt.lds -l:solo5_hvt.o`,
-//!   which `toolchain/solo5-rustc` passes for each program, finds them from wherever the linker
+//!   which `solo5-rustc` passes for each program, finds them from wherever the linker
 //!   is run;
 //! - with `SOLO5_BINDINGS` set, upstream's object and script are taken from that directory instead.
 //!
@@ -88,8 +88,11 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=build/flags.rs");
     println!("cargo:rerun-if-changed=build/upstream.rs");
-    // Another wrapper may link in another way, which only what it links can tell Cargo.
-    println!("cargo:rerun-if-changed=toolchain");
+    // In a checkout: another wrapper may link in another way, which only what it links can tell Cargo.
+    let wrapper = manifest_dir.join("../cargo-mkernel/src/toolchain");
+    if wrapper.is_dir() {
+        println!("cargo:rerun-if-changed={}", wrapper.display());
+    }
     println!("cargo:rerun-if-env-changed=SOLO5_BINDINGS");
     println!("cargo:rustc-check-cfg=cfg(solo5_upstream_bindings)");
     println!("cargo:include={}", vendor.join("include").display());

@@ -105,29 +105,26 @@ impl Guest {
 
     fn tender(&self) -> PathBuf {
         match self.target {
-            Target::Spt => host_program("solo5-tender", "solo5-spt"),
-            Target::Hvt => host_program("solo5-tender", "solo5-hvt"),
+            Target::Spt => host_program("cargo-mkernel", "solo5-spt"),
+            Target::Hvt => host_program("cargo-mkernel", "solo5-hvt"),
         }
     }
 
     /// What `cargo run --target` runs.
     fn command(&self) -> Command {
-        let abi = match self.target {
-            Target::Spt => "spt",
-            Target::Hvt => "hvt",
+        let mut command = Command::new(host_program("cargo-mkernel", "solo5-run"));
+        match self.target {
+            Target::Spt => command.env("SOLO5_TENDER", self.tender()),
+            Target::Hvt => command
+                .env("SOLO5_TENDER", workspace().join("ci/hvt"))
+                .env("SOLO5_HVT", self.tender()),
         };
-        let mut command = Command::new(workspace().join("crates/solo5-ffi/toolchain/solo5-run"));
-        command.env("SOLO5_TENDER", self.tender());
         // The driver's own limit comes first; this one is for a driver that died.
         command.env("HVT_SECONDS", (self.limit.as_secs() + 30).to_string());
         if self.signals {
             command.env("HVT_SIGNALS", "1");
         }
-        command
-            .arg(abi)
-            .arg(&self.unikernel)
-            .args(&self.options)
-            .arg("--");
+        command.arg(&self.unikernel).args(&self.options).arg("--");
         if self.log {
             command.arg("--solo5:info");
         }

@@ -2,8 +2,8 @@
 //!
 //! A manifest is written as JSON (`solo5.manifest`, version 1), lies in the executable as an ELF
 //! note, and gets there through a C source file or through the linker. This crate converts between
-//! these forms, and [`elf`] reads them back out of executables that nobody vouches for. The program
-//! `solo5-elftool` does the same from the command line, as Solo5's own tool of that name does.
+//! these forms, and [`elf`] reads them back out of executables that nobody vouches for. [`elftool`]
+//! does the same from the command line, as Solo5's own tool of that name does.
 //!
 //! ```
 //! use manifest_gen::{DeviceType, Manifest};
@@ -26,6 +26,7 @@
 #![forbid(unsafe_code)]
 
 pub mod elf;
+pub mod elftool;
 
 mod c_source;
 mod json;

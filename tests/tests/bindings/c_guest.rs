@@ -150,13 +150,13 @@ pub(crate) fn boot_command(
     general: bool,
 ) -> Command {
     if target == Target::Spt || general && kvm_runs_general_code() {
-        let tender = host_program("solo5-tender", &format!("solo5-{}", abi(target)));
+        let tender = host_program("cargo-mkernel", &format!("solo5-{}", abi(target)));
         let mut command = Command::new(tender);
         command.args(options).arg("--").arg(executable);
         return with_words(command, arguments);
     }
     let mut command = Command::new(workspace().join("ci/hvt"));
-    command.env("SOLO5_HVT", host_program("solo5-tender", "solo5-hvt"));
+    command.env("SOLO5_HVT", host_program("cargo-mkernel", "solo5-hvt"));
     command.arg(executable).args(options).arg("--");
     with_words(command, arguments)
 }
@@ -174,7 +174,7 @@ pub(crate) fn kvm_runs_general_code() -> bool {
             return false;
         }
         let executable = Program::new("cases.c").link(Target::Hvt, Linker::Lld);
-        let mut command = Command::new(host_program("solo5-tender", "solo5-hvt"));
+        let mut command = Command::new(host_program("cargo-mkernel", "solo5-hvt"));
         command.arg("--mem=4").arg(executable);
         let outcome = Running::start(command, Duration::from_secs(60)).wait();
         outcome.status == 0

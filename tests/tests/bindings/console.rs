@@ -17,7 +17,7 @@ const LINES: usize = 40_000;
 
 fn flood(console: impl Into<Stdio>) -> Child {
     let guest = Program::new("cases.c").link(Target::Spt, Linker::Lld);
-    Command::new(host_program("solo5-tender", "solo5-spt"))
+    Command::new(host_program("cargo-mkernel", "solo5-spt"))
         .arg("--mem=16")
         .arg(guest)
         .args(["--solo5:quiet", "flood"])

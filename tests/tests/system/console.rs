@@ -105,7 +105,7 @@ impl Connection {
 }
 
 fn spt() -> Command {
-    Command::new(host_program("solo5-tender", "solo5-spt"))
+    Command::new(host_program("cargo-mkernel", "solo5-spt"))
 }
 
 /// The lines of the pipe as they are printed, without the spaces that fill them.
@@ -200,7 +200,7 @@ fn spt_a_full_disk_costs_no_request_and_what_was_lost_is_counted_once_there_is_r
         let mut tender = Command::new("prlimit");
         tender
             .arg("--fsize=100000:unlimited")
-            .arg(host_program("solo5-tender", "solo5-spt"));
+            .arg(host_program("cargo-mkernel", "solo5-spt"));
         let service = Service::start(network, &mut tender, File::create(&path).unwrap());
         service.serve("a disk that is full");
         let room = Command::new("prlimit")

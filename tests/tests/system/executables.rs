@@ -17,7 +17,7 @@ on_each_target! {
 const EXAMPLES: [&str; 5] = ["hello", "sleep", "block", "cmdline", "echo"];
 
 fn elftool(command: &str, guest: &Guest) -> String {
-    let output = Command::new(host_program("solo5-manifest-gen", "solo5-elftool"))
+    let output = Command::new(host_program("cargo-mkernel", "solo5-elftool"))
         .arg(command)
         .arg(guest.path())
         .output()

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use manifest_gen::query_manifest;
-use system_tests::{Guest, Network, Outcome, Running, Target, workspace};
+use system_tests::{Guest, Network, Outcome, Running, Target, host_program, workspace};
 
 on_each_target! { cargo_test, cargo_run, what_a_program_shares_with_backtraces_is_in_its_image }
 
@@ -215,7 +215,7 @@ fn wrapper() -> Outcome {
     let folder = workspace().join("target/wrapper");
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("empty.rs"), "fn main() {}").unwrap();
-    let mut command = Command::new(workspace().join("crates/solo5-ffi/toolchain/solo5-rustc"));
+    let mut command = Command::new(host_program("cargo-mkernel", "solo5-rustc"));
     command
         .args(["rustc", "--crate-type", "bin", "--emit=link", "empty.rs"])
         .args(["--target", Target::Spt.triple()])
@@ -234,7 +234,7 @@ fn spt_a_program_without_nolibc_is_told() {
 fn spt_other_wrappers_are_run() {
     let folder = workspace().join("target/wrapper-chain");
     fs::create_dir_all(&folder).unwrap();
-    let mut command = Command::new(workspace().join("crates/solo5-ffi/toolchain/solo5-rustc"));
+    let mut command = Command::new(host_program("cargo-mkernel", "solo5-rustc"));
     command
         .args(["rustc", "--print", "cfg", "--target", Target::Spt.triple()])
         .env("SOLO5_RUSTC_WRAPPER", "echo wrapped:")

@@ -46,7 +46,7 @@ pub fn cargo_build(root: &Path, arguments: &[&str], environment: &[(&str, &str)]
 pub fn tender(root: &Path, name: &str) -> Result<PathBuf> {
     cargo_build(
         root,
-        &["--release", "-p", "solo5-tender", "--bin", name],
+        &["--release", "--bin", name],
         &[],
     )?;
     Ok(root.join("target/release").join(name))

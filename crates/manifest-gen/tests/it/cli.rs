@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use manifest_gen::Manifest;
+use system_tests::host_program;
 
 use crate::support::{TABLE, executable};
 
@@ -25,9 +26,7 @@ pub(crate) fn folder(test: &str) -> PathBuf {
 }
 
 fn elftool(folder: &Path, arguments: &[&str], input: &[u8]) -> Output {
-    // At run time: a shell as rustc's wrapper does not hand on variables with a hyphen.
-    let program = std::env::var_os("CARGO_BIN_EXE_solo5-elftool").expect("set by cargo");
-    let mut child = Command::new(program)
+    let mut child = Command::new(host_program("cargo-mkernel", "solo5-elftool"))
         .args(arguments)
         .current_dir(folder)
         .stdin(Stdio::piped())

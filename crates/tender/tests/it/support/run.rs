@@ -9,6 +9,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use system_tests::host_program;
+
 /// A folder of its own for a test's files, removed at the test's end.
 pub(crate) struct Scratch(PathBuf);
 
@@ -116,13 +118,8 @@ impl Tender {
         }
     }
 
-    /// The binary that Cargo has built for this test.
     pub(crate) fn path(self) -> PathBuf {
-        // At run time: on the way to the compiler, a shell may drop a variable with a hyphen in its name.
-        let variable = format!("CARGO_BIN_EXE_{}", self.name());
-        std::env::var_os(&variable)
-            .unwrap_or_else(|| panic!("{variable} is not set: run by Cargo"))
-            .into()
+        host_program("cargo-mkernel", self.name())
     }
 
     pub(crate) fn run<I: AsRef<OsStr>>(self, args: impl IntoIterator<Item = I>) -> Ended {
@@ -173,21 +170,12 @@ pub(crate) fn hvt<I: AsRef<OsStr>>(
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ci/hvt");
     let mut command = Command::new("unshare");
     command.args(NAMESPACE).arg("unshare").stdin(Stdio::null());
-    if script.exists() {
-        command
-            .env("SOLO5_HVT", Tender::Hvt.path())
-            .arg(script)
-            .arg(kernel)
-            .args(options)
-            .arg("--")
-            .args(args);
-    } else {
-        // Outside the workspace, as in the published package.
-        command
-            .arg(Tender::Hvt.path())
-            .args(options)
-            .arg(kernel)
-            .args(args);
-    }
+    command
+        .env("SOLO5_HVT", Tender::Hvt.path())
+        .arg(script)
+        .arg(kernel)
+        .args(options)
+        .arg("--")
+        .args(args);
     command
 }

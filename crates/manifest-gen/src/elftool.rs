@@ -1,5 +1,4 @@
-//! `solo5-elftool`: makes application manifests, and reads them and the ABI out of unikernels.
-#![forbid(unsafe_code)]
+//! The program `solo5-elftool`: makes application manifests, and reads them and the ABI out of unikernels.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
@@ -7,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, Cursor, Read, Seek, Write};
 use std::process::ExitCode;
 
-use manifest_gen::{Manifest, SOURCE_MAX, elf, query_abi, query_manifest};
+use crate::{Manifest, SOURCE_MAX, elf, query_abi, query_manifest};
 
 const USAGE: &str = concat!(
     "usage: solo5-elftool COMMAND ...\n",
@@ -24,7 +23,9 @@ const USAGE: &str = concat!(
 /// Bytes of the longest unikernel that is read from standard input.
 const STDIN_MAX: u64 = 1 << 30;
 
-fn main() -> ExitCode {
+/// The whole program, with the command line of this process.
+#[must_use]
+pub fn run() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let arguments: Vec<&OsStr> = arguments.iter().map(OsString::as_os_str).collect();
     let command = arguments.first().and_then(|command| command.to_str());

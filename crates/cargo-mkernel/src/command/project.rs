@@ -1,0 +1,222 @@
+//! `cargo mkernel new` and `cargo mkernel init`.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use clap::Args;
+
+use super::run::cargo;
+use super::say;
+use super::template::{CONFIG, PROFILE, Template};
+
+/// The version of `mkernel` that projects ask for.
+const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION_MAJOR"),
+    ".",
+    env!("CARGO_PKG_VERSION_MINOR")
+);
+
+/// What both are told of the dependency.
+#[derive(Args)]
+struct Source {
+    /// Depend on mkernel in this folder, as in a checkout
+    #[arg(long, value_name = "FOLDER")]
+    mkernel_path: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(super) struct New {
+    /// The project's folder, which has its name
+    folder: PathBuf,
+    /// An HTTP server
+    #[arg(long, group = "template")]
+    http: bool,
+    /// A TCP echo server
+    #[arg(long, group = "template")]
+    echo: bool,
+    /// A key-value service on a disk
+    #[arg(long, group = "template")]
+    kv: bool,
+    #[command(flatten)]
+    source: Source,
+}
+
+#[derive(Args)]
+pub(super) struct Init {
+    /// The project's folder
+    #[arg(default_value = ".")]
+    folder: PathBuf,
+    #[command(flatten)]
+    source: Source,
+}
+
+impl New {
+    pub(super) fn run(&self) -> Result<ExitCode, String> {
+        let template = match (self.http, self.echo, self.kv) {
+            (true, _, _) => Template::Http,
+            (_, true, _) => Template::Echo,
+            (_, _, true) => Template::Kv,
+            _ => Template::Hello,
+        };
+        // It looks at the name, at what is there already, and at the workspace around it.
+        let mut command = cargo();
+        command.args(["new", "--quiet", "--bin"]).arg(&self.folder);
+        succeed(&mut command)?;
+        let name = self
+            .folder
+            .file_name()
+            .unwrap_or_default()
+            .display()
+            .to_string();
+        let manifest = self.folder.join("Cargo.toml");
+        let mut text = read(&manifest)?;
+        text += &self.source.dependency(template)?;
+        text += template.dependencies();
+        let text = text.replacen(
+            "[dependencies]",
+            "rust-version = \"MINIMUM\"\n\n[dependencies]",
+            1,
+        );
+        let text = text.replace("\n\nrust-version", "\nrust-version");
+        write(
+            &manifest,
+            &text.replace("MINIMUM", env!("CARGO_PKG_RUST_VERSION")),
+        )?;
+        write(&self.folder.join("src/main.rs"), template.program())?;
+        write(&self.folder.join("README.md"), &readme(&name, template))?;
+        complete(&root(&self.folder)?)?;
+        say(format_args!(
+            "mkernel: {} is there; next: cd {} && cargo mkernel run",
+            name,
+            self.folder.display()
+        ));
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Init {
+    pub(super) fn run(&self) -> Result<ExitCode, String> {
+        let manifest = self.folder.join("Cargo.toml");
+        let text = read(&manifest)?;
+        if !text.contains("mkernel") {
+            let mut command = cargo();
+            command
+                .args(["add", "--quiet", "--manifest-path"])
+                .arg(&manifest);
+            match self.source.path()? {
+                Some(path) => command.arg("--path").arg(path),
+                None => command.arg(format!("mkernel@{VERSION}")),
+            };
+            succeed(&mut command)?;
+        }
+        let root = root(&self.folder)?;
+        complete(&root)?;
+        say("mkernel: done; next: cargo mkernel run");
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Source {
+    fn path(&self) -> Result<Option<PathBuf>, String> {
+        let absolute = |path: &PathBuf| {
+            fs::canonicalize(path).map_err(|error| format!("{}: {error}", path.display()))
+        };
+        self.mkernel_path.as_ref().map(absolute).transpose()
+    }
+
+    /// The dependency as a line of `Cargo.toml`.
+    fn dependency(&self, template: Template) -> Result<String, String> {
+        let mut keys = vec![match self.path()? {
+            Some(path) => format!("path = {:?}", path.display().to_string()),
+            None => format!("version = {VERSION:?}"),
+        }];
+        if !template.features().is_empty() {
+            keys.push(format!("features = {:?}", template.features()));
+        }
+        Ok(format!("mkernel = {{ {} }}\n", keys.join(", ")))
+    }
+}
+
+/// The folder of the workspace that a package belongs to, which may be its own.
+fn root(folder: &Path) -> Result<PathBuf, String> {
+    let mut command = cargo();
+    command
+        .args(["locate-project", "--workspace", "--message-format=plain"])
+        .current_dir(folder)
+        .stderr(Stdio::inherit());
+    let output = command
+        .output()
+        .map_err(|error| format!("cannot run cargo: {error}"))?;
+    let path = String::from_utf8_lossy(&output.stdout);
+    match Path::new(path.trim_end()).parent() {
+        Some(parent) if output.status.success() => Ok(parent.to_owned()),
+        _ => Err(format!("{}: cargo finds no Cargo.toml", folder.display())),
+    }
+}
+
+/// Adds what only a workspace's root can have: what Cargo is told, and the profile.
+fn complete(root: &Path) -> Result<(), String> {
+    let manifest = root.join("Cargo.toml");
+    let text = read(&manifest)?;
+    if !text.contains("[profile.stripped]") {
+        write(&manifest, &format!("{}\n\n{PROFILE}", text.trim_end()))?;
+    }
+    let config = root.join(".cargo/config.toml");
+    if config.exists() {
+        if !read(&config)?.contains("solo5-rustc") {
+            return Err(format!(
+                "{} is there already: add these lines to it\n\n{CONFIG}",
+                config.display()
+            ));
+        }
+        return Ok(());
+    }
+    let folder = root.join(".cargo");
+    fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    write(&config, CONFIG)
+}
+
+fn readme(name: &str, template: Template) -> String {
+    let disk = match template {
+        Template::Kv => "truncate -s 64M data.img\n$ cargo mkernel run -- --block:data=data.img",
+        _ => "cargo mkernel run",
+    };
+    let client = match template.client() {
+        "" => String::new(),
+        client => format!("\nand in another terminal\n\n```console\n$ {client}\n```\n"),
+    };
+    format!(
+        "# {name}\n\nA unikernel. Run it with\n\n```console\n$ {disk}\n```\n{client}\n\
+         Plain Cargo works as well: `cargo run --target x86_64-solo5-spt`, and likewise `build`, `test`, `check`, `clippy`; \
+         `-hvt` in place of `-spt` where there is KVM. `cargo mkernel doctor` says what is missing on a machine.\n"
+    )
+}
+
+fn succeed(command: &mut Command) -> Result<(), String> {
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        // It has said why.
+        Ok(_) => Err(format!("{} did not succeed", words(command))),
+        Err(error) => Err(format!("cannot run {}: {error}", words(command))),
+    }
+}
+
+fn words(command: &Command) -> String {
+    let arguments: Vec<OsString> = command.get_args().map(OsString::from).collect();
+    let arguments = arguments.join(&OsString::from(" "));
+    format!("cargo {}", arguments.display())
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    let file = fs::File::create(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|error| format!("{}: {error}", path.display()))
+}

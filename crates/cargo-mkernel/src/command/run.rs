@@ -1,0 +1,132 @@
+//! `cargo mkernel run`.
+
+use std::env;
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use clap::Args;
+
+use super::say;
+use crate::machine;
+use crate::run::{Abi, beside_us};
+
+#[derive(Args)]
+pub(super) struct Run {
+    /// Boot it in a virtual machine, on KVM
+    #[arg(long, conflicts_with = "spt")]
+    hvt: bool,
+    /// Boot it as a process behind a filter of system calls
+    #[arg(long)]
+    spt: bool,
+    /// The package to run
+    #[arg(short, long, value_name = "NAME")]
+    package: Option<OsString>,
+    /// The program to run, of a package with several
+    #[arg(long, value_name = "NAME", conflicts_with = "example")]
+    bin: Option<OsString>,
+    /// The example to run
+    #[arg(long, value_name = "NAME")]
+    example: Option<OsString>,
+    /// Build it optimised
+    #[arg(short, long, conflicts_with = "profile")]
+    release: bool,
+    /// The profile to build it with
+    #[arg(long, value_name = "NAME")]
+    profile: Option<OsString>,
+    /// Features to build it with
+    #[arg(short = 'F', long, value_name = "NAMES")]
+    features: Option<OsString>,
+    /// Options of the tender, another `--`, and the program's own arguments
+    #[arg(last = true, value_name = "ARGUMENTS")]
+    arguments: Vec<OsString>,
+}
+
+impl Run {
+    pub(super) fn run(&self) -> Result<ExitCode, String> {
+        let abi = self.abi();
+        let mut cargo = cargo();
+        cargo.args(["run", "--target", abi.triple()]);
+        for (name, value) in [
+            ("--package", &self.package),
+            ("--bin", &self.bin),
+            ("--example", &self.example),
+            ("--profile", &self.profile),
+            ("--features", &self.features),
+        ] {
+            if let Some(value) = value {
+                cargo.arg(name).arg(value);
+            }
+        }
+        if self.release {
+            cargo.arg("--release");
+        }
+        if !self.arguments.is_empty() {
+            cargo.arg("--").args(&self.arguments);
+        }
+        with_our_wrapper(&mut cargo)?;
+        let error = cargo.exec();
+        Err(format!("cannot run {:?}: {error}", cargo.get_program()))
+    }
+
+    /// What was asked for, otherwise what this machine has.
+    fn abi(&self) -> Abi {
+        if self.hvt {
+            return Abi::Hvt;
+        }
+        if self.spt {
+            return Abi::Spt;
+        }
+        match machine::kvm() {
+            Ok(()) => {
+                say("mkernel: hvt, a virtual machine: KVM works here (--spt for a process)");
+                Abi::Hvt
+            }
+            Err(reason) => {
+                say(format_args!(
+                    "mkernel: spt, a confined process: {reason} (--hvt for a virtual machine all the same)"
+                ));
+                Abi::Spt
+            }
+        }
+    }
+}
+
+/// The Cargo that runs this, or the one on `PATH`.
+pub(super) fn cargo() -> Command {
+    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Whether a wrapper of rustc's is ours.
+pub(super) fn is_ours(wrapper: &Path) -> bool {
+    wrapper
+        .file_name()
+        .is_some_and(|name| name == "solo5-rustc")
+}
+
+/// Another wrapper in the environment, before which Cargo would not run ours, is put behind ours.
+fn with_our_wrapper(cargo: &mut Command) -> Result<(), String> {
+    for variable in ["RUSTC_WRAPPER", "CARGO_BUILD_RUSTC_WRAPPER"] {
+        let Some(other) = env::var_os(variable).filter(|value| !value.is_empty()) else {
+            continue;
+        };
+        if is_ours(Path::new(&other)) {
+            return Ok(());
+        }
+        let ours = beside_us("solo5-rustc").ok_or(
+            "no solo5-rustc beside cargo-mkernel: `cargo install cargo-mkernel` installs both",
+        )?;
+        say(format_args!(
+            "mkernel: {variable}={} is run by solo5-rustc; without cargo mkernel, set SOLO5_RUSTC_WRAPPER to it and {variable} to \
+             solo5-rustc",
+            other.display()
+        ));
+        cargo
+            .env_remove("CARGO_BUILD_RUSTC_WRAPPER")
+            .env("RUSTC_WRAPPER", ours)
+            .env("SOLO5_RUSTC_WRAPPER", other);
+        return Ok(());
+    }
+    Ok(())
+}

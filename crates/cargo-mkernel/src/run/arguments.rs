@@ -1,0 +1,71 @@
+//! Whose an argument is, and how the guest's get to it.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+/// What the words behind the unikernel's path mean.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Arguments {
+    /// The tender's options.
+    pub(super) options: Vec<OsString>,
+    /// The guest's command line.
+    pub(super) line: OsString,
+}
+
+impl Arguments {
+    pub(super) fn split(mut words: Vec<OsString>) -> Self {
+        let guest = match words.iter().position(|word| word == "--") {
+            Some(separator) => {
+                let guest = words.split_off(separator + 1);
+                words.pop();
+                guest
+            }
+            None => {
+                let options = words.iter().take_while(|word| is_option(word.as_bytes()));
+                words.split_off(options.count())
+            }
+        };
+        let mut line = b"--solo5:quiet".to_vec();
+        for word in guest {
+            line.push(b' ');
+            quote(word.as_bytes(), &mut line);
+        }
+        Self {
+            options: words,
+            line: OsString::from_vec(line),
+        }
+    }
+}
+
+/// Whether it is an option of a tender.
+fn is_option(word: &[u8]) -> bool {
+    const STARTS: [&[u8]; 6] = [
+        b"--mem=",
+        b"--net:",
+        b"--net-mac:",
+        b"--block:",
+        b"--block-sector-size:",
+        b"--shutdown-timeout=",
+    ];
+    word == b"--x-exec-heap" || STARTS.iter().any(|start| word.starts_with(start))
+}
+
+/// Adds a word, in single quotes unless nothing in it needs them.
+fn quote(word: &[u8], line: &mut Vec<u8>) {
+    let plain = |octet: &u8| octet.is_ascii_alphanumeric() || b"_./:=,@%+-".contains(octet);
+    if !word.is_empty() && word.iter().all(plain) {
+        line.extend_from_slice(word);
+        return;
+    }
+    line.push(b'\'');
+    for &octet in word {
+        match octet {
+            b'\'' => line.extend_from_slice(b"'\\''"),
+            _ => line.push(octet),
+        }
+    }
+    line.push(b'\'');
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! What Cargo runs in place of rustc, rustdoc and the C compiler, so that `--target x86_64-solo5-hvt` and `-spt` work with stable
+//! Rust and no target of rustup's.
+//!
+//! This module uses `std` alone and nothing else of the package: in a checkout rustc compiles it by itself (`bootstrap.rs`).
+
+pub mod cc;
+mod flags;
+mod headers;
+mod missing;
+pub mod rustc;
+pub mod rustdoc;
+
+use std::ffi::{OsStr, OsString};
+use std::io::Write;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode, ExitStatus};
+
+/// The target of `std`, and of all code, on which ours are built.
+const BASE: &str = "x86_64-unknown-linux-gnu";
+
+/// What a unikernel is built for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Abi {
+    Hvt,
+    Spt,
+}
+
+impl Abi {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Hvt => "hvt",
+            Self::Spt => "spt",
+        }
+    }
+
+    fn of_target(name: &[u8]) -> Option<Self> {
+        match name {
+            b"x86_64-solo5-hvt" => Some(Self::Hvt),
+            b"x86_64-solo5-spt" => Some(Self::Spt),
+            _ => None,
+        }
+    }
+
+    /// That of the `--target` among the arguments, if it is one of ours.
+    fn of_arguments(arguments: &[OsString]) -> Option<Self> {
+        let mut previous: &[u8] = b"";
+        for argument in arguments.iter().map(|argument| argument.as_bytes()) {
+            let name = match argument.strip_prefix(b"--target=") {
+                Some(name) => name,
+                None if previous == b"--target" => argument,
+                None => b"",
+            };
+            if let Some(abi) = Self::of_target(name) {
+                return Some(abi);
+            }
+            previous = argument;
+        }
+        None
+    }
+}
+
+/// The arguments with the target that rustc knows in place of ours.
+fn for_base(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut previous_is_target = false;
+    let mut changed = Vec::new();
+    for argument in arguments {
+        let bytes = argument.as_bytes();
+        let name = bytes.strip_prefix(b"--target=").unwrap_or(bytes);
+        let named = previous_is_target || name.len() != bytes.len();
+        previous_is_target = bytes == b"--target";
+        changed.push(match Abi::of_target(name) {
+            Some(_) if named && name.len() == bytes.len() => BASE.into(),
+            Some(_) if named => format!("--target={BASE}").into(),
+            _ => argument,
+        });
+    }
+    changed
+}
+
+/// A command of the words in an environment variable, such as `ccache gcc`, if there are any; a file's path is one word.
+fn command_of(variable: &str) -> Option<Command> {
+    let value = std::env::var_os(variable)?;
+    if std::path::Path::new(&value).is_file() {
+        return Some(Command::new(value));
+    }
+    let mut words = value
+        .as_bytes()
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty())
+        .map(OsStr::from_bytes);
+    let mut command = Command::new(words.next()?);
+    command.args(words);
+    Some(command)
+}
+
+/// Becomes the command; comes back only if that cannot be run.
+fn become_command(mut command: Command) -> ExitCode {
+    let error = command.exec();
+    fail(&format!("cannot run {:?}: {error}", command.get_program()))
+}
+
+fn succeeded(status: ExitStatus) -> ExitCode {
+    match status.code() {
+        Some(0) => ExitCode::SUCCESS,
+        Some(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
+        None => ExitCode::FAILURE,
+    }
+}
+
+/// Prints an error as rustc does, which Cargo shows.
+pub fn fail(message: &str) -> ExitCode {
+    // A closed stderr is nobody's loss.
+    let _ = writeln!(std::io::stderr(), "error: {message}");
+    ExitCode::FAILURE
+}
+
+/// `prefix` and then `text`, which need not be UTF-8.
+fn joined(prefix: &str, text: &OsStr) -> OsString {
+    OsString::from_vec([prefix.as_bytes(), text.as_bytes()].concat())
+}

@@ -1,0 +1,76 @@
+//! The headers of nolibc, which `solo5-cc` writes where a C compiler finds them.
+
+macro_rules! header {
+    ($name:literal) => {
+        ($name, include_str!(concat!("../../include/", $name)))
+    };
+}
+
+/// Name and text of each; a test compares them with the folder.
+pub(super) const HEADERS: &[(&str, &str)] = &[
+    header!("alloca.h"),
+    header!("arpa/inet.h"),
+    header!("assert.h"),
+    header!("byteswap.h"),
+    header!("ctype.h"),
+    header!("dirent.h"),
+    header!("dlfcn.h"),
+    header!("endian.h"),
+    header!("errno.h"),
+    header!("fcntl.h"),
+    header!("features.h"),
+    header!("inttypes.h"),
+    header!("limits.h"),
+    header!("linux/mman.h"),
+    header!("linux/prctl.h"),
+    header!("linux/random.h"),
+    header!("locale.h"),
+    header!("malloc.h"),
+    header!("math.h"),
+    header!("netdb.h"),
+    header!("netinet/in.h"),
+    header!("netinet/tcp.h"),
+    header!("poll.h"),
+    header!("pthread.h"),
+    header!("pwd.h"),
+    header!("sched.h"),
+    header!("semaphore.h"),
+    header!("setjmp.h"),
+    header!("signal.h"),
+    header!("stdint.h"),
+    header!("stdio.h"),
+    header!("stdlib.h"),
+    header!("string.h"),
+    header!("strings.h"),
+    header!("sys/auxv.h"),
+    header!("sys/cdefs.h"),
+    header!("sys/file.h"),
+    header!("sys/ioctl.h"),
+    header!("sys/mman.h"),
+    header!("sys/param.h"),
+    header!("sys/prctl.h"),
+    header!("sys/random.h"),
+    header!("sys/resource.h"),
+    header!("sys/select.h"),
+    header!("sys/socket.h"),
+    header!("sys/stat.h"),
+    header!("sys/statvfs.h"),
+    header!("sys/syscall.h"),
+    header!("sys/sysinfo.h"),
+    header!("sys/time.h"),
+    header!("sys/times.h"),
+    header!("sys/types.h"),
+    header!("sys/uio.h"),
+    header!("sys/un.h"),
+    header!("sys/utsname.h"),
+    header!("sys/wait.h"),
+    header!("syscall.h"),
+    header!("termios.h"),
+    header!("time.h"),
+    header!("unistd.h"),
+    header!("utime.h"),
+    header!("wchar.h"),
+];
+
+#[cfg(test)]
+mod tests;
