@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
-use hostdev::{BlockError, BlockImage, MacAddress, Tap, TapError};
+use hostdev::{BlockError, BlockImage, Cable, MacAddress, Tap, TapError};
 use solo5_abi::api::BLOCK_MANY_MAX;
 use solo5_abi::manifest::{
     BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_MANY, BLOCK_WHOLE, BlockProperties, DeviceType, Entry,
@@ -12,7 +12,10 @@ use solo5_abi::manifest::{
     TenderProperties,
 };
 
+use crate::Tender;
 use crate::options::{NetSource, Options};
+use crate::user::Plan;
+use crate::wire::{Wire, WireError};
 
 /// Why the devices asked for cannot be attached.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +39,14 @@ pub enum AttachError {
         name: String,
         /// Why not.
         source: TapError,
+    },
+    /// A network device that is no TAP interface cannot be attached.
+    #[error("cannot attach network device {name:?}: {source}")]
+    Wire {
+        /// The device.
+        name: String,
+        /// Why not.
+        source: WireError,
     },
     /// No random MAC address could be made.
     #[error("cannot make a MAC address for network device {name:?} from /dev/urandom: {source}")]
@@ -75,7 +86,16 @@ pub struct NetDevice {
     /// Its handle, the index in the manifest.
     pub handle: usize,
     /// The host's side of it.
-    pub tap: Tap,
+    pub interface: Interface,
+}
+
+/// What carries a network device's frames.
+#[derive(Debug)]
+pub enum Interface {
+    /// A TAP interface.
+    Tap(Tap),
+    /// A cable to a process of this tender's.
+    Cable(Cable),
 }
 
 /// An attached block device.
@@ -98,7 +118,49 @@ pub struct Devices {
     pub block: Vec<BlockDevice>,
     /// Seconds that the guest has to end, if it asks to be told when it shall.
     pub shutdown: Option<u32>,
+    /// What the guest is told before its own arguments.
+    pub(crate) words: Vec<String>,
+    wires: Vec<Wire>,
     entries: Vec<Entry>,
+}
+
+impl Interface {
+    fn mtu(&self) -> u16 {
+        match self {
+            Self::Tap(tap) => tap.mtu(),
+            Self::Cable(cable) => cable.mtu(),
+        }
+    }
+
+    /// What it is called, for a message.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Tap(tap) => tap.name(),
+            Self::Cable(_) => "cable",
+        }
+    }
+
+    fn has_offload(&self) -> bool {
+        match self {
+            Self::Tap(tap) => tap.has_offload(),
+            Self::Cable(_) => false,
+        }
+    }
+}
+
+impl AsFd for Interface {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tap(tap) => tap.as_fd(),
+            Self::Cable(cable) => cable.as_fd(),
+        }
+    }
+}
+
+impl AsRawFd for Interface {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
 }
 
 impl BlockDevice {
@@ -129,6 +191,8 @@ impl Devices {
             net: Vec::new(),
             block: Vec::new(),
             shutdown: None,
+            words: Vec::new(),
+            wires: Vec::new(),
             entries: Vec::new(),
         };
         let first = manifest.entries().next();
@@ -173,9 +237,19 @@ impl Devices {
                 let Some(source) = options.net.get(name) else {
                     return Ok(None);
                 };
-                let (tap, properties) = open_net(name, source, entry.wanted(), options)?;
-                let attached = entry.with_net(tap.as_raw_fd(), properties);
-                self.net.push(NetDevice { handle, tap });
+                let interface = self.open_net(name, source, entry.wanted(), options)?;
+                let properties = NetProperties {
+                    mac: mac_address(name, options)?.0,
+                    mtu: interface.mtu(),
+                    wanted: entry.wanted(),
+                    granted: if interface.has_offload() {
+                        NET_OFFLOAD
+                    } else {
+                        0
+                    },
+                };
+                let attached = entry.with_net(interface.as_raw_fd(), properties);
+                self.net.push(NetDevice { handle, interface });
                 Ok(Some(attached))
             }
             Some(DeviceType::BlockBasic) => {
@@ -207,6 +281,52 @@ impl Devices {
         }
     }
 
+    /// Opens what is to carry a network device's frames.
+    fn open_net(
+        &mut self,
+        name: &str,
+        source: &NetSource,
+        wanted: u16,
+        options: &Options,
+    ) -> Result<Interface, AttachError> {
+        let large = options.mem >= LARGE_FRAME_MEMORY;
+        match source {
+            NetSource::Interface(interface) if large && wanted & NET_OFFLOAD != 0 => {
+                open_tap(name, Tap::open_with_offload(interface))
+            }
+            NetSource::Interface(interface) => open_tap(name, Tap::open(interface)),
+            NetSource::Descriptor(fd) => open_tap(name, Tap::from_inherited(*fd)),
+            NetSource::User(network) => {
+                let plan = Plan::new(network, self.wires.len(), options, large);
+                // Of more than one it would not know which is meant.
+                let users = options
+                    .net
+                    .values()
+                    .filter(|source| matches!(source, NetSource::User(_)));
+                if !network.no_arguments && users.count() == 1 {
+                    self.words = plan.words(options, wanted != 0);
+                }
+                let (cable, wire) = Wire::new(name, plan).map_err(|source| AttachError::Wire {
+                    name: name.to_owned(),
+                    source,
+                })?;
+                self.wires.push(wire);
+                Ok(Interface::Cable(cable))
+            }
+        }
+    }
+
+    /// Has something at the other ends of cables: processes of their own, so that this must be done by a single thread, and
+    /// while little is mapped.
+    pub(crate) fn start_wires(&mut self, tender: Tender) -> Result<(), AttachError> {
+        for wire in self.wires.drain(..) {
+            let name = wire.name.clone();
+            wire.start(tender)
+                .map_err(|source| AttachError::Wire { name, source })?;
+        }
+        Ok(())
+    }
+
     /// The manifest that the guest is given: as declared, with what was attached and what the tender offers filled in.
     #[must_use]
     pub fn manifest(&self) -> Vec<u8> {
@@ -234,40 +354,26 @@ fn can(image: &BlockImage) -> u16 {
         | feature(image.can_discard(), BLOCK_DISCARD)
 }
 
-/// Octets of memory below which a guest is given no offload: a few frames of 64 KiB, and buffers for them, would be
-/// all of its heap.
-const OFFLOAD_MEMORY: u64 = 8 << 20;
+/// Octets of memory below which a guest is given no frames of 64 KiB: a few of them, and buffers for them, would be all of
+/// its heap.
+const LARGE_FRAME_MEMORY: u64 = 8 << 20;
 
-fn open_net(
-    name: &str,
-    source: &NetSource,
-    wanted: u16,
-    options: &Options,
-) -> Result<(Tap, NetProperties), AttachError> {
-    let offload = wanted & NET_OFFLOAD != 0 && options.mem >= OFFLOAD_MEMORY;
-    let tap = match source {
-        NetSource::Interface(interface) if offload => Tap::open_with_offload(interface),
-        NetSource::Interface(interface) => Tap::open(interface),
-        NetSource::Descriptor(fd) => Tap::from_inherited(*fd),
-    };
-    let tap = tap.map_err(|source| AttachError::Net {
+fn open_tap(name: &str, source: Result<Tap, TapError>) -> Result<Interface, AttachError> {
+    let tap = source.map_err(|source| AttachError::Net {
         name: name.to_owned(),
         source,
     })?;
-    let mac = match options.net_mac.get(name) {
-        Some(mac) if !mac.is_zero() => *mac,
+    Ok(Interface::Tap(tap))
+}
+
+fn mac_address(name: &str, options: &Options) -> Result<MacAddress, AttachError> {
+    match options.net_mac.get(name) {
+        Some(mac) if !mac.is_zero() => Ok(*mac),
         _ => MacAddress::random().map_err(|source| AttachError::Mac {
             name: name.to_owned(),
             source,
-        })?,
-    };
-    let properties = NetProperties {
-        mac: mac.0,
-        mtu: tap.mtu(),
-        wanted,
-        granted: if tap.has_offload() { NET_OFFLOAD } else { 0 },
-    };
-    Ok((tap, properties))
+        }),
+    }
 }
 
 fn check_declared(manifest: &Manifest<'_>, options: &Options) -> Result<(), AttachError> {

@@ -171,8 +171,9 @@ pub fn run(options: &Options) -> Result<Infallible, Error> {
     ignore_signals_of_writes();
     make_nonblocking().map_err(Error::Console)?;
     let mut kernel = Kernel::open(&options.kernel, TARGET, ABI_VERSION)?;
-    let devices = Devices::attach(&kernel.manifest(), options)?;
-    let cmdline = command_line(&options.args)?;
+    let mut devices = Devices::attach(&kernel.manifest(), options)?;
+    let cmdline = command_line(&devices.words, &options.args)?;
+    devices.start_wires(Tender::Hvt)?;
     let layout = Layout::new(options.mem, !devices.net.is_empty())?;
     if layout.mem_size != options.mem {
         Tender::Hvt.notice(&format!(

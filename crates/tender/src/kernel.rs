@@ -118,13 +118,23 @@ fn open_regular(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// The guest's command line: its arguments joined by single spaces, with a NUL behind.
-pub(crate) fn command_line(args: &[OsString]) -> Result<Vec<u8>, Error> {
+/// The guest's command line: its arguments joined by single spaces, with a NUL behind. `words` stand before all of them but
+/// those that are for the bindings, which have to be the first.
+pub(crate) fn command_line(words: &[String], args: &[OsString]) -> Result<Vec<u8>, Error> {
     let mut line = args
         .iter()
         .map(|arg| arg.as_bytes())
         .collect::<Vec<_>>()
         .join(&b' ');
+    // A place behind the last word.
+    line.push(b' ');
+    let mut at = 0;
+    while line[at..].starts_with(b"--solo5:") {
+        at += 1 + line[at..].iter().take_while(|&&byte| byte != b' ').count();
+    }
+    let words: String = words.iter().map(|word| format!("{word} ")).collect();
+    line.splice(at..at, words.into_bytes());
+    line.pop();
     let max = CMDLINE_SIZE - 1;
     if line.len() > max {
         return Err(Error::CommandLine {

@@ -25,6 +25,8 @@ mod polling;
 mod process;
 mod shutdown;
 pub mod spt;
+mod user;
+mod wire;
 
 use std::io::Write;
 use std::path::Path;
@@ -32,8 +34,10 @@ use std::process::ExitCode;
 
 use options::Command;
 
-pub use attach::{AttachError, BlockDevice, Devices, NetDevice};
+pub use attach::{AttachError, BlockDevice, Devices, Interface, NetDevice};
 pub use error::Error;
+pub use user::UserNetwork;
+pub use wire::WireError;
 
 /// One of the two tenders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,6 +12,8 @@ use std::path::PathBuf;
 use hostdev::{BlockError, BlockSize, MacAddress, ParseMacError};
 use solo5_abi::manifest::{NameError, check_name};
 
+use crate::user::{self, UserNetwork};
+
 /// Guest memory without `--mem`, in MiB.
 const DEFAULT_MEM: u64 = 512;
 /// Seconds without `--shutdown-timeout`.
@@ -33,7 +35,7 @@ pub enum Command {
 pub struct Options {
     /// Guest memory in bytes, a positive multiple of 1 MiB.
     pub mem: u64,
-    /// Which TAP to attach to which network device.
+    /// What to attach to which network device.
     pub net: BTreeMap<String, NetSource>,
     /// MAC addresses of network devices.
     pub net_mac: BTreeMap<String, MacAddress>,
@@ -51,13 +53,15 @@ pub struct Options {
     pub args: Vec<OsString>,
 }
 
-/// Where a TAP comes from.
+/// What is behind a network device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NetSource {
     /// An existing interface, by name.
     Interface(String),
     /// An inherited descriptor.
     Descriptor(RawFd),
+    /// None: a network of its own, in which this host is the router.
+    User(UserNetwork),
 }
 
 /// A command line that is no good.
@@ -171,7 +175,11 @@ impl Options {
         if let Some(value) = bytes.strip_prefix(b"--mem=") {
             self.mem = mem(value).ok_or_else(|| OptionError::Mem(option.to_owned()))?;
         } else if let Some(rest) = bytes.strip_prefix(b"--net:") {
-            let (name, value) = device(option, rest, "--net:NAME=IFACE or --net:NAME=@FD")?;
+            let (name, value) = device(
+                option,
+                rest,
+                "--net:NAME=IFACE, --net:NAME=@FD or --net:NAME=user",
+            )?;
             self.net.insert(name, net_source(option, value)?);
         } else if let Some(rest) = bytes.strip_prefix(b"--net-mac:") {
             let (name, value) = device(option, rest, "--net-mac:NAME=xx:xx:xx:xx:xx:xx")?;
@@ -251,6 +259,10 @@ fn net_source(option: &OsStr, value: &[u8]) -> Result<NetSource, OptionError> {
     }
     let name =
         str::from_utf8(value).map_err(|_| malformed("--net:NAME=IFACE with IFACE in UTF-8"))?;
+    if name == "user" || name.starts_with("user,") {
+        let network = UserNetwork::parse(name).ok_or_else(|| malformed(user::FORM))?;
+        return Ok(NetSource::User(network));
+    }
     Ok(NetSource::Interface(name.to_owned()))
 }
 
@@ -259,7 +271,7 @@ fn mem(value: &[u8]) -> Option<u64> {
 }
 
 /// A decimal number of digits alone.
-fn number(text: &[u8]) -> Option<u64> {
+pub(crate) fn number(text: &[u8]) -> Option<u64> {
     if !text.iter().all(u8::is_ascii_digit) {
         return None;
     }
@@ -278,6 +290,12 @@ Options:
   --mem=N                       guest memory in MiB (default {DEFAULT_MEM})
   --net:NAME=IFACE              attach the TAP interface IFACE as network device NAME
   --net:NAME=@FD                attach the inherited TAP descriptor FD as network device NAME
+  --net:NAME=user[,PARTS]       attach network device NAME to a network of its own behind this host, by passt
+      tcp=[ADDRESS:]HOST[:GUEST]  TCP port HOST, of 127.0.0.1 or ADDRESS, leads to port GUEST of the unikernel
+      udp=[ADDRESS:]HOST[:GUEST]  the same for UDP; without either, common ports and those in ARGS lead to it
+      mtu=N                       the longest packet in bytes (default 65520, with less than 8 MiB of memory 1500)
+      host                        the router's address leads to this host's 127.0.0.1
+      no-arguments                do not put --ipv4, --ipv4-gateway and --dns before ARGS
   --net-mac:NAME=MAC            set the MAC address of network device NAME (default random)
   --block:NAME=PATH             attach the file or block device PATH as block device NAME
   --block-sector-size:NAME=N    set the block size of NAME in bytes (default 512)

@@ -82,8 +82,9 @@ pub fn run(options: &Options) -> Result<std::convert::Infallible, Error> {
     ignore_signals_of_writes();
     make_nonblocking().map_err(Error::Console)?;
     let mut kernel = Kernel::open(&options.kernel, TARGET, ABI_VERSION)?;
-    let devices = Devices::attach(&kernel.manifest(), options)?;
-    let cmdline = command_line(&options.args)?;
+    let mut devices = Devices::attach(&kernel.manifest(), options)?;
+    let cmdline = command_line(&devices.words, &options.args)?;
+    devices.start_wires(Tender::Spt)?;
     let plan = kernel.plan(options.mem)?;
 
     if options.exec_heap {
@@ -160,7 +161,7 @@ fn polling(devices: &Devices) -> io::Result<(OwnedFd, OwnedFd)> {
     let timer = timerfd_create()?;
     epoll_add(&epoll, &timer, EPOLL_TIMER)?;
     for device in &devices.net {
-        epoll_add(&epoll, &device.tap, device.handle as u64)?;
+        epoll_add(&epoll, &device.interface, device.handle as u64)?;
     }
     Ok((epoll, timer))
 }

@@ -53,7 +53,10 @@ impl<'m> Hypercalls<'m> {
         devices: &'m Devices,
         shutdown: Option<&Shutdown>,
     ) -> Self {
-        let polled = devices.net.iter().map(|device| device.tap.as_raw_fd());
+        let polled = devices
+            .net
+            .iter()
+            .map(|device| device.interface.as_raw_fd());
         let polled = polled.map(|fd| pollfd(fd, libc::POLLIN));
         let others = [pollfd(-1, libc::POLLIN), pollfd(-1, libc::POLLOUT)];
         // SAFETY: standard output is open for as long as the process lives: Rust's runtime opens /dev/null in place of a
@@ -189,7 +192,7 @@ impl<'m> Hypercalls<'m> {
         // A handle is an index into a manifest of 64 entries.
         for (polled, device) in self.polled.iter_mut().zip(&self.devices.net) {
             polled.fd = match wanted >> device.handle & 1 {
-                1 => device.tap.as_raw_fd(),
+                1 => device.interface.as_raw_fd(),
                 _ => -1,
             };
         }
@@ -295,7 +298,7 @@ pub(super) fn send(
         address: data,
         len,
     })?;
-    match guest_io::write(device.tap.as_fd(), &frame) {
+    match guest_io::write(device.interface.as_fd(), &frame) {
         Ok(done) if done == frame.len() => Ok(SolResult::Ok),
         Ok(done) => Err(Fault::Short {
             what: "writing a frame",
@@ -319,7 +322,7 @@ fn interface_failed(device: &NetDevice, what: &str, errno: i32) {
     // A handle is an index into a manifest of 64 entries.
     let bit = 1 << device.handle;
     if SAID.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
-        let interface = device.tap.name();
+        let interface = device.interface.name();
         notice(format_args!(
             "cannot {what}: interface {interface:?} fails (os error {errno}): was it deleted?"
         ));
@@ -358,9 +361,11 @@ pub(super) fn receive(
         address: data,
         len,
     })?;
-    Ok(match guest_io::read(device.tap.as_fd(), &buffer) {
-        Ok(0) | Err(libc::EAGAIN) => Received::Nothing,
-        Ok(len) => Received::Frame(len),
+    Ok(match guest_io::read(device.interface.as_fd(), &buffer) {
+        Err(libc::EAGAIN) => Received::Nothing,
+        Ok(len) if len > 0 => Received::Frame(len),
+        // Nothing read: what was at the other end has gone, which has been said.
+        Ok(_) => Received::Error,
         Err(errno) => {
             interface_failed(device, "read a frame", errno);
             Received::Error

@@ -49,8 +49,8 @@ impl AllowList {
 
     fn allow_frames(&mut self, devices: &Devices) -> Result<(), BackendError> {
         for device in &devices.net {
-            self.allow(libc::SYS_read, &[device.tap.as_raw_fd()])?;
-            self.allow(libc::SYS_write, &[device.tap.as_raw_fd()])?;
+            self.allow(libc::SYS_read, &[device.interface.as_raw_fd()])?;
+            self.allow(libc::SYS_write, &[device.interface.as_raw_fd()])?;
         }
         Ok(())
     }

@@ -41,7 +41,7 @@ pub(super) fn filter(
     }
     allow(&mut rules, libc::SYS_arch_prctl, [word(0, ARCH_SET_FS)?])?;
     for device in &devices.net {
-        let tap = device.tap.as_raw_fd();
+        let tap = device.interface.as_raw_fd();
         for call in [libc::SYS_read, libc::SYS_write] {
             allow(&mut rules, call, [fd(tap)?])?;
         }

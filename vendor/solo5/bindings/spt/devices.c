@@ -28,9 +28,10 @@ solo5_result_t solo5_net_read(solo5_handle_t handle, uint8_t *buf, size_t size,
         return SOLO5_R_EINVAL;
     result = system_call(SYS_READ, (uint64_t)e->b.hostfd, (uintptr_t)buf, size,
             0, 0, 0);
-    if (result == NEG_EAGAIN || result == 0)
+    if (result == NEG_EAGAIN)
         return SOLO5_R_AGAIN;
-    if (result < 0)
+    /* Nothing read: what was at the other end has gone. */
+    if (result <= 0)
         return SOLO5_R_EUNSPEC;
     *read_size = (size_t)result;
     return SOLO5_R_OK;

@@ -9,7 +9,10 @@ use crate::filters::{self, Call, assert_fits, sweep};
 
 /// The values of arguments that mean something.
 fn values(devices: &Devices, others: &[&dyn AsRawFd]) -> Vec<u64> {
-    let taps = devices.net.iter().map(|device| device.tap.as_raw_fd());
+    let taps = devices
+        .net
+        .iter()
+        .map(|device| device.interface.as_raw_fd());
     let images = devices.block.iter().map(|device| device.image.as_raw_fd());
     let others = others.iter().map(|other| other.as_raw_fd());
     let requests = [KVM_RUN, KVM_GET_REGS].map(u64::from);
@@ -23,7 +26,7 @@ fn shared(devices: &Devices, call: &Call) -> bool {
     let is_tap = devices
         .net
         .iter()
-        .any(|device| device.tap.as_raw_fd() == fd);
+        .any(|device| device.interface.as_raw_fd() == fd);
     match libc::c_long::from(call.number) {
         libc::SYS_exit_group => true,
         libc::SYS_read => is_tap,

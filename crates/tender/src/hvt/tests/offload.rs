@@ -105,7 +105,7 @@ impl Guest {
     /// Sends a datagram to the guest, again until a frame can be read.
     fn wait_for(&self, socket: &UdpSocket, datagram: &[u8]) {
         let mut polled = libc::pollfd {
-            fd: self.devices.net[0].tap.as_raw_fd(),
+            fd: self.devices.net[0].interface.as_raw_fd(),
             events: libc::POLLIN,
             revents: 0,
         };

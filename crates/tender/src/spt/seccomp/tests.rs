@@ -19,7 +19,7 @@ fn allowed(devices: &Devices, call: &Call) -> bool {
         devices
             .net
             .iter()
-            .any(|device| device.tap.as_raw_fd() == fd)
+            .any(|device| device.interface.as_raw_fd() == fd)
     };
     let image = devices
         .block
@@ -64,7 +64,7 @@ fn nothing_but_the_list_is_let_through() {
             devices
                 .net
                 .iter()
-                .map(|device| device.tap.as_raw_fd() as u64),
+                .map(|device| device.interface.as_raw_fd() as u64),
         );
         values.extend(
             devices
