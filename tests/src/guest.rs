@@ -119,6 +119,8 @@ impl Guest {
                 .env("SOLO5_TENDER", workspace().join("ci/hvt"))
                 .env("SOLO5_HVT", self.tender()),
         };
+        // What the guest prints is the test's to read.
+        command.env_remove("RUST_BACKTRACE");
         // The driver's own limit comes first; this one is for a driver that died.
         command.env("HVT_SECONDS", (self.limit.as_secs() + 30).to_string());
         if self.signals {

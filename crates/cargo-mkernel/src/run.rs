@@ -6,10 +6,14 @@
 //! them talk.
 
 mod arguments;
+mod backtrace;
+mod devices;
 mod unikernel;
 
+use std::convert::Infallible;
 use std::env;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
+use std::fmt::Display;
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -22,7 +26,8 @@ const USAGE: &str = "\
 usage: solo5-run UNIKERNEL [[TENDER OPTIONS] --] [ARGUMENTS...]
 Cargo runs it to boot what it has built, by `runner = \"solo5-run\"` in .cargo/config.toml.
 Environment:
-  SOLO5_TENDER           the tender to run in place of solo5-spt or solo5-hvt
+  RUST_BACKTRACE         1 or full: a panic of the unikernel shows where it was
+  SOLO5_TENDER           the tender to run in place of solo5-spt or solo5-hvt, with no network of this program's choice
   SOLO5_TENDER_OPTIONS   more options for it, separated by spaces
 ";
 
@@ -34,23 +39,37 @@ pub fn run(mut words: Vec<OsString>) -> ExitCode {
             let _ = std::io::stdout().write_all(USAGE.as_bytes());
             return ExitCode::SUCCESS;
         }
-        None => return fail("expected the path of a unikernel (try solo5-run --help)"),
+        Some(first) if first == backtrace::FILTER => return backtrace::filter(&words[1..]),
+        None => {
+            say("expected the path of a unikernel (try solo5-run --help)");
+            return ExitCode::FAILURE;
+        }
         Some(_) => {}
     }
     let path = PathBuf::from(words.remove(0));
-    match boot(&path, words) {
-        Err(message) => fail(&message),
-    }
+    let Err(message) = boot(&path, words);
+    say(message);
+    ExitCode::FAILURE
 }
 
-fn boot(path: &Path, words: Vec<OsString>) -> Result<std::convert::Infallible, String> {
+fn boot(path: &Path, words: Vec<OsString>) -> Result<Infallible, String> {
     let unikernel = Unikernel::read(path)?;
-    let arguments = Arguments::split(words);
-    let tender = tender(unikernel.abi)?;
+    let mut arguments = Arguments::split(words);
+    arguments.options.extend(more_options());
+    let tender = match env::var_os("SOLO5_TENDER").filter(|value| !value.is_empty()) {
+        Some(tender) => PathBuf::from(tender),
+        None => {
+            devices::complete(&unikernel, &mut arguments.options)?;
+            installed(unikernel.abi.tender())?
+        }
+    };
     let mut command = Command::new(&tender);
+    if let Some(style) = backtrace::Style::wanted() {
+        arguments.set_variable("RUST_BACKTRACE=full");
+        command.stdout(backtrace::start_filter(path, style)?);
+    }
     command
         .args(arguments.options)
-        .args(more_options())
         .arg("--")
         .arg(path)
         .arg(arguments.line);
@@ -64,12 +83,8 @@ fn more_options() -> Vec<OsString> {
     value.split_whitespace().map(OsString::from).collect()
 }
 
-/// The tender that `SOLO5_TENDER` names, otherwise the one beside this program, otherwise the one on `PATH`.
-fn tender(abi: Abi) -> Result<PathBuf, String> {
-    if let Some(tender) = env::var_os("SOLO5_TENDER").filter(|value| !value.is_empty()) {
-        return Ok(tender.into());
-    }
-    let name = abi.tender();
+/// The program beside this one, otherwise the one on `PATH`.
+fn installed(name: &str) -> Result<PathBuf, String> {
     beside_us(name).or_else(|| on_path(name)).ok_or_else(|| {
         format!("no {name} beside solo5-run or on PATH: `cargo install cargo-mkernel` installs it")
     })
@@ -90,12 +105,7 @@ pub fn on_path(name: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-fn fail(message: impl AsRef<OsStr>) -> ExitCode {
-    // A closed stderr is nobody's loss.
-    let _ = writeln!(
-        std::io::stderr(),
-        "solo5-run: {}",
-        message.as_ref().display()
-    );
-    ExitCode::FAILURE
+/// Prints a line to standard error; a closed one is nobody's loss.
+fn say(line: impl Display) {
+    let _ = writeln!(std::io::stderr(), "solo5-run: {line}");
 }

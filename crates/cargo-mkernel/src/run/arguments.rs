@@ -3,6 +3,9 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
+/// What every line begins with.
+const QUIET: &[u8] = b"--solo5:quiet";
+
 /// What the words behind the unikernel's path mean.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Arguments {
@@ -25,7 +28,7 @@ impl Arguments {
                 words.split_off(options.count())
             }
         };
-        let mut line = b"--solo5:quiet".to_vec();
+        let mut line = QUIET.to_vec();
         for word in guest {
             line.push(b' ');
             quote(word.as_bytes(), &mut line);
@@ -34,6 +37,20 @@ impl Arguments {
             options: words,
             line: OsString::from_vec(line),
         }
+    }
+
+    /// Has the guest find a variable, `NAME=VALUE`, in its environment: an option behind those that its bindings read.
+    pub(super) fn set_variable(&mut self, variable: &str) {
+        let line = self.line.as_bytes();
+        let mut end = QUIET.len();
+        while line[end..].starts_with(b" --solo5:") {
+            let word = &line[end + 1..];
+            let next = word.iter().position(|&octet| octet == b' ');
+            end += 1 + next.unwrap_or(word.len());
+        }
+        let option = format!(" --solo5:env={variable}");
+        let line = [&line[..end], option.as_bytes(), &line[end..]].concat();
+        self.line = OsString::from_vec(line);
     }
 }
 

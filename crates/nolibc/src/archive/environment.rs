@@ -1,4 +1,4 @@
-//! The environment: empty at first, and the program's own to change.
+//! The environment: at first what the command line begins with, and the program's own to change.
 
 use super::errno::fail;
 use super::heap::zeroed;
@@ -58,6 +58,28 @@ unsafe fn name_length(name: *const c_char) -> Option<usize> {
     unsafe {
         let valid = !name.is_null() && *name != 0 && strchr(name, c_int::from(b'=')).is_null();
         valid.then(|| strlen(name))
+    }
+}
+
+/// Takes `--solo5:env=NAME=VALUE` off the front of the command line, as often as it stands there, and sets the variables. So
+/// does whoever starts the unikernel, such as `solo5-run`, who can set them in no other way.
+pub(super) fn take_from(mut line: &[u8]) -> &[u8] {
+    loop {
+        line = line.trim_ascii_start();
+        let Some(rest) = line.strip_prefix(b"--solo5:env=") else {
+            return line;
+        };
+        let end = rest.iter().position(u8::is_ascii_whitespace);
+        let (variable, after) = rest.split_at(end.unwrap_or(rest.len()));
+        line = after;
+        let entry = zeroed(variable.len() + 1).cast::<c_char>();
+        if variable.contains(&b'=') && !entry.is_null() {
+            // SAFETY: the entry has room for the variable, with a zero behind it, and stays.
+            unsafe {
+                memcpy(entry.cast(), variable.as_ptr().cast(), variable.len());
+                append(entry);
+            }
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! From the bindings' `solo5_app_main` to the program's `main`.
 
-use super::environment::environ;
+use super::environment::{environ, take_from};
 use super::exit::exit;
 use super::heap;
 use super::hypercall::{
@@ -45,7 +45,7 @@ unsafe extern "C" fn start(info: *const StartInfo, bindings_stack: usize) -> ! {
     memory::detect_processor();
     time::initialise();
     set_up_thread_local_storage();
-    let (argc, argv) = arguments(line.to_bytes());
+    let (argc, argv) = arguments(take_from(line.to_bytes()));
     // SAFETY: nothing else refers to `environ` yet.
     let envp = unsafe { environ };
     run_array(

@@ -28,3 +28,19 @@ fn without_them_options_come_first() {
     assert_eq!(options, ["--mem=8", "--net:service=tap0"]);
     assert_eq!(line, "--solo5:quiet --nocapture --mem=9");
 }
+
+#[test]
+fn a_variable_follows_the_bindings_options() {
+    for (words, expected) in [
+        (&[][..], "--solo5:quiet --solo5:env=A=b"),
+        (&["x"], "--solo5:quiet --solo5:env=A=b x"),
+        (
+            &["--solo5:debug", "--solo5:info", "x"],
+            "--solo5:quiet --solo5:debug --solo5:info --solo5:env=A=b x",
+        ),
+    ] {
+        let mut arguments = Arguments::split(words.iter().map(OsString::from).collect());
+        arguments.set_variable("A=b");
+        assert_eq!(arguments.line, expected);
+    }
+}
