@@ -20,7 +20,10 @@ pub enum TapError {
     #[error("interface name {0:?} is {len} bytes long: expected 1 to {MAX_NAME}", len = .0.len())]
     NameLength(String),
     /// No such interface in this network namespace.
-    #[error("interface {0:?} does not exist (ip tuntap add {0} mode tap)")]
+    #[error(
+        "interface {0:?} does not exist: expected a TAP interface; as root: ip tuntap add dev {0} mode tap user USER && \
+         ip address add 10.0.0.1/24 dev {0} && ip link set {0} up; or take =user in place of ={0}, a network without root"
+    )]
     NotFound(String),
     /// The interface is neither up nor running.
     #[error("interface {0:?} is down (ip link set {0} up)")]

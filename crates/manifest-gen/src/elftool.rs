@@ -34,11 +34,7 @@ pub fn run() -> ExitCode {
         (Some("query-abi"), [binary]) => query(binary, &mut |binary| query_abi(binary)),
         (Some("query-manifest"), [binary]) => query(binary, &mut |binary| query_manifest(binary)),
         (Some("--help"), _) => write_stdout(USAGE),
-        _ => {
-            // There is nobody to tell when standard error is gone too.
-            let _ = io::stderr().write_all(USAGE.as_bytes());
-            return ExitCode::FAILURE;
-        }
+        _ => Err("expected a command and its files (try solo5-elftool --help)".to_owned()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -20,6 +20,9 @@ const VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION_MINOR")
 );
 
+/// The oldest Rust, as a line of `Cargo.toml`.
+const MINIMUM: &str = concat!("rust-version = \"", env!("CARGO_PKG_RUST_VERSION"), "\"");
+
 /// What both are told of the dependency.
 #[derive(Args)]
 struct Source {
@@ -76,16 +79,12 @@ impl New {
         let mut text = read(&manifest)?;
         text += &self.source.dependency(template)?;
         text += template.dependencies();
-        let text = text.replacen(
-            "[dependencies]",
-            "rust-version = \"MINIMUM\"\n\n[dependencies]",
-            1,
-        );
-        let text = text.replace("\n\nrust-version", "\nrust-version");
-        write(
-            &manifest,
-            &text.replace("MINIMUM", env!("CARGO_PKG_RUST_VERSION")),
-        )?;
+        // A workspace may have one for all.
+        if !text.contains("rust-version") {
+            let line = format!("\n{MINIMUM}\n\n[dependencies]");
+            text = text.replacen("\n\n[dependencies]", &line, 1);
+        }
+        write(&manifest, &text)?;
         write(&self.folder.join("src/main.rs"), template.program())?;
         write(&self.folder.join("README.md"), &readme(&name, template))?;
         complete(&root(&self.folder)?)?;

@@ -163,11 +163,15 @@ impl Filter {
         };
         // It is where the call returns to.
         let address = address.saturating_sub(1);
+        let symbol = loader
+            .find_symbol(address)
+            .map(|name| addr2line::demangle_auto(name.into(), None).into_owned());
         let mut names = Vec::new();
         if let Ok(mut frames) = loader.find_frames(address) {
             while let Ok(Some(frame)) = frames.next() {
-                let Some(function) = frame.function.as_ref().and_then(|it| it.demangle().ok())
-                else {
+                // Line tables alone have no names.
+                let function = frame.function.as_ref().and_then(|it| it.demangle().ok());
+                let Some(function) = function.as_deref().or(symbol.as_deref()) else {
                     continue;
                 };
                 let mut name = format!("{function}\n");
@@ -179,12 +183,9 @@ impl Filter {
             }
         }
         if names.is_empty()
-            && let Some(symbol) = loader.find_symbol(address)
+            && let Some(symbol) = symbol
         {
-            names.push(format!(
-                "{}\n",
-                addr2line::demangle_auto(symbol.into(), None)
-            ));
+            names.push(format!("{symbol}\n"));
         }
         names
     }

@@ -193,10 +193,9 @@ fn wrong_usage_is_answered_with_the_usage() {
         &["gen-manifest", "a", "b", "c"],
     ] {
         let message = fail(&folder, arguments, b"");
-        assert!(
-            message.starts_with("usage: solo5-elftool COMMAND"),
-            "{message}"
-        );
+        let expected =
+            "solo5-elftool: expected a command and its files (try solo5-elftool --help)\n";
+        assert_eq!(message, expected);
     }
     let help = succeed(&folder, &["--help"], b"");
     assert!(help.starts_with("usage: solo5-elftool COMMAND"), "{help}");

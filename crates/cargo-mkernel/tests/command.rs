@@ -1,0 +1,315 @@
+//! `cargo mkernel` and the programs beside it, with programs of the tests' own in place of Cargo and rustc.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// An empty folder of the test's own, with a space in its path, outside of this workspace.
+fn folder(test: &str) -> PathBuf {
+    let own = format!("cargo-mkernel.{}", std::process::id());
+    let folder = std::env::temp_dir().join(own).join(format!("a {test}"));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// A shell script.
+fn script(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+fn program(name: &str) -> Command {
+    // At run time: a shell between Cargo and the compiler may drop a variable with a hyphen in its name.
+    let variable = format!("CARGO_BIN_EXE_{name}");
+    let mut command = Command::new(std::env::var_os(variable).expect("set by Cargo"));
+    command
+        .stdin(Stdio::null())
+        .env_remove("RUSTC_WRAPPER")
+        .env_remove("SOLO5_RUSTC_WRAPPER")
+        .env_remove("RUST_BACKTRACE");
+    command
+}
+
+fn cargo_mkernel(words: &[&str]) -> Command {
+    let mut command = program("cargo-mkernel");
+    command.arg("mkernel").args(words);
+    command
+}
+
+/// Status, standard output and standard error.
+fn outcome(command: &mut Command) -> (Option<i32>, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+#[test]
+fn help_goes_to_stdout_with_status_0() {
+    for name in ["cargo-mkernel", "solo5-rustc", "solo5-run", "solo5-elftool"] {
+        let (status, stdout, stderr) = outcome(program(name).arg("--help"));
+        assert_eq!((status, stderr.as_str()), (Some(0), ""), "{name}");
+        assert!(
+            stdout.to_lowercase().contains("usage: "),
+            "{name}: {stdout}"
+        );
+    }
+}
+
+#[test]
+fn an_option_that_is_no_good_is_one_line() {
+    let cases = [
+        (cargo_mkernel(&["run", "--bogus"]), "'--bogus'"),
+        (cargo_mkernel(&["bogus"]), "'bogus'"),
+        (program("solo5-run"), "expected the path of a unikernel"),
+        (program("solo5-rustc"), "expected rustc's path"),
+        (program("solo5-elftool"), "expected a command"),
+    ];
+    for (mut command, what) in cases {
+        let (status, stdout, stderr) = outcome(&mut command);
+        assert_eq!((status, stdout.as_str()), (Some(1), ""), "{command:?}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        assert!(
+            stderr.contains(what) && stderr.contains("(try "),
+            "{stderr}"
+        );
+    }
+}
+
+#[test]
+fn a_new_project_has_all_that_cargo_is_told() {
+    let folder = folder("new project");
+    let mkernel = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mkernel");
+    for (option, feature) in [
+        (None, None),
+        (Some("--echo"), Some("cli")),
+        (Some("--http"), Some("http")),
+        (Some("--kv"), Some("store")),
+    ] {
+        let name = option.unwrap_or("--hello").trim_start_matches('-');
+        let mut command = cargo_mkernel(&["new", name]);
+        command
+            .args(option)
+            .arg("--mkernel-path")
+            .arg(&mkernel)
+            .current_dir(&folder);
+        let (status, _, stderr) = outcome(&mut command);
+        assert_eq!(status, Some(0), "{stderr}");
+        assert!(stderr.contains(&format!("cd {name} && cargo mkernel run")));
+
+        let read = |file: &str| fs::read_to_string(folder.join(name).join(file)).unwrap();
+        let manifest = read("Cargo.toml");
+        let dependency = manifest.lines().find(|line| line.starts_with("mkernel = "));
+        let dependency = dependency.unwrap_or_default();
+        assert!(
+            feature.is_none_or(|feature| dependency.contains(feature)),
+            "{manifest}"
+        );
+        assert!(manifest.contains("rust-version = "), "{manifest}");
+        assert!(manifest.contains("[profile.stripped]"), "{manifest}");
+        assert!(read(".cargo/config.toml").contains("rustc-wrapper = \"solo5-rustc\""));
+        assert!(read("src/main.rs").contains("fn main()"));
+        // Cargo reads it as it is meant.
+        let mut metadata = Command::new(env!("CARGO"));
+        metadata
+            .args(["metadata", "--no-deps", "--format-version=1", "--offline"])
+            .env("RUSTC_WRAPPER", "")
+            .current_dir(folder.join(name));
+        let (status, _, stderr) = outcome(&mut metadata);
+        assert_eq!(status, Some(0), "{stderr}");
+    }
+}
+
+/// Profiles and Cargo's configuration count at the root alone.
+#[test]
+fn a_project_in_a_workspace_completes_the_workspace() {
+    let folder = folder("workspace");
+    fs::write(
+        folder.join("Cargo.toml"),
+        "[workspace]\nresolver = \"3\"\nmembers = []\n",
+    )
+    .unwrap();
+    let (status, _, stderr) = outcome(cargo_mkernel(&["new", "guest"]).current_dir(&folder));
+    assert_eq!(status, Some(0), "{stderr}");
+    let root = fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+    assert!(
+        root.contains("\"guest\"") && root.contains("[profile.stripped]"),
+        "{root}"
+    );
+    let member = fs::read_to_string(folder.join("guest/Cargo.toml")).unwrap();
+    assert!(!member.contains("[profile"), "{member}");
+    assert!(folder.join(".cargo/config.toml").exists());
+    assert!(!folder.join("guest/.cargo").exists());
+}
+
+#[test]
+fn init_adds_to_a_project_and_not_twice() {
+    let folder = folder("init");
+    let mkernel = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mkernel");
+    fs::create_dir(folder.join("src")).unwrap();
+    fs::write(folder.join("src/main.rs"), "fn main() {}\n").unwrap();
+    let manifest = "[package]\nname = \"mine\"\nedition = \"2024\"\n\n[workspace]\n";
+    fs::write(folder.join("Cargo.toml"), manifest).unwrap();
+    let mut last = String::new();
+    for _ in 0..2 {
+        let mut command = cargo_mkernel(&["init", "--mkernel-path"]);
+        command.arg(&mkernel).current_dir(&folder);
+        let (status, _, stderr) = outcome(&mut command);
+        assert_eq!(status, Some(0), "{stderr}");
+        let written = fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+        assert!(
+            written.starts_with("[package]\nname = \"mine\""),
+            "{written}"
+        );
+        for (text, count) in [("mkernel = ", 1), ("[profile.stripped]", 1)] {
+            assert_eq!(written.matches(text).count(), count, "{text}: {written}");
+        }
+        assert!(last.is_empty() || last == written);
+        last = written;
+    }
+    // What is there already is not overwritten.
+    fs::write(folder.join(".cargo/config.toml"), "[build]\njobs = 1\n").unwrap();
+    let (status, _, stderr) = outcome(cargo_mkernel(&["init"]).current_dir(&folder));
+    assert_eq!(status, Some(1));
+    assert!(
+        stderr.contains("add these lines") && stderr.contains("solo5-rustc"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn run_puts_our_wrapper_in_front_of_another() {
+    let folder = folder("wrapper");
+    let cargo = script(
+        &folder,
+        "cargo",
+        "echo \"$RUSTC_WRAPPER|$SOLO5_RUSTC_WRAPPER\"; for word; do echo \"$word\"; done",
+    );
+    let mut command = cargo_mkernel(&["run", "--spt", "-p", "a b", "--release", "--"]);
+    command
+        .args(["--mem=8", "--", "x y"])
+        .env("CARGO", &cargo)
+        .env("RUSTC_WRAPPER", "/usr/bin/sccache");
+    let (status, stdout, stderr) = outcome(&mut command);
+    assert_eq!(status, Some(0), "{stderr}");
+    let (wrappers, words) = stdout.split_once('\n').unwrap();
+    assert!(
+        wrappers.ends_with("/solo5-rustc|/usr/bin/sccache"),
+        "{wrappers}"
+    );
+    let expected =
+        "run\n--target\nx86_64-solo5-spt\n--package\na b\n--release\n--\n--mem=8\n--\nx y\n";
+    assert_eq!(words, expected);
+    assert!(
+        stderr.contains("RUSTC_WRAPPER=/usr/bin/sccache is run by solo5-rustc"),
+        "{stderr}"
+    );
+
+    let mut command = cargo_mkernel(&["run", "--hvt"]);
+    command
+        .env("CARGO", &cargo)
+        .env("RUSTC_WRAPPER", "solo5-rustc");
+    let (_, stdout, _) = outcome(&mut command);
+    assert_eq!(stdout, "solo5-rustc|\nrun\n--target\nx86_64-solo5-hvt\n");
+}
+
+#[test]
+fn the_doctor_names_the_command_for_what_is_missing() {
+    let folder = folder("doctor");
+    script(
+        &folder,
+        "rustc",
+        "echo 'rustc 1.80.1 (3f5fd8dd4 2024-08-06)'",
+    );
+    let mut command = cargo_mkernel(&["doctor"]);
+    command
+        .env("PATH", &folder)
+        .env("RUSTC_WRAPPER", "/usr/bin/sccache");
+    let (status, stdout, _) = outcome(&mut command);
+    assert_eq!(status, Some(1));
+    let minimum = format!(
+        "missing  Rust: rustc 1.80.1 (3f5fd8dd4 2024-08-06): expected {} or newer\n         rustup update stable",
+        env!("CARGO_PKG_RUST_VERSION")
+    );
+    for expected in [
+        minimum.as_str(),
+        "missing  C compiler: no cc on PATH\n         sudo apt-get install gcc libc6-dev\n",
+        "export RUSTC_WRAPPER=solo5-rustc SOLO5_RUSTC_WRAPPER='/usr/bin/sccache'\n",
+        "missing  solo5-rustc and its companions: not on PATH: solo5-rustc, ",
+        "without  user-mode network: no passt on PATH\n         sudo apt-get install passt\n",
+    ] {
+        assert!(stdout.contains(expected), "no {expected:?} in\n{stdout}");
+    }
+}
+
+/// rustc, its arguments and the other wrapper may have spaces in their paths.
+#[test]
+fn the_wrapper_keeps_words_whole() {
+    let folder = folder("words");
+    let rustc = script(&folder, "my rustc", "for word; do echo \"$word\"; done");
+    let other = script(&folder, "other wrapper", "echo wrapped; exec \"$@\"");
+    let mut command = program("solo5-rustc");
+    command
+        .arg(&rustc)
+        .args(["--crate-name", "a", "src/two words.rs", "--target"])
+        .args(["x86_64-solo5-hvt", "-C", "metadata=1"])
+        .env("SOLO5_RUSTC_WRAPPER", &other);
+    let (status, stdout, stderr) = outcome(&mut command);
+    assert_eq!(status, Some(0), "{stderr}");
+    let start = "wrapped\n--crate-name=a\nsrc/two words.rs\n--target=x86_64-unknown-linux-gnu\n-Cmetadata=1\n--cfg\nsolo5\n--cfg\n\
+                 solo5=\"hvt\"\n";
+    assert!(stdout.starts_with(start), "{stdout}");
+
+    // Nothing is changed for a host.
+    let mut command = program("solo5-rustc");
+    command
+        .arg(&rustc)
+        .args(["--crate-name", "a", "--target", "x86_64-unknown-linux-gnu"]);
+    let (_, stdout, _) = outcome(&mut command);
+    assert_eq!(
+        stdout,
+        "--crate-name\na\n--target\nx86_64-unknown-linux-gnu\n"
+    );
+}
+
+/// The headers come from the program itself, wherever it is.
+#[test]
+fn the_c_compiler_finds_headers_without_a_checkout() {
+    let folder = folder("headers");
+    fs::write(
+        folder.join("a.c"),
+        "#include <stddef.h>\n#include <sys/types.h>\n#include <stdio.h>\nsize_t f(void) { return sizeof(off_t); }\n",
+    )
+    .unwrap();
+    for _ in 0..2 {
+        let mut command = program("solo5-cc");
+        command
+            .args(["-c", "a.c", "-o", "a.o", "-H"])
+            .env_remove("CC")
+            .env("OUT_DIR", &folder)
+            .current_dir(&folder);
+        let (status, _, stderr) = outcome(&mut command);
+        assert_eq!(status, Some(0), "{stderr}");
+        assert!(stderr.contains("a headers/solo5-include-"), "{stderr}");
+        assert!(!stderr.contains("/usr/include"), "{stderr}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_unikernel_is_named() {
+    let folder = folder("no unikernel");
+    let file = script(&folder, "file", "");
+    let (status, _, stderr) = outcome(program("solo5-run").arg(&file));
+    assert_eq!(status, Some(1));
+    assert!(
+        stderr.starts_with("solo5-run: ") && stderr.contains("a no unikernel/file: "),
+        "{stderr}"
+    );
+}
