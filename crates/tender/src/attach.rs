@@ -327,6 +327,12 @@ impl Devices {
         Ok(())
     }
 
+    /// The descriptors of all of them.
+    pub(crate) fn descriptors(&self) -> impl Iterator<Item = RawFd> {
+        let net = self.net.iter().map(|device| device.interface.as_raw_fd());
+        net.chain(self.block.iter().map(|device| device.image.as_raw_fd()))
+    }
+
     /// The manifest that the guest is given: as declared, with what was attached and what the tender offers filled in.
     #[must_use]
     pub fn manifest(&self) -> Vec<u8> {

@@ -2,6 +2,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::attach::AttachError;
+use crate::confine::ConfineError;
 use crate::hvt::HvtError;
 use crate::options::OptionError;
 use crate::spt::SptError;
@@ -55,6 +56,9 @@ pub enum Error {
     /// Standard output cannot be made the guest's console.
     #[error("cannot use standard output as the console: {0}")]
     Console(#[source] io::Error),
+    /// The tender cannot be confined as it must be.
+    #[error(transparent)]
+    Confine(#[from] ConfineError),
     /// Something particular to spt.
     #[error(transparent)]
     Spt(#[from] SptError),

@@ -14,6 +14,7 @@ mod vcpu;
 mod watch;
 
 use std::convert::Infallible;
+use std::os::fd::{AsRawFd, RawFd};
 use std::path::Path;
 use std::thread;
 
@@ -29,6 +30,7 @@ use solo5_abi::note::Target;
 
 use crate::Tender;
 use crate::attach::Devices;
+use crate::confine::{Own, confine};
 use crate::console::make_nonblocking;
 use crate::error::Error;
 use crate::kernel::{Kernel, command_line};
@@ -214,8 +216,16 @@ pub fn run(options: &Options) -> Result<Infallible, Error> {
     write_boot_info(memory, boot_info, devices, &cmdline);
 
     let filter = seccomp::vcpu_filter(&vcpu, devices, doorbell).map_err(HvtError::Filter)?;
-    let shutdown = heed_signals(devices)?;
+    let shutdown = prepare_shutdown(devices)?;
+    // The machine stays as long as its processor; there is nothing more to ask of it.
+    drop((kvm, vm));
     let mut hypercalls = Hypercalls::new(memory, devices, shutdown);
+    let own = Own {
+        descriptors: descriptors(&vcpu, doorbell, shutdown),
+        polled: hypercalls.polled(),
+    };
+    confine(Tender::Hvt, options, devices, &own)?;
+    heed_signals(shutdown)?;
     if let (Some(doorbell), Some(address)) = (doorbell, ring) {
         start_ring(machine, doorbell, address)?;
     }
@@ -233,16 +243,32 @@ pub fn run(options: &Options) -> Result<Infallible, Error> {
     }
 }
 
+/// What it takes to tell the guest of its end, if it asks for that.
+fn prepare_shutdown(devices: &Devices) -> Result<Option<&'static Shutdown>, HvtError> {
+    let shutdown = devices.shutdown.map(Shutdown::new).transpose();
+    let shutdown = shutdown.map_err(HvtError::Signals)?;
+    Ok(shutdown.map(|shutdown| &*Box::leak(Box::new(shutdown))))
+}
+
 /// Has signals end the guest at once, or tell it first if it asks for that.
-fn heed_signals(devices: &Devices) -> Result<Option<&'static Shutdown>, HvtError> {
-    let Some(seconds) = devices.shutdown else {
-        signals::install().map_err(HvtError::Signals)?;
-        return Ok(None);
-    };
-    let shutdown = Shutdown::new(seconds).map_err(HvtError::Signals)?;
-    let shutdown: &'static Shutdown = Box::leak(Box::new(shutdown));
-    watch::start(shutdown)?;
-    Ok(Some(shutdown))
+fn heed_signals(shutdown: Option<&'static Shutdown>) -> Result<(), HvtError> {
+    match shutdown {
+        Some(shutdown) => watch::start(shutdown),
+        None => signals::install().map_err(HvtError::Signals),
+    }
+}
+
+/// Those that are needed from now on, besides the devices'.
+fn descriptors(
+    vcpu: &VcpuFd,
+    doorbell: Option<&Doorbell>,
+    shutdown: Option<&Shutdown>,
+) -> Vec<RawFd> {
+    let told = shutdown.map(|shutdown| [shutdown.told.as_raw_fd(), shutdown.notice]);
+    let doorbell =
+        doorbell.map(|doorbell| [&doorbell.kick, &doorbell.done].map(AsRawFd::as_raw_fd));
+    let others = told.into_iter().chain(doorbell).flatten();
+    others.chain([vcpu.as_raw_fd()]).collect()
 }
 
 fn create_vm() -> Result<(Kvm, VmFd), HvtError> {

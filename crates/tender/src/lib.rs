@@ -14,6 +14,7 @@
 //! ```
 
 mod attach;
+mod confine;
 mod console;
 mod error;
 #[cfg(test)]
@@ -35,6 +36,7 @@ use std::process::ExitCode;
 use options::Command;
 
 pub use attach::{AttachError, BlockDevice, Devices, Interface, NetDevice};
+pub use confine::ConfineError;
 pub use error::Error;
 pub use user::UserNetwork;
 pub use wire::WireError;

@@ -45,6 +45,14 @@ pub struct Options {
     pub block_size: BTreeMap<String, BlockSize>,
     /// Memory outside the loaded segments is executable.
     pub exec_heap: bool,
+    /// Whose numbers the process goes on with, user and group; those that it has, unless given.
+    pub user: Option<(u32, u32)>,
+    /// Which directory is the process's root from then on.
+    pub chroot: Option<PathBuf>,
+    /// The process can be traced by its user, and leave a core.
+    pub dumpable: bool,
+    /// What the host did not allow of the confinement is told.
+    pub verbose: bool,
     /// Seconds that a guest which wants to be told of its end has from then on; with none it is not told.
     pub shutdown_timeout: u32,
     /// The unikernel.
@@ -98,6 +106,12 @@ pub enum OptionError {
         max = u32::MAX
     )]
     ShutdownTimeout(OsString),
+    /// Not the numbers of a user and a group.
+    #[error(
+        "malformed option {0:?}: expected --user=UID:GID with two numbers from 0 to {max}",
+        max = u32::MAX - 1
+    )]
+    User(OsString),
     /// Not a MAC address.
     #[error("malformed option {option:?}: {source}")]
     Mac {
@@ -139,6 +153,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, Option
         block: BTreeMap::new(),
         block_size: BTreeMap::new(),
         exec_heap: false,
+        user: None,
+        chroot: None,
+        dumpable: false,
+        verbose: false,
         shutdown_timeout: DEFAULT_SHUTDOWN_TIMEOUT,
         kernel: PathBuf::new(),
         args: Vec::new(),
@@ -211,6 +229,21 @@ impl Options {
             let seconds = number(value).and_then(|seconds| u32::try_from(seconds).ok());
             self.shutdown_timeout =
                 seconds.ok_or_else(|| OptionError::ShutdownTimeout(option.to_owned()))?;
+        } else if let Some(value) = bytes.strip_prefix(b"--user=") {
+            let user = user(value).ok_or_else(|| OptionError::User(option.to_owned()))?;
+            self.user = Some(user);
+        } else if let Some(value) = bytes.strip_prefix(b"--chroot=") {
+            if value.is_empty() {
+                return Err(OptionError::Malformed {
+                    option: option.to_owned(),
+                    expected: "--chroot=DIR",
+                });
+            }
+            self.chroot = Some(OsString::from_vec(value.to_vec()).into());
+        } else if bytes == b"--verbose" {
+            self.verbose = true;
+        } else if bytes == b"--x-dumpable" {
+            self.dumpable = true;
         } else if bytes == b"--x-exec-heap" {
             self.exec_heap = true;
         } else {
@@ -266,6 +299,16 @@ fn net_source(option: &OsStr, value: &[u8]) -> Result<NetSource, OptionError> {
     Ok(NetSource::Interface(name.to_owned()))
 }
 
+/// `UID:GID`. The highest number is none: the kernel takes it for no change.
+fn user(value: &[u8]) -> Option<(u32, u32)> {
+    let colon = value.iter().position(|&byte| byte == b':')?;
+    let id = |text| {
+        let id = number(text).and_then(|id| u32::try_from(id).ok());
+        id.filter(|&id| id < u32::MAX)
+    };
+    Some((id(&value[..colon])?, id(&value[colon + 1..])?))
+}
+
 fn mem(value: &[u8]) -> Option<u64> {
     number(value).filter(|&mib| mib > 0)?.checked_mul(1 << 20)
 }
@@ -300,6 +343,10 @@ Options:
   --block:NAME=PATH             attach the file or block device PATH as block device NAME
   --block-sector-size:NAME=N    set the block size of NAME in bytes (default 512)
   --shutdown-timeout=SECONDS    end a guest so long after it was told to end (default {DEFAULT_SHUTDOWN_TIMEOUT})
+  --user=UID:GID                go on as this user and group, in no other group (numbers; takes root)
+  --chroot=DIR                  make DIR the root directory (takes root, or user namespaces)
+  --verbose                     tell what the host did not allow of the tender's confinement
+  --x-dumpable                  let the process be traced (gdb, perf) and leave a core
   --x-exec-heap                 make memory outside the loaded segments executable
   --help                        print this text and exit
   --version                     print the version and exit

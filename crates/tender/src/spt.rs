@@ -16,6 +16,7 @@ use solo5_abi::spt::{ABI_VERSION, BOOT_INFO, BootInfo, EPOLL_TIMER, MANIFEST, ST
 
 use crate::Tender;
 use crate::attach::Devices;
+use crate::confine::{Own, confine};
 use crate::console::make_nonblocking;
 use crate::error::Error;
 use crate::kernel::{Kernel, command_line};
@@ -122,10 +123,19 @@ pub fn run(options: &Options) -> Result<std::convert::Infallible, Error> {
     if let Some(shutdown) = &shutdown {
         shutdown.block_signals().map_err(SptError::Shutdown)?;
     }
+    let streams = shutdown.iter();
+    let streams = streams.flat_map(|shutdown| [shutdown.told.as_raw_fd(), shutdown.notice]);
+    let own = Own {
+        descriptors: streams
+            .chain([epoll.as_raw_fd(), timer.as_raw_fd()])
+            .collect(),
+        polled: 0,
+    };
+    let confine = || confine(Tender::Spt, options, &devices, &own);
     // SAFETY: the plan has checked that `entry` is in guest memory, which is mapped; the stack pointer is in its
     // writable top; nothing of this process is needed after the jump but the descriptors, which stay open because
     // `devices`, `epoll`, `timer` and `shutdown` are never dropped; this program has started no thread.
-    Err(unsafe { enter::enter(&filter, options.mem, start, watch.as_ref()) }.into())
+    Err(unsafe { enter::enter(&filter, options.mem, start, watch.as_ref(), confine) })
 }
 
 /// Guest memory with the executable in it.

@@ -56,15 +56,18 @@ impl Arguments {
 
 /// Whether it is an option of a tender.
 fn is_option(word: &[u8]) -> bool {
-    const STARTS: [&[u8]; 6] = [
+    const STARTS: [&[u8]; 8] = [
         b"--mem=",
         b"--net:",
         b"--net-mac:",
         b"--block:",
         b"--block-sector-size:",
         b"--shutdown-timeout=",
+        b"--user=",
+        b"--chroot=",
     ];
-    word == b"--x-exec-heap" || STARTS.iter().any(|start| word.starts_with(start))
+    [&b"--x-dumpable"[..], b"--x-exec-heap"].contains(&word)
+        || STARTS.iter().any(|start| word.starts_with(start))
 }
 
 /// Adds a word, in single quotes unless nothing in it needs them.

@@ -71,6 +71,11 @@ impl<'m> Hypercalls<'m> {
         }
     }
 
+    /// How many descriptors it waits for at once, those included that are not there at the moment.
+    pub(super) fn polled(&self) -> usize {
+        self.polled.len()
+    }
+
     /// Serves an `OUT` of `data` to `port`.
     ///
     /// # Errors

@@ -1,12 +1,12 @@
 //! The last steps of the tender: signals, standard streams, filter, jump.
 
-use std::io;
-
 use seccompiler::BpfProgramRef;
 
 use super::SptError;
 use super::trampoline::{Start, Trampoline, end_restartable_sequences};
 use super::watch::Watch;
+use crate::confine::ConfineError;
+use crate::error::Error;
 
 /// Gives the signals that Rust's runtime handles their default action back.
 ///
@@ -20,7 +20,7 @@ pub(super) fn reset_signals() {
 }
 
 /// Unmaps the tender, starts the thread that `watch` describes, installs the filter and jumps to the guest; comes back only
-/// if that cannot be prepared.
+/// if that cannot be prepared. What `confine` gives up is given up last, once nothing is looked up any more.
 ///
 /// # Safety
 ///
@@ -31,22 +31,17 @@ pub(super) unsafe fn enter(
     memory_end: u64,
     start: Start,
     watch: Option<&Watch>,
-) -> SptError {
-    let prepared = no_new_privileges()
-        .and_then(|()| end_restartable_sequences())
+    confine: impl FnOnce() -> Result<(), ConfineError>,
+) -> Error {
+    let placed = end_restartable_sequences()
         .and_then(|()| Trampoline::place(memory_end, start, filter, watch));
-    match prepared {
+    let trampoline = match placed {
+        Ok(trampoline) => trampoline,
+        Err(error) => return SptError::Leave(error).into(),
+    };
+    match confine() {
         // SAFETY: the caller vouches for the addresses and for there being one thread.
-        Ok(trampoline) => unsafe { trampoline.jump() },
-        Err(error) => SptError::Leave(error),
-    }
-}
-
-/// Without which a filter takes privilege.
-fn no_new_privileges() -> io::Result<()> {
-    // SAFETY: the call takes no pointer.
-    match unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
+        Ok(()) => unsafe { trampoline.jump() },
+        Err(error) => error.into(),
     }
 }

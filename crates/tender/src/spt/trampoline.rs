@@ -58,6 +58,8 @@ struct Data {
     /// Addresses of the code of the thread that takes the signals, zero if there is none, and of what it is told.
     watch_code: u64,
     watch_data: u64,
+    /// `struct rlimit64`: none, now and later.
+    no_processes: [u64; 2],
     ranges: [Range; RANGES],
 }
 
@@ -120,6 +122,13 @@ global_asm!(
     "jnz 6f",
     "jmp r14",
     "6:",
+    // The last thread is there. It may be refused: a root's processes are without limit anyway.
+    "mov eax, {prlimit}",
+    "xor edi, edi",
+    "mov esi, {processes}",
+    "lea rdx, [rbx + {none}]",
+    "xor r10d, r10d",
+    "syscall",
     "mov eax, {seccomp}",
     "mov edi, {set_mode_filter}",
     "xor esi, esi",
@@ -184,6 +193,9 @@ global_asm!(
     clone = const libc::SYS_clone,
     // With descriptors of its own: those that two threads share cost each of their calls something.
     thread = const libc::CLONE_VM | libc::CLONE_SIGHAND | libc::CLONE_THREAD,
+    prlimit = const libc::SYS_prlimit64,
+    processes = const libc::RLIMIT_NPROC,
+    none = const offset_of!(Data, no_processes),
     arch_prctl = const libc::SYS_arch_prctl,
     set_fs = const 0x1002,
     set_gs = const 0x1001,
@@ -262,6 +274,7 @@ impl Trampoline {
             },
             watch_code,
             watch_data,
+            no_processes: [0, 0],
             ranges: ranges(gap..code_at, end, &special_mappings()),
         };
         // SAFETY: the fresh mapping is writable, `code`, `Data` and the instructions lie in it one behind the other by the
@@ -444,50 +457,4 @@ pub(super) fn end_restartable_sequences() -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn all_but_the_special_mappings_must_go() {
-        let ranges = ranges(
-            0x1f_f000..0x20_0000,
-            0x20_1000,
-            &[(0x7000_0000, 0x7000_4000), (0x7000_4000, 0x7000_6000)],
-        );
-        let range = |start, end, must| Range {
-            start,
-            len: end - start,
-            must,
-        };
-        assert_eq!(
-            ranges[..7],
-            [
-                range(0, 0x1_0000, 1),
-                range(0x1f_f000, 0x20_0000, 1),
-                range(0x20_1000, 0x7000_0000, 1),
-                range(0x7000_0000, 0x7000_4000, 0),
-                Range::default(),
-                range(0x7000_4000, 0x7000_6000, 0),
-                range(0x7000_6000, USER_END, 1),
-            ]
-        );
-        assert!(ranges[7..].iter().all(|range| range.len == 0));
-    }
-
-    #[test]
-    fn many_special_mappings_leave_no_gap() {
-        let special: Vec<_> = (1..100_u64).map(|n| (n << 20, (n << 20) + 4096)).collect();
-        let mut at = 5 * PAGE;
-        let ranges = ranges(3 * PAGE..4 * PAGE, at, &special);
-        for range in ranges[2..].iter().filter(|range| range.len > 0) {
-            assert_eq!(range.start, at);
-            at += range.len;
-        }
-        assert_eq!(at, USER_END);
-    }
-
-    #[test]
-    fn the_mappings_of_the_kernel_are_found_in_this_process() {
-        assert!(!special_mappings().is_empty());
-    }
-}
+mod tests;
