@@ -28,7 +28,7 @@ pub use block::{BlockError, BlockImage, BlockSize, ImageError, PUNCH_HOLE};
 pub use cable::Cable;
 pub use mac::{MacAddress, ParseMacError};
 pub use passt::Passt;
-pub use relay::{End, MAX_STREAM_FRAME, Relay};
+pub use relay::{End, JoinError, Joint, MAX_STREAM_FRAME, Relay};
 pub use tap::{Tap, TapError};
 
 /// Bytes of an Ethernet header (two addresses and the EtherType), which an MTU does not include.

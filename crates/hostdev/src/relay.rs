@@ -3,18 +3,25 @@
 //! That stream is what passt and QEMU's `-netdev stream` speak: four octets of length in network order, then the frame.
 
 mod guest;
+mod socket;
 mod stream;
 
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 use guest::Outgoing;
+use socket::{accept, connect};
 use stream::Frames;
+
+pub use socket::{JoinError, Joint};
 
 /// Octets of the longest frame that a stream may carry: passt takes no longer one.
 pub const MAX_STREAM_FRAME: usize = 65_535;
 /// Milliseconds that the stream has to take what the guest had sent before it ended.
 const LAST_WORDS: libc::c_int = 1000;
+/// Milliseconds until somebody is looked for again.
+const BETWEEN_ATTEMPTS: libc::c_int = 100;
 
 /// Why a relay has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,13 +32,12 @@ pub enum End {
     Stream,
 }
 
-/// The two descriptors of a relay, and the frames on their way.
+/// The guest's side of a relay, and the frames on their way.
 ///
 /// What it holds is bounded: where one side takes nothing, nothing more is read from the other.
 #[derive(Debug)]
 pub struct Relay {
     guest: OwnedFd,
-    stream: OwnedFd,
     inward: Frames,
     outward: Outgoing,
 }
@@ -48,49 +54,41 @@ enum Wait {
 }
 
 impl Relay {
-    /// A relay of frames of up to `max` octets, the Ethernet header included; both descriptors are non-blocking.
+    /// A relay of frames of up to `max` octets, the Ethernet header included.
     #[must_use]
-    pub fn new(guest: OwnedFd, stream: OwnedFd, max: usize) -> Self {
+    pub fn new(guest: OwnedFd, max: usize) -> Self {
         Self {
             guest,
-            stream,
             inward: Frames::new(max),
             outward: Outgoing::new(max),
         }
     }
 
-    /// The guest's side, when the stream's has ended.
-    #[must_use]
-    pub fn into_guest(self) -> OwnedFd {
-        self.guest
-    }
-
-    /// Relays until one side ends. Frames that the guest had sent before it ended are still delivered, for a second at most.
+    /// Relays until one side ends. Frames that the guest had sent before it ended are still delivered, if the stream takes
+    /// them within a second.
     ///
     /// # Errors
     ///
     /// When the kernel refuses to wait for the two.
-    pub fn run(&mut self) -> io::Result<End> {
+    pub fn run(&mut self, stream: BorrowedFd<'_>) -> io::Result<End> {
         let (mut inward, mut outward) = (Wait::Source, Wait::Source);
         loop {
-            let [guest, stream] = wait(
+            let [at_guest, at_stream] = wait(
                 [
                     (self.guest.as_fd(), events(outward, inward)),
-                    (self.stream.as_fd(), events(inward, outward)),
+                    (stream, events(inward, outward)),
                 ],
                 -1,
             )?;
-            if guest & libc::POLLHUP != 0 {
-                self.last_words()?;
+            if at_guest & libc::POLLHUP != 0 {
+                self.last_words(stream)?;
                 return Ok(End::Guest);
             }
-            if ready(inward, stream, guest) {
-                inward = self.inward.advance(self.stream.as_fd(), self.guest.as_fd());
+            if ready(inward, at_stream, at_guest) {
+                inward = self.inward.advance(stream, self.guest.as_fd());
             }
-            if ready(outward, guest, stream) {
-                outward = self
-                    .outward
-                    .advance(self.guest.as_fd(), self.stream.as_fd());
+            if ready(outward, at_guest, at_stream) {
+                outward = self.outward.advance(self.guest.as_fd(), stream);
             }
             if inward == Wait::Closed || outward == Wait::Closed {
                 return Ok(End::Stream);
@@ -98,17 +96,55 @@ impl Relay {
         }
     }
 
-    /// Delivers what the guest has sent before it ended, if the stream takes it in time.
-    fn last_words(&mut self) -> io::Result<()> {
+    /// Waits for who connects to `listener`, while frames of the guest's are lost, as on a wire that nobody is at the other
+    /// end of; `None` when the guest's end has been closed.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses to wait, or to accept.
+    pub fn accept(&mut self, listener: BorrowedFd<'_>) -> io::Result<Option<OwnedFd>> {
+        self.inward.forget();
         loop {
-            match self
-                .outward
-                .advance(self.guest.as_fd(), self.stream.as_fd())
-            {
+            let on = [(self.guest.as_fd(), libc::POLLIN), (listener, libc::POLLIN)];
+            let [at_guest, at_listener] = wait(on, -1)?;
+            if at_guest & libc::POLLHUP != 0 {
+                return Ok(None);
+            }
+            self.outward.lose(self.guest.as_fd());
+            if at_listener & libc::POLLIN != 0 {
+                return accept(listener).map(Some);
+            }
+        }
+    }
+
+    /// Tries to connect to who will listen at `path`, ten times a second, while frames of the guest's are lost; `None` when
+    /// the guest's end has been closed.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses to wait.
+    pub fn reconnect(&mut self, path: &Path) -> io::Result<Option<OwnedFd>> {
+        self.inward.forget();
+        loop {
+            let [at_guest] = wait([(self.guest.as_fd(), 0)], BETWEEN_ATTEMPTS)?;
+            if at_guest & libc::POLLHUP != 0 {
+                return Ok(None);
+            }
+            self.outward.lose(self.guest.as_fd());
+            if let Ok(stream) = connect(path) {
+                return Ok(Some(stream));
+            }
+        }
+    }
+
+    /// Delivers what the guest has sent before it ended, if the stream takes it in time.
+    fn last_words(&mut self, stream: BorrowedFd<'_>) -> io::Result<()> {
+        loop {
+            match self.outward.advance(self.guest.as_fd(), stream) {
                 Wait::Source if self.outward.has_read() => {}
                 Wait::Source | Wait::Closed => return Ok(()),
                 Wait::Sink => {
-                    let [ready] = wait([(self.stream.as_fd(), libc::POLLOUT)], LAST_WORDS)?;
+                    let [ready] = wait([(stream, libc::POLLOUT)], LAST_WORDS)?;
                     if ready & libc::POLLOUT == 0 {
                         return Ok(());
                     }

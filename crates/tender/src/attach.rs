@@ -15,7 +15,7 @@ use solo5_abi::manifest::{
 use crate::Tender;
 use crate::options::{NetSource, Options};
 use crate::user::Plan;
-use crate::wire::{Wire, WireError};
+use crate::wire::{Behind, Wire, WireError};
 
 /// Why the devices asked for cannot be attached.
 #[derive(Debug, thiserror::Error)]
@@ -306,14 +306,19 @@ impl Devices {
                 if !network.no_arguments && users.count() == 1 {
                     self.words = plan.words(options, wanted != 0);
                 }
-                let (cable, wire) = Wire::new(name, plan).map_err(|source| AttachError::Wire {
-                    name: name.to_owned(),
-                    source,
-                })?;
-                self.wires.push(wire);
-                Ok(Interface::Cable(cable))
+                self.cable(name, plan.passt.mtu, Behind::Passt(plan.into()))
             }
+            NetSource::Socket(path, mtu) => self.cable(name, *mtu, Behind::Socket(path.clone())),
         }
+    }
+
+    fn cable(&mut self, name: &str, mtu: u16, to: Behind) -> Result<Interface, AttachError> {
+        let (cable, wire) = Wire::new(name, mtu, to).map_err(|source| AttachError::Wire {
+            name: name.to_owned(),
+            source,
+        })?;
+        self.wires.push(wire);
+        Ok(Interface::Cable(cable))
     }
 
     /// Has something at the other ends of cables: processes of their own, so that this must be done by a single thread, and

@@ -70,6 +70,8 @@ pub enum NetSource {
     Descriptor(RawFd),
     /// None: a network of its own, in which this host is the router.
     User(UserNetwork),
+    /// Whoever is at the other end of a stream socket with this path, and the MTU on the way there.
+    Socket(PathBuf, u16),
 }
 
 /// A command line that is no good.
@@ -196,7 +198,7 @@ impl Options {
             let (name, value) = device(
                 option,
                 rest,
-                "--net:NAME=IFACE, --net:NAME=@FD or --net:NAME=user",
+                "--net:NAME=IFACE, --net:NAME=@FD, --net:NAME=user or --net:NAME=unix:PATH",
             )?;
             self.net.insert(name, net_source(option, value)?);
         } else if let Some(rest) = bytes.strip_prefix(b"--net-mac:") {
@@ -290,6 +292,10 @@ fn net_source(option: &OsStr, value: &[u8]) -> Result<NetSource, OptionError> {
             malformed("--net:NAME=@FD with FD the number of an inherited descriptor")
         });
     }
+    if let Some(rest) = value.strip_prefix(b"unix:") {
+        let (path, mtu) = user::socket(rest).ok_or_else(|| malformed(user::SOCKET_FORM))?;
+        return Ok(NetSource::Socket(path, mtu));
+    }
     let name =
         str::from_utf8(value).map_err(|_| malformed("--net:NAME=IFACE with IFACE in UTF-8"))?;
     if name == "user" || name.starts_with("user,") {
@@ -339,6 +345,8 @@ Options:
       mtu=N                       the longest packet in bytes (default 65520, with less than 8 MiB of memory 1500)
       host                        the router's address leads to this host's 127.0.0.1
       no-arguments                do not put --ipv4, --ipv4-gateway and --dns before ARGS
+  --net:NAME=unix:PATH[,mtu=N]  attach network device NAME to whoever else is at the stream socket PATH: connect, or
+                                listen if nobody does (frames behind their lengths; default mtu=1500)
   --net-mac:NAME=MAC            set the MAC address of network device NAME (default random)
   --block:NAME=PATH             attach the file or block device PATH as block device NAME
   --block-sector-size:NAME=N    set the block size of NAME in bytes (default 512)

@@ -1,7 +1,10 @@
 //! Networks that need neither privilege nor a TAP interface, as the command line asks for them: `user` and `unix:PATH`.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use hostdev::Passt;
 use hostdev::passt::{Forward, can_listen};
@@ -11,11 +14,14 @@ use crate::options::{Options, number};
 /// The form of `--net:NAME=user`.
 pub(crate) const FORM: &str = "--net:NAME=user[,tcp=[ADDRESS:]HOST[:GUEST]][,udp=[ADDRESS:]HOST[:GUEST]][,mtu=N][,host][,no-arguments] \
      with ports from 1 to 65535, an IPv4 ADDRESS (default 127.0.0.1) and an MTU from 68 to 65520";
+/// The form of `--net:NAME=unix:PATH`.
+pub(crate) const SOCKET_FORM: &str =
+    "--net:NAME=unix:PATH[,mtu=N] with the path of a stream socket and an MTU from 68 to 65520";
 /// The longest packet of passt's.
 const MTU_MAX: u16 = 65_520;
 /// The shortest that a host may be asked to take whole (RFC 791 section 3.1).
 const MTU_MIN: u16 = 68;
-/// What a guest with little memory is given.
+/// What all networks have, and a guest with little memory is given.
 const MTU_SMALL: u16 = 1500;
 /// Ports that services are commonly on, which lead to the guest where no port is named.
 const COMMON_PORTS: [u16; 8] = [80, 443, 3000, 4433, 5000, 8000, 8080, 8443];
@@ -43,11 +49,7 @@ impl UserNetwork {
             match part.split_once('=') {
                 Some(("tcp", ports)) => network.tcp.push(forward(ports)?),
                 Some(("udp", ports)) => network.udp.push(forward(ports)?),
-                Some(("mtu", mtu)) => {
-                    let mtu = number(mtu.as_bytes()).and_then(|mtu| u16::try_from(mtu).ok())?;
-                    network.mtu = Some(mtu).filter(|mtu| (MTU_MIN..=MTU_MAX).contains(mtu));
-                    network.mtu?;
-                }
+                Some(("mtu", mtu)) => network.mtu = Some(self::mtu(mtu.as_bytes())?),
                 None if part == "host" => network.host_loopback = true,
                 None if part == "no-arguments" => network.no_arguments = true,
                 _ => return None,
@@ -55,6 +57,22 @@ impl UserNetwork {
         }
         Some(network)
     }
+}
+
+/// Reads what follows `unix:` in the option.
+pub(crate) fn socket(value: &[u8]) -> Option<(PathBuf, u16)> {
+    const PART: &[u8] = b",mtu=";
+    let part = value.windows(PART.len()).rposition(|part| part == PART);
+    let (path, mtu) = match part {
+        Some(at) => (&value[..at], mtu(&value[at + PART.len()..])?),
+        None => (value, MTU_SMALL),
+    };
+    (!path.is_empty()).then(|| (OsStr::from_bytes(path).into(), mtu))
+}
+
+fn mtu(text: &[u8]) -> Option<u16> {
+    let mtu = u16::try_from(number(text)?).ok()?;
+    (MTU_MIN..=MTU_MAX).contains(&mtu).then_some(mtu)
 }
 
 /// Reads `[ADDRESS:]HOST[:GUEST]`.

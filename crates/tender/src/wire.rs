@@ -6,10 +6,11 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::path::{Path, PathBuf};
 
 use hostdev::passt::PasstError;
-use hostdev::{Cable, ETHERNET_HEADER_LEN, End, Relay};
+use hostdev::{Cable, ETHERNET_HEADER_LEN, End, JoinError, Joint, Relay};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule, TargetArch,
@@ -23,8 +24,16 @@ use crate::user::Plan;
 pub(crate) struct Wire {
     /// The device's name.
     pub(crate) name: String,
-    pub(crate) end: OwnedFd,
-    pub(crate) to: Plan,
+    end: OwnedFd,
+    mtu: u16,
+    to: Behind,
+}
+
+/// What is to be at the other end of a wire.
+#[derive(Debug)]
+pub(crate) enum Behind {
+    Passt(Box<Plan>),
+    Socket(PathBuf),
 }
 
 /// Why there is nothing at the other end of a wire.
@@ -33,6 +42,9 @@ pub enum WireError {
     /// There is no user-mode network.
     #[error(transparent)]
     Passt(#[from] PasstError),
+    /// There is nobody to meet at a socket.
+    #[error(transparent)]
+    Join(#[from] JoinError),
     /// The host lets this process make no socket, filter or process.
     #[error("cannot relay its frames: {0}")]
     Relay(#[source] io::Error),
@@ -40,43 +52,74 @@ pub enum WireError {
 
 impl Wire {
     /// A cable, and the wire that it is an end of.
-    pub(crate) fn new(name: &str, to: Plan) -> Result<(Cable, Self), WireError> {
-        let (cable, end) = Cable::new(to.passt.mtu).map_err(WireError::Relay)?;
+    pub(crate) fn new(name: &str, mtu: u16, to: Behind) -> Result<(Cable, Self), WireError> {
+        let (cable, end) = Cable::new(mtu).map_err(WireError::Relay)?;
         let name = name.to_owned();
-        Ok((cable, Self { name, end, to }))
+        Ok((cable, Self { name, end, mtu, to }))
     }
 
     /// Starts the relay, and what is behind it.
     pub(crate) fn start(self, tender: Tender) -> Result<(), WireError> {
-        let Self { name, end, to } = self;
-        let stream = to.passt.start()?;
-        let max = usize::from(to.passt.mtu) + ETHERNET_HEADER_LEN;
-        let gone = format!(
-            "{}: passt has ended, and with it network device {name:?}\n",
-            tender.program()
-        );
-        let filter = filter(end.as_raw_fd(), stream.as_raw_fd()).map_err(WireError::Relay)?;
-        tender.notice(&to.notice(&name));
+        let Self { name, end, mtu, to } = self;
+        let (joint, path) = match to {
+            Behind::Passt(plan) => {
+                let stream = plan.passt.start()?;
+                tender.notice(&plan.notice(&name));
+                (Joint::Connected(stream), None)
+            }
+            Behind::Socket(path) => (Joint::at(&path)?, Some(path)),
+        };
+        let program = tender.program();
+        let gone = format!("{program}: what was behind network device {name:?} has ended\n");
+        let filter = filter(end.as_raw_fd(), &joint, path.is_some()).map_err(WireError::Relay)?;
+        let max = usize::from(mtu) + ETHERNET_HEADER_LEN;
         // SAFETY: this process has one thread, so the child may do what it wants; it never comes back.
         match unsafe { libc::fork() } {
             -1 => Err(WireError::Relay(io::Error::last_os_error())),
-            0 => serve(end, stream, max, &gone, &filter),
+            0 => {
+                // Should anything panic, it is not the tender's code above that goes on.
+                let _end = Exit;
+                let (Joint::Connected(far) | Joint::Listening(far)) = &joint;
+                leave(&mut [libc::STDERR_FILENO, end.as_raw_fd(), far.as_raw_fd()]);
+                let mut relay = Relay::new(end, max);
+                let confined = seccompiler::apply_filter(&filter).is_ok();
+                if confined
+                    && relayed(&mut relay, joint, path.as_deref())
+                        .is_ok_and(|end| end == End::Guest)
+                {
+                    exit(0);
+                }
+                crate::print(&gone);
+                exit(1)
+            }
             _ => Ok(()),
         }
     }
 }
 
-/// The relay's whole life, in a process of its own.
-fn serve(guest: OwnedFd, stream: OwnedFd, max: usize, gone: &str, filter: &BpfProgram) -> ! {
-    // Should anything panic, it is not the tender's code above that goes on.
-    let _end = Exit;
-    leave(&mut [libc::STDERR_FILENO, guest.as_raw_fd(), stream.as_raw_fd()]);
-    let mut relay = Relay::new(guest, stream, max);
-    if seccompiler::apply_filter(filter).is_ok() && matches!(relay.run(), Ok(End::Guest)) {
-        exit(0);
+/// Relays until the guest ends, or passt. At a socket, another one is waited for when one has gone: who listened goes on
+/// listening, and who connected looks for the next who does.
+fn relayed(relay: &mut Relay, joint: Joint, path: Option<&Path>) -> io::Result<End> {
+    let (mut stream, listener) = match joint {
+        Joint::Connected(stream) => (Some(stream), None),
+        Joint::Listening(listener) => (None, Some(listener)),
+    };
+    loop {
+        if let Some(stream) = &stream
+            && relay.run(stream.as_fd())? == End::Guest
+        {
+            return Ok(End::Guest);
+        }
+        drop(stream);
+        stream = match (&listener, path) {
+            (Some(listener), _) => relay.accept(listener.as_fd())?,
+            (None, Some(path)) => relay.reconnect(path)?,
+            (None, None) => return Ok(End::Stream),
+        };
+        if stream.is_none() {
+            return Ok(End::Guest);
+        }
     }
-    crate::print(gone);
-    exit(1)
 }
 
 /// Ends the process in any case.
@@ -115,22 +158,42 @@ fn leave(kept: &mut [RawFd]) {
     }
 }
 
-/// What the relay may do.
-fn filter(guest: RawFd, stream: RawFd) -> io::Result<BpfProgram> {
-    let first = |fd: RawFd| {
-        let value = u64::from(fd.cast_unsigned());
+/// What the relay may do, also when others come after who is `joint`: one at a time, whose descriptor is then the lowest one.
+fn filter(guest: RawFd, joint: &Joint, others: bool) -> io::Result<BpfProgram> {
+    const LOWEST: RawFd = 0;
+    let first = |value: i32| {
+        let value = u64::from(value.cast_unsigned());
         let condition = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value)?;
         SeccompRule::new(vec![condition])
     };
-    let mut rules = BTreeMap::new();
-    for (call, fd) in [
+    let mut calls = vec![
         (libc::SYS_recvmmsg, guest),
         (libc::SYS_sendmmsg, guest),
-        (libc::SYS_recvfrom, stream),
-        (libc::SYS_sendmsg, stream),
         (libc::SYS_write, libc::STDERR_FILENO),
-    ] {
-        rules.insert(call, vec![first(fd).map_err(io::Error::other)?]);
+    ];
+    let mut streams = Vec::new();
+    if let Joint::Connected(stream) = joint {
+        streams.push(stream.as_raw_fd());
+    }
+    if others {
+        streams.push(LOWEST);
+        calls.extend([(libc::SYS_connect, LOWEST), (libc::SYS_setsockopt, LOWEST)]);
+        calls.push(match joint {
+            Joint::Connected(_) => (libc::SYS_socket, libc::AF_UNIX),
+            Joint::Listening(listener) => (libc::SYS_accept4, listener.as_raw_fd()),
+        });
+    }
+    for stream in streams {
+        for call in [libc::SYS_recvfrom, libc::SYS_sendmsg, libc::SYS_close] {
+            calls.push((call, stream));
+        }
+        // Without optimisation, Rust's library asks whether what it is about to close is open.
+        calls.push((libc::SYS_fcntl, stream));
+    }
+    let mut rules = BTreeMap::new();
+    for (call, value) in calls {
+        let rule = first(value).map_err(io::Error::other)?;
+        rules.entry(call).or_insert_with(Vec::new).push(rule);
     }
     for call in [
         libc::SYS_poll,

@@ -17,6 +17,7 @@
 //! - [`tls_compiled_in`]: a certificate that is part of the program.
 //! - [`tls_disk`]: certificates on a block device.
 //! - [`unread`]: a network device whose frames nobody reads.
+//! - [`user_network`]: networks without root and TAP interfaces.
 //! - [`toolchain`]: `cargo run` and `cargo test` with `--target`, crates from crates.io, linkers, missing symbols.
 //!
 //! `cargo test -p system-tests spt` runs the tests that need neither KVM nor QEMU.
@@ -51,3 +52,4 @@ mod tls_compiled_in;
 mod tls_disk;
 mod toolchain;
 mod unread;
+mod user_network;

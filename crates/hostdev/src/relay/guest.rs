@@ -54,6 +54,13 @@ impl Outgoing {
         self.read
     }
 
+    /// Loses what there is and what the guest has sent.
+    pub(super) fn lose(&mut self, guest: BorrowedFd<'_>) {
+        // Should this fail, so will what follows it.
+        let _ = self.receive(guest);
+        self.count = 0;
+    }
+
     /// Reads once if there is room, and writes what there is.
     pub(super) fn advance(&mut self, guest: BorrowedFd<'_>, stream: BorrowedFd<'_>) -> Wait {
         if self.count == 0 {

@@ -39,6 +39,13 @@ impl Frames {
         }
     }
 
+    /// Forgets a stream that has ended.
+    pub(super) fn forget(&mut self) {
+        self.rest = 0..0;
+        self.skip = 0;
+        self.found.clear();
+    }
+
     /// Reads once, and sends what frames there are.
     pub(super) fn advance(&mut self, stream: BorrowedFd<'_>, guest: BorrowedFd<'_>) -> Wait {
         if self.found.is_empty() {

@@ -10,8 +10,8 @@ use crate::Cable;
 fn relay(max: usize) -> (File, UnixStream, thread::JoinHandle<End>) {
     let (cable, end) = Cable::new(1500).unwrap();
     let (ours, theirs) = UnixStream::pair().unwrap();
-    let mut relay = Relay::new(end, theirs.into(), max);
-    let thread = thread::spawn(move || relay.run().unwrap());
+    let mut relay = Relay::new(end, max);
+    let thread = thread::spawn(move || relay.run(theirs.as_fd()).unwrap());
     let guest = cable.as_fd().try_clone_to_owned().unwrap();
     (guest.into(), ours, thread)
 }
@@ -73,4 +73,36 @@ fn the_last_words_of_a_guest_are_delivered() {
     stream.read_to_end(&mut read).unwrap();
     assert!(read == sent, "{} octets of {}", read.len(), sent.len());
     assert_eq!(thread.join().unwrap(), End::Guest);
+}
+
+#[test]
+fn what_nobody_hears_is_lost_and_the_next_one_is_heard() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("wire");
+    let Joint::Listening(listener) = Joint::at(&path).unwrap() else {
+        panic!("nobody else is there")
+    };
+    let (cable, end) = Cable::new(1500).unwrap();
+    let mut guest: File = cable.as_fd().try_clone_to_owned().unwrap().into();
+    drop(cable);
+    let relay = thread::spawn(move || {
+        let mut relay = Relay::new(end, 1514);
+        let mut peers = 0;
+        while let Some(stream) = relay.accept(listener.as_fd()).unwrap() {
+            peers += 1;
+            if relay.run(stream.as_fd()).unwrap() == End::Guest {
+                break;
+            }
+        }
+        peers
+    });
+    for octet in [1, 2] {
+        let mut peer = UnixStream::connect(&path).unwrap();
+        peer.write_all(&framed(&[octet; 60])).unwrap();
+        assert_eq!(frame(&mut guest), [octet; 60]);
+        // Half a frame is none for the one that comes next.
+        peer.write_all(&framed(&[octet; 60])[..30]).unwrap();
+    }
+    drop(guest);
+    assert_eq!(relay.join().unwrap(), 2);
 }
