@@ -33,7 +33,7 @@ use crate::attach::Devices;
 use crate::confine::{Own, confine};
 use crate::console::make_nonblocking;
 use crate::error::Error;
-use crate::kernel::{Kernel, command_line};
+use crate::kernel::{Kernel, command_line, own_stack};
 use crate::options::Options;
 use crate::process::{ignore_signals_of_writes, refuse_read_implies_exec};
 use crate::shutdown::Shutdown;
@@ -230,7 +230,7 @@ pub fn run(options: &Options) -> Result<Infallible, Error> {
         start_ring(machine, doorbell, address)?;
     }
     apply_filter(&filter).map_err(HvtError::Install)?;
-    let ran = vcpu::run(&mut vcpu, &mut hypercalls);
+    let ran = vcpu::run(&mut vcpu, &mut hypercalls, own_stack(&plan).as_ref());
     hypercalls.finish();
     match ran {
         Ok(status) => {

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -96,6 +97,27 @@ impl Kernel {
             source,
         }
     }
+}
+
+/// The stack of the unikernel's own, which no segment that is loaded covers: what lies between what cannot be written to and
+/// what can.
+pub(crate) fn own_stack(plan: &LoadPlan) -> Option<Range<u64>> {
+    let mut pairs = plan.segments.windows(2);
+    let (below, above) = pairs.find_map(|pair| match pair {
+        [below, above] if !below.is_writable() && above.is_writable() => Some((below, above)),
+        _ => None,
+    })?;
+    (below.end < above.start).then_some(below.end..above.start)
+}
+
+/// What gives a program more of it.
+pub(crate) const MORE_STACK: &str =
+    "RUSTFLAGS=-Clink-arg=-Wl,--defsym=__solo5_stack_size=0x400000 makes them 4 MiB";
+
+/// Stack pointers at which a fault shows that the stack is full: a frame is touched page by page, from the stack's last page
+/// down.
+pub(crate) fn overflow(stack: &Range<u64>) -> Range<u64> {
+    stack.start.saturating_sub(1 << 20)..stack.start.saturating_add(4096)
 }
 
 /// Opens a file that is one: a FIFO or a terminal would keep the tender waiting, and a device may do anything, even when it

@@ -2,6 +2,7 @@
 
 mod enter;
 mod memory;
+mod overflow;
 mod seccomp;
 mod trampoline;
 mod watch;
@@ -19,7 +20,7 @@ use crate::attach::Devices;
 use crate::confine::{Own, confine};
 use crate::console::make_nonblocking;
 use crate::error::Error;
-use crate::kernel::{Kernel, command_line};
+use crate::kernel::{Kernel, command_line, own_stack};
 use crate::options::Options;
 use crate::polling::{epoll_add, epoll_add_once, epoll_create, timerfd_create};
 use crate::process::{ignore_signals_of_writes, refuse_read_implies_exec};
@@ -115,6 +116,7 @@ pub fn run(options: &Options) -> Result<std::convert::Infallible, Error> {
         entry: plan.entry,
         stack: options.mem - STACK_OFFSET,
         boot_info: BOOT_INFO,
+        own_stack: own_stack(&plan),
     };
     let watch = shutdown.as_ref().map(Watch::new).transpose();
     let watch = watch.map_err(SptError::Filter)?;

@@ -4,6 +4,8 @@ use std::io::Write as _;
 
 use solo5_abi::hvt::Hypercall;
 
+use crate::kernel::MORE_STACK;
+
 /// Something that a guest did, or that befell the tender while serving it, after which there is no going on.
 ///
 /// Printing one allocates nothing: it happens behind the seccomp filter.
@@ -40,6 +42,11 @@ pub(super) enum Fault {
         "host/guest translation fault: guest touched memory against its protection, rip={rip:#x}"
     )]
     Translation { rip: u64 },
+    #[error(
+        "stack overflow: the unikernel's {kib} KiB are full ({MORE_STACK})",
+        kib = size >> 10
+    )]
+    Overflow { size: u64 },
     #[error(
         "guest touched {address:#x}, where there is no memory to touch (translation fault), rip={rip:#x}"
     )]

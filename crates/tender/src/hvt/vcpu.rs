@@ -1,9 +1,12 @@
 //! Runs the virtual processor and turns its exits into hypercalls or faults.
 
+use std::ops::Range;
+
 use kvm_ioctls::{VcpuExit, VcpuFd};
 
 use super::fault::Fault;
 use super::hypercall::{Hypercalls, Outcome};
+use crate::kernel::overflow;
 
 /// An exit that is neither a hypercall nor to be repeated, without what borrows from the processor.
 enum Stop {
@@ -21,7 +24,11 @@ enum Stop {
 /// # Errors
 ///
 /// When the guest does what no guest may do, or the host fails it.
-pub(super) fn run(vcpu: &mut VcpuFd, hypercalls: &mut Hypercalls<'_>) -> Result<i32, Fault> {
+pub(super) fn run(
+    vcpu: &mut VcpuFd,
+    hypercalls: &mut Hypercalls<'_>,
+    stack: Option<&Range<u64>>,
+) -> Result<i32, Fault> {
     loop {
         let stop = match vcpu.run() {
             Ok(VcpuExit::IoOut(port, data)) => match hypercalls.serve(port, data) {
@@ -53,16 +60,16 @@ pub(super) fn run(vcpu: &mut VcpuFd, hypercalls: &mut Hypercalls<'_>) -> Result<
                 }),
             },
         };
-        return Err(explain(vcpu, stop));
+        return Err(explain(vcpu, stop, stack));
     }
 }
 
-fn explain(vcpu: &VcpuFd, stop: Stop) -> Fault {
+fn explain(vcpu: &VcpuFd, stop: Stop, stack: Option<&Range<u64>>) -> Fault {
     if let Stop::Fault(fault) = stop {
         return fault;
     }
-    let rip = match vcpu.get_regs() {
-        Ok(regs) => regs.rip,
+    let (rip, rsp) = match vcpu.get_regs() {
+        Ok(regs) => (regs.rip, regs.rsp),
         Err(error) => {
             return Fault::Run {
                 what: "KVM_GET_REGS",
@@ -72,7 +79,12 @@ fn explain(vcpu: &VcpuFd, stop: Stop) -> Fault {
     };
     match stop {
         Stop::Fault(fault) => fault,
-        Stop::Translation => Fault::Translation { rip },
+        Stop::Translation => match stack.filter(|stack| overflow(stack).contains(&rsp)) {
+            Some(stack) => Fault::Overflow {
+                size: stack.end - stack.start,
+            },
+            None => Fault::Translation { rip },
+        },
         Stop::NoMemory(address) => Fault::NoMemory { address, rip },
         Stop::Hlt => Fault::Hlt { rip },
         Stop::Unusable(reason) => Fault::Unusable { reason, rip },

@@ -13,6 +13,7 @@ use std::ptr;
 use seccompiler::BpfProgramRef;
 use solo5_abi::spt::MEM_BASE;
 
+use super::overflow;
 use super::watch::Watch;
 
 /// Ends of the user half of the address space (four-level paging): nobody is given more unless they ask.
@@ -229,11 +230,13 @@ pub(super) struct Trampoline {
 }
 
 /// Where the guest begins.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Start {
     pub(super) entry: u64,
     pub(super) stack: u64,
     pub(super) boot_info: u64,
+    /// The guest's own stack, if it has one.
+    pub(super) own_stack: Option<std::ops::Range<u64>>,
 }
 
 impl Trampoline {
@@ -255,6 +258,12 @@ impl Trampoline {
             let placed = watch.placed(watch_code)?;
             watch_data = placed.data;
             code.extend(placed.bytes);
+        }
+        let mut overflow_at = None;
+        if let Some(stack) = &start.own_stack {
+            code.resize(code.len().next_multiple_of(16), 0);
+            overflow_at = Some(code_at + code.len() as u64);
+            code.extend(overflow::code(stack));
         }
         let code_end = (code_at + code.len() as u64).next_multiple_of(PAGE);
         // The instructions of the filter follow the data.
@@ -290,6 +299,9 @@ impl Trampoline {
             );
         }
         protect(base, code_end - code_at, libc::PROT_READ | libc::PROT_EXEC)?;
+        if let Some(address) = overflow_at {
+            overflow::install(address, memory_end)?;
+        }
         Ok(Self {
             code: code_at,
             data: code_end,
