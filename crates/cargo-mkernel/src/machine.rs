@@ -18,19 +18,7 @@ pub fn kvm() -> Result<(), String> {
         }
         Err(error) => return Err(format!("{DEVICE} cannot be opened: {error}")),
     }
-    // Without these features of the processor it emulates, and not all that guests do.
-    let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let virtualises = processor
-        .lines()
-        .filter(|line| line.starts_with("flags"))
-        .flat_map(str::split_whitespace)
-        .any(|flag| flag == "vmx" || flag == "svm");
-    if !virtualises {
-        return Err(format!(
-            "{DEVICE} is there, but the processor has no hardware virtualisation"
-        ));
-    }
-    Ok(())
+    tender::hvt::probe().map_err(|error| error.to_string())
 }
 
 /// Whether interfaces can be attached: `/dev/net/tun` is there and open to this user.

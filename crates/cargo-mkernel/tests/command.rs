@@ -5,13 +5,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// An empty folder of the test's own, with a space in its path, outside of this workspace.
-fn folder(test: &str) -> PathBuf {
-    let own = format!("cargo-mkernel.{}", std::process::id());
-    let folder = std::env::temp_dir().join(own).join(format!("a {test}"));
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).unwrap();
-    folder
+use tempfile::TempDir;
+
+/// An empty folder with a space in its path, outside of this workspace, as long as the first value is there.
+fn folder(test: &str) -> (TempDir, PathBuf) {
+    let outer = TempDir::new().unwrap();
+    let folder = outer.path().join(format!("a {test}"));
+    fs::create_dir(&folder).unwrap();
+    (outer, folder)
 }
 
 /// A shell script.
@@ -85,7 +86,7 @@ fn an_option_that_is_no_good_is_one_line() {
 
 #[test]
 fn a_new_project_has_all_that_cargo_is_told() {
-    let folder = folder("new project");
+    let (_outer, folder) = folder("new project");
     let mkernel = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mkernel");
     for (option, feature) in [
         (None, None),
@@ -130,7 +131,7 @@ fn a_new_project_has_all_that_cargo_is_told() {
 /// Profiles and Cargo's configuration count at the root alone.
 #[test]
 fn a_project_in_a_workspace_completes_the_workspace() {
-    let folder = folder("workspace");
+    let (_outer, folder) = folder("workspace");
     fs::write(
         folder.join("Cargo.toml"),
         "[workspace]\nresolver = \"3\"\nmembers = []\n",
@@ -151,7 +152,7 @@ fn a_project_in_a_workspace_completes_the_workspace() {
 
 #[test]
 fn init_adds_to_a_project_and_not_twice() {
-    let folder = folder("init");
+    let (_outer, folder) = folder("init");
     let mkernel = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mkernel");
     fs::create_dir(folder.join("src")).unwrap();
     fs::write(folder.join("src/main.rs"), "fn main() {}\n").unwrap();
@@ -186,14 +187,21 @@ fn init_adds_to_a_project_and_not_twice() {
 
 #[test]
 fn run_puts_our_wrapper_in_front_of_another() {
-    let folder = folder("wrapper");
+    let (_outer, folder) = folder("wrapper");
     let cargo = script(
         &folder,
         "cargo",
         "echo \"$RUSTC_WRAPPER|$SOLO5_RUSTC_WRAPPER\"; for word; do echo \"$word\"; done",
     );
+    fs::create_dir(folder.join(".cargo")).unwrap();
+    fs::write(
+        folder.join(".cargo/config.toml"),
+        "build.rustc-wrapper = \"solo5-rustc\"",
+    )
+    .unwrap();
     let mut command = cargo_mkernel(&["run", "--spt", "-p", "a b", "--release", "--"]);
     command
+        .current_dir(&folder)
         .args(["--mem=8", "--", "x y"])
         .env("CARGO", &cargo)
         .env("RUSTC_WRAPPER", "/usr/bin/sccache");
@@ -221,8 +229,35 @@ fn run_puts_our_wrapper_in_front_of_another() {
 }
 
 #[test]
+fn run_says_what_cargo_has_to_be_told() {
+    let (_outer, folder) = folder("nothing told");
+    let (status, _, stderr) = outcome(cargo_mkernel(&["run"]).current_dir(&folder));
+    assert_eq!(status, Some(1));
+    assert!(
+        stderr.contains("names solo5-rustc: `cargo mkernel init`"),
+        "{stderr}"
+    );
+
+    let manifest = "[package]\nname = \"mine\"\nedition = \"2024\"\n";
+    fs::write(folder.join("Cargo.toml"), manifest).unwrap();
+    fs::create_dir(folder.join("src")).unwrap();
+    fs::write(folder.join("src/main.rs"), "fn main() {}\n").unwrap();
+    let mut command = cargo_mkernel(&["run", "--profile", "stripped"]);
+    command
+        .current_dir(&folder)
+        .env("RUSTC_WRAPPER", "solo5-rustc");
+    let (status, _, stderr) = outcome(&mut command);
+    assert_eq!(status, Some(1));
+    assert!(stderr.contains("no profile `stripped`"), "{stderr}");
+    assert!(
+        stderr.contains("[profile.stripped]\ninherits = \"release\"\n"),
+        "{stderr}"
+    );
+}
+
+#[test]
 fn the_doctor_names_the_command_for_what_is_missing() {
-    let folder = folder("doctor");
+    let (_outer, folder) = folder("doctor");
     script(
         &folder,
         "rustc",
@@ -252,7 +287,7 @@ fn the_doctor_names_the_command_for_what_is_missing() {
 /// rustc, its arguments and the other wrapper may have spaces in their paths.
 #[test]
 fn the_wrapper_keeps_words_whole() {
-    let folder = folder("words");
+    let (_outer, folder) = folder("words");
     let rustc = script(&folder, "my rustc", "for word; do echo \"$word\"; done");
     let other = script(&folder, "other wrapper", "echo wrapped; exec \"$@\"");
     let mut command = program("solo5-rustc");
@@ -282,7 +317,7 @@ fn the_wrapper_keeps_words_whole() {
 /// The headers come from the program itself, wherever it is.
 #[test]
 fn the_c_compiler_finds_headers_without_a_checkout() {
-    let folder = folder("headers");
+    let (_outer, folder) = folder("headers");
     fs::write(
         folder.join("a.c"),
         "#include <stddef.h>\n#include <sys/types.h>\n#include <stdio.h>\nsize_t f(void) { return sizeof(off_t); }\n",
@@ -304,7 +339,7 @@ fn the_c_compiler_finds_headers_without_a_checkout() {
 
 #[test]
 fn a_file_that_is_no_unikernel_is_named() {
-    let folder = folder("no unikernel");
+    let (_outer, folder) = folder("no unikernel");
     let file = script(&folder, "file", "");
     let (status, _, stderr) = outcome(program("solo5-run").arg(&file));
     assert_eq!(status, Some(1));

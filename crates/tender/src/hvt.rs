@@ -7,6 +7,7 @@ mod hypercall;
 mod io;
 mod memory;
 mod paging;
+mod probe;
 mod ring;
 mod seccomp;
 mod signals;
@@ -42,6 +43,8 @@ use memory::GuestMemory;
 use paging::Executable;
 use ring::{Doorbell, Ring};
 
+pub use probe::probe;
+
 /// What the tender runs.
 pub const TARGET: Target = Target::Hvt;
 
@@ -71,9 +74,12 @@ pub enum HvtError {
     },
     /// `/dev/kvm` cannot be opened.
     #[error(
-        "cannot open /dev/kvm: {0} (expected a machine with hardware virtualisation, and permission to use it)"
+        "cannot open /dev/kvm: {0} (expected a machine with hardware virtualisation, and permission to use it; a unikernel built for spt needs neither)"
     )]
     OpenKvm(#[source] kvm_ioctls::Error),
+    /// It is there, and no unikernel could run.
+    #[error("/dev/kvm cannot execute a guest: expected KVM on hardware virtualisation")]
+    Unusable,
     /// KVM is not the one that this tender knows.
     #[error("KVM has API version {found}: expected {expected}")]
     ApiVersion {

@@ -141,7 +141,7 @@ impl Source {
 }
 
 /// The folder of the workspace that a package belongs to, which may be its own.
-fn root(folder: &Path) -> Result<PathBuf, String> {
+pub(super) fn root(folder: &Path) -> Result<PathBuf, String> {
     let mut command = cargo();
     command
         .args(["locate-project", "--workspace", "--message-format=plain"])
@@ -191,7 +191,9 @@ fn readme(name: &str, template: Template) -> String {
     format!(
         "# {name}\n\nA unikernel. Run it with\n\n```console\n$ {disk}\n```\n{client}\n\
          Plain Cargo works as well: `cargo run --target x86_64-solo5-spt`, and likewise `build`, `test`, `check`, `clippy`; \
-         `-hvt` in place of `-spt` where there is KVM. `cargo mkernel doctor` says what is missing on a machine.\n"
+         `-hvt` in place of `-spt` where there is KVM. rust-analyzer reads the code as for this host, and as for a unikernel with \
+         `\"rust-analyzer.cargo.target\": \"x86_64-solo5-spt\"`. `cargo build --profile stripped` builds what is shipped. \
+         `cargo mkernel doctor` says what is missing on a machine.\n"
     )
 }
 

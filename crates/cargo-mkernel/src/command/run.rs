@@ -1,14 +1,17 @@
 //! `cargo mkernel run`.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use clap::Args;
 
+use super::project::root;
 use super::say;
+use super::template::PROFILE;
 use crate::machine;
 use crate::run::{Abi, beside_us};
 
@@ -45,6 +48,7 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn run(&self) -> Result<ExitCode, String> {
+        self.check()?;
         let abi = self.abi();
         let mut cargo = cargo();
         cargo.args(["run", "--target", abi.triple()]);
@@ -68,6 +72,35 @@ impl Run {
         with_our_wrapper(&mut cargo)?;
         let error = cargo.exec();
         Err(format!("cannot run {:?}: {error}", cargo.get_program()))
+    }
+
+    /// Says beforehand what Cargo has worse words for.
+    fn check(&self) -> Result<(), String> {
+        let here = env::current_dir().map_err(|error| format!("no current folder: {error}"))?;
+        let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from);
+        let told = here.ancestors().map(|folder| folder.join(".cargo"));
+        let told = told.chain(cargo_home).any(|folder| {
+            let text = fs::read_to_string(folder.join("config.toml"));
+            text.is_ok_and(|text| text.contains("solo5-rustc"))
+        });
+        if !told && env::var_os("RUSTC_WRAPPER").is_none_or(|it| !is_ours(Path::new(&it))) {
+            return Err(
+                "no .cargo/config.toml from here up names solo5-rustc: `cargo mkernel init` writes one"
+                    .to_owned(),
+            );
+        }
+        if self.profile.as_deref() == Some(OsStr::new("stripped")) {
+            let root = root(&here)?.join("Cargo.toml");
+            let text = fs::read_to_string(&root).unwrap_or_default();
+            if !text.contains("[profile.stripped]") {
+                return Err(format!(
+                    "{} has no profile `stripped`, which no dependency can bring along: add to it, or have `cargo mkernel init` \
+                     add,\n\n{PROFILE}",
+                    root.display()
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// What was asked for, otherwise what this machine has.

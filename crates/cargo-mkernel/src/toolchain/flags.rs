@@ -9,6 +9,9 @@ pub(super) const STACK: u64 = 0x10_0000;
 /// And a test: elsewhere a test's thread has 2 MiB.
 pub(super) const TEST_STACK: u64 = 0x40_0000;
 
+/// What `cfg(solo5)` may be asked for.
+pub(super) const CFG_VALUES: &str = "cfg(solo5,values(none(),\"hvt\",\"spt\"))";
+
 /// For each crate: what `cfg(solo5)` and `cfg(solo5 = "hvt")` see, and code for fixed addresses without a dynamic loader, as a
 /// tender refuses anything else. crt-static makes `std` ask for `libgcc_eh` and `libc` as archives. `rustix_use_libc` keeps the
 /// crate `rustix` from making Linux's system calls by itself.
@@ -20,7 +23,7 @@ pub(super) fn compile(abi: Abi) -> Vec<OsString> {
         "--cfg",
         &solo5,
         "--check-cfg",
-        "cfg(solo5,values(none(),\"hvt\",\"spt\"))",
+        CFG_VALUES,
         "--cfg",
         "rustix_use_libc",
         "--check-cfg",

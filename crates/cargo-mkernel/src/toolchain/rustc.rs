@@ -36,6 +36,10 @@ pub fn run(mut arguments: Vec<OsString>) -> ExitCode {
     let Some(abi) = Abi::of_arguments(&arguments) else {
         let mut command = compiler(&rustc);
         command.args(arguments);
+        // What is compiled for both sides may ask on which it is.
+        if env::var_os("CARGO_PRIMARY_PACKAGE").is_some() {
+            command.args(["--check-cfg", flags::CFG_VALUES]);
+        }
         return become_command(command);
     };
     let invocation = Invocation::new(abi, rustc, arguments);

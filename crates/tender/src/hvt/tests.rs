@@ -52,3 +52,19 @@ fn more_than_four_gib_is_refused() {
     let error = Layout::new(5 << 30, true).unwrap_err().to_string();
     assert_eq!(error, "--mem asks for 5120 MiB: expected at most 4096 MiB");
 }
+
+/// `ci/hvt` goes by the processor's features, this by what the processor does.
+#[test]
+fn the_probe_finds_hardware_virtualisation() {
+    let device = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/kvm");
+    let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap();
+    let expected = device.is_ok()
+        && processor
+            .split_whitespace()
+            .any(|flag| flag == "vmx" || flag == "svm");
+    let found = super::probe();
+    assert_eq!(found.is_ok(), expected, "{found:?}");
+}
