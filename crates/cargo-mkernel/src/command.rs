@@ -1,6 +1,7 @@
 //! `cargo mkernel`: projects, and how to start them.
 
 mod doctor;
+mod image;
 mod project;
 mod run;
 mod template;
@@ -12,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Unikernels in Rust: new projects, and starting them on what this machine has
+/// Unikernels in Rust: new projects, starting them on what this machine has, and images of them
 #[derive(Parser)]
 #[command(name = "cargo mkernel", bin_name = "cargo mkernel", version)]
 struct Arguments {
@@ -28,6 +29,8 @@ enum Command {
     Init(project::Init),
     /// Build the program and boot it, on KVM if this machine has it, else as a confined process
     Run(run::Run),
+    /// Build the program into an OCI image, for urunc or, with the tender in it, for any container runtime
+    Image(image::Image),
     /// Say what this machine lacks, and what to type
     Doctor,
 }
@@ -44,6 +47,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::New(new) => new.run(),
             Command::Init(init) => init.run(),
             Command::Run(run) => run.run(),
+            Command::Image(image) => image.run(),
             Command::Doctor => doctor::run(),
         },
         Err(error) if error.use_stderr() => return usage_error(&error),

@@ -3,6 +3,8 @@
 //! For the programs of this package; it is no interface for others.
 
 pub mod command;
+pub mod container;
+pub mod image;
 pub mod machine;
 pub mod run;
 pub mod toolchain;

@@ -19,7 +19,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use arguments::Arguments;
+pub(crate) use arguments::{Arguments, quoted};
 pub use unikernel::{Abi, Unikernel};
 
 const USAGE: &str = "\

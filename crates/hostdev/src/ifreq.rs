@@ -15,6 +15,8 @@ const TUNGETFEATURES: libc::Ioctl = 0x8004_54cf;
 const TUNGETDEVNETNS: libc::Ioctl = 0x54e3;
 /// `TUNSETOFFLOAD`: what may be left to whoever reads the descriptor, as `TUN_F_*` bits.
 const TUNSETOFFLOAD: libc::Ioctl = 0x4004_54d0;
+/// `TUNSETPERSIST`: whether the interface stays when its last descriptor is closed.
+const TUNSETPERSIST: libc::Ioctl = 0x4004_54cb;
 /// `TUNSETVNETHDRSZ` and `TUNSETVNETLE`: bytes of the virtio-net header, and its byte order.
 const TUNSETVNETHDRSZ: libc::Ioctl = 0x4004_54d8;
 const TUNSETVNETLE: libc::Ioctl = 0x4004_54dc;
@@ -78,6 +80,15 @@ pub(crate) fn tun_set_iff(tun: BorrowedFd<'_>, name: &str, header: bool) -> io::
     request.ifr_ifru.ifru_flags = flags as libc::c_short;
     call(tun, libc::TUNSETIFF, &mut request)?;
     Ok(name_of(&request))
+}
+
+/// Keeps the interface of an attached TUN/TAP descriptor when that is closed.
+pub(crate) fn tun_persist(tun: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: TUNSETPERSIST takes a number in place of a pointer.
+    match unsafe { libc::ioctl(tun.as_raw_fd(), TUNSETPERSIST, 1 as libc::c_ulong) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// The interface and the `IFF_*` flags of an attached TUN/TAP descriptor.

@@ -5,7 +5,7 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use crate::ifreq::{
     InterfaceQuery, tun_disable_offload, tun_enable_offload, tun_get_iff, tun_has_header,
-    tun_set_iff,
+    tun_persist, tun_set_iff,
 };
 
 /// The longest interface name (`IFNAMSIZ` less its NUL).
@@ -97,6 +97,22 @@ pub struct Tap {
 }
 
 impl Tap {
+    /// Makes a TAP interface that stays, down, when nothing is attached to it. One that is there already is left as it is.
+    ///
+    /// # Errors
+    ///
+    /// When this process may not, or there is another kind of interface, or a TAP in use, of that name.
+    pub fn create(name: &str) -> Result<(), TapError> {
+        if name.is_empty() || name.len() > MAX_NAME {
+            return Err(TapError::NameLength(name.to_owned()));
+        }
+        let file = attach_plain(name)?;
+        tun_persist(file.as_fd()).map_err(|source| TapError::Attach {
+            name: name.to_owned(),
+            source,
+        })
+    }
+
     /// Attaches to the existing TAP interface `name`, which must be up or running, and switches its GRO, its GSO and
     /// whatever else an earlier user had left to itself off.
     ///

@@ -139,7 +139,7 @@ pub(super) fn is_ours(wrapper: &Path) -> bool {
 }
 
 /// Another wrapper in the environment, before which Cargo would not run ours, is put behind ours.
-fn with_our_wrapper(cargo: &mut Command) -> Result<(), String> {
+pub(super) fn with_our_wrapper(cargo: &mut Command) -> Result<(), String> {
     for variable in ["RUSTC_WRAPPER", "CARGO_BUILD_RUSTC_WRAPPER"] {
         let Some(other) = env::var_os(variable).filter(|value| !value.is_empty()) else {
             continue;

@@ -8,15 +8,15 @@ const QUIET: &[u8] = b"--solo5:quiet";
 
 /// What the words behind the unikernel's path mean.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// The tender's options.
-    pub(super) options: Vec<OsString>,
+    pub(crate) options: Vec<OsString>,
     /// The guest's command line.
-    pub(super) line: OsString,
+    pub(crate) line: OsString,
 }
 
 impl Arguments {
-    pub(super) fn split(mut words: Vec<OsString>) -> Self {
+    pub(crate) fn split(mut words: Vec<OsString>) -> Self {
         let guest = match words.iter().position(|word| word == "--") {
             Some(separator) => {
                 let guest = words.split_off(separator + 1);
@@ -41,6 +41,27 @@ impl Arguments {
 
     /// Has the guest find a variable, `NAME=VALUE`, in its environment: an option behind those that its bindings read.
     pub(super) fn set_variable(&mut self, variable: &str) {
+        self.insert(&format!("--solo5:env={variable}"));
+    }
+
+    /// Has the guest find these words in front of its own.
+    pub(crate) fn tell(&mut self, told: &[String]) {
+        if !told.is_empty() {
+            self.insert(&told.join(" "));
+        }
+    }
+
+    /// Whether the guest has this option among its words.
+    pub(crate) fn mention(&self, name: &str) -> bool {
+        let line = self.line.to_string_lossy();
+        line.split(' ').any(|word| {
+            let rest = word.strip_prefix(name);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+        })
+    }
+
+    /// Puts `words` behind those that are for the bindings.
+    fn insert(&mut self, words: &str) {
         let line = self.line.as_bytes();
         let mut end = QUIET.len();
         while line[end..].starts_with(b" --solo5:") {
@@ -48,8 +69,7 @@ impl Arguments {
             let next = word.iter().position(|&octet| octet == b' ');
             end += 1 + next.unwrap_or(word.len());
         }
-        let option = format!(" --solo5:env={variable}");
-        let line = [&line[..end], option.as_bytes(), &line[end..]].concat();
+        let line = [&line[..end], b" ", words.as_bytes(), &line[end..]].concat();
         self.line = OsString::from_vec(line);
     }
 }
@@ -68,6 +88,13 @@ fn is_option(word: &[u8]) -> bool {
     ];
     [&b"--x-dumpable"[..], b"--x-exec-heap"].contains(&word)
         || STARTS.iter().any(|start| word.starts_with(start))
+}
+
+/// A word, in single quotes unless nothing in it needs them.
+pub(crate) fn quoted(word: &str) -> String {
+    let mut line = Vec::new();
+    quote(word.as_bytes(), &mut line);
+    String::from_utf8_lossy(&line).into_owned()
 }
 
 /// Adds a word, in single quotes unless nothing in it needs them.

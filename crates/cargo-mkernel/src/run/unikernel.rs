@@ -46,6 +46,8 @@ pub struct Unikernel {
     pub networks: Vec<String>,
     /// The names of its block devices.
     pub blocks: Vec<String>,
+    /// Whether it asks for what only ours do, as those of mkernel's devices do.
+    pub ours: bool,
 }
 
 impl Unikernel {
@@ -73,8 +75,10 @@ impl Unikernel {
                 .map(|entry| String::from_utf8_lossy(entry.name_bytes()).into_owned())
                 .collect()
         };
+        let ours = manifest.devices().any(|(_, entry)| entry.wanted() != 0);
         Ok(Self {
             abi,
+            ours,
             networks: named(DeviceType::NetBasic),
             blocks: named(DeviceType::BlockBasic),
         })

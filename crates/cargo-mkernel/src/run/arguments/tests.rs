@@ -44,3 +44,21 @@ fn a_variable_follows_the_bindings_options() {
         assert_eq!(arguments.line, expected);
     }
 }
+
+#[test]
+fn what_is_told_is_between_the_bindings_words_and_the_guests() {
+    for (words, expected) in [
+        (&[][..], "--solo5:quiet --ipv4=10.0.0.9/24"),
+        (&["--port=80"], "--solo5:quiet --ipv4=10.0.0.9/24 --port=80"),
+        (
+            &["--solo5:debug", "x"],
+            "--solo5:quiet --solo5:debug --ipv4=10.0.0.9/24 x",
+        ),
+    ] {
+        let mut arguments = Arguments::split(words.iter().map(OsString::from).collect());
+        assert!(!arguments.mention("--ipv4"));
+        arguments.tell(&["--ipv4=10.0.0.9/24".to_owned()]);
+        assert_eq!(arguments.line, expected);
+        assert!(arguments.mention("--ipv4") && !arguments.mention("--ip"));
+    }
+}

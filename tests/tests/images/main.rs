@@ -1,0 +1,14 @@
+//! OCI images of a unikernel, as `cargo mkernel image` makes them.
+//!
+//! - [`image`]: makes them, and unpacks them by `tar` alone.
+//! - [`container`]: a network namespace as container runtimes make it, and an image's root in it.
+//! - [`own_interface`]: the unikernel has the container's interface.
+//! - [`same_octets`]: made twice, they are the same.
+//! - `others`, with the feature `long`: skopeo and umoci read them, crun runs them.
+
+mod container;
+mod image;
+#[cfg(feature = "long")]
+mod others;
+mod own_interface;
+mod same_octets;
