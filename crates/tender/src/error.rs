@@ -51,7 +51,9 @@ pub enum Error {
         max: usize,
     },
     /// The process runs under a personality that makes readable memory executable.
-    #[error("personality READ_IMPLIES_EXEC is set: expected it clear (see setarch -X)")]
+    #[error(
+        "personality READ_IMPLIES_EXEC is set, or cannot be asked for: expected it clear (see setarch -X)"
+    )]
     ReadImpliesExec,
     /// Standard output cannot be made the guest's console.
     #[error("cannot use standard output as the console: {0}")]

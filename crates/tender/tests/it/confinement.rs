@@ -5,9 +5,11 @@ use std::ffi::CString;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
+
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch, apply_filter};
 
 use crate::support::{Code, DATA, Guest, Mortal, Reg, Scratch, Tender};
 
@@ -273,4 +275,24 @@ fn only_a_regular_file_is_a_unikernel() {
             ended.refused(tender, "not a regular file", false);
         }
     }
+}
+
+/// systemd's `LockPersonality=` has a filter that lets nobody ask for it, either.
+#[test]
+fn a_personality_that_cannot_be_asked_for_is_looked_up() {
+    let scratch = Scratch::new();
+    let rules = std::iter::once((libc::SYS_personality, Vec::new())).collect();
+    let filter = SeccompFilter::new(
+        rules,
+        SeccompAction::Allow,
+        SeccompAction::Errno(libc::EPERM as u32),
+        TargetArch::x86_64,
+    );
+    let filter: BpfProgram = filter.unwrap().try_into().unwrap();
+    let mut command = command(&scratch, &Guest::spt(Code::new().exit(7)));
+    // SAFETY: the function makes two system calls, and takes no lock.
+    unsafe {
+        command.pre_exec(move || apply_filter(&filter).map_err(std::io::Error::other));
+    }
+    assert_eq!(command.status().unwrap().code(), Some(7));
 }

@@ -1,5 +1,6 @@
 //! The two binaries, run on guests that are assembled here byte by byte.
 //!
+//! - `albatross`: what the orchestrator of that name asks of a tender
 //! - `command_line`: help, version, options, and what is said about bad ones
 //! - `bad_input`: executables, devices and memory sizes that must be refused, each with its message
 //! - `mutants`: executables damaged by the thousand, from a seed, in each tender's loader
@@ -12,6 +13,7 @@
 //! - `hvt`: guests under solo5-hvt, honest and hostile (in an emulated machine where there is no KVM)
 //! - `support`: the assembler, the ELF writer, and running things
 
+mod albatross;
 mod bad_input;
 mod command_line;
 mod confined;
