@@ -55,3 +55,29 @@ fn every_link_of_a_document_leads_to_a_file() {
     }
     assert!(dead.is_empty(), "links to nothing: {dead:#?}");
 }
+
+/// The tests that SECURITY.md's table of attempts names.
+#[test]
+fn every_test_that_the_security_table_names_is_one() {
+    let read = |path: &Path| fs::read_to_string(path).expect("a source file");
+    let mut sources = read(&root().join("crates/tender/src/confine/tests.rs"));
+    for file in fs::read_dir(root().join("crates/tender/tests/it")).expect("the tender's tests") {
+        let path = file.expect("an entry").path();
+        if path.is_file() {
+            sources += &read(&path);
+        }
+    }
+    let text = read(&root().join("SECURITY.md"));
+    let rows: Vec<_> = text.lines().filter(|line| line.starts_with("| ")).collect();
+    assert!(rows.len() > 10, "{rows:?}");
+    // Behind the headings.
+    for row in &rows[2..] {
+        let tests = row.trim_end_matches('|').rsplit_once('|').expect("cells").1;
+        let named: Vec<_> = tests.split('`').skip(1).step_by(2).collect();
+        assert!(!named.is_empty(), "no test: {row}");
+        for name in named {
+            let test = format!("#[test]\nfn {name}()");
+            assert!(sources.contains(&test), "no test {name}: {row}");
+        }
+    }
+}
