@@ -1,4 +1,4 @@
-//! What the tests of the five seccomp filters share: an interpreter of classic BPF, which asks a filter without
+//! What the tests of the six seccomp filters share: an interpreter of classic BPF, which asks a filter without
 //! installing it, and devices to make a filter for.
 
 use std::fmt::Write as _;

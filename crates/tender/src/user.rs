@@ -178,10 +178,8 @@ impl Plan {
         let Passt {
             address, tcp, udp, ..
         } = &self.passt;
-        let mut ports: Vec<String> = tcp.iter().chain(udp).map(described).collect();
-        // Those that are the same for both protocols.
-        ports.sort();
-        ports.dedup();
+        let only_udp = udp.iter().filter(|forward| !tcp.contains(forward));
+        let ports: Vec<String> = tcp.iter().chain(only_udp).map(described).collect();
         let mut notice = format!("network device {name:?} is {address} behind passt");
         if !ports.is_empty() {
             notice += &format!(", where these ports lead: {}", ports.join(", "));

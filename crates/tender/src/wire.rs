@@ -177,11 +177,16 @@ fn filter(guest: RawFd, joint: &Joint, others: bool) -> io::Result<BpfProgram> {
     }
     if others {
         streams.push(LOWEST);
-        calls.extend([(libc::SYS_connect, LOWEST), (libc::SYS_setsockopt, LOWEST)]);
-        calls.push(match joint {
-            Joint::Connected(_) => (libc::SYS_socket, libc::AF_UNIX),
-            Joint::Listening(listener) => (libc::SYS_accept4, listener.as_raw_fd()),
-        });
+        calls.push((libc::SYS_setsockopt, LOWEST));
+        match joint {
+            Joint::Connected(_) => {
+                calls.extend([
+                    (libc::SYS_socket, libc::AF_UNIX),
+                    (libc::SYS_connect, LOWEST),
+                ]);
+            }
+            Joint::Listening(listener) => calls.push((libc::SYS_accept4, listener.as_raw_fd())),
+        }
     }
     for stream in streams {
         for call in [libc::SYS_recvfrom, libc::SYS_sendmsg, libc::SYS_close] {
@@ -206,3 +211,6 @@ fn filter(guest: RawFd, joint: &Joint, others: bool) -> io::Result<BpfProgram> {
     let filter = SeccompFilter::new(rules, otherwise, listed, TargetArch::x86_64);
     filter.and_then(TryInto::try_into).map_err(io::Error::other)
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,13 @@ const SECONDS: f64 = 1.0;
 /// smoltcp's buffers where messages are small.
 const SMALL_BUFFER: usize = 16 << 10;
 
+/// Behind passt, beside the same behind a TAP interface.
+const USER_CASES: [(&str, &str); 3] = [
+    ("bulk-recv-user-1", "recv"),
+    ("bulk-send-user-1", "send"),
+    ("echo-1-user", "echo"),
+];
+
 /// One row of the table: what `load` is told, and how the servers are set up.
 struct Case {
     name: String,
@@ -68,6 +75,15 @@ fn main() -> Result<()> {
         connections: 16,
     };
     run_group(&mut report, 1500, Placement::TwoCpus, &[connect])?;
+    for (name, load) in USER_CASES {
+        let case = Case {
+            name: name.into(),
+            load,
+            connections: 1,
+        };
+        let subjects = [Subject::Mkernel, Subject::User];
+        run_case(&mut report, 1500, Placement::TwoCpus, &case, &subjects)?;
+    }
     if is_wanted("idle-connection") {
         idle_connections(&mut report)?;
     }
@@ -153,30 +169,45 @@ fn only_virtual() -> bool {
 
 /// Runs the cases against all subjects, in rounds, on fresh servers.
 fn run_group(report: &mut Report, mtu: usize, placement: Placement, cases: &[Case]) -> Result<()> {
-    for case in cases.iter().filter(|case| is_wanted(&case.name)) {
-        let buffer = best_smoltcp_buffer(mtu, placement, case)?;
-        let servers = Subject::all()
-            .into_iter()
-            .map(|subject| Server::start(subject, mtu, placement, case.sockets(), buffer))
-            .collect::<Result<Vec<_>>>()?;
-        for _ in 0..ROUNDS {
-            for server in &servers {
-                let before = server.process().cpu_time()?;
-                let metrics = server.load(case.load, case.connections, SECONDS)?;
-                let used = (server.process().cpu_time()? - before).as_secs_f64();
-                report.add(&case.name, server.subject().name(), "server_cpu_s", used);
-                for (metric, value) in metrics {
-                    let metric = if metric == "cpu_s" {
-                        "client_cpu_s".into()
-                    } else {
-                        metric
-                    };
-                    report.add(&case.name, server.subject().name(), &metric, value);
-                }
+    for case in cases {
+        run_case(report, mtu, placement, case, &Subject::all())?;
+    }
+    Ok(())
+}
+
+fn run_case(
+    report: &mut Report,
+    mtu: usize,
+    placement: Placement,
+    case: &Case,
+    subjects: &[Subject],
+) -> Result<()> {
+    if !is_wanted(&case.name) {
+        return Ok(());
+    }
+    let buffer = match subjects.contains(&Subject::Smoltcp) {
+        true => best_smoltcp_buffer(mtu, placement, case)?,
+        false => SMALL_BUFFER,
+    };
+    let start = |&subject| Server::start(subject, mtu, placement, case.sockets(), buffer);
+    let servers = subjects.iter().map(start).collect::<Result<Vec<_>>>()?;
+    for _ in 0..ROUNDS {
+        for server in &servers {
+            let before = server.process().cpu_time()?;
+            let metrics = server.load(case.load, case.connections, SECONDS)?;
+            let used = (server.process().cpu_time()? - before).as_secs_f64();
+            report.add(&case.name, server.subject().name(), "server_cpu_s", used);
+            for (metric, value) in metrics {
+                let metric = if metric == "cpu_s" {
+                    "client_cpu_s".into()
+                } else {
+                    metric
+                };
+                report.add(&case.name, server.subject().name(), &metric, value);
             }
         }
-        eprintln!("{}: done", case.name);
     }
+    eprintln!("{}: done", case.name);
     Ok(())
 }
 

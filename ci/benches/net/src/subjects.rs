@@ -2,8 +2,8 @@
 
 use std::{
     env,
-    io::{BufRead, BufReader},
-    net::{SocketAddr, TcpStream},
+    io::{self, BufRead, BufReader, Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     path::PathBuf,
     process::{Command, Stdio},
     thread,
@@ -34,6 +34,8 @@ pub enum Subject {
     Tokio,
     /// Ours as another checkout has it: `BENCH_BEFORE`.
     Before,
+    /// Ours behind passt, reached at this host's own ports.
+    User,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -58,12 +60,21 @@ impl Subject {
             Subject::Smoltcp => "smoltcp",
             Subject::Tokio => "tokio-current-thread",
             Subject::Before => "mkernel-before",
+            Subject::User => "mkernel-user",
         }
     }
 
     /// The third byte of the subject's network, 10.0.x.0/24.
     fn network(self) -> u8 {
         self as u8
+    }
+
+    /// Where clients reach it.
+    fn address(self) -> Ipv4Addr {
+        match self {
+            Subject::User => Ipv4Addr::LOCALHOST,
+            _ => network::served(self.network()),
+        }
     }
 }
 
@@ -100,6 +111,19 @@ impl Server {
                     .arg("--")
                     .arg(root.join("target/x86_64-solo5-spt/release/inetd"))
                     .args(["--solo5:quiet", &format!("--ipv4={address}/24")])
+                    .stdout(Stdio::null());
+                HERE.process(&mut command)?
+            }
+            Subject::User => {
+                // Three processes: where each runs is the kernel's affair.
+                let mut command = Command::new("taskset");
+                command
+                    .args(["-c", &format!("{CLIENT_CPU},{SERVER_CPU}")])
+                    .arg(repository().join("target/release/solo5-spt"))
+                    .arg("--net:service=user,tcp=3000,tcp=3009,tcp=3019")
+                    .arg("--")
+                    .arg(repository().join("target/x86_64-solo5-spt/release/inetd"))
+                    .arg("--solo5:quiet")
                     .stdout(Stdio::null());
                 HERE.process(&mut command)?
             }
@@ -182,15 +206,15 @@ impl Server {
         let mut command = Command::new("taskset");
         command.args(["-c", &cpu.to_string()]);
         command.arg(beside_us("load")?);
-        command.args([case, &format!("10.0.{}.2", self.subject.network())]);
+        command.args([case, &self.subject.address().to_string()]);
         command.args([connections.to_string(), seconds.to_string()]);
         Ok(command)
     }
 
     fn wait_until_it_answers(&self) -> Result<()> {
-        let address = SocketAddr::from(([10, 0, self.subject.network(), 2], 3000));
+        let address = SocketAddr::from((self.subject.address(), 3000));
         let deadline = Instant::now() + START_UP;
-        while TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_err() {
+        while echo(address).is_err() {
             ensure!(
                 Instant::now() < deadline,
                 "{}: does not answer",
@@ -200,6 +224,15 @@ impl Server {
         }
         Ok(())
     }
+}
+
+/// Has an octet echoed: passt takes connections that nobody listens for yet, and ends them.
+fn echo(address: SocketAddr) -> io::Result<()> {
+    const PATIENCE: Duration = Duration::from_millis(200);
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(b"m")?;
+    stream.read_exact(&mut [0])
 }
 
 /// A client that holds connections open until it is dropped.
