@@ -223,6 +223,20 @@ fn spt_names_and_pages_of_the_host_are_reached() {
 }
 
 #[test]
+fn hvt_a_service_is_reached_through_passt() {
+    let unikernel = Guest::build("echo", Target::Hvt)
+        .option("--net:service=user,tcp=0.0.0.0:3000:3000")
+        .hand_on_signals();
+    Network::with(|_| {
+        let mut unikernel = unikernel.start();
+        echoes(ECHO, &mut unikernel);
+        let outcome = unikernel.stop();
+        let said = "\"service\" is 10.0.0.2 behind passt, where these ports lead: 0.0.0.0:3000\n";
+        assert!(outcome.stderr.contains(said), "{outcome}");
+    });
+}
+
+#[test]
 fn spt_what_is_in_the_way_is_named() {
     let user = User::of("echo");
     Network::with(|_| {
