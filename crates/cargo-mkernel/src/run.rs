@@ -59,7 +59,7 @@ fn boot(path: &Path, words: Vec<OsString>) -> Result<Infallible, String> {
     let tender = match env::var_os("SOLO5_TENDER").filter(|value| !value.is_empty()) {
         Some(tender) => PathBuf::from(tender),
         None => {
-            devices::complete(&unikernel, &mut arguments.options)?;
+            devices::complete(&unikernel, &mut arguments)?;
             installed(unikernel.abi.tender())?
         }
     };

@@ -12,6 +12,7 @@
 //! - [`kv`]: the example of that name: what it answers, and what it has kept when it was killed.
 //! - [`kv_cuts`]: the example `kv` when the power is cut.
 //! - [`load`]: many connections at once, with the Linux kernel as client.
+//! - [`runner`]: what `solo5-run` adds to what it is told.
 //! - [`site`]: the example of that name, on images of each kind, with curl as client.
 //! - [`std_exercise`]: the standard library in a unikernel; how programs end, overflow and run out of memory.
 //! - [`tls_compiled_in`]: a certificate that is part of the program.
@@ -46,6 +47,7 @@ mod https;
 mod kv;
 mod kv_cuts;
 mod load;
+mod runner;
 mod site;
 mod std_exercise;
 mod tls_compiled_in;

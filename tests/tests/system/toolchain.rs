@@ -244,29 +244,3 @@ fn spt_other_wrappers_are_run() {
     let start = "wrapped: rustc --print cfg --target=x86_64-unknown-linux-gnu --cfg solo5";
     assert!(outcome.stdout.starts_with(start), "{outcome}");
 }
-
-/// The runner names the frames, which the unikernel knows by their addresses alone.
-#[test]
-fn spt_a_backtrace_has_names_and_lines() {
-    let guest = Guest::build("std-exercise", Target::Spt);
-    let run = |style| {
-        let mut command = Command::new(host_program("cargo-mkernel", "solo5-run"));
-        command
-            .arg(guest.path())
-            .arg("panic")
-            .env("RUST_BACKTRACE", style);
-        outcome(command)
-    };
-    let short = run("1");
-    assert_eq!(short.status, 101, "{short}");
-    let place = "   2: std_exercise::cases::ends::panic\n             at ";
-    assert!(short.stdout.contains(place), "{short}");
-    assert!(short.stdout.contains("cases/ends.rs:"), "{short}");
-    assert!(!short.stdout.contains("<unknown>"), "{short}");
-    assert!(!short.stdout.contains("lang_start"), "{short}");
-    let full = run("full");
-    assert!(full.stdout.contains("lang_start"), "{full}");
-    let none = run("0");
-    assert_eq!(none.status, 101, "{none}");
-    assert!(!none.stdout.contains("stack backtrace"), "{none}");
-}

@@ -1,11 +1,13 @@
 //! What is attached to the devices that nobody has attached anything to.
 
 use std::ffi::OsString;
-use std::fs;
+use std::net::Ipv4Addr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::process::Command;
 
-use super::{Unikernel, on_path, say};
+use hostdev::Tap;
+
+use super::{Arguments, Unikernel, on_path, say};
 
 /// Adds an option for each network device that has none: a TAP interface of the device's name if there is one that may be used,
 /// otherwise a network without privilege.
@@ -13,23 +15,32 @@ use super::{Unikernel, on_path, say};
 /// # Errors
 ///
 /// When something cannot be attached, with what to type.
-pub(super) fn complete(unikernel: &Unikernel, options: &mut Vec<OsString>) -> Result<(), String> {
+pub(super) fn complete(unikernel: &Unikernel, arguments: &mut Arguments) -> Result<(), String> {
     let mut missing = Vec::new();
     for name in &unikernel.networks {
-        if is_attached(options, "--net:", name) {
+        if is_attached(&arguments.options, "--net:", name) {
             continue;
         }
-        if is_usable_tap(name) {
+        if Tap::open(name).is_ok() {
+            let words = place(name).unwrap_or_default();
             say(format_args!(
-                "{name}: the TAP interface {name} (--net:{name}=user for a network behind this host)"
+                "{name}: the TAP interface {name}, which is there, with {} (--net:{name}=user for a network behind this host)",
+                match words.is_empty() {
+                    true => "whatever address the unikernel finds".to_owned(),
+                    false => words.join(" "),
+                }
             ));
-            options.push(format!("--net:{name}={name}").into());
+            arguments
+                .options
+                .push(format!("--net:{name}={name}").into());
+            // In front of the program's own, which so have the last word.
+            arguments.tell(&words);
         } else if on_path("passt").is_some() {
             say(format_args!(
                 "{name}: a network behind this host, by passt: there is no TAP interface {name} to use (--net:{name}=TAP for \
                  another)"
             ));
-            options.push(format!("--net:{name}=user").into());
+            arguments.options.push(format!("--net:{name}=user").into());
         } else {
             missing.push(format!(
                 "nothing to attach to network device {name}: install passt (on Debian: sudo apt-get install passt), or make an \
@@ -39,7 +50,7 @@ pub(super) fn complete(unikernel: &Unikernel, options: &mut Vec<OsString>) -> Re
         }
     }
     for name in &unikernel.blocks {
-        if !is_attached(options, "--block:", name) {
+        if !is_attached(&arguments.options, "--block:", name) {
             missing.push(format!(
                 "nothing to attach to block device {name}: truncate -s 64M {name}.img, and add --block:{name}={name}.img behind \
                  cargo's `--`"
@@ -60,23 +71,30 @@ fn is_attached(options: &[OsString], kind: &str, name: &str) -> bool {
         .any(|option| option.as_bytes().starts_with(start.as_bytes()))
 }
 
-/// Whether this process may attach to an interface of this name: it is a TAP, and this user's.
-fn is_usable_tap(name: &str) -> bool {
-    let folder = Path::new("/sys/class/net").join(name);
-    let number = |file: &str| {
-        let text = fs::read_to_string(folder.join(file)).ok()?;
-        text.trim().parse::<i64>().ok()
+/// Options that tell the guest of its place in the interface's network: the address behind the host's own, which is its router.
+/// None if the host has no address there.
+fn place(interface: &str) -> Option<Vec<String>> {
+    let output = Command::new("ip")
+        .args(["-4", "-o", "address", "show", "dev", interface])
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let mut words = text.split_whitespace().skip_while(|word| *word != "inet");
+    let (host, prefix) = words.nth(1)?.split_once('/')?;
+    let (host, prefix): (Ipv4Addr, u32) = (host.parse().ok()?, prefix.parse().ok()?);
+    let others = u32::MAX.checked_shr(prefix)?;
+    let number = host.to_bits() & others;
+    // Neither the network's own number nor that of all in it.
+    let guest = match number + 1 < others {
+        true => host.to_bits() + 1,
+        false if number > 1 => host.to_bits() - 1,
+        false => return None,
     };
-    let device = fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/net/tun");
-    folder.join("tun_flags").exists()
-        && device.is_ok()
-        && fs::metadata("/proc/self").is_ok_and(|own| {
-            let own = std::os::unix::fs::MetadataExt::uid(&own);
-            own == 0 || number("owner") == Some(i64::from(own))
-        })
+    let guest = Ipv4Addr::from_bits(guest);
+    Some(vec![
+        format!("--ipv4={guest}/{prefix}"),
+        format!("--ipv4-gateway={host}"),
+    ])
 }
 
 /// How an interface is made that this user may use.
