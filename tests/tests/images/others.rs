@@ -1,9 +1,10 @@
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use nix::unistd::Uid;
 use serde_json::{Value, json};
 use system_tests::{Network, Running};
 
@@ -43,25 +44,30 @@ fn skopeo_reads_all_forms_and_finds_the_same_configuration() {
     }
 }
 
-/// Unpacks `image` as a runtime's bundle, with a network namespace, and with capabilities.
-fn bundle(image: &Image, container: &Container, capabilities: &[&str]) -> std::path::PathBuf {
+/// Unpacks `image` as a runtime's bundle, with a network namespace, capabilities, and more arguments.
+fn bundle(image: &Image, container: &Container, capabilities: &[&str], more: &[&str]) -> PathBuf {
     let bundle = image.path(&format!("bundle{}", capabilities.len()));
     let layout = format!("{}:1", image.path("layout").display());
     let mut umoci = Command::new("umoci");
     umoci.args(["unpack", "--image", &layout]).arg(&bundle);
-    if !nix::unistd::Uid::effective().is_root() || in_user_namespace() {
+    if !Uid::effective().is_root() || in_user_namespace() {
         umoci.arg("--rootless");
     }
     succeed(&mut umoci);
     let path = bundle.join("config.json");
     let mut configuration = read_json(&path);
     configuration["process"]["terminal"] = json!(false);
+    let words = configuration["process"]["args"].as_array_mut().unwrap();
+    words.extend(more.iter().map(|word| json!(word)));
     for set in ["bounding", "effective", "permitted"] {
         configuration["process"]["capabilities"][set] = json!(capabilities);
     }
     configuration["process"]["capabilities"]["inheritable"] = json!([]);
     configuration["process"]["capabilities"]["ambient"] = json!([]);
+    configuration["process"]["noNewPrivileges"] = json!(true);
+    configuration["root"]["readonly"] = json!(true);
     let linux = &mut configuration["linux"];
+    linux["seccomp"] = seccomp(capabilities);
     linux["resources"] = json!({});
     linux["devices"] = json!([{ "path": "/dev/net/tun", "type": "c", "major": 10, "minor": 200, "fileMode": 0o666 }]);
     linux["namespaces"] = json!([
@@ -72,6 +78,41 @@ fn bundle(image: &Image, container: &Container, capabilities: &[&str]) -> std::p
     mounts.retain(|mount| mount["type"] != "cgroup");
     fs::write(&path, configuration.to_string()).unwrap();
     bundle
+}
+
+/// The system calls that Podman, and Docker but for namespaces, lets a container with these capabilities make.
+fn seccomp(capabilities: &[&str]) -> Value {
+    let profile = read_json(Path::new("/usr/share/containers/seccomp.json"));
+    let names = |list: &Value| -> Vec<String> {
+        let list = list.as_array().into_iter().flatten();
+        list.map(|name| name.as_str().unwrap().to_owned()).collect()
+    };
+    let mut rules = Vec::new();
+    for rule in profile["syscalls"].as_array().unwrap() {
+        let (includes, excludes) = (&rule["includes"], &rule["excludes"]);
+        let has = |name: &String| capabilities.contains(&&**name);
+        let arches = names(&includes["arches"]);
+        let applies = names(&includes["caps"]).iter().all(has)
+            && !names(&excludes["caps"]).iter().any(has)
+            && (arches.is_empty() || arches.iter().any(|arch| arch == "amd64"));
+        let mut calls = names(&rule["names"]);
+        calls.retain(|name| name != "unshare");
+        if applies && !calls.is_empty() {
+            let arguments = rule["args"].as_array().cloned().unwrap_or_default();
+            let mut kept = json!({ "names": calls, "action": rule["action"], "args": arguments });
+            if rule["errnoRet"].is_u64() {
+                kept["errnoRet"] = rule["errnoRet"].clone();
+            }
+            rules.push(kept);
+        }
+    }
+    assert!(rules.len() > 10, "{profile}");
+    json!({
+        "architectures": ["SCMP_ARCH_X86_64"],
+        "defaultAction": profile["defaultAction"],
+        "defaultErrnoRet": profile["defaultErrnoRet"],
+        "syscalls": rules,
+    })
 }
 
 fn in_user_namespace() -> bool {
@@ -94,27 +135,47 @@ fn crun(state: &Path, words: &[&str]) -> Command {
     command
 }
 
+/// A runtime may be told what urunc asks for by umoci's way of making annotations of labels.
 #[test]
-fn crun_runs_a_unikernel_with_its_tender_and_ends_it() {
-    let image = Image::make(&["--tender"]);
+fn umoci_hands_the_annotations_on() {
+    let image = Image::make(&["--", "--port=80"]);
     Network::with(|_| {
-        let container = Container::new();
-        let bundle = bundle(&image, &container, &["CAP_NET_ADMIN"]);
-        let state = image.path("state");
-        let run = ["run", "--bundle", bundle.to_str().unwrap(), "unikernel"];
-        let mut running = Running::start(crun(&state, &run), Duration::from_secs(60));
-        exchange(running.connect(SERVICE, Duration::from_secs(20)));
-        succeed(&mut crun(
-            &state,
-            &["kill", "unikernel", &(Signal::SIGTERM as i32).to_string()],
-        ));
-        let outcome = running.wait();
-        assert_eq!(outcome.status, 0, "{outcome}");
-        assert!(
-            outcome.stdout.contains("172.30.0.2/24, router 172.30.0.1"),
-            "{outcome}"
+        let bundle = bundle(&image, &Container::new(), &[], &[]);
+        let annotations = &read_json(&bundle.join("config.json"))["annotations"];
+        assert_eq!(annotations["com.urunc.unikernel.unikernelType"], "mirage");
+        assert_eq!(annotations["com.urunc.unikernel.cmdline"], "--port=80");
+        let unpacked = fs::read(bundle.join("rootfs/unikernel")).unwrap();
+        assert_eq!(
+            unpacked,
+            fs::read(image.unpack().join("unikernel")).unwrap()
         );
     });
+}
+
+/// With the least that it takes, and with what docs/deploy/deployment.yaml gives it.
+#[test]
+fn crun_runs_a_unikernel_with_its_tender_and_ends_it() {
+    let as_nobody = ["--mem=64", "--user=65534:65534", "--", "--name=nobody"];
+    for (capabilities, arguments) in [
+        (&["CAP_NET_ADMIN"][..], &[][..]),
+        (&["CAP_NET_ADMIN", "CAP_SETUID", "CAP_SETGID"], &as_nobody),
+    ] {
+        let image = Image::make(&["--tender"]);
+        Network::with(|_| {
+            let container = Container::new();
+            let bundle = bundle(&image, &container, capabilities, arguments);
+            let state = image.path("state");
+            let run = ["run", "--bundle", bundle.to_str().unwrap(), "unikernel"];
+            let mut running = Running::start(crun(&state, &run), Duration::from_secs(60));
+            exchange(running.connect(SERVICE, Duration::from_secs(20)));
+            let signal = (Signal::SIGTERM as i32).to_string();
+            succeed(&mut crun(&state, &["kill", "unikernel", &signal]));
+            let outcome = running.wait();
+            assert_eq!(outcome.status, 0, "{outcome}");
+            let address = "172.30.0.2/24, router 172.30.0.1";
+            assert!(outcome.stdout.contains(address), "{outcome}");
+        });
+    }
 }
 
 #[test]
@@ -122,7 +183,7 @@ fn crun_without_the_capability_shows_what_to_type() {
     let image = Image::make(&["--tender"]);
     Network::with(|_| {
         let container = Container::new();
-        let bundle = bundle(&image, &container, &[]);
+        let bundle = bundle(&image, &container, &[], &[]);
         let run = ["run", "--bundle", bundle.to_str().unwrap(), "unikernel"];
         let running = Running::start(crun(&image.path("state"), &run), Duration::from_secs(60));
         running

@@ -1,3 +1,4 @@
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::thread;
@@ -53,6 +54,8 @@ fn a_unikernel_with_its_tender_answers_by_the_containers_interface() {
         for _ in 0..2 {
             let mut running = container.start(&root, &words);
             exchange(running.connect(SERVICE, Duration::from_secs(20)));
+            let status = fs::read_to_string(format!("/proc/{}/status", running.id())).unwrap();
+            assert!(status.contains("CapEff:\t0000000000000000\n"), "{status}");
             running.signal(Signal::SIGTERM);
             assert_eq!(running.wait().status, 0);
         }
