@@ -312,6 +312,15 @@ fn the_wrapper_keeps_words_whole() {
         stdout,
         "--crate-name\na\n--target\nx86_64-unknown-linux-gnu\n"
     );
+    // But for what the code of a workspace may ask.
+    let mut command = program("solo5-rustc");
+    command.arg(&rustc).args(["--check-cfg", "cfg(a)"]);
+    let (_, stdout, _) = outcome(&mut command);
+    let asked = "cfg(solo5,values(none(),\"hvt\",\"spt\"))";
+    assert_eq!(
+        stdout,
+        format!("--check-cfg\ncfg(a)\n--check-cfg\n{asked}\n")
+    );
 }
 
 /// The headers come from the program itself, wherever it is.

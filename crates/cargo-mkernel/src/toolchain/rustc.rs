@@ -35,9 +35,11 @@ pub fn run(mut arguments: Vec<OsString>) -> ExitCode {
     let rustc = arguments.remove(0);
     let Some(abi) = Abi::of_arguments(&arguments) else {
         let mut command = compiler(&rustc);
+        // What is compiled for both sides may ask on which it is; of others' crates Cargo shows no warnings.
+        let has = |start: &[u8]| arguments.iter().any(|it| it.as_bytes().starts_with(start));
+        let asks = has(b"--check-cfg") && !has(b"--cap-lints");
         command.args(arguments);
-        // What is compiled for both sides may ask on which it is.
-        if env::var_os("CARGO_PRIMARY_PACKAGE").is_some() {
+        if asks {
             command.args(["--check-cfg", flags::CFG_VALUES]);
         }
         return become_command(command);
