@@ -44,11 +44,7 @@ pub fn cargo_build(root: &Path, arguments: &[&str], environment: &[(&str, &str)]
 ///
 /// When it does not build.
 pub fn tender(root: &Path, name: &str) -> Result<PathBuf> {
-    cargo_build(
-        root,
-        &["--release", "--bin", name],
-        &[],
-    )?;
+    cargo_build(root, &["--release", "--bin", name], &[])?;
     Ok(root.join("target/release").join(name))
 }
 

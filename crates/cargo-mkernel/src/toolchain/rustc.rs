@@ -1,6 +1,6 @@
 //! The program `solo5-rustc`, which Cargo runs in place of rustc (`build.rustc-wrapper`).
 //!
-//! For our two targets it compiles with the stock standard library of [`BASE`](super::BASE), and links programs with Solo5's
+//! For our two targets it compiles with the stock standard library of `super::BASE`, and links programs with Solo5's
 //! bindings and nolibc in place of glibc. For every other target it runs rustc unchanged.
 
 use std::env;
