@@ -22,11 +22,7 @@ const SECONDS: f64 = 1.0;
 const SMALL_BUFFER: usize = 16 << 10;
 
 /// Behind passt, beside the same behind a TAP interface.
-const USER_CASES: [(&str, &str); 3] = [
-    ("bulk-recv-user-1", "recv"),
-    ("bulk-send-user-1", "send"),
-    ("echo-1-user", "echo"),
-];
+const USER_CASES: [(&str, &str); 2] = [("bulk-recv-user-1", "recv"), ("echo-1-user", "echo")];
 
 /// One row of the table: what `load` is told, and how the servers are set up.
 struct Case {
