@@ -80,6 +80,7 @@ fn attach_networks(unikernel: &Unikernel, arguments: &mut Arguments) -> Result<(
         let interface = interfaces.get(position).ok_or_else(|| {
             format!("the network device {name:?} has no interface here: expected one more than the {} there are, or --net:{name}=…", interfaces.len())
         })?;
+        interface.check()?;
         let tap = hand_over(interface)?;
         arguments.options.push(format!("--net:{name}={tap}").into());
         arguments

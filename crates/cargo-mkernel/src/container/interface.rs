@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Error};
 use std::net::Ipv4Addr;
+use std::path::Path;
 
 use hostdev::MacAddress;
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::{InterfaceFlags, if_nametoindex};
+
+/// Where the kernel lists interfaces.
+const CLASS: &str = "/sys/class/net";
 
 /// An interface that leads out of the container.
 #[derive(Debug, PartialEq, Eq)]
@@ -58,7 +62,7 @@ impl Interface {
                 || !entry
                     .flags
                     .contains(InterfaceFlags::IFF_UP | InterfaceFlags::IFF_BROADCAST);
-            if unusable || is_tap(&name) {
+            if unusable || has(Path::new(CLASS), &name, "tun_flags") {
                 continue;
             }
             let interface = Self {
@@ -77,18 +81,34 @@ impl Interface {
         }
         Ok(found)
     }
+
+    /// Whether it may be taken away from whoever else is here: a container's has no hardware of its own, the machine's has.
+    pub(super) fn check(&self) -> Result<(), String> {
+        check(Path::new(CLASS), &self.name)
+    }
+}
+
+fn check(class: &Path, name: &str) -> Result<(), String> {
+    match has(class, name, "device") {
+        false => Ok(()),
+        true => Err(format!(
+            "{name} is hardware of this machine, which would be cut off: expected a network of the container's own (not \
+             --network host), or --net:NAME=…"
+        )),
+    }
 }
 
 pub(super) fn index(name: &str) -> io::Result<u32> {
     if_nametoindex(name).map_err(Error::from)
 }
 
-fn is_tap(name: &str) -> bool {
-    fs::exists(format!("/sys/class/net/{name}/tun_flags")).unwrap_or(false)
+/// Whether the kernel knows this of an interface.
+fn has(class: &Path, name: &str, what: &str) -> bool {
+    fs::exists(class.join(name).join(what)).unwrap_or(false)
 }
 
 fn mtu(name: &str) -> Result<u32, String> {
-    let path = format!("/sys/class/net/{name}/mtu");
+    let path = format!("{CLASS}/{name}/mtu");
     let text = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
     let mtu = text.trim_end().parse();
     mtu.map_err(|_| format!("{path} is {text:?}: expected a number"))

@@ -14,3 +14,13 @@ fn the_gateway_is_that_of_the_interfaces_default_route() {
     assert_eq!(gateway("eth0\t00000000\tnone\n", "eth0"), None);
     assert_eq!(gateway("", "eth0"), None);
 }
+
+#[test]
+fn hardware_is_not_taken_from_the_machine() {
+    let class = tempfile::tempdir().unwrap();
+    fs::create_dir_all(class.path().join("eth0/device")).unwrap();
+    fs::create_dir_all(class.path().join("veth0")).unwrap();
+    let error = check(class.path(), "eth0").unwrap_err();
+    assert!(error.contains("not --network host"), "{error}");
+    assert_eq!(check(class.path(), "veth0"), Ok(()));
+}
