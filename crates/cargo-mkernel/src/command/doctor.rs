@@ -1,6 +1,8 @@
 //! `cargo mkernel doctor`.
 
 use std::env;
+use std::fmt::Display;
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
@@ -41,14 +43,14 @@ pub(super) fn run() -> Result<ExitCode, String> {
     ] {
         let Finding { name, need, result } = finding;
         match result {
-            Ok(what) => println!("ok       {name}: {what}"),
+            Ok(what) => print(format_args!("ok       {name}: {what}")),
             Err((what, mend)) => {
                 let word = match need {
                     Need::Required => "missing ",
                     Need::Optional => "without ",
                 };
                 missing |= need == Need::Required;
-                println!("{word} {name}: {what}\n         {mend}");
+                print(format_args!("{word} {name}: {what}\n         {mend}"));
             }
         }
     }
@@ -56,6 +58,11 @@ pub(super) fn run() -> Result<ExitCode, String> {
         true => ExitCode::FAILURE,
         false => ExitCode::SUCCESS,
     })
+}
+
+/// Prints a line; a closed standard output is nobody's loss.
+fn print(line: impl Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 fn rust() -> Finding {

@@ -17,6 +17,8 @@ use addr2line::Loader;
 pub(super) const FILTER: &str = "--name-backtraces";
 /// What this process holds back of a line at the most.
 const LONGEST_FRAME: usize = 256;
+/// And frames of a backtrace.
+const MOST_FRAMES: usize = 1024;
 
 /// How much a backtrace shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +139,9 @@ impl Filter {
                 Some(address) => {
                     let names = self.names(address);
                     self.frames.push(Frame { line, names });
+                    if self.frames.len() == MOST_FRAMES {
+                        self.end_backtrace(&mut out);
+                    }
                 }
                 None => {
                     self.end_backtrace(&mut out);

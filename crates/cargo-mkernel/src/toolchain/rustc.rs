@@ -46,6 +46,7 @@ pub fn run(mut arguments: Vec<OsString>) -> ExitCode {
     };
     let invocation = Invocation::new(abi, rustc, arguments);
     match invocation.compile() {
+        Ok(status) if status.code().is_none() => fail(&format!("rustc ended with {status}")),
         Ok(status) => succeeded(status),
         Err(message) => fail(&message),
     }

@@ -49,3 +49,11 @@ fn frames_without_names_come_out_as_they_are() {
         [&backtrace[17..], b"after\n"].concat()
     );
 }
+
+#[test]
+fn a_backtrace_without_end_is_not_held_back_forever() {
+    let mut filter = filter();
+    let frame = b"   0:     0x10f2a0 - <unknown>\n";
+    let printed = filter.take(&frame.repeat(3 * MOST_FRAMES));
+    assert_eq!(printed.len(), 3 * MOST_FRAMES * frame.len());
+}
