@@ -63,6 +63,11 @@ pub struct Link {
     pub corrupt: u32,
     /// A reordered packet takes one more delay.
     pub reorder: u32,
+    /// A late packet takes up to [`Link::lateness`] longer.
+    pub late: u32,
+    pub lateness: Duration,
+    /// Packets arrive together, at multiples of this.
+    pub gather: Option<Duration>,
     /// Octets in each second; `None` for no limit.
     pub rate: Option<u64>,
     /// Time that packets may wait for the rate; what would wait longer is dropped.
@@ -178,6 +183,10 @@ pub struct Network<A, B> {
     /// When each link is free again.
     free: [Instant; 2],
     out: Vec<Packet>,
+    /// Segments with data that each link has lost, and how many it was given at one time at most.
+    pub lost: [u64; 2],
+    pub largest_burst: [u32; 2],
+    bursts: [(Instant, u32); 2],
     /// Every packet that was sent, if it is to be kept.
     pub trace: Option<Vec<(Instant, usize, Packet)>>,
 }
@@ -195,6 +204,9 @@ impl<A: Host, B: Host> Network<A, B> {
             sent: 0,
             free: [Instant::default(); 2],
             out: Vec::new(),
+            lost: [0; 2],
+            largest_burst: [0; 2],
+            bursts: [(Instant::default(), 0); 2],
             trace: None,
         }
     }
@@ -292,11 +304,14 @@ impl<A: Host, B: Host> Network<A, B> {
         }
         let link = self.links[link_index].clone();
         let octets = packet.segment.len() + 20;
+        let data = u64::from(has_data(&packet));
+        self.note_burst(link_index, data as u32);
         if link
             .mtu
             .is_some_and(|mtu| octets > mtu && packet.dont_fragment)
             || self.random.chance(link.loss)
         {
+            self.lost[link_index] += data;
             return;
         }
         let mut leaves = self.now;
@@ -304,6 +319,7 @@ impl<A: Host, B: Host> Network<A, B> {
             leaves = leaves.max(self.free[link_index]);
             let waits = leaves - self.now;
             if waits > link.queue {
+                self.lost[link_index] += data;
                 return;
             }
             if link.mark.is_some_and(|mark| waits > mark) && packet.ecn != Ecn::NotEct {
@@ -327,12 +343,30 @@ impl<A: Host, B: Host> Network<A, B> {
             } else {
                 Duration::ZERO
             };
-            let arrival = leaves + link.delay + jitter + late;
+            let mut arrival = leaves + link.delay + jitter + late;
+            if self.random.chance(link.late) {
+                arrival +=
+                    Duration::from_nanos(self.random.below(link.lateness.as_nanos() as u64 + 1));
+            }
+            if let Some(gather) = link.gather {
+                let gather = gather.as_nanos() as u64;
+                arrival = Instant::from_nanos(arrival.as_nanos().div_ceil(gather) * gather);
+            }
             self.sent += 1;
             self.packets.insert(self.sent, packet);
             self.arrivals
                 .push(Reverse((arrival, self.sent, 1 - link_index)));
         }
+    }
+
+    /// Counts the segments with data that are put on a link at one time.
+    fn note_burst(&mut self, link_index: usize, data: u32) {
+        let (time, count) = &mut self.bursts[link_index];
+        if *time != self.now {
+            (*time, *count) = (self.now, 0);
+        }
+        *count += data;
+        self.largest_burst[link_index] = self.largest_burst[link_index].max(*count);
     }
 
     /// How long a packet that is put on a link now waits for those before it.
@@ -344,4 +378,10 @@ impl<A: Host, B: Host> Network<A, B> {
     pub fn in_flight(&self) -> usize {
         self.arrivals.len()
     }
+}
+
+/// Whether a segment has more than its header.
+fn has_data(packet: &Packet) -> bool {
+    let header = packet.segment.get(12).map_or(0, |octet| octet >> 4);
+    packet.segment.len() > 4 * usize::from(header)
 }
