@@ -150,3 +150,25 @@ fn rfc4987_3_6_when_memory_is_short_a_cookie_is_sent_before_a_connection_goes_th
     assert_eq!(counters.abort_on_memory, 0);
     assert!(counters.syn_cookies_sent > 0);
 }
+
+#[test]
+fn the_send_buffer_grows_with_the_windows_up_to_its_limit() {
+    let mut options = plain();
+    options.send_buffer = 8 << 10;
+    options.max_send_buffer = 32 << 10;
+    let syn = seg(SYN, IRS, 0).mss(1000);
+    let mut c = Conn::accept_after(ms(20), Config::default(), options, &syn);
+    let mut queued = Vec::new();
+    for _ in 0..5 {
+        while c.e.tcp.send(c.id, &[0; 1000]).is_ready() {}
+        queued.push(c.e.tcp.status(c.id).unwrap().unacknowledged);
+        let sent = c.e.sent();
+        let sent: usize = sent.iter().map(|segment| segment.payload.len()).sum();
+        c.e.now += ms(20);
+        c.acks(sent as u32);
+    }
+    assert_eq!(queued[0], 8 << 10);
+    // Two windows of ten segments, and in the end no more than was permitted.
+    assert!(queued[1] > 16 << 10, "{queued:?}");
+    assert_eq!(queued[4], 32 << 10);
+}

@@ -393,6 +393,7 @@ fn the_send_buffer_is_bounded_and_reports_room() {
     use netstack::proto::tcp::{Event, Readiness};
     let mut options = plain();
     options.send_buffer = 3000;
+    options.max_send_buffer = 3000;
     let mut c = Conn::accept(Config::default(), options, &seg(SYN, IRS, 0).mss(1000));
     while c.e.tcp.poll_event().is_some() {}
     assert_eq!(c.e.tcp.send(c.id, &[0; 9000]), Poll::Ready(Ok(3000)));

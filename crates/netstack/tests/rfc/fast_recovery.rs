@@ -1,4 +1,5 @@
-//! What an acknowledgement in a recovery permits, restarts and proves: RFC 3522, RFC 6675, RFC 6937, RFC 8985.
+//! What an acknowledgement in a recovery permits, restarts and proves: RFC 3522, RFC 5681, RFC 6675, RFC 8985,
+//! RFC 9937.
 
 use netstack::proto::tcp::Config;
 
@@ -15,7 +16,10 @@ fn in_flight(count: usize) -> (Conn, u32) {
 
 /// Places, in segments of 1000 octets after `base`, of what is sent now.
 fn sent(c: &mut Conn, base: u32) -> Vec<u32> {
-    let sent = c.e.sent();
+    places(&c.e.sent(), base)
+}
+
+fn places(sent: &[Seg], base: u32) -> Vec<u32> {
     sent.iter()
         .map(|segment| segment.seq.wrapping_sub(base) / 1000)
         .collect()
@@ -32,16 +36,78 @@ fn window(c: &Conn) -> u32 {
 }
 
 #[test]
-fn rfc6937_3_an_acknowledgement_that_delivers_nothing_permits_nothing() {
+fn rfc9937_6_an_acknowledgement_that_delivers_nothing_permits_nothing() {
     let (mut c, base) = in_flight(10);
     c.e.now += ms(100);
     sacks(&mut c, base, 7, 10);
-    // Three are delivered, and the first retransmission goes out in any case.
-    assert_eq!(sent(&mut c, base), [0, 1, 2, 3]);
+    assert_eq!(sent(&mut c, base), [0, 1, 2]);
     for _ in 0..10 {
         sacks(&mut c, base, 7, 10);
         assert_eq!(sent(&mut c, base), []);
     }
+}
+
+#[test]
+fn rfc9937_6_only_a_safe_acknowledgement_permits_a_segment_more_than_was_delivered() {
+    let (mut c, base) = in_flight(10);
+    c.e.now += ms(100);
+    // It does not advance SND.UNA.
+    sacks(&mut c, base, 7, 10);
+    assert_eq!(sent(&mut c, base), [0, 1, 2]);
+    c.e.now += ms(100);
+    c.acks(1000);
+    assert_eq!(sent(&mut c, base), [3, 4]);
+    // It tells that the retransmission of the second segment is lost.
+    c.e.now += ms(100);
+    sacks(&mut c, base, 3, 4);
+    assert_eq!(sent(&mut c, base), [1]);
+}
+
+#[test]
+fn rfc5681_4_3_a_lost_retransmission_reduces_the_window_again_and_once_in_a_round_trip() {
+    let (mut c, base) = in_flight(10);
+    c.e.now += ms(100);
+    sacks(&mut c, base, 1, 4);
+    assert_eq!((sent(&mut c, base), window(&c)), (vec![0], 7000));
+    c.e.now += ms(1);
+    sacks(&mut c, base, 4, 7);
+    assert_eq!(sent(&mut c, base), [10, 11, 12]);
+    c.e.now += ms(100);
+    // What was sent after the retransmission has arrived.
+    sacks(&mut c, base, 10, 11);
+    assert_eq!((sent(&mut c, base)[0], window(&c)), (0, 4900));
+    c.e.now += ms(1);
+    sacks(&mut c, base, 11, 13);
+    assert_eq!(window(&c), 4900);
+}
+
+#[test]
+fn rfc8985_6_2_step_4_a_recovery_that_was_not_needed_widens_the_reordering_window() {
+    let mut syn = sack_syn().ts(100, 0);
+    syn.mss = Some(1012);
+    let mut c = Conn::accept_after(ms(100), Config::default(), plain(), &syn);
+    let base = c.ack;
+    let original = c.sends(10)[0].timestamps.unwrap().0;
+    c.e.now += ms(100);
+    let gap = |c: &mut Conn, start: u32, end: u32, echo: u32| {
+        let segment = seg(ACK, c.seq, c.ack).ts(102, echo);
+        c.e.give(&segment.sack(&[(base + 1000 * start, base + 1000 * end)]));
+        places(&c.e.sent(), base)
+    };
+    assert_eq!(gap(&mut c, 1, 4, original), [0]);
+    // The first segment was late: its acknowledgement echoes the timestamp of the original.
+    c.e.now += ms(10);
+    c.ack = base + 4000;
+    let late = seg(ACK, c.seq, c.ack).ts(102, original);
+    c.e.give(&late);
+    c.e.sent();
+    assert_eq!(window(&c), 10_000);
+    // Now two quarters of a round trip are waited for.
+    assert_eq!(gap(&mut c, 5, 8, original), []);
+    let start = c.e.now;
+    let again = c.e.pass(ms(200));
+    assert_eq!(places(&[again[0].1.clone()], base), [4]);
+    assert_eq!(again[0].0 - start, ms(50));
 }
 
 #[test]

@@ -71,3 +71,31 @@ fn options_choose_the_controller_for_one_connection_and_the_engine_for_the_other
     assert_eq!(at_once(Some(congestion::bbr), None), 2);
     assert_eq!(at_once(Some(congestion::bbr), Some(congestion::cubic)), 10);
 }
+
+/// When the segments of a window of twenty thousand octets go out, after the first ten were acknowledged
+/// `rtt` milliseconds after they were sent.
+fn second_window(rtt: u64) -> Vec<u64> {
+    let options = plain().paced(true);
+    let mut c = Conn::accept_after(ms(rtt), Config::default(), options, &sack_syn());
+    c.e.send(c.id, &[0; 30_000]);
+    assert_eq!(c.e.sent().len(), 10);
+    c.e.now += ms(rtt);
+    c.acks(10_000);
+    let start = c.e.now;
+    let mut times = vec![0; c.e.sent().len()];
+    let later = c.e.pass(ms(rtt));
+    times.extend(
+        later
+            .iter()
+            .map(|(now, _)| (*now - start).as_millis() as u64),
+    );
+    times
+}
+
+#[test]
+fn a_window_is_paced_over_a_long_round_trip_and_on_a_short_one_it_goes_out_at_once() {
+    // In slow start in half a round trip: two segments each 5 ms.
+    let expected: Vec<u64> = (0..20).map(|segment| segment / 2 * 5).collect();
+    assert_eq!(second_window(100), expected);
+    assert_eq!(second_window(4), [0; 20]);
+}

@@ -66,6 +66,7 @@ pub struct Engine {
 pub fn plain() -> Options {
     let mut options = Options::default();
     options.nodelay = true;
+    options.paced = false;
     options
 }
 

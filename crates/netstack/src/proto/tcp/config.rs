@@ -145,10 +145,18 @@ pub struct Options {
     /// Octets of receive buffer that a connection starts with, 2 KiB at least: the first window offered.
     pub receive_buffer: usize,
     /// Octets that the receive buffer may grow to as the measured rate asks for it. It decides the
-    /// window scale (RFC 7323 §2).
+    /// window scale (RFC 7323 §2). `usize::MAX`, the default, stands for a quarter of the memory, and
+    /// 4 MiB at least.
     pub max_receive_buffer: usize,
-    /// Octets that may wait in the send buffer, sent or not.
+    /// Octets that may wait in the send buffer, sent or not, whatever the path.
     pub send_buffer: usize,
+    /// Octets that the send buffer may grow to as the windows ask for it, rounded down to a power of two;
+    /// it does not grow where that is no more than `send_buffer`. `usize::MAX`, the default, stands for
+    /// a quarter of the memory.
+    pub max_send_buffer: usize,
+    /// Spreads a window over the round trip where that is long, by timers, instead of sending at once
+    /// what an acknowledgement lets go. Controllers that work on rates do so whatever this says.
+    pub paced: bool,
     /// Asks for explicit congestion notification (RFC 3168 §6.1.1); a peer that asks is answered
     /// when this is set too.
     pub ecn: bool,
@@ -168,6 +176,8 @@ impl Options {
         receive_buffer: usize,
         max_receive_buffer: usize,
         send_buffer: usize,
+        max_send_buffer: usize,
+        paced: bool,
         ecn: bool,
         ttl: u8,
         ;
@@ -175,6 +185,17 @@ impl Options {
         some user_timeout: Duration,
         some path_mtu: u16,
         some congestion: MakeController,
+    }
+
+    /// With the limits for a stack that may hold `memory` octets, where none are set.
+    pub(crate) fn within(mut self, memory: usize) -> Self {
+        if self.max_receive_buffer == usize::MAX {
+            self.max_receive_buffer = (memory / 4).max(4 << 20);
+        }
+        if self.max_send_buffer == usize::MAX {
+            self.max_send_buffer = memory / 4;
+        }
+        self
     }
 }
 
@@ -186,8 +207,10 @@ impl Default for Options {
             user_timeout: None,
             linger: Linger::Background,
             receive_buffer: 64 << 10,
-            max_receive_buffer: 4 << 20,
+            max_receive_buffer: usize::MAX,
             send_buffer: 512 << 10,
+            max_send_buffer: usize::MAX,
+            paced: true,
             ecn: false,
             ttl: 64,
             path_mtu: None,

@@ -13,6 +13,7 @@ mod pacer;
 mod pacing;
 mod path_mtu;
 pub(crate) mod queue;
+mod recovery;
 mod retransmission;
 mod rto;
 mod sent;
@@ -70,8 +71,11 @@ pub(crate) struct Sender {
     last: Instant,
     /// Nagle's algorithm is off.
     nodelay: bool,
-    /// Octets that may wait in the queue.
+    /// Octets that may wait in the queue, and the binary logarithm of what they may become.
     buffer: u32,
+    max_buffer: u8,
+    /// Windows are paced where the path is long.
+    paced: bool,
     /// The peer has sent SACK-permitted.
     sack: bool,
     /// Added to the clock's milliseconds in timestamps (RFC 7323 §5.4), of a connection that uses them.
@@ -186,6 +190,8 @@ impl Sender {
             last: now,
             nodelay: options.nodelay,
             buffer: options.send_buffer.clamp(1, 1 << 30) as u32,
+            max_buffer: options.max_send_buffer.clamp(1, 1 << 30).ilog2() as u8,
+            paced: options.paced,
             sack: false,
             clock: None,
             ecn: EcnState::default(),
@@ -283,6 +289,17 @@ impl Sender {
     #[inline]
     pub(crate) fn buffer(&self) -> usize {
         self.buffer as usize
+    }
+
+    /// Grows the buffer to what the windows let go in two round trips: what is on its way, and what
+    /// follows when that is acknowledged.
+    #[inline]
+    pub(crate) fn grow_buffer(&mut self) {
+        let most = 1 << self.max_buffer;
+        if self.buffer < most {
+            let wanted = self.wnd.min(self.cwnd()).saturating_mul(2);
+            self.buffer = self.buffer.max(wanted.min(most));
+        }
     }
 
     /// Whether Nagle's algorithm is off.

@@ -3,6 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 
+use super::hystart::HyStart;
 use super::{Ack, Controller, Parameters, initial_window};
 use crate::proto::Instant;
 
@@ -15,7 +16,7 @@ const NO_EPOCH: Instant = Instant::FAR_FUTURE;
 /// RFC 9438 §4.3: the additive increase that keeps the average of a Reno flow.
 const ALPHA: f64 = 3.0 * (1.0 - BETA) / (1.0 + BETA);
 
-/// Slow start as in RFC 5681, congestion avoidance and decrease as in RFC 9438.
+/// Slow start as in RFC 9406, congestion avoidance and decrease as in RFC 9438.
 #[derive(Clone)]
 pub struct Cubic {
     smss: u32,
@@ -31,6 +32,7 @@ pub struct Cubic {
     epoch: Instant,
     /// Octets of increase not yet large enough for a whole one.
     increase: f64,
+    slow_start: HyStart,
     /// In the life of most connections there is none.
     before: Option<Box<Before>>,
 }
@@ -72,6 +74,7 @@ impl Cubic {
             w_est: 0.0,
             epoch: NO_EPOCH,
             increase: 0.0,
+            slow_start: HyStart::NEW,
             before: None,
         }
     }
@@ -175,6 +178,14 @@ impl Controller for Cubic {
             self.epoch = NO_EPOCH;
             return;
         }
+        if self.ssthresh == u32::MAX {
+            // §4.10.
+            match self.slow_start.grow(ack) {
+                Some(step) => self.cwnd = self.cwnd.saturating_add(step).min(u32::MAX / 2),
+                None => self.ssthresh = self.cwnd,
+            }
+            return;
+        }
         let below = self.ssthresh.saturating_sub(self.cwnd);
         let step = ack.acked.min(below);
         self.cwnd = self.cwnd.saturating_add(step).min(u32::MAX / 2);
@@ -184,7 +195,10 @@ impl Controller for Cubic {
     }
 
     fn on_congestion_event(&mut self, _now: Instant, flight: u32) {
-        self.remember();
+        // What is undone is the whole recovery, however often it has reduced the window.
+        if self.before.is_none() {
+            self.remember();
+        }
         self.decrease(flight);
         self.cwnd = self.ssthresh;
     }

@@ -11,8 +11,8 @@ pub struct NewReno {
     ssthresh: u32,
     /// Octets acknowledged towards the next increase in congestion avoidance.
     acked: u32,
-    /// `cwnd` and `ssthresh` before the last reduction.
-    before: (u32, u32),
+    /// `cwnd` and `ssthresh` before a recovery, which may reduce them more than once.
+    before: Option<(u32, u32)>,
 }
 
 impl NewReno {
@@ -25,8 +25,14 @@ impl NewReno {
             cwnd,
             ssthresh: u32::MAX,
             acked: 0,
-            before: (cwnd, u32::MAX),
+            before: None,
         }
+    }
+
+    /// RFC 5681 equation 4. What was selectively acknowledged is part of `flight`, which may be more
+    /// than the window lets go: a loss would raise the window then.
+    fn half(&self, flight: u32) -> u32 {
+        (flight.min(self.cwnd) / 2).max(2 * self.smss)
     }
 }
 
@@ -55,25 +61,30 @@ impl Controller for NewReno {
     }
 
     fn on_congestion_event(&mut self, _now: Instant, flight: u32) {
-        self.before = (self.cwnd, self.ssthresh);
-        // RFC 5681 equation 4.
-        self.ssthresh = (flight / 2).max(2 * self.smss);
+        self.before.get_or_insert((self.cwnd, self.ssthresh));
+        self.ssthresh = self.half(flight);
         self.cwnd = self.ssthresh;
         self.acked = 0;
     }
 
     fn on_timeout(&mut self, _now: Instant, flight: u32, first: bool) {
         if first {
-            self.before = (self.cwnd, self.ssthresh);
-            self.ssthresh = (flight / 2).max(2 * self.smss);
+            self.before = Some((self.cwnd, self.ssthresh));
+            self.ssthresh = self.half(flight);
         }
         self.cwnd = self.smss;
         self.acked = 0;
     }
 
     fn on_spurious(&mut self, _now: Instant) {
-        self.cwnd = self.cwnd.max(self.before.0);
-        self.ssthresh = self.before.1;
+        if let Some((cwnd, ssthresh)) = self.before.take() {
+            self.cwnd = self.cwnd.max(cwnd);
+            self.ssthresh = ssthresh;
+        }
+    }
+
+    fn on_recovered(&mut self) {
+        self.before = None;
     }
 
     fn on_idle(&mut self) {

@@ -22,6 +22,9 @@ fn ack(now: Instant, acked: u32, cwnd: u32) -> Ack {
         flight: cwnd,
         cwnd_limited: true,
         srtt: RTT.as_nanos() as u64,
+        rtt: RTT.as_nanos() as u64,
+        una: 0,
+        nxt: 0,
     }
 }
 
@@ -51,6 +54,21 @@ fn rfc5681_3_1_slow_start_doubles_and_congestion_avoidance_adds_one_segment() {
     assert_eq!((reno.cwnd(), reno.ssthresh()), (10 * SMSS, 10 * SMSS));
     round(&mut reno, &mut now);
     assert_eq!(reno.cwnd(), 11 * SMSS);
+}
+
+#[test]
+fn rfc5681_4_3_a_loss_never_raises_the_window_however_much_was_selectively_acknowledged() {
+    for controller in [
+        &mut NewReno::new(&PARAMETERS) as &mut dyn Controller,
+        &mut Cubic::new(&PARAMETERS),
+    ] {
+        let before = controller.cwnd();
+        controller.on_congestion_event(Instant::default(), 4 * before);
+        let reduced = controller.cwnd();
+        assert!(reduced < before, "{reduced}");
+        controller.on_timeout(Instant::default(), 4 * before, true);
+        assert!(controller.ssthresh() < reduced);
+    }
 }
 
 #[test]
@@ -165,9 +183,24 @@ fn rfc9438_4_9_spurious_reduction_is_undone() {
 }
 
 #[test]
+fn rfc4015_3_2_all_reductions_of_a_spurious_recovery_are_undone() {
+    for controller in [
+        &mut NewReno::new(&PARAMETERS) as &mut dyn Controller,
+        &mut Cubic::new(&PARAMETERS),
+    ] {
+        let before = (controller.cwnd(), controller.ssthresh());
+        controller.on_congestion_event(Instant::default(), 10 * SMSS);
+        controller.on_congestion_event(Instant::default(), 10 * SMSS);
+        controller.on_spurious(Instant::default());
+        assert_eq!((controller.cwnd(), controller.ssthresh()), before);
+    }
+}
+
+#[test]
 fn rfc4015_3_2_a_spurious_time_out_of_new_reno_is_undone() {
     let mut reno = NewReno::new(&PARAMETERS);
     reno.on_congestion_event(Instant::default(), 20 * SMSS);
+    reno.on_recovered();
     let before = (reno.cwnd(), reno.ssthresh());
     reno.on_timeout(Instant::default(), 8 * SMSS, true);
     assert_eq!(reno.cwnd(), SMSS);
@@ -215,4 +248,58 @@ fn rfc5681_3_1_the_threshold_is_no_less_than_two_segments() {
     let mut cubic = Cubic::new(&PARAMETERS);
     cubic.on_timeout(Instant::default(), SMSS, true);
     assert_eq!((cubic.cwnd(), cubic.ssthresh()), (SMSS, 2 * SMSS));
+}
+
+/// A round of slow start: `samples` acknowledgements of a segment each, of which the first comes after
+/// `rtt` milliseconds and the others later. Returns by how much the window has grown.
+fn slow_round(cubic: &mut Cubic, round: u32, samples: u32, rtt: u64) -> u32 {
+    let before = cubic.cwnd();
+    for sample in 0..samples {
+        let mut ack = ack(Instant::default(), SMSS, before);
+        ack.rtt = rtt * 1_000_000 + u64::from(sample) * 10_000;
+        (ack.una, ack.nxt) = (1000 * round + sample, 1000 * (round + 1));
+        cubic.on_ack(&ack);
+    }
+    cubic.cwnd() - before
+}
+
+#[test]
+fn rfc9406_4_2_slow_start_becomes_conservative_when_round_trips_grow_and_ends_after_five_rounds() {
+    let mut cubic = Cubic::new(&PARAMETERS);
+    for round in 0..3 {
+        assert_eq!(slow_round(&mut cubic, round, 16, 100), 16 * SMSS);
+    }
+    // An eighth of 100 ms more: from the eighth sample on a quarter, also in the four rounds to come.
+    assert_eq!(slow_round(&mut cubic, 3, 16, 113), 7 * SMSS + 9 * SMSS / 4);
+    for round in 4..8 {
+        assert_eq!(slow_round(&mut cubic, round, 16, 113), 4 * SMSS);
+        assert_eq!(cubic.ssthresh(), u32::MAX);
+    }
+    slow_round(&mut cubic, 8, 1, 113);
+    assert_eq!(cubic.ssthresh(), cubic.cwnd());
+}
+
+#[test]
+fn rfc9406_4_2_conservative_slow_start_ends_when_round_trips_grow_as_much_again() {
+    let mut cubic = Cubic::new(&PARAMETERS);
+    for (round, rtt) in [(0, 100), (1, 113), (2, 127)] {
+        assert_eq!(cubic.ssthresh(), u32::MAX);
+        slow_round(&mut cubic, round, 8, rtt);
+    }
+    slow_round(&mut cubic, 3, 8, 142);
+    assert!(cubic.ssthresh() < 40 * SMSS);
+}
+
+#[test]
+fn rfc9406_4_2_slow_start_goes_on_when_round_trips_have_grown_only_for_a_while() {
+    let mut cubic = Cubic::new(&PARAMETERS);
+    for (round, rtt) in [(0, 100), (1, 120), (2, 119)] {
+        slow_round(&mut cubic, round, 16, rtt);
+    }
+    assert_eq!(slow_round(&mut cubic, 3, 16, 119), 16 * SMSS);
+    // Fewer than eight samples, and less than 4 ms, are no reason.
+    let mut cubic = Cubic::new(&PARAMETERS);
+    for (round, samples, rtt) in [(0, 16, 10), (1, 7, 100), (2, 16, 10), (3, 16, 13)] {
+        assert_eq!(slow_round(&mut cubic, round, samples, rtt), samples * SMSS);
+    }
 }

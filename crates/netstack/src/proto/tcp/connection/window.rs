@@ -45,6 +45,7 @@ impl Tcb {
     /// Tells the user of room in the send buffer, or that all was acknowledged.
     pub(super) fn report_room(&mut self, shared: &Shared) {
         if self.wants_writable {
+            self.snd.grow_buffer();
             let allowance = self.send_allowance(shared);
             let free = allowance.saturating_sub(self.snd.queued());
             // A third free, so that the user is not woken for each segment.

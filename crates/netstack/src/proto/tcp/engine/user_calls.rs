@@ -37,6 +37,7 @@ impl Tcp {
         if self.listeners.is_bound(local) {
             return Err(Error::AddrInUse(local));
         }
+        let options = options.within(self.shared.config.budget());
         Ok(self.listeners.add(local, backlog, options))
     }
 
@@ -143,6 +144,7 @@ impl Tcp {
             (tuple, above)
         };
         self.time_waits.remove(&tuple, &mut self.shared);
+        let options = &options.clone().within(self.shared.config.budget());
         let id = self.connections.next_id();
         let mut tcb = Box::new(Tcb::new(
             id,

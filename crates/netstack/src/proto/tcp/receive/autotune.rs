@@ -6,9 +6,9 @@ use crate::proto::Instant;
 /// but when the user runs.
 const LEAST_PERIOD: u64 = 1_000_000;
 
-/// Grows the receive buffer to twice what the user reads in a round trip, which is what a sender
-/// needs that is not to be limited by it: half in flight, half for the window's growth. But no larger
-/// than its share of the memory.
+/// Grows the receive buffer when the user reads more than half of it in a round trip: to four times that,
+/// as what the peer is told now it uses a round trip later, when in slow start it sends twice as much,
+/// half of the window. But no larger than its share of the memory.
 #[derive(Clone, Debug)]
 pub(super) struct Autotune {
     /// The size of the buffer at first, and at most.
@@ -80,7 +80,7 @@ impl Autotune {
         let share = growers.share(now, &mut self.counted);
         let max = self.max.min(share.max(self.least));
         let size = if wanted > buffer {
-            buffer.saturating_mul(2).min(max)
+            wanted.saturating_mul(2).min(max)
         } else {
             buffer.min(max)
         };
@@ -148,7 +148,7 @@ mod tests {
         autotune.start(now);
         assert_eq!(autotune.read(now, 90, rtt, 100, growers), None);
         now = now.after_nanos(rtt);
-        assert_eq!(autotune.read(now, 10, rtt, 100, growers), Some(200));
+        assert_eq!(autotune.read(now, 10, rtt, 100, growers), Some(400));
         now = now.after_nanos(rtt);
         assert_eq!(autotune.read(now, 100, rtt, 200, growers), None);
         // The same amount in ten round trips is no reason to grow.

@@ -1,7 +1,7 @@
 //! What an acknowledgement does to the sender: RFC 9293 §3.10.7.4 fifth step, RFC 5681, RFC 6582,
 //! RFC 6675 and RFC 8985.
 
-use super::loss::{DUP_THRESH, Delivered, Recovery};
+use super::loss::{Delivered, Recovery};
 use super::rto::{AFTER_SYN_LOSS, INITIAL};
 use super::sent::Sent;
 use super::{RetransmitTimer, Sender, Stock};
@@ -16,9 +16,9 @@ const MILLISECOND: u64 = 1_000_000;
 
 /// What one acknowledgement has delivered.
 #[derive(Clone, Copy, Debug)]
-struct Progress {
+pub(super) struct Progress {
     /// Octets of sequence space that SND.UNA has advanced by.
-    acked: u32,
+    pub(super) acked: u32,
     /// Octets delivered for the first time, cumulatively or selectively.
     delivered: u32,
     /// Whether a duplicate SACK came with it.
@@ -26,7 +26,11 @@ struct Progress {
     /// Octets in flight before.
     pipe: u32,
     /// SND.UNA to SND.NXT before.
-    outstanding: u32,
+    pub(super) outstanding: u32,
+    /// What of it was not sacked before.
+    pub(super) unsacked: u32,
+    /// The piece at SND.UNA was sent again in this recovery.
+    pub(super) first_again: bool,
 }
 
 impl Sender {
@@ -74,15 +78,17 @@ impl Sender {
         }
         let original = self.take_original(&progress, &delivered);
         let timestamps = segment.options.timestamps;
-        self.measure(now, timestamps, progress.acked, &delivered, original);
+        let rtt = self.measure(now, timestamps, progress.acked, &delivered, original);
         if self.loss.tlp.is_some() {
             self.settle_probe(now, segment.ack, &progress, counters);
         }
         if self.loss.recovery != Recovery::Open && progress.acked > 0 {
-            self.leave_recovery(now, timestamps, original.is_some());
+            self.leave_recovery(now, timestamps, original.is_some(), progress.first_again);
         }
-        let wait = self.detect_loss(now, duplicate, &progress, counters);
-        self.adjust_window(now, segment, &progress);
+        let found = self.detect_loss(now, duplicate, &progress, counters);
+        self.adjust_window(now, segment, &progress, found.lost, rtt);
+        self.pace_window(now);
+        let wait = found.wait;
         if progress.acked > 0 || progress.delivered > 0 || wait.is_some() {
             self.arm_retransmit(now, wait);
         }
@@ -104,7 +110,13 @@ impl Sender {
     ) -> Progress {
         let pipe = self.pipe();
         let outstanding = self.nxt - self.una;
+        let unsacked = outstanding.saturating_sub(self.flight.sacked());
         let acked = segment.ack - self.una;
+        let first_again = self.loss.recovery != Recovery::Open
+            && self
+                .flight
+                .first()
+                .is_some_and(|piece| piece.retransmitted && piece.time >= self.loss.episode.began);
         let min_rtt = self.min_rtt();
         let offset = self.clock.unwrap_or(0);
         let echo = segment
@@ -144,6 +156,8 @@ impl Sender {
             dsack,
             pipe,
             outstanding,
+            unsacked,
+            first_again,
         }
     }
 
@@ -169,7 +183,8 @@ impl Sender {
     }
 
     /// Takes a round-trip time sample (RFC 6298 §3 and §4, RFC 7323 §4). `original` is when the
-    /// segment was sent first that a time-out has sent again, if it is that which has arrived.
+    /// segment was sent first that a time-out has sent again, if it is that which has arrived. Returns
+    /// the sample, 0 if there is none.
     #[inline]
     fn measure(
         &mut self,
@@ -178,24 +193,25 @@ impl Sender {
         acked: u32,
         told: &Delivered,
         original: Option<Instant>,
-    ) {
+    ) -> u64 {
         let rtt = match (told.sent_once, timestamps, self.clock) {
             (Some(sent), ..) if !told.retransmitted => now.nanos_since(sent),
             // With retransmissions among them, the echoed timestamp tells which arrived last.
             (_, Some(theirs), Some(offset)) if acked > 0 && theirs.ecr != 0 => {
                 let millis = timestamp(offset, now).wrapping_sub(theirs.ecr);
                 if millis > 600_000 {
-                    return;
+                    return 0;
                 }
                 // Less than a tick is not nothing.
                 u64::from(millis.max(1)) * MILLISECOND
             }
             _ => match original {
                 Some(sent) => now.nanos_since(sent),
-                None => return,
+                None => return 0,
             },
         };
         self.rtt.sample(rtt);
+        rtt
     }
 
     /// RFC 8985 §7.4: has a tail-loss probe repaired a loss?
@@ -224,6 +240,7 @@ impl Sender {
                 && let Some(congestion) = &mut self.congestion
             {
                 congestion.on_congestion_event(now, progress.outstanding);
+                congestion.on_recovered();
             }
         }
     }
@@ -242,113 +259,17 @@ impl Sender {
         episode.original.take().filter(|_| told.original)
     }
 
-    /// Ends a recovery that is complete, or that was spurious: timestamps tell (RFC 3522, RFC 4015), or
-    /// `original` without them.
-    fn leave_recovery(&mut self, now: Instant, timestamps: Option<Timestamps>, original: bool) {
-        let spurious = match (self.loss.episode.first_retransmission, timestamps) {
-            (Some(first), Some(timestamps)) => {
-                timestamps.ecr != 0 && Seq(timestamps.ecr).lt(Seq(first))
-            }
-            _ => original,
-        };
-        if spurious {
-            if let Some(congestion) = &mut self.congestion {
-                congestion.on_spurious(now);
-            }
-            self.flight.undo_lost();
-            self.loss.end();
-        } else if self.una.ge(self.loss.point) {
-            self.loss.end();
-            if let Some(congestion) = &mut self.congestion {
-                congestion.on_recovered();
-            }
-        }
-    }
-
-    /// Finds what is lost and enters recovery; returns how long to wait for more.
-    #[inline]
-    fn detect_loss(
-        &mut self,
-        now: Instant,
-        duplicate: bool,
-        progress: &Progress,
-        counters: &mut Counters,
-    ) -> Option<u64> {
-        if !self.sack {
-            self.count_duplicates(now, duplicate, progress, counters);
-            return None;
-        }
-        if self.flight.sacked() == 0 && self.loss.recovery == Recovery::Open {
-            return None;
-        }
-        let (min_rtt, srtt) = (self.min_rtt(), self.srtt());
-        let (lost, wait) = self.loss.detect(&mut self.flight, now, min_rtt, srtt);
-        if lost && self.loss.recovery == Recovery::Open {
-            counters.sack_recovery += 1;
-            self.enter_recovery(now, progress.outstanding);
-        }
-        wait
-    }
-
-    /// RFC 6582: counts duplicate acknowledgements of a peer without SACK.
-    fn count_duplicates(
-        &mut self,
-        now: Instant,
-        duplicate: bool,
-        progress: &Progress,
-        counters: &mut Counters,
-    ) {
-        let mss = u32::from(self.mss);
-        if progress.acked > 0 {
-            self.loss.dup_acks = 0;
-            if self.loss.recovery == Recovery::Fast {
-                // §3.2 step 3, partial acknowledgement: the next hole is at SND.UNA.
-                self.loss.reno_sacked = self
-                    .loss
-                    .reno_sacked
-                    .saturating_sub(progress.acked.saturating_sub(mss));
-                self.mark_first_lost();
-            } else {
-                self.loss.reno_sacked = 0;
-            }
-        } else if duplicate {
-            self.loss.dup_acks = self.loss.dup_acks.saturating_add(1);
-            // The pieces that these stand for are in the peer's hands (RFC 3042: limited transmit).
-            let outstanding = self.nxt - self.una;
-            self.loss.reno_sacked =
-                (self.loss.reno_sacked + mss).min(outstanding.saturating_sub(mss));
-            if self.loss.recovery == Recovery::Open
-                && self.loss.dup_acks >= DUP_THRESH
-                && self.una.gt(self.loss.point)
-            {
-                counters.reno_recovery += 1;
-                self.mark_first_lost();
-                self.enter_recovery(now, progress.outstanding);
-            }
-        }
-    }
-
-    fn mark_first_lost(&mut self) {
-        let una = self.una;
-        self.flight
-            .mark_lost(|piece| if piece.start == una { Some(true) } else { None });
-    }
-
-    /// Enters fast recovery.
-    pub(super) fn enter_recovery(&mut self, now: Instant, outstanding: u32) {
-        self.report_lost(now);
-        if let Some(congestion) = &mut self.congestion {
-            congestion.on_congestion_event(now, outstanding);
-        }
-        self.ecn.cwr |= self.ecn.on;
-        self.loss.begin(Recovery::Fast, self.nxt, outstanding);
-        self.permit_recovery(0);
-    }
-
     /// Lets the window grow, or lets a recovery go on, or reacts to an ECN echo.
     #[inline]
-    fn adjust_window(&mut self, now: Instant, segment: &Segment, progress: &Progress) {
-        if self.pacer.is_some() {
+    fn adjust_window(
+        &mut self,
+        now: Instant,
+        segment: &Segment,
+        progress: &Progress,
+        lost: bool,
+        rtt: u64,
+    ) {
+        if self.is_by_rate() {
             self.sample_rate(now, segment);
             return;
         }
@@ -359,7 +280,8 @@ impl Sender {
                 } else {
                     progress.acked.max(self.mss.into())
                 };
-                self.permit_recovery(delivered);
+                // RFC 9937 §6: a safe acknowledgement.
+                self.permit_recovery(delivered, progress.acked > 0 && !lost);
             }
             return;
         }
@@ -367,10 +289,12 @@ impl Sender {
             self.react_to_echo(now, progress);
             return;
         }
-        if progress.acked == 0 {
+        // Where segments overtake others, most acknowledgements tell of progress by SACK alone.
+        let reordered = progress.delivered > 0 && self.loss.sees_reordering();
+        if progress.acked == 0 && !reordered {
             return;
         }
-        let ack = self.ack_report(now, segment.ack, progress);
+        let ack = self.ack_report(now, segment.ack, progress, rtt);
         if let Some(congestion) = &mut self.congestion {
             congestion.on_ack(&ack);
         }
@@ -378,26 +302,17 @@ impl Sender {
 
     /// What the congestion controller is told.
     #[inline]
-    fn ack_report(&self, now: Instant, ack: Seq, progress: &Progress) -> Ack {
+    fn ack_report(&self, now: Instant, ack: Seq, progress: &Progress, rtt: u64) -> Ack {
         Ack {
             now,
             acked: progress.delivered,
             flight: progress.pipe,
             cwnd_limited: ack.le(self.cwnd_limited_until),
             srtt: self.srtt(),
+            rtt,
+            una: ack.0,
+            nxt: self.nxt.0,
         }
-    }
-
-    /// Says how much fast recovery may send now that so much was delivered.
-    pub(super) fn permit_recovery(&mut self, delivered: u32) {
-        let (pipe, target) = (self.pipe(), self.cwnd());
-        if self.pacer.is_some() {
-            // Its rate and window are what limits it (draft-ietf-ccwg-bbr §5.6.4.4).
-            self.loss.permit(pipe, target, self.mss.into());
-            return;
-        }
-        self.loss
-            .reduce_proportionally(delivered, pipe, target, self.mss.into());
     }
 
     /// RFC 3168 §6.1.2: an echo counts as a loss, once in each window.
@@ -409,6 +324,8 @@ impl Sender {
         self.ecn.cwr = true;
         if let Some(congestion) = &mut self.congestion {
             congestion.on_congestion_event(now, progress.outstanding);
+            // An echo is never spurious.
+            congestion.on_recovered();
         }
     }
 

@@ -1,5 +1,5 @@
 //! Loss detection and recovery: RACK-TLP (RFC 8985), NewReno for peers without SACK (RFC 6582) and
-//! proportional rate reduction (RFC 6937).
+//! proportional rate reduction (RFC 9937).
 
 use super::retransmission::{RetransmissionQueue, sent_after};
 use super::sent::Sent;
@@ -27,12 +27,14 @@ pub(super) enum Recovery {
 /// What there is to know of a recovery, only while it lasts.
 #[derive(Debug)]
 pub(super) struct Episode {
-    /// Our timestamp of the first retransmission of this recovery: an echo of an older one tells
-    /// that it was not needed (RFC 3522).
+    /// Our timestamp of the first retransmission of this recovery: an echo of an older one, by what fills
+    /// a gap that was sent again since it began, tells that it was not needed (RFC 3522).
     pub(super) first_retransmission: Option<u32>,
     /// When the segment at SND.UNA was sent first, after one time-out.
     pub(super) original: Option<Instant>,
-    /// RFC 6937: octets delivered and sent since recovery began, and in flight when it did.
+    /// When the window was last reduced.
+    pub(super) began: Instant,
+    /// RFC 9937: octets delivered and sent since recovery began, and in flight when it did.
     prr_delivered: u32,
     prr_out: u32,
     recover_fs: u32,
@@ -44,6 +46,7 @@ impl Part for Episode {
     const INITIAL: Self = Self {
         first_retransmission: None,
         original: None,
+        began: Instant::from_nanos(0),
         prr_delivered: 0,
         prr_out: 0,
         recover_fs: 1,
@@ -73,7 +76,7 @@ pub(crate) struct Loss {
     pub(super) episode: OnDemand<Episode>,
     /// Duplicate acknowledgements in a row, and the octets that they say have left the network: for
     /// peers without SACK.
-    pub(super) dup_acks: u32,
+    pub(super) dup_acks: u16,
     pub(super) reno_sacked: u32,
     /// RFC 8985 §5.2.
     rack_time: Instant,
@@ -84,8 +87,21 @@ pub(crate) struct Loss {
     reo_wnd_mult: u8,
     reo_wnd_persist: u8,
     dsack_round: Option<Seq>,
+    /// What fast recovery has sent again: so many duplicates there may be for which we are to blame.
+    resent: u8,
     /// RFC 8985 §7.3: end of the outstanding tail-loss probe, and whether it was a retransmission.
     pub(super) tlp: Option<(Seq, bool)>,
+}
+
+/// What loss detection has found.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Found {
+    /// Something is lost.
+    pub(super) lost: bool,
+    /// When the latest of it was sent that had been sent again.
+    pub(super) again: Option<Instant>,
+    /// How long to wait until more may be lost, in nanoseconds.
+    pub(super) wait: Option<u64>,
 }
 
 /// What the pieces that an acknowledgement delivers tell.
@@ -123,6 +139,7 @@ impl Loss {
             reo_wnd_mult: 1,
             reo_wnd_persist: 0,
             dsack_round: None,
+            resent: 0,
             tlp: None,
         }
     }
@@ -167,13 +184,40 @@ impl Loss {
         }
     }
 
-    /// RFC 8985 §6.2 step 4: a duplicate SACK arrived, so the reordering window was too small.
+    /// RFC 8985 §6.2 step 4: a duplicate SACK arrived. If it may be of what fast recovery has sent
+    /// again, the reordering window was too small.
     pub(crate) fn dsack(&mut self, una: Seq, nxt: Seq) {
+        if self.resent > 0 {
+            self.resent -= 1;
+            self.widen(una, nxt);
+        }
+    }
+
+    /// The network reorders by more than the reordering window: widens it, once in a round trip.
+    fn widen(&mut self, una: Seq, nxt: Seq) {
+        // What was sent again before it arrived is below `fack` as well.
+        self.reordering_seen = true;
+        self.reo_wnd_persist = REO_WND_PERSIST;
         if self.dsack_round.is_none_or(|round| una.ge(round)) {
             self.dsack_round = Some(nxt);
             self.reo_wnd_mult = self.reo_wnd_mult.saturating_add(1);
-            self.reo_wnd_persist = REO_WND_PERSIST;
         }
+    }
+
+    /// A recovery was not needed: with a reordering window so much longer, in nanoseconds, there had been
+    /// none.
+    pub(super) fn widen_by(&mut self, missing: u64, min_rtt: u64) {
+        self.reordering_seen = true;
+        self.reo_wnd_persist = REO_WND_PERSIST;
+        let quarters = missing / (min_rtt / 4).max(1) + 1;
+        let quarters = u8::try_from(quarters).unwrap_or(u8::MAX);
+        self.reo_wnd_mult = self.reo_wnd_mult.saturating_add(quarters);
+    }
+
+    /// Whether segments were seen to overtake others.
+    #[inline]
+    pub(super) fn sees_reordering(&self) -> bool {
+        self.reordering_seen
     }
 
     /// SND.UNA has passed this number: older marks follow it.
@@ -185,27 +229,26 @@ impl Loss {
         }
     }
 
-    /// RFC 8985 §6.2 step 4: the reordering window.
+    /// RFC 8985 §6.2 step 4: the reordering window, at most two round trips. One, as the RFC has it, is
+    /// too little for what is late by one while a queue drains, and only what was seen widens it so far.
     fn reo_wnd(&self, sacked_pieces: u32, min_rtt: u64, srtt: u64) -> u64 {
         if !self.reordering_seen && (self.recovery != Recovery::Open || sacked_pieces >= DUP_THRESH)
         {
             return 0;
         }
-        (min_rtt / 4 * u64::from(self.reo_wnd_mult)).min(srtt)
+        (min_rtt / 4 * u64::from(self.reo_wnd_mult)).min(2 * srtt)
     }
 
-    /// RFC 8985 §6.2 step 5: marks what is lost. Returns whether something was, and how long to wait
-    /// until more may be.
+    /// RFC 8985 §6.2 step 5: marks what is lost.
     pub(super) fn detect(
         &self,
         flight: &mut RetransmissionQueue,
         now: Instant,
         min_rtt: u64,
         srtt: u64,
-    ) -> (bool, Option<u64>) {
+    ) -> Found {
         let patience = self.rack_rtt + self.reo_wnd(flight.sacked_pieces(), min_rtt, srtt);
-        let (lost, wait) = flight.mark_overdue((self.rack_time, self.rack_end), now, patience);
-        (lost > 0, wait)
+        flight.mark_overdue((self.rack_time, self.rack_end), now, patience)
     }
 
     /// RFC 8985 §6.3: after a time-out, whether a piece is old enough to be taken for lost.
@@ -216,15 +259,21 @@ impl Loss {
             <= now
     }
 
-    /// Begins fast recovery with `flight` octets between SND.UNA and SND.NXT.
-    pub(crate) fn begin(&mut self, recovery: Recovery, nxt: Seq, flight: u32) {
+    /// Begins a recovery with `flight` octets between SND.UNA and SND.NXT that were not sacked before.
+    pub(crate) fn begin(&mut self, recovery: Recovery, now: Instant, nxt: Seq, flight: u32) {
         self.recovery = recovery;
-        self.point = nxt;
-        *self.episode = Episode {
-            recover_fs: flight.max(1),
-            ..Episode::INITIAL
-        };
+        *self.episode = Episode::INITIAL;
         self.tlp = None;
+        self.begin_again(now, nxt, flight);
+    }
+
+    /// The window is reduced, at first or anew in the same recovery (RFC 9937 §6).
+    pub(super) fn begin_again(&mut self, now: Instant, nxt: Seq, flight: u32) {
+        self.point = nxt;
+        let episode = &mut *self.episode;
+        episode.began = now;
+        (episode.prr_delivered, episode.prr_out) = (0, 0);
+        episode.recover_fs = flight.max(1);
     }
 
     /// Ends a recovery.
@@ -241,15 +290,16 @@ impl Loss {
         }
     }
 
-    /// RFC 6937 §3: how much an acknowledgement of `delivered` octets permits to send, with `pipe`
-    /// octets in flight; `smss` is added while the window is below the threshold and no more was
-    /// lost (slow start bound).
+    /// RFC 9937 §6: how much an acknowledgement of `delivered` octets permits to send, with `pipe`
+    /// octets in flight. One that is `safe` permits a segment more while the window is below the
+    /// threshold (slow start bound); else no more leaves than has arrived (conservative bound).
     pub(super) fn reduce_proportionally(
         &mut self,
         delivered: u32,
         pipe: u32,
         ssthresh: u32,
         smss: u32,
+        safe: bool,
     ) {
         let episode = &mut *self.episode;
         episode.prr_delivered = episode.prr_delivered.saturating_add(delivered);
@@ -262,7 +312,7 @@ impl Loss {
                 .prr_delivered
                 .saturating_sub(episode.prr_out)
                 .max(delivered)
-                + smss;
+                + if safe { smss } else { 0 };
             (ssthresh - pipe).min(limit)
         };
         if episode.prr_out == 0 {
@@ -278,6 +328,12 @@ impl Loss {
         if episode.prr_out == 0 {
             episode.budget = episode.budget.max(smss);
         }
+    }
+
+    /// A piece was sent again in fast recovery.
+    pub(super) fn sent_again(&mut self, octets: u32) {
+        self.resent = self.resent.saturating_add(1);
+        self.sent(octets);
     }
 
     /// Octets were sent in fast recovery.
@@ -299,6 +355,10 @@ mod tests {
         loss.reordering_seen = true;
         let window = |loss: &Loss| loss.reo_wnd(0, 40, 1000);
         assert_eq!(window(&loss), 10);
+        // Of what was never sent again the network has made a duplicate.
+        loss.dsack(Seq(100), Seq(200));
+        assert_eq!(window(&loss), 10);
+        loss.resent = 3;
         loss.dsack(Seq(100), Seq(200));
         // Once for each round trip.
         loss.dsack(Seq(150), Seq(250));

@@ -271,7 +271,7 @@ impl Sender {
         self.flight.retransmitted(index, now);
         self.last = now;
         if self.loss.recovery == Recovery::Fast {
-            self.loss.sent(piece.len());
+            self.loss.sent_again(piece.len());
         }
         self.note_paced(now, piece.len());
         self.after_sending(now);

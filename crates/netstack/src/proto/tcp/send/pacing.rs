@@ -1,15 +1,78 @@
-//! Pacing: a connection whose controller gives a rate sends in bursts of at most a send quantum (half
-//! as much again when the timer was late), and its engine's timer says when the next may go
-//! (draft-ietf-ccwg-bbr §5.6.2 and §5.6.3).
+//! Pacing: a connection whose controller gives a rate, or whose path is long, sends in bursts of at most
+//! a send quantum (half as much again when the timer was late), and its engine's timer says when the
+//! next may go (draft-ietf-ccwg-bbr §5.6.2 and §5.6.3).
 
 use super::Sender;
 use super::delivery_rate::DeliveryRate;
 use super::loss::Recovery;
 use super::pacer::Pacer;
 use crate::proto::Instant;
+use crate::proto::tcp::congestion::Pacing;
 use crate::proto::tcp::wire::segment::{Flags, Segment};
 
+/// A window is paced where a round trip takes at least so long, in nanoseconds: there its timers are
+/// few for what they spare the queues. On a path that has lost something, less is enough.
+const LONG: u64 = 5_000_000;
+const LONG_WITH_LOSS: u64 = 1_000_000;
+/// The rate of a window in a round trip, in percent: it must not be what limits the window's growth.
+const SLOW_START_GAIN: u64 = 200;
+const AVOIDANCE_GAIN: u64 = 120;
+/// A quantum of a paced window lasts for a 2000th of a second, in octets at most so many.
+const QUANTA_PER_SECOND: u64 = 2000;
+const MAX_QUANTUM: u64 = 64 << 10;
+
 impl Sender {
+    /// Whether the controller works on rates.
+    #[inline]
+    pub(super) fn is_by_rate(&self) -> bool {
+        self.flight.rate.is_some()
+    }
+
+    /// Whether the connection is paced.
+    #[inline]
+    pub(crate) fn is_paced(&self) -> bool {
+        self.pacer.is_some()
+    }
+
+    /// Paces a window over a round trip, if the path is one that is worth it.
+    #[inline]
+    pub(super) fn pace_window(&mut self, now: Instant) {
+        if !self.paced || self.is_by_rate() {
+            return;
+        }
+        let least = match self.loss.recovery {
+            Recovery::Open => LONG,
+            Recovery::Fast | Recovery::Timeout => LONG_WITH_LOSS,
+        };
+        if self.pacer.is_some() || self.min_rtt() >= least {
+            self.set_window_pace(now);
+        }
+    }
+
+    #[inline(never)]
+    fn set_window_pace(&mut self, now: Instant) {
+        let Some(congestion) = &self.congestion else {
+            return;
+        };
+        let (cwnd, mss) = (congestion.cwnd(), u64::from(self.mss));
+        let gain = if cwnd < congestion.ssthresh() {
+            SLOW_START_GAIN
+        } else {
+            AVOIDANCE_GAIN
+        };
+        // Less than 2^64 for any window.
+        let rate = u64::from(cwnd) * gain * 10_000_000 / self.srtt().max(1);
+        let pacing = Pacing {
+            rate,
+            quantum: (rate / QUANTA_PER_SECOND).min(MAX_QUANTUM).max(2 * mss) as u32,
+            held_back: false,
+        };
+        match &mut self.pacer {
+            Some(pacer) => pacer.pacing = pacing,
+            None => self.pacer = Some(Box::new(Pacer::new(pacing, now))),
+        }
+    }
+
     /// Begins to sample and to pace if the controller asks for it.
     pub(super) fn start_pacing(&mut self, now: Instant) {
         if let Some(pacing) = self.congestion.as_ref().and_then(|it| it.pacing()) {
@@ -136,7 +199,7 @@ impl Sender {
         congestion.on_sample(&sample);
         self.take_pacing();
         if self.loss.recovery == Recovery::Fast {
-            self.permit_recovery(0);
+            self.permit_recovery(0, false);
         }
     }
 

@@ -117,7 +117,8 @@ impl Sender {
         self.loss.end();
         let original = self.flight.first().filter(|piece| !piece.retransmitted);
         let original = original.map(|piece| piece.time);
-        self.loss.begin(Recovery::Timeout, self.nxt, outstanding);
+        self.loss
+            .begin(Recovery::Timeout, now, self.nxt, outstanding);
         self.loss.episode.original = original;
         self.rtt.back_off();
         self.suspect_black_hole(counters);
@@ -139,14 +140,14 @@ impl Sender {
     /// RFC 8985 §6.2 step 5: the reordering window has passed.
     pub(crate) fn reordering_timeout(&mut self, now: Instant, counters: &mut Counters) {
         let (min_rtt, srtt) = (self.min_rtt(), self.srtt());
-        let (lost, wait) = self.loss.detect(&mut self.flight, now, min_rtt, srtt);
+        let found = self.loss.detect(&mut self.flight, now, min_rtt, srtt);
         self.report_lost(now);
-        if lost && self.loss.recovery == Recovery::Open {
-            counters.sack_recovery += 1;
-            self.enter_recovery(now, self.nxt - self.una);
-        } else if lost && self.loss.recovery == Recovery::Fast {
-            self.permit_recovery(0);
+        let outstanding = self.nxt - self.una;
+        let sizes = (outstanding, outstanding - self.flight.sacked());
+        self.act_on_loss(now, &found, sizes, counters);
+        if found.lost && self.loss.recovery == Recovery::Fast {
+            self.permit_recovery(0, false);
         }
-        self.arm_retransmit(now, wait);
+        self.arm_retransmit(now, found.wait);
     }
 }

@@ -226,10 +226,14 @@ impl Tcb {
     #[inline]
     fn take_ack(&mut self, now: Instant, segment: &Segment, duplicate: bool, shared: &mut Shared) {
         let (stock, counters) = (&mut shared.stock, &mut shared.counters);
+        let paced = self.snd.is_paced();
         if self.snd.take_ack(now, segment, duplicate, stock, counters) {
             self.progressed(now);
             self.soft_error = None;
             self.report_room(shared);
+        }
+        if self.snd.is_paced() != paced {
+            self.weigh(shared);
         }
         self.transmit |= self.snd.wants_turn();
     }

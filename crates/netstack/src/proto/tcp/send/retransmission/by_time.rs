@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 
 use super::{RetransmissionQueue, Sent};
 use crate::proto::Instant;
+use crate::proto::tcp::send::loss::Found;
 use crate::proto::tcp::wire::seq::Seq;
 
 /// A segment that was sent, by its time and its end.
@@ -29,20 +30,22 @@ pub(in crate::proto::tcp::send) fn sent_after(one: Moment, other: Moment) -> boo
 
 impl RetransmissionQueue {
     /// Marks what was sent before `latest`, which has arrived, and waits for longer than
-    /// `patience`, in nanoseconds. Returns how many octets became lost, and after how long more
-    /// will have waited long enough: all, unless pieces that were sent again lie between them.
+    /// `patience`, in nanoseconds. The wait that is returned is that until more will have waited long
+    /// enough: all, unless pieces that were sent again lie between them.
     pub(in crate::proto::tcp::send) fn mark_overdue(
         &mut self,
         latest: Moment,
         now: Instant,
         patience: u64,
-    ) -> (u32, Option<u64>) {
+    ) -> Found {
         let before = self.lost;
+        let mut found = Found::default();
         let once = self.mark_overdue_once(latest, now, patience);
-        let again = self.mark_overdue_again(latest, now, patience);
+        let again = self.mark_overdue_again(latest, now, patience, &mut found.again);
         let remaining = once.max(again).map(|last| last.after_nanos(patience));
-        let wait = remaining.map(|deadline| deadline.nanos_since(now));
-        (self.lost - before, wait)
+        found.wait = remaining.map(|deadline| deadline.nanos_since(now));
+        found.lost = self.lost > before;
+        found
     }
 
     /// Of the pieces sent once. Returns when the last was sent that waits.
@@ -97,12 +100,14 @@ impl RetransmissionQueue {
         None
     }
 
-    /// Of the pieces sent again. Returns when the last was sent that waits.
+    /// Of the pieces sent again; `lost` is when the latest was sent of those that are. Returns when the
+    /// last was sent that waits.
     fn mark_overdue_again(
         &mut self,
         latest: Moment,
         now: Instant,
         patience: u64,
+        lost: &mut Option<Instant>,
     ) -> Option<Instant> {
         while let Some(&(time, start)) = self.index.as_ref()?.resent.front() {
             if let Some(index) = self.find_resent(time, start) {
@@ -116,6 +121,7 @@ impl RetransmissionQueue {
                     return resent.get(after.checked_sub(1)?).map(|entry| entry.0);
                 }
                 self.mark(index);
+                *lost = Some(time);
             }
             self.index.as_mut()?.resent.pop_front();
         }

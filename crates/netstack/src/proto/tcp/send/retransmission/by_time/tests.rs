@@ -119,7 +119,7 @@ impl Life {
 
 #[test]
 fn rfc8985_6_2_step_5_finds_what_a_look_at_every_piece_finds() {
-    let (mut found, mut waited) = (0, 0);
+    let (mut count, mut waited) = (0, 0);
     for seed in 1..=300 {
         let mut life = Life {
             random: Random(seed * 0x9e37_79b9),
@@ -133,15 +133,16 @@ fn rfc8985_6_2_step_5_finds_what_a_look_at_every_piece_finds() {
             let now = life.now();
             let before = starts_of_lost(&life.queue);
             let (lost, wait) = reference(&life.queue, life.latest, now);
-            let (octets, told) = life.queue.mark_overdue(life.latest, now, PATIENCE);
+            let found = life.queue.mark_overdue(life.latest, now, PATIENCE);
+            let told = found.wait;
             let after = starts_of_lost(&life.queue);
             let new: Vec<Seq> = after
                 .into_iter()
                 .filter(|start| !before.contains(start))
                 .collect();
             assert_eq!(new, lost, "seed {seed}, step {step}");
-            assert_eq!(octets > 0, !lost.is_empty());
-            found += lost.len();
+            assert_eq!(found.lost, !lost.is_empty());
+            count += lost.len();
             // When there is something to find, and no later than if what has arrived last were to
             // wait as well.
             assert_eq!(told.is_some(), wait.is_some(), "seed {seed}, step {step}");
@@ -161,7 +162,7 @@ fn rfc8985_6_2_step_5_finds_what_a_look_at_every_piece_finds() {
             assert!(resent <= 2 * life.queue.pieces() + 16, "{resent}");
         }
     }
-    assert!(found > 1000 && waited > 1000, "{found}, {waited}");
+    assert!(count > 1000 && waited > 1000, "{count}, {waited}");
 }
 
 #[test]
@@ -178,7 +179,8 @@ fn rfc8985_6_2_of_pieces_sent_again_at_one_time_none_hides_another() {
     }
     // The second has arrived: the first was sent before it, the third was not.
     queue.sack(second, third, |_| {});
-    let (octets, wait) = queue.mark_overdue((at(2000), third), at(2000 + PATIENCE), PATIENCE);
-    assert_eq!((octets, wait), (100, None));
+    let found = queue.mark_overdue((at(2000), third), at(2000 + PATIENCE), PATIENCE);
+    assert_eq!((found.lost, found.wait), (true, None));
+    assert_eq!(found.again, Some(at(2000)));
     assert_eq!(starts_of_lost(&queue), [first]);
 }
