@@ -1,7 +1,9 @@
 //! Crates from crates.io in a unikernel: `docs/what-runs.md` says which run, and each of its rows is tried here, on spt.
 //!
-//! The programs are those of `tests/crates`, one for each heading of the page. They take long to build, so this is run by
-//! `ci/long crates`.
+//! The programs are those of `tests/crates`, one for each heading of the page, and `postgres`, which wants a server. They
+//! take long to build, so this is run by `ci/long crates`.
+
+mod postgres;
 
 use std::collections::BTreeSet;
 use std::fs;
