@@ -15,7 +15,7 @@ pub(crate) const SERVICE: SocketAddr = SocketAddr::new(
 
 /// Where a container runtime would have put the things that a container finds.
 const ENTER: &str = "cd \"$1\" && mkdir -p dev proc sys && mount --rbind /dev dev && mount --rbind /proc proc && \
-     mount -t sysfs sysfs sys && shift && exec chroot . \"$@\"";
+     mount -t sysfs sysfs sys && shift && exec \"$@\"";
 
 /// A network namespace with an interface `eth0`, of the address 172.30.0.2, which leads to one of this namespace.
 pub(crate) struct Container {
@@ -68,10 +68,17 @@ impl Container {
 
     /// Starts a program of the folder `root`, which it takes for the root.
     pub(crate) fn start(&self, root: &Path, words: &[&str]) -> Running {
+        self.start_by(&[], root, words)
+    }
+
+    /// The same by way of `starter`, which runs what is behind its own words.
+    pub(crate) fn start_by(&self, starter: &[&str], root: &Path, words: &[&str]) -> Running {
         let mut command = self.inside();
         command
             .args(["unshare", "--mount", "sh", "-c", ENTER, "sh"])
             .arg(root)
+            .args(starter)
+            .args(["chroot", "."])
             .args(words);
         Running::start(command, Duration::from_secs(60))
     }

@@ -70,17 +70,12 @@ fn without_an_interface_or_a_device_it_says_what_to_type() {
         let container = Container::new();
         let words = ["/solo5-container", "/unikernel"];
         // As without the capability.
-        let mut command = container.inside();
-        command.args([
+        let starter = [
             "setpriv",
             "--bounding-set=-net_admin",
             "--inh-caps=-net_admin",
-            "--no-new-privs",
-        ]);
-        command
-            .arg(root.join("solo5-container"))
-            .arg(root.join("unikernel"));
-        let outcome = system_tests::Running::start(command, Duration::from_secs(20)).wait();
+        ];
+        let outcome = container.start_by(&starter, &root, &words).wait();
         outcome.assert_error(1, "docker run --device /dev/net/tun --cap-add NET_ADMIN");
         let mut delete = container.inside();
         crate::container::succeed(delete.args(["ip", "link", "delete", "eth0"]));
