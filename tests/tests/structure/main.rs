@@ -2,7 +2,7 @@
 //!
 //! - [`wings`]: every arrow between the rooms of netstack points down.
 //! - [`lengths`]: no module and no function is long.
-//! - [`links`]: what documents point to is there.
+//! - [`links`]: what documents point to is there, and the book lists its pages.
 
 mod arrows;
 mod lengths;

@@ -1,0 +1,211 @@
+//! One shell, in which the commands of a page are run.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use system_tests::workspace;
+use tempfile::TempDir;
+
+use crate::expected::is_printed;
+
+/// How long a command may take, which may have to compile much.
+const LIMIT: Duration = Duration::from_secs(600);
+/// How long a program in the background may take to print what it should.
+const BACKGROUND_LIMIT: Duration = Duration::from_secs(180);
+const SUDO: &str = "#!/bin/sh\nexec \"$@\"\n";
+/// All projects share what they have built; they find it where they look for it.
+const CARGO: &str = r#"#!/bin/sh
+[ "$*" != 'install cargo-mkernel' ] || exit 0
+[ ! -f Cargo.toml ] || [ -e target ] || ln -s "$CARGO_TARGET_DIR" target
+exec "$CARGO" "$@"
+"#;
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A shell; dropping it ends everything that it has started.
+pub(crate) struct Session {
+    shell: Child,
+    statuses: Receiver<String>,
+    folder: TempDir,
+    count: usize,
+}
+
+impl Session {
+    pub(crate) fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let programs = prepare(folder.path());
+        let path = std::env::var("PATH").unwrap_or_default();
+        let target = std::env::var_os("CARGO_TARGET_DIR")
+            .map_or_else(|| workspace().join("target"), Into::into);
+        let mut shell = Command::new("unshare")
+            .args(["--net", "--pid", "--fork", "--kill-child", "--mount-proc"])
+            .args(["--", "bash", "--noprofile", "--norc", "-u"])
+            .current_dir(folder.path().join("home"))
+            .env("PATH", format!("{programs}:{path}"))
+            .env("CARGO", env!("CARGO"))
+            .env("CARGO_TARGET_DIR", target)
+            // As in this workspace, with which they share what is compiled.
+            .env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only")
+            .env_remove("RUSTC_WRAPPER")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("unshare and bash are there");
+        let stdout = shell.stdout.take().expect("it is a pipe");
+        let (sender, statuses) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        let mut session = Self {
+            shell,
+            statuses,
+            folder,
+            count: 0,
+        };
+        session
+            .run("ip link set lo up", &[])
+            .expect("the network namespace is ours");
+        session
+    }
+
+    /// Writes a file where the shell is.
+    pub(crate) fn write(&mut self, name: &str, text: &str) -> Result<(), String> {
+        let content = self.folder.path().join("content");
+        fs::write(&content, text).map_err(|error| error.to_string())?;
+        let name = name.replace('\'', "'\\''");
+        let content = content.display();
+        self.run(
+            &format!("mkdir -p \"$(dirname '{name}')\" && cp {content} '{name}'"),
+            &[],
+        )
+    }
+
+    /// Runs a command, which has to print what is expected.
+    pub(crate) fn run(&mut self, command: &str, expected: &[String]) -> Result<(), String> {
+        self.count += 1;
+        let output = self.folder.path().join(format!("output-{}", self.count));
+        let background = command.strip_suffix('&');
+        let line = match background {
+            Some(command) => format!(
+                "{command} >{0} 2>&1 </dev/null &\necho 0\n",
+                output.display()
+            ),
+            None => format!(
+                "{{ {command}\n}} >{0} 2>&1 </dev/null\necho $?\n",
+                output.display()
+            ),
+        };
+        let stdin = self.shell.stdin.as_mut().expect("it is a pipe");
+        stdin
+            .write_all(line.as_bytes())
+            .map_err(|error| format!("the shell has ended: {error}"))?;
+        let status = self.statuses.recv_timeout(LIMIT);
+        if background.is_some() {
+            return wait_for(command, expected, &output);
+        }
+        let printed = read(&output);
+        let status = status.map_err(|_| format!("`{command}` takes too long:\n{printed}"))?;
+        if status != "0" {
+            return Err(format!("`{command}` has ended with {status}:\n{printed}"));
+        }
+        let lines: Vec<_> = printed.lines().collect();
+        if !expected.is_empty() && !is_printed(expected, &lines, false) {
+            let expected = expected.join("\n");
+            return Err(format!(
+                "`{command}` is to print\n{expected}\nand printed\n{printed}"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Waits until a program in the background has printed what is expected.
+fn wait_for(command: &str, expected: &[String], output: &Path) -> Result<(), String> {
+    let deadline = Instant::now() + BACKGROUND_LIMIT;
+    loop {
+        let printed = read(output);
+        if is_printed(expected, &printed.lines().collect::<Vec<_>>(), true) {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            let expected = expected.join("\n");
+            return Err(format!(
+                "`{command}` is to print\n{expected}\nand printed\n{printed}"
+            ));
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+fn read(output: &Path) -> String {
+    String::from_utf8_lossy(&fs::read(output).unwrap_or_default()).into_owned()
+}
+
+/// Makes in `folder` what the shell finds: in `programs` those of `cargo install cargo-mkernel`, which is therefore nothing to
+/// do, and a `sudo` for who is root already; above its own folder `home`, settings by which Cargo takes the crates of this
+/// repository for those of crates.io. Returns the path of the programs.
+fn prepare(folder: &Path) -> String {
+    let programs = folder.join("programs");
+    for name in ["programs", "home", ".cargo"] {
+        fs::create_dir(folder.join(name)).expect("the folder is empty");
+    }
+    for (name, text) in [("sudo", SUDO), ("cargo", CARGO)] {
+        fs::write(programs.join(name), text).expect("it is ours");
+        fs::set_permissions(programs.join(name), fs::Permissions::from_mode(0o755))
+            .expect("it is ours");
+    }
+    let mut settings = String::from("[net]\noffline = true\n\n[patch.crates-io]\n");
+    for (package, crate_folder) in PUBLISHED {
+        let path = workspace().join("crates").join(crate_folder);
+        settings += &format!("{package} = {{ path = {path:?} }}\n");
+    }
+    fs::write(folder.join(".cargo/config.toml"), settings).expect("it is ours");
+    for program in build_programs() {
+        let name = program.file_name().expect("it is a file");
+        symlink(&program, programs.join(name)).expect("the folder is ours");
+    }
+    programs.display().to_string()
+}
+
+/// Builds what `cargo install cargo-mkernel` installs.
+fn build_programs() -> Vec<PathBuf> {
+    let output = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--package=cargo-mkernel", "--bins"])
+        .arg("--message-format=json-render-diagnostics")
+        .current_dir(workspace())
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("cargo can be run");
+    assert!(output.status.success(), "cargo-mkernel does not compile");
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let rest = messages.split("\"executable\":\"").skip(1);
+    rest.filter_map(|rest| Some(rest.split_once('"')?.0.into()))
+        .collect()
+}
+
+/// The crates that a project needs from crates.io, and their folders.
+const PUBLISHED: [(&str, &str); 9] = [
+    ("mkernel", "mkernel"),
+    ("miou-rs", "miou-rs"),
+    ("solo5-netstack", "netstack"),
+    ("solo5-blockdev", "blockdev"),
+    ("solo5-nolibc", "nolibc"),
+    ("solo5-ffi", "solo5-ffi"),
+    ("solo5-abi", "solo5-abi"),
+    ("solo5-hostdev", "hostdev"),
+    ("solo5-manifest-gen", "manifest-gen"),
+];
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let _ = self.shell.kill();
+        let _ = self.shell.wait();
+    }
+}
