@@ -116,6 +116,13 @@ pub enum Hypercall {
     /// Gives up blocks of a block device; argument [`BlockDiscard`]. An extension, too, of devices that say
     /// [`BLOCK_DISCARD`](crate::manifest::BLOCK_DISCARD).
     BlockDiscard = 130,
+    /// Begins a flush that goes on while the guest does; argument [`BlockFlush`], of which the result is
+    /// [`Again`](crate::api::SolResult::Again) if one is under way. An extension, too, of tenders that grant
+    /// [`TENDER_FLUSH`](crate::manifest::TENDER_FLUSH).
+    FlushBegin = 131,
+    /// Tells what came of the flush that was begun; argument [`BlockFlush`], of which the result is
+    /// [`Again`](crate::api::SolResult::Again) as long as it is under way. Another one may be begun then.
+    FlushEnd = 132,
 }
 
 impl Hypercall {
@@ -138,6 +145,8 @@ impl Hypercall {
             128 => Some(Self::PollSet),
             129 => Some(Self::BlockFlush),
             130 => Some(Self::BlockDiscard),
+            131 => Some(Self::FlushBegin),
+            132 => Some(Self::FlushEnd),
             _ => None,
         }
     }
@@ -178,10 +187,11 @@ layout! {
     pub struct PollSet, size 32 {
         /// In: nanoseconds to wait at most, from now.
         0 => pub timeout_nsecs: u64,
-        /// In: bit *h* is set if the network device with handle *h* is waited for, bit 0 if the end that the host wishes for
-        /// is ([`TENDER_SHUTDOWN`](crate::manifest::TENDER_SHUTDOWN)); other bits count for nothing.
+        /// In: bit *h* is set if the network device with handle *h* is waited for, or the end of a flush of the block device
+        /// with that handle ([`TENDER_FLUSH`](crate::manifest::TENDER_FLUSH)), bit 0 if the end that the host wishes for is
+        /// ([`TENDER_SHUTDOWN`](crate::manifest::TENDER_SHUTDOWN)); other bits count for nothing.
         8 => pub wanted_set: u64,
-        /// Out: those of them that are readable.
+        /// Out: those of them that are readable, or have come.
         16 => pub ready_set: u64,
         /// Out: how many these are, 0 on timeout (not a `solo5_result_t`).
         24 => pub ret: i32,
@@ -205,7 +215,7 @@ layout! {
 }
 
 layout! {
-    /// Argument of [`Hypercall::BlockFlush`].
+    /// Argument of [`Hypercall::BlockFlush`], [`Hypercall::FlushBegin`] and [`Hypercall::FlushEnd`].
     pub struct BlockFlush, size 16 {
         /// In: the device, an index into the manifest.
         0 => pub handle: u64,

@@ -3,7 +3,7 @@
 use solo5_abi::manifest::{
     BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_MANY, BLOCK_WHOLE, BlockProperties, DeviceType, Entry,
     Header, MAX_ENTRIES, MAX_SIZE, Manifest, NET_OFFLOAD, NameError, NetProperties, ParseError,
-    TENDER_SHUTDOWN, TYPE_RESERVED_FIRST, check_name,
+    TENDER_FLUSH, TENDER_SHUTDOWN, TYPE_RESERVED_FIRST, TenderProperties, check_name,
 };
 
 fn bytes_of(entries: &[Entry]) -> Vec<u8> {
@@ -148,6 +148,30 @@ fn features_are_asked_for_by_the_guest_and_granted_by_the_tender() {
     assert_eq!(attached.to_bytes()[80..84], [1, 0, 1, 0]);
     assert_eq!(attached.net(), Some(net));
     assert_eq!(attached.detached(), asking);
+}
+
+#[test]
+fn flushes_beside_the_guest_are_asked_for_in_the_first_entry() {
+    let mut first = Entry::first(TenderProperties {
+        wanted: TENDER_FLUSH,
+        ..Default::default()
+    });
+    assert_eq!(first.tender_wanted(), TENDER_FLUSH);
+    assert_eq!(first.to_bytes()[80..84], [0, 1, 0, 0]);
+    first = Entry::first(TenderProperties {
+        wanted: u16::MAX,
+        ..Default::default()
+    });
+    assert_eq!(first.tender_wanted(), TENDER_FLUSH | TENDER_SHUTDOWN);
+
+    let disk = Entry::new("disk", DeviceType::BlockBasic);
+    let attached = disk.with_block(3, BlockProperties::default());
+    assert_eq!(attached.flush_fds(), [0, 0]);
+    let attached = attached.with_flush_fds([0x1234, 5]);
+    assert_eq!(attached.host_fd(), 3);
+    assert_eq!(attached.flush_fds(), [0x1234, 5]);
+    assert_eq!(attached.to_bytes()[88..96], [3, 0, 0, 0, 0x34, 0x12, 5, 0]);
+    assert_eq!(attached.detached(), disk);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Block devices.
 
 use core::fmt;
+use core::task::Poll;
 
 use crate::{AcquireError, BlockError, Entry, Handle, backend};
 
@@ -93,6 +94,30 @@ impl Block {
             return Err(BlockError::CannotFlush);
         }
         backend::block_flush(self)
+    }
+
+    /// Begins to make durable all that was written before, and does not wait: whether it goes on. Where the tender cannot do
+    /// that, it is done when this returns, as by [`flush`](Self::flush). The tender is asked for it by the manifest of a program
+    /// that can reach a call of this.
+    ///
+    /// As long as it goes on, the device can be used, also flushed. Of what is then written any or none is durable at its
+    /// end; from that on the device's handle is ready for [`yield_for`](crate::yield_for), until
+    /// [`flush_end`](Self::flush_end) has told what came of it, and only then another one can be begun.
+    ///
+    /// # Errors
+    ///
+    /// As [`flush`](Self::flush); [`Host`](BlockError::Host), too, if there is one whose end has not been told.
+    pub fn flush_begin(&self) -> Result<bool, BlockError> {
+        if !self.flush {
+            return Err(BlockError::CannotFlush);
+        }
+        backend::block_flush_begin(self)
+    }
+
+    /// What came of the flush that [`flush_begin`](Self::flush_begin) has begun, as of a [`flush`](Self::flush); told once.
+    /// If there is none, an error.
+    pub fn flush_end(&self) -> Poll<Result<(), BlockError>> {
+        backend::block_flush_end(self)
     }
 
     /// Whether [`discard`](Self::discard) gives up blocks: under this project's tenders and on a host it does where the image

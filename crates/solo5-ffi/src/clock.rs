@@ -29,6 +29,12 @@ pub fn yield_for(deadline: u64, wanted: HandleSet) -> HandleSet {
     backend::yield_for(deadline, wanted)
 }
 
+/// Whether [`Block::flush_end`](crate::Block::flush_end) of the device with this handle has something to tell; costs less than
+/// [`yield_for`].
+pub fn flush_has_ended(device: Handle) -> bool {
+    backend::flush_has_ended(device)
+}
+
 /// Asks the tender to tell the program when it is to end, by SIGTERM or SIGINT to the tender, in place of ending it at
 /// once. That holds for the whole run of a program that can reach a call of this function, called or not.
 ///

@@ -1,8 +1,11 @@
 //! The backend of a guest: the bindings' own functions.
 
 use core::sync::atomic::{AtomicU64, Ordering};
+use core::task::Poll;
 
 use solo5_abi::api::{BLOCK_MANY_MAX, BlockInfo, NetInfo, SolResult};
+#[cfg(not(solo5_upstream_bindings))]
+use solo5_abi::manifest::TENDER_FLUSH;
 use solo5_abi::manifest::{BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_MANY, NET_OFFLOAD};
 
 use crate::{
@@ -131,6 +134,46 @@ pub(crate) fn block_flush(_block: &Block) -> Result<(), BlockError> {
 }
 
 #[cfg(not(solo5_upstream_bindings))]
+pub(crate) fn block_flush_begin(block: &Block) -> Result<bool, BlockError> {
+    let can_go_on =
+        flush_wanted() && sys::solo5_block_features(block.device) & u32::from(TENDER_FLUSH) != 0;
+    if !can_go_on {
+        return block_flush(block).map(|()| false);
+    }
+    block_result(sys::solo5_block_flush_begin(block.device)).map(|()| true)
+}
+
+/// Not reached, either.
+#[cfg(solo5_upstream_bindings)]
+pub(crate) fn block_flush_begin(_block: &Block) -> Result<bool, BlockError> {
+    Err(BlockError::CannotFlush)
+}
+
+#[cfg(not(solo5_upstream_bindings))]
+pub(crate) fn block_flush_end(block: &Block) -> Poll<Result<(), BlockError>> {
+    match sys::solo5_block_flush_end(block.device) {
+        AGAIN => Poll::Pending,
+        result => Poll::Ready(block_result(result)),
+    }
+}
+
+/// None was begun.
+#[cfg(solo5_upstream_bindings)]
+pub(crate) fn block_flush_end(_block: &Block) -> Poll<Result<(), BlockError>> {
+    Poll::Ready(Err(BlockError::Host))
+}
+
+#[cfg(not(solo5_upstream_bindings))]
+pub(crate) fn flush_has_ended(handle: Handle) -> bool {
+    sys::solo5_block_flush_has_ended(handle.index().into())
+}
+
+#[cfg(solo5_upstream_bindings)]
+pub(crate) fn flush_has_ended(_handle: Handle) -> bool {
+    false
+}
+
+#[cfg(not(solo5_upstream_bindings))]
 pub(crate) fn block_discard(block: &Block, offset: u64, length: u64) -> Result<(), BlockError> {
     block_result(sys::solo5_block_discard(block.device, offset, length))
 }
@@ -192,28 +235,43 @@ pub(crate) fn yield_for(deadline: u64, wanted: HandleSet) -> HandleSet {
     HandleSet::from_bits(ready & wanted.bits())
 }
 
-// What the manifest asks of the tender: the linker scripts put it into the first entry, unless `--gc-sections` has found
+// What the manifest asks of the tender: the linker scripts have the first entry say so, unless `--gc-sections` has found
 // that nothing refers to it.
 #[cfg(not(solo5_upstream_bindings))]
 core::arch::global_asm!(
-    ".pushsection .solo5.manifest.wanted, \"a\", %progbits",
-    ".globl solo5_manifest_wanted",
-    ".hidden solo5_manifest_wanted",
-    "solo5_manifest_wanted:",
-    ".short {0}",
+    ".pushsection .solo5.manifest.wants.shutdown, \"a\", %progbits",
+    ".globl solo5_manifest_wants_shutdown",
+    ".hidden solo5_manifest_wants_shutdown",
+    "solo5_manifest_wants_shutdown:",
+    ".byte 0",
     ".popsection",
-    const solo5_abi::manifest::TENDER_SHUTDOWN,
+    ".pushsection .solo5.manifest.wants.flush, \"a\", %progbits",
+    ".globl solo5_manifest_wants_flush",
+    ".hidden solo5_manifest_wants_flush",
+    "solo5_manifest_wants_flush:",
+    ".byte 0",
+    ".popsection",
 );
+
+#[cfg(not(solo5_upstream_bindings))]
+unsafe extern "C" {
+    static solo5_manifest_wants_shutdown: u8;
+    static solo5_manifest_wants_flush: u8;
+}
 
 /// Whether the manifest asks to be told of the end: it does if the program can reach this function.
 #[cfg(not(solo5_upstream_bindings))]
 pub(crate) fn shutdown_wanted() -> bool {
-    unsafe extern "C" {
-        static solo5_manifest_wanted: u16;
-    }
-    // SAFETY: the symbol is the one defined above, which holds a number and is never written. The read is volatile, so that
-    // the program refers to it.
-    unsafe { (&raw const solo5_manifest_wanted).read_volatile() != 0 }
+    // SAFETY: the symbol is one of those defined above, which hold a zero and are never written. The read is volatile, so
+    // that the program refers to it.
+    unsafe { (&raw const solo5_manifest_wants_shutdown).read_volatile() == 0 }
+}
+
+/// As [`shutdown_wanted`], for flushes that go on while the program does.
+#[cfg(not(solo5_upstream_bindings))]
+fn flush_wanted() -> bool {
+    // SAFETY: as above.
+    unsafe { (&raw const solo5_manifest_wants_flush).read_volatile() == 0 }
 }
 
 /// Bindings of Solo5's own do not hand it on: a program that is linked with them must not ask.

@@ -55,7 +55,7 @@ pub mod host;
 use host::backend;
 
 pub use block::Block;
-pub use clock::{clock_monotonic, clock_wall, shutdown, yield_for, yield_until};
+pub use clock::{clock_monotonic, clock_wall, flush_has_ended, shutdown, yield_for, yield_until};
 pub use console::{abort, console_write, exit, start};
 #[doc(hidden)]
 pub use declare::entry_words;

@@ -67,6 +67,15 @@ unsafe extern "C" {
     /// Makes durable what was written to a block device; an extension, too.
     #[cfg(not(solo5_upstream_bindings))]
     pub safe fn solo5_block_flush(handle: u64) -> ResultCode;
+    /// Begins a flush that goes on while the guest does; an extension, too.
+    #[cfg(not(solo5_upstream_bindings))]
+    pub safe fn solo5_block_flush_begin(handle: u64) -> ResultCode;
+    /// What came of it, once; an extension, too.
+    #[cfg(not(solo5_upstream_bindings))]
+    pub safe fn solo5_block_flush_end(handle: u64) -> ResultCode;
+    /// Whether that is there to be told; an extension, too.
+    #[cfg(not(solo5_upstream_bindings))]
+    pub safe fn solo5_block_flush_has_ended(handle: u64) -> bool;
     /// Gives up blocks; an extension, too.
     #[cfg(not(solo5_upstream_bindings))]
     pub safe fn solo5_block_discard(handle: u64, offset: u64, size: u64) -> ResultCode;

@@ -157,6 +157,7 @@ fn the_application_interface_is_the_same() {
         "SOLO5_NET_HLEN": api::NET_HLEN,
         "SOLO5_NET_OFFLOAD": manifest::NET_OFFLOAD,
         "SOLO5_BLOCK_FLUSH": manifest::BLOCK_FLUSH,
+        "SOLO5_BLOCK_FLUSH_BEGIN": manifest::TENDER_FLUSH,
         "SOLO5_BLOCK_MANY": manifest::BLOCK_MANY,
         "SOLO5_BLOCK_DISCARD": manifest::BLOCK_DISCARD,
         "SOLO5_BLOCK_MANY_MAX": api::BLOCK_MANY_MAX,
@@ -224,6 +225,8 @@ fn hvt_is_the_same() {
         "HVT_HYPERCALL_POLL_SET": hvt::Hypercall::PollSet,
         "HVT_HYPERCALL_BLOCK_FLUSH": hvt::Hypercall::BlockFlush,
         "HVT_HYPERCALL_BLOCK_DISCARD": hvt::Hypercall::BlockDiscard,
+        "HVT_HYPERCALL_FLUSH_BEGIN": hvt::Hypercall::FlushBegin,
+        "HVT_HYPERCALL_FLUSH_END": hvt::Hypercall::FlushEnd,
     });
     expected.check("hvt");
 }
@@ -336,6 +339,7 @@ fn notes_and_manifest_are_the_same() {
         "MFT_NET_OFFLOAD": manifest::NET_OFFLOAD,
         "MFT_TENDER_POLL_SET": manifest::TENDER_POLL_SET,
         "MFT_TENDER_SHUTDOWN": manifest::TENDER_SHUTDOWN,
+        "MFT_TENDER_FLUSH": manifest::TENDER_FLUSH,
         "MFT_RESERVED_FIRST": manifest::TYPE_RESERVED_FIRST,
     });
     expected.check("notes");
@@ -352,7 +356,8 @@ fn a_manifest_entry_filled_in_by_c_reads_the_same_in_rust() {
                 { .name = "disk", .type = MFT_DEV_BLOCK_BASIC,
                   .u.block_basic = { .capacity = 0x123456789000, .block_size = 4096,
                                      .wanted = 0x5678, .granted = MFT_BLOCK_WHOLE },
-                  .b.hostfd = 5, .attached = true },
+                  .b.block = { .hostfd = 5, .flush_begin = 0x1234, .flush_end = 0x5678 },
+                  .attached = true },
                 { .name = "net", .type = MFT_DEV_NET_BASIC,
                   .u.net_basic = { .mac = { 2, 3, 4, 5, 6, 7 }, .mtu = 1500,
                                    .wanted = MFT_NET_OFFLOAD, .granted = 0x1234 },
@@ -378,7 +383,9 @@ fn a_manifest_entry_filled_in_by_c_reads_the_same_in_rust() {
         granted: 0x1234,
     };
     let expected = [
-        Entry::new("disk", DeviceType::BlockBasic).with_block(5, block),
+        Entry::new("disk", DeviceType::BlockBasic)
+            .with_block(5, block)
+            .with_flush_fds([0x1234, 0x5678]),
         Entry::new("net", DeviceType::NetBasic).with_net(-1, net),
     ];
     assert_eq!(entries.len(), 2);

@@ -56,6 +56,9 @@ enum hvt_hypercall {
     HVT_HYPERCALL_BLOCK_FLUSH = 129,
     /* And of those that grant MFT_BLOCK_DISCARD. */
     HVT_HYPERCALL_BLOCK_DISCARD = 130,
+    /* And of those that grant MFT_TENDER_FLUSH. */
+    HVT_HYPERCALL_FLUSH_BEGIN = 131,
+    HVT_HYPERCALL_FLUSH_END = 132,
 };
 
 struct hvt_hc_walltime {
@@ -89,6 +92,7 @@ struct hvt_hc_block_io {
     int32_t ret;     /* out: a solo5_result_t */
 };
 
+/* BLOCK_FLUSH, FLUSH_BEGIN and FLUSH_END. */
 struct hvt_hc_block_flush {
     uint64_t handle; /* in */
     int32_t ret;     /* out: a solo5_result_t */

@@ -69,12 +69,18 @@ struct mft_net_basic {
  */
 struct mft_tender {
     uint8_t reserved[8];
-    uint16_t wanted;  /* in the note: MFT_TENDER_SHUTDOWN, or 0 */
+    uint16_t wanted;  /* in the note: MFT_TENDER_SHUTDOWN, MFT_TENDER_FLUSH */
     uint16_t granted; /* in the tender's copy: MFT_TENDER_* */
 };
 
 #define MFT_TENDER_POLL_SET 0x1u /* a guest can wait for some devices alone */
 #define MFT_TENDER_SHUTDOWN 0x2u /* a guest is told that it is to end */
+
+/*
+ * A flush can go on while the guest does: on hvt it is begun by
+ * HVT_HYPERCALL_FLUSH_BEGIN, on spt by writing the number 1 to an eventfd.
+ */
+#define MFT_TENDER_FLUSH 0x100u
 
 #define MFT_NET_OFFLOAD 0x1u /* frames carry a struct solo5_net_header */
 
@@ -89,6 +95,12 @@ struct mft_entry {
     union {
         int hostfd; /* the tender's file descriptor */
         void *data;
+        /* On spt, of a block device: eventfds, or 0; see MFT_TENDER_FLUSH. */
+        struct {
+            int hostfd;
+            uint16_t flush_begin;
+            uint16_t flush_end; /* holds 1 at the end of one that succeeded */
+        } block;
     } b;
     bool attached;
 };

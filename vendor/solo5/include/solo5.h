@@ -215,6 +215,30 @@ unsigned solo5_block_features(solo5_handle_t handle);
  */
 solo5_result_t solo5_block_flush(solo5_handle_t handle);
 
+/* solo5_block_flush_begin(), and what belongs to it */
+#define SOLO5_BLOCK_FLUSH_BEGIN 0x100u
+
+/*
+ * Begins a flush that goes on while the guest does, and covers what was written
+ * before. AGAIN if solo5_block_flush_end() has not yet told of the one before,
+ * EINVAL where the device does not have SOLO5_BLOCK_FLUSH_BEGIN: it has if it
+ * has SOLO5_BLOCK_FLUSH, and the first entry of the manifest asks for that by
+ * MFT_TENDER_FLUSH. Other errors as with solo5_block_flush().
+ *
+ * From the end of the flush on, the device's bit is set by each
+ * solo5_yield_set() that wants it, until solo5_block_flush_end() has told.
+ */
+solo5_result_t solo5_block_flush_begin(solo5_handle_t handle);
+
+/*
+ * What came of the flush that was begun, once: as from solo5_block_flush(),
+ * AGAIN as long as it goes on, EINVAL if there is none.
+ */
+solo5_result_t solo5_block_flush_end(solo5_handle_t handle);
+
+/* Whether solo5_block_flush_end() has something to tell. */
+bool solo5_block_flush_has_ended(solo5_handle_t handle);
+
 #define SOLO5_BLOCK_DISCARD 0x8u /* solo5_block_discard() */
 
 /*

@@ -4,12 +4,21 @@
  */
 #include "guest.h"
 #include "mft_abi.h"
+#include "spt_abi.h"
 
 #define SECOND 1000000000ull
 
 #ifndef WANTED
 #define WANTED (MFT_BLOCK_FLUSH | MFT_BLOCK_MANY | MFT_BLOCK_DISCARD)
 #endif
+
+#ifndef TENDER_WANTED
+#define TENDER_WANTED MFT_TENDER_FLUSH
+#endif
+
+/* That the manifest's first entry says so, if this is referred to. */
+static const uint8_t wants_flush
+__attribute__((section(".solo5.manifest.wants.flush"))) = 0;
 
 /* That it has all features already is a lie, which must come to nothing. */
 static const struct mft_entry disk
@@ -69,6 +78,11 @@ static int features(void)
     CHECK(solo5_block_write(handle, 0, out, info.block_size) == SOLO5_R_OK);
     CHECK(solo5_block_flush(handle) == flushed);
     CHECK(solo5_block_flush(handle) == flushed);
+    if ((has & SOLO5_BLOCK_FLUSH_BEGIN) == 0) {
+        CHECK(solo5_block_flush_begin(handle) == SOLO5_R_EINVAL);
+        CHECK(solo5_block_flush_end(handle) == SOLO5_R_EINVAL);
+        CHECK(!solo5_block_flush_has_ended(handle));
+    }
     if ((has & SOLO5_BLOCK_DISCARD) == 0)
         CHECK(solo5_block_discard(handle, 0, info.block_size)
                 == SOLO5_R_EINVAL);
@@ -259,18 +273,129 @@ static int broken(void)
     SUCCESS();
 }
 
+/* Waits for the end of the flush that was begun, and for nothing else. */
+static bool wait_for_flush(void)
+{
+    solo5_handle_set_t ready;
+
+    solo5_yield_set(solo5_clock_monotonic() + 60 * SECOND, 1ull << handle,
+            &ready);
+    return ready == 1ull << handle && solo5_block_flush_has_ended(handle);
+}
+
+/* A flush that goes on meanwhile, if that can be begun. */
+static solo5_result_t flush_beside(void)
+{
+    solo5_result_t result = solo5_block_flush_begin(handle);
+
+    if (result != SOLO5_R_OK)
+        return result;
+    return wait_for_flush() ? solo5_block_flush_end(handle) : SOLO5_R_AGAIN;
+}
+
+/* Flushes that go on meanwhile, one at a time. */
+static int beside(void)
+{
+    const solo5_handle_set_t bit = 1ull << handle;
+    solo5_handle_set_t ready;
+
+    CHECK(solo5_block_flush_end(handle) == SOLO5_R_EINVAL);
+    for (uint8_t i = 1; i <= 30; i++) {
+        fill(i);
+        CHECK(solo5_block_write(handle, 0, out, info.block_size) == SOLO5_R_OK);
+        CHECK(solo5_block_flush_begin(handle) == SOLO5_R_OK);
+        CHECK(solo5_block_flush_begin(handle) == SOLO5_R_AGAIN);
+        if (i % 3 == 0) /* waits for the other, and says nothing of it */
+            CHECK(solo5_block_flush(handle) == SOLO5_R_OK);
+        CHECK(wait_for_flush());
+        CHECK(solo5_block_flush_begin(handle) == SOLO5_R_AGAIN);
+        solo5_yield_set(0, 0, &ready);
+        CHECK(ready == 0);
+        solo5_yield_set((solo5_time_t)-1, bit, &ready);
+        CHECK(ready == bit);
+        CHECK(solo5_block_flush_end(handle) == SOLO5_R_OK);
+        CHECK(!solo5_block_flush_has_ended(handle));
+        CHECK(solo5_block_flush_end(handle) == SOLO5_R_EINVAL);
+        solo5_yield_set(0, bit, &ready);
+        CHECK(ready == 0);
+    }
+    /* One of which nobody wants to know keeps nobody awake. */
+    CHECK(solo5_block_flush_begin(handle) == SOLO5_R_OK);
+    solo5_yield_set(solo5_clock_monotonic() + SECOND / 10, 0, &ready);
+    CHECK(ready == 0);
+    CHECK(wait_for_flush());
+    for (uint64_t other = 0; other < 3; other++) {
+        uint64_t none = other == 0 ? 0 : handle + (other == 1 ? 64 : 1ull << 32);
+
+        CHECK(solo5_block_flush_begin(none) == SOLO5_R_EINVAL);
+        CHECK(solo5_block_flush_end(none) == SOLO5_R_EINVAL);
+        CHECK(!solo5_block_flush_has_ended(none));
+    }
+    SUCCESS();
+}
+
+#define SYS_READ  0
+#define SYS_WRITE 1
+
+/* A system call of eight bytes, past the bindings. */
+static long call(long nr, int fd, uint64_t *word)
+{
+    long result;
+
+    __asm__ volatile ("syscall" : "=a" (result)
+            : "0" (nr), "D" ((long)fd), "S" (word), "d" (8L)
+            : "rcx", "r11", "memory");
+    return result;
+}
+
+/* What an spt guest can do to the descriptors: call without end, and not hear. */
+static int ring(const char *how)
+{
+    const struct spt_boot_info *boot = (void *)SPT_BOOT_INFO_BASE;
+    const struct mft *mft = (const struct mft *)boot->mft;
+    int begin = mft->e[handle].b.block.flush_begin;
+    int end = mft->e[handle].b.block.flush_end;
+    uint64_t word = 1;
+
+    if (same(how, "ring-read"))
+        call(SYS_READ, begin, &word);
+    if (same(how, "ring-write"))
+        call(SYS_WRITE, end, &word);
+    for (unsigned i = 0; i < 1000; i++) {
+        word = i % 2 ? UINT64_MAX - 1 : 1;
+        (void)call(SYS_WRITE, begin, &word);
+    }
+    /* A call that waits for room comes to an end, as the thread goes on. */
+    solo5_time_t limit = solo5_clock_monotonic() + 60 * SECOND;
+    do {
+        CHECK(solo5_clock_monotonic() < limit);
+        while (call(SYS_READ, end, &word) == 8)
+            ;
+        word = 1;
+        CHECK(call(SYS_WRITE, begin, &word) == 8);
+        while (call(SYS_READ, end, &word) != 8)
+            CHECK(solo5_clock_monotonic() < limit);
+    } while (word != 1);
+    SUCCESS();
+}
+
 /* The host fails to sync: an error now and ever after. */
-static int flush_fails(void)
+static int flush_fails(bool aside)
 {
     fill(9);
     CHECK(solo5_block_write(handle, 0, out, info.block_size) == SOLO5_R_OK);
+    if (aside)
+        CHECK(solo5_block_flush_begin(handle) == SOLO5_R_OK);
     CHECK(solo5_block_flush(handle) == SOLO5_R_EUNSPEC);
+    if (aside)
+        CHECK(solo5_block_flush_end(handle) == SOLO5_R_EUNSPEC);
     say("failed\n");
     CHECK(wait_for_host() == 0);
     for (int i = 0; i < 3; i++) {
         CHECK(solo5_block_write(handle, 0, out, info.block_size)
                 == SOLO5_R_OK);
         CHECK(solo5_block_flush(handle) == SOLO5_R_EUNSPEC);
+        CHECK(flush_beside() == SOLO5_R_EUNSPEC);
     }
     CHECK(solo5_block_read(handle, 0, in, info.block_size) == SOLO5_R_OK);
     SUCCESS();
@@ -295,6 +420,7 @@ static int shrunk(void)
     CHECK(solo5_block_write(handle, 0, out, 512) == SOLO5_R_ESHRUNK);
     CHECK(solo5_block_write(handle, 2048, out, 4096) == SOLO5_R_ESHRUNK);
     CHECK(solo5_block_discard(handle, 0, 512) == SOLO5_R_ESHRUNK);
+    CHECK(flush_beside() == SOLO5_R_ESHRUNK);
     say("shrunk\n");
     while ((result = solo5_block_flush(handle)) == SOLO5_R_ESHRUNK) {
         CHECK(solo5_clock_monotonic() < end);
@@ -307,6 +433,8 @@ static int shrunk(void)
 
 int solo5_app_main(const struct solo5_start_info *start)
 {
+    if (TENDER_WANTED & MFT_TENDER_FLUSH)
+        __asm__ volatile ("" : : "r" (&wants_flush));
     /* What has not been acquired has no features. */
     CHECK(solo5_block_features(1) == 0);
     CHECK(solo5_block_flush(1) == SOLO5_R_EINVAL);
@@ -325,8 +453,15 @@ int solo5_app_main(const struct solo5_start_info *start)
         return full();
     if (same(start->cmdline, "broken"))
         return broken();
+    if (same(start->cmdline, "beside"))
+        return beside();
+    if (same(start->cmdline, "ring") || same(start->cmdline, "ring-read")
+            || same(start->cmdline, "ring-write"))
+        return ring(start->cmdline);
     if (same(start->cmdline, "flush-fails"))
-        return flush_fails();
+        return flush_fails(false);
+    if (same(start->cmdline, "flush-fails-beside"))
+        return flush_fails(true);
     if (same(start->cmdline, "shrunk"))
         return shrunk();
     say("no such case\n");

@@ -91,8 +91,8 @@ layout! {
     /// What a tender offers to the guest as a whole, in the union `u` of the first entry of the guest's copy of the
     /// manifest, which stands for no device; and what the guest has asked for there.
     ///
-    /// Features are bits: there are [`TENDER_POLL_SET`] and [`TENDER_SHUTDOWN`]. Their two fields are an extension of this
-    /// project's, in bytes that are zero in a manifest of Solo5's own.
+    /// Features are bits: there are [`TENDER_POLL_SET`], [`TENDER_SHUTDOWN`] and [`TENDER_FLUSH`]. Their two fields are an
+    /// extension of this project's, in bytes that are zero in a manifest of Solo5's own.
     pub struct TenderProperties, size 12 {
         /// Zeros.
         0 => pub reserved: [u8; 8],
@@ -113,6 +113,22 @@ pub const TENDER_POLL_SET: u16 = 1;
 /// among the handles of network devices: on hvt bit 0 of a [`PollSet`](crate::hvt::PollSet), which is then set in each
 /// answer; on spt the data word of an event in the epoll set, which comes once.
 pub const TENDER_SHUTDOWN: u16 = 2;
+
+/// The feature of a tender, which a guest has to ask for, that a flush of a device that has [`BLOCK_FLUSH`] may go on while the
+/// guest does, one at a time for each device. The device's handle stands for its end among those of network devices.
+///
+/// On hvt it is begun by [`Hypercall::FlushBegin`](crate::hvt::Hypercall::FlushBegin); from its end on the handle's bit is set
+/// in each answer to a [`PollSet`](crate::hvt::PollSet), until [`Hypercall::FlushEnd`](crate::hvt::Hypercall::FlushEnd) has
+/// told what came of it. On spt the tender's copy of the entry has two descriptors, [`Entry::flush_fds`], that are eventfds:
+/// eight bytes written to the first, the number 1, begin a flush; at its end the second can be read, which is an event in the
+/// epoll set with the handle as its data word, and holds 1 if the flush has succeeded and another number if not.
+///
+/// Such a flush covers every write that returned before it was begun, and of later ones any or none; for what follows a failure
+/// see [`BLOCK_FLUSH`]. On spt it is for the guest to keep from `fdatasync(2)` until it has read what came of a flush that
+/// it has begun, since the kernel tells of an error only one of the two.
+///
+/// The bit is none of a block device, so that bindings may tell it among those.
+pub const TENDER_FLUSH: u16 = 0x100;
 
 /// The feature of a block device that a write never makes an image grow again that was cut short while in use: on hvt the
 /// tender looks before each write, on spt the guest does, by `lseek(2)` on the device's descriptor, with offset 0 and
@@ -155,7 +171,8 @@ pub struct Entry {
     /// The C union `u`: `u64` capacity and `u16` block size, or 6 bytes of MAC and `u16` MTU; then `u16` each of wanted
     /// and granted features.
     properties: [u8; 16],
-    /// The C union `b`: an `int` descriptor of the tender's, or a pointer of its own.
+    /// The C union `b`: an `int` descriptor of the tender's, or a pointer of its own. Behind the former, `u16` each of the
+    /// descriptors that begin a flush and tell its end.
     binding: [u8; 8],
     pub(super) attached: u8,
     padding: [u8; 7],
@@ -182,7 +199,10 @@ const fn features(raw_type: u32) -> Option<(usize, u16)> {
     match raw_type {
         NET => Some((offset_of!(NetProperties, wanted), NET_OFFLOAD)),
         BLOCK => Some((offset_of!(BlockProperties, wanted), BLOCK_FEATURES)),
-        TYPE_RESERVED_FIRST => Some((offset_of!(TenderProperties, wanted), TENDER_SHUTDOWN)),
+        TYPE_RESERVED_FIRST => Some((
+            offset_of!(TenderProperties, wanted),
+            TENDER_SHUTDOWN | TENDER_FLUSH,
+        )),
         _ => None,
     }
 }
@@ -345,6 +365,21 @@ impl Entry {
     pub fn host_fd(&self) -> i32 {
         let [a, b, c, d, ..] = self.binding;
         i32::from_le_bytes([a, b, c, d])
+    }
+
+    /// The tender's descriptors of [`TENDER_FLUSH`], that which begins a flush and that which tells its end; both zero if there
+    /// are none. They mean something to the guest on `spt` only.
+    pub fn flush_fds(&self) -> [u16; 2] {
+        let [.., a, b, c, d] = self.binding;
+        [[a, b], [c, d]].map(u16::from_le_bytes)
+    }
+
+    /// The entry of an attached block device, with these [`flush_fds`](Self::flush_fds).
+    #[must_use]
+    pub fn with_flush_fds(mut self, fds: [u16; 2]) -> Self {
+        let [[a, b], [c, d]] = fds.map(u16::to_le_bytes);
+        self.binding[4..].copy_from_slice(&[a, b, c, d]);
+        self
     }
 
     /// The properties, if this is an attached block device.

@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsRawFd;
 use std::process;
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
 use hostdev::{BlockImage, ImageError, Tap};
@@ -128,6 +129,20 @@ pub(crate) fn block_write(block: &Block, offset: u64, data: &[u8]) -> Result<(),
 
 pub(crate) fn block_flush(block: &Block) -> Result<(), BlockError> {
     block.device.flush().map_err(block_error)
+}
+
+/// A process of the host's waits.
+pub(crate) fn block_flush_begin(block: &Block) -> Result<bool, BlockError> {
+    block_flush(block).map(|()| false)
+}
+
+/// None was begun.
+pub(crate) fn block_flush_end(_block: &Block) -> Poll<Result<(), BlockError>> {
+    Poll::Ready(Err(BlockError::Host))
+}
+
+pub(crate) fn flush_has_ended(_handle: Handle) -> bool {
+    false
 }
 
 pub(crate) fn block_discard(block: &Block, offset: u64, length: u64) -> Result<(), BlockError> {

@@ -105,9 +105,13 @@ solo5_result_t solo5_block_acquire(const char *name, solo5_handle_t *handle,
 unsigned solo5_block_features(solo5_handle_t handle)
 {
     const struct mft_entry *e = manifest_device(handle, MFT_DEV_BLOCK_BASIC);
-
-    return e == NULL ? 0 : e->u.block_basic.granted
+    unsigned features = e == NULL ? 0 : e->u.block_basic.granted
             & (SOLO5_BLOCK_FLUSH | SOLO5_BLOCK_MANY | SOLO5_BLOCK_DISCARD);
+
+    if ((features & SOLO5_BLOCK_FLUSH) != 0
+            && (manifest->e[0].u.tender.granted & MFT_TENDER_FLUSH) != 0)
+        features |= SOLO5_BLOCK_FLUSH_BEGIN;
+    return features;
 }
 
 /* NULL unless `handle` is an acquired block device that has the feature. */

@@ -73,17 +73,88 @@ static bool block_is_whole(const struct mft_entry *e)
     return false;
 }
 
+/* Bit h: a flush of the device with handle h was begun, and has not ended. */
+static uint64_t block_flushing;
+
+/* Whether a flush has ended; to hear that of one that failed is to lose. */
+static bool block_flush_hear(solo5_handle_t handle)
+{
+    const struct mft_entry *e = &manifest->e[handle];
+    uint64_t bit = 1ull << handle, result;
+
+    if ((block_flushing & bit) != 0
+            && system_call(SYS_READ, e->b.block.flush_end, (uintptr_t)&result,
+                sizeof result, 0, 0, 0) == sizeof result) {
+        if (result != 1)
+            block_lose(e);
+        block_flushing &= ~bit;
+        told |= bit;
+    }
+    return (told & bit) != 0;
+}
+
+bool solo5_block_flush_has_ended(solo5_handle_t handle)
+{
+    return block_having(handle, SOLO5_BLOCK_FLUSH_BEGIN) != NULL
+            && block_flush_hear(handle);
+}
+
+/* Whether a flush of the device may succeed. */
+static solo5_result_t block_flush_check(const struct mft_entry *e)
+{
+    if (!block_is_whole(e))
+        return SOLO5_R_ESHRUNK;
+    if (block_lost >> (e - manifest->e) & 1)
+        return SOLO5_R_EUNSPEC;
+    return SOLO5_R_OK;
+}
+
+solo5_result_t solo5_block_flush_begin(solo5_handle_t handle)
+{
+    const struct mft_entry *e = block_having(handle, SOLO5_BLOCK_FLUSH_BEGIN);
+    const uint64_t one = 1;
+    solo5_result_t check;
+
+    if (e == NULL)
+        return SOLO5_R_EINVAL;
+    if ((block_flushing | told) >> handle & 1)
+        return SOLO5_R_AGAIN;
+    check = block_flush_check(e);
+    if (check != SOLO5_R_OK)
+        return check;
+    if (system_call(SYS_WRITE, e->b.block.flush_begin, (uintptr_t)&one,
+                sizeof one, 0, 0, 0) != sizeof one)
+        return SOLO5_R_EUNSPEC;
+    block_flushing |= 1ull << handle;
+    return SOLO5_R_OK;
+}
+
+solo5_result_t solo5_block_flush_end(solo5_handle_t handle)
+{
+    const struct mft_entry *e = block_having(handle, SOLO5_BLOCK_FLUSH_BEGIN);
+
+    if (e == NULL)
+        return SOLO5_R_EINVAL;
+    if (!block_flush_hear(handle))
+        return block_flushing >> handle & 1 ? SOLO5_R_AGAIN : SOLO5_R_EINVAL;
+    told &= ~(1ull << handle);
+    return block_flush_check(e);
+}
+
 solo5_result_t solo5_block_flush(solo5_handle_t handle)
 {
     const struct mft_entry *e = block_having(handle, SOLO5_BLOCK_FLUSH);
+    solo5_result_t check;
     long result;
 
     if (e == NULL)
         return SOLO5_R_EINVAL;
-    if (!block_is_whole(e))
-        return SOLO5_R_ESHRUNK;
-    if (block_lost >> handle & 1)
-        return SOLO5_R_EUNSPEC;
+    /* Of an error, the kernel tells only one of two that flush. */
+    if (block_flushing >> handle & 1)
+        solo5_yield_set((solo5_time_t)-1, 1ull << handle, NULL);
+    check = block_flush_check(e);
+    if (check != SOLO5_R_OK)
+        return check;
     do {
         result = system_call(SYS_FDATASYNC, (uint64_t)e->b.hostfd, 0, 0, 0, 0, 0);
     } while (result == NEG_EINTR);

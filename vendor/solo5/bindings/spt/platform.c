@@ -26,7 +26,7 @@ static bool platform_set_fs_base(uint64_t base)
 /* Waits until the deadline at most; the handles that are ready. */
 static solo5_handle_set_t wait_until(solo5_time_t deadline)
 {
-    static struct epoll_event events[MFT_MAX_ENTRIES + 1];
+    static struct epoll_event events[MFT_MAX_ENTRIES + 1]; /* and the timer */
     /*
      * Solo5's monotonic time is CLOCK_MONOTONIC here, so the deadline goes to
      * the timer as it is. A value of zero would disarm it: the lowest bit is
@@ -46,7 +46,8 @@ static solo5_handle_set_t wait_until(solo5_time_t deadline)
     ASSERT(count == 0);
     do {
         count = system_call(SYS_EPOLL_PWAIT, (uint64_t)spt_epollfd,
-                (uintptr_t)events, manifest_count(MFT_DEV_NET_BASIC) + 2,
+                (uintptr_t)events, manifest_count(MFT_DEV_NET_BASIC)
+                + manifest_count(MFT_DEV_BLOCK_BASIC) + 2,
                 (uint64_t)-1, 0, 0);
     } while (count == NEG_EINTR);
     ASSERT(count >= 0);
@@ -88,16 +89,36 @@ static bool wait_for(solo5_handle_set_t wanted)
     return done;
 }
 
+/*
+ * What the tender says once: that the guest is to end, and, for the handle of a
+ * block device, that a flush has ended, until its user knows.
+ */
+static solo5_handle_set_t told;
+
+static bool block_flush_hear(solo5_handle_t handle);
+
+/* Notes what the tender says once; the network devices that are ready. */
+static solo5_handle_set_t hear(solo5_handle_set_t set)
+{
+    for (uint32_t i = 1; i < manifest->entries; i++)
+        if ((set >> i & 1) && manifest->e[i].type == MFT_DEV_BLOCK_BASIC) {
+            block_flush_hear(i);
+            set &= ~(1ull << i);
+        }
+    told |= set & SHUTDOWN;
+    return set & ~SHUTDOWN;
+}
+
 void solo5_yield_set(solo5_time_t deadline, solo5_handle_set_t wanted,
         solo5_handle_set_t *ready)
 {
-    static solo5_handle_set_t shutdown; /* the tender says it once */
-    solo5_handle_set_t set;
+    solo5_handle_set_t set, before;
     solo5_time_t until, now;
-    bool retry, told;
+    bool retry;
 
     do {
-        until = (shutdown & wanted) != 0 ? 0 : deadline;
+        before = told;
+        until = (told & wanted) != 0 ? 0 : deadline;
         retry = !wait_for(wanted);
         console_flush();
         if (retry || console_waits()) {
@@ -105,12 +126,9 @@ void solo5_yield_set(solo5_time_t deadline, solo5_handle_set_t wanted,
             if (deadline > now && deadline - now > RETRY_NS)
                 until = now + RETRY_NS;
         }
-        set = wait_until(until);
-        told = (set & SHUTDOWN) != 0;
-        if (told)
-            shutdown = SHUTDOWN;
-        set = (set & ~SHUTDOWN) | (shutdown & wanted);
-    } while (set == 0 && (until < deadline || told));
+        set = hear(wait_until(until));
+        set |= told & wanted;
+    } while (set == 0 && (until < deadline || told != before));
     if (ready != NULL)
         *ready = set & wanted;
 }
