@@ -1,21 +1,23 @@
 //! The devices of the command line, opened and matched with those that the unikernel declares.
 
+mod block;
+
 use std::fmt::Write as _;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
-use hostdev::{BlockError, BlockImage, Cable, MacAddress, Tap, TapError};
-use solo5_abi::api::BLOCK_MANY_MAX;
+use hostdev::{BlockError, Cable, MacAddress, Tap, TapError};
 use solo5_abi::manifest::{
-    BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_MANY, BLOCK_WHOLE, BlockProperties, DeviceType, Entry,
-    Header, Manifest, NET_OFFLOAD, NetProperties, TENDER_POLL_SET, TENDER_SHUTDOWN,
-    TenderProperties,
+    DeviceType, Entry, Header, Manifest, NET_OFFLOAD, NetProperties, TENDER_FLUSH, TENDER_POLL_SET,
+    TENDER_SHUTDOWN, TenderProperties,
 };
 
 use crate::Tender;
 use crate::options::{NetSource, Options};
 use crate::user::Plan;
 use crate::wire::{Behind, Wire, WireError};
+
+pub use block::BlockDevice;
 
 /// Why the devices asked for cannot be attached.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +66,14 @@ pub enum AttachError {
         /// Why not.
         source: BlockError,
     },
+    /// What it takes to flush a block device while the guest goes on cannot be had.
+    #[error("cannot prepare to flush block device {name:?}: {source}")]
+    Flush {
+        /// The device.
+        name: String,
+        /// Why not.
+        source: io::Error,
+    },
     /// The unikernel declares devices that nothing is attached to.
     #[error("{} declared by the unikernel not attached: {}", count(.0.len()), .0.join(", "))]
     Missing(
@@ -98,17 +108,6 @@ pub enum Interface {
     Cable(Cable),
 }
 
-/// An attached block device.
-#[derive(Debug)]
-pub struct BlockDevice {
-    /// Its handle, the index in the manifest.
-    pub handle: usize,
-    /// The host's side of it.
-    pub image: BlockImage,
-    /// The features that the guest has, of those that it asks for: bits such as [`BLOCK_FLUSH`].
-    pub granted: u16,
-}
-
 /// All devices of a unikernel, attached.
 #[derive(Debug)]
 pub struct Devices {
@@ -121,6 +120,8 @@ pub struct Devices {
     /// What the guest is told before its own arguments.
     pub(crate) words: Vec<String>,
     wires: Vec<Wire>,
+    /// Whether the guest asks for flushes that go on while it does.
+    flushes: bool,
     entries: Vec<Entry>,
 }
 
@@ -163,21 +164,6 @@ impl AsRawFd for Interface {
     }
 }
 
-impl BlockDevice {
-    /// Whether the guest has all of these features.
-    pub(crate) fn has(&self, features: u16) -> bool {
-        self.granted & features == features
-    }
-
-    /// Bytes that one read or write may carry: these, or fewer if the guest may ask for [many blocks](BLOCK_MANY).
-    pub(crate) fn max_transfer(&self) -> u64 {
-        match self.has(BLOCK_MANY) {
-            true => BLOCK_MANY_MAX as u64,
-            false => u64::from(self.image.block_size().get()),
-        }
-    }
-}
-
 impl Devices {
     /// Opens what `options` attach to the devices of `manifest`.
     ///
@@ -193,12 +179,15 @@ impl Devices {
             shutdown: None,
             words: Vec::new(),
             wires: Vec::new(),
+            flushes: false,
             entries: Vec::new(),
         };
         let first = manifest.entries().next();
-        if first.is_some_and(|first| first.tender_wanted() & TENDER_SHUTDOWN != 0) {
+        let wanted = first.map_or(0, |first| first.tender_wanted());
+        if wanted & TENDER_SHUTDOWN != 0 {
             devices.shutdown = Some(options.shutdown_timeout).filter(|&seconds| seconds > 0);
         }
+        devices.flushes = wanted & TENDER_FLUSH != 0;
         let mut missing = Vec::new();
         for (handle, entry) in manifest.entries().enumerate() {
             // The file may hold properties of its own; those count for nothing, but for the features that it asks for.
@@ -257,24 +246,8 @@ impl Devices {
                     return Ok(None);
                 };
                 let size = options.block_size.get(name).copied().unwrap_or_default();
-                let image = BlockImage::open(path, size).map_err(|source| AttachError::Block {
-                    name: name.to_owned(),
-                    source,
-                })?;
-                let wanted = entry.wanted();
-                let granted = wanted & can(&image);
-                let properties = BlockProperties {
-                    capacity: image.capacity(),
-                    block_size: size.get(),
-                    wanted,
-                    granted: granted | BLOCK_WHOLE,
-                };
-                let attached = entry.with_block(image.as_raw_fd(), properties);
-                self.block.push(BlockDevice {
-                    handle,
-                    image,
-                    granted,
-                });
+                let (device, attached) = block::open(handle, entry, path, size, self.flushes)?;
+                self.block.push(device);
                 Ok(Some(attached))
             }
             None => Ok(None),
@@ -335,7 +308,7 @@ impl Devices {
     /// The descriptors of all of them.
     pub(crate) fn descriptors(&self) -> impl Iterator<Item = RawFd> {
         let net = self.net.iter().map(|device| device.interface.as_raw_fd());
-        net.chain(self.block.iter().map(|device| device.image.as_raw_fd()))
+        net.chain(self.block.iter().flat_map(BlockDevice::descriptors))
     }
 
     /// The manifest that the guest is given: as declared, with what was attached and what the tender offers filled in.
@@ -345,8 +318,9 @@ impl Devices {
             u32::try_from(self.entries.len()).expect("a valid manifest has 64 entries at most"),
         );
         let mut bytes = header.to_bytes().to_vec();
+        let flush = if self.flushes { TENDER_FLUSH } else { 0 };
         let offers = Entry::first(TenderProperties {
-            granted: TENDER_POLL_SET | self.shutdown.map_or(0, |_| TENDER_SHUTDOWN),
+            granted: TENDER_POLL_SET | self.shutdown.map_or(0, |_| TENDER_SHUTDOWN) | flush,
             ..Default::default()
         });
         bytes.extend(offers.to_bytes());
@@ -355,14 +329,6 @@ impl Devices {
         }
         bytes
     }
-}
-
-/// The features that an image can have.
-fn can(image: &BlockImage) -> u16 {
-    let feature = |can, bit| if can { bit } else { 0 };
-    BLOCK_MANY
-        | feature(image.can_flush(), BLOCK_FLUSH)
-        | feature(image.can_discard(), BLOCK_DISCARD)
 }
 
 /// Octets of memory below which a guest is given no frames of 64 KiB: a few of them, and buffers for them, would be all of

@@ -1,18 +1,21 @@
-//! What the tests of the six seccomp filters share: an interpreter of classic BPF, which asks a filter without
+//! What the tests of the eight seccomp filters share: an interpreter of classic BPF, which asks a filter without
 //! installing it, and devices to make a filter for.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use seccompiler::BpfProgram;
 use solo5_abi::manifest::{
-    BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_MANY, DeviceType, Entry, Header, Manifest,
+    BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_MANY, DeviceType, Entry, Header, Manifest, TENDER_FLUSH,
+    TenderProperties,
 };
 
 use crate::attach::Devices;
+use crate::flush::Background;
 use crate::options;
 
 /// `AUDIT_ARCH_*` (linux/audit.h).
@@ -168,6 +171,25 @@ pub(crate) fn assert_fits(filter: &BpfProgram) {
     );
 }
 
+/// The device's count that the descriptor is: one that begins flushes, and one that tells of their ends.
+pub(crate) fn count_of(devices: &Devices, fd: RawFd) -> [bool; 2] {
+    let counts = devices.block.iter();
+    let counts = counts.filter_map(|device| device.background.as_ref());
+    let is = |of: fn(&Background) -> &OwnedFd| {
+        let mut counts = counts.clone();
+        counts.any(|counts| of(counts).as_raw_fd() == fd)
+    };
+    [is(|counts| &counts.begin), is(|counts| &counts.end)]
+}
+
+/// The descriptors of all such counts.
+pub(crate) fn counts(devices: &Devices) -> impl Iterator<Item = u64> {
+    let counts = devices.block.iter();
+    let counts = counts.filter_map(|device| device.background.as_ref());
+    let fds = counts.flat_map(|counts| [counts.begin.as_raw_fd(), counts.end.as_raw_fd()]);
+    fds.map(|fd| fd as u64)
+}
+
 /// So many TAP interfaces, in a network namespace of their own, and so many images of 2048 bytes, of which all but the
 /// first are asked for whatever there is to ask for.
 pub(crate) fn devices(taps: usize, images: usize) -> Devices {
@@ -186,7 +208,11 @@ pub(crate) fn with_devices<T: Send>(
     let folder = std::env::temp_dir().join(format!("filters-{}-{count}", std::process::id()));
     std::fs::create_dir(&folder).unwrap();
     let mut manifest = Header::new((1 + taps + images) as u32).to_bytes().to_vec();
-    manifest.extend(Entry::RESERVED_FIRST.to_bytes());
+    let asks = TenderProperties {
+        wanted: TENDER_FLUSH,
+        ..Default::default()
+    };
+    manifest.extend(Entry::first(asks).to_bytes());
     let (mut line, mut interfaces) = (Vec::new(), String::new());
     for index in 0..taps {
         let entry = Entry::new(&format!("net{index}"), DeviceType::NetBasic);

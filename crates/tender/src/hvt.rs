@@ -3,6 +3,7 @@
 mod console;
 mod cpu;
 mod fault;
+mod flush;
 mod hypercall;
 mod io;
 mod memory;
@@ -110,6 +111,9 @@ pub enum HvtError {
     /// The network thread did not come up.
     #[error("cannot start the network thread: {0}")]
     NetworkThread(#[source] std::io::Error),
+    /// A thread that flushes did not come up.
+    #[error("cannot start a thread that flushes: {0}")]
+    FlushThread(#[source] std::io::Error),
     /// The filter cannot be built.
     #[error("cannot build the seccomp filter: {0}")]
     Filter(#[source] seccompiler::BackendError),
@@ -163,7 +167,7 @@ impl Layout {
     }
 }
 
-/// What lives as long as the process, since two threads use it.
+/// What lives as long as the process, since several threads use it.
 struct Machine {
     memory: GuestMemory,
     devices: Devices,
@@ -232,6 +236,7 @@ pub fn run(options: &Options) -> Result<Infallible, Error> {
     };
     confine(Tender::Hvt, options, devices, &own)?;
     heed_signals(shutdown)?;
+    flush::start(machine)?;
     if let (Some(doorbell), Some(address)) = (doorbell, ring) {
         start_ring(machine, doorbell, address)?;
     }

@@ -19,6 +19,7 @@ mod console;
 mod error;
 #[cfg(test)]
 mod filters;
+mod flush;
 pub mod hvt;
 mod kernel;
 pub mod options;

@@ -35,6 +35,39 @@ pub(crate) fn eventfd() -> io::Result<OwnedFd> {
     opened(unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) })
 }
 
+/// As [`eventfd`], but who reads it waits until it is.
+pub(crate) fn eventfd_that_waits() -> io::Result<OwnedFd> {
+    // SAFETY: the call takes no pointer.
+    opened(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) })
+}
+
+/// Adds to a count.
+pub(crate) fn add_count(fd: &OwnedFd, count: u64) -> io::Result<()> {
+    let bytes = count.to_ne_bytes();
+    // SAFETY: the pointer and the length are those of a live array.
+    let written = unsafe { libc::write(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len()) };
+    match written {
+        8 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Takes what a count holds.
+pub(crate) fn read_count(fd: &OwnedFd) -> io::Result<u64> {
+    let mut bytes = [0; 8];
+    loop {
+        // SAFETY: the pointer and the length are those of a live array that nothing else refers to.
+        let read = unsafe { libc::read(fd.as_raw_fd(), bytes.as_mut_ptr().cast(), bytes.len()) };
+        if read == 8 {
+            return Ok(u64::from_ne_bytes(bytes));
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
 /// Adds a descriptor to an epoll set: readable, level-triggered, under the data word `data`.
 pub(crate) fn epoll_add(epoll: &impl AsFd, fd: &impl AsFd, data: u64) -> io::Result<()> {
     add(epoll, fd, libc::EPOLLIN, data)

@@ -1,6 +1,7 @@
 //! The `spt` tender: the unikernel runs in this very process, behind a seccomp filter.
 
 mod enter;
+mod flush;
 mod memory;
 mod overflow;
 mod seccomp;
@@ -25,8 +26,9 @@ use crate::options::Options;
 use crate::polling::{epoll_add, epoll_add_once, epoll_create, timerfd_create};
 use crate::process::{ignore_signals_of_writes, refuse_read_implies_exec};
 use crate::shutdown::Shutdown;
+use flush::Flusher;
 use memory::Memory;
-use trampoline::Start;
+use trampoline::{Resident, Start};
 use watch::Watch;
 
 /// The index of the manifest's first entry, under which the guest is told of its end.
@@ -120,6 +122,9 @@ pub fn run(options: &Options) -> Result<std::convert::Infallible, Error> {
     };
     let watch = shutdown.as_ref().map(Watch::new).transpose();
     let watch = watch.map_err(SptError::Filter)?;
+    let flushers = Flusher::of(&devices).map_err(SptError::Filter)?;
+    let mut residents: Vec<&dyn Resident> = flushers.iter().map(|it| it as _).collect();
+    residents.extend(watch.as_ref().map(|watch| watch as &dyn Resident));
     drop(kernel);
     enter::reset_signals();
     if let Some(shutdown) = &shutdown {
@@ -137,7 +142,7 @@ pub fn run(options: &Options) -> Result<std::convert::Infallible, Error> {
     // SAFETY: the plan has checked that `entry` is in guest memory, which is mapped; the stack pointer is in its
     // writable top; nothing of this process is needed after the jump but the descriptors, which stay open because
     // `devices`, `epoll`, `timer` and `shutdown` are never dropped; this program has started no thread.
-    Err(unsafe { enter::enter(&filter, options.mem, start, watch.as_ref(), confine) })
+    Err(unsafe { enter::enter(&filter, options.mem, start, &residents, confine) })
 }
 
 /// Guest memory with the executable in it.
@@ -167,13 +172,18 @@ fn shutdown(devices: &Devices, epoll: &OwnedFd) -> io::Result<Option<Shutdown>> 
     Ok(Some(shutdown))
 }
 
-/// The epoll set that the unikernel waits on: every network device by its handle, and the timer.
+/// The epoll set that the unikernel waits on: every network device by its handle, and so the ends of flushes, and the timer.
 fn polling(devices: &Devices) -> io::Result<(OwnedFd, OwnedFd)> {
     let epoll = epoll_create()?;
     let timer = timerfd_create()?;
     epoll_add(&epoll, &timer, EPOLL_TIMER)?;
     for device in &devices.net {
         epoll_add(&epoll, &device.interface, device.handle as u64)?;
+    }
+    for device in &devices.block {
+        if let Some(background) = &device.background {
+            epoll_add(&epoll, &background.end, device.handle as u64)?;
+        }
     }
     Ok((epoll, timer))
 }

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::thread;
 
 use nix::sched::{CloneFlags, unshare};
-use solo5_abi::manifest::{BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_MANY};
+use solo5_abi::manifest::{BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_MANY, TENDER_FLUSH};
 use system_tests::{Running, Target};
 
 use crate::c_guest::{LIMIT, Linker, Program, TARGETS, boot_command, kvm_runs_general_code};
@@ -52,13 +52,14 @@ fn assert_success(running: Running, said: &str) {
 fn features_are_for_those_who_ask_for_them() {
     let asking = Program::new("storage.c");
     let plain = Program::new("storage.c").define("WANTED", 0);
+    let waiting = Program::new("storage.c").define("TENDER_WANTED", 0);
     for target in TARGETS {
         let mut all = BLOCK_FLUSH | BLOCK_MANY;
         // In an emulated machine, the image is a disk, in which the tender makes no holes.
         if direct_targets().any(|direct| direct == target) {
             all |= BLOCK_DISCARD;
         }
-        for (program, features) in [(&plain, 0), (&asking, all)] {
+        for (program, features) in [(&plain, 0), (&asking, all | TENDER_FLUSH), (&waiting, all)] {
             let folder = tempfile::tempdir().expect("a folder");
             let image = image(&folder, "disk", 64 << 10);
             let running = start(program, target, &image, "features");
@@ -87,6 +88,30 @@ fn no_flush_succeeds_after_the_image_was_cut_short() {
         assert_eq!(file.metadata().expect("the image").len(), 1000);
         file.set_len(64 << 10).expect("an image can be extended");
         assert_success(running, "there\nshrunk\n");
+    }
+}
+
+#[test]
+fn a_guest_goes_on_while_it_flushes() {
+    let program = Program::new("storage.c");
+    for target in TARGETS {
+        let folder = tempfile::tempdir().expect("a folder");
+        let image = image(&folder, "disk", 64 << 10);
+        assert_success(start(&program, target, &image, "beside"), "");
+    }
+}
+
+/// The filter lets a guest call for flushes, and hear of them; it may do that as it likes.
+#[test]
+fn a_hostile_guest_has_no_more_than_flushes() {
+    const SIGSYS: i32 = 128 + 31;
+    let program = Program::new("storage.c");
+    let folder = tempfile::tempdir().expect("a folder");
+    let image = image(&folder, "disk", 64 << 10);
+    assert_success(start(&program, Target::Spt, &image, "ring"), "");
+    for case in ["ring-read", "ring-write"] {
+        let outcome = start(&program, Target::Spt, &image, case).wait();
+        assert_eq!(outcome.status, SIGSYS, "{case}: {outcome}");
     }
 }
 
@@ -255,11 +280,13 @@ impl Drop for Failing {
 #[test]
 fn no_flush_succeeds_after_one_has_failed() {
     let program = Program::new("storage.c");
-    for target in direct_targets() {
+    for (target, case) in direct_targets()
+        .flat_map(|target| ["flush-fails", "flush-fails-beside"].map(|case| (target, case)))
+    {
         let test = || {
             let folder = tempfile::tempdir().expect("a folder");
             let failing = Failing::new(folder.path());
-            let mut running = start(&program, target, &failing.device, "flush-fails");
+            let mut running = start(&program, target, &failing.device, case);
             running.wait_for("failed");
             failing.heal();
             let device = File::options().write(true).open(&failing.device);

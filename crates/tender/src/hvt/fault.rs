@@ -12,7 +12,7 @@ use crate::kernel::MORE_STACK;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Fault {
     #[error(
-        "guest wrote to I/O port {port:#x}: expected a hypercall, 0x501 to 0x508 or 0x580 to 0x582"
+        "guest wrote to I/O port {port:#x}: expected a hypercall, 0x501 to 0x508 or 0x580 to 0x584"
     )]
     Port { port: u16 },
     #[error("guest wrote {len} bytes to I/O port {port:#x}: expected 4")]

@@ -18,9 +18,6 @@ use super::memory::{GuestMemory, Unchecked};
 use crate::attach::{Devices, NetDevice};
 use crate::shutdown::Shutdown;
 
-/// In a set of handles: the guest's end, under the index of the manifest's first entry.
-const SHUTDOWN: u64 = 1;
-
 /// What the guest does after a hypercall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -34,11 +31,14 @@ pub(super) enum Outcome {
 pub(super) struct Hypercalls<'m> {
     memory: &'m GuestMemory,
     devices: &'m Devices,
-    /// The network devices for `ppoll(2)`, in the order of `devices.net`, and behind them the count that tells the guest of
-    /// its end, and the console, which is asked for only while something waits for it.
+    /// What `ppoll(2)` is asked about: the first ones stand for a handle each, as `waited` has it. The last one is the console,
+    /// which is asked for only while something waits for it.
     polled: Vec<libc::pollfd>,
-    /// That count.
-    told: RawFd,
+    /// For the guest's end, each network device, and each image that can be flushed while the guest goes on: the handle, and
+    /// what can be read then.
+    waited: Vec<(u32, RawFd)>,
+    /// Bit *h*: a flush of the device with handle *h* was begun, and the guest does not know of its end.
+    flushing: u64,
     console: Console<'m>,
 }
 
@@ -53,20 +53,28 @@ impl<'m> Hypercalls<'m> {
         devices: &'m Devices,
         shutdown: Option<&Shutdown>,
     ) -> Self {
-        let polled = devices
-            .net
-            .iter()
-            .map(|device| device.interface.as_raw_fd());
-        let polled = polled.map(|fd| pollfd(fd, libc::POLLIN));
-        let others = [pollfd(-1, libc::POLLIN), pollfd(-1, libc::POLLOUT)];
+        // A handle is an index into a manifest of 64 entries.
+        let of = |handle: usize, fd: RawFd| (handle as u32, fd);
+        // The index of the manifest's first entry stands for the guest's end.
+        let end = shutdown.map(|shutdown| of(0, shutdown.told.as_raw_fd()));
+        let frames = devices.net.iter();
+        let frames = frames.map(|device| of(device.handle, device.interface.as_raw_fd()));
+        let flushes = devices.block.iter().filter_map(|device| {
+            let background = device.background.as_ref()?;
+            Some(of(device.handle, background.end.as_raw_fd()))
+        });
+        let waited: Vec<_> = frames.chain(end).chain(flushes).collect();
+        let polled = waited.iter().map(|_| pollfd(-1, libc::POLLIN));
+        let polled = polled.chain([pollfd(-1, libc::POLLOUT)]).collect();
         // SAFETY: standard output is open for as long as the process lives: Rust's runtime opens /dev/null in place of a
         // closed one.
         let stdout = unsafe { BorrowedFd::borrow_raw(libc::STDOUT_FILENO) };
         Self {
             memory,
             devices,
-            polled: polled.chain(others).collect(),
-            told: shutdown.map_or(-1, |shutdown| shutdown.told.as_raw_fd()),
+            polled,
+            waited,
+            flushing: 0,
             console: Console::new(stdout),
         }
     }
@@ -94,7 +102,9 @@ impl<'m> Hypercalls<'m> {
             Hypercall::Poll => self.poll(address)?,
             Hypercall::PollSet => self.poll_set(address)?,
             Hypercall::BlockWrite | Hypercall::BlockRead => self.block_io(call, address)?,
-            Hypercall::BlockFlush => self.block_flush(address)?,
+            Hypercall::BlockFlush | Hypercall::FlushBegin | Hypercall::FlushEnd => {
+                self.block_flush(call, address)?;
+            }
             Hypercall::BlockDiscard => self.block_discard(address)?,
             Hypercall::NetWrite => self.net_write(address)?,
             Hypercall::NetRead => self.net_read(address)?,
@@ -174,7 +184,9 @@ impl<'m> Hypercalls<'m> {
     fn poll(&mut self, address: u64) -> Result<(), Fault> {
         let (bytes, slot) = self.argument_mut(address)?;
         let mut poll = Poll::from_bytes(&bytes);
-        (poll.ret, poll.ready_set) = self.wait_for(!SHUTDOWN, poll.timeout_nsecs)?;
+        let frames = self.devices.net.iter();
+        let frames = frames.fold(0, |set, device| set | 1 << device.handle);
+        (poll.ret, poll.ready_set) = self.wait_for(frames, poll.timeout_nsecs)?;
         slot.copy_from(&poll.to_bytes());
         Ok(())
     }
@@ -187,29 +199,21 @@ impl<'m> Hypercalls<'m> {
         Ok(())
     }
 
-    /// Waits for the devices whose bits are set, and for the guest's end if bit 0 is; how many are readable, and which.
+    /// Waits for the devices whose bits are set, and for the guest's end if bit 0 is; how many are ready, and which.
     fn wait_for(&mut self, wanted: u64, nsecs: u64) -> Result<(i32, u64), Fault> {
-        let end = self.devices.net.len();
-        self.polled[end].fd = match wanted & SHUTDOWN {
-            0 => -1,
-            _ => self.told,
-        };
-        // A handle is an index into a manifest of 64 entries.
-        for (polled, device) in self.polled.iter_mut().zip(&self.devices.net) {
-            polled.fd = match wanted >> device.handle & 1 {
-                1 => device.interface.as_raw_fd(),
+        for (polled, &(handle, fd)) in self.polled.iter_mut().zip(&self.waited) {
+            polled.fd = match wanted >> handle & 1 {
+                1 => fd,
                 _ => -1,
             };
         }
         let ready = self.wait(nsecs)?;
-        let readable = self.polled.iter().zip(&self.devices.net);
+        let readable = self.polled.iter().zip(&self.waited);
         let readable = readable.filter(|(polled, _)| polled.revents != 0);
-        let set = readable.fold(0, |set, (_, device)| set | 1 << device.handle);
-        let end = match self.polled[end].revents {
-            0 => 0,
-            _ => SHUTDOWN,
-        };
-        Ok((ready, set | end))
+        Ok((
+            ready,
+            readable.fold(0, |set, (_, (handle, _))| set | 1 << handle),
+        ))
     }
 
     fn net_write(&self, address: u64) -> Result<(), Fault> {

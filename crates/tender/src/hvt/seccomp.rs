@@ -14,6 +14,7 @@ use solo5_abi::manifest::{BLOCK_DISCARD, BLOCK_FLUSH};
 
 use super::ring::Doorbell;
 use crate::attach::Devices;
+use crate::flush::Background;
 use crate::shutdown::Shutdown;
 
 /// Requests of the virtual processor's descriptor (linux/kvm.h).
@@ -89,6 +90,10 @@ pub(super) fn vcpu_filter(
             let hole = [device.image.as_raw_fd(), PUNCH_HOLE];
             list.allow(libc::SYS_fallocate, &hole)?;
         }
+        if let Some(background) = &device.background {
+            list.allow(libc::SYS_write, &[background.begin.as_raw_fd()])?;
+            list.allow(libc::SYS_read, &[background.end.as_raw_fd()])?;
+        }
     }
     if let Some(doorbell) = doorbell {
         list.allow(libc::SYS_write, &[doorbell.kick.as_raw_fd()])?;
@@ -108,6 +113,19 @@ pub(super) fn ring_filter(
     list.allow(libc::SYS_write, &[doorbell.done.as_raw_fd()])?;
     // A thread that has nothing left to do waits for the other to end the process.
     list.0.insert(libc::SYS_pause, Vec::new());
+    list.compile()
+}
+
+/// The filter of the thread that flushes this image.
+pub(super) fn flush_filter(
+    image: &impl AsRawFd,
+    background: &Background,
+) -> Result<BpfProgram, BackendError> {
+    let mut list = AllowList::new()?;
+    list.allow(libc::SYS_read, &[background.begin.as_raw_fd()])?;
+    list.allow(libc::SYS_lseek, &[image.as_raw_fd()])?;
+    list.allow(libc::SYS_fdatasync, &[image.as_raw_fd()])?;
+    list.allow(libc::SYS_write, &[background.end.as_raw_fd()])?;
     list.compile()
 }
 

@@ -1,3 +1,4 @@
+mod flush;
 mod offload;
 mod shutdown;
 

@@ -3,8 +3,7 @@
 use seccompiler::BpfProgramRef;
 
 use super::SptError;
-use super::trampoline::{Start, Trampoline, end_restartable_sequences};
-use super::watch::Watch;
+use super::trampoline::{Resident, Start, Trampoline, end_restartable_sequences};
 use crate::confine::ConfineError;
 use crate::error::Error;
 
@@ -19,8 +18,8 @@ pub(super) fn reset_signals() {
     }
 }
 
-/// Unmaps the tender, starts the thread that `watch` describes, installs the filter and jumps to the guest; comes back only
-/// if that cannot be prepared. What `confine` gives up is given up last, once nothing is looked up any more.
+/// Unmaps the tender, starts what is to run beside the guest, installs the filter and jumps to the guest; comes back only if
+/// that cannot be prepared. What `confine` gives up is given up last, once nothing is looked up any more.
 ///
 /// # Safety
 ///
@@ -30,11 +29,11 @@ pub(super) unsafe fn enter(
     filter: BpfProgramRef<'_>,
     memory_end: u64,
     start: Start,
-    watch: Option<&Watch>,
+    residents: &[&dyn Resident],
     confine: impl FnOnce() -> Result<(), ConfineError>,
 ) -> Error {
     let placed = end_restartable_sequences()
-        .and_then(|()| Trampoline::place(memory_end, start, filter, watch));
+        .and_then(|()| Trampoline::place(memory_end, start, filter, residents));
     let trampoline = match placed {
         Ok(trampoline) => trampoline,
         Err(error) => return SptError::Leave(error).into(),

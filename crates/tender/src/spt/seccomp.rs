@@ -14,6 +14,7 @@ use seccompiler::{
 use solo5_abi::manifest::BLOCK_FLUSH;
 
 use crate::attach::Devices;
+use crate::flush::Background;
 
 /// `ARCH_SET_FS` of `arch_prctl(2)`.
 const ARCH_SET_FS: u64 = 0x1002;
@@ -62,6 +63,11 @@ pub(super) fn filter(
             let image = fd(device.image.as_raw_fd())?;
             allow(&mut rules, libc::SYS_fdatasync, [image])?;
         }
+        if let Some(background) = &device.background {
+            let (begin, end) = (background.begin.as_raw_fd(), background.end.as_raw_fd());
+            allow(&mut rules, libc::SYS_write, [fd(begin)?])?;
+            allow(&mut rules, libc::SYS_read, [fd(end)?])?;
+        }
     }
     // Who makes the other calls pays a few instructions for those of blocks.
     let mut filter = transfers::filter(&devices.block);
@@ -77,6 +83,20 @@ pub(super) fn watch_filter(told: RawFd, notice: RawFd) -> Result<BpfProgram, Bac
     allow(&mut rules, libc::SYS_sendto, [fd(libc::STDERR_FILENO)?])?;
     allow(&mut rules, libc::SYS_write, [fd(told)?])?;
     allow(&mut rules, libc::SYS_write, [fd(notice)?])?;
+    compile(rules)
+}
+
+/// The filter of the thread that flushes this image: see [`flush`](super::flush).
+pub(super) fn flush_filter(
+    image: RawFd,
+    background: &Background,
+) -> Result<BpfProgram, BackendError> {
+    let mut rules = Rules::new();
+    rules.insert(libc::SYS_exit_group, Vec::new());
+    let (begin, end) = (background.begin.as_raw_fd(), background.end.as_raw_fd());
+    allow(&mut rules, libc::SYS_read, [fd(begin)?])?;
+    allow(&mut rules, libc::SYS_fdatasync, [fd(image)?])?;
+    allow(&mut rules, libc::SYS_write, [fd(end)?])?;
     compile(rules)
 }
 

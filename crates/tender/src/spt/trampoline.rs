@@ -11,10 +11,10 @@ use std::mem::offset_of;
 use std::ptr;
 
 use seccompiler::BpfProgramRef;
+use solo5_abi::manifest::MAX_DEVICES;
 use solo5_abi::spt::MEM_BASE;
 
 use super::overflow;
-use super::watch::Watch;
 
 /// Ends of the user half of the address space (four-level paging): nobody is given more unless they ask.
 const USER_END: u64 = 0x7fff_ffff_f000;
@@ -56,12 +56,38 @@ struct Data {
     stack: u64,
     boot_info: u64,
     program: Program,
-    /// Addresses of the code of the thread that takes the signals, zero if there is none, and of what it is told.
-    watch_code: u64,
-    watch_data: u64,
     /// `struct rlimit64`: none, now and later.
     no_processes: [u64; 2],
     ranges: [Range; RANGES],
+    /// Behind the last one, zeros.
+    threads: [Thread; THREADS + 1],
+}
+
+/// A thread to start.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct Thread {
+    /// Addresses of its code, and of what it is told.
+    code: u64,
+    data: u64,
+}
+
+/// The most threads: one that takes the signals, and one for each device.
+const THREADS: usize = 1 + MAX_DEVICES;
+
+/// What runs beside the guest, as a thread without a stack, and is nowhere yet.
+pub(super) trait Resident {
+    /// Its code and what it is told, from `address` on, a multiple of 16.
+    ///
+    /// It starts with the address of what it is told in R15, and in RBX that of eight octets which the kernel may write to: so
+    /// may the guest, and nothing depends on what they hold.
+    fn placed(&self, address: u64) -> io::Result<Placed>;
+}
+
+/// A thread's code, and where what it is told lies behind it.
+pub(super) struct Placed {
+    pub(super) bytes: Vec<u8>,
+    pub(super) data: u64,
 }
 
 /// Where a restored MXCSR lies, and its default: all exceptions masked (Intel SDM volume 1, 10.5.1 and 11.6.4).
@@ -106,11 +132,14 @@ global_asm!(
     "mov edi, {set_gs}",
     "xor esi, esi",
     "syscall",
-    // A thread without a stack, which has what it needs in R15: see watch.rs.
-    "mov r14, [rbx + {watch_code}]",
-    "mov r15, [rbx + {watch_data}]",
+    // Threads without a stack.
+    "lea r12, [rbx + {threads}]",
+    "7:",
+    "mov r14, [r12]",
+    "mov r15, [r12 + 8]",
     "test r14, r14",
     "jz 6f",
+    "add r12, 16",
     "mov eax, {clone}",
     "mov edi, {thread}",
     "xor esi, esi",
@@ -120,7 +149,7 @@ global_asm!(
     "syscall",
     "test rax, rax",
     "js 9f",
-    "jnz 6f",
+    "jnz 7b",
     "jmp r14",
     "6:",
     // The last thread is there. It may be refused: a root's processes are without limit anyway.
@@ -189,8 +218,7 @@ global_asm!(
     boot_info = const offset_of!(Data, boot_info),
     entry = const offset_of!(Data, entry),
     munmap = const libc::SYS_munmap,
-    watch_code = const offset_of!(Data, watch_code),
-    watch_data = const offset_of!(Data, watch_data),
+    threads = const offset_of!(Data, threads),
     clone = const libc::SYS_clone,
     // With descriptors of its own: those that two threads share cost each of their calls something.
     thread = const libc::CLONE_VM | libc::CLONE_SIGHAND | libc::CLONE_THREAD,
@@ -240,23 +268,23 @@ pub(super) struct Start {
 }
 
 impl Trampoline {
-    /// Puts code and data behind guest memory, which ends at `memory_end`.
+    /// Puts code and data behind guest memory, which ends at `memory_end`, and what is to run beside the guest.
     pub(super) fn place(
         memory_end: u64,
         start: Start,
         filter: BpfProgramRef<'_>,
-        watch: Option<&Watch>,
+        residents: &[&dyn Resident],
     ) -> io::Result<Self> {
         let gap = memory_end.next_multiple_of(PAGE);
         let code_at = gap + PAGE;
         let mut code = code().to_vec();
-        let (mut watch_code, mut watch_data) = (0, 0);
-        if let Some(watch) = watch {
+        let mut threads = [Thread::default(); THREADS + 1];
+        for (thread, resident) in threads[..THREADS].iter_mut().zip(residents) {
             code.resize(code.len().next_multiple_of(16), 0);
-            watch_code = code_at + code.len() as u64;
+            thread.code = code_at + code.len() as u64;
             // Where the guest cannot write, as it may run before the thread does.
-            let placed = watch.placed(watch_code)?;
-            watch_data = placed.data;
+            let placed = resident.placed(thread.code)?;
+            thread.data = placed.data;
             code.extend(placed.bytes);
         }
         let mut overflow_at = None;
@@ -281,10 +309,9 @@ impl Trampoline {
                 len: u16::try_from(filter.len()).map_err(io::Error::other)?,
                 filter: filter_at,
             },
-            watch_code,
-            watch_data,
             no_processes: [0, 0],
             ranges: ranges(gap..code_at, end, &special_mappings()),
+            threads,
         };
         // SAFETY: the fresh mapping is writable, `code`, `Data` and the instructions lie in it one behind the other by the
         // computation above, and its pages are aligned for `Data`.

@@ -13,7 +13,7 @@ use std::os::fd::AsRawFd;
 use seccompiler::{BackendError, BpfProgram};
 
 use super::seccomp::watch_filter;
-use super::trampoline::{Program, octets};
+use super::trampoline::{Placed, Program, Resident, octets};
 use crate::Tender;
 use crate::shutdown::{STATUS, Shutdown};
 
@@ -166,12 +166,6 @@ pub(super) struct Watch {
     filter: BpfProgram,
 }
 
-/// The thread's code, and where what it is told lies behind it.
-pub(super) struct Placed {
-    pub(super) bytes: Vec<u8>,
-    pub(super) data: u64,
-}
-
 impl Watch {
     pub(super) fn new(shutdown: &Shutdown) -> Result<Self, BackendError> {
         let (told, notice) = (shutdown.told.as_raw_fd(), shutdown.notice);
@@ -185,9 +179,11 @@ impl Watch {
             filter: watch_filter(told, notice)?,
         })
     }
+}
 
-    /// Code, data, texts and filter, one behind the other from `address` on, a multiple of 16.
-    pub(super) fn placed(&self, address: u64) -> io::Result<Placed> {
+impl Resident for Watch {
+    /// Code, data, texts and filter, one behind the other.
+    fn placed(&self, address: u64) -> io::Result<Placed> {
         let mut bytes = code().to_vec();
         bytes.resize(bytes.len().next_multiple_of(align_of::<Data>()), 0);
         let data = address + bytes.len() as u64;

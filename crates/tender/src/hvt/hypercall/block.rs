@@ -1,17 +1,20 @@
 //! The hypercalls of block devices.
 
-use std::os::fd::AsFd;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
 
 use hostdev::ImageError;
 use solo5_abi::api::SolResult;
 use solo5_abi::hvt::{BlockDiscard, BlockFlush, BlockIo, Hypercall};
 use solo5_abi::manifest::{BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_MANY};
 
-use super::{Hypercalls, raw};
+use super::{Hypercalls, pollfd, raw, wait};
 use crate::attach::BlockDevice;
+use crate::flush::{Background, SUCCEEDED};
 use crate::hvt::fault::Fault;
 use crate::hvt::io as guest_io;
 use crate::hvt::memory::Unchecked;
+use crate::polling::{add_count, read_count};
 
 impl Hypercalls<'_> {
     /// The block device with that handle.
@@ -72,14 +75,68 @@ impl Hypercalls<'_> {
         })
     }
 
-    pub(super) fn block_flush(&self, address: u64) -> Result<(), Fault> {
-        self.has_block_devices(Hypercall::BlockFlush)?;
+    pub(super) fn block_flush(&mut self, call: Hypercall, address: u64) -> Result<(), Fault> {
+        self.has_block_devices(call)?;
         let (bytes, slot) = self.argument_mut(address)?;
         let mut flush = BlockFlush::from_bytes(&bytes);
-        let device = self.block_device(flush.handle);
+        let devices = self.devices;
+        let mut devices = devices.block.iter();
+        let device = devices.find(|device| device.handle as u64 == flush.handle);
         let device = device.filter(|device| device.has(BLOCK_FLUSH));
-        flush.ret = raw(device.map_or(SolResult::Einval, |device| result(device.image.flush())));
+        flush.ret = raw(match device {
+            Some(device) => self.flush(call, device)?,
+            None => SolResult::Einval,
+        });
         slot.copy_from(&flush.to_bytes());
+        Ok(())
+    }
+
+    /// Flushes a device that can be flushed, or begins to, or tells what came of that.
+    fn flush(&mut self, call: Hypercall, device: &BlockDevice) -> Result<SolResult, Fault> {
+        let bit = 1 << device.handle;
+        let is_begun = self.flushing & bit != 0;
+        let image = &device.image;
+        match (call, &device.background) {
+            (Hypercall::FlushBegin, Some(_)) if is_begun => Ok(SolResult::Again),
+            (Hypercall::FlushBegin, Some(background)) => {
+                add_count(&background.begin, 1).map_err(failed("begin a flush"))?;
+                self.flushing |= bit;
+                Ok(SolResult::Ok)
+            }
+            (Hypercall::FlushEnd, Some(background)) if is_begun => {
+                let outcome = match read_count(&background.end) {
+                    Ok(outcome) => outcome,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        return Ok(SolResult::Again);
+                    }
+                    Err(error) => return Err(failed("hear of a flush")(error)),
+                };
+                self.flushing &= !bit;
+                Ok(match (image.is_whole(), outcome) {
+                    (false, _) => SolResult::Eshrunk,
+                    (true, SUCCEEDED) => SolResult::Ok,
+                    (true, _) => SolResult::Eunspec,
+                })
+            }
+            (Hypercall::FlushBegin | Hypercall::FlushEnd, _) => Ok(SolResult::Einval),
+            (_, background) => {
+                // The kernel tells of an error only one of two that flush.
+                if let (true, Some(background)) = (is_begun, background) {
+                    self.wait_for_end(background)?;
+                }
+                Ok(result(image.flush()))
+            }
+        }
+    }
+
+    /// Waits for the end of a flush that was begun.
+    fn wait_for_end(&self, background: &Background) -> Result<(), Fault> {
+        let mut end = [pollfd(background.end.as_raw_fd(), libc::POLLIN)];
+        let mut timeout = libc::timespec {
+            tv_sec: libc::time_t::MAX,
+            tv_nsec: 0,
+        };
+        while wait(&mut end, &mut timeout)? == 0 {}
         Ok(())
     }
 
@@ -96,6 +153,13 @@ impl Hypercalls<'_> {
         }));
         slot.copy_from(&discard.to_bytes());
         Ok(())
+    }
+}
+
+fn failed(what: &'static str) -> impl Fn(io::Error) -> Fault {
+    move |error| Fault::Io {
+        what,
+        errno: error.raw_os_error().unwrap_or(0),
     }
 }
 

@@ -73,7 +73,7 @@ impl Guest {
 #[test]
 fn ports_and_widths_are_checked() {
     let guest = Guest::new(devices(&[], ""));
-    for port in [0, 0x4ff, 0x500, 0x509, 0x57f, 0x583, 0x600, 0xffff] {
+    for port in [0, 0x4ff, 0x500, 0x509, 0x57f, 0x585, 0x600, 0xffff] {
         assert_eq!(guest.out(port, &[0; 4]), Err(Fault::Port { port }));
     }
     for len in [0, 1, 2, 8] {
@@ -242,6 +242,8 @@ fn random_arguments_are_answered_or_refused() {
             Hypercall::BlockWrite,
             Hypercall::BlockRead,
             Hypercall::BlockFlush,
+            Hypercall::FlushBegin,
+            Hypercall::FlushEnd,
             Hypercall::BlockDiscard,
             Hypercall::Walltime,
             Hypercall::Halt,

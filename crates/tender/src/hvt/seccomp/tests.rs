@@ -1,4 +1,4 @@
-//! The two filters for all system calls, asked without installing them.
+//! The filters for all system calls, asked without installing them.
 
 use std::fs::File;
 
@@ -17,7 +17,8 @@ fn values(devices: &Devices, others: &[&dyn AsRawFd]) -> Vec<u64> {
     let others = others.iter().map(|other| other.as_raw_fd());
     let requests = [KVM_RUN, KVM_GET_REGS].map(u64::from);
     let fds = taps.chain(images).chain(others).map(|fd| fd as u64);
-    fds.chain(requests).collect()
+    let counts = filters::counts(devices);
+    fds.chain(counts).chain(requests).collect()
 }
 
 /// What both threads may do.
@@ -51,13 +52,16 @@ fn nothing_but_its_list_is_let_through_for_the_processor() {
             let is_image = image.is_some();
             let has = |feature| image.is_some_and(|device| device.has(feature));
             let bell = doorbell.as_ref();
+            let [begins, ends] = filters::count_of(&devices, fd);
             let own = match libc::c_long::from(call.number) {
                 libc::SYS_ioctl => {
                     let request = second.cast_unsigned();
                     fd == vcpu.as_raw_fd() && (request == KVM_RUN || request == KVM_GET_REGS)
                 }
-                libc::SYS_write => fd == 1 || bell.is_some_and(|bell| bell.kick.as_raw_fd() == fd),
-                libc::SYS_read => bell.is_some_and(|bell| bell.done.as_raw_fd() == fd),
+                libc::SYS_write => {
+                    fd == 1 || begins || bell.is_some_and(|bell| bell.kick.as_raw_fd() == fd)
+                }
+                libc::SYS_read => ends || bell.is_some_and(|bell| bell.done.as_raw_fd() == fd),
                 libc::SYS_clock_gettime => {
                     fd == libc::CLOCK_REALTIME || fd == libc::CLOCK_MONOTONIC
                 }
@@ -97,6 +101,25 @@ fn nothing_but_its_list_is_let_through_for_the_ring() {
         &values(&devices, &[&bell.kick, &bell.done]),
         allowed,
     );
+}
+
+#[test]
+fn nothing_but_its_list_is_let_through_for_flushes() {
+    let devices = filters::devices(1, 3);
+    let image = &devices.block[1].image;
+    let background = devices.block[1].background.as_ref().unwrap();
+    let filter = flush_filter(image, background).unwrap();
+    let allowed = |call: &Call| {
+        let fd = call.arguments[0] as i32;
+        match libc::c_long::from(call.number) {
+            libc::SYS_exit_group => true,
+            libc::SYS_read => fd == background.begin.as_raw_fd(),
+            libc::SYS_lseek | libc::SYS_fdatasync => fd == image.as_raw_fd(),
+            libc::SYS_write => [libc::STDERR_FILENO, background.end.as_raw_fd()].contains(&fd),
+            _ => false,
+        }
+    };
+    sweep(&filter, &values(&devices, &[]), allowed);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::os::fd::AsRawFd;
 
 use solo5_abi::hvt::{Hypercall, Poll, PollSet};
 use solo5_abi::manifest::{
-    Entry, Header, Manifest, TENDER_POLL_SET, TENDER_SHUTDOWN, TenderProperties,
+    Entry, Header, Manifest, TENDER_FLUSH, TENDER_POLL_SET, TENDER_SHUTDOWN, TenderProperties,
 };
 
 use super::super::hypercall::Hypercalls;
@@ -38,7 +38,7 @@ fn it_is_granted_to_who_asks_for_it_and_has_some_time() {
     for (wanted, options, seconds) in [
         (0, "", None),
         (TENDER_SHUTDOWN, "", Some(10)),
-        (u16::MAX, "--shutdown-timeout=3", Some(3)),
+        (!TENDER_FLUSH, "--shutdown-timeout=3", Some(3)),
         (TENDER_SHUTDOWN, "--shutdown-timeout=0", None),
         (TENDER_POLL_SET, "", None),
     ] {

@@ -26,10 +26,11 @@ fn allowed(devices: &Devices, call: &Call) -> bool {
         .iter()
         .find(|device| device.image.as_raw_fd() == fd);
     let is_image = image.is_some();
+    let [begins, ends] = filters::count_of(devices, fd);
     let has = |feature| image.is_some_and(|device| device.has(feature));
     match libc::c_long::from(call.number) {
-        libc::SYS_read => is_tap(fd),
-        libc::SYS_write => fd == 1 || is_tap(fd),
+        libc::SYS_read => is_tap(fd) || ends,
+        libc::SYS_write => fd == 1 || is_tap(fd) || begins,
         libc::SYS_lseek => is_image && b == 0 && int_c == libc::SEEK_END,
         // One block, or any part, of an image of 2048 bytes.
         libc::SYS_pread64 | libc::SYS_pwrite64 => {
@@ -72,6 +73,7 @@ fn nothing_but_the_list_is_let_through() {
                 .iter()
                 .map(|device| device.image.as_raw_fd() as u64),
         );
+        values.extend(filters::counts(&devices));
         sweep(&filter, &values, |call| allowed(&devices, call));
     }
 }
@@ -91,6 +93,27 @@ fn nothing_but_its_list_is_let_through_for_the_signals() {
         };
         sweep(&filter, &[EPOLL as u64, TIMER as u64], allowed);
     }
+}
+
+#[test]
+fn nothing_but_its_list_is_let_through_for_flushes() {
+    let devices = filters::devices(1, 3);
+    let image = devices.block[1].image.as_raw_fd();
+    let background = devices.block[1].background.as_ref().unwrap();
+    let filter = flush_filter(image, background).unwrap();
+    let allowed = |call: &Call| {
+        let fd = call.arguments[0] as i32;
+        match libc::c_long::from(call.number) {
+            libc::SYS_exit_group => true,
+            libc::SYS_read => fd == background.begin.as_raw_fd(),
+            libc::SYS_fdatasync => fd == image,
+            libc::SYS_write => fd == background.end.as_raw_fd(),
+            _ => false,
+        }
+    };
+    let mut values: Vec<u64> = filters::counts(&devices).collect();
+    values.extend(devices.block.iter().map(|it| it.image.as_raw_fd() as u64));
+    sweep(&filter, &values, allowed);
 }
 
 #[test]
@@ -126,6 +149,7 @@ fn a_transfer_ends_within_an_image_of_any_length() {
             handle: 1,
             image,
             granted,
+            background: None,
         }];
         let filter = transfers::filter(&devices);
         let check = |call: Call, offset: u64, size: u64| {
