@@ -5,6 +5,7 @@ mod write_back;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
+use core::task::{Context, Poll};
 
 use crate::{Geometry, SectorDevice};
 use pages::Pages;
@@ -222,6 +223,15 @@ impl<D: SectorDevice> SectorDevice for Cached<D> {
     fn flush(&mut self) -> Result<(), D::Error> {
         self.write_back()?;
         self.device.flush()
+    }
+
+    fn begin_flush(&mut self) -> Result<u64, D::Error> {
+        self.write_back()?;
+        self.device.begin_flush()
+    }
+
+    fn poll_flush(&mut self, number: u64, context: &mut Context<'_>) -> Poll<Result<(), D::Error>> {
+        self.device.poll_flush(number, context)
     }
 
     fn can_discard(&self) -> bool {

@@ -2,7 +2,7 @@ use alloc::boxed::Box;
 use alloc::vec;
 use core::future::poll_fn;
 use core::mem;
-use core::task::Poll;
+use core::task::{Context, Poll};
 
 use crate::{Error, Geometry, Operation, SectorDevice};
 
@@ -200,6 +200,46 @@ impl<D: SectorDevice> BlockDevice<D> {
             return Err(Error::CannotFlush);
         }
         self.device.flush().map_err(failed(Operation::Flush, 0, 0))
+    }
+
+    /// As [`flush`](Self::flush), but other tasks have their turns as long as it takes, where the device
+    /// can go on with it meanwhile ([`SectorDevice::begin_flush`]).
+    ///
+    /// # Errors
+    ///
+    /// As [`flush`](Self::flush).
+    pub async fn flush_yielding(&mut self) -> Result<(), Error<D::Error>> {
+        let number = self.begin_flush()?;
+        poll_fn(|context| self.poll_flush(number, context)).await
+    }
+
+    /// Begins a flush and does not wait for it ([`SectorDevice::begin_flush`]).
+    ///
+    /// # Errors
+    ///
+    /// As [`flush`](Self::flush).
+    pub fn begin_flush(&mut self) -> Result<u64, Error<D::Error>> {
+        if !self.device.can_flush() {
+            return Err(Error::CannotFlush);
+        }
+        self.device
+            .begin_flush()
+            .map_err(failed(Operation::Flush, 0, 0))
+    }
+
+    /// What has become of a flush that was begun ([`SectorDevice::poll_flush`]).
+    ///
+    /// # Errors
+    ///
+    /// As [`flush`](Self::flush).
+    pub fn poll_flush(
+        &mut self,
+        number: u64,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), Error<D::Error>>> {
+        self.device
+            .poll_flush(number, context)
+            .map_err(failed(Operation::Flush, 0, 0))
     }
 
     /// Says that the `len` bytes at `offset`, whole blocks, are no longer needed: they may hold

@@ -1,6 +1,7 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::fmt;
+use core::task::{Context, Poll};
 
 use crate::{Geometry, Operation, SectorDevice};
 
@@ -28,12 +29,15 @@ pub struct FaultyDevice<D> {
     room: Option<(u64, BTreeSet<u64>)>,
 }
 
+/// The number of a flush that was begun and fails, as no device begins so many.
+const FAILS: u64 = u64::MAX;
+
 /// What fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
     /// The call of that operation before which there are so many from now on, once: nothing of it is
-    /// done.
+    /// done. That of a flush which is begun shows at its end.
     Nth(Operation, u64),
     /// Each read, write or discard, as it says, of the block at this offset, in bytes. Of a write of
     /// several blocks those in front are written.
@@ -190,6 +194,29 @@ impl<D: SectorDevice> SectorDevice for FaultyDevice<D> {
     fn flush(&mut self) -> Result<(), Self::Error> {
         self.call(Operation::Flush, 0)?;
         self.device.flush().map_err(FaultError::Device)
+    }
+
+    fn begin_flush(&mut self) -> Result<u64, Self::Error> {
+        match self.call(Operation::Flush, 0) {
+            Ok(()) => self.device.begin_flush().map_err(FaultError::Device),
+            Err(_) => Ok(FAILS),
+        }
+    }
+
+    fn poll_flush(
+        &mut self,
+        number: u64,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), Self::Error>> {
+        if number == FAILS {
+            return Poll::Ready(Err(FaultError::OnDemand {
+                operation: Operation::Flush,
+                offset: 0,
+            }));
+        }
+        self.device
+            .poll_flush(number, context)
+            .map_err(FaultError::Device)
     }
 
     fn can_discard(&self) -> bool {

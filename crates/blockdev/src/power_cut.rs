@@ -1,7 +1,7 @@
 //! What a power cut could leave behind: a device that records what is done to it, and every state that the
 //! record allows.
 //!
-//! A device promises of a write only that it lasts after the next flush. Until then each of its blocks may be
+//! A device promises of a write only that it lasts after the next flush that was begun when it was there. Until then each of its blocks may be
 //! there after a cut or not, whatever has been written later, and so may any other since the last flush. Run a
 //! program on a [`Recorder`], and look with [`Recording::each_cut`] whether it recovers from all that could be
 //! left of it.
@@ -32,6 +32,8 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::ops::Range;
+use core::task::{Context, Poll};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::{Geometry, MemoryDevice, SectorDevice};
@@ -42,8 +44,15 @@ const DISCARDED: u8 = 0xdb;
 /// What was done to a device.
 #[derive(Debug)]
 enum Event {
-    Write { offset: u64, bytes: Box<[u8]> },
-    Flush,
+    Write {
+        offset: u64,
+        bytes: Box<[u8]>,
+    },
+    /// The end of a flush.
+    Flush {
+        /// The position at which it was begun: what was written later it need not cover.
+        begun: usize,
+    },
 }
 
 type Log = Arc<Mutex<Vec<Event>>>;
@@ -55,6 +64,10 @@ type Log = Arc<Mutex<Vec<Event>>>;
 pub struct Recorder {
     device: MemoryDevice,
     log: Log,
+    /// How often is asked after a flush that goes on before it has ended.
+    polls: u32,
+    /// By the numbers of flushes: where each was begun, and how often it is still to be asked after; none if it has ended.
+    flushes: Vec<Option<(usize, u32)>>,
 }
 
 impl Recorder {
@@ -65,7 +78,24 @@ impl Recorder {
             start: device.clone(),
             log: Arc::clone(&log),
         };
-        (Self { device, log }, recording)
+        let recorder = Self {
+            device,
+            log,
+            polls: 0,
+            flushes: Vec::new(),
+        };
+        (recorder, recording)
+    }
+
+    /// Has flushes that go on take longer: each is asked after so many times before it has ended.
+    #[must_use]
+    pub fn with_slow_flushes(mut self, polls: u32) -> Self {
+        self.polls = polls;
+        self
+    }
+
+    fn position(&self) -> usize {
+        position(&self.log)
     }
 
     fn note(&self, event: Event) {
@@ -104,8 +134,36 @@ impl SectorDevice for Recorder {
     }
 
     fn flush(&mut self) -> Result<(), Self::Error> {
-        self.note(Event::Flush);
+        let begun = self.position();
+        self.note(Event::Flush { begun });
         self.device.flush()
+    }
+
+    fn begin_flush(&mut self) -> Result<u64, Self::Error> {
+        let number = self.flushes.len() as u64;
+        self.flushes.push(Some((self.position(), self.polls)));
+        Ok(number)
+    }
+
+    fn poll_flush(
+        &mut self,
+        number: u64,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), Self::Error>> {
+        // The number is an index, as it was given out.
+        let flush = &mut self.flushes[number as usize];
+        match flush {
+            Some((_, left)) if *left > 0 => {
+                *left -= 1;
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            _ => (),
+        }
+        if let Some((begun, _)) = flush.take() {
+            self.note(Event::Flush { begun });
+        }
+        Poll::Ready(self.device.flush())
     }
 
     fn can_discard(&self) -> bool {
@@ -177,10 +235,7 @@ pub struct Recording {
 impl Recording {
     /// How many events there are: where in the record something was begun or promised.
     pub fn position(&self) -> usize {
-        self.log
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len()
+        position(&self.log)
     }
 
     /// Calls `check` with the states that a cut could leave, at whatever position: every prefix of what was
@@ -200,36 +255,41 @@ impl Recording {
         let mut tally = Tally::default();
         let mut durable = self.start.clone();
         let mut random = Random(limits.seed);
-        let mut begin = 0;
-        for epoch in log.split_inclusive(|event| matches!(event, Event::Flush)) {
-            let flushed = matches!(epoch.last(), Some(Event::Flush));
-            let writes = &epoch[..epoch.len() - usize::from(flushed)];
-            tally.flushes += u64::from(flushed);
-            tally.writes += writes.len() as u64;
-            tally.unflushed = tally.unflushed.max(writes.len());
-            let epoch = Epoch {
-                begin,
-                last: begin + writes.len(),
-                blocks: blocks(writes, self.start.geometry().block_size()),
-                durable: &durable,
+        // Writes before `covered` are durable; those before `begin` are of an earlier part, and may be.
+        let (mut covered, mut begin) = (0, 0);
+        for part in log.split_inclusive(|event| matches!(event, Event::Flush { .. })) {
+            let flush = match part.last() {
+                Some(Event::Flush { begun }) => Some(*begun),
+                _ => None,
             };
+            let last = begin + part.len() - usize::from(flush.is_some());
+            let epoch = Epoch::new(&log, covered..last, &durable);
+            let writes = epoch.writes.len();
+            let news = epoch.writes.iter().filter(|position| **position >= begin);
+            tally.flushes += u64::from(flush.is_some());
+            tally.writes += news.count() as u64;
+            tally.unflushed = tally.unflushed.max(writes);
             let mut try_state = |kept: &[bool], first| {
                 tally.states += 1;
                 check(epoch.cut(kept, first))
             };
             try_state(&[], begin)?;
-            for write in 0..writes.len() {
-                epoch.each_subset(write, limits, &mut random, |kept| {
-                    try_state(kept, begin + write + 1)
-                })?;
+            for write in 0..writes {
+                let first = begin.max(epoch.writes[write] + 1);
+                epoch.each_subset(write, limits, &mut random, |kept| try_state(kept, first))?;
             }
-            let all = alloc::vec![true; epoch.blocks.len()];
-            let after = epoch.cut(&all, epoch.last).device;
-            begin = epoch.last + usize::from(flushed);
-            durable = after;
+            if let Some(begun) = flush {
+                durable = epoch.durable_before(begun);
+                covered = covered.max(begun);
+            }
+            begin = last + 1;
         }
         Ok(tally)
     }
+}
+
+fn position(log: &Log) -> usize {
+    log.lock().unwrap_or_else(PoisonError::into_inner).len()
 }
 
 /// One block of a write.
@@ -239,42 +299,54 @@ struct Block<'a> {
     bytes: &'a [u8],
 }
 
-fn blocks(writes: &[Event], block_size: usize) -> Vec<Block<'_>> {
-    let mut blocks = Vec::new();
-    for (write, event) in writes.iter().enumerate() {
-        let Event::Write { offset, bytes } = event else {
-            continue;
-        };
-        let parts = (*offset..)
-            .step_by(block_size)
-            .zip(bytes.chunks(block_size));
-        blocks.extend(parts.map(|(offset, bytes)| Block {
-            write,
-            offset,
-            bytes,
-        }));
-    }
-    blocks
-}
-
-/// What was done between two flushes.
+/// What was done up to the end of a flush, and need not be durable before that.
 struct Epoch<'a> {
-    begin: usize,
+    /// Positions of the writes.
+    writes: Vec<usize>,
     last: usize,
     blocks: Vec<Block<'a>>,
     durable: &'a MemoryDevice,
 }
 
-impl Epoch<'_> {
+impl<'a> Epoch<'a> {
+    /// What is at these positions, on top of what is durable.
+    fn new(log: &'a [Event], positions: Range<usize>, durable: &'a MemoryDevice) -> Self {
+        let block_size = durable.geometry().block_size();
+        let last = positions.end;
+        let mut writes = Vec::new();
+        let mut blocks = Vec::new();
+        for position in positions {
+            let Event::Write { offset, bytes } = &log[position] else {
+                continue;
+            };
+            let parts = (*offset..)
+                .step_by(block_size)
+                .zip(bytes.chunks(block_size));
+            blocks.extend(parts.map(|(offset, bytes)| Block {
+                write: writes.len(),
+                offset,
+                bytes,
+            }));
+            writes.push(position);
+        }
+        Self {
+            writes,
+            last,
+            blocks,
+            durable,
+        }
+    }
+
     /// The state in which the blocks are there that `kept` says; those that it does not mention are not.
     fn cut(&self, kept: &[bool], first: usize) -> Cut {
         let mut device = self.durable.clone();
         let mut lost = Vec::new();
         for (index, block) in self.blocks.iter().enumerate() {
+            let position = self.writes[block.write];
             if kept.get(index) == Some(&true) {
                 let Ok(()) = device.write_blocks(block.offset, block.bytes);
-            } else if block.write < first - self.begin {
-                lost.push((self.begin + block.write, block.offset));
+            } else if position < first {
+                lost.push((position, block.offset));
             }
         }
         Cut {
@@ -283,6 +355,15 @@ impl Epoch<'_> {
             last: self.last,
             lost,
         }
+    }
+
+    /// The state in which all is there that was written before a position.
+    fn durable_before(&self, position: usize) -> MemoryDevice {
+        let blocks = self.blocks.iter();
+        let kept: Vec<bool> = blocks
+            .map(|block| self.writes[block.write] < position)
+            .collect();
+        self.cut(&kept, self.last).device
     }
 
     /// Calls `visit` with subsets of the blocks up to `write` in which at least one block of it is.

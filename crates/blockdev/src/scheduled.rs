@@ -32,7 +32,10 @@
 //! Nothing needs to be spawned, and any executor will do. The first poll of a request submits it;
 //! each further one does a slice of whatever is queued ([`Config::slice`]), whosever it is, and wakes
 //! its own task if the request is still not done. So as long as anyone polls, all that is queued
-//! goes on; a request that nobody polls any more keeps no other from being done.
+//! goes on; a request that nobody polls any more keeps no other from being done. A flush that the
+//! device goes on with by itself ([`SectorDevice::begin_flush`](crate::SectorDevice::begin_flush)) lets
+//! its task sleep until it has ended, and other requests be done meanwhile; those that ask for one after
+//! it has begun share the next.
 //!
 //! # Order
 //!

@@ -1,6 +1,7 @@
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::cell::RefCell;
+use core::task::{Context, Poll};
 #[cfg(feature = "std")]
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -57,6 +58,34 @@ pub trait SectorDevice {
     /// succeeds: a device above such a host fails from then on.
     fn flush(&mut self) -> Result<(), Self::Error>;
 
+    /// Begins what [`flush`](Self::flush) does, and may go on with it while the device is used; returns the number by which
+    /// [`poll_flush`](Self::poll_flush) knows it. If it is not said otherwise, it is done when this returns.
+    ///
+    /// What was written before is durable when it has ended, and of what is written later any or none. Others may be begun
+    /// before that, and flushes be made.
+    ///
+    /// # Errors
+    ///
+    /// As [`flush`](Self::flush).
+    fn begin_flush(&mut self) -> Result<u64, Self::Error> {
+        self.flush().map(|()| 0)
+    }
+
+    /// What has become of a flush that was begun; it says that again when it is asked again. As long as the flush goes on,
+    /// the task is woken at its end, and so are all others that have asked.
+    ///
+    /// # Errors
+    ///
+    /// As [`flush`](Self::flush).
+    fn poll_flush(
+        &mut self,
+        number: u64,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), Self::Error>> {
+        let _ = (number, context);
+        Poll::Ready(Ok(()))
+    }
+
     /// Whether [`discard`](Self::discard) does anything. If it is not said it does not. It does not
     /// change.
     fn can_discard(&self) -> bool {
@@ -102,6 +131,18 @@ macro_rules! forward {
 
             fn flush(&mut $self) -> Result<(), Self::Error> {
                 $change.flush()
+            }
+
+            fn begin_flush(&mut $self) -> Result<u64, Self::Error> {
+                $change.begin_flush()
+            }
+
+            fn poll_flush(
+                &mut $self,
+                number: u64,
+                context: &mut Context<'_>,
+            ) -> Poll<Result<(), Self::Error>> {
+                $change.poll_flush(number, context)
             }
 
             fn can_discard(&$self) -> bool {

@@ -1,3 +1,5 @@
+use core::task::{Context, Poll};
+
 use crate::{Geometry, SectorDevice};
 
 /// A device whose flush always succeeds: where the device in it cannot flush, nothing is done.
@@ -63,6 +65,20 @@ impl<D: SectorDevice> SectorDevice for Unsynced<D> {
             return self.device.flush();
         }
         Ok(())
+    }
+
+    fn begin_flush(&mut self) -> Result<u64, D::Error> {
+        if self.device.can_flush() {
+            return self.device.begin_flush();
+        }
+        Ok(0)
+    }
+
+    fn poll_flush(&mut self, number: u64, context: &mut Context<'_>) -> Poll<Result<(), D::Error>> {
+        if self.device.can_flush() {
+            return self.device.poll_flush(number, context);
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn can_discard(&self) -> bool {

@@ -1,3 +1,5 @@
+use core::task::{Context, Poll};
+
 use crate::{Error, Geometry, SectorDevice};
 
 /// A part of a device, and a device itself: nothing beyond it can be reached.
@@ -96,6 +98,14 @@ impl<D: SectorDevice> SectorDevice for Partition<D> {
 
     fn flush(&mut self) -> Result<(), D::Error> {
         self.device.flush()
+    }
+
+    fn begin_flush(&mut self) -> Result<u64, D::Error> {
+        self.device.begin_flush()
+    }
+
+    fn poll_flush(&mut self, number: u64, context: &mut Context<'_>) -> Poll<Result<(), D::Error>> {
+        self.device.poll_flush(number, context)
     }
 
     fn can_discard(&self) -> bool {

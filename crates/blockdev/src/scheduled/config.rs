@@ -13,7 +13,8 @@
 pub struct Config {
     /// Bytes between two turns of other tasks, by default 64 KiB: copying them takes some ten
     /// microseconds. A call of the device counts as 4 KiB at least. One transfer is always done, so
-    /// a slice is never less than a block; a flush is a slice of its own.
+    /// a slice is never less than a block; a flush that the device does not go on with by itself is
+    /// a slice of its own.
     pub slice: usize,
     /// Requests among which the queue chooses, by default 128, at least one. Others wait for a place
     /// in the order in which they came.

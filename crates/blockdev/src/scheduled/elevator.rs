@@ -1,15 +1,18 @@
 //! What is done next.
 
 use alloc::sync::Arc;
+use core::mem;
+use core::task::{Context, Poll};
 
-use super::state::State;
+use super::request::Request;
+use super::state::{Flushing, State};
 use crate::device::failed;
 use crate::{Operation, SectorDevice};
 
 impl<D: SectorDevice> State<D> {
-    /// Does a slice of what is queued: something, if there is anything.
-    pub(super) fn turn(&mut self) {
-        if self.flush() {
+    /// Does a slice of what is queued: something, if there is anything. At the end of a flush that goes on, the task is woken.
+    pub(super) fn turn(&mut self, context: &mut Context<'_>) {
+        if self.flush(context) {
             return;
         }
         let slice = self.config.slice as u64;
@@ -24,26 +27,40 @@ impl<D: SectorDevice> State<D> {
         self.served += spent;
     }
 
-    /// Flushes the device for all whose writes before it are done, if there is one.
-    fn flush(&mut self) -> bool {
-        let Some(first) = self.next_flush(0) else {
+    /// Attends to flushes; whether there was anything to do.
+    fn flush(&mut self, context: &mut Context<'_>) -> bool {
+        self.gather_flushes();
+        let (number, tickets) = if let Some(Flushing { number, tickets }) = self.flushing.take() {
+            (Ok(number), tickets)
+        } else if self.flushes.is_empty() {
             return false;
+        } else {
+            (self.device.begin_flush(), mem::take(&mut self.flushes))
         };
-        let result = self.device.flush().map_err(Arc::new);
-        let result = result.map_err(failed(Operation::Flush, 0, 0));
-        let mut next = Some(first);
-        while let Some(index) = next {
-            self.finish(index, result.clone());
-            // Those that get a place now were submitted before this flush too.
-            next = self.next_flush(index);
-        }
+        let ended = match number {
+            Ok(number) => match self.device.poll_flush(number, context) {
+                Poll::Ready(ended) => ended,
+                Poll::Pending => {
+                    self.flushing = Some(Flushing { number, tickets });
+                    return false;
+                }
+            },
+            Err(error) => Err(error),
+        };
+        let ended = ended.map_err(|error| failed(Operation::Flush, 0, 0)(Arc::new(error)));
+        self.finish_flushes(tickets, ended);
         true
     }
 
-    fn next_flush(&self, from: usize) -> Option<usize> {
-        let mut behind = self.active.iter().skip(from);
-        let found = behind.position(|request| request.is_flush() && request.is_free());
-        found.map(|index| from + index)
+    /// Takes out those whose writes before them are done: they keep no place from others.
+    fn gather_flushes(&mut self) {
+        let is_ready = |request: &Request| request.is_flush() && request.is_free();
+        loop {
+            let ready = self.active.iter().position(is_ready);
+            let Some(index) = ready else { break };
+            let flush = self.remove(index);
+            self.flushes.push(flush.ticket);
+        }
     }
 
     /// The oldest that has been overtaken by too much.

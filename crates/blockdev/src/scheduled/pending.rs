@@ -50,13 +50,16 @@ impl<D: SectorDevice> Future for Pending<D> {
             Stage::New(work, bytes) => this.stage = Stage::Submitted(state.submit(work, bytes)),
             Stage::Submitted(ticket) => {
                 let outcome = state.take(ticket).or_else(|| {
-                    state.turn();
+                    state.turn(context);
                     state.take(ticket)
                 });
                 if let Some(outcome) = outcome {
                     return Poll::Ready(outcome);
                 }
                 this.stage = Stage::Submitted(ticket);
+                if state.awaits_flush(ticket) {
+                    return Poll::Pending;
+                }
             }
             Stage::Taken => panic!("a request is polled after it was ready"),
         }

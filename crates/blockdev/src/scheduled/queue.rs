@@ -88,7 +88,8 @@ impl<D: SectorDevice> Queue<D> {
     }
 
     /// Makes durable all that was written before: it waits for the writes and discards that were
-    /// submitted before it, and flushes the device. Flushes that wait at the same time share one.
+    /// submitted before it, and flushes the device. Flushes that wait at the same time share one. As long
+    /// as the device goes on with it by itself, other requests are done.
     ///
     /// A write that failed is not waited for, and is no reason to fail: its own future says so.
     ///

@@ -10,6 +10,15 @@ use crate::{Geometry, SectorDevice};
 /// The buffer of a request that was done.
 pub(super) type Outcome<E> = Result<Vec<u8>, Error<E>>;
 
+/// A flush that the device goes on with.
+#[derive(Debug)]
+pub(super) struct Flushing {
+    /// The device's number of it.
+    pub(super) number: u64,
+    /// Whom it is for.
+    pub(super) tickets: Vec<u64>,
+}
+
 /// What the handles of a queue share.
 ///
 /// Every request here belongs to a future that is alive: one that is dropped takes its own back.
@@ -23,6 +32,10 @@ pub(super) struct State<D: SectorDevice> {
     pub(super) active: Active,
     /// Those for which there is no place yet, by their tickets.
     waiting: VecDeque<Request>,
+    /// The flush that goes on.
+    pub(super) flushing: Option<Flushing>,
+    /// Flushes whose writes are done, by their tickets: for them the next one is.
+    pub(super) flushes: Vec<u64>,
     /// What nobody has taken yet, by tickets: as a rule few, and taken soon.
     finished: Vec<(u64, Outcome<D::Error>)>,
     next_ticket: u64,
@@ -48,6 +61,8 @@ impl<D: SectorDevice> State<D> {
             device,
             active: Active::default(),
             waiting: VecDeque::new(),
+            flushing: None,
+            flushes: Vec::new(),
             finished: Vec::new(),
             next_ticket: 0,
             head: 0,
@@ -59,7 +74,8 @@ impl<D: SectorDevice> State<D> {
 
     /// Requests that are not done.
     pub(super) fn len(&self) -> usize {
-        self.active.len() + self.waiting.len()
+        let flushing = self.flushing.iter().flat_map(|flush| &flush.tickets);
+        self.active.len() + self.waiting.len() + self.flushes.len() + flushing.count()
     }
 
     /// Takes a request for bytes that lie on the device; returns its ticket.
@@ -94,7 +110,19 @@ impl<D: SectorDevice> State<D> {
             .binary_search_by_key(&ticket, |request| request.ticket)
         {
             self.waiting.remove(index);
+        } else {
+            self.flushes.retain(|flush| *flush != ticket);
+            if let Some(flushing) = &mut self.flushing {
+                flushing.tickets.retain(|flush| *flush != ticket);
+            }
         }
+    }
+
+    /// Whether the request is for the end of a flush to go on, of which the device tells the task.
+    pub(super) fn awaits_flush(&self, ticket: u64) -> bool {
+        self.flushing.as_ref().is_some_and(|flushing| {
+            flushing.tickets.contains(&ticket) || self.flushes.contains(&ticket)
+        })
     }
 
     /// An active request is done, or has failed.
@@ -105,8 +133,19 @@ impl<D: SectorDevice> State<D> {
         self.finished.push((ticket, outcome));
     }
 
+    /// All of these flushes are done, or have failed.
+    pub(super) fn finish_flushes(
+        &mut self,
+        tickets: Vec<u64>,
+        result: Result<(), Error<D::Error>>,
+    ) {
+        let outcome = result.map(|()| Vec::new());
+        let finished = tickets.into_iter().map(|ticket| (ticket, outcome.clone()));
+        self.finished.extend(finished);
+    }
+
     /// Takes a request out; those that wait take the places that there are.
-    fn remove(&mut self, index: usize) -> Request {
+    pub(super) fn remove(&mut self, index: usize) -> Request {
         let request = self.active.remove(index);
         while self.has_room() {
             let Some(next) = self.waiting.pop_front() else {

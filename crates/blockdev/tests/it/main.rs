@@ -8,6 +8,7 @@
 //! - `file`: files as devices (feature `std`);
 //! - `model`: random requests against a plain array of bytes;
 //! - `partition`: partitions, and tables of them, also such as cannot be (feature `partitions`);
+//! - `power_cut`: what a power cut could leave while a flush goes on (feature `std`);
 //! - `random`: random numbers from a seed;
 //! - `recorder`: a device that keeps a trace and fails on demand;
 //! - `scheduled`: scheduled access, and random requests of many tasks against a model;
@@ -25,6 +26,8 @@ mod faulty;
 mod file;
 mod model;
 mod partition;
+#[cfg(feature = "std")]
+mod power_cut;
 mod random;
 mod recorder;
 mod scheduled;

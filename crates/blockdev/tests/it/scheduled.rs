@@ -1,5 +1,6 @@
 //! Scheduled access: order, what is done at once, room, flushes, failures, cancellation.
 
+mod flushes;
 mod model;
 
 use std::future::Future;
