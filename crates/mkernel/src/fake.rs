@@ -28,6 +28,8 @@ struct Parts {
     lanes: RefCell<Vec<(Handle, Rc<RefCell<Lane>>)>>,
     /// When the end is asked for.
     end: Cell<Option<u64>>,
+    /// The device of which a flush ends, and when.
+    flush: Cell<Option<(Handle, u64)>>,
     yields: Cell<u64>,
     reads: Cell<u64>,
 }
@@ -93,6 +95,11 @@ impl Machine {
         self.0.end.set(Some(self.now() + nanos));
     }
 
+    /// Has a flush of that device end after so many nanoseconds.
+    pub(crate) fn flush_ends_after(&self, device: Handle, nanos: u64) {
+        self.0.flush.set(Some((device, self.now() + nanos)));
+    }
+
     /// What stands for the end.
     pub(crate) fn end_handle() -> Handle {
         Handle::new(0).expect("the first")
@@ -106,9 +113,11 @@ impl Machine {
         });
         let end = self.0.end.get().filter(|end| *end <= self.now());
         let end = end.map(|_| Self::end_handle());
+        let flush = self.0.flush.get().filter(|(_, at)| *at <= self.now());
+        let others = end.into_iter().chain(flush.map(|(device, _)| device));
         readable
             .map(|(handle, _)| *handle)
-            .chain(end.filter(|end| wanted.contains(*end)))
+            .chain(others.filter(|other| wanted.contains(*other)))
             .collect()
     }
 
@@ -153,11 +162,20 @@ impl Hypercalls for Machine {
             drop(arrivals);
             let end = self.0.end.get();
             let end = end.filter(|_| wanted.contains(Self::end_handle()));
-            let next = arrival.into_iter().chain(end).fold(deadline, u64::min);
+            let flush = self.0.flush.get();
+            let flush = flush.filter(|(device, _)| wanted.contains(*device));
+            let flush = flush.map(|(_, at)| at);
+            let next = arrival.into_iter().chain(end).chain(flush);
+            let next = next.fold(deadline, u64::min);
             assert_ne!(next, u64::MAX, "a wait that nothing can end");
             self.0.now.set(self.now().max(next));
             self.deliver();
         }
+    }
+
+    fn flush_has_ended(&self, device: Handle) -> bool {
+        let flush = self.0.flush.get();
+        flush.is_some_and(|(of, at)| of == device && at <= self.now())
     }
 }
 

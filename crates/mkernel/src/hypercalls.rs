@@ -1,6 +1,6 @@
 //! What this crate asks of Solo5's clock and network devices, as traits: tests answer in its place.
 
-use solo5_ffi::{Handle, HandleSet, Net, NetError, clock_monotonic, yield_for};
+use solo5_ffi::{Handle, HandleSet, Net, NetError, clock_monotonic, flush_has_ended, yield_for};
 
 /// The clock, and the one call that waits.
 pub(crate) trait Hypercalls: 'static {
@@ -13,6 +13,9 @@ pub(crate) trait Hypercalls: 'static {
 
     /// Waits until one of `wanted` can be read, or for `deadline`; those that can be read.
     fn yield_for(&self, deadline: u64, wanted: HandleSet) -> HandleSet;
+
+    /// Whether a flush of that device has ended.
+    fn flush_has_ended(&self, device: Handle) -> bool;
 }
 
 /// A network device: see [`Net`].
@@ -40,6 +43,10 @@ impl Hypercalls for Bindings {
 
     fn yield_for(&self, deadline: u64, wanted: HandleSet) -> HandleSet {
         yield_for(deadline, wanted)
+    }
+
+    fn flush_has_ended(&self, device: Handle) -> bool {
+        flush_has_ended(device)
     }
 }
 

@@ -55,6 +55,7 @@ mod busy_poll;
 pub mod cli;
 #[cfg(test)]
 mod fake;
+mod flushes;
 #[cfg(feature = "fs")]
 pub mod fs;
 #[cfg(feature = "http")]

@@ -1,4 +1,4 @@
-//! The event source of a unikernel: its network devices and its clock.
+//! The event source of a unikernel: its devices and its clock.
 
 use std::{
     cell::{Cell, RefCell},
@@ -12,6 +12,7 @@ use miou_rs::{Deadlock, EventSource, Instant};
 use solo5_ffi::{HandleSet, NetError};
 
 use crate::busy_poll::{BusyPoll, Policy, nanos};
+use crate::flushes::Flushes;
 use crate::hypercalls::{Bindings, Hypercalls, NetDevice};
 use crate::shutdown::End;
 
@@ -86,13 +87,14 @@ impl<N: NetDevice> Port<N> {
     }
 }
 
-/// Solo5: the clock, the yield hypercall and all network devices in use.
+/// Solo5: the clock, the yield hypercall, all network devices in use, and flushes that go on.
 pub(crate) struct Solo5<H: Hypercalls> {
     hypercalls: H,
     /// Those that somebody still holds.
     ports: RefCell<Vec<Weak<Port<H::Net>>>>,
     busy_poll: RefCell<Policy>,
     pub(crate) end: End,
+    pub(crate) flushes: Flushes,
 }
 
 impl<H: Hypercalls> Solo5<H> {
@@ -102,6 +104,7 @@ impl<H: Hypercalls> Solo5<H> {
             ports: RefCell::default(),
             busy_poll: RefCell::new(Policy::new(BusyPoll::default())),
             end: End::default(),
+            flushes: Flushes::default(),
         }
     }
 
@@ -138,7 +141,7 @@ impl<H: Hypercalls> Solo5<H> {
         }
     }
 
-    /// The devices that a task waits for, and the end if one does. A device whose stack has gone, or that none was ever
+    /// The devices that a task waits for, also those whose flush one waits for, and the end if one does. A device whose stack has gone, or that none was ever
     /// started on, has frames that nobody will read: waiting for it would be waiting for nothing,
     /// and at the cost of a processor.
     fn awaited(&self) -> HandleSet {
@@ -146,6 +149,7 @@ impl<H: Hypercalls> Solo5<H> {
         let held = ports.iter().filter_map(Weak::upgrade);
         held.filter(|port| port.is_awaited())
             .map(|port| port.net.handle())
+            .chain(self.flushes.awaited())
             .chain(self.end.awaited())
             .collect()
     }
@@ -160,6 +164,7 @@ impl<H: Hypercalls> Solo5<H> {
             .filter(|port| ready.contains(port.net.handle()))
             .map(|port| port.wake())
             .sum();
+        let woken = woken + self.flushes.wake(|device| ready.contains(device));
         match end.is_some_and(|end| ready.contains(end)) {
             true => woken + self.end.arrive(),
             false => woken,
@@ -173,17 +178,19 @@ impl<H: Hypercalls> Solo5<H> {
         held.any(|port| port.is_awaited())
     }
 
-    /// Wakes those for whose devices a frame is there; their number.
+    /// Wakes those for whose devices a frame is there, or the end of a flush; their number.
     fn look(&self) -> usize {
         let ports = self.ports.borrow();
         let awaited = ports
             .iter()
             .filter_map(Weak::upgrade)
             .filter(|port| port.is_awaited());
-        awaited
+        let frames: usize = awaited
             .filter(|port| port.is_readable())
             .map(|port| port.wake())
-            .sum()
+            .sum();
+        let flushes = &self.flushes;
+        frames + flushes.wake(|device| self.hypercalls.flush_has_ended(device))
     }
 }
 

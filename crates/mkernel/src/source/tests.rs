@@ -10,6 +10,7 @@ use std::{
 
 use bytes::BytesMut;
 use miou_rs::{Deadlock, EventSource, Instant};
+use solo5_ffi::Handle;
 
 use super::{Port, Solo5};
 use crate::{
@@ -183,4 +184,32 @@ fn a_waker_is_replaced_and_called_once() {
     assert_eq!((world.source.poll(), world.source.poll()), (1, 0));
     let counts = [first, second].map(|count| count.0.load(Ordering::Relaxed));
     assert_eq!(counts, [0, 1]);
+}
+
+#[test]
+fn the_end_of_a_flush_wakes_all_who_wait_for_it_and_ends_a_wait() {
+    let world = world();
+    let (flushes, disk) = (&world.source.flushes, Handle::new(9).unwrap());
+    let ((first, one), (second, two)) = (waker(), waker());
+    let (third, other) = waker();
+    for waker in [&one, &two, &one] {
+        flushes.wake_at_end(disk, waker);
+    }
+    flushes.wake_at_end(Handle::new(10).unwrap(), &other);
+    let woken = || [&first, &second, &third].map(|count| count.0.load(Ordering::Relaxed));
+    world.machine.flush_ends_after(disk, 3_000_000);
+    assert_eq!(world.source.poll(), 0);
+    assert_eq!(
+        world.source.wait(Some(Instant::from_nanos(1_000_000))),
+        Ok(0)
+    );
+    assert_eq!(woken(), [0, 0, 0]);
+    assert_eq!(world.source.wait(None), Ok(2));
+    assert!((3_000_000..4_000_000).contains(&world.machine.now()));
+    assert_eq!(woken(), [1, 1, 0]);
+    // Who is woken has to ask again.
+    assert_eq!(world.source.poll(), 0);
+    flushes.wake_at_end(disk, &one);
+    assert_eq!(world.source.poll(), 1, "a look is enough");
+    assert_eq!(woken(), [2, 1, 0]);
 }
