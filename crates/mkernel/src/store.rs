@@ -18,7 +18,8 @@
 //! can make writes durable: [`Options::require_flush`] says whether the store may be without. A transaction is there as a
 //! whole or not at all. Everything is done at once, as long as it takes: no frame is read meanwhile.
 //!
-//! A [`Kv`] is for services: keys and values, with one flush for all the tasks that wait for one.
+//! A [`Kv`] is for services: keys and values, with one flush for all the tasks that wait for one, during which the others go
+//! on.
 //!
 //! # Space
 //!
@@ -38,6 +39,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use blockdev::{BlockDevice, Error, SectorDevice};
@@ -56,7 +58,7 @@ pub use kv::{
     Batch, CommitError, Entry, Kv, MOST_BATCH_BYTES, MOST_KEY_BYTES, MOST_VALUE_BYTES, TooLarge,
 };
 
-use backend::Backend;
+use backend::{Backend, Syncing};
 use log::Log;
 use superblock::Superblock;
 
@@ -260,9 +262,14 @@ where
         work(log, device).map_err(io)
     }
 
-    /// Makes durable what was written.
-    fn flush(&self) -> Result<(), StoreError> {
-        self.backend.lock().sync().map_err(io)
+    /// Begins to make durable what was written.
+    fn begin_sync(&self) -> Result<Syncing, StoreError> {
+        self.backend.lock().begin_sync().map_err(io)
+    }
+
+    /// What has become of that.
+    fn poll_sync(&self, sync: Syncing, context: &mut Context<'_>) -> Poll<Result<(), StoreError>> {
+        self.backend.lock().poll_sync(sync, context).map_err(io)
     }
 
     fn full(&self) -> StoreError {
@@ -291,6 +298,15 @@ where
             outcome
         }));
         outcome.unwrap_or_else(|panic| Err(StoreError::Damaged(message(&*panic))))
+    }
+
+    /// Gives up the database: the next transaction opens it anew.
+    fn close(&self) {
+        if let Ok(mut slot) = self.database.try_borrow_mut() {
+            let database = slot.take();
+            // As what it finds on the device may be anything, it may panic.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(database)));
+        }
     }
 
     fn open_database(&self) -> Result<Database, StoreError> {

@@ -7,7 +7,7 @@ use std::future::{Future, poll_fn};
 use std::ops::Bound;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use blockdev::{BlockDevice, Fault, FaultyDevice, Geometry, MemoryDevice, Operation, SectorDevice};
 use futures_lite::future::{block_on, or};
@@ -22,6 +22,17 @@ struct Volatile {
     flushed: Vec<u8>,
     /// Offsets of blocks written since the last flush.
     unflushed: BTreeSet<u64>,
+    /// The flushes that were begun, by their numbers.
+    flushes: Vec<Begun>,
+}
+
+/// A flush that goes on.
+#[derive(Default)]
+struct Begun {
+    /// The blocks that it makes durable, as they were when it was begun; none when it has ended.
+    blocks: BTreeMap<u64, Vec<u8>>,
+    /// How often is asked after it before it has ended.
+    polls: u8,
 }
 
 impl Volatile {
@@ -31,12 +42,14 @@ impl Volatile {
             flushed: now.as_bytes().to_vec(),
             now,
             unflushed: BTreeSet::new(),
+            flushes: Vec::new(),
         }
     }
 
-    /// Of what was not flushed, a part is lost.
+    /// Of what was not flushed, a part is lost, and with it the flushes that go on.
     fn lose_power(&mut self, random: &mut fastrand::Rng) {
         let block_size = self.now.geometry().block_size();
+        self.flushes.clear();
         for offset in std::mem::take(&mut self.unflushed) {
             let block = offset as usize..offset as usize + block_size;
             if random.bool() {
@@ -80,7 +93,46 @@ impl SectorDevice for Volatile {
             let block = offset as usize..offset as usize + block_size;
             self.flushed[block.clone()].copy_from_slice(&self.now.as_bytes()[block]);
         }
+        // Those that go on have nothing left to do.
+        self.flushes
+            .iter_mut()
+            .for_each(|begun| begun.blocks.clear());
         Ok(())
+    }
+
+    fn begin_flush(&mut self) -> Result<u64, Self::Error> {
+        let block_size = self.now.geometry().block_size();
+        let blocks = self.unflushed.iter().map(|&offset| {
+            let block = offset as usize..offset as usize + block_size;
+            (offset, self.now.as_bytes()[block].to_vec())
+        });
+        let begun = Begun {
+            blocks: blocks.collect(),
+            polls: 3,
+        };
+        self.flushes.push(begun);
+        Ok(self.flushes.len() as u64 - 1)
+    }
+
+    fn poll_flush(
+        &mut self,
+        number: u64,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), Self::Error>> {
+        let begun = &mut self.flushes[number as usize];
+        if begun.polls > 0 {
+            begun.polls -= 1;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        for (offset, bytes) in std::mem::take(&mut begun.blocks) {
+            let block = offset as usize..offset as usize + bytes.len();
+            if self.now.as_bytes()[block.clone()] == bytes {
+                self.unflushed.remove(&offset);
+            }
+            self.flushed[block].copy_from_slice(&bytes);
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn discard(&mut self, _: u64, _: u64) -> Result<(), Self::Error> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use manifest_gen::elf::Executable;
 use nix::sys::signal::Signal;
-use solo5_abi::manifest::{Manifest, TENDER_SHUTDOWN};
+use solo5_abi::manifest::{Manifest, TENDER_FLUSH, TENDER_SHUTDOWN};
 use system_tests::{Guest, Network, Target, workspace};
 use tempfile::TempDir;
 
@@ -16,7 +16,7 @@ on_each_target! {
     hello, hello_release, sleep, block,
     cmdline_defaults, cmdline_values, cmdline_help, cmdline_refuses_what_is_no_number,
     echo, echo_lets_clients_finish_when_it_is_told_to_end,
-    who_heeds_the_end_asks_to_be_told_of_it_and_nobody_else,
+    a_program_asks_for_what_it_can_reach_and_nothing_else,
     echo_tells_a_supervisor_what_is_wrong, echo_serves_two_connections_at_once,
 }
 
@@ -139,8 +139,12 @@ fn echo(target: Target) {
 }
 
 /// The program is the manifest.
-fn who_heeds_the_end_asks_to_be_told_of_it_and_nobody_else(target: Target) {
-    for (package, wanted) in [("echo", TENDER_SHUTDOWN), ("block", 0)] {
+fn a_program_asks_for_what_it_can_reach_and_nothing_else(target: Target) {
+    for (package, wanted) in [
+        ("echo", TENDER_SHUTDOWN),
+        ("block", 0),
+        ("kv", TENDER_SHUTDOWN | TENDER_FLUSH),
+    ] {
         let guest = Guest::build(package, target);
         let mut executable = Executable::open(File::open(guest.path()).unwrap()).unwrap();
         let manifest = executable.manifest_bytes().unwrap();

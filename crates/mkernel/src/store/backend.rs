@@ -12,6 +12,7 @@ use std::fmt;
 use std::io;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
 
 use blockdev::{BlockDevice, Error, SectorDevice};
 use redb::StorageBackend;
@@ -63,8 +64,11 @@ pub(super) struct State<D> {
     device: BlockDevice<D>,
     /// What the next slot will say, but for the generation, which is that of the last one.
     current: Superblock,
-    /// Whether that differs from the last slot.
-    changed: bool,
+    /// How often that has changed, and how often it had when the last slot was made.
+    changes: u64,
+    saved: u64,
+    /// How often a slot was written.
+    slots: u64,
     /// The database is being made: until it is there, what the slots say holds.
     creating: bool,
     /// Bytes at the end of the device that may not be written to now.
@@ -72,12 +76,31 @@ pub(super) struct State<D> {
     require_flush: bool,
 }
 
+/// A slot that was written, and is not known to be durable.
+#[derive(Clone, Copy)]
+struct Slot {
+    /// Which one it was.
+    number: u64,
+    /// The changes that it has.
+    changes: u64,
+}
+
+/// What is being made durable.
+#[derive(Clone, Copy)]
+pub(super) struct Syncing {
+    /// The device's number of the flush, if it can flush.
+    flush: Option<u64>,
+    slot: Option<Slot>,
+}
+
 impl<D: SectorDevice> Backend<D> {
     pub(super) fn new(device: BlockDevice<D>, current: Superblock, require_flush: bool) -> Self {
         Self(Arc::new(Mutex::new(State {
             device,
             current,
-            changed: false,
+            changes: 0,
+            saved: 0,
+            slots: 0,
             creating: false,
             withheld: 0,
             require_flush,
@@ -118,35 +141,77 @@ impl<D: SectorDevice> State<D> {
     fn note_written(&mut self, end: u64) {
         if end > self.current.written {
             self.current.written = end;
-            self.changed = true;
+            self.changes += 1;
         }
     }
 
     fn set_len(&mut self, len: u64) {
         self.current.len = len;
         self.current.written = self.current.written.min(len);
-        self.changed = true;
+        self.changes += 1;
     }
 
     /// Makes what was written durable, and with it what the superblock says, in one flush: if it says what it said
     /// before, the database is what it was before.
     pub(super) fn sync(&mut self) -> Result<(), Error<D::Error>> {
-        if self.changed && !self.creating {
-            let next = Superblock {
-                generation: self.current.generation + 1,
-                ..self.current
-            };
-            next.write(&mut self.device)?;
-        }
+        let slot = self.write_slot()?;
         match self.device.flush() {
             Err(Error::CannotFlush) if !self.require_flush => (),
             outcome => outcome?,
         }
-        if self.changed && !self.creating {
-            self.current.generation += 1;
-            self.changed = false;
-        }
+        self.note_durable(slot);
         Ok(())
+    }
+
+    /// Begins what [`sync`](Self::sync) does.
+    pub(super) fn begin_sync(&mut self) -> Result<Syncing, Error<D::Error>> {
+        let slot = self.write_slot()?;
+        let flush = match self.device.begin_flush() {
+            Err(Error::CannotFlush) if !self.require_flush => None,
+            begun => Some(begun?),
+        };
+        Ok(Syncing { flush, slot })
+    }
+
+    /// What has become of it.
+    pub(super) fn poll_sync(
+        &mut self,
+        sync: Syncing,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), Error<D::Error>>> {
+        if let Some(flush) = sync.flush {
+            ready!(self.device.poll_flush(flush, context))?;
+        }
+        self.note_durable(sync.slot);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes the next slot, if it would say something else than the last one. The one that is durable stays as it is.
+    fn write_slot(&mut self) -> Result<Option<Slot>, Error<D::Error>> {
+        if self.changes == self.saved || self.creating {
+            return Ok(None);
+        }
+        let next = Superblock {
+            generation: self.current.generation + 1,
+            ..self.current
+        };
+        self.slots += 1;
+        next.write(&mut self.device)?;
+        Ok(Some(Slot {
+            number: self.slots,
+            changes: self.changes,
+        }))
+    }
+
+    /// A slot is durable, unless it was written again since.
+    fn note_durable(&mut self, slot: Option<Slot>) {
+        if let Some(slot) = slot
+            && slot.number == self.slots
+            && slot.changes > self.saved
+        {
+            self.current.generation += 1;
+            self.saved = slot.changes;
+        }
     }
 
     /// To be called before the database is opened: one whose making was interrupted is made from the start, and one that was

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
+use std::future::poll_fn;
 use std::ops::Bound;
 use std::rc::Rc;
 use std::task::Waker;
@@ -19,6 +20,7 @@ pub use group::CommitError;
 use batch::Load;
 use group::{Place, Waiting};
 
+use super::backend::Syncing;
 use super::log::{Operation, Operations, Position};
 use super::{OpenError, Options, Store, StoreError};
 
@@ -269,62 +271,103 @@ where
         Ok(())
     }
 
-    fn commit(&self, group: &[Waiting]) -> Result<(), StoreError> {
+    /// Does what the group asks for, by way of the log if that has room; others run while that is made durable.
+    async fn commit(&self, group: &[Waiting]) -> Result<(), StoreError> {
+        let Some(logged) = self.log(group)? else {
+            return self.write(group);
+        };
+        let synced = poll_fn(|context| self.store.poll_sync(logged.sync, context)).await;
+        match synced {
+            Ok(()) => self.settle(group, &logged),
+            Err(_) => self.store.close(),
+        }
+        synced
+    }
+
+    /// Writes a group to the log, and begins to make that durable; none if the database has to take it at once, as there is
+    /// no room in the log, or perhaps none for the database.
+    fn log(&self, group: &[Waiting]) -> Result<Option<Logged>, StoreError> {
+        let Some(space) = group.first().map(|first| first.batch.space()) else {
+            return Ok(None);
+        };
+        let load = load(group);
+        let (_, capacity) = self.store.usage();
+        self.store.transact(space, |database| {
+            self.recover(database)?;
+            let mut tail = self.log.borrow_mut();
+            if tail.most(load) + self.store.reserve > capacity {
+                return Ok(None);
+            }
+            let appended = self.store.with_log(|log, device| {
+                let block_size = device.block_size();
+                let Some(record) = log.record(&tail.position, operations(group), block_size) else {
+                    return Ok(false);
+                };
+                log.append(device, &mut tail.position, &record)?;
+                Ok(true)
+            })?;
+            if !appended {
+                return Ok(None);
+            }
+            tail.load = tail.load.and(load);
+            let sync = self.store.begin_sync()?;
+            let opening = tail.opening;
+            Ok(Some(Logged { sync, opening }))
+        })
+    }
+
+    /// Puts a group into the database that the log has for good. Whatever becomes of that: when the database is opened
+    /// anew it has what the log has.
+    fn settle(&self, group: &[Waiting], logged: &Logged) {
+        let settled = self.with(|database| {
+            if self.log.borrow().opening != logged.opening {
+                return Ok(());
+            }
+            let mut transaction = database.begin_write()?;
+            apply(&transaction, operations(group))?;
+            transaction.set_durability(Durability::None)?;
+            Ok(transaction.commit()?)
+        });
+        if settled.is_err() {
+            self.store.close();
+        }
+    }
+
+    /// Puts a group into the database, on the device, and begins an epoch. The database has all that the log has.
+    fn write(&self, group: &[Waiting]) -> Result<(), StoreError> {
         let Some(space) = group.first().map(|first| first.batch.space()) else {
             return Ok(());
         };
-        let operations = || group.iter().flat_map(|waiting| waiting.batch.operations());
-        let loads = group.iter().map(|waiting| waiting.batch.load());
-        let load = loads.fold(Load::default(), Load::and);
-        let is_logged = Cell::new(false);
-        let outcome = self.store.transact(space, |database| {
+        self.store.transact(space, |database| {
             self.recover(database)?;
             let mut tail = self.log.borrow_mut();
-            let mut transaction = database.begin_write()?;
-            apply(&transaction, operations())?;
-            if self.append(&mut tail, operations(), load)? {
-                // The log has it: the database may keep it in memory.
-                transaction.set_durability(Durability::None)?;
-                is_logged.set(true);
-                transaction.commit()?;
-                return Ok(());
-            }
+            let transaction = database.begin_write()?;
+            apply(&transaction, operations(group))?;
             let epoch = tail.position.epoch.wrapping_add(1);
-            let largest = tail.load.and(load).largest;
+            let largest = tail.load.and(load(group)).largest;
             begin_epoch(&transaction, epoch, largest)?;
             transaction.commit()?;
             *tail = Tail::start(epoch, tail.opening, self.store.usage().0, largest);
             Ok(())
-        });
-        // Whatever became of the database: when it is opened anew it has what the log has.
-        if is_logged.get() { Ok(()) } else { outcome }
+        })
     }
+}
 
-    /// Makes the operations durable in the log; false if the database has to, as there is no room in the log, or
-    /// perhaps none for the database.
-    fn append<'a>(
-        &self,
-        tail: &mut Tail,
-        operations: impl Iterator<Item = Operation<'a>>,
-        load: Load,
-    ) -> Result<bool, StoreError> {
-        let (_, capacity) = self.store.usage();
-        if tail.most(load) + self.store.reserve > capacity {
-            return Ok(false);
-        }
-        let appended = self.store.with_log(|log, device| {
-            let Some(record) = log.record(&tail.position, operations, device.block_size()) else {
-                return Ok(false);
-            };
-            log.append(device, &mut tail.position, &record)?;
-            Ok(true)
-        })?;
-        if appended {
-            tail.load = tail.load.and(load);
-            self.store.flush()?;
-        }
-        Ok(appended)
-    }
+/// A group that the log has.
+struct Logged {
+    sync: Syncing,
+    /// The opening of the database that does not have it.
+    opening: u64,
+}
+
+fn operations(group: &[Waiting]) -> impl Iterator<Item = Operation<'_>> {
+    group.iter().flat_map(|waiting| waiting.batch.operations())
+}
+
+/// What a group asks of the database.
+fn load(group: &[Waiting]) -> Load {
+    let loads = group.iter().map(|waiting| waiting.batch.load());
+    loads.fold(Load::default(), Load::and)
 }
 
 /// The epoch of the log that follows what the database has; 0 if it has nothing.

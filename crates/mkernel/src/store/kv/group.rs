@@ -95,15 +95,13 @@ where
     while shared.wait().await {
         shared.gather().await;
         let group = shared.take();
-        match shared.commit(&group) {
+        match shared.commit(&group).await {
             // Nothing of it has been done, and who can be served is served. After any other failure some of it may have been,
             // and nobody may be told that there was no room.
             Err(StoreError::Full { .. }) if group.len() > 1 => {
                 for one in &group {
-                    answer(
-                        std::slice::from_ref(one),
-                        shared.commit(std::slice::from_ref(one)),
-                    );
+                    let one = std::slice::from_ref(one);
+                    answer(one, shared.commit(one).await);
                     crate::yield_now().await;
                 }
             }
