@@ -1,4 +1,4 @@
-//! What an echo notices of a copy in the same unikernel.
+//! What an echo notices of a copy, and of flushes, in the same unikernel.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -14,7 +14,11 @@ use crate::{Bench, CLIENT, SERVER, connect};
 pub(crate) fn measure(bench: &Bench, report: &mut Report) -> Result<()> {
     let mut image = None;
     for round in 0..bench.options.rounds {
-        for (case, copies) in [("echo-alone", false), ("echo-beside-copy", true)] {
+        for (case, beside) in [
+            ("echo-alone", None),
+            ("echo-beside-copy", Some("--copy")),
+            ("echo-beside-flushes", Some("--flush")),
+        ] {
             if !bench.options.wants(case) {
                 continue;
             }
@@ -31,7 +35,7 @@ pub(crate) fn measure(bench: &Bench, report: &mut Report) -> Result<()> {
                 .arg(&bench.copying_echo)
                 .arg("--solo5:quiet")
                 .arg(format!("--ipv4={}/24", network::served(3)))
-                .args(copies.then_some("--copy"))
+                .args(beside)
                 .stdout(Stdio::null());
             let _server = SERVER.process(&mut command)?;
             let address = SocketAddr::from((network::served(3), 3000));

@@ -1,5 +1,5 @@
 //! `ci/bench block`: a block device of a unikernel under `solo5-spt` beside a Linux process on the same file; `examples/kv` beside
-//! Redis; and what an echo notices of a copy.
+//! Redis; and what an echo notices of a copy, and of flushes.
 //!
 //! `block-bench [--rounds N] [--seconds N] [--case PART]... [--subject NAME]... [--json FILE]`
 

@@ -1,5 +1,5 @@
 //! Sends back what it hears on TCP port 3000; with `--copy`, while it copies the first half of the block device `disk` to the
-//! second again and again.
+//! second again and again, with `--flush`, while it makes durable one block after the other.
 #![forbid(unsafe_code)]
 
 use std::error::Error;
@@ -15,6 +15,8 @@ use mkernel::net::TcpListener;
 
 /// Octets that are read and written at a time.
 const PIECE: usize = 1 << 20;
+/// Octets that are made durable at a time.
+const BLOCK: usize = 4096;
 
 /// Sends back what it hears.
 #[derive(Parser)]
@@ -25,6 +27,9 @@ struct Arguments {
     /// Copies one half of the disk to the other all the time
     #[arg(long)]
     copy: bool,
+    /// Writes to the disk and flushes it all the time
+    #[arg(long, conflicts_with = "copy")]
+    flush: bool,
 }
 
 fn main() -> ExitCode {
@@ -36,9 +41,12 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let online = arguments.network.start(mkernel::net!("service")?).await?;
     let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 3000));
     let listener = TcpListener::bind(&online.stack, everywhere)?;
-    let _copying = arguments
-        .copy
-        .then(|| mkernel::spawn(copy(Queue::new(disk.into_inner()))));
+    let disk = Queue::new(disk.into_inner());
+    let _busy = match (arguments.copy, arguments.flush) {
+        (true, _) => Some(mkernel::spawn(copy(disk))),
+        (_, true) => Some(mkernel::spawn(flush(disk))),
+        _ => None,
+    };
     let mut connections = mkernel::Orphans::new();
     loop {
         let (stream, _) = listener.accept().await?;
@@ -65,5 +73,24 @@ async fn copy(disk: Queue<Disk>) {
     .await;
     if let Err(error) = outcome {
         println!("not copied further: {error}");
+    }
+}
+
+async fn flush(disk: Queue<Disk>) {
+    let outcome: Result<(), Box<dyn Error>> = async {
+        let mut octets = vec![1; BLOCK];
+        for flushed in 1_u64.. {
+            let place = flushed * BLOCK as u64 % disk.capacity();
+            octets = disk.write(place, octets).await?;
+            disk.flush().await?;
+            if flushed.is_multiple_of(1000) {
+                println!("flushed {flushed} times");
+            }
+        }
+        Ok(())
+    }
+    .await;
+    if let Err(error) = outcome {
+        println!("not flushed further: {error}");
     }
 }
