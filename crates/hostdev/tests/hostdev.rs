@@ -4,7 +4,9 @@
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use hostdev::{BlockError, BlockImage, BlockSize, ImageError, MacAddress, Tap, TapError};
 
@@ -12,6 +14,18 @@ fn image(name: &str, len: u64) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     File::create(&path).unwrap().set_len(len).unwrap();
     path
+}
+
+/// Opens an image that was closed. A process that another test starts has its descriptor, and so the lock, until it becomes
+/// another program.
+fn open_again(path: &Path) -> BlockImage {
+    for _ in 0..1000 {
+        match BlockImage::open(path, BlockSize::default()) {
+            Err(BlockError::InUse(_)) => thread::sleep(Duration::from_millis(10)),
+            opened => return opened.unwrap(),
+        }
+    }
+    panic!("{path:?} stays locked");
 }
 
 #[test]
@@ -169,7 +183,7 @@ fn an_image_is_used_by_one_device_at_a_time() {
         format!("{path:?} is in use: expected an image that nothing else has locked")
     );
     drop(first);
-    BlockImage::open(&path, BlockSize::default()).unwrap();
+    open_again(&path);
 }
 
 /// What was lost stays lost, also when the file has its length again.
@@ -198,8 +212,7 @@ fn no_flush_succeeds_after_one_has_failed() {
     disk.write_at(0, &[8; 512]).unwrap();
     disk.read_at(0, &mut [0; 512]).unwrap();
     drop(disk);
-    let disk = BlockImage::open(&path, BlockSize::default()).unwrap();
-    disk.flush().unwrap();
+    open_again(&path).flush().unwrap();
 }
 
 #[test]
