@@ -16,8 +16,8 @@ use crate::expected::is_printed;
 
 /// How long a command may take, which may have to compile much.
 const LIMIT: Duration = Duration::from_secs(600);
-/// How long a program in the background may take to print what it should.
-const BACKGROUND_LIMIT: Duration = Duration::from_secs(180);
+/// How long a program in the background may take to print what it should: it may have to be compiled too.
+const BACKGROUND_LIMIT: Duration = LIMIT;
 const SUDO: &str = "#!/bin/sh\nexec \"$@\"\n";
 /// All projects share what they have built; they find it where they look for it.
 const CARGO: &str = r#"#!/bin/sh
