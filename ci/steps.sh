@@ -23,6 +23,21 @@ has_nightly() {
         { [ $# = 0 ] || rustup component list --installed --toolchain nightly 2>/dev/null | grep -q "^$1"; }
 }
 
+# packages FILTER: those of the workspace that are published and for which jq's FILTER is true, as arguments of Cargo.
+packages() {
+    cargo metadata --no-deps --format-version 1 |
+        jq -r ".packages[] | select(.publish == null) | select($1) | \"--package=\" + .name"
+}
+
+# lint_features WHICH... PACKAGE...: lints these packages with some sets of their features, as cargo-hack's options say.
+lint_features() {
+    if [ -x "$tools/cargo-hack" ]; then
+        cargo hack clippy --exclude-features default "$@" -- -D warnings
+    else
+        echo "not all features: no cargo-hack"
+    fi
+}
+
 # fuzz TARGET FOLDER SECONDS: fuzzes TARGET from what fuzz/seeds and FOLDER have of it; finds are put into FOLDER.
 fuzz() {
     local folders=("$2")
