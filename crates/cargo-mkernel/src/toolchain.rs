@@ -44,20 +44,23 @@ impl Abi {
 
     /// That of the `--target` among the arguments, if it is one of ours.
     fn of_arguments(arguments: &[OsString]) -> Option<Self> {
-        let mut previous: &[u8] = b"";
-        for argument in arguments.iter().map(|argument| argument.as_bytes()) {
-            let name = match argument.strip_prefix(b"--target=") {
-                Some(name) => name,
-                None if previous == b"--target" => argument,
-                None => b"",
-            };
-            if let Some(abi) = Self::of_target(name) {
-                return Some(abi);
-            }
-            previous = argument;
-        }
-        None
+        Self::of_target(target(arguments))
     }
+}
+
+/// What `--target` names among the arguments; empty without one.
+fn target(arguments: &[OsString]) -> &[u8] {
+    let mut previous: &[u8] = b"";
+    for argument in arguments.iter().map(|argument| argument.as_bytes()) {
+        if previous == b"--target" {
+            return argument;
+        }
+        if let Some(name) = argument.strip_prefix(b"--target=") {
+            return name;
+        }
+        previous = argument;
+    }
+    b""
 }
 
 /// The arguments with the target that rustc knows in place of ours.

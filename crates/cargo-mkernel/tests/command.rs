@@ -67,8 +67,26 @@ fn help_goes_to_stdout_with_status_0() {
 #[test]
 fn an_option_that_is_no_good_is_one_line() {
     let cases = [
-        (cargo_mkernel(&["run", "--bogus"]), "'--bogus'"),
-        (cargo_mkernel(&["bogus"]), "'bogus'"),
+        (
+            cargo_mkernel(&["run", "--bogus"]),
+            "'--bogus' found; tip: to pass '--bogus' as a value, use '-- --bogus' (try cargo mkernel run --help)",
+        ),
+        (
+            cargo_mkernel(&["bogus"]),
+            "'bogus' (try cargo mkernel --help)",
+        ),
+        (
+            cargo_mkernel(&["test"]),
+            "'test' (try cargo test --target x86_64-solo5-spt)",
+        ),
+        (
+            cargo_mkernel(&["new"]),
+            "were not provided: <FOLDER> (try cargo mkernel new --help)",
+        ),
+        (
+            cargo_mkernel(&["image", "a", "--bin", "b", "--example", "c"]),
+            "'--bin <NAME>' cannot be used with '--example <NAME>' (try ",
+        ),
         (program("solo5-run"), "expected the path of a unikernel"),
         (program("solo5-rustc"), "expected rustc's path"),
         (program("solo5-elftool"), "expected a command"),
@@ -151,6 +169,93 @@ fn a_project_in_a_workspace_completes_the_workspace() {
 }
 
 #[test]
+fn new_leaves_nothing_behind_when_it_cannot_make_a_project() {
+    let (_outer, folder) = folder("refused");
+    fs::create_dir_all(folder.join("project/src")).unwrap();
+    fs::create_dir(folder.join("empty")).unwrap();
+    fs::write(folder.join("project/Cargo.toml"), "[package]\n").unwrap();
+    let cases: [(&[&str], &str); 7] = [
+        (
+            &["project"],
+            "project has a project already: `cargo mkernel init project`",
+        ),
+        (
+            &["empty"],
+            "empty is there already: `cargo init empty && cargo mkernel init empty`",
+        ),
+        (&["a b"], "invalid character ` ` in package name: `a b`"),
+        (&["mkernel"], "by --name"),
+        (
+            &["a", "--mkernel-path", "nowhere"],
+            "--mkernel-path nowhere: its Cargo.toml: No such file",
+        ),
+        (
+            &["a", "--mkernel-path", "project"],
+            "--mkernel-path project: another package: expected crates/mkernel of a checkout",
+        ),
+        (&["a", "--name", "1"], "`1`"),
+    ];
+    for (words, expected) in cases {
+        let mut command = cargo_mkernel(&["new"]);
+        let (status, _, stderr) = outcome(command.args(words).current_dir(&folder));
+        assert_eq!(status, Some(1), "{words:?}");
+        assert!(stderr.contains(expected), "{words:?}: {stderr}");
+        let names = fs::read_dir(&folder).unwrap();
+        assert_eq!(names.count(), 2, "{words:?}");
+    }
+    let mut command = cargo_mkernel(&["new", "a b", "--name", "ab"]);
+    let (status, _, stderr) = outcome(command.current_dir(&folder));
+    assert_eq!(status, Some(0), "{stderr}");
+    let manifest = fs::read_to_string(folder.join("a b/Cargo.toml")).unwrap();
+    assert!(manifest.contains("name = \"ab\""), "{manifest}");
+}
+
+/// What only has the word in its name does not depend on it, and a workspace's own manifest depends on nothing.
+#[test]
+fn init_looks_at_dependencies_and_names_the_member_of_a_workspace() {
+    let (_outer, folder) = folder("members");
+    let mkernel = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mkernel");
+    fs::create_dir_all(folder.join("one/src")).unwrap();
+    fs::write(folder.join("one/src/main.rs"), "fn main() {}\n").unwrap();
+    let manifest = "[package]\nname = \"on-mkernel\"\nedition = \"2024\"\n";
+    fs::write(folder.join("one/Cargo.toml"), manifest).unwrap();
+    let manifest = "[workspace]\nresolver = \"3\"\nmembers = [\"one\"]\n";
+    fs::write(folder.join("Cargo.toml"), manifest).unwrap();
+
+    let (status, _, stderr) = outcome(cargo_mkernel(&["init"]).current_dir(&folder));
+    assert_eq!(status, Some(0), "{stderr}");
+    assert!(stderr.contains("cargo mkernel init MEMBER"), "{stderr}");
+    assert!(folder.join(".cargo/config.toml").exists());
+
+    let mut command = cargo_mkernel(&["init", "one", "--mkernel-path"]);
+    let (status, _, stderr) = outcome(command.arg(&mkernel).current_dir(&folder));
+    assert_eq!(status, Some(0), "{stderr}");
+    let manifest = fs::read_to_string(folder.join("one/Cargo.toml")).unwrap();
+    assert!(manifest.contains("mkernel = { "), "{manifest}");
+
+    // Cargo would take the name of a dependency as well, and find no program in it.
+    for words in [&["run", "-p"][..], &["image", "a", "-p"]] {
+        for (name, expected) in [
+            (
+                "solo5-nolibc",
+                "no package solo5-nolibc in this workspace: expected one of on-mkernel\n",
+            ),
+            ("one", "one is on-mkernel\n"),
+        ] {
+            let mut command = cargo_mkernel(words);
+            let (status, _, stderr) = outcome(command.arg(name).current_dir(&folder));
+            assert_eq!(status, Some(1));
+            assert!(stderr.ends_with(expected), "{stderr}");
+        }
+    }
+
+    let (status, _, stderr) = outcome(cargo_mkernel(&["init", "two"]).current_dir(&folder));
+    assert_eq!(status, Some(1));
+    let expected = "there is no two/Cargo.toml: `cargo mkernel new NAME`";
+    assert!(stderr.contains(expected), "{stderr}");
+}
+
+#[test]
 fn init_adds_to_a_project_and_not_twice() {
     let (_outer, folder) = folder("init");
     let mkernel = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mkernel");
@@ -191,8 +296,10 @@ fn run_puts_our_wrapper_in_front_of_another() {
     let cargo = script(
         &folder,
         "cargo",
-        "echo \"$RUSTC_WRAPPER|$SOLO5_RUSTC_WRAPPER\"; for word; do echo \"$word\"; done",
+        "[ \"$1\" != metadata ] || { echo '{\"packages\":[{\"name\":\"a b\"}]}'; exit; }\n\
+         echo \"$RUSTC_WRAPPER|$SOLO5_RUSTC_WRAPPER\"; for word; do echo \"$word\"; done",
     );
+    fs::write(folder.join("Cargo.toml"), "").unwrap();
     fs::create_dir(folder.join(".cargo")).unwrap();
     fs::write(
         folder.join(".cargo/config.toml"),
@@ -233,26 +340,37 @@ fn run_says_what_cargo_has_to_be_told() {
     let (_outer, folder) = folder("nothing told");
     let (status, _, stderr) = outcome(cargo_mkernel(&["run"]).current_dir(&folder));
     assert_eq!(status, Some(1));
-    assert!(
-        stderr.contains("names solo5-rustc: `cargo mkernel init`"),
-        "{stderr}"
+    let expected = format!(
+        "error: no Cargo.toml from {} up: `cargo mkernel new NAME` makes a project\n",
+        folder.display()
     );
+    assert_eq!(stderr, expected);
 
     let manifest = "[package]\nname = \"mine\"\nedition = \"2024\"\n";
     fs::write(folder.join("Cargo.toml"), manifest).unwrap();
     fs::create_dir(folder.join("src")).unwrap();
     fs::write(folder.join("src/main.rs"), "fn main() {}\n").unwrap();
-    let mut command = cargo_mkernel(&["run", "--profile", "stripped"]);
-    command
-        .current_dir(&folder)
-        .env("RUSTC_WRAPPER", "solo5-rustc");
-    let (status, _, stderr) = outcome(&mut command);
-    assert_eq!(status, Some(1));
-    assert!(stderr.contains("no profile `stripped`"), "{stderr}");
-    assert!(
-        stderr.contains("[profile.stripped]\ninherits = \"release\"\n"),
-        "{stderr}"
-    );
+    for words in [&["run"][..], &["image", "mine"]] {
+        let (status, _, stderr) = outcome(cargo_mkernel(words).current_dir(&folder));
+        assert_eq!(status, Some(1));
+        assert!(
+            stderr.contains("names solo5-rustc: `cargo mkernel init`"),
+            "{stderr}"
+        );
+    }
+    for words in [&["run", "--profile", "stripped"][..], &["image", "mine"]] {
+        let mut command = cargo_mkernel(words);
+        command
+            .current_dir(&folder)
+            .env("RUSTC_WRAPPER", "solo5-rustc");
+        let (status, _, stderr) = outcome(&mut command);
+        assert_eq!(status, Some(1));
+        assert!(stderr.contains("no profile `stripped`"), "{stderr}");
+        assert!(
+            stderr.contains("[profile.stripped]\ninherits = \"release\"\n"),
+            "{stderr}"
+        );
+    }
 }
 
 #[test]
@@ -301,6 +419,13 @@ fn the_wrapper_keeps_words_whole() {
     let start = "wrapped\n--crate-name=a\nsrc/two words.rs\n--target=x86_64-unknown-linux-gnu\n-Cmetadata=1\n--cfg\nsolo5\n--cfg\n\
                  solo5=\"hvt\"\n";
     assert!(stdout.starts_with(start), "{stdout}");
+
+    let mut command = program("solo5-rustc");
+    command.arg(&rustc).arg("--target=x86_64-solo5-stp");
+    let expected =
+        "error: no target x86_64-solo5-stp: expected x86_64-solo5-spt or x86_64-solo5-hvt\n";
+    let refused = (Some(1), String::new(), expected.to_owned());
+    assert_eq!(outcome(&mut command), refused);
 
     // Nothing is changed for a host.
     let mut command = program("solo5-rustc");

@@ -11,7 +11,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::run::{cargo, with_our_wrapper};
-use super::say;
+use super::{say, workspace};
 use crate::container;
 use crate::image::{
     self, Contents, File, Files, Image as Made, Layer, Place, Reference, configuration, labels,
@@ -85,6 +85,7 @@ impl Image {
 
     /// Has Cargo build the program; its path.
     fn build(&self) -> Result<PathBuf, String> {
+        workspace::check(Some(&self.profile), self.package.as_deref())?;
         let abi = if self.hvt { Abi::Hvt } else { Abi::Spt };
         let mut cargo = cargo();
         cargo.args(["build", "--message-format=json-render-diagnostics"]);
@@ -112,10 +113,15 @@ impl Image {
             (None, _) => {
                 Err("this package has no program: expected src/main.rs, or --example".to_owned())
             }
-            (Some(_), false) => Err(
-                "several programs were built: expected --package, --bin or --example to name one"
-                    .to_owned(),
-            ),
+            (Some(last), false) => {
+                programs.push(last);
+                let names = programs.iter().filter_map(|path| path.file_name());
+                let names: Vec<_> = names.map(|name| name.to_string_lossy()).collect();
+                Err(format!(
+                    "several programs were built, {}: expected --package, --bin or --example to name one",
+                    names.join(", ")
+                ))
+            }
         }
     }
 

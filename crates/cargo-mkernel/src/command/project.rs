@@ -2,16 +2,18 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 
 use clap::Args;
 
 use super::run::cargo;
 use super::say;
 use super::template::{CONFIG, PROFILE, Template};
+use super::workspace::{depends, root};
 
 /// The version of `mkernel` that projects ask for.
 const VERSION: &str = concat!(
@@ -35,6 +37,9 @@ struct Source {
 pub(super) struct New {
     /// The project's folder, which has its name
     folder: PathBuf,
+    /// The project's name, if it is to be another
+    #[arg(long)]
+    name: Option<String>,
     /// An HTTP server
     #[arg(long, group = "template")]
     http: bool,
@@ -65,19 +70,18 @@ impl New {
             (_, _, true) => Template::Kv,
             _ => Template::Hello,
         };
-        // It looks at the name, at what is there already, and at the workspace around it.
+        let dependency = self.source.dependency(template)?;
+        let name = self.free_name()?;
+        // It looks at the name and at the workspace around it.
         let mut command = cargo();
         command.args(["new", "--quiet", "--bin"]).arg(&self.folder);
+        if let Some(name) = &self.name {
+            command.args(["--name", name]);
+        }
         succeed(&mut command)?;
-        let name = self
-            .folder
-            .file_name()
-            .unwrap_or_default()
-            .display()
-            .to_string();
         let manifest = self.folder.join("Cargo.toml");
         let mut text = read(&manifest)?;
-        text += &self.source.dependency(template)?;
+        text += &dependency;
         text += template.dependencies();
         // A workspace may have one for all.
         if !text.contains("rust-version") {
@@ -95,13 +99,43 @@ impl New {
         ));
         Ok(ExitCode::SUCCESS)
     }
+
+    /// The project's name, if it may have it and nothing is in its place.
+    fn free_name(&self) -> Result<String, String> {
+        let folder = self.folder.display();
+        if self.folder.join("Cargo.toml").exists() {
+            return Err(format!(
+                "{folder} has a project already: `cargo mkernel init {folder}` makes it one of unikernels"
+            ));
+        }
+        if self.folder.exists() {
+            return Err(format!(
+                "{folder} is there already: `cargo init {folder} && cargo mkernel init {folder}` makes it a project"
+            ));
+        }
+        let last = || Some(self.folder.file_name()?.display().to_string());
+        let name = self.name.clone().or_else(last);
+        match name.as_deref() {
+            Some("mkernel") => Err(
+                "a project named mkernel would depend on its own name: give it another, by --name"
+                    .to_owned(),
+            ),
+            _ => name.ok_or_else(|| format!("{folder} has no name: give it one, by --name")),
+        }
+    }
 }
 
 impl Init {
     pub(super) fn run(&self) -> Result<ExitCode, String> {
         let manifest = self.folder.join("Cargo.toml");
-        let text = read(&manifest)?;
-        if !text.contains("mkernel") {
+        if !manifest.exists() {
+            return Err(format!(
+                "there is no {}: `cargo mkernel new NAME` makes a project",
+                manifest.display()
+            ));
+        }
+        let depends = depends(&self.folder, "mkernel")?;
+        if depends == Some(false) {
             let mut command = cargo();
             command
                 .args(["add", "--quiet", "--manifest-path"])
@@ -114,7 +148,12 @@ impl Init {
         }
         let root = root(&self.folder)?;
         complete(&root)?;
-        say("mkernel: done; next: cargo mkernel run");
+        say(match depends {
+            Some(_) => "mkernel: done; next: cargo mkernel run",
+            None => {
+                "mkernel: the workspace is done; next: cargo mkernel init MEMBER, or cargo mkernel new MEMBER"
+            }
+        });
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -122,7 +161,16 @@ impl Init {
 impl Source {
     fn path(&self) -> Result<Option<PathBuf>, String> {
         let absolute = |path: &PathBuf| {
-            fs::canonicalize(path).map_err(|error| format!("{}: {error}", path.display()))
+            let wrong = |what: &dyn Display| {
+                let path = path.display();
+                format!("--mkernel-path {path}: {what}: expected crates/mkernel of a checkout")
+            };
+            let text = fs::read_to_string(path.join("Cargo.toml"));
+            let text = text.map_err(|error| wrong(&format_args!("its Cargo.toml: {error}")))?;
+            if !text.lines().any(|line| line == "name = \"mkernel\"") {
+                return Err(wrong(&"another package"));
+            }
+            fs::canonicalize(path).map_err(|error| wrong(&error))
         };
         self.mkernel_path.as_ref().map(absolute).transpose()
     }
@@ -137,23 +185,6 @@ impl Source {
             keys.push(format!("features = {:?}", template.features()));
         }
         Ok(format!("mkernel = {{ {} }}\n", keys.join(", ")))
-    }
-}
-
-/// The folder of the workspace that a package belongs to, which may be its own.
-pub(super) fn root(folder: &Path) -> Result<PathBuf, String> {
-    let mut command = cargo();
-    command
-        .args(["locate-project", "--workspace", "--message-format=plain"])
-        .current_dir(folder)
-        .stderr(Stdio::inherit());
-    let output = command
-        .output()
-        .map_err(|error| format!("cannot run cargo: {error}"))?;
-    let path = String::from_utf8_lossy(&output.stdout);
-    match Path::new(path.trim_end()).parent() {
-        Some(parent) if output.status.success() => Ok(parent.to_owned()),
-        _ => Err(format!("{}: cargo finds no Cargo.toml", folder.display())),
     }
 }
 

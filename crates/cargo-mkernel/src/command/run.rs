@@ -1,17 +1,14 @@
 //! `cargo mkernel run`.
 
 use std::env;
-use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use clap::Args;
 
-use super::project::root;
-use super::say;
-use super::template::PROFILE;
+use super::{say, workspace};
 use crate::machine;
 use crate::run::{Abi, beside_us};
 
@@ -48,7 +45,7 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn run(&self) -> Result<ExitCode, String> {
-        self.check()?;
+        workspace::check(self.profile.as_deref(), self.package.as_deref())?;
         let abi = self.abi();
         let mut cargo = cargo();
         cargo.args(["run", "--target", abi.triple()]);
@@ -74,35 +71,6 @@ impl Run {
         Err(format!("cannot run {:?}: {error}", cargo.get_program()))
     }
 
-    /// Says beforehand what Cargo has worse words for.
-    fn check(&self) -> Result<(), String> {
-        let here = env::current_dir().map_err(|error| format!("no current folder: {error}"))?;
-        let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from);
-        let told = here.ancestors().map(|folder| folder.join(".cargo"));
-        let told = told.chain(cargo_home).any(|folder| {
-            let text = fs::read_to_string(folder.join("config.toml"));
-            text.is_ok_and(|text| text.contains("solo5-rustc"))
-        });
-        if !told && env::var_os("RUSTC_WRAPPER").is_none_or(|it| !is_ours(Path::new(&it))) {
-            return Err(
-                "no .cargo/config.toml from here up names solo5-rustc: `cargo mkernel init` writes one"
-                    .to_owned(),
-            );
-        }
-        if self.profile.as_deref() == Some(OsStr::new("stripped")) {
-            let root = root(&here)?.join("Cargo.toml");
-            let text = fs::read_to_string(&root).unwrap_or_default();
-            if !text.contains("[profile.stripped]") {
-                return Err(format!(
-                    "{} has no profile `stripped`, which no dependency can bring along: add to it, or have `cargo mkernel init` \
-                     add,\n\n{PROFILE}",
-                    root.display()
-                ));
-            }
-        }
-        Ok(())
-    }
-
     /// What was asked for, otherwise what this machine has.
     fn abi(&self) -> Abi {
         if self.hvt {
@@ -126,9 +94,18 @@ impl Run {
     }
 }
 
-/// The Cargo that runs this, or the one on `PATH`.
+/// The Cargo that runs this, or the one on `PATH`. Those of our programs that are not on `PATH` it finds beside this one.
 pub(super) fn cargo() -> Command {
-    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let ours = env::current_exe().ok();
+    let ours = ours.iter().filter_map(|path| path.parent());
+    if let Some(path) = env::var_os("PATH") {
+        let folders = env::split_paths(&path).chain(ours.map(Path::to_owned));
+        if let Ok(path) = env::join_paths(folders) {
+            cargo.env("PATH", path);
+        }
+    }
+    cargo
 }
 
 /// Whether a wrapper of rustc's is ours.

@@ -11,7 +11,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
-use super::{Abi, become_command, command_of, fail, flags, for_base, joined, missing, succeeded};
+use super::{
+    Abi, become_command, command_of, fail, flags, for_base, joined, missing, succeeded, target,
+};
 
 const USAGE: &str = "\
 usage: solo5-rustc RUSTC [ARGUMENTS...]
@@ -34,6 +36,13 @@ pub fn run(mut arguments: Vec<OsString>) -> ExitCode {
     }
     let rustc = arguments.remove(0);
     let Some(abi) = Abi::of_arguments(&arguments) else {
+        let target = OsStr::from_bytes(target(&arguments)).to_string_lossy();
+        // A path is that of a target's description.
+        if target.contains("solo5") && !target.contains(['/', '.']) {
+            return fail(&format!(
+                "no target {target}: expected x86_64-solo5-spt or x86_64-solo5-hvt"
+            ));
+        }
         let mut command = compiler(&rustc);
         // What is compiled for both sides may ask on which it is; of others' crates Cargo shows no warnings.
         let has = |start: &[u8]| arguments.iter().any(|it| it.as_bytes().starts_with(start));
