@@ -34,6 +34,7 @@ mod tls;
 
 use std::error::Error;
 use std::fmt;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -95,18 +96,37 @@ impl Error for Failure {
     }
 }
 
-/// Reads the command line, as [`clap::Parser::parse`] does, but ends the program with the status [`USAGE`] if it is no good;
-/// with 0 after help that was asked for.
+/// Reads the command line, as [`clap::Parser::parse`] does, but ends the program with the status [`USAGE`] if it is no good,
+/// of which a line says why; with 0 after help that was asked for.
 #[must_use]
 pub fn parse<A: Parser>() -> A {
     A::try_parse().unwrap_or_else(|error| {
         // A console that takes nothing is nobody's loss.
-        let _ = error.print();
-        std::process::exit(match error.use_stderr() {
-            true => USAGE.into(),
-            false => 0,
-        })
+        if !error.use_stderr() {
+            let _ = error.print();
+            std::process::exit(0)
+        }
+        let line = in_one_line(&error.render().to_string());
+        let _ = writeln!(io::stderr(), "{line} (try --help)");
+        std::process::exit(USAGE.into())
     })
+}
+
+/// What clap says, without the usage below it.
+fn in_one_line(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let said =
+        lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    let mut one = String::new();
+    for line in said {
+        match one.ends_with(':') {
+            true => one += " ",
+            false if one.is_empty() => {}
+            false => one += "; ",
+        }
+        one += line;
+    }
+    one
 }
 
 fn fail(error: &(dyn Error + 'static)) -> ExitCode {

@@ -180,7 +180,11 @@ fn echo_tells_a_supervisor_what_is_wrong(target: Target) {
     let echo = Guest::build("echo", target).option("--net:service=tap0");
     for (argument, status, message) in [
         ("--help", 0, "Usage: echo"),
-        ("--colour=red", 64, "unexpected argument '--colour'"),
+        (
+            "--colour=red",
+            64,
+            "error: unexpected argument '--colour' found (try --help)\n",
+        ),
         (
             "--port=0",
             64,
