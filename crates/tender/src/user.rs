@@ -187,6 +187,10 @@ impl Plan {
         for port in &self.in_use {
             notice += &format!("; port {port} does not, as it is in use");
         }
+        if let Some(port) = self.in_use.first() {
+            notice +=
+                &format!(" (--net:{name}=user,tcp=OTHER:{port} for another port of this host)");
+        }
         notice
     }
 }

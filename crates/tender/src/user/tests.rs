@@ -145,4 +145,12 @@ fn without_ports_named_those_of_the_arguments_lead_to_the_guest_and_what_is_in_u
         notice.contains(&format!("port {taken} does not")),
         "{notice}"
     );
+    // The lowest of them, and the common ports may be in use as well.
+    let (_, hint) = notice
+        .split_once(" (--net:service=user,tcp=OTHER:")
+        .unwrap();
+    assert!(
+        hint.ends_with(" for another port of this host)"),
+        "{notice}"
+    );
 }
