@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, UdpSocket};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
@@ -93,13 +93,7 @@ impl Passt {
         let end = end.as_raw_fd();
         let mut command = Command::new(PROGRAM);
         command.args(self.arguments(end)).stdin(Stdio::null());
-        // SAFETY: the closure makes one system call, which takes no pointer.
-        unsafe {
-            command.pre_exec(move || match libc::fcntl(end, libc::F_SETFD, 0) {
-                0 => Ok(()),
-                _ => Err(io::Error::last_os_error()),
-            });
-        }
+        hand_down(&mut command, end);
         // It goes to the background when all is done, with no descriptor of these left.
         let output = command.output().map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => PasstError::Missing,
@@ -137,6 +131,24 @@ impl Passt {
     }
 }
 
+/// Has a program inherit `fd` and its standard streams, but no other descriptor: such as those that this process was started
+/// with, which may be anything.
+fn hand_down(command: &mut Command, fd: RawFd) {
+    // SAFETY: the closure makes two system calls, which take no pointer.
+    unsafe {
+        command.pre_exec(move || {
+            // A kernel before 5.11 does not.
+            let (first, last) = (libc::STDERR_FILENO + 1, libc::c_uint::MAX);
+            let flags = libc::CLOSE_RANGE_CLOEXEC;
+            libc::syscall(libc::SYS_close_range, first, last, flags);
+            match libc::fcntl(fd, libc::F_SETFD, 0) {
+                0 => Ok(()),
+                _ => Err(io::Error::last_os_error()),
+            }
+        });
+    }
+}
+
 /// Whether that can be listened on, by doing so: passt does not say what is in its way.
 ///
 /// # Errors
@@ -168,3 +180,6 @@ fn complaint(stderr: &[u8]) -> String {
     let mut said = lines.filter(|line| !line.is_empty() && !line.starts_with("Failed to send "));
     said.next_back().unwrap_or("it does not say why").to_owned()
 }
+
+#[cfg(test)]
+mod tests;
