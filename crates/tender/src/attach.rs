@@ -296,10 +296,14 @@ impl Devices {
 
     /// Has something at the other ends of cables: processes of their own, so that this must be done by a single thread, and
     /// while little is mapped.
-    pub(crate) fn start_wires(&mut self, tender: Tender) -> Result<(), AttachError> {
+    pub(crate) fn start_wires(
+        &mut self,
+        tender: Tender,
+        options: &Options,
+    ) -> Result<(), AttachError> {
         for wire in self.wires.drain(..) {
             let name = wire.name.clone();
-            wire.start(tender)
+            wire.start(tender, options)
                 .map_err(|source| AttachError::Wire { name, source })?;
         }
         Ok(())

@@ -104,6 +104,16 @@ pub(crate) fn confine(
     Ok(())
 }
 
+/// Confines a relay of the process's, which keeps what it needs to look for others at a socket's path if it does that.
+pub(crate) fn confine_relay(options: &Options, looks_at_path: bool) -> Result<(), ConfineError> {
+    privileges::drop_all(options.user)?;
+    if !looks_at_path {
+        // What the host does not allow is told of the guest's own process.
+        landlock::restrict(&mut Lacking::default());
+    }
+    privileges::set_dumpable(options.dumpable)
+}
+
 /// Closes every descriptor but the process's own.
 fn close_others(devices: &Devices, own: &Own, lacking: &mut Lacking) {
     let mut kept: Vec<_> = [libc::STDOUT_FILENO, libc::STDERR_FILENO]

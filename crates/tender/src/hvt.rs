@@ -185,7 +185,7 @@ pub fn run(options: &Options) -> Result<Infallible, Error> {
     let mut kernel = Kernel::open(&options.kernel, TARGET, ABI_VERSION)?;
     let mut devices = Devices::attach(&kernel.manifest(), options)?;
     let cmdline = command_line(&devices.words, &options.args)?;
-    devices.start_wires(Tender::Hvt)?;
+    devices.start_wires(Tender::Hvt, options)?;
     let layout = Layout::new(options.mem, !devices.net.is_empty())?;
     if layout.mem_size != options.mem {
         Tender::Hvt.notice(&format!(

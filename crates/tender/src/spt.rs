@@ -88,7 +88,7 @@ pub fn run(options: &Options) -> Result<std::convert::Infallible, Error> {
     let mut kernel = Kernel::open(&options.kernel, TARGET, ABI_VERSION)?;
     let mut devices = Devices::attach(&kernel.manifest(), options)?;
     let cmdline = command_line(&devices.words, &options.args)?;
-    devices.start_wires(Tender::Spt)?;
+    devices.start_wires(Tender::Spt, options)?;
     let plan = kernel.plan(options.mem)?;
 
     if options.exec_heap {

@@ -2,7 +2,8 @@
 //!
 //! An spt guest reads and writes its descriptors itself, and nothing of the tender is left beside it. So the relay is a
 //! process, forked before the guest's memory is mapped; it ends when the guest's end of the wire is closed, which the
-//! kernel does whatever ends the guest, and closes the stream, with which passt ends. It has a filter of its own.
+//! kernel does whatever ends the guest, and closes the stream, with which passt ends. It has a filter of its own, and gives up
+//! its privileges as the guest's process does.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,6 +18,8 @@ use seccompiler::{
 };
 
 use crate::Tender;
+use crate::confine::confine_relay;
+use crate::options::Options;
 use crate::user::Plan;
 
 /// A device's wire, before there is anything at its other end.
@@ -59,7 +62,7 @@ impl Wire {
     }
 
     /// Starts the relay, and what is behind it.
-    pub(crate) fn start(self, tender: Tender) -> Result<(), WireError> {
+    pub(crate) fn start(self, tender: Tender, options: &Options) -> Result<(), WireError> {
         let Self { name, end, mtu, to } = self;
         let (joint, path) = match to {
             Behind::Passt(plan) => {
@@ -82,7 +85,9 @@ impl Wire {
                 let (Joint::Connected(far) | Joint::Listening(far)) = &joint;
                 leave(&mut [libc::STDERR_FILENO, end.as_raw_fd(), far.as_raw_fd()]);
                 let mut relay = Relay::new(end, max);
-                let confined = seccompiler::apply_filter(&filter).is_ok();
+                let reconnects = path.is_some() && matches!(joint, Joint::Connected(_));
+                let confined = confine_relay(options, reconnects).is_ok()
+                    && seccompiler::apply_filter(&filter).is_ok();
                 if confined
                     && relayed(&mut relay, joint, path.as_deref())
                         .is_ok_and(|end| end == End::Guest)

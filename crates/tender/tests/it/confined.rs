@@ -2,7 +2,10 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use solo5_abi::manifest::DeviceType;
 
@@ -25,6 +28,15 @@ fn asleep(scratch: &Scratch, options: &[&str]) -> Mortal {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     started(command)
+}
+
+/// The user's option for nobody, where there is another user than root.
+fn nobody() -> &'static [&'static str] {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap();
+    match map.contains("4294967295") {
+        true => &["--user=65534:65534"],
+        false => &[],
+    }
 }
 
 fn of(child: &Mortal, name: &str) -> String {
@@ -63,15 +75,11 @@ fn no_process_of_the_users_may_trace_it_unless_asked_for() {
         let mem = fs::metadata(format!("/proc/{}/mem", child.id())).unwrap();
         (core, mem.uid())
     };
-    let nobody = ["--user=65534:65534"];
-    let has_nobody = fs::read_to_string("/proc/self/uid_map")
-        .unwrap()
-        .contains("4294967295");
-    let child = asleep(&scratch, if has_nobody { &nobody } else { &[] });
+    let child = asleep(&scratch, nobody());
     assert_eq!(owner(&child), ("0 0 bytes".to_owned(), 0));
     drop(child);
-    if has_nobody {
-        let child = asleep(&scratch, &["--x-dumpable", nobody[0]]);
+    if let [user] = nobody() {
+        let child = asleep(&scratch, &["--x-dumpable", user]);
         assert_ne!(owner(&child).0, "0 0 bytes");
         assert_eq!(owner(&child).1, 65534);
     }
@@ -110,6 +118,49 @@ fn descriptors_of_whoever_started_it_are_closed() {
         "{open:?}"
     );
     assert_eq!(open[..2], ["1", "2"]);
+}
+
+/// `/proc/PID/status` of the one process that a guest's has started, once that has its filter, which it takes last.
+fn status_of_relay(child: &Mortal) -> String {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let relays = of(child, &format!("task/{}/children", child.id()));
+        let status = fs::read_to_string(format!("/proc/{}/status", relays.trim())).unwrap();
+        if value(&status, "Seccomp") == "2" {
+            return status;
+        }
+        assert!(Instant::now() < deadline, "{status}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_relay_has_no_privilege_either() {
+    let scratch = Scratch::new();
+    let guest = Guest::spt(sleeper())
+        .data(b"there\n")
+        .device("service", DeviceType::NetBasic)
+        .write(&scratch);
+    let theirs = scratch.path("theirs");
+    let _listener = UnixListener::bind(&theirs).unwrap();
+    // It listens at the first path and connects at the second.
+    for path in [scratch.path("ours"), theirs] {
+        let mut command = Command::new(Tender::Spt.path());
+        command
+            .args(["--mem=2", &format!("--net:service=unix:{}", path.display())])
+            .args(nobody())
+            .arg(&guest)
+            .stdout(Stdio::piped());
+        let status = status_of_relay(&started(command));
+        for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+            assert_eq!(value(&status, set), "0000000000000000", "{set}");
+        }
+        assert_eq!(value(&status, "NoNewPrivs"), "1");
+        if !nobody().is_empty() {
+            assert_eq!(value(&status, "Uid"), "65534 65534 65534 65534");
+            assert_eq!(value(&status, "Groups"), "");
+        }
+    }
 }
 
 #[test]
