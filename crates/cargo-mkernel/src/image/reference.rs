@@ -72,7 +72,8 @@ fn is_host(text: &str) -> bool {
 fn is_well_formed_host(text: &str) -> bool {
     let (name, port) = text.split_once(':').unwrap_or((text, "0"));
     let allowed = |octet: u8| octet.is_ascii_alphanumeric() || b".-".contains(&octet);
-    !name.is_empty() && name.bytes().all(allowed) && port.parse::<u16>().is_ok()
+    let digits = port.bytes().all(|octet| octet.is_ascii_digit());
+    !name.is_empty() && name.bytes().all(allowed) && digits && port.parse::<u16>().is_ok()
 }
 
 fn is_component(part: &str) -> bool {
@@ -81,7 +82,8 @@ fn is_component(part: &str) -> bool {
     let ends = [octets.first(), octets.last()];
     let separated = octets
         .windows(2)
-        .all(|pair| pair.iter().any(word) || pair == b"--" || pair == b"__");
+        .all(|pair| pair.iter().any(word) || pair == b"--" || pair == b"__")
+        && !part.contains("___");
     ends.into_iter().all(|end| end.is_some_and(word))
         && octets
             .iter()

@@ -234,7 +234,21 @@ fn a_name_may_have_a_host_and_a_tag() {
     }
     let long = format!("web:{}", "x".repeat(129));
     for text in [
-        "", "Web", "web:", "web:-", ":1", "a//b", "a/", "/a", "-a", "a-", "a..b", "a b", "web:a/b",
+        "",
+        "Web",
+        "web:",
+        "web:-",
+        ":1",
+        "a//b",
+        "a/",
+        "/a",
+        "-a",
+        "a-",
+        "a..b",
+        "a___b",
+        "a.b:+80/c",
+        "a b",
+        "web:a/b",
         &long,
     ] {
         assert!(text.parse::<Reference>().is_err(), "{text:?}");
