@@ -172,3 +172,21 @@ fn the_send_buffer_grows_with_the_windows_up_to_its_limit() {
     assert!(queued[1] > 16 << 10, "{queued:?}");
     assert_eq!(queued[4], 32 << 10);
 }
+
+#[test]
+fn rfc7323_2_4_a_window_that_nobody_reads_from_closes_whatever_the_memory() {
+    let config = Config::default().memory(4 << 30);
+    let syn = seg(SYN, IRS, 0).mss(1460).scale(7);
+    let mut c = Conn::accept(config, plain(), &syn);
+    assert!(c.syn_ack.scale.is_some_and(|shift| shift <= 9));
+    let mut taken = 0;
+    while taken < 1 << 20 {
+        c.give_data(&[1; 1460]);
+        taken += 1460;
+        if c.e.sent().last().is_some_and(|ack| ack.window == 0) {
+            break;
+        }
+    }
+    // A unit more than the buffer for each segment at the most.
+    assert!(taken <= 128 << 10, "{taken}");
+}

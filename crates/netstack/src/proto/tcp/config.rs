@@ -145,8 +145,8 @@ pub struct Options {
     /// Octets of receive buffer that a connection starts with, 2 KiB at least: the first window offered.
     pub receive_buffer: usize,
     /// Octets that the receive buffer may grow to as the measured rate asks for it. It decides the
-    /// window scale (RFC 7323 §2). `usize::MAX`, the default, stands for a quarter of the memory, and
-    /// 4 MiB at least.
+    /// window scale (RFC 7323 §2), and so how coarsely windows are told: a peer may send up to such a unit more
+    /// for each segment. `usize::MAX`, the default, stands for a quarter of the memory, between 4 and 32 MiB.
     pub max_receive_buffer: usize,
     /// Octets that may wait in the send buffer, sent or not, whatever the path.
     pub send_buffer: usize,
@@ -190,7 +190,8 @@ impl Options {
     /// With the limits for a stack that may hold `memory` octets, where none are set.
     pub(crate) fn within(mut self, memory: usize) -> Self {
         if self.max_receive_buffer == usize::MAX {
-            self.max_receive_buffer = (memory / 4).max(4 << 20);
+            // At the most a unit of 512 octets: less than a segment, so that a window that nobody reads from closes.
+            self.max_receive_buffer = (memory / 4).clamp(4 << 20, (32 << 20) - 1);
         }
         if self.max_send_buffer == usize::MAX {
             self.max_send_buffer = memory / 4;
