@@ -220,15 +220,25 @@ impl BlockImage {
     /// When the kernel says so, when the file is shorter than it was, and ever after: the kernel reports once that it could
     /// not write something to the disk, and may then forget what that was, so a later success would say nothing of it.
     pub fn flush(&self) -> Result<(), ImageError> {
-        self.check_whole()?;
-        if self.lost.load(Ordering::Relaxed) {
-            return Err(ImageError::Lost);
-        }
+        self.check()?;
         // The standard library calls again what a signal has interrupted.
         self.file.sync_data().map_err(|error| {
             self.lost.store(true, Ordering::Relaxed);
             ImageError::Io(error)
         })
+    }
+
+    /// Whether a flush may succeed: nothing that was written may be lost, as far as is known.
+    ///
+    /// # Errors
+    ///
+    /// When the file is or was shorter than at first, and when a flush has failed.
+    pub fn check(&self) -> Result<(), ImageError> {
+        self.check_whole()?;
+        match self.lost.load(Ordering::Relaxed) {
+            true => Err(ImageError::Lost),
+            false => Ok(()),
+        }
     }
 
     fn check_whole(&self) -> Result<(), ImageError> {

@@ -112,10 +112,10 @@ impl Hypercalls<'_> {
                     Err(error) => return Err(failed("hear of a flush")(error)),
                 };
                 self.flushing &= !bit;
-                Ok(match (image.is_whole(), outcome) {
-                    (false, _) => SolResult::Eshrunk,
-                    (true, SUCCEEDED) => SolResult::Ok,
-                    (true, _) => SolResult::Eunspec,
+                Ok(match (result(image.check()), outcome) {
+                    (SolResult::Ok, SUCCEEDED) => SolResult::Ok,
+                    (SolResult::Ok, _) => SolResult::Eunspec,
+                    (lost, _) => lost,
                 })
             }
             (Hypercall::FlushBegin | Hypercall::FlushEnd, _) => Ok(SolResult::Einval),

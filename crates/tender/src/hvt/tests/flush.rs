@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 
 use solo5_abi::api::SolResult;
-use solo5_abi::hvt::{BlockFlush, Hypercall, PollSet};
+use solo5_abi::hvt::{BlockFlush, BlockIo, Hypercall, PollSet};
 use solo5_abi::manifest::{
     BLOCK_FLUSH, DeviceType, Entry, Header, Manifest, TENDER_FLUSH, TENDER_POLL_SET,
     TenderProperties,
@@ -160,6 +160,27 @@ fn a_thread_flushes_until_the_image_is_cut_short() {
     assert_eq!(flush(), SHRUNK);
     file.set_len(2048).unwrap();
     assert_eq!([flush(), flush()], [UNSPECIFIED, UNSPECIFIED]);
+}
+
+/// As what was written may be lost, whatever the thread has met.
+#[test]
+fn no_flush_succeeds_during_which_the_image_was_found_cut_short() {
+    let (machine, file) = machine("meanwhile", TENDER_FLUSH, BLOCK_FLUSH);
+    let background = machine.devices.block[0].background.as_ref().unwrap();
+    let mut guest = Guest::new(machine);
+    assert_eq!(guest.begin(), OK);
+    file.set_len(1024).unwrap();
+    let write = BlockIo {
+        len: 512,
+        data: ARGUMENT,
+        handle: 1,
+        ..Default::default()
+    };
+    let answer = guest.call(Hypercall::BlockWrite, write.to_bytes());
+    assert_eq!(BlockIo::from_bytes(&answer).ret, UNSPECIFIED);
+    file.set_len(2048).unwrap();
+    add_count(&background.end, 1).unwrap();
+    assert_eq!(guest.end(), UNSPECIFIED);
 }
 
 /// One that goes on is waited for, and what came of it is still told.
