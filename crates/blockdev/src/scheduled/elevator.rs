@@ -10,9 +10,10 @@ use crate::device::failed;
 use crate::{Operation, SectorDevice};
 
 impl<D: SectorDevice> State<D> {
-    /// Does a slice of what is queued: something, if there is anything. At the end of a flush that goes on, the task is woken.
-    pub(super) fn turn(&mut self, context: &mut Context<'_>) {
-        if self.flush(context) {
+    /// Does a slice of what is queued: something, if there is anything. If the request waits for a flush that goes on, the
+    /// task is woken at its end.
+    pub(super) fn turn(&mut self, ticket: u64, context: &mut Context<'_>) {
+        if self.flush(ticket, context) {
             return;
         }
         let slice = self.config.slice as u64;
@@ -28,8 +29,12 @@ impl<D: SectorDevice> State<D> {
     }
 
     /// Attends to flushes; whether there was anything to do.
-    fn flush(&mut self, context: &mut Context<'_>) -> bool {
+    fn flush(&mut self, ticket: u64, context: &mut Context<'_>) -> bool {
         self.gather_flushes();
+        // Its end concerns nobody else, and the device would keep the wakers of all who ask.
+        if self.flushing.is_some() && !self.awaits_flush(ticket) {
+            return false;
+        }
         let (number, tickets) = if let Some(Flushing { number, tickets }) = self.flushing.take() {
             (Ok(number), tickets)
         } else if self.flushes.is_empty() {

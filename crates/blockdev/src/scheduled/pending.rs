@@ -50,7 +50,7 @@ impl<D: SectorDevice> Future for Pending<D> {
             Stage::New(work, bytes) => this.stage = Stage::Submitted(state.submit(work, bytes)),
             Stage::Submitted(ticket) => {
                 let outcome = state.take(ticket).or_else(|| {
-                    state.turn(context);
+                    state.turn(ticket, context);
                     state.take(ticket)
                 });
                 if let Some(outcome) = outcome {

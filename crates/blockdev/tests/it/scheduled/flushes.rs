@@ -156,6 +156,22 @@ fn others_go_on_and_later_flushes_share_the_next() {
 }
 
 #[test]
+fn the_end_of_a_flush_is_for_those_alone_who_wait_for_it() {
+    let queue = Queue::new(Slow::new());
+    let mut flush = Task::asleep(&queue);
+    let asked = |queue: &Queue<Slow>| queue.with_device(|device| device.waiting.len());
+    let before = asked(&queue);
+    for _ in 0..100 {
+        assert_eq!(block_on(queue.read(0, 1)), Ok(vec![0]));
+    }
+    assert_eq!(asked(&queue), before);
+    queue.with_device(|device| device.end(Ok(())));
+    assert_eq!(block_on(queue.read(0, 1)), Ok(vec![0]));
+    assert!(flush.wakes() > 0);
+    assert_eq!(flush.poll(), Poll::Ready(Ok(())));
+}
+
+#[test]
 fn a_flush_that_is_given_up_keeps_nobody_waiting() {
     let queue = Queue::new(Slow::new());
     let first = Task::asleep(&queue);
