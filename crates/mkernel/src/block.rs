@@ -95,6 +95,7 @@ impl Disk {
             return Ok(());
         };
         self.flushes.going_on = None;
+        source().flushes.end(self.block.handle());
         ended?;
         self.flushes.succeeded = number;
         match self.flushes.asked > number {

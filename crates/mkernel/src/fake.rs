@@ -32,6 +32,7 @@ struct Parts {
     flush: Cell<Option<(Handle, u64)>>,
     yields: Cell<u64>,
     reads: Cell<u64>,
+    flush_looks: Cell<u64>,
 }
 
 /// Frames that wait to be read from one device.
@@ -60,6 +61,11 @@ impl Machine {
     /// Hypercalls that read a frame, or tried to.
     pub(crate) fn reads(&self) -> u64 {
         self.0.reads.get()
+    }
+
+    /// Hypercalls that looked whether a flush had ended.
+    pub(crate) fn flush_looks(&self) -> u64 {
+        self.0.flush_looks.get()
     }
 
     fn pass(&self, nanos: u64) {
@@ -174,6 +180,7 @@ impl Hypercalls for Machine {
     }
 
     fn flush_has_ended(&self, device: Handle) -> bool {
+        self.0.flush_looks.set(self.flush_looks() + 1);
         let flush = self.0.flush.get();
         flush.is_some_and(|(of, at)| of == device && at <= self.now())
     }

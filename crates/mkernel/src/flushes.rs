@@ -7,16 +7,28 @@ use solo5_ffi::Handle;
 /// Who waits, and for which device.
 #[derive(Default)]
 pub(crate) struct Flushes {
-    waiting: RefCell<Vec<(Handle, Waker)>>,
+    waiting: RefCell<Vec<(Handle, Vec<Waker>)>>,
+    /// Those to wake at the next look: the end is told once, and was told to somebody else.
+    due: RefCell<Vec<Waker>>,
 }
 
 impl Flushes {
     /// Has `waker` woken, once, when a flush of the device has ended.
     pub(crate) fn wake_at_end(&self, device: Handle, waker: &Waker) {
         let mut waiting = self.waiting.borrow_mut();
-        let mut there = waiting.iter();
-        if !there.any(|(of, kept)| *of == device && kept.will_wake(waker)) {
-            waiting.push((device, waker.clone()));
+        match waiting.iter_mut().find(|(of, _)| *of == device) {
+            Some((_, wakers)) if wakers.iter().any(|kept| kept.will_wake(waker)) => (),
+            Some((_, wakers)) => wakers.push(waker.clone()),
+            None => waiting.push((device, vec![waker.clone()])),
+        }
+    }
+
+    /// A flush of the device has ended, and that was told.
+    pub(crate) fn end(&self, device: Handle) {
+        let mut waiting = self.waiting.borrow_mut();
+        if let Some(index) = waiting.iter().position(|(of, _)| *of == device) {
+            let (_, wakers) = waiting.swap_remove(index);
+            self.due.borrow_mut().extend(wakers);
         }
     }
 
@@ -26,20 +38,17 @@ impl Flushes {
         waiting.iter().map(|(device, _)| *device).collect()
     }
 
-    /// Wakes those whose device it is; their number.
+    /// Wakes those who are due, and those whose device it is; their number.
     pub(crate) fn wake(&self, has_ended: impl Fn(Handle) -> bool) -> usize {
-        if self.waiting.borrow().is_empty() {
-            return 0;
+        let mut woken = self.due.take();
+        if !self.waiting.borrow().is_empty() {
+            let waiting = self.waiting.take().into_iter();
+            let (ended, waiting): (Vec<_>, _) = waiting.partition(|(device, _)| has_ended(*device));
+            self.waiting.replace(waiting);
+            woken.extend(ended.into_iter().flat_map(|(_, wakers)| wakers));
         }
-        let (ended, waiting) = self
-            .waiting
-            .take()
-            .into_iter()
-            .partition(|(device, _)| has_ended(*device));
-        let ended: Vec<_> = ended;
-        self.waiting.replace(waiting);
-        let woken = ended.len();
-        ended.into_iter().for_each(|(_, waker)| waker.wake());
-        woken
+        let count = woken.len();
+        woken.into_iter().for_each(Waker::wake);
+        count
     }
 }

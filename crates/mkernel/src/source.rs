@@ -208,6 +208,10 @@ impl<H: Hypercalls> EventSource for Solo5<H> {
     }
 
     fn wait(&self, deadline: Option<Instant>) -> Result<usize, Deadlock> {
+        let due = self.flushes.wake(|_| false);
+        if due > 0 {
+            return Ok(due);
+        }
         let awaited = self.awaited();
         let deadline = match deadline {
             Some(deadline) => deadline.as_nanos(),

@@ -213,3 +213,35 @@ fn the_end_of_a_flush_wakes_all_who_wait_for_it_and_ends_a_wait() {
     assert_eq!(world.source.poll(), 1, "a look is enough");
     assert_eq!(woken(), [2, 1, 0]);
 }
+
+/// The device tells of the end once, perhaps to a task that it does not have to wake for that.
+#[test]
+fn who_waits_for_a_flush_is_woken_also_if_another_was_told_of_its_end() {
+    let world = world();
+    let (flushes, disk) = (&world.source.flushes, Handle::new(9).unwrap());
+    let (count, waker) = waker();
+    for round in 1..=3 {
+        flushes.wake_at_end(disk, &waker);
+        flushes.end(disk);
+        assert_eq!(flushes.awaited(), []);
+        match round {
+            1 => assert_eq!(world.source.wait(None), Ok(1)),
+            _ => assert_eq!(world.source.poll(), 1),
+        }
+        assert_eq!(count.0.load(Ordering::Relaxed), round);
+    }
+    assert_eq!(world.source.wait(None), Err(Deadlock));
+}
+
+#[test]
+fn a_look_asks_once_for_each_device_however_many_wait() {
+    let world = world();
+    let [disk, other] = [9, 10].map(|handle| Handle::new(handle).unwrap());
+    for _ in 0..100 {
+        let (_, waker) = waker();
+        world.source.flushes.wake_at_end(disk, &waker);
+        world.source.flushes.wake_at_end(other, &waker);
+    }
+    assert_eq!(world.source.poll(), 0);
+    assert_eq!(world.machine.flush_looks(), 2);
+}
