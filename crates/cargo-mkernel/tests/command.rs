@@ -396,6 +396,7 @@ fn the_doctor_names_the_command_for_what_is_missing() {
         "missing  C compiler: no cc on PATH\n         sudo apt-get install gcc libc6-dev\n",
         "export RUSTC_WRAPPER=solo5-rustc SOLO5_RUSTC_WRAPPER='/usr/bin/sccache'\n",
         "missing  solo5-rustc and its companions: not on PATH: solo5-rustc, ",
+        "without  user namespaces: no unshare on PATH\n         sudo apt-get install util-linux\n",
         "without  user-mode network: no passt on PATH\n         sudo apt-get install passt\n",
     ] {
         assert!(stdout.contains(expected), "no {expected:?} in\n{stdout}");

@@ -193,9 +193,11 @@ fn namespaces() -> Finding {
     let result = machine::works("unshare", &["--user", "--map-root-user", "true"])
         .map(|()| "may be made".to_owned())
         .map_err(|reason| {
-            let mend =
-                "sudo sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000";
-            (reason, mend.to_owned())
+            let mend = match reason.contains("on PATH") {
+                true => apt("util-linux"),
+                false => "sudo sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000".to_owned(),
+            };
+            (reason, mend)
         });
     Finding {
         name: "user namespaces",
