@@ -1,6 +1,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use manifest_gen::elf::{self, SegmentProblem};
+
 use crate::attach::AttachError;
 use crate::confine::ConfineError;
 use crate::hvt::HvtError;
@@ -22,12 +24,12 @@ pub enum Error {
         source: io::Error,
     },
     /// The file is no unikernel, or cannot be loaded.
-    #[error("cannot load {path:?}: {source}")]
+    #[error("cannot load {path:?}: {source}{}", more_memory(source))]
     Executable {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: manifest_gen::elf::Error,
+        source: elf::Error,
     },
     /// The unikernel is for another target, or another version of this one.
     #[error("{path:?} is built for Solo5 ABI {found}: expected {expected}")]
@@ -78,5 +80,18 @@ impl Error {
             Self::Options(_)
                 | Self::Attach(AttachError::Undeclared { .. } | AttachError::Missing(_))
         )
+    }
+}
+
+/// What helps an executable that would fit more memory.
+fn more_memory(error: &elf::Error) -> &'static str {
+    match error {
+        elf::Error::Entry { found, mem_size } if found >= mem_size => " (--mem=N gives it more)",
+        elf::Error::Segment {
+            problem:
+                SegmentProblem::ContentBeyondMemory { .. } | SegmentProblem::BeyondMemory { .. },
+            ..
+        } => " (--mem=N gives it more)",
+        _ => "",
     }
 }

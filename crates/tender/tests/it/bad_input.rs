@@ -291,7 +291,7 @@ fn bad_memory_sizes_are_refused() {
     let ended = Tender::Spt.run(["--mem=1".as_ref(), path.as_os_str()]);
     ended.refused(
         Tender::Spt,
-        "entry point 0x100000 is outside of memory",
+        "is outside of memory, expected 0x100000 to 0x100000 (--mem=N gives it more)",
         false,
     );
 }
