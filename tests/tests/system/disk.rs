@@ -92,7 +92,8 @@ fn tasks_share_the_partitions_of_a_disk(target: Target) {
         "1: 1280000 octets at 32768\n\
          2: 1280000 octets at 2129920\n\
          3: 512000 octets at 3584000\n\
-         1280000 octets copied\n",
+         1280000 octets copied\n\
+         30 flushes beside as many\n",
     );
     let octets = fs::read(&image).unwrap();
     assert!(octets[4160 * 512..][..first.len()] == first);

@@ -1,10 +1,12 @@
 //! Tasks share the partitions of the block device `disk`: one copies the first to the second, through
 //! a cache, while others write to the third, each of them to be durable; and one only counts its
-//! turns.
+//! turns. At last one flushes, while another asks all the time whether a flush has ended.
 #![forbid(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
 use std::error::Error;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 
 use blockdev::partition::{Partition, Table};
@@ -15,6 +17,8 @@ use mkernel::block::Disk;
 
 type Part = Partition<Rc<RefCell<Disk>>>;
 
+/// How often one flushes beside another.
+const FLUSHES: u32 = 30;
 /// Tasks that write, and octets of what each does.
 const WRITERS: u8 = 32;
 const RECORD: usize = 5000;
@@ -29,7 +33,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         parts.push(entry.open(disk.clone())?);
     }
     let [from, to, records] = <[Part; 3]>::try_from(parts).map_err(|_| "not three partitions")?;
-    mkernel::run(work(from, to, records))
+    mkernel::run(async {
+        work(from, to, records).await?;
+        flush_beside_one_who_asks(&disk).await
+    })
 }
 
 async fn work(from: Part, to: Part, records: Part) -> Result<(), Box<dyn Error>> {
@@ -73,5 +80,23 @@ async fn work(from: Part, to: Part, records: Part) -> Result<(), Box<dyn Error>>
         return Err(format!("only {} turns while {octets} were copied", turns.get()).into());
     }
     println!("{copied} octets copied");
+    Ok(())
+}
+
+/// Who asks is told of the ends of flushes before the one who sleeps is woken.
+async fn flush_beside_one_who_asks(disk: &Rc<RefCell<Disk>>) -> Result<(), Box<dyn Error>> {
+    let [sleeps, asks] = [Queue::new(disk.clone()), Queue::new(disk.clone())];
+    for _ in 0..FLUSHES {
+        let queue = sleeps.clone();
+        let sleeping = mkernel::spawn(async move { queue.flush().await });
+        let mut asking = pin!(asks.flush());
+        poll_fn(|context| {
+            context.waker().wake_by_ref();
+            asking.as_mut().poll(context)
+        })
+        .await?;
+        sleeping.await??;
+    }
+    println!("{FLUSHES} flushes beside as many");
     Ok(())
 }
