@@ -13,7 +13,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use seccompiler::{BackendError, BpfProgram};
 
 use super::seccomp::flush_filter;
-use super::trampoline::{Placed, Program, Resident, octets};
+use super::trampoline::{Placed, Program, Resident, between, octets};
 use crate::attach::Devices;
 use crate::flush::{FAILED, SUCCEEDED};
 
@@ -99,11 +99,7 @@ unsafe extern "C" {
 fn code() -> &'static [u8] {
     // SAFETY: both symbols are labels of the same section above, the second behind the first; what lies between them is
     // never written.
-    unsafe {
-        let start = &raw const spt_flush_start;
-        let len = (&raw const spt_flush_end).offset_from_unsigned(start);
-        std::slice::from_raw_parts(start, len)
-    }
+    unsafe { between(&raw const spt_flush_start, &raw const spt_flush_end) }
 }
 
 /// The thread, before it has a place.

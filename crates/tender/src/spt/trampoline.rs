@@ -245,9 +245,10 @@ fn code() -> &'static [u8] {
     // SAFETY: both symbols are labels of the same section above, the second behind the first; what lies between them is
     // never written.
     unsafe {
-        let start = &raw const spt_trampoline_start;
-        let len = (&raw const spt_trampoline_end).offset_from_unsigned(start);
-        std::slice::from_raw_parts(start, len)
+        between(
+            &raw const spt_trampoline_start,
+            &raw const spt_trampoline_end,
+        )
     }
 }
 
@@ -354,6 +355,16 @@ impl Trampoline {
             )
         }
     }
+}
+
+/// What lies between two labels.
+///
+/// # Safety
+///
+/// Both must be of one section that is never written, `end` not before `start`.
+pub(super) unsafe fn between(start: *const u8, end: *const u8) -> &'static [u8] {
+    // SAFETY: the caller's promise: one section, in this order, of which nobody writes.
+    unsafe { std::slice::from_raw_parts(start, end.offset_from_unsigned(start)) }
 }
 
 /// The instructions of a filter as they lie in memory: code, two counts of a jump, a constant.

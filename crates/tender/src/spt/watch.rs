@@ -13,7 +13,7 @@ use std::os::fd::AsRawFd;
 use seccompiler::{BackendError, BpfProgram};
 
 use super::seccomp::watch_filter;
-use super::trampoline::{Placed, Program, Resident, octets};
+use super::trampoline::{Placed, Program, Resident, between, octets};
 use crate::Tender;
 use crate::shutdown::{STATUS, Shutdown};
 
@@ -148,11 +148,7 @@ unsafe extern "C" {
 fn code() -> &'static [u8] {
     // SAFETY: both symbols are labels of the same section above, the second behind the first; what lies between them is
     // never written.
-    unsafe {
-        let start = &raw const spt_watch_start;
-        let len = (&raw const spt_watch_end).offset_from_unsigned(start);
-        std::slice::from_raw_parts(start, len)
-    }
+    unsafe { between(&raw const spt_watch_start, &raw const spt_watch_end) }
 }
 
 /// The thread, before it has a place.
