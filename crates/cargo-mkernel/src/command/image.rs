@@ -10,6 +10,7 @@ use std::process::{ExitCode, Stdio};
 use clap::Args;
 use jiff::Timestamp;
 
+use super::program::Program;
 use super::run::{cargo, with_our_wrapper};
 use super::{say, workspace};
 use crate::container;
@@ -38,21 +39,11 @@ pub(super) struct Image {
     /// For a process behind a filter of system calls, which is the default
     #[arg(long)]
     spt: bool,
-    /// The package to build
-    #[arg(short, long, value_name = "NAME")]
-    package: Option<OsString>,
-    /// The program to build, of a package with several
-    #[arg(long, value_name = "NAME", conflicts_with = "example")]
-    bin: Option<OsString>,
-    /// The example to build
-    #[arg(long, value_name = "NAME")]
-    example: Option<OsString>,
+    #[command(flatten)]
+    program: Program,
     /// The profile to build it with
     #[arg(long, value_name = "NAME", default_value = "stripped")]
     profile: OsString,
-    /// Features to build it with
-    #[arg(short = 'F', long, value_name = "NAMES")]
-    features: Option<OsString>,
     /// The program's own arguments, unless others are given where it is run
     #[arg(last = true, value_name = "ARGUMENTS")]
     arguments: Vec<String>,
@@ -85,22 +76,13 @@ impl Image {
 
     /// Has Cargo build the program; its path.
     fn build(&self) -> Result<PathBuf, String> {
-        workspace::check(Some(&self.profile), self.package.as_deref())?;
+        workspace::check(Some(&self.profile), self.program.package())?;
         let abi = if self.hvt { Abi::Hvt } else { Abi::Spt };
         let mut cargo = cargo();
         cargo.args(["build", "--message-format=json-render-diagnostics"]);
         cargo.args(["--target", abi.triple(), "--profile"]);
         cargo.arg(&self.profile);
-        for (name, value) in [
-            ("--package", &self.package),
-            ("--bin", &self.bin),
-            ("--example", &self.example),
-            ("--features", &self.features),
-        ] {
-            if let Some(value) = value {
-                cargo.arg(name).arg(value);
-            }
-        }
+        self.program.name_to(&mut cargo);
         with_our_wrapper(&mut cargo)?;
         let output = cargo.stderr(Stdio::inherit()).output();
         let output = output.map_err(|error| format!("cannot run cargo: {error}"))?;

@@ -8,6 +8,7 @@ use std::process::{Command, ExitCode};
 
 use clap::Args;
 
+use super::program::Program;
 use super::{say, workspace};
 use crate::machine;
 use crate::run::{Abi, beside_us};
@@ -20,24 +21,14 @@ pub(super) struct Run {
     /// Boot it as a process behind a filter of system calls
     #[arg(long)]
     spt: bool,
-    /// The package to run
-    #[arg(short, long, value_name = "NAME")]
-    package: Option<OsString>,
-    /// The program to run, of a package with several
-    #[arg(long, value_name = "NAME", conflicts_with = "example")]
-    bin: Option<OsString>,
-    /// The example to run
-    #[arg(long, value_name = "NAME")]
-    example: Option<OsString>,
+    #[command(flatten)]
+    program: Program,
     /// Build it optimised
     #[arg(short, long, conflicts_with = "profile")]
     release: bool,
     /// The profile to build it with
     #[arg(long, value_name = "NAME")]
     profile: Option<OsString>,
-    /// Features to build it with
-    #[arg(short = 'F', long, value_name = "NAMES")]
-    features: Option<OsString>,
     /// Options of the tender, another `--`, and the program's own arguments
     #[arg(last = true, value_name = "ARGUMENTS")]
     arguments: Vec<OsString>,
@@ -45,20 +36,13 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn run(&self) -> Result<ExitCode, String> {
-        workspace::check(self.profile.as_deref(), self.package.as_deref())?;
+        workspace::check(self.profile.as_deref(), self.program.package())?;
         let abi = self.abi();
         let mut cargo = cargo();
         cargo.args(["run", "--target", abi.triple()]);
-        for (name, value) in [
-            ("--package", &self.package),
-            ("--bin", &self.bin),
-            ("--example", &self.example),
-            ("--profile", &self.profile),
-            ("--features", &self.features),
-        ] {
-            if let Some(value) = value {
-                cargo.arg(name).arg(value);
-            }
+        self.program.name_to(&mut cargo);
+        if let Some(profile) = &self.profile {
+            cargo.arg("--profile").arg(profile);
         }
         if self.release {
             cargo.arg("--release");
