@@ -1,6 +1,7 @@
 //! Tasks that wait for the ends of flushes.
 
-use std::{cell::RefCell, task::Waker};
+use std::cell::RefCell;
+use std::task::Waker;
 
 use solo5_ffi::Handle;
 
@@ -41,12 +42,13 @@ impl Flushes {
     /// Wakes those who are due, and those whose device it is; their number.
     pub(crate) fn wake(&self, has_ended: impl Fn(Handle) -> bool) -> usize {
         let mut woken = self.due.take();
-        if !self.waiting.borrow().is_empty() {
-            let waiting = self.waiting.take().into_iter();
-            let (ended, waiting): (Vec<_>, _) = waiting.partition(|(device, _)| has_ended(*device));
-            self.waiting.replace(waiting);
-            woken.extend(ended.into_iter().flat_map(|(_, wakers)| wakers));
-        }
+        self.waiting.borrow_mut().retain_mut(|(device, wakers)| {
+            let ended = has_ended(*device);
+            if ended {
+                woken.append(wakers);
+            }
+            !ended
+        });
         let count = woken.len();
         woken.into_iter().for_each(Waker::wake);
         count

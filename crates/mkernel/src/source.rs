@@ -141,9 +141,9 @@ impl<H: Hypercalls> Solo5<H> {
         }
     }
 
-    /// The devices that a task waits for, also those whose flush one waits for, and the end if one does. A device whose stack has gone, or that none was ever
-    /// started on, has frames that nobody will read: waiting for it would be waiting for nothing,
-    /// and at the cost of a processor.
+    /// The devices that a task waits for, also those whose flush one waits for, and the end if one does. A device whose
+    /// stack has gone, or that none was ever started on, has frames that nobody will read: waiting for it would be waiting
+    /// for nothing, and at the cost of a processor.
     fn awaited(&self) -> HandleSet {
         let ports = self.ports.borrow();
         let held = ports.iter().filter_map(Weak::upgrade);
