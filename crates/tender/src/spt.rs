@@ -4,6 +4,7 @@ mod enter;
 mod flush;
 mod memory;
 mod overflow;
+mod rseq;
 mod seccomp;
 mod trampoline;
 mod watch;

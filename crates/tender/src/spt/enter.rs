@@ -3,7 +3,8 @@
 use seccompiler::BpfProgramRef;
 
 use super::SptError;
-use super::trampoline::{Resident, Start, Trampoline, end_restartable_sequences};
+use super::rseq::end_restartable_sequences;
+use super::trampoline::{Resident, Start, Trampoline};
 use crate::confine::ConfineError;
 use crate::error::Error;
 
