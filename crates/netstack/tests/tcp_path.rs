@@ -48,12 +48,16 @@ fn rfc9438_4_10_slow_start_ends_before_it_has_lost_a_window() {
 
 #[test]
 fn rfc8985_6_2_what_is_late_is_not_sent_again() {
-    let mut case = seconds(Case::new(congestion::new_reno, 1, 100, 40, 100), 10);
-    case.late = 10_000;
-    case.warm_up = Duration::from_secs(4);
-    let outcome = case.run(1);
-    assert!(outcome.spurious <= 0.1, "{outcome:?}");
-    assert!(outcome.utilisation >= 70.0, "{outcome:?}");
+    for congestion in [congestion::cubic, congestion::new_reno, congestion::bbr] {
+        for late in [10_000, 100_000] {
+            let mut case = seconds(Case::new(congestion, 1, 100, 40, 100), 10);
+            case.late = late;
+            case.warm_up = Duration::from_secs(4);
+            let outcome = case.run(1);
+            assert!(outcome.spurious <= 0.1, "{late}: {outcome:?}");
+            assert!(outcome.utilisation >= 95.0, "{late}: {outcome:?}");
+        }
+    }
 }
 
 #[test]

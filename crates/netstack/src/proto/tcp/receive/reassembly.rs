@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::{Buf, Bytes};
 
 use super::piece::Piece;
+use super::timestamps::Window;
 use crate::proto::tcp::wire::options::SackBlocks;
 use crate::proto::tcp::wire::seq::{Seq, Start};
 
@@ -99,9 +100,19 @@ pub(crate) struct Reassembly {
     /// Ranges received, the one with the latest segment first (RFC 2018 §4).
     recent: [(Seq, Seq); 4],
     recent_len: usize,
+    /// Which timestamps are not outdated.
+    pub(super) window: Window,
 }
 
 impl Reassembly {
+    /// Nothing is out of order yet.
+    pub(super) fn new(window: Window) -> Self {
+        Self {
+            window,
+            ..Self::default()
+        }
+    }
+
     /// Octets kept.
     #[inline]
     pub(crate) fn len(&self) -> usize {

@@ -4,6 +4,8 @@ use bytes::Bytes;
 
 use super::Receiver;
 use super::queue::ReceiveQueue;
+use super::reassembly::Reassembly;
+use super::timestamps::Window;
 use crate::proto::tcp::on_demand::Spares;
 use crate::proto::tcp::wire::seq::Seq;
 
@@ -40,6 +42,7 @@ impl Receiver {
     /// What was waiting for the gap to be filled.
     #[inline(never)]
     fn take_reassembled(&mut self) {
+        let recent = self.recent_timestamp();
         let Some(reassembly) = &mut self.reassembly else {
             return;
         };
@@ -50,6 +53,7 @@ impl Receiver {
             }
         }
         reassembly.advance(self.nxt);
+        reassembly.window.advance(self.nxt, self.edge, recent);
         if reassembly.len() == 0 {
             self.reassembly = None;
         }
@@ -61,7 +65,10 @@ impl Receiver {
     pub(crate) fn take_early(&mut self, seq: Seq, octets: Bytes, pinned: usize) -> Early {
         let end = seq + octets.len() as u32;
         let limit = RANGES + self.buffer as usize / OCTETS_PER_RANGE;
-        let reassembly = self.reassembly.get_or_insert_default();
+        let (edge, recent) = (self.edge, self.recent_timestamp());
+        let reassembly = self
+            .reassembly
+            .get_or_insert_with(|| Box::new(Reassembly::new(Window::new(recent, edge))));
         match reassembly.insert(seq, octets, pinned, limit) {
             None => Early::Dropped,
             Some(added) => {

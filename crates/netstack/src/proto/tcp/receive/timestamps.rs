@@ -48,11 +48,20 @@ impl Receiver {
         self.recent.value
     }
 
-    /// PAWS (RFC 7323 §5.3 R1): whether a segment with this timestamp is of a time long ago.
+    /// PAWS (RFC 7323 §5.3 R1): whether a segment with this timestamp is of a time long ago. Where
+    /// something is out of order, those of its window are not.
     #[inline]
     pub(crate) fn is_outdated(&self, now: Instant, theirs: Timestamps) -> bool {
         let recent = &self.recent;
-        Seq(theirs.val).lt(Seq(recent.value)) && recent.at.elapsed(now) < TS_RECENT_LIFE
+        Seq(theirs.val).lt(Seq(recent.value))
+            && recent.at.elapsed(now) < TS_RECENT_LIFE
+            && !self.is_of_this_window(theirs.val)
+    }
+
+    #[cold]
+    fn is_of_this_window(&self, value: u32) -> bool {
+        let early = self.reassembly.as_ref();
+        early.is_some_and(|early| Seq(early.window.since).le(Seq(value)))
     }
 
     /// RFC 7323 §4.3: TS.Recent follows segments that are at or before Last.ACK.sent, which this is
@@ -65,6 +74,38 @@ impl Receiver {
         {
             recent.value = theirs.val;
             recent.at = now.into();
+        }
+    }
+}
+
+/// Since when, by the peer's clock, what may be in the window was sent.
+///
+/// A retransmission that fills a gap takes TS.Recent past the timestamps of segments that were sent before
+/// it and are late: by R1 of RFC 7323 §5.3 alone each of them were lost. What has another's numbers is
+/// 2^32 octets older, and no window has more than 2^30.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Window {
+    /// TS.Recent when the window ended at a number that RCV.NXT has reached.
+    since: u32,
+    /// TS.Recent when the window ended here, where RCV.NXT is not yet.
+    then: u32,
+    edge: Seq,
+}
+
+impl Window {
+    /// Of a window with this end, when TS.Recent was `value` and nothing was late.
+    pub(super) fn new(value: u32, edge: Seq) -> Self {
+        Self {
+            since: value,
+            then: value,
+            edge,
+        }
+    }
+
+    /// RCV.NXT has advanced; the window's end and TS.Recent are these.
+    pub(super) fn advance(&mut self, nxt: Seq, edge: Seq, value: u32) {
+        if nxt.ge(self.edge) {
+            (self.since, self.then, self.edge) = (self.then, value, edge);
         }
     }
 }
@@ -88,5 +129,24 @@ impl From<Instant> for Coarse {
     #[inline]
     fn from(time: Instant) -> Self {
         Self((time.as_nanos() >> Self::SHIFT) as u32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Window;
+    use crate::proto::tcp::wire::seq::Seq;
+
+    #[test]
+    fn rfc7323_5_3_timestamps_of_two_windows_ago_are_outdated() {
+        let mut window = Window::new(10, Seq(1000));
+        window.advance(Seq(999), Seq(1900), 20);
+        assert_eq!(window.since, 10);
+        // What is expected now may have been sent since the window ended at 1000: TS.Recent was 10.
+        window.advance(Seq(1000), Seq(2000), 30);
+        window.advance(Seq(1999), Seq(2900), 40);
+        assert_eq!(window.since, 10);
+        window.advance(Seq(2000), Seq(3000), 50);
+        assert_eq!(window.since, 30);
     }
 }
