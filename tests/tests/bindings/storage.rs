@@ -10,10 +10,11 @@ use std::thread;
 
 use nix::sched::{CloneFlags, unshare};
 use solo5_abi::manifest::{BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_MANY, TENDER_FLUSH};
-use system_tests::{Running, Target};
+use system_tests::{Network, Running, Target};
 
-use crate::c_guest::{LIMIT, Linker, Program, TARGETS, boot_command, kvm_runs_general_code};
+use crate::c_guest::{LIMIT, Linker, Program, TARGETS, boot, boot_command, kvm_runs_general_code};
 use crate::devices::image;
+use crate::network::{RawSocket, frame};
 
 /// Boots a case of `storage.c` with this image.
 fn start(program: &Program<'_>, target: Target, image: &Path, case: &str) -> Running {
@@ -99,6 +100,30 @@ fn a_guest_goes_on_while_it_flushes() {
         let image = image(&folder, "disk", 64 << 10);
         assert_success(start(&program, target, &image, "beside"), "");
     }
+}
+
+#[test]
+fn spt_frames_that_nobody_reads_do_not_end_the_wait_for_a_flush() {
+    let program = Program::new("storage.c").define("FRAMES", 1);
+    Network::with(|network| {
+        network.add_tap("frames0", "10.0.0.1/24");
+        let socket = RawSocket::bind("frames0");
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = [
+            "--mem=8".to_owned(),
+            "--net:service=frames0".to_owned(),
+            format!(
+                "--block:disk={}",
+                image(&folder, "disk", 64 << 10).display()
+            ),
+        ];
+        let executable = program.link(Target::Spt, Linker::Lld);
+        let arguments = "--solo5:quiet beside-frames";
+        let mut running = boot(&executable, Target::Spt, &options, arguments, true);
+        running.wait_for("there");
+        socket.send(&frame(1, 60));
+        assert_success(running, "there\n");
+    });
 }
 
 /// The filter lets a guest call for flushes, and hear of them; it may do that as it likes.

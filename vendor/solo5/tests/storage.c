@@ -28,6 +28,14 @@ __attribute__((section(".solo5.manifest.device.disk"))) = {
     .u.block_basic = { .wanted = WANTED, .granted = 0xffff },
 };
 
+#ifdef FRAMES
+static const struct mft_entry service
+__attribute__((section(".solo5.manifest.device.service"))) = {
+    .name = "service",
+    .type = MFT_DEV_NET_BASIC,
+};
+#endif
+
 static uint8_t out[SOLO5_BLOCK_MANY_MAX + 512] __attribute__((aligned(8)));
 static uint8_t in[SOLO5_BLOCK_MANY_MAX + 512] __attribute__((aligned(8)));
 
@@ -334,6 +342,33 @@ static int beside(void)
     SUCCESS();
 }
 
+#ifdef FRAMES
+/*
+ * A frame that nobody reads ends each wait under a tender that can wait for all
+ * devices alone, as which this guest takes its own; a flush goes on waiting.
+ */
+static int beside_frames(void)
+{
+    const struct spt_boot_info *boot = (void *)SPT_BOOT_INFO_BASE;
+    struct mft *mft = (struct mft *)boot->mft;
+    solo5_handle_t net;
+    struct solo5_net_info net_info;
+    solo5_handle_set_t ready;
+
+    CHECK(solo5_net_acquire(service.name, &net, &net_info) == SOLO5_R_OK);
+    mft->e[0].u.tender.granted &= (uint16_t)~MFT_TENDER_POLL_SET;
+    say("there\n");
+    solo5_yield(solo5_clock_monotonic() + 60 * SECOND, &ready);
+    CHECK(ready == 1ull << net);
+    for (int i = 0; i < 100; i++) {
+        CHECK(solo5_block_flush_begin(handle) == SOLO5_R_OK);
+        CHECK(solo5_block_flush(handle) == SOLO5_R_OK);
+        CHECK(solo5_block_flush_end(handle) == SOLO5_R_OK);
+    }
+    SUCCESS();
+}
+#endif
+
 #define SYS_READ  0
 #define SYS_WRITE 1
 
@@ -455,6 +490,10 @@ int solo5_app_main(const struct solo5_start_info *start)
         return broken();
     if (same(start->cmdline, "beside"))
         return beside();
+#ifdef FRAMES
+    if (same(start->cmdline, "beside-frames"))
+        return beside_frames();
+#endif
     if (same(start->cmdline, "ring") || same(start->cmdline, "ring-read")
             || same(start->cmdline, "ring-write"))
         return ring(start->cmdline);

@@ -150,7 +150,7 @@ solo5_result_t solo5_block_flush(solo5_handle_t handle)
     if (e == NULL)
         return SOLO5_R_EINVAL;
     /* Of an error, the kernel tells only one of two that flush. */
-    if (block_flushing >> handle & 1)
+    while (block_flushing >> handle & 1)
         solo5_yield_set((solo5_time_t)-1, 1ull << handle, NULL);
     check = block_flush_check(e);
     if (check != SOLO5_R_OK)
