@@ -1,6 +1,8 @@
 //! Tasks that wait for the ends of flushes.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::ptr;
 use std::task::Waker;
 
 use solo5_ffi::Handle;
@@ -8,9 +10,26 @@ use solo5_ffi::Handle;
 /// Who waits, and for which device.
 #[derive(Default)]
 pub(crate) struct Flushes {
-    waiting: RefCell<Vec<(Handle, Vec<Waker>)>>,
+    waiting: RefCell<Vec<(Handle, Wakers)>>,
     /// Those to wake at the next look: the end is told once, and was told to somebody else.
     due: RefCell<Vec<Waker>>,
+}
+
+/// Wakers in the order in which they came, each once.
+#[derive(Default)]
+struct Wakers {
+    wakers: Vec<Waker>,
+    /// What [`Waker::will_wake`] compares, as many may wait.
+    known: BTreeSet<[usize; 2]>,
+}
+
+impl Wakers {
+    fn add(&mut self, waker: &Waker) {
+        let identity = [waker.data().addr(), ptr::from_ref(waker.vtable()).addr()];
+        if self.known.insert(identity) {
+            self.wakers.push(waker.clone());
+        }
+    }
 }
 
 impl Flushes {
@@ -18,9 +37,12 @@ impl Flushes {
     pub(crate) fn wake_at_end(&self, device: Handle, waker: &Waker) {
         let mut waiting = self.waiting.borrow_mut();
         match waiting.iter_mut().find(|(of, _)| *of == device) {
-            Some((_, wakers)) if wakers.iter().any(|kept| kept.will_wake(waker)) => (),
-            Some((_, wakers)) => wakers.push(waker.clone()),
-            None => waiting.push((device, vec![waker.clone()])),
+            Some((_, wakers)) => wakers.add(waker),
+            None => {
+                let mut wakers = Wakers::default();
+                wakers.add(waker);
+                waiting.push((device, wakers));
+            }
         }
     }
 
@@ -28,8 +50,8 @@ impl Flushes {
     pub(crate) fn end(&self, device: Handle) {
         let mut waiting = self.waiting.borrow_mut();
         if let Some(index) = waiting.iter().position(|(of, _)| *of == device) {
-            let (_, wakers) = waiting.swap_remove(index);
-            self.due.borrow_mut().extend(wakers);
+            let (_, ended) = waiting.swap_remove(index);
+            self.due.borrow_mut().extend(ended.wakers);
         }
     }
 
@@ -45,7 +67,7 @@ impl Flushes {
         self.waiting.borrow_mut().retain_mut(|(device, wakers)| {
             let ended = has_ended(*device);
             if ended {
-                woken.append(wakers);
+                woken.append(&mut wakers.wakers);
             }
             !ended
         });

@@ -15,7 +15,7 @@ pub(super) type Outcome<E> = Result<Vec<u8>, Error<E>>;
 pub(super) struct Flushing {
     /// The device's number of it.
     pub(super) number: u64,
-    /// Whom it is for.
+    /// Whom it is for, in ascending order.
     pub(super) tickets: Vec<u64>,
 }
 
@@ -34,10 +34,11 @@ pub(super) struct State<D: SectorDevice> {
     waiting: VecDeque<Request>,
     /// The flush that goes on.
     pub(super) flushing: Option<Flushing>,
-    /// Flushes whose writes are done, by their tickets: for them the next one is.
+    /// Flushes whose writes are done, by their tickets in ascending order: for them the next one is. (What one waits for,
+    /// later ones do.)
     pub(super) flushes: Vec<u64>,
-    /// What nobody has taken yet, by tickets: as a rule few, and taken soon.
-    finished: Vec<(u64, Outcome<D::Error>)>,
+    /// What nobody has taken yet, by tickets: as a rule few, or flushes, which are taken in this order.
+    finished: VecDeque<(u64, Outcome<D::Error>)>,
     next_ticket: u64,
     /// Where the last transfer ended.
     pub(super) head: u64,
@@ -63,7 +64,7 @@ impl<D: SectorDevice> State<D> {
             waiting: VecDeque::new(),
             flushing: None,
             flushes: Vec::new(),
-            finished: Vec::new(),
+            finished: VecDeque::new(),
             next_ticket: 0,
             head: 0,
             served: 0,
@@ -95,7 +96,8 @@ impl<D: SectorDevice> State<D> {
     /// What has become of a request, once.
     pub(super) fn take(&mut self, ticket: u64) -> Option<Outcome<D::Error>> {
         let index = self.finished.iter().position(|(of, _)| *of == ticket)?;
-        Some(self.finished.swap_remove(index).1)
+        let (_, outcome) = self.finished.swap_remove_front(index)?;
+        Some(outcome)
     }
 
     /// Forgets a request, as far as it is not done.
@@ -121,7 +123,8 @@ impl<D: SectorDevice> State<D> {
     /// Whether the request is for the end of a flush to go on, of which the device tells the task.
     pub(super) fn awaits_flush(&self, ticket: u64) -> bool {
         self.flushing.as_ref().is_some_and(|flushing| {
-            flushing.tickets.contains(&ticket) || self.flushes.contains(&ticket)
+            let mut tickets = [&flushing.tickets, &self.flushes].into_iter();
+            tickets.any(|tickets| tickets.binary_search(&ticket).is_ok())
         })
     }
 
@@ -130,7 +133,7 @@ impl<D: SectorDevice> State<D> {
         let request = self.remove(index);
         let ticket = request.ticket;
         let outcome = result.map(|()| request.into_buffer());
-        self.finished.push((ticket, outcome));
+        self.finished.push_back((ticket, outcome));
     }
 
     /// All of these flushes are done, or have failed.
