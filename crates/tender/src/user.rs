@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use hostdev::Passt;
-use hostdev::passt::{Forward, can_listen};
+use hostdev::passt::{Forward, PasstError, can_listen};
 
 use crate::options::{Options, number};
 
@@ -98,6 +99,8 @@ pub(crate) struct Plan {
     pub(crate) passt: Passt,
     /// Ports that would lead to the guest were they not in use.
     in_use: Vec<u16>,
+    /// The guest's own port, if this user may not listen there.
+    denied: Option<u16>,
 }
 
 impl Plan {
@@ -115,6 +118,7 @@ impl Plan {
         let gateway = gateway.unwrap_or(address);
         let dns = other(gateway).unwrap_or(gateway);
         let (mut tcp, mut udp, mut in_use) = (network.tcp.clone(), network.udp.clone(), Vec::new());
+        let mut denied = None;
         if tcp.is_empty() && udp.is_empty() {
             let ports = given.ports().chain(COMMON_PORTS);
             for port in ports.collect::<BTreeSet<_>>() {
@@ -125,6 +129,9 @@ impl Plan {
                 match can_listen("tcp", forward.host) {
                     Ok(()) => tcp.push(forward),
                     Err(error) if error.is_in_use() => in_use.push(port),
+                    Err(error) if is_denied(&error) && given.port() == Some(port) => {
+                        denied = Some(port);
+                    }
                     Err(_) => {}
                 }
                 if can_listen("udp", forward.host).is_ok() {
@@ -143,7 +150,11 @@ impl Plan {
             tcp,
             udp,
         };
-        Self { passt, in_use }
+        Self {
+            passt,
+            in_use,
+            denied,
+        }
     }
 
     /// What the guest is told before its own arguments, unless these say it. Not all guests that know the first two words
@@ -191,8 +202,39 @@ impl Plan {
             notice +=
                 &format!(" (--net:{name}=user,tcp=OTHER:{port} for another port of this host)");
         }
+        if let Some(port) = self.denied {
+            notice += &format!(
+                "; port {port} does not, as this user may not listen there (--net:{name}=user,tcp={}:{port} for another port of \
+                 this host)",
+                allowed(port)
+            );
+        }
         notice
     }
+}
+
+/// Whether the host lets this user not listen there.
+fn is_denied(error: &PasstError) -> bool {
+    matches!(error, PasstError::Port { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
+}
+
+/// What to type in place of a port that is denied, as the end of the error's line.
+pub(crate) fn instead(error: &PasstError) -> String {
+    match error {
+        PasstError::Port { protocol, host, .. } if is_denied(error) => {
+            let port = host.port();
+            format!(
+                " ({protocol}={}:{port} for another port of this host)",
+                allowed(port)
+            )
+        }
+        _ => String::new(),
+    }
+}
+
+/// A port that any user may listen on, in place of one of root's.
+fn allowed(port: u16) -> u16 {
+    port.saturating_add(8000)
 }
 
 /// A port of the host's as a user writes it.
@@ -255,6 +297,11 @@ impl Given {
 
     fn gateway(&self) -> Option<Ipv4Addr> {
         self.value("--ipv4-gateway")?.parse().ok()
+    }
+
+    /// The port that programs are commonly told.
+    fn port(&self) -> Option<u16> {
+        self.value("--port")?.parse().ok()
     }
 
     /// What may be the numbers of ports: whatever a word ends in.

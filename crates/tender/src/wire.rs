@@ -20,7 +20,7 @@ use seccompiler::{
 use crate::Tender;
 use crate::confine::confine_relay;
 use crate::options::Options;
-use crate::user::Plan;
+use crate::user::{Plan, instead};
 
 /// A device's wire, before there is anything at its other end.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub(crate) enum Behind {
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
     /// There is no user-mode network.
-    #[error(transparent)]
+    #[error("{0}{hint}", hint = instead(.0))]
     Passt(#[from] PasstError),
     /// There is nobody to meet at a socket.
     #[error(transparent)]

@@ -3,6 +3,7 @@ use std::net::TcpListener;
 
 use super::*;
 use crate::options::{Command, NetSource, parse};
+use crate::wire::WireError;
 
 /// The network and the options of that command line.
 fn read(line: &str) -> (UserNetwork, Options) {
@@ -151,6 +152,32 @@ fn without_ports_named_those_of_the_arguments_lead_to_the_guest_and_what_is_in_u
         .unwrap();
     assert!(
         hint.ends_with(" for another port of this host)"),
+        "{notice}"
+    );
+}
+
+#[test]
+fn a_port_that_is_denied_gets_another_to_type() {
+    let error = |kind: io::ErrorKind| PasstError::Port {
+        protocol: "tcp",
+        host: "127.0.0.1:80".parse().unwrap(),
+        source: kind.into(),
+    };
+    let denied = WireError::from(error(io::ErrorKind::PermissionDenied)).to_string();
+    assert!(
+        denied.ends_with(" (tcp=8080:80 for another port of this host)"),
+        "{denied}"
+    );
+    let in_use = WireError::from(error(io::ErrorKind::AddrInUse)).to_string();
+    assert!(!in_use.contains("another"), "{in_use}");
+
+    let (mut plan, _) = plan("--net:service=user k --port=80");
+    plan.denied = Some(80);
+    let notice = plan.notice("service");
+    assert!(
+        notice.contains(
+            "port 80 does not, as this user may not listen there (--net:service=user,tcp=8080:80 "
+        ),
         "{notice}"
     );
 }
