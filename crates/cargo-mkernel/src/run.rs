@@ -54,6 +54,9 @@ pub fn run(mut words: Vec<OsString>) -> ExitCode {
 
 fn boot(path: &Path, words: Vec<OsString>) -> Result<Infallible, String> {
     let unikernel = Unikernel::read(path)?;
+    if let Some(hint) = Arguments::hint(&words, [&unikernel.networks, &unikernel.blocks]) {
+        say(hint);
+    }
     let mut arguments = Arguments::split(words);
     arguments.options.extend(more_options());
     let tender = match env::var_os("SOLO5_TENDER").filter(|value| !value.is_empty()) {

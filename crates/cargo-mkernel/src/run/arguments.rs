@@ -39,6 +39,23 @@ impl Arguments {
         }
     }
 
+    /// What to type when a word that looks like an option of the tender's goes to the guest, for want of a `--`. `devices` are
+    /// the unikernel's networks and disks.
+    pub(super) fn hint(words: &[OsString], devices: [&[String]; 2]) -> Option<String> {
+        if words.iter().any(|word| word == "--") {
+            return None;
+        }
+        let mut guests = words
+            .iter()
+            .skip_while(|word| is_option(word.as_bytes()))
+            .filter_map(|word| word.to_str());
+        let (word, meant) = guests.find_map(|word| Some((word, meant(word, devices)?)))?;
+        Some(format!(
+            "{word} goes to the unikernel; for the tender it is `{meant}`, in front of another `--`: cargo run … -- {meant} -- \
+             ARGUMENTS"
+        ))
+    }
+
     /// Has the guest find a variable, `NAME=VALUE`, in its environment: an option behind those that its bindings read.
     pub(super) fn set_variable(&mut self, variable: &str) {
         self.insert(&format!("--solo5:env={variable}"));
@@ -88,6 +105,20 @@ fn is_option(word: &[u8]) -> bool {
     ];
     [&b"--x-dumpable"[..], b"--x-exec-heap"].contains(&word)
         || STARTS.iter().any(|start| word.starts_with(start))
+}
+
+/// The option of a tender that a word seems to be meant for.
+fn meant(word: &str, devices: [&[String]; 2]) -> Option<String> {
+    if word == "--verbose" || is_option(word.as_bytes()) {
+        return Some(word.to_owned());
+    }
+    let (kind, value) = word.split_once('=')?;
+    let names = match kind {
+        "--net" => devices[0],
+        "--block" => devices[1],
+        _ => return None,
+    };
+    Some(format!("{kind}:{}={value}", names.first()?))
 }
 
 /// A word, in single quotes unless nothing in it needs them.

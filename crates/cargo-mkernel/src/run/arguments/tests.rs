@@ -62,3 +62,29 @@ fn what_is_told_is_between_the_bindings_words_and_the_guests() {
         assert!(arguments.mention("--ipv4") && !arguments.mention("--ip"));
     }
 }
+
+#[test]
+fn an_option_of_the_tenders_that_goes_to_the_guest_gets_a_hint() {
+    let hint = |line: &str| {
+        let words: Vec<_> = line.split(' ').map(OsString::from).collect();
+        Arguments::hint(&words, [&["service".to_owned()], &[]])
+    };
+    for (line, meant) in [
+        ("--verbose", "--verbose"),
+        ("--mem=8 --verbose", "--verbose"),
+        ("--net=user", "--net:service=user"),
+        ("--port=80 --net:service=user", "--net:service=user"),
+    ] {
+        let said = hint(line).expect(line);
+        assert!(said.contains(&format!(" -- {meant} -- ")), "{said}");
+    }
+    for line in [
+        "--net:service=user --port=80",
+        "--verbose --",
+        "-- --verbose",
+        "--block=disk.img",
+        "--nocapture net",
+    ] {
+        assert_eq!(hint(line), None, "{line}");
+    }
+}
