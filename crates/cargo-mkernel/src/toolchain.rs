@@ -3,6 +3,7 @@
 //!
 //! This module uses `std` alone and nothing else of the package: in a checkout rustc compiles it by itself (`bootstrap.rs`).
 
+mod argfile;
 pub mod cc;
 mod flags;
 mod headers;
@@ -18,6 +19,9 @@ use std::process::{Command, ExitCode, ExitStatus};
 
 /// The target of `std`, and of all code, on which ours are built.
 const BASE: &str = "x86_64-unknown-linux-gnu";
+
+/// The oldest Rust that compiles unikernels; nothing where Cargo did not compile this.
+pub const MINIMUM_RUST: Option<&str> = option_env!("CARGO_PKG_RUST_VERSION");
 
 /// What a unikernel is built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +120,14 @@ pub fn fail(message: &str) -> ExitCode {
     // A closed stderr is nobody's loss.
     let _ = writeln!(std::io::stderr(), "error: {message}");
     ExitCode::FAILURE
+}
+
+/// The two first numbers of `rustc 1.95.0 (...)`, or of a version alone.
+#[must_use]
+pub fn version(line: &str) -> Option<(u32, u32)> {
+    let number = line.strip_prefix("rustc ").unwrap_or(line);
+    let mut parts = number.split(['.', '-', ' ']);
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
 /// `prefix` and then `text`, which need not be UTF-8.

@@ -9,6 +9,7 @@ use std::process::{Command, ExitCode};
 use super::run::is_ours;
 use crate::machine;
 use crate::run::on_path;
+use crate::toolchain::version;
 
 /// The oldest Rust that compiles unikernels.
 const MINIMUM_RUST: &str = env!("CARGO_PKG_RUST_VERSION");
@@ -82,13 +83,6 @@ fn rust() -> Finding {
         need: Need::Required,
         result,
     }
-}
-
-/// The two first numbers of `rustc 1.95.0 (...)`, or of a version alone.
-fn version(line: &str) -> Option<(u32, u32)> {
-    let number = line.strip_prefix("rustc ").unwrap_or(line);
-    let mut parts = number.split(['.', '-', ' ']);
-    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
 fn programs() -> Finding {

@@ -10,7 +10,7 @@ use std::process::{ExitCode, Stdio};
 use clap::Args;
 use jiff::Timestamp;
 
-use super::program::Program;
+use super::program::{Program, not_one};
 use super::run::{cargo, with_our_wrapper};
 use super::{say, workspace};
 use crate::container;
@@ -77,6 +77,7 @@ impl Image {
     /// Has Cargo build the program; its path.
     fn build(&self) -> Result<PathBuf, String> {
         workspace::check(Some(&self.profile), self.program.package())?;
+        self.program.is_one()?;
         let abi = if self.hvt { Abi::Hvt } else { Abi::Spt };
         let mut cargo = cargo();
         cargo.args(["build", "--message-format=json-render-diagnostics"]);
@@ -89,20 +90,14 @@ impl Image {
         if !output.status.success() {
             return Err("cargo build did not succeed".to_owned());
         }
-        let mut programs = programs(&output.stdout);
-        match (programs.pop(), programs.is_empty()) {
-            (Some(program), true) => Ok(program),
-            (None, _) => {
-                Err("this package has no program: expected src/main.rs, or --example".to_owned())
-            }
-            (Some(last), false) => {
-                programs.push(last);
+        let programs = programs(&output.stdout);
+        match &*programs {
+            [program] => Ok(program.clone()),
+            // Such as those that want a feature, or are of the same name.
+            _ => {
                 let names = programs.iter().filter_map(|path| path.file_name());
                 let names: Vec<_> = names.map(|name| name.to_string_lossy()).collect();
-                Err(format!(
-                    "several programs were built, {}: expected --package, --bin or --example to name one",
-                    names.join(", ")
-                ))
+                Err(not_one(&names))
             }
         }
     }

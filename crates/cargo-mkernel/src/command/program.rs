@@ -5,6 +5,8 @@ use std::process::Command;
 
 use clap::Args;
 
+use super::workspace;
+
 /// The arguments that say so: a part of a subcommand, to be flattened.
 #[derive(Args)]
 // Or `--help` of the subcommand has the words above.
@@ -29,6 +31,17 @@ impl Program {
         self.package.as_deref()
     }
 
+    /// Says before a build that it would not be of one program.
+    pub(super) fn is_one(&self) -> Result<(), String> {
+        if self.bin.is_some() || self.example.is_some() {
+            return Ok(());
+        }
+        match &*workspace::programs(self.package())? {
+            [_] => Ok(()),
+            names => Err(not_one(names)),
+        }
+    }
+
     /// Tells Cargo.
     pub(super) fn name_to(&self, cargo: &mut Command) {
         for (name, value) in [
@@ -41,5 +54,17 @@ impl Program {
                 cargo.arg(name).arg(value);
             }
         }
+    }
+}
+
+/// What is wrong with these programs, if they are not one.
+pub(super) fn not_one<N: AsRef<str>>(names: &[N]) -> String {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    match names.is_empty() {
+        true => "this package has no program: expected src/main.rs, or --example".to_owned(),
+        false => format!(
+            "there are several programs, {}: expected --package, --bin or --example to name one",
+            names.join(", ")
+        ),
     }
 }

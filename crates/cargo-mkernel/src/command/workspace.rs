@@ -80,9 +80,43 @@ fn is_member(package: &str, members: &[Value]) -> Result<(), String> {
 }
 
 fn has_program(package: &Value) -> bool {
+    programs_of(package).next().is_some()
+}
+
+fn programs_of(package: &Value) -> impl Iterator<Item = &Value> {
     let targets = package["targets"].as_array().into_iter().flatten();
-    let mut kinds = targets.filter_map(|target| target["kind"].as_array());
-    kinds.any(|kinds| kinds.contains(&Value::from("bin")))
+    targets.filter(|target| {
+        let kinds = target["kind"].as_array();
+        kinds.is_some_and(|kinds| kinds.contains(&Value::from("bin")))
+    })
+}
+
+/// The programs that Cargo would build of a package or, if none is named, of those that it takes for meant in the current
+/// folder; without those that want a feature.
+pub(super) fn programs(package: Option<&OsStr>) -> Result<Vec<String>, String> {
+    let here = env::current_dir().map_err(|error| format!("no current folder: {error}"))?;
+    let metadata = metadata(&here)?;
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    let nearest = here
+        .ancestors()
+        .find(|folder| folder.join("Cargo.toml").exists());
+    let is_here = |package: &&Value| Some(folder(package)) == nearest;
+    let here = packages.clone().find(is_here);
+    let default = metadata["workspace_default_members"].as_array();
+    let meant = packages.filter(|it| match (package, here) {
+        (Some(name), _) => name.to_str().is_some_and(|name| is_named(it, name)),
+        (None, Some(here)) => *it == here,
+        (None, None) => default.is_some_and(|default| default.contains(&it["id"])),
+    });
+    let programs = meant.flat_map(programs_of);
+    let programs = programs.filter(|program| program.get("required-features").is_none());
+    let names = programs.filter_map(|program| program["name"].as_str());
+    Ok(names.map(str::to_owned).collect())
+}
+
+/// Whether a package has that name, which may have a version behind it.
+fn is_named(package: &Value, name: &str) -> bool {
+    package["name"] == name.split('@').next().unwrap_or_default()
 }
 
 fn folder(package: &Value) -> &Path {
@@ -113,11 +147,15 @@ pub(super) fn depends(on: &Path, dependency: &str) -> Result<Option<bool>, Strin
     }))
 }
 
+fn metadata(folder: &Path) -> Result<Value, String> {
+    let output = ask(folder, &["metadata", "--no-deps", "--format-version=1"])?;
+    serde_json::from_slice(&output)
+        .map_err(|error| format!("cargo metadata says what is no JSON: {error}"))
+}
+
 /// The members of the workspace around a folder.
 fn packages(folder: &Path) -> Result<Vec<Value>, String> {
-    let output = ask(folder, &["metadata", "--no-deps", "--format-version=1"])?;
-    let mut metadata: Value = serde_json::from_slice(&output)
-        .map_err(|error| format!("cargo metadata says what is no JSON: {error}"))?;
+    let mut metadata = metadata(folder)?;
     match metadata["packages"].take() {
         Value::Array(packages) => Ok(packages),
         other => Err(format!("cargo metadata says packages: {other}")),

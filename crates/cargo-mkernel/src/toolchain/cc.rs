@@ -74,15 +74,9 @@ fn own_headers() -> Result<OsString, String> {
 fn headers() -> io::Result<PathBuf> {
     let parent = match env::var_os("OUT_DIR") {
         Some(folder) => PathBuf::from(folder),
-        None => match (env::var_os("XDG_CACHE_HOME"), env::var_os("HOME")) {
-            (Some(folder), _) => PathBuf::from(folder),
-            (None, Some(home)) => PathBuf::from(home).join(".cache"),
-            (None, None) => {
-                return Err(io::Error::other(
-                    "expected OUT_DIR, XDG_CACHE_HOME or HOME to be set",
-                ));
-            }
-        },
+        None => cache().ok_or_else(|| {
+            io::Error::other("expected OUT_DIR, XDG_CACHE_HOME or HOME to be set")
+        })?,
     };
     let folder = parent.join(format!("solo5-include-{:016x}", fingerprint()));
     if folder.exists() {
@@ -104,6 +98,15 @@ fn headers() -> io::Result<PathBuf> {
         }
     }
     Ok(folder)
+}
+
+/// The user's cache. An empty variable is as one that is not set (XDG Base Directory Specification).
+fn cache() -> Option<PathBuf> {
+    let folder = |name| {
+        let value = env::var_os(name).filter(|value| !value.is_empty())?;
+        Some(PathBuf::from(value))
+    };
+    folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")))
 }
 
 /// Of the headers' names and text, by FNV-1a: other headers have another folder.

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 use super::{
-    Abi, become_command, command_of, fail, flags, for_base, joined, missing, succeeded, target,
+    Abi, MINIMUM_RUST, argfile, become_command, command_of, fail, flags, for_base, joined, missing,
+    succeeded, target, version,
 };
 
 const USAGE: &str = "\
@@ -35,8 +36,12 @@ pub fn run(mut arguments: Vec<OsString>) -> ExitCode {
         );
     }
     let rustc = arguments.remove(0);
-    let Some(abi) = Abi::of_arguments(&arguments) else {
-        let target = OsStr::from_bytes(target(&arguments)).to_string_lossy();
+    let (expanded, by_file) = match argfile::expand(&arguments) {
+        Ok(expanded) => expanded,
+        Err(message) => return fail(&message),
+    };
+    let Some(abi) = Abi::of_arguments(&expanded) else {
+        let target = OsStr::from_bytes(target(&expanded)).to_string_lossy();
         // A path is that of a target's description.
         if target.contains("solo5") && !target.contains(['/', '.']) {
             return fail(&format!(
@@ -45,7 +50,7 @@ pub fn run(mut arguments: Vec<OsString>) -> ExitCode {
         }
         let mut command = compiler(&rustc);
         // What is compiled for both sides may ask on which it is; of others' crates Cargo shows no warnings.
-        let has = |start: &[u8]| arguments.iter().any(|it| it.as_bytes().starts_with(start));
+        let has = |start: &[u8]| expanded.iter().any(|it| it.as_bytes().starts_with(start));
         let asks = has(b"--check-cfg") && !has(b"--cap-lints");
         command.args(arguments);
         if asks {
@@ -53,12 +58,29 @@ pub fn run(mut arguments: Vec<OsString>) -> ExitCode {
         }
         return become_command(command);
     };
-    let invocation = Invocation::new(abi, rustc, arguments);
-    match invocation.compile() {
+    let invocation = Invocation::new(abi, rustc, expanded, by_file);
+    let ended = match invocation.compile() {
+        Ok(status) if status.success() => return ExitCode::SUCCESS,
         Ok(status) if status.code().is_none() => fail(&format!("rustc ended with {status}")),
         Ok(status) => succeeded(status),
         Err(message) => fail(&message),
+    };
+    if let Some(note) = too_old(&invocation.rustc) {
+        // A closed stderr is nobody's loss.
+        let _ = writeln!(io::stderr(), "{note}");
     }
+    ended
+}
+
+/// What to say if the compiler, which has failed, is older than what is needed.
+fn too_old(rustc: &OsStr) -> Option<String> {
+    let minimum = MINIMUM_RUST?;
+    let output = Command::new(rustc).arg("--version").output().ok()?;
+    let line = String::from_utf8_lossy(&output.stdout);
+    let line = line.trim();
+    (version(line)? < version(minimum)?).then(|| {
+        format!("note: this is {line}: expected {minimum} or newer (rustup update stable)")
+    })
 }
 
 /// rustc, or the other wrapper in front of it.
@@ -78,6 +100,8 @@ struct Invocation {
     rustc: OsString,
     /// One word for each option.
     options: Vec<OsString>,
+    /// Where they are handed on, if they came by a file.
+    file: Option<argfile::File>,
     /// What the options say.
     crate_name: OsString,
     out_dir: PathBuf,
@@ -94,11 +118,12 @@ struct Invocation {
 }
 
 impl Invocation {
-    fn new(abi: Abi, rustc: OsString, arguments: Vec<OsString>) -> Self {
+    fn new(abi: Abi, rustc: OsString, arguments: Vec<OsString>, by_file: bool) -> Self {
         let mut this = Self {
             abi,
             rustc,
             options: in_one_word_each(arguments),
+            file: None,
             crate_name: OsString::new(),
             out_dir: PathBuf::from("."),
             suffix: OsString::new(),
@@ -134,6 +159,7 @@ impl Invocation {
                 this.has_libc |= folder.join("libc.a").is_file();
             }
         }
+        this.file = by_file.then(|| argfile::File::new(&this.out_dir));
         this.is_program |= is_test;
         this.stack = match (own_stack, is_test) {
             (true, _) => None,
@@ -151,21 +177,24 @@ impl Invocation {
         if self.links && self.is_program {
             return self.compile_program();
         }
-        let mut command = self.command(self.options.clone());
+        let mut command = self.command(self.options.clone())?;
         status(&mut command)
     }
 
     /// rustc with these options and those that everything is compiled with. Bitcode is not left out, because nolibc's archive is
     /// made by link-time optimisation of nolibc and what it depends on, in debug builds too.
-    fn command(&self, options: Vec<OsString>) -> Command {
+    fn command(&self, options: Vec<OsString>) -> Result<Command, String> {
         let mut command = compiler(&self.rustc);
         let options = options
             .into_iter()
             .filter(|option| option != "-Cembed-bitcode=no");
-        command
-            .args(for_base(options))
-            .args(flags::compile(self.abi));
-        command
+        let options = for_base(options);
+        match &self.file {
+            Some(file) => command.arg(file.write(&options)?),
+            None => command.args(options),
+        };
+        command.args(flags::compile(self.abi));
+        Ok(command)
     }
 
     /// nolibc is compiled twice: the rlib, which is empty but for documentation, and `libc.a`, which has the C symbols and,
@@ -176,7 +205,7 @@ impl Invocation {
         let archive = Path::new(&out).join("libc.a");
         let without_archive = |option: &&OsString| *option != "--crate-type=staticlib";
         let rlib = self.options.iter().filter(without_archive).cloned();
-        let done = status(&mut self.command(rlib.collect()))?;
+        let done = status(&mut self.command(rlib.collect())?)?;
         if !done.success() {
             return Ok(done);
         }
@@ -196,7 +225,7 @@ impl Invocation {
                 .iter()
                 .any(|start| option.starts_with(start))
         });
-        let mut command = self.command(options.cloned().collect());
+        let mut command = self.command(options.cloned().collect())?;
         command
             .args(["--crate-type=staticlib", "--emit=link", "-o"])
             .arg(&archive)
@@ -244,7 +273,7 @@ impl Invocation {
     fn link(&self, first: Option<OsString>) -> Result<(ExitStatus, String), String> {
         let name = env::var_os("CARGO_BIN_NAME").unwrap_or_else(|| self.crate_name.clone());
         let options = first.into_iter().chain(self.options.iter().cloned());
-        let mut command = self.command(options.collect());
+        let mut command = self.command(options.collect())?;
         command
             .args(flags::link(self.abi, self.stack, name.as_bytes()))
             .stderr(Stdio::piped())

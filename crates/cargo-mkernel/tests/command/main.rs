@@ -1,5 +1,7 @@
 //! `cargo mkernel` and the programs beside it, with programs of the tests' own in place of Cargo and rustc.
 
+mod toolchain;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -373,6 +375,46 @@ fn run_says_what_cargo_has_to_be_told() {
     }
 }
 
+/// Of several programs an image would have one: which, is asked before all are built.
+#[test]
+fn an_image_of_several_programs_is_refused_before_they_are_built() {
+    let (_outer, folder) = folder("several");
+    let manifest = "[workspace]\nmembers = [\"one\", \"two\", \"none\"]\n[profile.stripped]\ninherits = \"release\"\n";
+    fs::write(folder.join("Cargo.toml"), manifest).unwrap();
+    for (name, file) in [("one", "main.rs"), ("two", "main.rs"), ("none", "lib.rs")] {
+        fs::create_dir_all(folder.join(name).join("src")).unwrap();
+        fs::write(folder.join(name).join("src").join(file), "fn main() {}\n").unwrap();
+        let manifest = format!("[package]\nname = {name:?}\nedition = \"2024\"\n");
+        fs::write(folder.join(name).join("Cargo.toml"), manifest).unwrap();
+    }
+    let none = "this package has no program: expected src/main.rs, or --example\n";
+    for (place, words, expected) in [
+        (
+            "",
+            &[][..],
+            "there are several programs, one, two: expected --package, --bin or --example to name one\n",
+        ),
+        ("none", &[][..], none),
+        ("one", &["-p", "none"][..], none),
+        // There is nothing wrong with these but that they depend on nothing.
+        ("one", &[][..], "cargo build did not succeed\n"),
+        ("", &["-p", "two"][..], "cargo build did not succeed\n"),
+        ("", &["--bin", "two"][..], "cargo build did not succeed\n"),
+    ] {
+        let mut command = cargo_mkernel(&["image", "a"]);
+        command
+            .args(words)
+            .current_dir(folder.join(place))
+            .env("RUSTC_WRAPPER", "solo5-rustc")
+            .env("CARGO_TARGET_DIR", folder.join("built"));
+        let (status, _, stderr) = outcome(&mut command);
+        assert_eq!(status, Some(1));
+        assert!(stderr.ends_with(expected), "{place} {words:?}: {stderr}");
+        let built = expected.contains("did not succeed");
+        assert_eq!(folder.join("built").exists(), built, "{place} {words:?}");
+    }
+}
+
 #[test]
 fn the_doctor_names_the_command_for_what_is_missing() {
     let (_outer, folder) = folder("doctor");
@@ -400,75 +442,6 @@ fn the_doctor_names_the_command_for_what_is_missing() {
         "without  user-mode network: no passt on PATH\n         sudo apt-get install passt\n",
     ] {
         assert!(stdout.contains(expected), "no {expected:?} in\n{stdout}");
-    }
-}
-
-/// rustc, its arguments and the other wrapper may have spaces in their paths.
-#[test]
-fn the_wrapper_keeps_words_whole() {
-    let (_outer, folder) = folder("words");
-    let rustc = script(&folder, "my rustc", "for word; do echo \"$word\"; done");
-    let other = script(&folder, "other wrapper", "echo wrapped; exec \"$@\"");
-    let mut command = program("solo5-rustc");
-    command
-        .arg(&rustc)
-        .args(["--crate-name", "a", "src/two words.rs", "--target"])
-        .args(["x86_64-solo5-hvt", "-C", "metadata=1"])
-        .env("SOLO5_RUSTC_WRAPPER", &other);
-    let (status, stdout, stderr) = outcome(&mut command);
-    assert_eq!(status, Some(0), "{stderr}");
-    let start = "wrapped\n--crate-name=a\nsrc/two words.rs\n--target=x86_64-unknown-linux-gnu\n-Cmetadata=1\n--cfg\nsolo5\n--cfg\n\
-                 solo5=\"hvt\"\n";
-    assert!(stdout.starts_with(start), "{stdout}");
-
-    let mut command = program("solo5-rustc");
-    command.arg(&rustc).arg("--target=x86_64-solo5-stp");
-    let expected =
-        "error: no target x86_64-solo5-stp: expected x86_64-solo5-spt or x86_64-solo5-hvt\n";
-    let refused = (Some(1), String::new(), expected.to_owned());
-    assert_eq!(outcome(&mut command), refused);
-
-    // Nothing is changed for a host.
-    let mut command = program("solo5-rustc");
-    command
-        .arg(&rustc)
-        .args(["--crate-name", "a", "--target", "x86_64-unknown-linux-gnu"]);
-    let (_, stdout, _) = outcome(&mut command);
-    assert_eq!(
-        stdout,
-        "--crate-name\na\n--target\nx86_64-unknown-linux-gnu\n"
-    );
-    // But for what the code of a workspace may ask.
-    let mut command = program("solo5-rustc");
-    command.arg(&rustc).args(["--check-cfg", "cfg(a)"]);
-    let (_, stdout, _) = outcome(&mut command);
-    let asked = "cfg(solo5,values(none(),\"hvt\",\"spt\"))";
-    assert_eq!(
-        stdout,
-        format!("--check-cfg\ncfg(a)\n--check-cfg\n{asked}\n")
-    );
-}
-
-/// The headers come from the program itself, wherever it is.
-#[test]
-fn the_c_compiler_finds_headers_without_a_checkout() {
-    let (_outer, folder) = folder("headers");
-    fs::write(
-        folder.join("a.c"),
-        "#include <stddef.h>\n#include <sys/types.h>\n#include <stdio.h>\nsize_t f(void) { return sizeof(off_t); }\n",
-    )
-    .unwrap();
-    for _ in 0..2 {
-        let mut command = program("solo5-cc");
-        command
-            .args(["-c", "a.c", "-o", "a.o", "-H"])
-            .env_remove("CC")
-            .env("OUT_DIR", &folder)
-            .current_dir(&folder);
-        let (status, _, stderr) = outcome(&mut command);
-        assert_eq!(status, Some(0), "{stderr}");
-        assert!(stderr.contains("a headers/solo5-include-"), "{stderr}");
-        assert!(!stderr.contains("/usr/include"), "{stderr}");
     }
 }
 
