@@ -389,13 +389,17 @@ impl Driver {
                 self.buffers.give_back(buffer);
                 break;
             };
-            let lent = self.buffers.lend(buffer, received.frame);
+            count += 1;
+            let Some(lent) = self.buffers.lend(buffer, received.frame) else {
+                self.proto.discard();
+                self.buffers.give_up();
+                continue;
+            };
             let frame = lent.frame();
             let checksummed = received.checksummed;
             self.proto
                 .handle_received(self.now, frame, checksummed, &mut self.device);
             self.buffers.settle(lent);
-            count += 1;
         }
         let account = self.proto.tcp().account();
         let pressure = account.pressure();

@@ -171,6 +171,8 @@ pub(super) struct Peers {
     reserve: usize,
     /// How often octets came or went.
     moves: Cell<u32>,
+    /// Whether memory was nearly spent when it was looked at last.
+    scarce: Cell<bool>,
     /// Clients that were told to leave and are still there.
     leaving: Cell<usize>,
     /// Where the search for one to make room goes on.
@@ -183,7 +185,8 @@ const LOOKED_AT: usize = 256;
 /// What has lasted for so long does not last only now.
 pub(super) const STALE: Duration = Duration::from_secs(1);
 
-/// As octets come or go so often, the memory is looked at once. What a few of them take is in the reserve.
+/// As octets come or go so often, the memory is looked at once, and each time while it is nearly spent. What a few of
+/// them take is in the reserve.
 pub(super) const MOVES: u32 = 4;
 
 impl Peers {
@@ -194,6 +197,7 @@ impl Peers {
             room,
             reserve,
             moves: Cell::new(0),
+            scarce: Cell::new(false),
             leaving: Cell::new(0),
             next: Cell::new(0),
         }
@@ -220,8 +224,12 @@ impl Peers {
     /// whomever, a client makes room, and another when that one is gone.
     pub(super) fn moved(&self) {
         self.moves.set(self.moves.get().wrapping_add(1));
-        let due = self.moves.get().is_multiple_of(MOVES) && self.leaving.get() == 0;
-        if due && !is_free(self.reserve) {
+        let due = self.scarce.get() || self.moves.get().is_multiple_of(MOVES);
+        if !due || self.leaving.get() != 0 {
+            return;
+        }
+        self.scarce.set(!is_free(self.reserve));
+        if self.scarce.get() {
             self.make_room();
         }
     }
@@ -265,12 +273,18 @@ impl Peers {
     }
 }
 
-/// Whether a block of so many octets is free.
+/// Whether so many octets are free, in one block or in some that are not much smaller.
 fn is_free(octets: usize) -> bool {
-    let mut block = Vec::<u8>::new();
-    let is_free = block.try_reserve_exact(octets).is_ok();
-    // An allocation that nobody looks at need not be made.
-    black_box(&block);
+    is_free_in::<1>(octets) || is_free_in::<8>(octets)
+}
+
+fn is_free_in<const BLOCKS: usize>(octets: usize) -> bool {
+    let mut blocks = [const { Vec::<u8>::new() }; BLOCKS];
+    let is_free = blocks
+        .iter_mut()
+        .all(|block| block.try_reserve_exact(octets / BLOCKS).is_ok());
+    // Allocations that nobody looks at need not be made.
+    black_box(&blocks);
     is_free
 }
 

@@ -176,9 +176,9 @@ async fn run<S: Service<Kind>, Kind: 'static>(serve: Serve<S, Kind>) -> io::Resu
     Ok(())
 }
 
-/// Octets that stay free, out of so many: as much as a few connections may take at one time.
+/// Octets that stay free, out of so many: as much as a few connections, and the stack for them, may take at one time.
 fn reserve(free: usize) -> usize {
-    (free / 64).clamp(64 << 10, 256 << 10)
+    (free / 32).clamp(64 << 10, 1 << 20)
 }
 
 /// Takes the results of tasks that have ended, and has the task woken when others do.

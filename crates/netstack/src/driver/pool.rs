@@ -4,6 +4,7 @@
 //! slices of it. When the last slice is gone, the pool finds the buffer to be its own again.
 
 use bytes::{Bytes, BytesMut};
+use std::alloc::{Layout, handle_alloc_error};
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -77,10 +78,19 @@ impl FramePool {
     #[inline]
     #[must_use]
     pub fn take(&mut self) -> BytesMut {
-        match self.free.pop() {
+        match self.try_take() {
             Some(buffer) => buffer,
-            None => self.reclaim().unwrap_or_else(|| self.allocate()),
+            None => handle_alloc_error(self.layout()),
         }
+    }
+
+    /// The same, if there is memory for it.
+    #[inline]
+    fn try_take(&mut self) -> Option<BytesMut> {
+        self.free
+            .pop()
+            .or_else(|| self.reclaim())
+            .or_else(|| self.allocate())
     }
 
     /// Octets of memory that the pool keeps from being freed. Of a lent buffer it is not known whether
@@ -99,12 +109,20 @@ impl FramePool {
         None
     }
 
-    fn allocate(&self) -> BytesMut {
+    /// Of a buffer's allocation, with the octet that is split off.
+    fn layout(&self) -> Layout {
+        Layout::array::<u8>(self.size + 1).expect("what a device reads fits an allocation")
+    }
+
+    fn allocate(&self) -> Option<BytesMut> {
+        let mut octets = Vec::new();
+        octets.try_reserve_exact(self.size + 1).ok()?;
+        octets.resize(self.size + 1, 0);
+        let mut buffer = BytesMut::from(Bytes::from(octets));
         // A buffer that was split once has its reference count in place: freezing and reclaiming
         // it does not allocate.
-        let mut buffer = BytesMut::zeroed(self.size + 1);
         drop(buffer.split_off(self.size));
-        buffer
+        Some(buffer)
     }
 
     /// Gives back a buffer that was not used.
@@ -161,8 +179,8 @@ impl Lent {
 impl ReceiveBuffers {
     /// Buffers of `size` octets, for a stack that may hold so many octets of `memory`.
     pub(crate) fn new(size: usize, memory: usize) -> Self {
-        // One at least of the device's: it is read into time and again.
-        let kept = KEPT_OCTETS.min(memory / 32).max(size);
+        // Two at least of the device's: one is read into while the other one is lent.
+        let kept = KEPT_OCTETS.min(memory / 32).max(2 * size);
         let smaller = SMALLER.into_iter().filter(|smaller| *smaller < size);
         Self {
             whole: FramePool::keeping(kept, size),
@@ -180,12 +198,14 @@ impl ReceiveBuffers {
         self.whole.held() + self.smaller.iter().map(FramePool::held).sum::<usize>()
     }
 
-    /// Keeps nothing for later: what is lent is freed by its last holder.
+    /// Keeps nothing for later but what the next frame is read into: what is lent is freed by its last holder.
     pub(crate) fn give_up(&mut self) {
+        let next = self.whole.free.pop();
         for pool in self.smaller.iter_mut().chain([&mut self.whole]) {
             pool.free.clear();
             pool.lent.clear();
         }
+        self.whole.free.extend(next);
     }
 
     #[inline]
@@ -193,26 +213,37 @@ impl ReceiveBuffers {
         self.whole.give_back(buffer);
     }
 
-    /// Lends the frame that was read into `buffer`; [`ReceiveBuffers::settle`] must follow.
+    /// Lends the frame that was read into `buffer`; [`ReceiveBuffers::settle`] must follow. `None` if there is no
+    /// memory to lend it and to read the next one: it is lost.
     #[inline]
-    pub(crate) fn lend(&mut self, buffer: BytesMut, frame: Range<usize>) -> Lent {
+    pub(crate) fn lend(&mut self, buffer: BytesMut, frame: Range<usize>) -> Option<Lent> {
         let fits = |pool: &FramePool| frame.len() <= pool.size;
-        let Some(smaller) = self.smaller.iter().position(fits) else {
-            return Lent {
-                buffer: FramePool::lend(buffer),
-                frame,
-                smaller: None,
-            };
+        let smaller = self.smaller.iter().position(fits);
+        let other = match smaller {
+            Some(smaller) => self.smaller[smaller].try_take(),
+            None => self.whole.try_take(),
         };
-        let mut copy = self.smaller[smaller].take();
-        let length = frame.len();
-        copy[..length].copy_from_slice(&buffer[frame]);
-        self.whole.give_back(buffer);
-        Lent {
-            buffer: FramePool::lend(copy),
-            frame: 0..length,
-            smaller: Some(smaller),
+        let Some(mut other) = other else {
+            self.whole.give_back(buffer);
+            return None;
+        };
+        if smaller.is_none() {
+            self.whole.give_back(other);
+            let buffer = FramePool::lend(buffer);
+            return Some(Lent {
+                buffer,
+                frame,
+                smaller,
+            });
         }
+        let length = frame.len();
+        other[..length].copy_from_slice(&buffer[frame]);
+        self.whole.give_back(buffer);
+        Some(Lent {
+            buffer: FramePool::lend(other),
+            frame: 0..length,
+            smaller,
+        })
     }
 
     #[inline]

@@ -11,7 +11,7 @@ fn a_short_frame_does_not_hold_on_to_a_large_buffer() {
     ] {
         let mut buffer = buffers.take();
         buffer[10..10 + length].fill(7);
-        let lent = buffers.lend(buffer, 10..10 + length);
+        let lent = buffers.lend(buffer, 10..10 + length).expect("memory");
         let frame = lent.frame();
         assert_eq!(lent.buffer.len(), held);
         buffers.settle(lent);
@@ -31,7 +31,7 @@ fn a_frame_holds_no_more_than_is_said() {
                 continue;
             }
             let buffer = buffers.take();
-            let lent = buffers.lend(buffer, 0..length);
+            let lent = buffers.lend(buffer, 0..length).expect("memory");
             let (held, said) = (lent.buffer.len(), super::held_by_frame(length));
             assert!(held < said, "{length} octets of {size} hold {held}");
             buffers.settle(lent);
@@ -45,7 +45,7 @@ fn buffers_that_are_kept_are_counted_bounded_and_given_up() {
     let lent: Vec<_> = (0..256)
         .map(|_| {
             let buffer = buffers.take();
-            buffers.lend(buffer, 0..1514)
+            buffers.lend(buffer, 0..1514).expect("memory")
         })
         .collect();
     let frames: Vec<_> = lent.iter().map(super::Lent::frame).collect();
@@ -60,7 +60,27 @@ fn buffers_that_are_kept_are_counted_bounded_and_given_up() {
     let held = buffers.held();
     assert!((1514..=64 << 10).contains(&held), "{held}");
     buffers.give_up();
-    assert_eq!(buffers.held(), 0);
+    assert_eq!(
+        buffers.held(),
+        1514 + super::OVERHEAD,
+        "what is read into next"
+    );
+}
+
+#[test]
+fn a_frame_is_lost_where_there_is_no_memory_for_it_or_for_the_next() {
+    let mut buffers = ReceiveBuffers::new(65_559, 1 << 20);
+    let none = usize::MAX / 4;
+    let mut buffer = buffers.take();
+    buffers.smaller[1].size = none;
+    assert!(buffers.lend(buffer, 0..3000).is_none());
+    buffer = buffers.take();
+    buffers.whole.size = none;
+    assert!(buffers.lend(buffer, 0..65_559).is_none());
+    let next = buffers.take();
+    assert_eq!(next.len(), 65_559, "which is read into again");
+    let short = buffers.lend(next, 0..60);
+    assert_eq!(short.expect("memory").frame().len(), 60);
 }
 
 #[test]

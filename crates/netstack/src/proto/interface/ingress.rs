@@ -60,6 +60,11 @@ impl Interface {
         }
     }
 
+    /// Counts a frame that there was no memory for.
+    pub(crate) fn discard(&mut self) {
+        self.egress.ip.in_discards += 1;
+    }
+
     /// Takes one IPv4 packet.
     #[inline]
     pub(super) fn handle_packet(
