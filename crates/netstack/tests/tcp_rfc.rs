@@ -42,6 +42,7 @@ mod rfc {
     mod round_trip;
     mod segment_arrives;
     mod sending;
+    mod spurious;
     mod time_wait;
     mod windows;
 }

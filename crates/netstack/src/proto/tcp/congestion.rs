@@ -201,7 +201,8 @@ pub trait Controller: fmt::Debug + Send {
     /// (RFC 5681 §3.1).
     fn on_timeout(&mut self, now: Instant, flight: u32, first: bool);
 
-    /// The recovery that goes on, or the time-out, was spurious: restores what was before it (RFC 4015).
+    /// The recovery that goes on, or the time-out, or the last one if it has ended
+    /// ([`on_recovered`](Controller::on_recovered)), was spurious: restores what was before it (RFC 4015).
     fn on_spurious(&mut self, now: Instant);
 
     /// Nothing was sent for longer than a retransmission time-out: goes back to the restart window
@@ -228,7 +229,8 @@ pub trait Controller: fmt::Debug + Send {
         self.on_congestion_event(now, inflight);
     }
 
-    /// A recovery has ended: all that was in flight when it began is acknowledged.
+    /// A recovery has ended: all that was in flight when it began is acknowledged. It may still be found,
+    /// before the next one begins, that it was spurious, unless the controller has a pacing.
     fn on_recovered(&mut self) {}
 
     /// Nothing is in flight because the application had nothing to send; now it has.

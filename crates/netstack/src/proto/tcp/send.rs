@@ -4,6 +4,7 @@
 //! [`Sender`] knows nothing of the receiving side: what it needs of it is an argument.
 
 mod acknowledgment;
+mod again;
 mod bulk;
 mod delivery_rate;
 mod loss;
@@ -436,5 +437,6 @@ impl Sender {
     /// Frees capacity that an idle connection holds.
     pub(crate) fn shrink(&mut self) {
         self.flight.shrink();
+        self.loss.forget_again();
     }
 }

@@ -43,8 +43,10 @@ struct Before {
     cwnd: u32,
     ssthresh: u32,
     w_max: f64,
-    k: f64,
     epoch: Instant,
+    k: f32,
+    /// That recovery has ended.
+    recovered: bool,
 }
 
 /// Without fractions: the formatting of floating-point numbers would be in every program with a stack.
@@ -138,8 +140,9 @@ impl Cubic {
             cwnd: self.cwnd,
             ssthresh: self.ssthresh,
             w_max: self.w_max,
-            k: self.k,
             epoch: self.epoch,
+            k: self.k as f32,
+            recovered: false,
         }));
     }
 
@@ -196,7 +199,7 @@ impl Controller for Cubic {
 
     fn on_congestion_event(&mut self, _now: Instant, flight: u32) {
         // What is undone is the whole recovery, however often it has reduced the window.
-        if self.before.is_none() {
+        if self.before.as_ref().is_none_or(|before| before.recovered) {
             self.remember();
         }
         self.decrease(flight);
@@ -220,12 +223,14 @@ impl Controller for Cubic {
         self.cwnd = self.cwnd.max(before.cwnd);
         self.ssthresh = before.ssthresh;
         self.w_max = before.w_max;
-        self.k = before.k;
+        self.k = before.k.into();
         self.epoch = before.epoch;
     }
 
     fn on_recovered(&mut self) {
-        self.before = None;
+        if let Some(before) = &mut self.before {
+            before.recovered = true;
+        }
     }
 
     fn on_idle(&mut self) {

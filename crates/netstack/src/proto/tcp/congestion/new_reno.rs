@@ -13,6 +13,8 @@ pub struct NewReno {
     acked: u32,
     /// `cwnd` and `ssthresh` before a recovery, which may reduce them more than once.
     before: Option<(u32, u32)>,
+    /// That recovery has ended.
+    recovered: bool,
 }
 
 impl NewReno {
@@ -26,6 +28,7 @@ impl NewReno {
             ssthresh: u32::MAX,
             acked: 0,
             before: None,
+            recovered: false,
         }
     }
 
@@ -33,6 +36,11 @@ impl NewReno {
     /// than the window lets go: a loss would raise the window then.
     fn half(&self, flight: u32) -> u32 {
         (flight.min(self.cwnd) / 2).max(2 * self.smss)
+    }
+
+    fn remember(&mut self) {
+        self.before = Some((self.cwnd, self.ssthresh));
+        self.recovered = false;
     }
 }
 
@@ -61,7 +69,9 @@ impl Controller for NewReno {
     }
 
     fn on_congestion_event(&mut self, _now: Instant, flight: u32) {
-        self.before.get_or_insert((self.cwnd, self.ssthresh));
+        if self.before.is_none() || self.recovered {
+            self.remember();
+        }
         self.ssthresh = self.half(flight);
         self.cwnd = self.ssthresh;
         self.acked = 0;
@@ -69,7 +79,7 @@ impl Controller for NewReno {
 
     fn on_timeout(&mut self, _now: Instant, flight: u32, first: bool) {
         if first {
-            self.before = Some((self.cwnd, self.ssthresh));
+            self.remember();
             self.ssthresh = self.half(flight);
         }
         self.cwnd = self.smss;
@@ -84,7 +94,7 @@ impl Controller for NewReno {
     }
 
     fn on_recovered(&mut self) {
-        self.before = None;
+        self.recovered = true;
     }
 
     fn on_idle(&mut self) {

@@ -82,6 +82,9 @@ impl Sender {
         if self.loss.tlp.is_some() {
             self.settle_probe(now, segment.ack, &progress, counters);
         }
+        if progress.dsack && self.flight.lost() == 0 && self.loss.was_spurious() {
+            self.undo(now);
+        }
         if self.loss.recovery != Recovery::Open && progress.acked > 0 {
             self.leave_recovery(now, timestamps, original.is_some(), progress.first_again);
         }
@@ -145,10 +148,10 @@ impl Sender {
                     delivered += flight.sack(start, end, &mut deliver);
                 }
             }
-        }
-        if dsack {
-            counters.dsack_recv += 1;
-            self.loss.dsack(self.una, self.nxt);
+            if dsack {
+                counters.dsack_recv += 1;
+                self.loss.dsack(blocks[0], self.una, self.nxt);
+            }
         }
         Progress {
             acked,
@@ -241,6 +244,7 @@ impl Sender {
             {
                 congestion.on_congestion_event(now, progress.outstanding);
                 congestion.on_recovered();
+                self.loss.settle();
             }
         }
     }
@@ -326,6 +330,7 @@ impl Sender {
             congestion.on_congestion_event(now, progress.outstanding);
             // An echo is never spurious.
             congestion.on_recovered();
+            self.loss.settle();
         }
     }
 

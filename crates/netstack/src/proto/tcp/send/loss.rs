@@ -1,6 +1,7 @@
 //! Loss detection and recovery: RACK-TLP (RFC 8985), NewReno for peers without SACK (RFC 6582) and
 //! proportional rate reduction (RFC 9937).
 
+use super::again::Again;
 use super::retransmission::{RetransmissionQueue, sent_after};
 use super::sent::Sent;
 use crate::proto::Instant;
@@ -40,6 +41,7 @@ pub(super) struct Episode {
     recover_fs: u32,
     /// Octets that fast recovery may send now.
     pub(crate) budget: u32,
+    pub(super) again: Again,
 }
 
 impl Part for Episode {
@@ -51,6 +53,7 @@ impl Part for Episode {
         prr_out: 0,
         recover_fs: 1,
         budget: 0,
+        again: Again::INITIAL,
     };
 
     fn initial() -> &'static Self {
@@ -59,6 +62,9 @@ impl Part for Episode {
     }
 
     fn renew(&mut self) -> bool {
+        let again = core::mem::replace(&mut self.again, Again::INITIAL);
+        *self = Self::INITIAL;
+        self.again = again;
         true
     }
 
@@ -87,8 +93,6 @@ pub(crate) struct Loss {
     reo_wnd_mult: u8,
     reo_wnd_persist: u8,
     dsack_round: Option<Seq>,
-    /// What fast recovery has sent again: so many duplicates there may be for which we are to blame.
-    resent: u8,
     /// RFC 8985 §7.3: end of the outstanding tail-loss probe, and whether it was a retransmission.
     pub(super) tlp: Option<(Seq, bool)>,
 }
@@ -121,7 +125,8 @@ impl Loss {
     /// Octets of what it owns.
     #[inline]
     pub(crate) fn held(&self) -> usize {
-        self.episode.get_allocated().map_or(0, size_of_val)
+        let episode = self.episode.get_allocated();
+        episode.map_or(0, |episode| size_of_val(episode) + episode.again.held())
     }
 
     pub(crate) fn new(iss: Seq) -> Self {
@@ -139,7 +144,6 @@ impl Loss {
             reo_wnd_mult: 1,
             reo_wnd_persist: 0,
             dsack_round: None,
-            resent: 0,
             tlp: None,
         }
     }
@@ -184,17 +188,8 @@ impl Loss {
         }
     }
 
-    /// RFC 8985 §6.2 step 4: a duplicate SACK arrived. If it may be of what fast recovery has sent
-    /// again, the reordering window was too small.
-    pub(crate) fn dsack(&mut self, una: Seq, nxt: Seq) {
-        if self.resent > 0 {
-            self.resent -= 1;
-            self.widen(una, nxt);
-        }
-    }
-
     /// The network reorders by more than the reordering window: widens it, once in a round trip.
-    fn widen(&mut self, una: Seq, nxt: Seq) {
+    pub(super) fn widen(&mut self, una: Seq, nxt: Seq) {
         // What was sent again before it arrived is below `fack` as well.
         self.reordering_seen = true;
         self.reo_wnd_persist = REO_WND_PERSIST;
@@ -259,10 +254,18 @@ impl Loss {
             <= now
     }
 
-    /// Begins a recovery with `flight` octets between SND.UNA and SND.NXT that were not sacked before.
-    pub(crate) fn begin(&mut self, recovery: Recovery, now: Instant, nxt: Seq, flight: u32) {
+    /// Begins a recovery of what lies from SND.UNA to SND.NXT, with `flight` octets that were not sacked
+    /// before.
+    pub(crate) fn begin(
+        &mut self,
+        recovery: Recovery,
+        now: Instant,
+        (una, nxt): (Seq, Seq),
+        flight: u32,
+    ) {
         self.recovery = recovery;
-        *self.episode = Episode::INITIAL;
+        self.episode.renew();
+        self.episode.again.begin(una);
         self.tlp = None;
         self.begin_again(now, nxt, flight);
     }
@@ -276,10 +279,16 @@ impl Loss {
         episode.recover_fs = flight.max(1);
     }
 
-    /// Ends a recovery.
-    pub(crate) fn end(&mut self) {
+    /// Ends a recovery. Until `until` is acknowledged it may be found that it was not needed.
+    pub(crate) fn end(&mut self, until: Seq) {
         self.recovery = Recovery::Open;
-        self.episode = OnDemand::default();
+        match self.episode.allocated() {
+            Some(episode) if !episode.again.is_empty() => {
+                episode.renew();
+                episode.again.end(until);
+            }
+            _ => self.episode = OnDemand::default(),
+        }
         self.dup_acks = 0;
         self.reno_sacked = 0;
         if self.reo_wnd_persist > 0 {
@@ -330,12 +339,6 @@ impl Loss {
         }
     }
 
-    /// A piece was sent again in fast recovery.
-    pub(super) fn sent_again(&mut self, octets: u32) {
-        self.resent = self.resent.saturating_add(1);
-        self.sent(octets);
-    }
-
     /// Octets were sent in fast recovery.
     pub(crate) fn sent(&mut self, octets: u32) {
         let episode = &mut *self.episode;
@@ -346,7 +349,8 @@ impl Loss {
 
 #[cfg(test)]
 mod tests {
-    use super::{Loss, REO_WND_PERSIST};
+    use super::{Loss, REO_WND_PERSIST, Recovery};
+    use crate::proto::Instant;
     use crate::proto::tcp::wire::seq::Seq;
 
     #[test]
@@ -355,18 +359,23 @@ mod tests {
         loss.reordering_seen = true;
         let window = |loss: &Loss| loss.reo_wnd(0, 40, 1000);
         assert_eq!(window(&loss), 10);
+        let now = Instant::from_nanos(0);
+        loss.begin(Recovery::Fast, now, (Seq(0), Seq(400)), 400);
+        let blocks = [0, 100, 200, 300].map(|start| (Seq(start), Seq(start + 100)));
+        for (start, end) in &blocks[1..] {
+            loss.note_again(*start, *end);
+        }
         // Of what was never sent again the network has made a duplicate.
-        loss.dsack(Seq(100), Seq(200));
+        loss.dsack(blocks[0], Seq(100), Seq(200));
         assert_eq!(window(&loss), 10);
-        loss.resent = 3;
-        loss.dsack(Seq(100), Seq(200));
+        loss.dsack(blocks[1], Seq(100), Seq(200));
         // Once for each round trip.
-        loss.dsack(Seq(150), Seq(250));
+        loss.dsack(blocks[2], Seq(150), Seq(250));
         assert_eq!(window(&loss), 20);
-        loss.dsack(Seq(200), Seq(300));
+        loss.dsack(blocks[3], Seq(200), Seq(300));
         for _ in 0..REO_WND_PERSIST {
             assert_eq!(window(&loss), 30);
-            loss.end();
+            loss.end(Seq(400));
         }
         assert_eq!(window(&loss), 10);
     }

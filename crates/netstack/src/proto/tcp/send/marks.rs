@@ -11,6 +11,7 @@ impl Sender {
         self.small_end = self.small_end.max(passed);
         self.cwnd_limited_until = self.cwnd_limited_until.max(passed);
         self.loss.keep_marks_near(passed);
+        self.loss.expire_again(self.una);
         if self.ecn.recover.is_some_and(|mark| mark.le(passed)) {
             self.ecn.recover = None;
         }

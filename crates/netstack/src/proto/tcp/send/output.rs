@@ -270,8 +270,9 @@ impl Sender {
         }
         self.flight.retransmitted(index, now);
         self.last = now;
+        self.loss.note_again(piece.start, piece.end);
         if self.loss.recovery == Recovery::Fast {
-            self.loss.sent_again(piece.len());
+            self.loss.sent(piece.len());
         }
         self.note_paced(now, piece.len());
         self.after_sending(now);

@@ -25,23 +25,42 @@ impl Sender {
             _ => original,
         };
         if spurious {
-            if let Some(congestion) = &mut self.congestion {
-                congestion.on_spurious(now);
-            }
             let began = self.loss.episode.began;
             let reordered = self.loss.recovery == Recovery::Fast;
-            self.flight.undo_lost();
-            self.loss.end();
+            self.undo(now);
             if reordered {
                 let missing = now.nanos_since(began);
                 self.loss.widen_by(missing, self.min_rtt());
             }
         } else if self.una.ge(self.loss.point) {
-            self.loss.end();
+            if self.is_by_rate() {
+                // Its model is that of the path since then.
+                self.loss.settle();
+            }
+            self.end_recovery();
             if let Some(congestion) = &mut self.congestion {
                 congestion.on_recovered();
             }
         }
+    }
+
+    /// The recovery, or the last one, was not needed: nothing was lost.
+    pub(super) fn undo(&mut self, now: Instant) {
+        if let Some(congestion) = &mut self.congestion {
+            congestion.on_spurious(now);
+        }
+        self.loss.settle();
+        if self.loss.recovery != Recovery::Open {
+            self.flight.undo_lost();
+            self.end_recovery();
+        }
+    }
+
+    /// Ends a recovery. What is sent for two round trips from now on may still have duplicates before it
+    /// of what the recovery has sent again.
+    fn end_recovery(&mut self) {
+        let until = self.nxt + self.cwnd().min(1 << 30);
+        self.loss.end(until);
     }
 
     /// Finds what is lost, and enters recovery.
@@ -150,7 +169,8 @@ impl Sender {
     /// Enters fast recovery; `sizes` are as in [`Sender::act_on_loss`].
     fn enter_recovery(&mut self, now: Instant, sizes: (u32, u32)) {
         self.report_lost(now);
-        self.loss.begin(Recovery::Fast, now, self.nxt, sizes.1);
+        let outstanding = (self.una, self.nxt);
+        self.loss.begin(Recovery::Fast, now, outstanding, sizes.1);
         self.reduce(now, sizes.0);
     }
 

@@ -114,11 +114,11 @@ impl Sender {
             congestion.on_timeout(now, outstanding, first);
         }
         self.ecn.cwr |= self.ecn.on;
-        self.loss.end();
+        self.loss.end(self.nxt);
         let original = self.flight.first().filter(|piece| !piece.retransmitted);
         let original = original.map(|piece| piece.time);
         self.loss
-            .begin(Recovery::Timeout, now, self.nxt, outstanding);
+            .begin(Recovery::Timeout, now, (una, self.nxt), outstanding);
         self.loss.episode.original = original;
         self.rtt.back_off();
         self.suspect_black_hole(counters);
