@@ -125,8 +125,8 @@ where
     ///
     /// # Errors
     ///
-    /// When the device is too small, cannot make writes durable although that is required, or holds something
-    /// else; when it fails.
+    /// When the device is too small, cannot make writes durable although that is required, holds something else, or
+    /// holds a store that was cut short; when it fails.
     pub fn open(device: BlockDevice<D>, options: &Options) -> Result<Self, OpenError> {
         Self::open_or_create(device, options, 0)
     }
@@ -150,6 +150,11 @@ where
             return Err(OpenError::CannotFlush);
         }
         let found = Superblock::read(&mut device).map_err(failed)?;
+        if let Some(expected) = found.map(|found| found.least_capacity())
+            && expected > capacity
+        {
+            return Err(OpenError::CutShort { capacity, expected });
+        }
         if found.is_none() && !is_blank(&mut device).map_err(failed)? {
             return Err(OpenError::NotAStore);
         }

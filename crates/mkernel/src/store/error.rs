@@ -12,6 +12,13 @@ pub enum OpenError {
         /// Bytes of the device.
         capacity: u64,
     },
+    /// There is a store on the device, which had more bytes when it was written.
+    CutShort {
+        /// Bytes of the device.
+        capacity: u64,
+        /// The least that the store needs.
+        expected: u64,
+    },
     /// There is something on the device, and it is no store.
     NotAStore,
     /// The device failed, or what is on it is damaged.
@@ -26,6 +33,10 @@ impl fmt::Display for OpenError {
                 f,
                 "a device of {capacity} bytes is too small for a store, expected {} or more",
                 super::LEAST_CAPACITY
+            ),
+            Self::CutShort { capacity, expected } => write!(
+                f,
+                "a device of {capacity} bytes has a store that was cut short, expected {expected} bytes or more"
             ),
             Self::NotAStore => f.write_str(
                 "the device holds something that is no store, expected one, or a device that begins with zeros",

@@ -57,7 +57,13 @@ impl Superblock {
         LOG + self.log
     }
 
-    /// The newer of the two, if there is one.
+    /// The least bytes of a device that has all of it.
+    pub(super) fn least_capacity(&self) -> u64 {
+        let whole = LOG.saturating_add(self.log).saturating_add(self.written);
+        whole.max(self.len.div_ceil(MOST_TIMES))
+    }
+
+    /// The newer of the two, if there is one, whatever the device has room for: the older one would not do in its place.
     pub(super) fn read<D: SectorDevice>(
         device: &mut BlockDevice<D>,
     ) -> Result<Option<Self>, Error<D::Error>> {
@@ -65,7 +71,7 @@ impl Superblock {
         for slot in 0..2 {
             let mut bytes = [0; SIZE];
             device.read_at(slot * SLOT, &mut bytes)?;
-            let found = Self::from_bytes(&bytes, device.capacity());
+            let found = Self::from_bytes(&bytes);
             newest = newest.max(found.filter(|found| found.generation % 2 == slot));
         }
         Ok(newest)
@@ -92,7 +98,7 @@ impl Superblock {
         bytes
     }
 
-    fn from_bytes(bytes: &[u8; SIZE], capacity: u64) -> Option<Self> {
+    fn from_bytes(bytes: &[u8; SIZE]) -> Option<Self> {
         let (covered, sum) = bytes.split_last_chunk::<4>()?;
         let (magic, numbers) = covered.split_first_chunk::<8>()?;
         let (&[generation, len, written, log, identity], []) = numbers.as_chunks::<8>() else {
@@ -105,13 +111,11 @@ impl Superblock {
             log: u64::from_le_bytes(log),
             identity: u64::from_le_bytes(identity),
         };
-        let room = capacity.checked_sub(LOG)?.checked_sub(found.log)?;
         let valid = magic == MAGIC
             && crc32fast::hash(covered) == u32::from_le_bytes(*sum)
             && found.generation > 0
             && found.log.is_multiple_of(SLOT)
-            && found.len <= most_len(capacity)
-            && found.written <= found.len.min(room);
+            && found.written <= found.len;
         valid.then_some(found)
     }
 }
