@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
@@ -202,6 +203,53 @@ fn spt_an_image_that_is_cut_short_is_said_and_what_is_there_again_is_served() {
         assert_eq!(client.ask("GET", "/k/a", b""), (200, "1".into()));
         assert_eq!(client.ask("GET", "/k/b", b"").0, 404);
         assert_eq!(client.ask("PUT", "/k/b", b"2"), done());
+    });
+}
+
+/// Has the host refuse what the process writes to a file from there on, as a full disk does.
+fn limit_files(process: u32, octets: &str) {
+    let mut command = Command::new("prlimit");
+    command.args([format!("--pid={process}"), format!("--fsize={octets}")]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn spt_a_full_disk_of_the_host_is_said_and_the_service_goes_on_once_there_is_room() {
+    let folder = disk(8 << 20);
+    let server = server(Target::Spt, folder.path());
+    let value = vec![b'v'; 100_000];
+    let mut kept = Vec::new();
+    server.with(|running| {
+        let mut client = Client::new(&server);
+        limit_files(running.id(), "2000000:");
+        let mut refused = 0;
+        for i in 0..80 {
+            let (status, text) = client.ask("PUT", &format!("/k/{i}"), &value);
+            match status {
+                204 => kept.push(i),
+                503 | 507 => refused += 1,
+                _ => panic!("{status} {text}"),
+            }
+            if refused == 3 {
+                break;
+            }
+        }
+        assert!(refused == 3 && kept.len() > 4, "{kept:?}");
+        limit_files(running.id(), "8388608:");
+        assert_eq!(client.ask("PUT", "/k/more", &value), done());
+        assert_eq!(client.ask("GET", "/k/more", b"").1.len(), value.len());
+    });
+    server.with(|_| {
+        let mut client = Client::new(&server);
+        for i in kept
+            .into_iter()
+            .map(|i| i.to_string())
+            .chain(["more".into()])
+        {
+            let (status, text) = client.ask("GET", &format!("/k/{i}"), b"");
+            assert_eq!((status, text.len()), (200, value.len()), "{i}");
+        }
     });
 }
 

@@ -56,12 +56,14 @@ impl User {
     }
 }
 
-/// Has the service behind `address` echo, once it does: passt takes connections before the unikernel listens, and ends them.
+/// Has the service behind `address` echo, once it does: passt takes connections before the unikernel listens, and ends them,
+/// some after seconds.
 fn echoes(address: &str, unikernel: &mut Running) -> TcpStream {
     let address: SocketAddr = address.parse().unwrap();
     let deadline = Instant::now() + LIMIT;
     loop {
         let attempt = TcpStream::connect(address).and_then(|mut stream| {
+            stream.set_read_timeout(Some(Duration::from_secs(1)))?;
             stream.write_all(b"hello\n")?;
             let mut answer = [0; 6];
             stream.read_exact(&mut answer)?;
