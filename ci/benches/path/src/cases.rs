@@ -33,6 +33,14 @@ pub fn all() -> Vec<(String, Make)> {
             }
         }
     }
+    add(
+        "one-1000m-200ms-1bdp".into(),
+        Box::new(|congestion, seconds| {
+            let mut case = Case::new(congestion, 1, 1000, 200, 100);
+            case.time = Duration::from_secs(seconds);
+            case
+        }),
+    );
     for percent in [1, 10] {
         add(
             format!("late-100m-40ms-{percent}"),

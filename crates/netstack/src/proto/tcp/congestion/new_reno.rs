@@ -1,9 +1,10 @@
-//! The window of RFC 5681, counting octets (RFC 3465).
+//! The window of RFC 5681, counting octets (RFC 3465), with the slow start of RFC 9406.
 
+use super::hystart::HyStart;
 use super::{Ack, Controller, Parameters, initial_window};
 use crate::proto::Instant;
 
-/// Slow start and congestion avoidance as in RFC 5681.
+/// Slow start as in RFC 9406, congestion avoidance as in RFC 5681.
 #[derive(Clone, Debug)]
 pub struct NewReno {
     smss: u32,
@@ -11,6 +12,7 @@ pub struct NewReno {
     ssthresh: u32,
     /// Octets acknowledged towards the next increase in congestion avoidance.
     acked: u32,
+    slow_start: HyStart,
     /// `cwnd` and `ssthresh` before a recovery, which may reduce them more than once.
     before: Option<(u32, u32)>,
     /// That recovery has ended.
@@ -27,6 +29,7 @@ impl NewReno {
             cwnd,
             ssthresh: u32::MAX,
             acked: 0,
+            slow_start: HyStart::NEW,
             before: None,
             recovered: false,
         }
@@ -55,6 +58,13 @@ impl Controller for NewReno {
 
     fn on_ack(&mut self, ack: &Ack) {
         if !ack.cwnd_limited {
+            return;
+        }
+        if self.ssthresh == u32::MAX {
+            match self.slow_start.grow(ack) {
+                Some(step) => self.cwnd = self.cwnd.saturating_add(step),
+                None => self.ssthresh = self.cwnd,
+            }
             return;
         }
         let below = self.ssthresh.saturating_sub(self.cwnd);
