@@ -2,7 +2,8 @@
 //! the files that blocks of other languages are, and what they print is compared with what the page says.
 //!
 //! The shell is in an empty folder, in namespaces of its own, as root there; the crates of this repository take the place
-//! of those of crates.io. Blocks of Rust are documentation tests of the package `book` too.
+//! of those of crates.io, and stand-ins that of container engines, with which `ci/long image` has to do. Blocks of Rust are
+//! documentation tests of the package `book` too.
 //!
 //! - A command begins with `$ ` and goes on after a backslash at the end of its line. It has to end well.
 //! - The lines below it are what it prints. `...`, within a line or as one, stands for anything; none at all are no claim.
@@ -14,16 +15,17 @@ mod page;
 mod session;
 
 use std::fs;
-use std::time::Instant;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use system_tests::workspace;
 
 use crate::page::{Page, Step};
 use crate::session::Session;
 
-/// Pages whose commands take container engines and supervisors that are not to be had in a test; their own tests try what can
-/// be tried of them.
-const NOT_HERE: &str = "deploy/";
+/// One project is built at a time: Cargo would say that it waits for the others, where a page says what it prints.
+static BUILDS: Mutex<()> = Mutex::new(());
 
 /// The pages that SUMMARY.md lists.
 fn pages() -> Vec<Page> {
@@ -46,11 +48,7 @@ fn pages() -> Vec<Page> {
 
 #[test]
 fn every_block_is_of_a_kind_that_is_run() {
-    let wrong: Vec<_> = pages()
-        .iter()
-        .filter(|page| !page.name.starts_with(NOT_HERE))
-        .flat_map(Page::not_run)
-        .collect();
+    let wrong: Vec<_> = pages().iter().flat_map(Page::not_run).collect();
     assert!(
         wrong.is_empty(),
         "neither rust, console, text, nor a named file: {wrong:#?}"
@@ -59,8 +57,8 @@ fn every_block_is_of_a_kind_that_is_run() {
 
 #[test]
 fn what_the_book_shows_is_so() {
-    let here = |page: &Page| page.has_commands() && !page.name.starts_with(NOT_HERE);
-    let pages: Vec<_> = pages().into_iter().filter(here).collect();
+    let _one = BUILDS.lock().unwrap_or_else(PoisonError::into_inner);
+    let pages: Vec<_> = pages().into_iter().filter(Page::has_commands).collect();
     assert!(!pages.is_empty());
     let wanted = std::env::var("BOOK_PAGE").ok();
     let mut failures = Vec::new();
@@ -77,6 +75,61 @@ fn what_the_book_shows_is_so() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+/// What `cargo mkernel new` writes is built, run and asked as its README says.
+#[test]
+fn what_new_projects_say_of_themselves_is_so() {
+    if std::env::var_os("BOOK_PAGE").is_some_and(|wanted| wanted != "new") {
+        return;
+    }
+    let _one = BUILDS.lock().unwrap_or_else(PoisonError::into_inner);
+    for (option, answer) in [
+        ("--echo", "hello"),
+        ("--http", "Hello World!"),
+        ("--kv", "value"),
+    ] {
+        if let Err(failure) = new_project(option, answer) {
+            panic!("{option}: {failure}");
+        }
+    }
+}
+
+fn new_project(option: &str, answer: &str) -> Result<(), String> {
+    let mut session = Session::start();
+    session.run(
+        &format!("cargo mkernel new project {option} && cd project"),
+        &[],
+    )?;
+    let readme = fs::read_to_string(session.home().join("project/README.md"));
+    let page = Page::new("README.md", &readme.map_err(|error| error.to_string())?);
+    let commands = page.steps.into_iter().filter_map(|(_, step)| match step {
+        Step::Command { command, .. } => Some(command),
+        Step::File { .. } => None,
+    });
+    let mut commands: Vec<_> = commands.collect();
+    let client = commands.pop().ok_or("its README has no command")?;
+    let server = commands.pop().ok_or("its README has one command")?;
+    for command in commands {
+        session.run(&command, &[])?;
+    }
+    let started = [
+        "...",
+        "[...] INFO  mkernel::cli::network: this unikernel has the address ...",
+        "...",
+    ];
+    session.run(&format!("{server} &"), &started.map(str::to_owned))?;
+    // It has an address before it listens.
+    let mut asked = Err(String::new());
+    for _ in 0..50 {
+        asked = session.run(&client, &[answer.to_owned()]);
+        if asked.is_ok() {
+            break;
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+    asked?;
+    session.run("kill %1; wait %1", &[])
 }
 
 fn run(page: &Page) -> Result<(), String> {
