@@ -1,5 +1,6 @@
 //! OCI images, the same octets for the same content: layers, what a runtime is told of them, and the forms they are written in.
 
+mod date;
 mod document;
 mod layer;
 mod libraries;
@@ -7,6 +8,7 @@ mod place;
 mod reference;
 mod urunc;
 
+pub use date::date;
 pub use document::{Contents, Image};
 pub use layer::{File, Files, Layer};
 pub use libraries::libraries;

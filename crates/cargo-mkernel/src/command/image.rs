@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 
 use clap::Args;
-use jiff::Timestamp;
 
 use super::program::{Program, not_one};
 use super::run::{cargo, with_our_wrapper};
@@ -230,11 +229,7 @@ fn source_date() -> Result<u64, String> {
 }
 
 fn created(time: u64) -> Result<String, String> {
-    let timestamp = i64::try_from(time)
-        .ok()
-        .and_then(|time| Timestamp::from_second(time).ok());
-    let timestamp = timestamp.ok_or_else(|| {
+    image::date(time).ok_or_else(|| {
         format!("SOURCE_DATE_EPOCH is {time}: expected a second before the year 10000")
-    })?;
-    Ok(timestamp.to_string())
+    })
 }
