@@ -12,7 +12,7 @@ use clap::Args;
 
 use super::run::cargo;
 use super::say;
-use super::template::{CONFIG, PROFILE, Template};
+use super::template::{CONFIG, DEV_PROFILE, PROFILE, Template};
 use super::workspace::{depends, root};
 
 /// The version of `mkernel` that projects ask for.
@@ -91,7 +91,14 @@ impl New {
         write(&manifest, &text)?;
         write(&self.folder.join("src/main.rs"), template.program())?;
         write(&self.folder.join("README.md"), &readme(&name, template))?;
-        complete(&root(&self.folder)?)?;
+        let root = root(&self.folder)?;
+        complete(&root)?;
+        // In a workspace it would be for all of its members.
+        let canonical = |path: &Path| fs::canonicalize(path).ok();
+        if canonical(&self.folder) == canonical(&root) {
+            let text = read(&manifest)?;
+            write(&manifest, &format!("{}\n\n{DEV_PROFILE}", text.trim_end()))?;
+        }
         say(format_args!(
             "mkernel: {} is there; next: cd {} && cargo mkernel run",
             name,

@@ -13,6 +13,9 @@ pub(super) const CONFIG: &str = include_str!("../templates/config.toml");
 /// The profile of what is shipped.
 pub(super) const PROFILE: &str = include_str!("../templates/profile.toml");
 
+/// The profile of what is tried, in new projects.
+pub(super) const DEV_PROFILE: &str = include_str!("../templates/dev-profile.toml");
+
 /// What a program does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Template {

@@ -135,6 +135,7 @@ fn a_new_project_has_all_that_cargo_is_told() {
         );
         assert!(manifest.contains("rust-version = "), "{manifest}");
         assert!(manifest.contains("[profile.stripped]"), "{manifest}");
+        assert!(manifest.contains("[profile.dev]\ndebug = "), "{manifest}");
         assert!(read(".cargo/config.toml").contains("rustc-wrapper = \"solo5-rustc\""));
         assert!(read("src/main.rs").contains("fn main()"));
         // Cargo reads it as it is meant.
