@@ -58,6 +58,7 @@ impl Session {
             .current_dir(folder.path().join(HOME))
             .env("PATH", format!("{programs}:{path}"))
             .env("CARGO", env!("CARGO"))
+            .env("CURL_HOME", &programs)
             .env("CARGO_TARGET_DIR", target)
             // As in this workspace, with which they share what is compiled.
             .env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only")
@@ -185,6 +186,8 @@ fn prepare(folder: &Path) -> String {
         fs::set_permissions(programs.join(name), fs::Permissions::from_mode(0o755))
             .expect("it is ours");
     }
+    // It shows how far it is where its output is no terminal.
+    fs::write(programs.join(".curlrc"), "silent\n").expect("it is ours");
     let mut settings = String::from("[net]\noffline = true\n\n[patch.crates-io]\n");
     for (package, crate_folder) in PUBLISHED {
         let path = workspace().join("crates").join(crate_folder);
