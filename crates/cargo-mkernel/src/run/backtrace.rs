@@ -4,6 +4,8 @@
 //! in the executable, by a process that stands between the tender's standard output and ours; the tender itself keeps the process
 //! that was started, with its signals and its exit status.
 
+mod executable;
+
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, PipeWriter, Read, Write};
@@ -11,7 +13,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use addr2line::Loader;
+use self::executable::Executable;
 
 /// The first argument of the process in between; the style and the executable follow.
 pub(super) const FILTER: &str = "--name-backtraces";
@@ -67,7 +69,7 @@ pub(super) fn filter(arguments: &[OsString]) -> ExitCode {
         true => Style::Full,
         false => Style::Short,
     };
-    let mut names = Filter::new(style, Loader::new(unikernel).ok());
+    let mut names = Filter::new(style, Executable::read(Path::new(unikernel)));
     let (mut input, mut output) = (io::stdin().lock(), io::stdout().lock());
     let mut buffer = [0; 16 << 10];
     loop {
@@ -93,7 +95,7 @@ pub(super) fn filter(arguments: &[OsString]) -> ExitCode {
 /// What was read, on its way.
 struct Filter {
     style: Style,
-    loader: Option<Loader>,
+    executable: Option<Executable>,
     /// The beginning of a line that may become a frame.
     line: Vec<u8>,
     /// The line has been passed on as far as it goes.
@@ -109,10 +111,10 @@ struct Frame {
 }
 
 impl Filter {
-    fn new(style: Style, loader: Option<Loader>) -> Self {
+    fn new(style: Style, executable: Option<Executable>) -> Self {
         Self {
             style,
-            loader,
+            executable,
             line: Vec::new(),
             passing: false,
             frames: Vec::new(),
@@ -163,16 +165,16 @@ impl Filter {
 
     /// The functions at an address, the innermost first, each with its place in the source if that is known.
     fn names(&self, address: u64) -> Vec<String> {
-        let Some(loader) = &self.loader else {
+        let Some(executable) = &self.executable else {
             return Vec::new();
         };
         // It is where the call returns to.
         let address = address.saturating_sub(1);
-        let symbol = loader
-            .find_symbol(address)
+        let symbol = executable
+            .symbol(address)
             .map(|name| addr2line::demangle_auto(name.into(), None).into_owned());
         let mut names = Vec::new();
-        if let Ok(mut frames) = loader.find_frames(address) {
+        if let Some(mut frames) = executable.frames(address) {
             while let Ok(Some(frame)) = frames.next() {
                 // Line tables alone have no names.
                 let function = frame.function.as_ref().and_then(|it| it.demangle().ok());
