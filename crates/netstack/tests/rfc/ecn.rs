@@ -1,5 +1,7 @@
 //! Explicit congestion notification: RFC 3168.
 
+use std::net::SocketAddrV4;
+
 use netstack::proto::tcp::{Config, Ecn};
 
 use crate::wire::*;
@@ -109,4 +111,73 @@ fn rfc3168_6_1_5_retransmissions_are_not_ecn_capable() {
     c.sends(1);
     let again = c.e.pass(ms(300));
     assert_eq!(again[0].1.ecn, Ecn::NotEct);
+}
+
+#[test]
+fn rfc3168_6_1_1_1_a_syn_that_is_sent_again_does_not_ask() {
+    let mut e = Engine::new();
+    let mut options = plain();
+    options.ecn = true;
+    let (local, remote) = (
+        SocketAddrV4::new(OURS, PORT),
+        SocketAddrV4::new(PEER, PEER_PORT),
+    );
+    e.tcp.connect(e.now, local, remote, &options).unwrap();
+    assert!(e.one().has(ECE | CWR));
+    let again = e.pass(ms(1500));
+    assert!(!again[0].1.has(ECE) && !again[0].1.has(CWR));
+}
+
+#[test]
+fn rfc3168_6_1_6_window_probes_are_not_ecn_capable() {
+    let mut c = with_ecn();
+    c.sends(1);
+    c.ack += 1000;
+    c.e.give(&c.seg(ACK).window(0));
+    c.e.send(c.id, b"more");
+    c.e.nothing();
+    let probe = &c.e.pass(ms(2000))[0].1;
+    assert_eq!(
+        (probe.payload.as_slice(), probe.ecn),
+        (&b"m"[..], Ecn::NotEct)
+    );
+}
+
+/// Ten segments in flight, the first of which is lost.
+fn loses_one() -> (Conn, u32) {
+    let mut syn = sack_syn();
+    syn.flags |= ECE | CWR;
+    let mut options = plain();
+    options.ecn = true;
+    let mut c = Conn::accept_after(ms(100), Config::default(), options, &syn);
+    let base = c.ack;
+    c.sends(10);
+    c.e.now += ms(100);
+    (c, base)
+}
+
+#[test]
+fn rfc3168_6_1_2_drops_and_marks_of_one_window_reduce_it_once() {
+    // The mark after the drop.
+    let (mut c, base) = loses_one();
+    c.e.give(&c.seg(ACK).sack(&[(base + 1000, base + 4000)]));
+    assert_eq!(c.e.sent()[0].seq, base);
+    let reduced = window(&c);
+    c.acks(9000);
+    c.ack += 1000;
+    c.e.give(&c.seg(ACK | ECE));
+    assert!(window(&c) >= reduced);
+    // The drop after the mark.
+    let (mut c, base) = loses_one();
+    c.ack += 1000;
+    c.e.give(&c.seg(ACK | ECE));
+    let reduced = window(&c);
+    c.e.now += ms(1);
+    c.e.give(&c.seg(ACK).sack(&[(base + 2000, base + 5000)]));
+    assert_eq!(c.e.sent()[0].seq, base + 1000);
+    assert_eq!(window(&c), reduced);
+    // What duplicates tell undoes nothing of the mark's.
+    c.acks(9000);
+    c.e.give(&c.seg(ACK).sack(&[(base + 1000, base + 2000)]));
+    assert!(window(&c) < 10_000);
 }

@@ -158,7 +158,7 @@ pub struct Options {
     /// what an acknowledgement lets go. Controllers that work on rates do so whatever this says.
     pub paced: bool,
     /// Asks for explicit congestion notification (RFC 3168 §6.1.1); a peer that asks is answered
-    /// when this is set too.
+    /// when this is set too. One that asks for more accurate feedback (RFC 9768) gets this.
     pub ecn: bool,
     /// Time to live of the datagrams sent.
     pub ttl: u8,

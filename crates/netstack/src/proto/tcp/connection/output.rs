@@ -109,9 +109,10 @@ impl Tcb {
         }
         let mut ecn = Ecn::NotEct;
         if self.snd.uses_ecn()
+            && self.snd.wnd() > 0
             && let Plan::New(1.., _) = plan
         {
-            // RFC 3168 §6.1.5: retransmissions are not ECN-capable.
+            // RFC 3168 §6.1.5 and §6.1.6: retransmissions and window probes are not ECN-capable.
             ecn = Ecn::Ect0;
             if self.snd.says_cwr() {
                 header.flags = header.flags.with(Flags::CWR);
@@ -185,8 +186,8 @@ impl Tcb {
         } else {
             Flags::SYN
         };
-        if self.snd.uses_ecn() {
-            // RFC 3168 §6.1.1.
+        // RFC 3168 §6.1.1, and §6.1.1.1: some drop a SYN that asks for it.
+        if self.snd.uses_ecn() && (answer || self.snd.timeouts() == 0) {
             flags = flags.with(Flags::ECE);
             if !answer {
                 flags = flags.with(Flags::CWR);

@@ -321,7 +321,7 @@ impl Sender {
 
     /// RFC 3168 §6.1.2: an echo counts as a loss, once in each window.
     fn react_to_echo(&mut self, now: Instant, progress: &Progress) {
-        if self.ecn.recover.is_some_and(|recover| self.una.lt(recover)) {
+        if self.has_heard_echo() {
             return;
         }
         self.ecn.recover = Some(self.nxt);

@@ -11,7 +11,9 @@ const MOST: usize = 64;
 #[derive(Debug)]
 pub(super) struct Again {
     pieces: Vec<(Seq, Seq)>,
-    /// Something was sent again, and the window that this recovery has reduced may be restored.
+    /// Something was sent again in this recovery.
+    any: bool,
+    /// The window that this recovery has reduced may be restored.
     undoable: bool,
     /// There were more than fit.
     more: bool,
@@ -22,6 +24,7 @@ pub(super) struct Again {
 impl Again {
     pub(super) const INITIAL: Self = Self {
         pieces: Vec::new(),
+        any: false,
         undoable: false,
         more: false,
         until: Seq(0),
@@ -36,7 +39,7 @@ impl Again {
     /// duplicated as well: it has to be told of, too.
     pub(super) fn begin(&mut self, una: Seq) {
         self.pieces.retain(|piece| piece.1.gt(una));
-        self.undoable = false;
+        (self.any, self.undoable) = (false, true);
         self.more &= !self.pieces.is_empty();
     }
 
@@ -51,7 +54,7 @@ impl Again {
     }
 
     fn push(&mut self, start: Seq, end: Seq) {
-        self.undoable = true;
+        self.any = true;
         if self.pieces.len() < MOST {
             self.pieces.push((start, end));
         } else {
@@ -95,7 +98,13 @@ impl Loss {
     /// Whether nothing of what the last recovery has sent again was needed.
     pub(super) fn was_spurious(&self) -> bool {
         let again = self.episode.get_allocated().map(|episode| &episode.again);
-        again.is_some_and(|again| again.undoable && !again.more && again.is_empty())
+        again.is_some_and(|again| again.any && again.undoable && !again.more && again.is_empty())
+    }
+
+    /// Whether the last recovery has reduced what may be restored.
+    pub(super) fn is_undoable(&self) -> bool {
+        let episode = self.episode.get_allocated();
+        episode.is_some_and(|episode| episode.again.undoable)
     }
 
     /// What the last recovery, if any, has reduced stays so, or is restored already.

@@ -206,8 +206,7 @@ impl Sender {
     /// RFC 3168 §6.1.2: an echo counts as congestion, once in each window.
     fn echo_to_paced(&mut self, now: Instant, segment: &Segment) {
         let echoed = self.ecn.on && segment.flags.has(Flags::ECE);
-        let recent = |recover| self.una.lt(recover);
-        if !echoed || self.ecn.recover.is_some_and(recent) {
+        if !echoed || self.has_heard_echo() {
             return;
         }
         self.ecn.recover = Some(self.nxt);

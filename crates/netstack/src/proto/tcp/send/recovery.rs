@@ -46,7 +46,9 @@ impl Sender {
 
     /// The recovery, or the last one, was not needed: nothing was lost.
     pub(super) fn undo(&mut self, now: Instant) {
-        if let Some(congestion) = &mut self.congestion {
+        if self.loss.is_undoable()
+            && let Some(congestion) = &mut self.congestion
+        {
             congestion.on_spurious(now);
         }
         self.loss.settle();
@@ -171,7 +173,13 @@ impl Sender {
         self.report_lost(now);
         let outstanding = (self.una, self.nxt);
         self.loss.begin(Recovery::Fast, now, outstanding, sizes.1);
-        self.reduce(now, sizes.0);
+        if self.ecn.recover.is_some_and(|recover| self.una.lt(recover)) {
+            // RFC 3168 §6.1.2: for a mark in the same window.
+            self.loss.settle();
+            self.permit_recovery(0, false);
+        } else {
+            self.reduce(now, sizes.0);
+        }
     }
 
     /// RFC 5681 §4.3: the loss of a retransmission is a second sign of congestion. Once in a round
@@ -185,8 +193,22 @@ impl Sender {
         if let Some(congestion) = &mut self.congestion {
             congestion.on_congestion_event(now, outstanding);
         }
-        self.ecn.cwr |= self.ecn.on;
+        self.note_reduced();
         self.permit_recovery(0, false);
+    }
+
+    /// RFC 3168 §6.1.2: whether an echo tells of a window for which it was reduced already. Drops and marks
+    /// count once in each; CWR is not there before something beyond it is acknowledged.
+    pub(super) fn has_heard_echo(&self) -> bool {
+        self.ecn.recover.is_some_and(|recover| self.una.le(recover))
+    }
+
+    /// A loss has reduced the window: the peer is told, and its echoes of that window are no news.
+    pub(super) fn note_reduced(&mut self) {
+        self.ecn.cwr |= self.ecn.on;
+        if self.ecn.on && !self.is_by_rate() {
+            self.ecn.recover = Some(self.nxt);
+        }
     }
 
     /// Says how much fast recovery may send now that so much was delivered. An acknowledgement is

@@ -113,7 +113,7 @@ impl Sender {
         if let Some(congestion) = &mut self.congestion {
             congestion.on_timeout(now, outstanding, first);
         }
-        self.ecn.cwr |= self.ecn.on;
+        self.note_reduced();
         self.loss.end(self.nxt);
         let original = self.flight.first().filter(|piece| !piece.retransmitted);
         let original = original.map(|piece| piece.time);
