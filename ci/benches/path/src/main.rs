@@ -1,9 +1,12 @@
 //! `ci/bench path`: what netstack's congestion controllers make of a bottleneck, in virtual time and
 //! from seeds: the same figures at each run.
 //!
+//! The cases `linux-…` have the kernel as peer, in real time: they run when they are asked for.
+//!
 //! `path-bench [--json FILE] [--rounds SEEDS] [--seconds N] [--case PART]... [--subject NAME]...`
 
 mod cases;
+mod linux;
 
 #[path = "../../../../crates/netstack/tests/path/mod.rs"]
 mod path;
@@ -15,7 +18,8 @@ use bench_common::{Options, Report};
 
 fn main() -> Result<()> {
     let options = Options::parse(3, 30, &[])?;
-    options.check_subjects(&cases::SUBJECTS.map(|(name, _)| name))?;
+    let subjects = ["cubic", "new-reno", "bbr", "linux"];
+    options.check_subjects(&subjects)?;
     let mut report = Report::default();
     for (case, make) in cases::all() {
         if !options.wants(&case) {
@@ -33,7 +37,8 @@ fn main() -> Result<()> {
         }
         eprintln!("{case}: done");
     }
-    report.print_table(&cases::SUBJECTS.map(|(name, _)| name), &[]);
+    linux::run(&options, &mut report)?;
+    report.print_table(&subjects, &[]);
     match &options.json {
         Some(file) => report.save(file),
         None => Ok(()),

@@ -2,7 +2,7 @@
 //! delay on either side of it.
 #![allow(dead_code, unreachable_pub)] // Each program uses a part.
 
-mod flows;
+pub mod flows;
 
 use core::net::SocketAddrV4;
 use core::time::Duration;
