@@ -266,8 +266,8 @@ fn spt_what_was_answered_survives_a_kill_under_load() {
             check(&server, &answered);
             thread::scope(|scope| {
                 for (writer, answered) in answered.iter().enumerate() {
-                    let server = &server;
-                    scope.spawn(move || write_until_killed(server, writer, answered));
+                    let client = HttpClient::connect(server.address()).unwrap();
+                    scope.spawn(move || write_until_killed(client, writer, answered));
                 }
                 // Not always at the same point of what it does.
                 thread::sleep(Duration::from_millis(20 + u64::from(kill * 7 % 50)));
@@ -282,8 +282,7 @@ fn spt_what_was_answered_survives_a_kill_under_load() {
 }
 
 /// Has a batch of two keys written again and again: both have the same number, whatever happens.
-fn write_until_killed(server: &HttpServer, writer: usize, answered: &AtomicU32) {
-    let mut client = HttpClient::connect(server.address()).unwrap();
+fn write_until_killed(mut client: HttpClient, writer: usize, answered: &AtomicU32) {
     // Who is killed says nothing.
     let patience = Some(Duration::from_secs(1));
     client.stream().set_read_timeout(patience).unwrap();
