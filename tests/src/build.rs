@@ -23,6 +23,16 @@ impl Target {
             Self::Hvt => "x86_64-solo5-hvt",
         }
     }
+
+    /// The cases to boot a unikernel for: on spt all, and on hvt as many of them as `few` or less, from here and there, as
+    /// each boots a machine, which is emulated as a rule. `ci/long hvt` has all.
+    pub fn some<T>(self, cases: &[T], few: usize) -> impl Iterator<Item = &T> {
+        let step = match self {
+            Self::Hvt if !cfg!(feature = "long") => cases.len().div_ceil(few).max(1),
+            Self::Hvt | Self::Spt => 1,
+        };
+        cases.iter().step_by(step)
+    }
 }
 
 /// The Cargo profile that a guest is built with.

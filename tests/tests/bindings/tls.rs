@@ -1,7 +1,5 @@
 //! Thread-local storage: `tls.c`.
 
-use system_tests::Target;
-
 use crate::c_guest::{LINKERS, Program, TARGETS, boot};
 
 /// Alignment of the initialised variable, alignment and size of the zeroed one; 0 where there is none. Among them the
@@ -21,13 +19,9 @@ const LAYOUTS: [[usize; 3]; 9] = [
 #[test]
 fn variables_of_two_threads_lie_where_the_linker_says() {
     for target in TARGETS {
-        // The layout is the same on both targets: where hvt is emulated, each boot takes a while.
-        let linkers = match target {
-            Target::Spt => &LINKERS[..],
-            Target::Hvt => &LINKERS[1..],
-        };
-        for &linker in linkers {
-            for [align, bss_align, bss_size] in LAYOUTS {
+        // The layout is the same on both targets.
+        for &linker in target.some(&LINKERS, 1) {
+            for &[align, bss_align, bss_size] in target.some(&LAYOUTS, 3) {
                 let program = Program::new("tls.c")
                     .define("ALIGN", align)
                     .define("BSS_ALIGN", bss_align)

@@ -82,7 +82,7 @@ fn arguments_keep_their_spaces(target: Target) {
 }
 
 fn exit_statuses(target: Target) {
-    for status in [0, 1, 7, 101, 254] {
+    for &status in target.some(&[0, 1, 7, 101, 254], 2) {
         assert_eq!(run(target, &format!("return {status}")).status, status);
     }
     let outcome = run(target, "exit 9");
