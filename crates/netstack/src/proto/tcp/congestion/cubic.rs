@@ -32,7 +32,7 @@ pub struct Cubic {
     epoch: Instant,
     /// Octets of increase not yet large enough for a whole one.
     increase: f64,
-    slow_start: HyStart,
+    hystart: HyStart,
     /// In the life of most connections there is none.
     before: Option<Box<Before>>,
 }
@@ -76,7 +76,7 @@ impl Cubic {
             w_est: 0.0,
             epoch: NO_EPOCH,
             increase: 0.0,
-            slow_start: HyStart::NEW,
+            hystart: HyStart::NEW,
             before: None,
         }
     }
@@ -181,19 +181,12 @@ impl Controller for Cubic {
             self.epoch = NO_EPOCH;
             return;
         }
-        if self.ssthresh == u32::MAX {
-            // §4.10.
-            match self.slow_start.grow(ack) {
-                Some(step) => self.cwnd = self.cwnd.saturating_add(step).min(u32::MAX / 2),
-                None => self.ssthresh = self.cwnd,
-            }
-            return;
-        }
-        let below = self.ssthresh.saturating_sub(self.cwnd);
-        let step = ack.acked.min(below);
-        self.cwnd = self.cwnd.saturating_add(step).min(u32::MAX / 2);
-        if ack.acked > step {
-            self.congestion_avoidance(ack, ack.acked - step);
+        // §4.10.
+        let left = self
+            .hystart
+            .slow_start(ack, &mut self.cwnd, &mut self.ssthresh);
+        if left > 0 {
+            self.congestion_avoidance(ack, left);
         }
     }
 

@@ -43,9 +43,27 @@ impl HyStart {
         samples_min_rtt: INFINITY,
     };
 
-    /// Takes an acknowledgement in slow start. Returns what the window may grow by; `None` when slow
-    /// start is over (§4.2).
-    pub(super) fn grow(&mut self, ack: &Ack) -> Option<u32> {
+    /// Takes an acknowledgement of a flow that its window limits: that grows by slow start, the first of which
+    /// ends here, up to `ssthresh`. Returns the octets acknowledged that are left for congestion avoidance.
+    #[inline]
+    pub(super) fn slow_start(&mut self, ack: &Ack, cwnd: &mut u32, ssthresh: &mut u32) -> u32 {
+        let (step, left) = if *ssthresh == u32::MAX {
+            let Some(step) = self.grow(ack) else {
+                *ssthresh = *cwnd;
+                return 0;
+            };
+            (step, 0)
+        } else {
+            let step = ack.acked.min(ssthresh.saturating_sub(*cwnd));
+            (step, ack.acked - step)
+        };
+        *cwnd = cwnd.saturating_add(step).min(u32::MAX / 2);
+        left
+    }
+
+    /// Takes an acknowledgement in the first slow start. Returns what the window may grow by; `None` when that
+    /// slow start is over (§4.2).
+    fn grow(&mut self, ack: &Ack) -> Option<u32> {
         let past = |end: u32| ack.una.wrapping_sub(end) as i32 >= 0;
         if self.window_end.is_none_or(past) {
             self.window_end = Some(ack.nxt);

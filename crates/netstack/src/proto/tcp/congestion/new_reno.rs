@@ -12,7 +12,7 @@ pub struct NewReno {
     ssthresh: u32,
     /// Octets acknowledged towards the next increase in congestion avoidance.
     acked: u32,
-    slow_start: HyStart,
+    hystart: HyStart,
     /// `cwnd` and `ssthresh` before a recovery, which may reduce them more than once.
     before: Option<(u32, u32)>,
     /// That recovery has ended.
@@ -29,7 +29,7 @@ impl NewReno {
             cwnd,
             ssthresh: u32::MAX,
             acked: 0,
-            slow_start: HyStart::NEW,
+            hystart: HyStart::NEW,
             before: None,
             recovered: false,
         }
@@ -60,18 +60,11 @@ impl Controller for NewReno {
         if !ack.cwnd_limited {
             return;
         }
-        if self.ssthresh == u32::MAX {
-            match self.slow_start.grow(ack) {
-                Some(step) => self.cwnd = self.cwnd.saturating_add(step),
-                None => self.ssthresh = self.cwnd,
-            }
-            return;
-        }
-        let below = self.ssthresh.saturating_sub(self.cwnd);
-        let step = ack.acked.min(below);
-        self.cwnd = self.cwnd.saturating_add(step);
+        let left = self
+            .hystart
+            .slow_start(ack, &mut self.cwnd, &mut self.ssthresh);
         // RFC 3465 §2.1: one segment for each window of octets acknowledged.
-        self.acked = self.acked.saturating_add(ack.acked - step);
+        self.acked = self.acked.saturating_add(left);
         while self.acked >= self.cwnd {
             self.acked -= self.cwnd;
             self.cwnd = self.cwnd.saturating_add(self.smss);
