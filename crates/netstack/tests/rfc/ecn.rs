@@ -19,10 +19,6 @@ fn in_flight(asked: bool) -> Conn {
     c
 }
 
-fn window(c: &Conn) -> u32 {
-    c.e.tcp.status(c.id).unwrap().congestion_window
-}
-
 #[test]
 fn rfc3168_6_1_2_no_window_is_reduced_without_an_echo_or_without_agreement() {
     for (asked, flags) in [(true, ACK), (false, ACK | ECE)] {
@@ -89,14 +85,14 @@ fn rfc3168_6_1_2_an_echo_reduces_the_window_once_a_round_trip_and_cwr_says_so() 
     let mut c = with_ecn();
     let sent = c.sends(8);
     assert!(sent.iter().all(|segment| segment.ecn == Ecn::Ect0));
-    let before = c.e.tcp.status(c.id).unwrap().congestion_window;
+    let before = window(&c);
     for _ in 0..3 {
         c.ack += 1000;
         let segment = c.seg(ACK | ECE);
         c.e.give(&segment);
     }
     c.e.nothing();
-    let after = c.e.tcp.status(c.id).unwrap().congestion_window;
+    let after = window(&c);
     assert!(after < before && after >= before / 2, "{before} to {after}");
     c.acks(5000);
     c.e.send(c.id, &[0; 2000]);
@@ -180,4 +176,22 @@ fn rfc3168_6_1_2_drops_and_marks_of_one_window_reduce_it_once() {
     c.acks(9000);
     c.e.give(&c.seg(ACK).sack(&[(base + 1000, base + 2000)]));
     assert!(window(&c) < 10_000);
+}
+
+#[test]
+fn rfc3168_6_1_2_a_reduction_by_an_echo_is_not_undone_by_duplicates() {
+    let (mut c, base) = loses_one();
+    c.e.give(&c.seg(ACK).sack(&[(base + 1000, base + 4000)]));
+    assert_eq!(c.e.sent()[0].seq, base);
+    c.e.now += ms(60);
+    c.acks(10_000);
+    c.sends(5);
+    c.e.now += ms(60);
+    let before = window(&c);
+    c.ack += 1000;
+    c.e.give(&c.seg(ACK | ECE));
+    let reduced = window(&c);
+    assert!(reduced < before);
+    c.e.give(&c.seg(ACK).sack(&[(base, base + 1000)]));
+    assert_eq!(window(&c), reduced);
 }

@@ -31,10 +31,6 @@ fn sacks(c: &mut Conn, base: u32, start: u32, end: u32) {
     c.e.give(&segment);
 }
 
-fn window(c: &Conn) -> u32 {
-    c.e.tcp.status(c.id).unwrap().congestion_window
-}
-
 #[test]
 fn rfc9937_6_an_acknowledgement_that_delivers_nothing_permits_nothing() {
     let (mut c, base) = in_flight(10);

@@ -197,6 +197,11 @@ pub struct Conn {
 /// First number of the peer.
 pub const IRS: u32 = 1000;
 
+/// The congestion window in octets.
+pub fn window(c: &Conn) -> u32 {
+    c.e.tcp.status(c.id).unwrap().congestion_window
+}
+
 impl Conn {
     /// A connection that the peer opened with this SYN; acknowledgements are no longer quick.
     #[track_caller]
