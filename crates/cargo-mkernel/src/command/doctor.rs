@@ -9,10 +9,9 @@ use std::process::{Command, ExitCode};
 use super::run::is_ours;
 use crate::machine;
 use crate::run::on_path;
-use crate::toolchain::version;
+use crate::toolchain::{self, version};
 
-/// The oldest Rust that compiles unikernels.
-const MINIMUM_RUST: &str = env!("CARGO_PKG_RUST_VERSION");
+const MINIMUM_RUST: &str = toolchain::MINIMUM_RUST.expect("Cargo compiles this");
 
 /// Whether a unikernel can do without what a check looked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
