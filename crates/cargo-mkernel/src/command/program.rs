@@ -36,9 +36,9 @@ impl Program {
         if self.bin.is_some() || self.example.is_some() {
             return Ok(());
         }
-        match &*workspace::programs(self.package())? {
-            [_] => Ok(()),
-            names => Err(not_one(names)),
+        match workspace::programs(self.package())?.as_deref() {
+            Some([_]) | None => Ok(()),
+            Some(names) => Err(not_one(names)),
         }
     }
 

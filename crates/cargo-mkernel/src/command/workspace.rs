@@ -54,13 +54,10 @@ pub(super) fn check(profile: Option<&OsStr>, package: Option<&OsStr>) -> Result<
 
 /// Cargo takes a dependency's name as well, and finds no program there.
 fn is_member(package: &str, members: &[Value]) -> Result<(), String> {
-    let name = package.split('@').next().unwrap_or_default();
-    // A URL or a pattern is Cargo's affair.
-    if name.is_empty() || name.contains(['/', '#', '*', '?', '[']) {
+    let Some(name) = name_of(package) else {
         return Ok(());
-    }
-    let named = |member: &&Value| member["name"] == name;
-    if members.iter().any(|member| named(&member)) {
+    };
+    if members.iter().any(|member| member["name"] == name) {
         return Ok(());
     }
     let in_folder = members.iter().find(|member| folder(member).ends_with(name));
@@ -79,6 +76,12 @@ fn is_member(package: &str, members: &[Value]) -> Result<(), String> {
     ))
 }
 
+/// What a package is called by this, which may have a version behind it; none if that is a URL or a pattern: Cargo's affair.
+fn name_of(package: &str) -> Option<&str> {
+    let name = package.split('@').next()?;
+    (!name.is_empty() && !name.contains(['/', '#', '*', '?', '['])).then_some(name)
+}
+
 fn has_program(package: &Value) -> bool {
     programs_of(package).next().is_some()
 }
@@ -92,8 +95,12 @@ fn programs_of(package: &Value) -> impl Iterator<Item = &Value> {
 }
 
 /// The programs that Cargo would build of a package or, if none is named, of those that it takes for meant in the current
-/// folder; without those that want a feature.
-pub(super) fn programs(package: Option<&OsStr>) -> Result<Vec<String>, String> {
+/// folder; without those that want a feature. Nothing if Cargo alone knows which package is named.
+pub(super) fn programs(package: Option<&OsStr>) -> Result<Option<Vec<String>>, String> {
+    let name = package.and_then(|package| name_of(package.to_str()?));
+    if package.is_some() && name.is_none() {
+        return Ok(None);
+    }
     let here = env::current_dir().map_err(|error| format!("no current folder: {error}"))?;
     let metadata = metadata(&here)?;
     let packages = metadata["packages"].as_array().into_iter().flatten();
@@ -103,20 +110,15 @@ pub(super) fn programs(package: Option<&OsStr>) -> Result<Vec<String>, String> {
     let is_here = |package: &&Value| Some(folder(package)) == nearest;
     let here = packages.clone().find(is_here);
     let default = metadata["workspace_default_members"].as_array();
-    let meant = packages.filter(|it| match (package, here) {
-        (Some(name), _) => name.to_str().is_some_and(|name| is_named(it, name)),
+    let meant = packages.filter(|it| match (name, here) {
+        (Some(name), _) => it["name"] == name,
         (None, Some(here)) => *it == here,
         (None, None) => default.is_some_and(|default| default.contains(&it["id"])),
     });
     let programs = meant.flat_map(programs_of);
     let programs = programs.filter(|program| program.get("required-features").is_none());
     let names = programs.filter_map(|program| program["name"].as_str());
-    Ok(names.map(str::to_owned).collect())
-}
-
-/// Whether a package has that name, which may have a version behind it.
-fn is_named(package: &Value, name: &str) -> bool {
-    package["name"] == name.split('@').next().unwrap_or_default()
+    Ok(Some(names.map(str::to_owned).collect()))
 }
 
 fn folder(package: &Value) -> &Path {

@@ -401,6 +401,8 @@ fn an_image_of_several_programs_is_refused_before_they_are_built() {
         ("one", &[][..], "cargo build did not succeed\n"),
         ("", &["-p", "two"][..], "cargo build did not succeed\n"),
         ("", &["--bin", "two"][..], "cargo build did not succeed\n"),
+        // Cargo alone knows which that is.
+        ("", &["-p", "t?o"][..], "cargo build did not succeed\n"),
     ] {
         let mut command = cargo_mkernel(&["image", "a"]);
         command
