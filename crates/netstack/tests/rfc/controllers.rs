@@ -152,3 +152,25 @@ fn rfc6528_3_a_controllers_seed_is_of_both_initial_sequence_numbers() {
     seed(0x0f0f_0f0f);
     seed(0xf0f0_f0f0);
 }
+
+#[test]
+fn a_controller_of_a_paced_connection_is_told_of_marks_and_of_losses() {
+    TOLD.take();
+    let mut options = plain();
+    options.congestion = Some(paced);
+    options.ecn = true;
+    let mut syn = sack_syn();
+    syn.flags |= ECE | CWR;
+    let mut c = Conn::accept_after(ms(100), Config::default(), options, &syn);
+    c.e.send(c.id, &[0; 10_000]);
+    let sent = c.e.sent().len() + c.e.pass(ms(80)).len();
+    assert_eq!(sent, 10);
+    TOLD.take();
+    c.ack += 1000;
+    c.e.give(&c.seg(ACK | ECE));
+    c.e.now += ms(1);
+    c.e.give(&c.seg(ACK).sack(&[(c.ack + 1000, c.ack + 5000)]));
+    let mut told = TOLD.take();
+    told.retain(|told| matches!(told, Told::Event(_)));
+    assert_eq!(told.len(), 2);
+}

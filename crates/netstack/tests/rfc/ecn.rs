@@ -1,6 +1,7 @@
 //! Explicit congestion notification: RFC 3168.
 
 use std::net::SocketAddrV4;
+use std::time::Duration;
 
 use netstack::proto::tcp::{Config, Ecn};
 
@@ -109,8 +110,8 @@ fn rfc3168_6_1_5_retransmissions_are_not_ecn_capable() {
     assert_eq!(again[0].1.ecn, Ecn::NotEct);
 }
 
-#[test]
-fn rfc3168_6_1_1_1_a_syn_that_is_sent_again_does_not_ask() {
+/// Asks a peer, which answers so much later that it agrees.
+fn asks(after: Duration) -> (Conn, Vec<Seg>) {
     let mut e = Engine::new();
     let mut options = plain();
     options.ecn = true;
@@ -118,10 +119,36 @@ fn rfc3168_6_1_1_1_a_syn_that_is_sent_again_does_not_ask() {
         SocketAddrV4::new(OURS, PORT),
         SocketAddrV4::new(PEER, PEER_PORT),
     );
-    e.tcp.connect(e.now, local, remote, &options).unwrap();
-    assert!(e.one().has(ECE | CWR));
-    let again = e.pass(ms(1500));
-    assert!(!again[0].1.has(ECE) && !again[0].1.has(CWR));
+    let id = e.tcp.connect(e.now, local, remote, &options).unwrap();
+    let syn = e.one();
+    assert!(syn.has(ECE | CWR));
+    let again = e.pass(after).into_iter().map(|(_, segment)| segment);
+    let again = again.collect();
+    let ack = syn.seq + 1;
+    let syn_ack = seg(SYN | ACK | ECE, IRS, ack).mss(1000);
+    e.answer(&syn_ack);
+    let c = Conn {
+        e,
+        id,
+        seq: IRS + 1,
+        ack,
+        syn_ack,
+        ts: None,
+    };
+    (c, again)
+}
+
+#[test]
+fn rfc3168_6_1_1_1_a_syn_that_is_sent_again_does_not_ask_and_then_nothing_is_ecn_capable() {
+    let (mut c, again) = asks(ms(500));
+    assert!(again.is_empty());
+    assert_eq!(c.sends(1)[0].ecn, Ecn::Ect0);
+    let (mut c, again) = asks(ms(1500));
+    assert!(!again[0].has(ECE) && !again[0].has(CWR));
+    assert_eq!(c.sends(1)[0].ecn, Ecn::NotEct);
+    // The peer may have the first alone.
+    let marked = c.seg(ACK).data(b"marked").ecn(Ecn::Ce);
+    assert!(c.e.answer(&marked).has(ECE));
 }
 
 #[test]
@@ -137,6 +164,19 @@ fn rfc3168_6_1_6_window_probes_are_not_ecn_capable() {
         (probe.payload.as_slice(), probe.ecn),
         (&b"m"[..], Ecn::NotEct)
     );
+}
+
+#[test]
+fn rfc3168_6_1_2_cwr_waits_for_data_that_is_no_window_probe() {
+    let mut c = with_ecn();
+    c.sends(8);
+    c.ack += 8000;
+    c.e.give(&c.seg(ACK | ECE).window(0));
+    c.e.send(c.id, &[0; 1000]);
+    c.e.nothing();
+    assert!(!c.e.pass(ms(2000))[0].1.has(CWR));
+    c.acks(1);
+    assert!(c.e.one().has(CWR));
 }
 
 /// Ten segments in flight, the first of which is lost.
@@ -194,4 +234,29 @@ fn rfc3168_6_1_2_a_reduction_by_an_echo_is_not_undone_by_duplicates() {
     assert!(reduced < before);
     c.e.give(&c.seg(ACK).sack(&[(base, base + 1000)]));
     assert_eq!(window(&c), reduced);
+}
+
+#[test]
+fn rfc3168_6_1_2_marks_and_drops_of_a_window_that_was_restored_are_news() {
+    let restored = || {
+        let (mut c, base) = loses_one();
+        let before = window(&c);
+        c.e.give(&c.seg(ACK).sack(&[(base + 1000, base + 4000)]));
+        assert_eq!(c.e.sent()[0].seq, base);
+        c.e.now += ms(120);
+        c.ack += 4000;
+        c.e.give(&c.seg(ACK).sack(&[(base, base + 1000)]));
+        assert!(window(&c) >= before);
+        c.e.now += ms(1);
+        (c, base, before)
+    };
+    let (mut c, _, before) = restored();
+    c.ack += 1000;
+    c.e.give(&c.seg(ACK | ECE));
+    assert!(window(&c) < before);
+    let (mut c, base, before) = restored();
+    c.e.now += ms(200);
+    c.e.give(&c.seg(ACK).sack(&[(base + 5000, base + 10_000)]));
+    assert_eq!(c.e.sent()[0].seq, base + 4000);
+    assert!(window(&c) < before);
 }

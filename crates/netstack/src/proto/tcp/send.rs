@@ -111,6 +111,8 @@ struct EcnState {
     on: bool,
     /// The window was reduced: the next new data carries CWR.
     cwr: bool,
+    /// A SYN of ours has not asked: nothing that we send is ECN-capable.
+    unmarked: bool,
     /// No further reduction until this number is acknowledged.
     recover: Option<Seq>,
 }
@@ -327,6 +329,13 @@ impl Sender {
 
     pub(crate) fn use_ecn(&mut self, on: bool) {
         self.ecn.on = on;
+        self.ecn.unmarked = self.rtt.timeouts() > 0;
+    }
+
+    /// Whether new data is ECN-capable: after a SYN that has not asked it is not (RFC 3168 §6.1.1), and no
+    /// window probe is (§6.1.6).
+    pub(crate) fn is_ecn_capable(&self) -> bool {
+        self.ecn.on && !self.ecn.unmarked && self.wnd > 0
     }
 
     /// Whether the next new data says CWR.

@@ -108,11 +108,10 @@ impl Tcb {
             header.flags = header.flags.with(Flags::PSH);
         }
         let mut ecn = Ecn::NotEct;
-        if self.snd.uses_ecn()
-            && self.snd.wnd() > 0
+        // RFC 3168 §6.1.5: retransmissions are not.
+        if self.snd.is_ecn_capable()
             && let Plan::New(1.., _) = plan
         {
-            // RFC 3168 §6.1.5 and §6.1.6: retransmissions and window probes are not ECN-capable.
             ecn = Ecn::Ect0;
             if self.snd.says_cwr() {
                 header.flags = header.flags.with(Flags::CWR);

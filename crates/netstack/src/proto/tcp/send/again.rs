@@ -1,5 +1,8 @@
 //! What a recovery has sent again, until duplicate SACKs tell that the peer had it (RFC 3708): of a
 //! recovery of which that is all, nothing was lost.
+//!
+//! A peer that lies is sent to as if nothing was ever lost. So is one that acknowledges what it has not got, or
+//! echoes older timestamps than it has: to trust a receiver's word is what all congestion control by senders does.
 
 use super::loss::{Loss, Recovery};
 use crate::proto::tcp::wire::seq::Seq;

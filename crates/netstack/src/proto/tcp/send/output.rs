@@ -246,7 +246,7 @@ impl Sender {
         if len < u32::from(self.mss) {
             self.small_end = self.nxt;
         }
-        if self.ecn.cwr && len > 0 {
+        if len > 0 && self.is_ecn_capable() {
             self.ecn.cwr = false;
         }
         if self.loss.recovery == Recovery::Fast {

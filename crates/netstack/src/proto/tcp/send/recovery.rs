@@ -50,6 +50,7 @@ impl Sender {
             && let Some(congestion) = &mut self.congestion
         {
             congestion.on_spurious(now);
+            self.note_restored();
         }
         self.loss.settle();
         if self.loss.recovery != Recovery::Open {
@@ -173,8 +174,9 @@ impl Sender {
         self.report_lost(now);
         let outstanding = (self.una, self.nxt);
         self.loss.begin(Recovery::Fast, now, outstanding, sizes.1);
-        if self.ecn.recover.is_some_and(|recover| self.una.lt(recover)) {
-            // RFC 3168 §6.1.2: for a mark in the same window.
+        let marked = self.ecn.recover.is_some_and(|recover| self.una.lt(recover));
+        if marked && !self.is_by_rate() {
+            // RFC 3168 §6.1.2: it was reduced for a mark in the same window.
             self.loss.settle();
             self.permit_recovery(0, false);
         } else {
@@ -208,6 +210,13 @@ impl Sender {
         self.ecn.cwr |= self.ecn.on;
         if self.ecn.on && !self.is_by_rate() {
             self.ecn.recover = Some(self.nxt);
+        }
+    }
+
+    /// That is undone: a mark or a loss of that window is news after all.
+    fn note_restored(&mut self) {
+        if !self.is_by_rate() {
+            (self.ecn.cwr, self.ecn.recover) = (false, None);
         }
     }
 
