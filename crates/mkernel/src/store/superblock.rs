@@ -18,6 +18,9 @@ const MAGIC: &[u8; 8] = b"mkstore\x01";
 const SIZE: usize = 52;
 const SLOT: u64 = 4096;
 
+/// No store has been written so often: what says so is none, and no generation is the last one that there can be.
+const MOST_GENERATIONS: u64 = 1 << 63;
+
 /// As many times the device's bytes the database may take itself to have. It doubles as it grows, and keeps accounts of all
 /// that it takes itself to have.
 const MOST_TIMES: u64 = 8;
@@ -113,9 +116,32 @@ impl Superblock {
         };
         let valid = magic == MAGIC
             && crc32fast::hash(covered) == u32::from_le_bytes(*sum)
-            && found.generation > 0
+            && (1..=MOST_GENERATIONS).contains(&found.generation)
             && found.log.is_multiple_of(SLOT)
             && found.written <= found.len;
         valid.then_some(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MOST_GENERATIONS, Superblock};
+
+    #[test]
+    fn a_generation_that_nobody_has_counted_to_is_none() {
+        for (generation, is_one) in [
+            (0, false),
+            (1, true),
+            (MOST_GENERATIONS, true),
+            (MOST_GENERATIONS + 1, false),
+            (u64::MAX, false),
+        ] {
+            let superblock = Superblock {
+                generation,
+                ..Superblock::new(0, 7)
+            };
+            let found = Superblock::from_bytes(&superblock.to_bytes());
+            assert_eq!(found, is_one.then_some(superblock), "{generation}");
+        }
     }
 }
