@@ -19,17 +19,22 @@ pub(crate) struct Flushes {
 #[derive(Default)]
 struct Wakers {
     wakers: Vec<Waker>,
-    /// What [`Waker::will_wake`] compares, as many may wait.
+    /// What [`Waker::will_wake`] compares, as many may wait: of those that are kept, as only these stay what they are.
     known: BTreeSet<[usize; 2]>,
 }
 
 impl Wakers {
     fn add(&mut self, waker: &Waker) {
-        let identity = [waker.data().addr(), ptr::from_ref(waker.vtable()).addr()];
-        if self.known.insert(identity) {
-            self.wakers.push(waker.clone());
+        if !self.known.contains(&identity(waker)) {
+            let kept = waker.clone();
+            self.known.insert(identity(&kept));
+            self.wakers.push(kept);
         }
     }
+}
+
+fn identity(waker: &Waker) -> [usize; 2] {
+    [waker.data().addr(), ptr::from_ref(waker.vtable()).addr()]
 }
 
 impl Flushes {
