@@ -14,6 +14,7 @@ pub mod link;
 pub mod tcp;
 pub mod udp;
 
+mod domain;
 mod ports;
 mod random;
 mod time;

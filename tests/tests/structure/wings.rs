@@ -41,6 +41,7 @@ const LAYERS: &[&[&str]] = &[
         "proto::account",
         "proto::checksum",
         "proto::counters",
+        "proto::domain",
         "proto::ports",
         "proto::random",
         "proto::time",
