@@ -25,6 +25,10 @@ pub struct Lease {
     pub routes: Vec<Route>,
     /// The DNS servers, the preferred first.
     pub dns: Vec<Ipv4Addr>,
+    /// The NTP servers, the preferred first.
+    pub ntp: Vec<Ipv4Addr>,
+    /// The domain that names without one are of, if one was named.
+    pub domain: Option<String>,
     /// The server that granted it.
     pub server: Ipv4Addr,
     /// The MTU for the interface, if one was named, in octets.

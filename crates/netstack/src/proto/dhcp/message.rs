@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use super::lease::{self, Lease};
 use super::wire::{Answer, Writer, code};
+use crate::proto::domain;
 use crate::proto::ip::{Cidr, Route};
 use crate::proto::link::ethernet::MacAddr;
 
@@ -12,7 +13,7 @@ use crate::proto::link::ethernet::MacAddr;
 const MAX_MESSAGE: u16 = 1472;
 /// A lease without an end (RFC 2131 §3.3).
 const INFINITE: u32 = u32::MAX;
-/// DNS servers and routes taken of one answer, at most.
+/// DNS servers, NTP servers and routes taken of one answer, at most.
 const MAX_SERVERS: usize = 8;
 const MAX_ROUTES: usize = 32;
 
@@ -66,7 +67,9 @@ impl Request {
                 code::CLASSLESS_ROUTES,
                 code::ROUTER,
                 code::DOMAIN_NAME_SERVER,
+                code::DOMAIN_NAME,
                 code::INTERFACE_MTU,
+                code::NTP_SERVERS,
                 code::LEASE_TIME,
                 code::RENEWAL_TIME,
                 code::REBINDING_TIME,
@@ -90,6 +93,8 @@ pub(super) struct Reply {
     router: Option<Ipv4Addr>,
     classless: Option<Vec<Route>>,
     dns: Option<Vec<Ipv4Addr>>,
+    ntp: Option<Vec<Ipv4Addr>>,
+    domain: Option<String>,
     mtu: Option<u16>,
     lease: Option<u32>,
 }
@@ -108,6 +113,8 @@ struct Values {
     rebind: Option<u32>,
     routers: Vec<u8>,
     dns: Vec<u8>,
+    ntp: Vec<u8>,
+    domain: Vec<u8>,
     classless: Vec<u8>,
 }
 
@@ -137,6 +144,8 @@ impl Values {
                 code::REBINDING_TIME => first(&mut values.rebind, number),
                 code::ROUTER => values.routers.extend(value),
                 code::DOMAIN_NAME_SERVER => values.dns.extend(value),
+                code::NTP_SERVERS => values.ntp.extend(value),
+                code::DOMAIN_NAME => values.domain.extend(value),
                 code::CLASSLESS_ROUTES => values.classless.extend(value),
                 _ => {}
             }
@@ -187,6 +196,8 @@ impl Reply {
                 .find(|router| lease::is_host(*router) && *router != answer.address),
             classless: classless_routes(&values.classless, answer.address),
             dns: addresses(&values.dns).filter(|servers| !servers.is_empty()),
+            ntp: addresses(&values.ntp).filter(|servers| !servers.is_empty()),
+            domain: domain(&values.domain),
             mtu: values.mtu,
             lease: values.lease,
         })
@@ -236,11 +247,18 @@ impl Reply {
             .dns
             .clone()
             .or_else(|| before.map(|lease| lease.dns.clone()));
+        let ntp = self
+            .ntp
+            .clone()
+            .or_else(|| before.map(|lease| lease.ntp.clone()));
+        let domain = self.domain.clone();
         Some(Lease {
             address,
             gateway,
             routes: lease::with_ways_to_routers(address, routes),
             dns: dns.unwrap_or_default(),
+            ntp: ntp.unwrap_or_default(),
+            domain: domain.or_else(|| before?.domain.clone()),
             server: self.server,
             mtu: self.mtu.or(before.and_then(|lease| lease.mtu)),
             duration,
@@ -263,6 +281,14 @@ fn addresses(value: &[u8]) -> Option<Vec<Ipv4Addr>> {
     let addresses = addresses.iter().map(|octets| Ipv4Addr::from(*octets));
     let hosts = addresses.filter(|address| lease::is_host(*address));
     Some(hosts.take(MAX_SERVERS).collect())
+}
+
+/// A domain name (RFC 2132 §3.17), which some servers end with a zero or a dot.
+fn domain(value: &[u8]) -> Option<String> {
+    let text = core::str::from_utf8(value).ok()?;
+    let name = text.trim_end_matches('\0');
+    let name = name.strip_suffix('.').unwrap_or(name);
+    domain::is_name(name).then(|| name.to_owned())
 }
 
 /// Classless routes (RFC 3442): the length of a prefix, its octets as far as they count, a router.

@@ -31,7 +31,9 @@ pub(super) mod code {
     pub(crate) const SUBNET_MASK: u8 = 1;
     pub(crate) const ROUTER: u8 = 3;
     pub(crate) const DOMAIN_NAME_SERVER: u8 = 6;
+    pub(crate) const DOMAIN_NAME: u8 = 15;
     pub(crate) const INTERFACE_MTU: u8 = 26;
+    pub(crate) const NTP_SERVERS: u8 = 42;
     pub(crate) const REQUESTED_ADDRESS: u8 = 50;
     pub(crate) const LEASE_TIME: u8 = 51;
     pub(crate) const OVERLOAD: u8 = 52;

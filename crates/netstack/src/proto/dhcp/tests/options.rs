@@ -1,7 +1,7 @@
 //! How options are read: those of routes, those that go on elsewhere, and those that are wrong.
 
 use super::server::{ACK, OFFER, REQUEST, bare, kind};
-use super::{OURS, Options, SERVER, START, answer, client, lease_of, send};
+use super::{Event, OURS, Options, SERVER, START, answer, client, lease_of, option, reply, send};
 use core::net::Ipv4Addr;
 
 #[test]
@@ -97,6 +97,63 @@ fn rfc3396_section_5_parts_of_an_option_are_joined() {
     ];
     let lease = lease_of(&mut client(), OURS, options).expect("bound");
     assert_eq!(lease.dns, [SERVER, [8, 8, 8, 8].into()]);
+}
+
+#[test]
+fn rfc2132_3_17_and_8_3_domain_and_time_servers_are_asked_for_and_kept_until_others_are_named() {
+    let lease_time: (u8, &[u8]) = (51, &[0, 0, 14, 16]);
+    let named: Options<'_> = &[
+        lease_time,
+        (15, b"example.org"),
+        (42, &[10, 0, 0, 3, 0, 0, 0, 0, 10, 0, 0, 4]),
+    ];
+    let mut client = client();
+    let lease = lease_of(&mut client, OURS, named).expect("bound");
+    assert_eq!(lease.domain.as_deref(), Some("example.org"));
+    let servers = [[10, 0, 0, 3], [10, 0, 0, 4]].map(Ipv4Addr::from);
+    assert_eq!(lease.ntp, servers);
+    // A renewal that does not speak of them, and one that does.
+    let renewals: [(Options<'_>, &str); 2] = [
+        (&[lease_time], "example.org"),
+        (&[lease_time, (15, b"other.example.")], "other.example"),
+    ];
+    for (options, domain) in renewals {
+        let now = client.poll_at(START);
+        let request = send(&mut client, now);
+        let asked = option(&request.payload, 55).expect("a list of parameters");
+        assert!(asked.contains(&15) && asked.contains(&42), "{asked:?}");
+        let answer = reply(&request.payload, SERVER, (ACK, OURS), options);
+        let event = client.handle(now, &answer);
+        assert!(
+            matches!(event, Some(Event::Renewed | Event::Bound(_))),
+            "{event:?}"
+        );
+        let lease = client.lease().expect("bound");
+        assert_eq!(lease.domain.as_deref(), Some(domain));
+        assert_eq!(lease.ntp, servers);
+    }
+}
+
+#[test]
+fn a_domain_is_one_that_can_be_asked_for() {
+    let label = [b'a'; 63];
+    let dotted = |count: usize| vec![&label[..]; count].join(&b'.');
+    for (value, domain) in [
+        (&b"example.org\0"[..], Some("example.org")),
+        (b"a_b-c.d", Some("a_b-c.d")),
+        (b"", None),
+        (b".", None),
+        (b"a..b", None),
+        (b"a b", None),
+        (b"\x1b[2J", None),
+        (b"\xff", None),
+        (&[b'a'; 64], None),
+        (&dotted(4), None),
+    ] {
+        let options: Options<'_> = &[(51, &[0, 0, 14, 16]), (15, value)];
+        let lease = lease_of(&mut client(), OURS, options).expect("bound");
+        assert_eq!(lease.domain.as_deref(), domain, "{value:?}");
+    }
 }
 
 #[test]
