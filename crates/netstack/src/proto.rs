@@ -7,6 +7,8 @@ pub mod counters;
 pub mod dhcp;
 #[cfg(feature = "dns")]
 pub mod dns;
+#[cfg(feature = "dns")]
+pub mod happy_eyeballs;
 pub mod icmp;
 pub mod interface;
 pub mod ip;

@@ -371,7 +371,7 @@ fn futures_that_come_and_go_leave_memory_as_it_was() {
     let world = &mut world;
     let listener = TcpListener::bind(stack, (CLIENT, 8)).expect("a free port");
     let socket = UdpSocket::bind(stack, (CLIENT, 8)).expect("a free port");
-    let resolver = Resolver::new(stack, [NOBODY]);
+    let resolver = Resolver::new(stack, [NOBODY.into()]);
     let mut context = Context::from_waker(Waker::noop());
     while pin!(near.write(&[0; 4096])).poll(&mut context).is_ready() {}
     come_and_go(world, "read", 200, async || near.read(&mut [0]).await);

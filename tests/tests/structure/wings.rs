@@ -16,6 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &[
         "proto::dhcp",
         "proto::dns",
+        "proto::happy_eyeballs",
         "proto::icmp",
         "proto::udp",
         "proto::tcp",

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::future::poll_fn;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::time::Duration;
 use std::{fmt, io};
@@ -155,13 +155,13 @@ impl Network {
         config.gateway = self.ipv4_gateway;
         config.mtu = self.mtu.map(usize::from);
         let stack = net::start_on(source, device, config).map_err(StartError::Stack)?;
-        let resolver = Resolver::new(&stack, self.dns.iter().copied());
+        let resolver = Resolver::new(&stack, self.dns.iter().copied().map(IpAddr::V4));
         if self.dhcp {
             info!("{name} asks for a lease, as {}", stack.mac());
             let lease = stack.dhcp(LEASE_WAIT).await.map_err(StartError::Lease)?;
             info!("{name} has {}", describe(&lease));
             if self.dns.is_empty() {
-                resolver.set_servers(lease.dns);
+                resolver.set_servers(servers(&lease));
             }
         } else {
             let addresses = list(stack.addresses());
@@ -190,10 +190,10 @@ async fn watch(stack: Stack, resolver: Option<Resolver>) {
                 info!("there is {}", describe(&lease));
                 if let Some(resolver) = &resolver
                     && !lease.dns.is_empty()
-                    && lease.dns != resolver.servers()
+                    && servers(&lease) != resolver.servers()
                 {
                     info!("names are resolved by {} from now on", list(&lease.dns));
-                    resolver.set_servers(lease.dns);
+                    resolver.set_servers(servers(&lease));
                 }
             }
             AddressEvent::LeaseLost => warn!("the lease is lost, and another looked for"),
@@ -203,6 +203,11 @@ async fn watch(stack: Stack, resolver: Option<Resolver>) {
             _ => {}
         }
     }
+}
+
+/// The name servers of a lease.
+fn servers(lease: &Lease) -> Vec<IpAddr> {
+    lease.dns.iter().copied().map(IpAddr::V4).collect()
 }
 
 fn describe(lease: &Lease) -> String {

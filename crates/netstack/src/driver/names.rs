@@ -5,10 +5,11 @@ use slab::Slab;
 use super::{Driver, DriverRef};
 use crate::proto::account::Kind;
 use crate::proto::dns::{Cache, Cached};
+use crate::proto::ip::Family;
 use std::io;
 use std::time::Duration;
 
-/// Names that a resolver remembers.
+/// Answers that a resolver remembers.
 const NAMES: usize = 512;
 
 /// The caches of all resolvers, and the octets of answers that are arriving.
@@ -40,14 +41,20 @@ impl Driver {
         self.settle_names();
     }
 
-    /// What the resolver knows of a name.
-    pub(crate) fn recall(&mut self, id: usize, name: &str) -> Option<Cached> {
+    /// What the resolver knows of a name and a family.
+    pub(crate) fn recall(&mut self, id: usize, name: (&str, Family)) -> Option<Cached> {
         let now = self.now();
         self.names.caches[id].get(now, name).cloned()
     }
 
     /// Has the resolver remember an answer from now on, unless memory is short.
-    pub(crate) fn remember(&mut self, id: usize, name: &str, cached: &Cached, ttl: Duration) {
+    pub(crate) fn remember(
+        &mut self,
+        id: usize,
+        name: (&str, Family),
+        cached: &Cached,
+        ttl: Duration,
+    ) {
         if self.tcp().account().pressure() {
             return;
         }

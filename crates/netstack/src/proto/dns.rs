@@ -1,5 +1,5 @@
-//! DNS (RFC 1034, RFC 1035): questions for IPv4 addresses, their answers, and a cache by time to
-//! live. Carrying them is left to the caller.
+//! DNS (RFC 1034, RFC 1035, RFC 3596): questions for the addresses of one family, their answers, and a cache by time
+//! to live. Carrying them is left to the caller.
 
 mod cache;
 mod wire;
@@ -7,12 +7,16 @@ mod wire;
 pub use cache::{Cache, Cached};
 
 use core::fmt;
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 use core::time::Duration;
+
+use super::ip::Family;
 use wire::{Data, Name, Reader, Record, Records};
 
 /// Port of servers, for UDP and TCP.
 pub const PORT: u16 = 53;
+/// Port of servers for TLS (RFC 7858 §3.1).
+pub const TLS_PORT: u16 = 853;
 /// Aliases followed in one answer, at most.
 const MAX_ALIASES: usize = 16;
 /// RCODE (RFC 1035 §4.1.1): there is no such name.
@@ -44,9 +48,9 @@ impl core::error::Error for NameError {}
 /// What an answer says of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// It has these addresses, for so long.
-    Addresses(Vec<Ipv4Addr>, Duration),
-    /// There is no such name, or it has no IPv4 address; for so long.
+    /// It has these addresses, of the family that was asked for, for so long.
+    Addresses(Vec<IpAddr>, Duration),
+    /// There is no such name, or it has no address of this family; for so long.
     None(Duration),
     /// It is another name for this one, of which the answer says no more.
     Alias(String),
@@ -56,21 +60,21 @@ pub enum Answer {
     Failed,
 }
 
-/// The question for the addresses of `name`.
+/// The question for the addresses of `name` that are of `family`.
 ///
 /// # Errors
 ///
 /// [`NameError`] if `name` is none.
-pub fn question(id: u16, name: &str) -> Result<Vec<u8>, NameError> {
+pub fn question(id: u16, name: &str, family: Family) -> Result<Vec<u8>, NameError> {
     let qname = Name::from_text(name).ok_or_else(|| NameError(name.to_owned()))?;
-    Ok(wire::question(id, &qname))
+    Ok(wire::question(id, &qname, family))
 }
 
-/// Reads the answer to the question `id` for `name`; `None` if `bytes` are not that answer.
+/// Reads the answer to the question `id` for `name` and `family`; `None` if `bytes` are not that answer.
 ///
 /// A record that cannot be read, or that nobody asked for, costs nothing but itself.
 #[must_use]
-pub fn answer(id: u16, name: &str, bytes: &[u8]) -> Option<Answer> {
+pub fn answer(id: u16, name: &str, family: Family, bytes: &[u8]) -> Option<Answer> {
     let name = Name::from_text(name)?;
     let mut reader = Reader::new(bytes);
     let header = reader.header()?;
@@ -80,7 +84,7 @@ pub fn answer(id: u16, name: &str, bytes: &[u8]) -> Option<Answer> {
     match header.questions {
         // A server that could not read the question, or does not want to, may leave it out.
         0 if header.code != 0 => return Some(Answer::Failed),
-        1 if reader.read_question(&name)? => {}
+        1 if reader.read_question(&name, family)? => {}
         _ => return None,
     }
     if header.truncated {
@@ -93,12 +97,12 @@ pub fn answer(id: u16, name: &str, bytes: &[u8]) -> Option<Answer> {
     Some(if header.code == NAME_ERROR {
         Answer::None(negative_ttl(&records))
     } else {
-        follow(&records, name)
+        follow(&records, name, family)
     })
 }
 
 /// Follows the aliases from `name` to addresses (RFC 1034 §3.6.2).
-fn follow(records: &Records, name: Name) -> Answer {
+fn follow(records: &Records, name: Name, family: Family) -> Answer {
     let (mut current, mut ttl) = (&name, MAX_TTL);
     for _ in 0..MAX_ALIASES {
         let here = records.answers.iter();
@@ -106,7 +110,9 @@ fn follow(records: &Records, name: Name) -> Answer {
         let (mut addresses, mut alias) = (Vec::new(), None);
         for record in here {
             match &record.data {
-                Data::Address(address) if addresses.len() < MAX_ADDRESSES => {
+                Data::Address(address)
+                    if Family::of(*address) == family && addresses.len() < MAX_ADDRESSES =>
+                {
                     ttl = ttl.min(seconds(record));
                     addresses.push(*address);
                 }

@@ -1,5 +1,7 @@
 //! TCP connections.
 
+#[cfg(feature = "dns")]
+mod by_name;
 mod call;
 mod connection;
 mod copy;
@@ -53,7 +55,8 @@ impl TcpStream {
         }
     }
 
-    /// Connects to `peer`.
+    /// Connects to `peer`. By a name, or to one of several addresses: [`TcpStream::connect_host`] and
+    /// [`TcpStream::connect_any`].
     ///
     /// # Errors
     ///

@@ -70,7 +70,7 @@ async fn for_each_kind(world: &World, rounds: usize) {
     let (stream, _server) = pair(world).await;
     let listener = TcpListener::bind(stack, (CLIENT, 7)).expect("a free port");
     let socket = UdpSocket::bind(stack, (CLIENT, 7)).expect("a free port");
-    let resolver = Resolver::new(stack, [NOBODY]);
+    let resolver = Resolver::new(stack, [NOBODY.into()]);
     stream.set_read_timeout(Some(SECOND));
     stream.set_write_timeout(Some(SECOND));
     while let Poll::Ready(written) =

@@ -1,8 +1,6 @@
 //! Ways to servers.
 
 use std::cell::Cell;
-use std::io;
-use std::net::Ipv4Addr;
 use std::rc::Rc;
 
 use ::http::Uri;
@@ -55,6 +53,14 @@ impl Origin {
                 .ok_or_else(no_url)?
                 .unwrap_or(if secure { 443 } else { 80 }),
         })
+    }
+
+    /// The host by itself: without the brackets of an IPv6 address.
+    fn name(&self) -> &str {
+        let inner = self.host.strip_prefix('[');
+        inner
+            .and_then(|inner| inner.strip_suffix(']'))
+            .unwrap_or(&self.host)
     }
 
     /// As it stands in `Host`.
@@ -164,49 +170,33 @@ impl Inner {
             (false, _) => None,
         };
         let unresolved = |error| ClientError::Resolve(origin.host.clone(), error);
-        let addresses = self
-            .resolver
-            .lookup(&origin.host)
-            .await
-            .map_err(unresolved)?;
+        let name = origin.name();
+        let addresses = self.resolver.lookup(name).await.map_err(unresolved)?;
         let host = &origin.host;
         self.options.tell(&ClientEvent::Resolved {
             host,
             addresses: &addresses,
         });
         step.set(Step::Connection);
-        let stream = self.connect_to_any(&addresses, origin).await?;
+        let stream = TcpStream::connect_any(&self.stack, &addresses, origin.port).await;
+        let stream = stream.map_err(|error| {
+            let to = format!("{host} port {}", origin.port);
+            ClientError::Connect(to, error)
+        })?;
+        // Requests are written whole.
+        let _ = stream.set_nodelay(true);
+        if let Ok(peer) = stream.peer_addr() {
+            self.options.tell(&ClientEvent::Connected { peer });
+        }
         #[cfg(feature = "tls")]
         if let Some(tls) = tls {
             step.set(Step::Handshake);
-            let stream = tls.connect(host, stream).await;
+            let stream = tls.connect(name, stream).await;
             let stream = stream.map_err(|error| ClientError::Tls(host.clone(), error))?;
             self.options.tell(&ClientEvent::Secured { stream: &stream });
             return Ok(Io::Tls(stream));
         }
         Ok(Io::Plain(stream))
-    }
-
-    async fn connect_to_any(
-        &self,
-        addresses: &[Ipv4Addr],
-        origin: &Origin,
-    ) -> Result<TcpStream, ClientError> {
-        let mut last = io::Error::from(io::ErrorKind::NotFound);
-        for address in addresses {
-            match TcpStream::connect(&self.stack, (*address, origin.port)).await {
-                Ok(stream) => {
-                    // Requests are written whole.
-                    let _ = stream.set_nodelay(true);
-                    let peer = (*address, origin.port).into();
-                    self.options.tell(&ClientEvent::Connected { peer });
-                    return Ok(stream);
-                }
-                Err(error) => last = error,
-            }
-        }
-        let to = format!("{} port {}", origin.host, origin.port);
-        Err(ClientError::Connect(to, last))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a client does and does not do.
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use ::http::{Request, Uri};
@@ -80,7 +80,7 @@ pub enum ClientEvent<'a> {
         /// Its name.
         host: &'a str,
         /// Those of it that are tried, in this order.
-        addresses: &'a [Ipv4Addr],
+        addresses: &'a [IpAddr],
     },
     /// It is connected to.
     #[non_exhaustive]

@@ -1,20 +1,21 @@
 //! Answers remembered for as long as they hold.
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 use core::time::Duration;
 
 use crate::proto::Instant;
+use crate::proto::ip::Family;
 
 /// Octets of memory that a cache may take.
 const OCTETS: usize = 64 << 10;
 /// Places by which the table grows.
 const GROWTH: usize = 16;
 
-/// What the cache knows of a name.
+/// What the cache knows of a name and a family.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cached {
     /// Its addresses.
-    Addresses(Vec<Ipv4Addr>),
+    Addresses(Vec<IpAddr>),
     /// That it has none.
     None,
 }
@@ -22,6 +23,7 @@ pub enum Cached {
 #[derive(Debug)]
 struct Entry {
     name: Box<str>,
+    family: Family,
     cached: Cached,
     until: Instant,
 }
@@ -30,26 +32,26 @@ impl Entry {
     /// Octets beside its place in the table.
     fn octets(&self) -> usize {
         let addresses = match &self.cached {
-            Cached::Addresses(addresses) => addresses.capacity() * size_of::<Ipv4Addr>(),
+            Cached::Addresses(addresses) => addresses.capacity() * size_of::<IpAddr>(),
             Cached::None => 0,
         };
         self.name.len() + addresses
     }
 }
 
-/// A table from name to answer, bounded by their number and, with 64 KiB, by the memory that they
+/// A table from name and family to answer, bounded by their number and, with 64 KiB, by the memory that they
 /// take.
 #[derive(Debug)]
 pub struct Cache {
     capacity: usize,
-    /// Sorted by name.
+    /// Sorted by name and family.
     entries: Vec<Entry>,
     /// Octets of names and answers.
     octets: usize,
 }
 
 impl Cache {
-    /// An empty cache for at most `capacity` names; when there is no room for one more, the one that
+    /// An empty cache for at most `capacity` answers; when there is no room for one more, the one that
     /// ends first goes.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
@@ -66,15 +68,21 @@ impl Cache {
         self.entries.capacity() * size_of::<Entry>() + self.octets
     }
 
-    /// What is known of `name` at `now`.
+    /// What is known of the addresses of `name` that are of `family`, at `now`.
     #[must_use]
-    pub fn get(&self, now: Instant, name: &str) -> Option<&Cached> {
-        let entry = &self.entries[self.find(&key(name)).ok()?];
+    pub fn get(&self, now: Instant, (name, family): (&str, Family)) -> Option<&Cached> {
+        let entry = &self.entries[self.find(&key(name), family).ok()?];
         (now < entry.until).then_some(&entry.cached)
     }
 
-    /// Remembers what was answered for `name`, for `ttl`.
-    pub fn insert(&mut self, now: Instant, name: &str, mut cached: Cached, ttl: Duration) {
+    /// Remembers what was answered for `name` and `family`, for `ttl`.
+    pub fn insert(
+        &mut self,
+        now: Instant,
+        (name, family): (&str, Family),
+        mut cached: Cached,
+        ttl: Duration,
+    ) {
         if ttl.is_zero() {
             return;
         }
@@ -84,10 +92,11 @@ impl Cache {
         let (name, until) = (key(name), now + ttl);
         let entry = Entry {
             name,
+            family,
             cached,
             until,
         };
-        if let Ok(at) = self.find(&entry.name) {
+        if let Ok(at) = self.find(&entry.name, family) {
             self.remove(at);
         }
         while !self.has_room(&entry) {
@@ -102,7 +111,7 @@ impl Cache {
             self.entries.reserve_exact(GROWTH);
         }
         self.octets += entry.octets();
-        let (Ok(at) | Err(at)) = self.find(&entry.name);
+        let (Ok(at) | Err(at)) = self.find(&entry.name, family);
         self.entries.insert(at, entry);
     }
 
@@ -111,9 +120,9 @@ impl Cache {
         (self.entries, self.octets) = (Vec::new(), 0);
     }
 
-    fn find(&self, name: &str) -> Result<usize, usize> {
+    fn find(&self, name: &str, family: Family) -> Result<usize, usize> {
         self.entries
-            .binary_search_by(|entry| (*entry.name).cmp(name))
+            .binary_search_by(|entry| (&*entry.name, entry.family).cmp(&(name, family)))
     }
 
     fn has_room(&self, entry: &Entry) -> bool {

@@ -1,13 +1,24 @@
-use super::{Answer, Cache, Cached, answer, question};
+use super::{Answer, Cache, Cached, NameError};
 use crate::proto::Instant;
-use core::net::Ipv4Addr;
+use crate::proto::ip::Family::{self, V4, V6};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
-const HOST: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 7);
+const HOST: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
+const HOST6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 7);
 
 const SERVFAIL: u8 = 2;
 const NXDOMAIN: u8 = 3;
 const REFUSED: u8 = 5;
+
+/// The question for IPv4 addresses, of which most of these tests are.
+fn question(id: u16, name: &str) -> Result<Vec<u8>, NameError> {
+    super::question(id, name, V4)
+}
+
+fn answer(id: u16, name: &str, bytes: &[u8]) -> Option<Answer> {
+    super::answer(id, name, V4, bytes)
+}
 
 /// A name as it is written in a message, without compression.
 fn name(text: &str) -> Vec<u8> {
@@ -31,8 +42,16 @@ fn record(owner: &[u8], (kind, class): (u16, u16), ttl: u32, data: &[u8]) -> Vec
     octets
 }
 
-fn a(owner: &str, ttl: u32, address: Ipv4Addr) -> Vec<u8> {
-    record(&name(owner), (1, 1), ttl, &address.octets())
+/// The octets of [`HOST`].
+fn host() -> [u8; 4] {
+    [192, 0, 2, 7]
+}
+
+fn a(owner: &str, ttl: u32, address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => record(&name(owner), (1, 1), ttl, &address.octets()),
+        IpAddr::V6(address) => record(&name(owner), (28, 1), ttl, &address.octets()),
+    }
 }
 
 fn alias(owner: &str, ttl: u32, target: &str) -> Vec<u8> {
@@ -57,7 +76,11 @@ impl Reply {
     }
 
     fn to(self, name: &str) -> Vec<u8> {
-        let mut message = question(7, name).expect("a name");
+        self.of_family(name, V4)
+    }
+
+    fn of_family(self, name: &str, family: Family) -> Vec<u8> {
+        let mut message = super::question(7, name, family).expect("a name");
         let flags = 0x8180 | self.flags | u16::from(self.code);
         message[2..4].copy_from_slice(&flags.to_be_bytes());
         for (index, section) in self.sections.iter().enumerate() {
@@ -139,7 +162,7 @@ fn rfc1035_section_4_1_4_names_are_read_through_pointers() {
     // At 12 stands the question's name; its second label is at 16.
     let bytes = Reply::with([
         record(&[0xc0, 12], (5, 1), 50, b"\x04host\xc0\x10"),
-        record(b"\x04HOST\xc0\x10", (1, 1), 60, &HOST.octets()),
+        record(b"\x04HOST\xc0\x10", (1, 1), 60, &host()),
     ]);
     let found = answer(7, "www.example.org", &bytes.to("www.example.org"));
     assert_eq!(found, Some(Answer::Addresses(vec![HOST], secs(50))));
@@ -151,7 +174,7 @@ fn rfc1035_section_4_1_4_pointers_that_lead_nowhere_end() {
     let start = question(7, "a.org").expect("a name").len() as u16;
     let pointer = |to: u16| (0xc000 | to).to_be_bytes();
     for to in [start, start + 2, start + 40, 0x3fff] {
-        let mut reply = Reply::with([record(&pointer(to), (1, 1), 60, &HOST.octets())]);
+        let mut reply = Reply::with([record(&pointer(to), (1, 1), 60, &host())]);
         reply.sections[0].push(a("a.org", 60, HOST));
         let found = answer(7, "a.org", &reply.to("a.org"));
         let expected = Answer::Addresses(vec![HOST], secs(60));
@@ -164,7 +187,7 @@ fn rfc1035_section_4_1_4_pointers_that_lead_nowhere_end() {
     let last = pointer(start + 11 + 2 * 199);
     let reply = Reply::with([
         record(&[0], (16, 1), 60, &data),
-        record(&last, (1, 1), 60, &HOST.octets()),
+        record(&last, (1, 1), 60, &host()),
         a("a.org", 60, HOST),
     ]);
     let expected = Answer::Addresses(vec![HOST], secs(60));
@@ -335,18 +358,23 @@ fn hostile_bytes_do_no_harm() {
 fn the_cache_forgets_by_time_and_by_number() {
     let start = Instant::from_nanos(0);
     let mut cache = Cache::new(2);
-    cache.insert(start, "A.org.", Cached::Addresses(vec![HOST]), secs(10));
+    cache.insert(
+        start,
+        ("A.org.", V4),
+        Cached::Addresses(vec![HOST]),
+        secs(10),
+    );
     assert_eq!(
-        cache.get(start, "a.ORG"),
+        cache.get(start, ("a.ORG", V4)),
         Some(&Cached::Addresses(vec![HOST]))
     );
-    assert_eq!(cache.get(start + secs(10), "a.org"), None);
-    cache.insert(start, "b.org", Cached::None, secs(20));
-    cache.insert(start, "c.org", Cached::None, secs(30));
-    assert_eq!(cache.get(start, "a.org"), None, "ended first");
-    assert_eq!(cache.get(start, "b.org"), Some(&Cached::None));
-    cache.insert(start, "d.org", Cached::None, Duration::ZERO);
-    assert_eq!(cache.get(start, "d.org"), None, "not to be kept");
+    assert_eq!(cache.get(start + secs(10), ("a.org", V4)), None);
+    cache.insert(start, ("b.org", V4), Cached::None, secs(20));
+    cache.insert(start, ("c.org", V4), Cached::None, secs(30));
+    assert_eq!(cache.get(start, ("a.org", V4)), None, "ended first");
+    assert_eq!(cache.get(start, ("b.org", V4)), Some(&Cached::None));
+    cache.insert(start, ("d.org", V4), Cached::None, Duration::ZERO);
+    assert_eq!(cache.get(start, ("d.org", V4)), None, "not to be kept");
 }
 
 #[test]
@@ -356,15 +384,53 @@ fn rfc1035_section_7_4_the_cache_is_bounded_in_octets() {
     for n in 0..2000 {
         let name = format!("{n:0>60}.{n:0>60}.example");
         let addresses = Cached::Addresses(vec![HOST; 1 + n as usize % 32]);
-        cache.insert(start, &name, addresses, secs(n + 1));
+        cache.insert(start, (&name, V4), addresses, secs(n + 1));
         assert!(cache.held() <= 64 << 10);
-        assert!(cache.get(start, &name).is_some(), "what ends last stays");
+        assert!(
+            cache.get(start, (&name, V4)).is_some(),
+            "what ends last stays"
+        );
     }
     assert!(cache.held() > 60 << 10);
     let (name, before) = (format!("{0:0>60}.{0:0>60}.example", 1999), cache.held());
-    cache.insert(start, &name, Cached::None, secs(1));
-    assert_eq!(cache.get(start, &name), Some(&Cached::None));
+    cache.insert(start, (&name, V4), Cached::None, secs(1));
+    assert_eq!(cache.get(start, (&name, V4)), Some(&Cached::None));
     assert!(cache.held() < before, "what it replaced is gone");
     cache.clear();
-    assert_eq!((cache.held(), cache.get(start, &name)), (0, None));
+    assert_eq!((cache.held(), cache.get(start, (&name, V4))), (0, None));
+}
+
+#[test]
+fn rfc3596_2_1_ipv6_addresses_are_asked_for_by_a_type_of_their_own() {
+    let bytes = super::question(7, "a.org", V6).expect("a name");
+    assert_eq!(bytes[12..], *b"\x01a\x03org\x00\x00\x1c\x00\x01");
+    let both = || {
+        Reply::with([
+            alias("www.org", 90, "a.org"),
+            a("a.org", 60, HOST),
+            a("a.org", 30, HOST6.into()),
+        ])
+    };
+    let found = super::answer(7, "www.org", V6, &both().of_family("www.org", V6));
+    assert_eq!(found, Some(Answer::Addresses(vec![HOST6.into()], secs(30))));
+    let found = super::answer(7, "www.org", V4, &both().of_family("www.org", V4));
+    assert_eq!(found, Some(Answer::Addresses(vec![HOST], secs(60))));
+    // The answer to one is none to the other.
+    let found = super::answer(7, "www.org", V4, &both().of_family("www.org", V6));
+    assert_eq!(found, None);
+    // None of this family, though of the other.
+    let only = Reply::with([a("a.org", 60, HOST)]).of_family("a.org", V6);
+    let found = super::answer(7, "a.org", V6, &only);
+    assert_eq!(found, Some(Answer::None(secs(0))));
+}
+
+#[test]
+fn the_cache_keeps_the_families_of_a_name_apart() {
+    let (start, mut cache) = (Instant::from_nanos(0), Cache::new(4));
+    cache.insert(start, ("a.org", V6), Cached::None, secs(10));
+    assert_eq!(cache.get(start, ("a.org", V4)), None);
+    let known = Cached::Addresses(vec![HOST]);
+    cache.insert(start, ("a.org", V4), known.clone(), secs(10));
+    assert_eq!(cache.get(start, ("a.org", V4)), Some(&known));
+    assert_eq!(cache.get(start, ("a.org", V6)), Some(&Cached::None));
 }

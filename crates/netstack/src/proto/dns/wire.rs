@@ -2,7 +2,9 @@
 //! the question, and of records those that it knows. What it does not know, or cannot read, it
 //! passes over.
 
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::proto::ip::Family;
 
 /// Octets of the header.
 const HEADER_LEN: usize = 12;
@@ -18,6 +20,16 @@ const CLASS_IN: u16 = 1;
 const TYPE_A: u16 = 1;
 const TYPE_CNAME: u16 = 5;
 const TYPE_SOA: u16 = 6;
+/// RFC 3596 §2.1.
+const TYPE_AAAA: u16 = 28;
+
+/// The type of the records that hold addresses of `family`.
+fn type_of(family: Family) -> u16 {
+    match family {
+        Family::V4 => TYPE_A,
+        Family::V6 => TYPE_AAAA,
+    }
+}
 
 /// A domain name: labels with their lengths before them, in small letters (RFC 4343), without the
 /// last empty one.
@@ -68,7 +80,7 @@ impl Name {
 /// What a record says, of the types that we know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Data {
-    Address(Ipv4Addr),
+    Address(IpAddr),
     Alias(Name),
     /// The least time to live of an absence (RFC 2308 §4).
     Authority {
@@ -108,14 +120,14 @@ pub(super) struct Records {
 }
 
 /// The question for the addresses of `name`, recursion desired.
-pub(super) fn question(id: u16, name: &Name) -> Vec<u8> {
+pub(super) fn question(id: u16, name: &Name, family: Family) -> Vec<u8> {
     let mut message = Vec::with_capacity(HEADER_LEN + name.0.len() + 5);
     for word in [id, 0x0100, 1, 0, 0, 0] {
         message.extend(word.to_be_bytes());
     }
     message.extend(&name.0);
     message.push(0);
-    for word in [TYPE_A, CLASS_IN] {
+    for word in [type_of(family), CLASS_IN] {
         message.extend(word.to_be_bytes());
     }
     message
@@ -163,10 +175,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a question; whether it is the one for the addresses of `name`.
-    pub(super) fn read_question(&mut self, name: &Name) -> Option<bool> {
+    pub(super) fn read_question(&mut self, name: &Name, family: Family) -> Option<bool> {
         let asked = self.name()?;
         let (kind, class) = (self.word()?, self.word()?);
-        Some(asked == *name && (kind, class) == (TYPE_A, CLASS_IN))
+        Some(asked == *name && (kind, class) == (type_of(family), CLASS_IN))
     }
 
     /// The records behind the questions. What is behind the authorities is not read.
@@ -215,7 +227,8 @@ impl<'a> Reader<'a> {
             at: data,
         };
         let data = match (class, kind) {
-            (CLASS_IN, TYPE_A) => inner.address(),
+            (CLASS_IN, TYPE_A) => inner.address::<4, Ipv4Addr>(),
+            (CLASS_IN, TYPE_AAAA) => inner.address::<16, Ipv6Addr>(),
             (CLASS_IN, TYPE_CNAME) => inner.name().map(Data::Alias),
             (CLASS_IN, TYPE_SOA) => inner.authority(),
             _ => None,
@@ -228,8 +241,9 @@ impl<'a> Reader<'a> {
         )
     }
 
-    fn address(&mut self) -> Option<Data> {
-        Some(Data::Address(Ipv4Addr::from_bits(self.long()?)))
+    fn address<const LEN: usize, A: From<[u8; LEN]> + Into<IpAddr>>(&mut self) -> Option<Data> {
+        let octets: [u8; LEN] = self.take(LEN)?.try_into().ok()?;
+        Some(Data::Address(A::from(octets).into()))
     }
 
     fn authority(&mut self) -> Option<Data> {

@@ -1,10 +1,11 @@
 //! Our addresses and routes, their announcement and their defence.
 
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use super::{Event, Interface, Transmit};
 use crate::proto::Instant;
-use crate::proto::ip::{Cidr, Route};
+use crate::proto::ip::selection::Candidate;
+use crate::proto::ip::{Cidr, Family, Route};
 use crate::proto::link::arp::{Claim, ClaimEvent, Packet};
 use crate::proto::link::ethernet::MacAddr;
 
@@ -51,6 +52,26 @@ impl Interface {
     #[must_use]
     pub fn addresses(&self) -> &[Cidr] {
         self.egress.routes.addresses()
+    }
+
+    /// The families that we have addresses of, or IPv4 if there is none yet.
+    #[must_use]
+    pub fn families(&self) -> Vec<Family> {
+        vec![Family::V4]
+    }
+
+    /// The address of ours from which a datagram to `destination` would go.
+    #[must_use]
+    pub fn source_for(&self, destination: IpAddr) -> Option<Candidate> {
+        let IpAddr::V4(destination) = destination else {
+            return None;
+        };
+        let source = self.egress.routes.source_for(destination)?;
+        let mut ours = self.addresses().iter();
+        let prefix = ours.find(|cidr| cidr.address() == source);
+        // A loopback address is on no list.
+        let prefix = prefix.map_or(8, Cidr::prefix);
+        Some(Candidate::new(source.into(), prefix))
     }
 
     /// Adds a route, replacing the one to the same prefix.

@@ -2,6 +2,7 @@ use crate::driver::{Driver, DriverRef, Room};
 use crate::proto::Instant;
 use crate::proto::account::Kind;
 use crate::proto::dns::Cached;
+use crate::proto::ip::Family;
 use crate::proto::link::ethernet::MacAddr;
 use crate::{Config, FrameDevice, Received, Resolver, Stack, Timer};
 use bytes::BytesMut;
@@ -56,9 +57,9 @@ fn charged(driver: &DriverRef) -> usize {
 
 fn remember(driver: &mut Driver, resolver: usize) {
     for n in 0..10 {
-        let addresses = Cached::Addresses(vec![Ipv4Addr::LOCALHOST; 7]);
+        let addresses = Cached::Addresses(vec![Ipv4Addr::LOCALHOST.into(); 7]);
         let (name, hour) = (format!("{n}.example"), Duration::from_secs(3600));
-        driver.remember(resolver, &name, &addresses, hour);
+        driver.remember(resolver, (&name, Family::V4), &addresses, hour);
     }
 }
 
@@ -71,7 +72,7 @@ fn what_resolvers_remember_is_charged_until_they_go() {
     driver.with(|driver| {
         for resolver in 0..2 {
             remember(driver, resolver);
-            assert!(driver.recall(resolver, "7.EXAMPLE").is_some());
+            assert!(driver.recall(resolver, ("7.EXAMPLE", Family::V4)).is_some());
         }
     });
     // A name of nine letters, seven addresses and a place in a table each.
@@ -104,16 +105,16 @@ fn under_pressure_resolvers_forget_and_nothing_new_is_remembered() {
     });
     assert_eq!(charged(driver), empty);
     driver.with(|driver| {
-        assert_eq!(driver.recall(0, "7.example"), None);
+        assert_eq!(driver.recall(0, ("7.example", Family::V4)), None);
         let account = driver.tcp().account();
         let left = account.left_at_ease();
         account.charge(Kind::SendQueues, left);
         remember(driver, 0);
-        assert_eq!(driver.recall(0, "7.example"), None);
+        assert_eq!(driver.recall(0, ("7.example", Family::V4)), None);
         let account = driver.tcp().account();
         account.release(Kind::SendQueues, account.used_by(Kind::SendQueues));
         remember(driver, 0);
-        assert!(driver.recall(0, "7.example").is_some());
+        assert!(driver.recall(0, ("7.example", Family::V4)).is_some());
     });
     assert!(left > 0);
     drop(resolver);
