@@ -13,6 +13,7 @@ pub mod icmp;
 pub mod interface;
 pub mod ip;
 pub mod link;
+pub mod multicast;
 pub mod tcp;
 pub mod udp;
 

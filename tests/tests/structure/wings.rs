@@ -18,6 +18,7 @@ const LAYERS: &[&[&str]] = &[
         "proto::dns",
         "proto::happy_eyeballs",
         "proto::icmp",
+        "proto::multicast",
         "proto::udp",
         "proto::tcp",
     ],

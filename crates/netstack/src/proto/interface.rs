@@ -17,12 +17,14 @@ mod control_messages;
 mod dhcp;
 mod egress;
 mod ingress;
+mod multicast;
 mod sockets;
 
 #[cfg(test)]
 mod tests;
 
 pub use egress::SendError;
+pub use multicast::MulticastError;
 
 use bytes::Bytes;
 use core::net::Ipv4Addr;
@@ -209,6 +211,7 @@ pub struct Interface {
     claims: Vec<Claim>,
     #[cfg(feature = "dhcp")]
     dhcp: Option<Box<dyn dhcp::Configure>>,
+    multicast: Option<Box<dyn multicast::Memberships>>,
     reassembly: Reassembly,
     icmp: Icmp,
     icmp_limit: RateLimit,
@@ -259,6 +262,7 @@ impl Interface {
             claims: Vec::new(),
             #[cfg(feature = "dhcp")]
             dhcp: None,
+            multicast: None,
             reassembly: Reassembly::new(reassembly),
             icmp: Icmp::default(),
             icmp_limit: RateLimit::new(50, Duration::from_millis(5)),
@@ -421,6 +425,7 @@ impl Interface {
         #[cfg(feature = "dhcp")]
         self.poll_dhcp(now, out);
         self.poll_claims(now, out);
+        self.poll_multicast(now, out);
         self.poll_reassembly(now, out);
     }
 
@@ -438,6 +443,7 @@ impl Interface {
         [
             self.tcp.next_timeout(),
             dhcp,
+            self.multicast.as_ref().and_then(|groups| groups.poll_at()),
             self.egress.arp.poll_at(),
             self.reassembly.poll_at(),
         ]

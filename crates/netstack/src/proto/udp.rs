@@ -1,7 +1,7 @@
 //! UDP (RFC 768): the header, and sockets with bounded queues.
 
 use bytes::Bytes;
-use core::net::{Ipv4Addr, SocketAddrV4};
+use core::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use etherparse::UdpHeaderSlice;
 use slab::Slab;
 use std::collections::{HashMap, VecDeque};
@@ -126,6 +126,8 @@ struct Socket {
     refused: bool,
     /// It is among the sockets with events.
     announced: bool,
+    /// The multicast groups whose datagrams it wants.
+    groups: Vec<IpAddr>,
 }
 
 /// All UDP sockets.
@@ -202,6 +204,7 @@ impl Udp {
             limits,
             refused,
             announced: false,
+            groups: Vec::new(),
         });
         self.ports.entry(port).or_default().push(SocketId(id));
         Ok(SocketId(id))
@@ -211,10 +214,10 @@ impl Udp {
         ports::from(random, self.ephemeral_ports).find(|port| !self.ports.contains_key(port))
     }
 
-    /// Closes a socket; what waited in it is dropped.
-    pub fn close(&mut self, id: SocketId) {
+    /// Closes a socket; what waited in it is dropped. Returns the multicast groups that it was in.
+    pub fn close(&mut self, id: SocketId) -> Vec<IpAddr> {
         let Some(socket) = self.sockets.try_remove(id.0) else {
-            return;
+            return Vec::new();
         };
         self.held -= socket.held;
         self.holders -= usize::from(socket.held > 0);
@@ -228,6 +231,12 @@ impl Udp {
                 self.ports.remove(&port);
             }
         }
+        socket.groups
+    }
+
+    /// The multicast groups whose datagrams a socket takes; `None` if there is no such socket.
+    pub(crate) fn groups(&mut self, id: SocketId) -> Option<&mut Vec<IpAddr>> {
+        Some(&mut self.sockets.get_mut(id.0)?.groups)
     }
 
     /// Has [`Udp::poll_event`] name the socket.
@@ -372,8 +381,9 @@ impl Udp {
         let candidates = self.ports.get(&destination.port())?.iter();
         let fitting = candidates.filter_map(|id| {
             let socket = self.sockets.get(id.0)?;
-            let address = socket.local.ip();
-            let fits = (address.is_unspecified() || address == destination.ip())
+            let (address, to) = (socket.local.ip(), *destination.ip());
+            let fits = (address.is_unspecified() || *address == to)
+                && (!to.is_multicast() || socket.groups.contains(&to.into()))
                 && socket.peer.is_none_or(|peer| peer == source);
             fits.then_some((socket.peer.is_some(), !address.is_unspecified(), *id))
         });

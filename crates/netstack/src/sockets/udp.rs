@@ -1,14 +1,16 @@
 //! UDP sockets.
 
 use std::io;
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 use std::task::{Context, Poll};
 
 use crate::driver::waiting::Waiting;
 use crate::driver::{Driver, DriverRef, Queue};
+use crate::proto::interface::MulticastError;
 use crate::proto::udp::{BindError, Datagram, QueueLimits, SocketId};
+use crate::proto::{self, Instant};
 use crate::sockets::address::v4;
-use crate::sockets::error::send_error;
+use crate::sockets::error::{invalid, send_error};
 use crate::sockets::stack::Stack;
 
 /// A UDP socket, with a bounded queue of datagrams received.
@@ -100,6 +102,47 @@ impl UdpSocket {
         self.driver
             .with(|driver| driver.proto.udp().connect(self.id, peer));
         Ok(())
+    }
+
+    /// Receives from now on what is sent to the multicast group at the port of this socket, which has to be bound to
+    /// 0.0.0.0. The routers of the link are told (IGMPv3). What this stack sends to the group does not come back to it.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for an address that is not that of an IPv4 group, `AddrInUse` if the socket is in the group
+    /// already, `QuotaExceeded` if it is in 20 groups or all sockets together are in 64.
+    pub fn join_multicast(&self, group: impl Into<IpAddr>) -> io::Result<()> {
+        self.change_group(group.into(), proto::Interface::join_multicast)
+    }
+
+    /// Receives no longer what is sent to the group. Dropping the socket does the same.
+    ///
+    /// # Errors
+    ///
+    /// `AddrNotAvailable` if the socket is not in the group.
+    pub fn leave_multicast(&self, group: impl Into<IpAddr>) -> io::Result<()> {
+        self.change_group(group.into(), proto::Interface::leave_multicast)
+    }
+
+    fn change_group(
+        &self,
+        group: IpAddr,
+        change: fn(&mut proto::Interface, Instant, SocketId, IpAddr) -> Result<(), MulticastError>,
+    ) -> io::Result<()> {
+        self.driver.with(|driver| {
+            driver.check()?;
+            let now = driver.now();
+            let changed = change(&mut driver.proto, now, self.id, group);
+            driver.after_call();
+            changed.map_err(|error| match error {
+                MulticastError::NoGroup(_) => {
+                    invalid(format!("{group}: expected an IPv4 multicast group"))
+                }
+                MulticastError::Joined => io::ErrorKind::AddrInUse.into(),
+                MulticastError::NotJoined => io::ErrorKind::AddrNotAvailable.into(),
+                MulticastError::Full => io::ErrorKind::QuotaExceeded.into(),
+            })
+        })
     }
 
     /// Sends a datagram to `peer` at once, and returns its length. It is in fragments if it exceeds the path's MTU.
@@ -199,7 +242,9 @@ impl Drop for UdpSocket {
     fn drop(&mut self) {
         self.driver.with(|driver| {
             driver.close_socket(self.id);
-            driver.proto.udp().close(self.id);
+            let now = driver.now();
+            driver.proto.udp_close(now, self.id);
+            driver.after_call();
         });
     }
 }

@@ -3,7 +3,7 @@
 use crate::world::{CLIENT, SERVER, World};
 use netstack::UdpSocket;
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 #[test]
@@ -112,5 +112,37 @@ fn a_reader_is_told_that_its_address_has_gone() {
         let error = futures_lite::future::or(reading, going).await;
         let error = error.expect_err("the address has gone");
         assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
+    });
+}
+
+#[test]
+fn a_group_is_heard_from_join_to_leave() {
+    let world = World::new();
+    world.run(async {
+        let group = Ipv4Addr::new(239, 1, 2, 3);
+        let listener = UdpSocket::bind(&world.server, ([0; 4], 5353)).expect("a free port");
+        let speaker = UdpSocket::bind(&world.client, ([0; 4], 0)).expect("a free port");
+        let error = listener.leave_multicast(group).expect_err("not in it");
+        assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
+        speaker
+            .send_to(b"too early", (group, 5353))
+            .expect("a route");
+        world.client.sleep(Duration::from_secs(1)).await;
+        listener.join_multicast(group).expect("a group");
+        let error = listener.join_multicast(group).expect_err("twice");
+        assert_eq!(error.kind(), ErrorKind::AddrInUse);
+        let error = listener.join_multicast(SERVER).expect_err("no group");
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        speaker.send_to(b"news", (group, 5353)).expect("a route");
+        let heard = listener.recv_datagram().await.expect("a datagram");
+        assert_eq!(heard.payload, &b"news"[..]);
+        assert_eq!(*heard.destination.ip(), group);
+        listener.leave_multicast(group).expect("it is in it");
+        speaker
+            .send_to(b"too late", (group, 5353))
+            .expect("a route");
+        speaker.send_to(b"to you", (SERVER, 5353)).expect("a route");
+        let heard = listener.recv_datagram().await.expect("a datagram");
+        assert_eq!(heard.payload, &b"to you"[..]);
     });
 }

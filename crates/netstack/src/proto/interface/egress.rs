@@ -371,6 +371,20 @@ impl Egress {
         self.send_on(now, Link::Station(MacAddr::BROADCAST), header, write, out);
     }
 
+    /// Sends an IPv4 packet that is complete to a multicast group of the link.
+    pub(crate) fn send_to_group(&mut self, group: Ipv4Addr, packet: &[u8], out: &mut dyn Transmit) {
+        self.ip.out_requests += 1;
+        let mut frame = vec![0; IP];
+        ethernet::Header {
+            destination: multicast_mac(group),
+            source: self.mac,
+            ether_type: ethernet::IPV4,
+        }
+        .write(&mut frame);
+        frame.extend(packet);
+        out.transmit(&frame);
+    }
+
     pub(crate) fn send_arp(
         &mut self,
         packet: &arp::Packet,

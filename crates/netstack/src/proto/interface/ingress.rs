@@ -9,6 +9,7 @@ use crate::proto::icmp::Unreachable;
 use crate::proto::ip::Reassembled;
 use crate::proto::ip::v4::{Header, HeaderError, protocol};
 use crate::proto::link::ethernet::{self, MacAddr};
+use crate::proto::multicast::igmp;
 use crate::proto::tcp::{Ecn, IpMeta};
 use crate::proto::udp::{Delivery, Room};
 
@@ -122,7 +123,8 @@ impl Interface {
             // RFC 1122 §3.3.6: a unicast datagram in a broadcast frame is to be dropped.
             From::Broadcast if unicast => None,
             From::Link | From::Broadcast => {
-                let many = routes.is_broadcast(header.destination);
+                let to = header.destination;
+                let many = routes.is_broadcast(to) || self.is_member(to);
                 #[cfg(feature = "dhcp")]
                 let many = many || self.accepts_unconfigured(header);
                 many.then_some(true)
@@ -204,6 +206,10 @@ impl Interface {
                 self.egress.ip.in_delivers += 1;
                 self.handle_icmp(now, header, &packet, to_many, out);
             }
+            igmp::PROTOCOL if self.multicast.is_some() => {
+                self.egress.ip.in_delivers += 1;
+                self.handle_igmp(now, header, &packet);
+            }
             _ => {
                 self.egress.ip.in_unknown_protos += 1;
                 self.report(now, Unreachable::Protocol, header, &packet, to_many, out);
@@ -230,8 +236,8 @@ impl Interface {
             self.egress.ip.in_addr_errors += 1;
             return;
         }
-        let routes = &self.egress.routes;
-        if !(routes.is_local(header.destination) || routes.is_broadcast(header.destination)) {
+        let (routes, to) = (&self.egress.routes, header.destination);
+        if !(routes.is_local(to) || routes.is_broadcast(to) || self.is_member(to)) {
             self.egress.ip.in_addr_errors += 1;
             return;
         }

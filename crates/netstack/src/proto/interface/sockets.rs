@@ -86,6 +86,13 @@ impl Interface {
         self.udp.bind(local, limits, random)
     }
 
+    /// Closes a UDP socket, and leaves the multicast groups that it was in.
+    pub fn udp_close(&mut self, now: Instant, id: SocketId) {
+        for group in self.udp.close(id) {
+            self.leave_group(now, group);
+        }
+    }
+
     /// The UDP sockets.
     #[inline]
     pub fn udp(&mut self) -> &mut Udp {
