@@ -5,6 +5,8 @@ pub mod checksum;
 pub mod counters;
 #[cfg(feature = "dhcp")]
 pub mod dhcp;
+#[cfg(feature = "dhcp")]
+pub mod dhcpv6;
 #[cfg(feature = "dns")]
 pub mod dns;
 #[cfg(feature = "dns")]

@@ -15,6 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["proto::interface"],
     &[
         "proto::dhcp",
+        "proto::dhcpv6",
         "proto::dns",
         "proto::happy_eyeballs",
         "proto::icmp",
