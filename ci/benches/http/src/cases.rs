@@ -1,7 +1,7 @@
 //! What is measured: the lines of the table.
 
 use crate::subjects::Subject::{
-    self, AsyncExecutor, Mkernel, Nginx, Smoltcp, TokioCurrentThread, TokioMultiThread,
+    self, AsyncExecutor, Axum, Mkernel, Nginx, Smoltcp, TokioCurrentThread, TokioMultiThread,
 };
 
 /// Clients of the closed loop.
@@ -23,9 +23,10 @@ const WITH_TASKS: &[Subject] = &[
     AsyncExecutor,
     TokioCurrentThread,
     TokioMultiThread,
+    Axum,
     Smoltcp,
 ];
-/// smoltcp's responder has no content to speak of, and no TLS.
+/// axum on tokio has no more than `/healthz`; smoltcp's responder has no content to speak of, and no TLS.
 const WITH_CONTENT: &[Subject] = &[
     Mkernel,
     AsyncExecutor,

@@ -248,6 +248,7 @@ fn colour(subject: Subject) -> RGBColor {
         Subject::AsyncExecutor => RGBColor(86, 180, 233),
         Subject::TokioCurrentThread => RGBColor(213, 94, 0),
         Subject::TokioMultiThread => RGBColor(230, 159, 0),
+        Subject::Axum => RGBColor(204, 121, 167),
         Subject::Nginx => RGBColor(0, 158, 115),
         Subject::Smoltcp => RGBColor(120, 120, 120),
     }

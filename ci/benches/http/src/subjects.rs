@@ -33,17 +33,19 @@ pub enum Subject {
     AsyncExecutor,
     TokioCurrentThread,
     TokioMultiThread,
+    Axum,
     Nginx,
     Smoltcp,
 }
 
 impl Subject {
     /// Ours first, then the peers.
-    pub const ALL: [Subject; 6] = [
+    pub const ALL: [Subject; 7] = [
         Subject::Mkernel,
         Subject::AsyncExecutor,
         Subject::TokioCurrentThread,
         Subject::TokioMultiThread,
+        Subject::Axum,
         Subject::Nginx,
         Subject::Smoltcp,
     ];
@@ -54,6 +56,7 @@ impl Subject {
             Subject::AsyncExecutor => "mkernel-async-executor",
             Subject::TokioCurrentThread => "tokio-current-thread",
             Subject::TokioMultiThread => "tokio-multi-thread",
+            Subject::Axum => "axum-tokio-current-thread",
             Subject::Nginx => "nginx",
             Subject::Smoltcp => "smoltcp",
         }
@@ -144,10 +147,11 @@ impl Server {
                 command.args([&link, &address.to_string(), &sockets, &busy]);
                 on_server_cpu(None, &mut command)?
             }
-            Subject::TokioCurrentThread | Subject::TokioMultiThread => {
+            Subject::TokioCurrentThread | Subject::TokioMultiThread | Subject::Axum => {
                 let mut command = Command::new(beside_us("peer-tokio")?);
                 command.arg(match subject {
                     Subject::TokioCurrentThread => "current",
+                    Subject::Axum => "axum",
                     _ => "multi",
                 });
                 command.arg(&busy);

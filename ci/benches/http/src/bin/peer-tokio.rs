@@ -1,12 +1,13 @@
 //! The service as a user of Linux would write it: hyper over tokio, and rustls.
 //!
-//! `peer-tokio current|multi BUSY [CERTIFICATE KEY]`: `/healthz` and `/download/OCTETS` on port 80, or with a
+//! `peer-tokio current|multi|axum BUSY [CERTIFICATE KEY]`: `/healthz` and `/download/OCTETS` on port 80, or with a
 //! certificate and its key, files in PEM, on port 443. With a number of steps for BUSY other than 0 a task spins
-//! that many, yields, and begins anew.
+//! that many, yields, and begins anew. `axum` is one thread with an `axum::Router`, as ours has one, of `/healthz` alone.
 
 use std::{convert::Infallible, env, error::Error, net::Ipv4Addr, sync::Arc};
 
 use anyhow::{Context as _, Result, bail};
+use axum::{Router, routing::get, serve::ListenerExt as _};
 use bench_common::busy::spin;
 use bytes::Bytes;
 use http_body_util::{Either, Full, StreamBody};
@@ -39,7 +40,7 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let [threads, busy, tls @ ..] = &arguments[..] else {
-        bail!("usage: peer-tokio current|multi BUSY [CERTIFICATE KEY]");
+        bail!("usage: peer-tokio current|multi|axum BUSY [CERTIFICATE KEY]");
     };
     let busy: u64 = busy.parse().context("BUSY")?;
     let acceptor = match tls {
@@ -47,10 +48,11 @@ fn main() -> Result<()> {
         _ => None,
     };
     let mut builder = match *threads {
-        "current" => Builder::new_current_thread(),
+        "current" | "axum" => Builder::new_current_thread(),
         "multi" => Builder::new_multi_thread(),
-        other => bail!("{other}: expected current or multi"),
+        other => bail!("{other}: expected current, multi or axum"),
     };
+    let routed = *threads == "axum";
     let runtime = builder.enable_all().build()?;
     runtime.block_on(async {
         if busy > 0 {
@@ -62,7 +64,11 @@ fn main() -> Result<()> {
             });
         }
         // As a task, so that a worker has it.
-        tokio::spawn(serve(acceptor)).await?
+        if routed {
+            tokio::spawn(serve_router()).await?
+        } else {
+            tokio::spawn(serve(acceptor)).await?
+        }
     })
 }
 
@@ -94,6 +100,13 @@ async fn serve(acceptor: Option<TlsAcceptor>) -> Result<()> {
             }
         });
     }
+}
+
+async fn serve_router() -> Result<()> {
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 80)).await?;
+    let listener = listener.tap_io(|stream| stream.set_nodelay(true).expect("a socket takes it"));
+    let router = Router::new().route("/healthz", get(async || "ok\n"));
+    Ok(axum::serve(listener, router).await?)
 }
 
 async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin) {
