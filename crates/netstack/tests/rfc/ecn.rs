@@ -260,3 +260,32 @@ fn rfc3168_6_1_2_marks_and_drops_of_a_window_that_was_restored_are_news() {
     assert_eq!(c.e.sent()[0].seq, base + 4000);
     assert!(window(&c) < before);
 }
+
+#[test]
+fn rfc3168_6_1_3_congestion_experienced_by_a_segment_that_was_overtaken_is_echoed() {
+    let mut c = with_ecn();
+    c.sends(2);
+    let marked = c.seg(ACK).data(b"first").ecn(Ecn::Ce);
+    c.seq += 5;
+    c.ack += 2000;
+    let second = c.seg(ACK).data(b"second");
+    c.e.answer(&second);
+    // It acknowledges less than the other.
+    assert!(c.e.answer(&marked).has(ECE));
+}
+
+#[test]
+fn rfc3168_6_1_2_cwr_says_that_a_loss_which_a_probe_has_repaired_has_reduced_the_window() {
+    let (mut options, mut syn) = (plain(), sack_syn());
+    options.ecn = true;
+    syn.flags |= ECE | CWR;
+    let mut c = Conn::accept_after(ms(100), Config::default(), options, &syn);
+    c.sends(3);
+    assert_eq!(c.e.pass(ms(250)).len(), 1);
+    c.acks(3000);
+    assert!(!c.sends(1)[0].has(CWR));
+    c.e.now += ms(100);
+    c.acks(1000);
+    assert_eq!(c.e.tcp.counters().loss_probe_recovery, 1);
+    assert!(c.sends(1)[0].has(CWR));
+}

@@ -245,6 +245,7 @@ impl Sender {
                 congestion.on_congestion_event(now, progress.outstanding);
                 congestion.on_recovered();
                 self.loss.settle();
+                self.note_reduced();
             }
         }
     }

@@ -205,10 +205,10 @@ impl Tcb {
             }
             return false;
         }
+        self.take_ecn(segment, shared);
         if segment.ack.lt(self.snd.una()) {
             return true;
         }
-        self.take_ecn(segment, shared);
         let duplicate = self.snd.is_duplicate(segment);
         let news = segment.ack != self.snd.una() || duplicate || !segment.options.sack.is_empty();
         if news || (self.snd.uses_ecn() && segment.flags.has(Flags::ECE)) {
