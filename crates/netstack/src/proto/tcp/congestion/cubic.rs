@@ -22,10 +22,12 @@ pub struct Cubic {
     smss: u32,
     cwnd: u32,
     ssthresh: u32,
+    /// Window when `ssthresh` was last set (cwnd_prior), in octets.
+    cwnd_prior: u32,
     /// Window before the last reduction, in segments (W_max).
     pub(super) w_max: f64,
     /// Seconds from the start of the epoch until the window is back at `w_max` (K).
-    k: f64,
+    k: f32,
     /// Window that a Reno flow would have, in segments (W_est).
     w_est: f64,
     /// Start of the current congestion avoidance stage.
@@ -42,7 +44,8 @@ pub struct Cubic {
 struct Before {
     cwnd: u32,
     ssthresh: u32,
-    w_max: f64,
+    cwnd_prior: u32,
+    w_max: f32,
     epoch: Instant,
     k: f32,
     /// That recovery has ended.
@@ -71,6 +74,7 @@ impl Cubic {
             smss: parameters.smss,
             cwnd,
             ssthresh: u32::MAX,
+            cwnd_prior: 0,
             w_max: 0.0,
             k: 0.0,
             w_est: 0.0,
@@ -92,7 +96,7 @@ impl Cubic {
         self.w_est = cwnd;
         self.increase = 0.0;
         if cwnd < self.w_max {
-            self.k = ((self.w_max - cwnd) / C).cbrt();
+            self.k = ((self.w_max - cwnd) / C).cbrt() as f32;
         } else {
             self.k = 0.0;
             self.w_max = cwnd;
@@ -108,8 +112,9 @@ impl Cubic {
         let cwnd = self.segments(self.cwnd);
         let acked = self.segments(acked);
 
-        // §4.3: W_est grows by ALPHA a window until it has reached W_max, then by one.
-        let alpha = if self.w_est >= self.w_max { 1.0 } else { ALPHA };
+        // §4.3: W_est grows by ALPHA a window until it has reached cwnd_prior, then by one.
+        let prior = self.w_est * f64::from(self.smss) >= f64::from(self.cwnd_prior);
+        let alpha = if prior { 1.0 } else { ALPHA };
         self.w_est += alpha * acked / cwnd;
         if self.cubic(elapsed) < self.w_est {
             let window = self.w_est * f64::from(self.smss);
@@ -131,7 +136,7 @@ impl Cubic {
 
     /// Equation 1, in segments.
     fn cubic(&self, elapsed: Duration) -> f64 {
-        let t = elapsed.as_secs_f64() - self.k;
+        let t = elapsed.as_secs_f64() - f64::from(self.k);
         C * t * t * t + self.w_max
     }
 
@@ -139,9 +144,10 @@ impl Cubic {
         self.before = Some(Box::new(Before {
             cwnd: self.cwnd,
             ssthresh: self.ssthresh,
-            w_max: self.w_max,
+            cwnd_prior: self.cwnd_prior,
+            w_max: self.w_max as f32,
             epoch: self.epoch,
-            k: self.k as f32,
+            k: self.k,
             recovered: false,
         }));
     }
@@ -158,6 +164,7 @@ impl Cubic {
         // window that it never used.
         let base = flight.min(self.cwnd).max(1);
         self.ssthresh = ((f64::from(base) * BETA) as u32).max(2 * self.smss);
+        self.cwnd_prior = self.cwnd;
         self.epoch = NO_EPOCH;
     }
 }
@@ -204,8 +211,9 @@ impl Controller for Cubic {
             self.remember();
             self.decrease(flight);
         }
-        // §4.8: as RFC 5681, and the next stage starts without a memory of K.
+        // §4.8: as RFC 5681, and the next stage starts without a memory of K and W_max.
         self.cwnd = self.smss;
+        self.w_max = 0.0;
         self.epoch = NO_EPOCH;
     }
 
@@ -215,8 +223,9 @@ impl Controller for Cubic {
         };
         self.cwnd = self.cwnd.max(before.cwnd);
         self.ssthresh = before.ssthresh;
-        self.w_max = before.w_max;
-        self.k = before.k.into();
+        self.cwnd_prior = before.cwnd_prior;
+        self.w_max = before.w_max.into();
+        self.k = before.k;
         self.epoch = before.epoch;
     }
 

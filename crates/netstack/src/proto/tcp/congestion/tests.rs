@@ -173,6 +173,45 @@ fn rfc9438_4_7_fast_convergence_lowers_w_max() {
 }
 
 #[test]
+fn rfc9438_4_3_the_reno_friendly_window_grows_slowly_up_to_the_window_before_the_reduction() {
+    let mut cubic = Cubic::new(&PARAMETERS);
+    let mut now = Instant::default();
+    // W_max is less than that after the second.
+    cubic.on_congestion_event(now, 10 * SMSS);
+    cubic.on_congestion_event(now, 7 * SMSS);
+    assert_eq!(cubic.cwnd(), 4900);
+    let mut windows = [0; 5];
+    for window in &mut windows {
+        now += RTT;
+        let cwnd = cubic.cwnd();
+        cubic.on_ack(&ack(now, cwnd, cwnd));
+        *window = cubic.cwnd();
+    }
+    // By 9/17 of a segment to seven, and then by one.
+    assert!((7000..=7100).contains(&windows[3]), "{windows:?}");
+    assert!((8000..=8100).contains(&windows[4]), "{windows:?}");
+}
+
+#[test]
+fn rfc9438_4_8_after_a_time_out_there_is_no_plateau_to_return_to() {
+    let mut cubic = Cubic::new(&PARAMETERS);
+    let mut now = Instant::default();
+    while cubic.cwnd() < 640 * SMSS {
+        round(&mut cubic, &mut now);
+    }
+    cubic.on_timeout(now, cubic.cwnd(), true);
+    while cubic.cwnd() < 448 * SMSS {
+        round(&mut cubic, &mut now);
+    }
+    // 0.4 × 2^3 segments by the cube, 20 × 9/17 as Reno; with the old plateau over a hundred.
+    for _ in 0..20 {
+        round(&mut cubic, &mut now);
+    }
+    let segments = cubic.cwnd() / SMSS;
+    assert!((455..=462).contains(&segments), "{segments}");
+}
+
+#[test]
 fn rfc9438_4_9_spurious_reduction_is_undone() {
     let mut cubic = Cubic::new(&PARAMETERS);
     let (cwnd, ssthresh) = (cubic.cwnd(), cubic.ssthresh());
