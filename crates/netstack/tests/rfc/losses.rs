@@ -211,3 +211,35 @@ fn rfc3522_3_2_an_echo_is_compared_with_the_first_retransmission_of_a_recovery()
     c.e.give(&segment.sack(&[(base + 6000, base + 10_000)]));
     assert!(window(&c) < before, "the first was needed");
 }
+
+#[test]
+fn rfc5681_3_1_duplicates_after_a_time_out_let_nothing_more_go() {
+    let mut c = Conn::slow(&seg(SYN, IRS, 0).mss(1000));
+    c.sends(8);
+    assert_eq!(c.e.pass(ms(700)).len(), 1);
+    for _ in 0..5 {
+        c.acks(0);
+        c.e.nothing();
+    }
+}
+
+#[test]
+fn rfc3042_2_two_duplicates_let_something_new_go_and_no_further_one_that_tells_of_no_loss() {
+    let mut c = Conn::slow(&seg(SYN, IRS, 0).mss(1000));
+    c.sends(8);
+    for _ in 0..3 {
+        c.acks(0);
+    }
+    c.e.one();
+    c.acks(8000);
+    c.e.send(c.id, &[0; 40_000]);
+    let _ = c.e.sent();
+    // Nothing beyond that recovery is acknowledged: these may be duplicates of what it has sent (RFC 6582 §3.2).
+    let count: usize = (0..20)
+        .map(|_| {
+            c.acks(0);
+            c.e.sent().len()
+        })
+        .sum();
+    assert_eq!(count, 2);
+}

@@ -29,6 +29,8 @@ pub(super) struct Progress {
     pub(super) outstanding: u32,
     /// What of it was not sacked before.
     pub(super) unsacked: u32,
+    /// Octets that duplicate acknowledgements had told of, without SACK.
+    reno_sacked: u32,
     /// The piece at SND.UNA was sent again in this recovery.
     pub(super) first_again: bool,
 }
@@ -115,6 +117,7 @@ impl Sender {
         let outstanding = self.nxt - self.una;
         let unsacked = outstanding.saturating_sub(self.flight.sacked());
         let acked = segment.ack - self.una;
+        let reno_sacked = self.loss.reno_sacked;
         let first_again = self.loss.recovery != Recovery::Open
             && self
                 .flight
@@ -160,6 +163,7 @@ impl Sender {
             pipe,
             outstanding,
             unsacked,
+            reno_sacked,
             first_again,
         }
     }
@@ -279,12 +283,12 @@ impl Sender {
             return;
         }
         if self.loss.recovery == Recovery::Fast {
-            if progress.acked > 0 || progress.delivered > 0 || self.loss.reno_sacked > 0 {
-                let delivered = if self.sack {
-                    progress.delivered
-                } else {
-                    progress.acked.max(self.mss.into())
-                };
+            let delivered = if self.sack {
+                progress.delivered
+            } else {
+                self.delivered_without_sack(progress)
+            };
+            if progress.acked > 0 || delivered > 0 {
                 // RFC 9937 §6: a safe acknowledgement.
                 self.permit_recovery(delivered, progress.acked > 0 && !lost);
             }
@@ -303,6 +307,17 @@ impl Sender {
         if let Some(congestion) = &mut self.congestion {
             congestion.on_ack(&ack);
         }
+    }
+
+    /// DeliveredData of RFC 9937 §5 where the peer has no SACK: a segment for each duplicate, and of what
+    /// SND.UNA has passed that of which no duplicate had told. Duplicates may be made up: all together
+    /// deliver what was in flight.
+    fn delivered_without_sack(&self, progress: &Progress) -> u32 {
+        let (before, after) = (progress.reno_sacked, self.loss.reno_sacked);
+        if progress.acked > 0 {
+            return progress.acked.saturating_sub(before.saturating_sub(after));
+        }
+        after.saturating_sub(before).min(self.loss.undelivered())
     }
 
     /// What the congestion controller is told.

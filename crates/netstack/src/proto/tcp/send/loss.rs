@@ -315,7 +315,9 @@ impl Loss {
         episode.budget = if pipe > ssthresh {
             let target = (u64::from(episode.prr_delivered) * u64::from(ssthresh))
                 .div_ceil(u64::from(episode.recover_fs));
-            (target as u32).saturating_sub(episode.prr_out)
+            // Of little that was not sacked before, more may have been delivered since.
+            let target = target.min(episode.prr_delivered.into()) as u32;
+            target.saturating_sub(episode.prr_out)
         } else {
             let limit = episode
                 .prr_delivered
@@ -328,6 +330,12 @@ impl Loss {
             // RFC 6675 §5 step 4.3: the first retransmission goes out at once.
             episode.budget = episode.budget.max(smss);
         }
+    }
+
+    /// Octets of what was in flight when recovery began that were not delivered since.
+    pub(super) fn undelivered(&self) -> u32 {
+        let episode = self.episode.get_allocated();
+        episode.map_or(0, |it| it.recover_fs.saturating_sub(it.prr_delivered))
     }
 
     /// As [`Loss::reduce_proportionally`] where only the window limits what is in flight.
@@ -352,6 +360,22 @@ mod tests {
     use super::{Loss, REO_WND_PERSIST, Recovery};
     use crate::proto::Instant;
     use crate::proto::tcp::wire::seq::Seq;
+
+    #[test]
+    fn rfc9937_6_no_more_leaves_than_has_arrived_however_little_was_in_flight_before() {
+        let mut loss = Loss::new(Seq(0));
+        let now = Instant::from_nanos(0);
+        // All but two segments of forty were sacked.
+        loss.begin(Recovery::Fast, now, (Seq(0), Seq(40_000)), 2000);
+        let mut sent = 0;
+        for delivered in 1..=100 {
+            loss.reduce_proportionally(1000, 29_000, 28_000, 1000, true);
+            let budget = loss.episode.budget;
+            loss.sent(budget);
+            sent += budget;
+            assert!(sent <= 1000 * delivered, "{sent} for {delivered}");
+        }
+    }
 
     #[test]
     fn rfc8985_6_2_step_4_a_widened_reordering_window_lasts_for_sixteen_recoveries() {

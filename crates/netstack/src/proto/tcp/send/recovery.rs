@@ -146,14 +146,21 @@ impl Sender {
             self.loss.reno_sacked = 0;
         } else if duplicate {
             self.loss.dup_acks = self.loss.dup_acks.saturating_add(1);
-            // The pieces that these stand for are in the peer's hands (RFC 3042: limited transmit).
-            let outstanding = self.nxt - self.una;
-            self.loss.reno_sacked =
-                (self.loss.reno_sacked + mss).min(outstanding.saturating_sub(mss));
-            if self.loss.recovery == Recovery::Open
+            let begins = self.loss.recovery == Recovery::Open
                 && u32::from(self.loss.dup_acks) >= DUP_THRESH
-                && self.una.gt(self.loss.point)
-            {
+                && self.una.gt(self.loss.point);
+            // The pieces that these stand for are in the peer's hands.
+            let outstanding = self.nxt - self.una;
+            let most = match self.loss.recovery {
+                // RFC 3042 §2: two let something new go.
+                Recovery::Open if !begins => (DUP_THRESH - 1) * mss,
+                Recovery::Open | Recovery::Fast => outstanding,
+                // RFC 5681 §3.1: what has arrived before is not in flight any more.
+                Recovery::Timeout => 0,
+            };
+            let most = most.min(outstanding.saturating_sub(mss));
+            self.loss.reno_sacked = (self.loss.reno_sacked + mss).min(most);
+            if begins {
                 counters.reno_recovery += 1;
                 self.mark_first_lost();
                 self.enter_recovery(now, (progress.outstanding, progress.unsacked));
