@@ -224,3 +224,92 @@ fn rfc8985_7_2_a_probe_comes_after_two_round_trips_and_later_for_a_single_segmen
         assert_eq!((counters.loss_probes, counters.timeouts), (1, 0));
     }
 }
+
+#[test]
+fn rfc9937_5_duplicates_without_sack_deliver_no_more_than_was_in_flight() {
+    let mut c = Conn::slow(&seg(SYN, IRS, 0).mss(1000));
+    c.sends(10);
+    c.e.send(c.id, &[0; 60_000]);
+    c.e.nothing();
+    c.e.now += ms(100);
+    let mut count = 0;
+    for _ in 0..200 {
+        c.acks(0);
+        count += c.e.sent().len();
+    }
+    // Two by limited transmit, and then one for each of twelve.
+    assert!(count <= 14, "{count}");
+}
+
+#[test]
+fn rfc9937_5_what_duplicates_have_told_of_is_not_delivered_again() {
+    let mut c = Conn::slow(&seg(SYN, IRS, 0).mss(1000));
+    c.e.send(c.id, &[0; 100_000]);
+    for count in [10, 20] {
+        assert_eq!(c.e.sent().len(), count);
+        c.e.now += ms(100);
+        c.acks(1000 * count as u32);
+    }
+    assert_eq!(c.e.sent().len(), 40);
+    c.e.now += ms(100);
+    // The first is lost; nineteen have arrived.
+    for _ in 0..19 {
+        c.acks(0);
+        let _ = c.e.sent();
+    }
+    c.acks(20_000);
+    let count = c.e.sent().len();
+    assert!(count <= 1, "{count}");
+}
+
+#[test]
+fn rfc5681_4_3_a_retransmission_lost_after_a_time_out_reduces_the_window() {
+    let (mut c, base) = in_flight(10);
+    c.e.pass(ms(700));
+    assert_eq!(c.e.tcp.counters().timeouts, 1);
+    c.acks(1000);
+    assert_eq!(sent(&mut c, base), [1, 2]);
+    c.e.now += ms(100);
+    c.acks(2000);
+    assert_eq!(sent(&mut c, base), [3, 4, 5, 6]);
+    let before = window(&c);
+    c.e.now += ms(100);
+    sacks(&mut c, base, 4, 7);
+    assert!(window(&c) < before, "{before}");
+    assert_eq!(sent(&mut c, base)[0], 3);
+}
+
+#[test]
+fn rfc3522_3_2_an_echo_for_each_segment_does_not_undo_as_many_recoveries() {
+    let mut syn = sack_syn().ts(100, 0).scale(4);
+    syn.mss = Some(1012);
+    let mut c = Conn::accept_after(ms(10), Config::default(), plain(), &syn);
+    let mut original = 0;
+    c.e.send(c.id, &vec![0; 320_000]);
+    for count in [10, 20, 40, 80, 160] {
+        let sent = c.e.sent();
+        assert_eq!(sent.len(), count);
+        original = sent[0].timestamps.unwrap().0;
+        if count < 160 {
+            c.e.now += ms(10);
+            c.ack += 1000 * count as u32;
+            let segment = seg(ACK, c.seq, c.ack).ts(101, original);
+            c.e.give(&segment);
+        }
+    }
+    let end = c.ack + 160_000;
+    c.e.now += ms(100);
+    for _ in 0..150 {
+        c.e.now += ms(1);
+        let segment = seg(ACK, c.seq, c.ack).ts(102, original);
+        c.e.give(&segment.sack(&[(end - 3000, end)]));
+        let _ = c.e.sent();
+        c.ack += 1000;
+    }
+    let counters = c.e.tcp.counters();
+    assert!(
+        (2..=10).contains(&counters.sack_recovery),
+        "{}",
+        counters.sack_recovery
+    );
+}

@@ -1,6 +1,6 @@
 //! Recoveries that were not needed, as duplicate SACKs tell: RFC 2883, RFC 3708. The peers have no timestamps.
 
-use netstack::proto::tcp::{Config, congestion};
+use netstack::proto::tcp::{Config, KeepAlive, congestion};
 
 use crate::wire::*;
 
@@ -101,4 +101,28 @@ fn rfc3708_3_nothing_is_undone_long_after_a_recovery() {
     assert!(grown < before);
     told(&mut c, &[(base, base + 1000)]);
     assert_eq!(window(&c), grown);
+}
+
+#[test]
+fn rfc5681_4_1_a_window_that_a_pause_has_lowered_is_not_restored() {
+    let options = plain().keep_alive(KeepAlive::default());
+    let mut c = Conn::accept_after(ms(100), Config::default(), options, &sack_syn());
+    c.e.send(c.id, &[0; 70_000]);
+    for count in [10, 20] {
+        assert_eq!(c.e.sent().len(), count);
+        c.e.now += ms(100);
+        c.acks(1000 * count as u32);
+    }
+    let base = c.ack;
+    assert_eq!(c.e.sent().len(), 40);
+    c.e.now += ms(100);
+    told(&mut c, &[(base + 1000, base + 40_000)]);
+    let _ = c.e.sent();
+    c.e.now += ms(100);
+    c.acks(40_000);
+    assert!(c.e.pass(ms(1000)).is_empty());
+    c.sends(1);
+    assert_eq!(window(&c), 10_000);
+    told(&mut c, &[(base, base + 1000)]);
+    assert!(window(&c) < 20_000, "{}", window(&c));
 }

@@ -180,6 +180,8 @@ impl Sender {
             && let Some(congestion) = &mut self.congestion
         {
             congestion.on_idle();
+            // What is told later of a recovery restores no window of before the pause.
+            self.loss.forget_again();
         }
         self.restart_paced(now);
     }

@@ -24,7 +24,7 @@ impl Sender {
             }
             _ => original,
         };
-        if spurious {
+        if spurious && self.loss.may_undo(self.una, self.nxt) {
             let began = self.loss.episode.began;
             let reordered = self.loss.recovery == Recovery::Fast;
             self.undo(now);
@@ -113,7 +113,7 @@ impl Sender {
                 counters.sack_recovery += 1;
                 self.enter_recovery(now, sizes);
             }
-            Recovery::Fast
+            Recovery::Fast | Recovery::Timeout
                 if found.again >= Some(self.loss.episode.began) && !self.is_by_rate() =>
             {
                 self.reduce_again(now, sizes);

@@ -439,6 +439,9 @@ impl RetransmissionQueue {
 
     /// What was taken to be lost was only late (RFC 4015): nothing is lost.
     pub(super) fn undo_lost(&mut self) {
+        if self.lost == 0 {
+            return;
+        }
         for piece in self.sent.allocated().into_iter().flatten() {
             piece.lost = false;
         }

@@ -134,3 +134,17 @@ fn rfc2018_4_blocks_in_any_order_mark_what_they_hold_once() {
         assert_eq!((runs, queue.sacked()), (Some(0), 0));
     }
 }
+
+#[test]
+fn undoing_a_recovery_of_which_nothing_is_lost_any_more_leaves_what_is_decided() {
+    let mut queue = queue();
+    let at = Instant::from_nanos;
+    assert!(queue.mark_overdue((at(4), Seq(500)), at(100), 0).lost);
+    while let Some((index, _)) = queue.next_lost(1000, Seq(500)) {
+        queue.retransmitted(index, at(100));
+    }
+    let decided = |queue: &RetransmissionQueue| queue.index.as_ref().map(|index| index.decided);
+    assert_eq!(decided(&queue), Some(4));
+    queue.undo_lost();
+    assert_eq!(decided(&queue), Some(4));
+}
