@@ -14,8 +14,8 @@ use libfuzzer_sys::fuzz_target;
 use netstack::proto::Instant;
 use netstack::proto::checksum::checksum;
 use netstack::proto::ip::v4::Header;
-use netstack::proto::multicast::igmp::{self, ALL_SYSTEMS, Heard};
-use netstack::proto::multicast::{Groups, Message};
+use netstack::proto::multicast::igmp::{self, ALL_SYSTEMS};
+use netstack::proto::multicast::{Groups, Heard, Message};
 
 const OURS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);

@@ -15,6 +15,7 @@
 //! - `attack`: floods and forged segments
 //! - `stall`: windows that close, peers that vanish
 //! - `datagrams`: UDP, ICMP, fragments
+//! - `multicast`: groups, as the kernel's bridge sees them
 //! - `path`: a path that is narrower than the link, whose routers say so, or do not
 //! - `crossing`: simultaneous close and open; many connections from the stack
 //! - `capture`: what tshark says of the captures
@@ -25,6 +26,7 @@ mod crossing;
 mod datagrams;
 mod host;
 mod link;
+mod multicast;
 mod namespace;
 mod path;
 mod stall;
@@ -51,6 +53,7 @@ fn scenarios() -> Vec<Scenario> {
         stall::SCENARIOS,
         attack::SCENARIOS,
         datagrams::SCENARIOS,
+        multicast::SCENARIOS,
         path::SCENARIOS,
         crossing::SCENARIOS,
         // When all others have ended, since it looks at what they captured.

@@ -6,8 +6,7 @@ use core::net::{IpAddr, Ipv4Addr};
 use super::{Interface, Transmit};
 use crate::proto::Instant;
 use crate::proto::ip::v4;
-use crate::proto::multicast::igmp::{self, Heard};
-use crate::proto::multicast::{Full, Groups};
+use crate::proto::multicast::{Full, Groups, Heard, igmp};
 use crate::proto::udp::SocketId;
 
 /// Groups of one socket, at most.

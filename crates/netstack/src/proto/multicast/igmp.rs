@@ -3,7 +3,7 @@
 use core::net::Ipv4Addr;
 use core::time::Duration;
 
-use super::{Message, Query, Version};
+use super::{Heard, Message, Query, Version, value_of};
 use crate::proto::checksum::checksum;
 use crate::proto::ip::v4;
 
@@ -28,20 +28,11 @@ const V2_REPORT: u8 = 0x16;
 const V2_LEAVE: u8 = 0x17;
 const V3_REPORT: u8 = 0x22;
 
-/// What comes from others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heard {
-    /// A router asks.
-    Query(Query<Ipv4Addr>),
-    /// A host reports a group in an old version.
-    OlderReport(Ipv4Addr),
-}
-
 /// Reads the message in an IPv4 packet whose header has been checked; `None` if it is none that concerns a host, or
 /// not to be believed: a query without the option Router Alert, or one about all groups that was sent to one (RFC 3376
 /// §9.1).
 #[must_use]
-pub fn parse(header: &v4::Header, packet: &[u8]) -> Option<Heard> {
+pub fn parse(header: &v4::Header, packet: &[u8]) -> Option<Heard<Ipv4Addr>> {
     let options = packet.get(v4::HEADER_LEN..header.header_len)?;
     let message = packet.get(header.header_len..header.total_len)?;
     if checksum(message) != 0 {
@@ -67,9 +58,11 @@ fn query(group: Ipv4Addr, code: u8, rest: &[u8]) -> Option<Query<Ipv4Addr>> {
         // Ten seconds, in tenths.
         [] if code == 0 => (Version::First, 100, None),
         [] => (Version::Second, u32::from(code), None),
-        [flags, interval, ..] if rest.len() >= 4 => {
-            (Version::Third, value_of(code), Some((*flags, *interval)))
-        }
+        [flags, interval, ..] if rest.len() >= 4 => (
+            Version::Third,
+            value_of(code.into(), 4),
+            Some((*flags, *interval)),
+        ),
         _ => return None,
     };
     if !(group.is_unspecified() || group.is_multicast()) {
@@ -80,16 +73,8 @@ fn query(group: Ipv4Addr, code: u8, rest: &[u8]) -> Option<Query<Ipv4Addr>> {
         group: Some(group).filter(|group| !group.is_unspecified()),
         response_time: Duration::from_millis(100) * code,
         robustness: numbers.map(|(flags, _)| flags & 7),
-        interval: numbers.map(|(_, code)| Duration::from_secs(value_of(code).into())),
+        interval: numbers.map(|(_, code)| Duration::from_secs(value_of(code.into(), 4).into())),
     })
-}
-
-/// A number in eight bits, from 128 on with a mantissa of four and an exponent (RFC 3376 §4.1.1).
-fn value_of(code: u8) -> u32 {
-    match code {
-        0..128 => code.into(),
-        _ => u32::from(code & 0xf | 0x10) << ((code >> 4 & 7) + 3),
-    }
 }
 
 fn has_router_alert(mut options: &[u8]) -> bool {

@@ -1,7 +1,7 @@
-use super::{ALL_SYSTEMS, Heard, PROTOCOL, packet, parse};
+use super::{ALL_SYSTEMS, PROTOCOL, packet, parse};
 use crate::proto::checksum::checksum;
 use crate::proto::ip::v4::Header;
-use crate::proto::multicast::{Message, Record, RecordKind, Version};
+use crate::proto::multicast::{Heard, Message, Record, RecordKind, Version};
 use core::net::Ipv4Addr;
 use core::time::Duration;
 
@@ -11,7 +11,7 @@ const GROUP: Ipv4Addr = Ipv4Addr::new(239, 1, 2, 3);
 const ALERT: &[u8] = &[148, 4, 0, 0];
 
 /// What is heard of a message with these options in front, and a checksum.
-fn heard(destination: Ipv4Addr, options: &[u8], message: &[u8]) -> Option<Heard> {
+fn heard(destination: Ipv4Addr, options: &[u8], message: &[u8]) -> Option<Heard<Ipv4Addr>> {
     let mut message = message.to_vec();
     let sum = checksum(&message);
     message[2..4].copy_from_slice(&sum.to_be_bytes());
