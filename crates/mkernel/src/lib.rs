@@ -29,6 +29,8 @@
 //! - File systems, with the feature `fs`: `fs::mount`.
 //! - TLS, with the feature `tls`: `tls::Server` and `tls::Client`, over `rustls`.
 //! - A durable store, with the feature `store`, over `redb`.
+//! - Threads of `std`, with the feature `posix` and, where nothing else of this
+//!   crate is used, `use mkernel as _;`.
 //! - The hypercalls themselves: [`solo5_ffi`].
 //!
 //! # Other names for it
@@ -64,6 +66,8 @@ mod hypercalls;
 #[cfg(feature = "log")]
 pub mod log;
 pub mod net;
+#[cfg(feature = "posix")]
+mod platform;
 mod shutdown;
 mod source;
 #[cfg(feature = "store")]
@@ -106,12 +110,20 @@ pub fn run<F: Future>(future: F) -> F::Output {
 }
 
 /// As [`run`], with the scheduler's settings, and how long to poll network
-/// devices before blocking.
+/// devices before blocking. With the feature `posix` a scheduler runs already, in
+/// which this thread waits for the future to end: its settings are the defaults.
 ///
 /// # Panics
 ///
 /// As [`run`].
 pub fn run_with<F: Future>(builder: Builder, busy_poll: BusyPoll, future: F) -> F::Output {
+    #[cfg(feature = "posix")]
+    if posix::is_in_thread() {
+        return posix::block_on(async {
+            source::source().set_busy_poll(busy_poll);
+            future.await
+        });
+    }
     let source = source::source();
     source.set_busy_poll(busy_poll);
     builder.run_with(source, future)

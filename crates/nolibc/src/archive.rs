@@ -1,5 +1,26 @@
 //! The C symbols of `libc.a`, which `solo5-rustc` compiles with `--cfg nolibc_archive`.
 
+/// Gives functions their C names, or one function several, and lets a crate of the program that defines one of
+/// these have its own instead, as solo5-posix does.
+macro_rules! weak {
+    ($($name:ident)+) => {
+        weak! { $($name = $name,)+ }
+    };
+    ($function:ident => $($name:ident)+) => {
+        weak! { $($name = $function,)+ }
+    };
+    ($($name:ident = $function:path,)+) => {
+        core::arch::global_asm!(
+            $(
+                concat!(".weak ", stringify!($name)),
+                concat!(".type ", stringify!($name), ", @function"),
+                concat!(".set ", stringify!($name), ", {", stringify!($name), "}"),
+            )+
+            $($name = sym $function,)+
+        );
+    };
+}
+
 mod auxiliary;
 mod calendar;
 mod environment;

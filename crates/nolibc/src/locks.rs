@@ -100,7 +100,6 @@ impl ReadWriteLock {
 /// # Safety
 ///
 /// `mutex` is valid for writes; `attributes` is null or initialised.
-#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
 pub unsafe extern "C" fn pthread_mutex_init(
     mutex: *mut pthread_mutex_t,
     attributes: *const pthread_mutexattr_t,
@@ -119,7 +118,6 @@ pub unsafe extern "C" fn pthread_mutex_init(
 /// # Safety
 ///
 /// `mutex` is initialised.
-#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
 pub unsafe extern "C" fn pthread_mutex_destroy(mutex: *mut pthread_mutex_t) -> c_int {
     // SAFETY: see above.
     let locked = unsafe { (*mutex.cast::<Mutex>()).locked };
@@ -131,7 +129,6 @@ pub unsafe extern "C" fn pthread_mutex_destroy(mutex: *mut pthread_mutex_t) -> c
 /// # Safety
 ///
 /// `mutex` is initialised.
-#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
 pub unsafe extern "C" fn pthread_mutex_lock(mutex: *mut pthread_mutex_t) -> c_int {
     // SAFETY: see above; nothing else refers to it meanwhile.
     unsafe { (*mutex.cast::<Mutex>()).lock(EDEADLK) }
@@ -142,7 +139,6 @@ pub unsafe extern "C" fn pthread_mutex_lock(mutex: *mut pthread_mutex_t) -> c_in
 /// # Safety
 ///
 /// `mutex` is initialised.
-#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
 pub unsafe extern "C" fn pthread_mutex_trylock(mutex: *mut pthread_mutex_t) -> c_int {
     // SAFETY: see above; nothing else refers to it meanwhile.
     unsafe { (*mutex.cast::<Mutex>()).lock(EBUSY) }
@@ -153,7 +149,6 @@ pub unsafe extern "C" fn pthread_mutex_trylock(mutex: *mut pthread_mutex_t) -> c
 /// # Safety
 ///
 /// `mutex` is initialised.
-#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
 pub unsafe extern "C" fn pthread_mutex_unlock(mutex: *mut pthread_mutex_t) -> c_int {
     // SAFETY: see above; nothing else refers to it meanwhile.
     unsafe { (*mutex.cast::<Mutex>()).unlock() }
@@ -230,7 +225,6 @@ pub extern "C" fn pthread_mutexattr_setpshared(
 /// # Safety
 ///
 /// `lock` is valid for writes.
-#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
 pub unsafe extern "C" fn pthread_rwlock_init(
     lock: *mut pthread_rwlock_t,
     _attributes: *const pthread_rwlockattr_t,
@@ -245,7 +239,6 @@ pub unsafe extern "C" fn pthread_rwlock_init(
 /// # Safety
 ///
 /// `lock` is initialised.
-#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
 pub unsafe extern "C" fn pthread_rwlock_destroy(lock: *mut pthread_rwlock_t) -> c_int {
     // SAFETY: see above.
     let ReadWriteLock { readers, writers } = unsafe { &*lock.cast() };
@@ -261,7 +254,6 @@ pub unsafe extern "C" fn pthread_rwlock_destroy(lock: *mut pthread_rwlock_t) -> 
 /// # Safety
 ///
 /// `lock` is initialised.
-#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
 pub unsafe extern "C" fn pthread_rwlock_rdlock(lock: *mut pthread_rwlock_t) -> c_int {
     // SAFETY: see above; nothing else refers to it meanwhile.
     unsafe { (*lock.cast::<ReadWriteLock>()).read(EDEADLK) }
@@ -272,7 +264,6 @@ pub unsafe extern "C" fn pthread_rwlock_rdlock(lock: *mut pthread_rwlock_t) -> c
 /// # Safety
 ///
 /// `lock` is initialised.
-#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
 pub unsafe extern "C" fn pthread_rwlock_tryrdlock(lock: *mut pthread_rwlock_t) -> c_int {
     // SAFETY: see above; nothing else refers to it meanwhile.
     unsafe { (*lock.cast::<ReadWriteLock>()).read(EBUSY) }
@@ -283,7 +274,6 @@ pub unsafe extern "C" fn pthread_rwlock_tryrdlock(lock: *mut pthread_rwlock_t) -
 /// # Safety
 ///
 /// `lock` is initialised.
-#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
 pub unsafe extern "C" fn pthread_rwlock_wrlock(lock: *mut pthread_rwlock_t) -> c_int {
     // SAFETY: see above; nothing else refers to it meanwhile.
     unsafe { (*lock.cast::<ReadWriteLock>()).write(EDEADLK) }
@@ -294,7 +284,6 @@ pub unsafe extern "C" fn pthread_rwlock_wrlock(lock: *mut pthread_rwlock_t) -> c
 /// # Safety
 ///
 /// `lock` is initialised.
-#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
 pub unsafe extern "C" fn pthread_rwlock_trywrlock(lock: *mut pthread_rwlock_t) -> c_int {
     // SAFETY: see above; nothing else refers to it meanwhile.
     unsafe { (*lock.cast::<ReadWriteLock>()).write(EBUSY) }
@@ -305,7 +294,6 @@ pub unsafe extern "C" fn pthread_rwlock_trywrlock(lock: *mut pthread_rwlock_t) -
 /// # Safety
 ///
 /// `lock` is initialised.
-#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
 pub unsafe extern "C" fn pthread_rwlock_unlock(lock: *mut pthread_rwlock_t) -> c_int {
     // SAFETY: see above; nothing else refers to it meanwhile.
     unsafe { (*lock.cast::<ReadWriteLock>()).unlock() }
@@ -317,7 +305,6 @@ pub unsafe extern "C" fn pthread_rwlock_unlock(lock: *mut pthread_rwlock_t) -> c
 /// # Safety
 ///
 /// `once` was `PTHREAD_ONCE_INIT` at first, and `routine` may be called.
-#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
 pub unsafe extern "C" fn pthread_once(
     once: *mut pthread_once_t,
     routine: Option<unsafe extern "C" fn()>,

@@ -18,7 +18,6 @@ const _: () = assert!(align_of::<c_uint>() <= align_of::<sem_t>());
 /// # Safety
 ///
 /// `semaphore` is valid for writes.
-#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
 pub unsafe extern "C" fn sem_init(semaphore: *mut sem_t, _shared: c_int, value: c_uint) -> c_int {
     if value > MAXIMUM {
         return fail(EINVAL);
@@ -29,7 +28,6 @@ pub unsafe extern "C" fn sem_init(semaphore: *mut sem_t, _shared: c_int, value: 
 }
 
 /// Ends the use of a semaphore.
-#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
 pub extern "C" fn sem_destroy(_semaphore: *mut sem_t) -> c_int {
     0
 }
@@ -39,7 +37,6 @@ pub extern "C" fn sem_destroy(_semaphore: *mut sem_t) -> c_int {
 /// # Safety
 ///
 /// `semaphore` is initialised.
-#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
 pub unsafe extern "C" fn sem_post(semaphore: *mut sem_t) -> c_int {
     // SAFETY: see above; nothing else refers to it meanwhile.
     let value = unsafe { &mut *semaphore.cast::<c_uint>() };
@@ -68,7 +65,6 @@ unsafe fn take(semaphore: *mut sem_t) -> bool {
 /// # Safety
 ///
 /// `semaphore` is initialised.
-#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
 pub unsafe extern "C" fn sem_wait(semaphore: *mut sem_t) -> c_int {
     // SAFETY: the caller's promise is the same.
     if unsafe { take(semaphore) } {
@@ -83,7 +79,6 @@ pub unsafe extern "C" fn sem_wait(semaphore: *mut sem_t) -> c_int {
 /// # Safety
 ///
 /// `semaphore` is initialised.
-#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
 pub unsafe extern "C" fn sem_trywait(semaphore: *mut sem_t) -> c_int {
     // SAFETY: the caller's promise is the same.
     if unsafe { take(semaphore) } {
@@ -98,7 +93,6 @@ pub unsafe extern "C" fn sem_trywait(semaphore: *mut sem_t) -> c_int {
 /// # Safety
 ///
 /// `semaphore` is initialised, `value` valid for writes.
-#[cfg_attr(nolibc_archive, unsafe(no_mangle))]
 pub unsafe extern "C" fn sem_getvalue(semaphore: *mut sem_t, value: *mut c_int) -> c_int {
     // SAFETY: see above; a value is at most 2³¹-1.
     unsafe { value.write((*semaphore.cast::<c_uint>()).cast_signed()) };

@@ -40,6 +40,7 @@
 //! | [`manifest::NET_OFFLOAD`] | `wanted` of a network device | its `granted` | a frame may carry up to 64 KiB of TCP, behind a header of ten bytes ([`net::NetHeader`]) |
 //! | [`manifest::TENDER_POLL_SET`] | | `granted` of the first entry | a guest can wait for some network devices, or for none, so that frames nobody reads keep nobody awake |
 //! | [`manifest::TENDER_SHUTDOWN`] | `wanted` of the first entry | its `granted` | the guest is told that the host wants it to end, and has some time to do so |
+//! | [`manifest::TENDER_WRFSBASE`] | | `granted` of the first entry | on spt, a guest can set its thread pointer without a system call |
 //! | [`manifest::TENDER_FLUSH`] | `wanted` of the first entry | its `granted` | a flush may go on while the guest does |
 //! | [`manifest::BLOCK_WHOLE`] | | `granted` of a block device | a write never makes an image grow again that was cut short while in use |
 //! | [`manifest::BLOCK_FLUSH`] | `wanted` of a block device | its `granted` | what was written can be made durable |

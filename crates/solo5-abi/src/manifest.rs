@@ -12,7 +12,7 @@ mod name;
 
 pub use entry::{
     BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_MANY, BLOCK_WHOLE, BlockProperties, DeviceType, Entry,
-    NET_OFFLOAD, NetProperties, TENDER_FLUSH, TENDER_POLL_SET, TENDER_SHUTDOWN,
+    NET_OFFLOAD, NetProperties, TENDER_FLUSH, TENDER_POLL_SET, TENDER_SHUTDOWN, TENDER_WRFSBASE,
     TYPE_RESERVED_FIRST, TenderProperties,
 };
 pub use error::ParseError;

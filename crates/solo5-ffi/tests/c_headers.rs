@@ -339,6 +339,7 @@ fn notes_and_manifest_are_the_same() {
         "MFT_NET_OFFLOAD": manifest::NET_OFFLOAD,
         "MFT_TENDER_POLL_SET": manifest::TENDER_POLL_SET,
         "MFT_TENDER_SHUTDOWN": manifest::TENDER_SHUTDOWN,
+        "MFT_TENDER_WRFSBASE": manifest::TENDER_WRFSBASE,
         "MFT_TENDER_FLUSH": manifest::TENDER_FLUSH,
         "MFT_RESERVED_FIRST": manifest::TYPE_RESERVED_FIRST,
     });

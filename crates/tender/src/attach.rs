@@ -315,16 +315,17 @@ impl Devices {
         net.chain(self.block.iter().flat_map(BlockDevice::descriptors))
     }
 
-    /// The manifest that the guest is given: as declared, with what was attached and what the tender offers filled in.
+    /// The manifest that the guest is given: as declared, with what was attached and what the tender offers filled in, to which
+    /// belongs what `host` says of the host: [`TENDER_WRFSBASE`](solo5_abi::manifest::TENDER_WRFSBASE), or 0.
     #[must_use]
-    pub fn manifest(&self) -> Vec<u8> {
+    pub fn manifest(&self, host: u16) -> Vec<u8> {
         let header = Header::new(
             u32::try_from(self.entries.len()).expect("a valid manifest has 64 entries at most"),
         );
         let mut bytes = header.to_bytes().to_vec();
         let flush = if self.flushes { TENDER_FLUSH } else { 0 };
         let offers = Entry::first(TenderProperties {
-            granted: TENDER_POLL_SET | self.shutdown.map_or(0, |_| TENDER_SHUTDOWN) | flush,
+            granted: TENDER_POLL_SET | self.shutdown.map_or(0, |_| TENDER_SHUTDOWN) | flush | host,
             ..Default::default()
         });
         bytes.extend(offers.to_bytes());

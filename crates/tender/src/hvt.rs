@@ -403,7 +403,7 @@ fn connect_doorbell(vm: &VmFd) -> Option<Doorbell> {
 
 /// Boot information, manifest and command line, one behind the other.
 fn write_boot_info(memory: &GuestMemory, boot_info: BootInfo, devices: &Devices, cmdline: &[u8]) {
-    let manifest = devices.manifest();
+    let manifest = devices.manifest(0);
     let cmdline_at = MANIFEST + manifest.len() as u64;
     let boot_info = BootInfo {
         cmdline: cmdline_at,

@@ -14,6 +14,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
 use manifest_gen::elf::LoadPlan;
+use solo5_abi::manifest::TENDER_WRFSBASE;
 use solo5_abi::note::Target;
 use solo5_abi::spt::{ABI_VERSION, BOOT_INFO, BootInfo, EPOLL_TIMER, MANIFEST, STACK_OFFSET};
 
@@ -77,6 +78,19 @@ pub enum SptError {
     Leave(#[source] io::Error),
 }
 
+/// [`TENDER_WRFSBASE`], if the kernel has turned that instruction on.
+fn wrfsbase() -> u16 {
+    /// `HWCAP2_FSGSBASE` of Linux' asm/hwcap2.h.
+    const FSGSBASE: libc::c_ulong = 1 << 1;
+    // SAFETY: it reads a table that the kernel has left to the process.
+    let features = unsafe { libc::getauxval(libc::AT_HWCAP2) };
+    if features & FSGSBASE != 0 {
+        TENDER_WRFSBASE
+    } else {
+        0
+    }
+}
+
 /// Runs the unikernel that `options` name; comes back only when that is impossible.
 ///
 /// # Errors
@@ -99,7 +113,7 @@ pub fn run(options: &Options) -> Result<std::convert::Infallible, Error> {
 
     let (epoll, timer) = polling(&devices).map_err(SptError::Polling)?;
     let shutdown = shutdown(&devices, &epoll).map_err(SptError::Shutdown)?;
-    let manifest = devices.manifest();
+    let manifest = devices.manifest(wrfsbase());
     let cmdline_at = MANIFEST + manifest.len() as u64;
     let boot_info = BootInfo {
         mem_size: options.mem,

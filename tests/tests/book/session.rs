@@ -218,12 +218,13 @@ fn build_programs() -> Vec<PathBuf> {
 }
 
 /// The crates that a project needs from crates.io, and their folders.
-const PUBLISHED: [(&str, &str); 9] = [
+const PUBLISHED: [(&str, &str); 10] = [
     ("mkernel", "mkernel"),
     ("miou-rs", "miou-rs"),
     ("solo5-netstack", "netstack"),
     ("solo5-blockdev", "blockdev"),
     ("solo5-nolibc", "nolibc"),
+    ("solo5-posix", "posix"),
     ("solo5-ffi", "solo5-ffi"),
     ("solo5-abi", "solo5-abi"),
     ("solo5-hostdev", "hostdev"),

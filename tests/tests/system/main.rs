@@ -50,6 +50,7 @@ mod load;
 mod runner;
 mod site;
 mod std_exercise;
+mod std_threads;
 mod tls_compiled_in;
 mod tls_disk;
 mod toolchain;

@@ -75,6 +75,7 @@ struct mft_tender {
 
 #define MFT_TENDER_POLL_SET 0x1u /* a guest can wait for some devices alone */
 #define MFT_TENDER_SHUTDOWN 0x2u /* a guest is told that it is to end */
+#define MFT_TENDER_WRFSBASE 0x4u /* on spt: that instruction can be used */
 
 /*
  * A flush can go on while the guest does: on hvt it is begun by

@@ -74,6 +74,12 @@ solo5_result_t solo5_tls_init(uintptr_t block);
 /* Loads the thread pointer; EINVAL if the platform refuses the value. */
 solo5_result_t solo5_set_tls_base(uintptr_t tp);
 
+/*
+ * Whether the instruction WRFSBASE loads the thread pointer, too, and sooner:
+ * on spt, where the host lets it be. An extension of ours.
+ */
+bool solo5_has_wrfsbase(void);
+
 /* Nanoseconds since an arbitrary origin; never goes back. */
 solo5_time_t solo5_clock_monotonic(void);
 

@@ -12,6 +12,8 @@ use libc::{
     passwd, pid_t, rusage, size_t, uid_t,
 };
 
+weak! { gettid gai_strerror }
+
 const PAGE: u16 = 4096;
 
 #[unsafe(no_mangle)]
@@ -80,7 +82,6 @@ extern "C" fn getpid() -> pid_t {
     PROCESS
 }
 
-#[unsafe(no_mangle)]
 pub(super) extern "C" fn gettid() -> pid_t {
     PROCESS
 }
@@ -132,7 +133,6 @@ extern "C" fn gnu_get_libc_version() -> *const c_char {
     VERSION.as_ptr()
 }
 
-#[unsafe(no_mangle)]
 extern "C" fn gai_strerror(_error: c_int) -> *const c_char {
     c"Solo5 has no name resolution".as_ptr()
 }

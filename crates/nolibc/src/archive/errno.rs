@@ -1,7 +1,7 @@
 //! `errno` and the texts of its values.
 
 use super::hypercall::console_write;
-use super::single_thread::SingleThread;
+use super::threads::__solo5_thread_state;
 pub(super) use crate::errno::fail;
 use core::ffi::{CStr, c_char, c_int};
 use libc::{
@@ -9,11 +9,10 @@ use libc::{
     EPERM, ERANGE, ESRCH, ETIMEDOUT, size_t,
 };
 
-static ERRNO: SingleThread<c_int> = SingleThread::new(0);
-
 #[unsafe(no_mangle)]
 extern "C" fn __errno_location() -> *mut c_int {
-    ERRNO.get()
+    // SAFETY: this makes an address of a field; it reads nothing.
+    unsafe { &raw mut (*__solo5_thread_state.get()).errno }
 }
 
 /// The texts of the errors that this library gives; Rust's `io::Error` prints them.
@@ -48,13 +47,13 @@ extern "C" fn strerror(error: c_int) -> *const c_char {
 /// Prints the text before a colon, unless it is empty or null, and what `errno` means.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn perror(before: *const c_char) {
-    // SAFETY: nothing else refers to ERRNO while this function runs; the caller gives a C string, or null.
+    // SAFETY: nothing else refers to `errno` while this function runs; the caller gives a C string, or null.
     let error = unsafe {
         if !before.is_null() && *before != 0 {
             console_write(CStr::from_ptr(before).to_bytes());
             console_write(b": ");
         }
-        *ERRNO.get()
+        *__errno_location()
     };
     console_write(text(error).to_bytes());
     console_write(b"\n");

@@ -3,7 +3,7 @@
 use super::hypercall::{console_write, solo5_abort, solo5_exit};
 use super::single_thread::SingleThread;
 use super::start::run_destructors;
-use super::threads::run_thread_local_destructors;
+use super::threads::__solo5_end_thread_locals;
 use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
 
 /// What runs at `exit`, last registered first.
@@ -62,7 +62,7 @@ extern "C" fn __cxa_atexit(
 /// A handler may register another or call `exit` again, so no reference is held during a call.
 #[unsafe(no_mangle)]
 pub(super) extern "C" fn exit(status: c_int) -> ! {
-    run_thread_local_destructors();
+    __solo5_end_thread_locals();
     // SAFETY: the reference ends with the expression; `pop` calls nothing back.
     while let Some(handler) = unsafe { (*HANDLERS.get()).pop() } {
         match handler {

@@ -10,6 +10,8 @@ use libc::{
     POLLOUT, iovec, pollfd, size_t, ssize_t,
 };
 
+weak! { write writev read readv close isatty ioctl fcntl fcntl64 poll }
+
 const STDIN: c_int = 0;
 const CONSOLE: core::ops::RangeInclusive<c_int> = 1..=2;
 
@@ -21,7 +23,6 @@ fn fail_wide(error: c_int) -> ssize_t {
     fail(error) as ssize_t
 }
 
-#[unsafe(no_mangle)]
 unsafe extern "C" fn write(file: c_int, data: *const c_void, size: size_t) -> ssize_t {
     if !CONSOLE.contains(&file) {
         return fail_wide(EBADF);
@@ -31,7 +32,6 @@ unsafe extern "C" fn write(file: c_int, data: *const c_void, size: size_t) -> ss
     size.cast_signed()
 }
 
-#[unsafe(no_mangle)]
 unsafe extern "C" fn writev(file: c_int, parts: *const iovec, count: c_int) -> ssize_t {
     if !CONSOLE.contains(&file) {
         return fail_wide(EBADF);
@@ -50,33 +50,27 @@ unsafe extern "C" fn writev(file: c_int, parts: *const iovec, count: c_int) -> s
     written.cast_signed()
 }
 
-#[unsafe(no_mangle)]
 extern "C" fn read(file: c_int, _data: *mut c_void, _size: size_t) -> ssize_t {
     if file == STDIN { 0 } else { fail_wide(EBADF) }
 }
 
-#[unsafe(no_mangle)]
 extern "C" fn readv(file: c_int, _parts: *const iovec, _count: c_int) -> ssize_t {
     if file == STDIN { 0 } else { fail_wide(EBADF) }
 }
 
-#[unsafe(no_mangle)]
 extern "C" fn close(file: c_int) -> c_int {
     if is_open(file) { 0 } else { fail(EBADF) }
 }
 
-#[unsafe(no_mangle)]
 extern "C" fn isatty(file: c_int) -> c_int {
     fail(if is_open(file) { ENOTTY } else { EBADF });
     0
 }
 
-#[unsafe(no_mangle)]
 extern "C" fn ioctl(file: c_int, _request: c_ulong) -> c_int {
     fail(if is_open(file) { ENOTTY } else { EBADF })
 }
 
-#[unsafe(no_mangle)]
 extern "C" fn fcntl(file: c_int, command: c_int) -> c_int {
     match command {
         _ if !is_open(file) => fail(EBADF),
@@ -87,14 +81,12 @@ extern "C" fn fcntl(file: c_int, command: c_int) -> c_int {
     }
 }
 
-#[unsafe(no_mangle)]
 extern "C" fn fcntl64(file: c_int, command: c_int) -> c_int {
     fcntl(file, command)
 }
 
 /// Standard input is at its end and the console takes everything, so whatever is asked of an open
 /// descriptor is ready; with none of them in the set this is a sleep.
-#[unsafe(no_mangle)]
 unsafe extern "C" fn poll(files: *mut pollfd, count: c_ulong, milliseconds: c_int) -> c_int {
     let mut ready = 0;
     for index in 0..usize::try_from(count).unwrap_or(0) {

@@ -3,8 +3,9 @@
 use core::ffi::c_int;
 use libc::{SIG_IGN, sigaction as Action, sighandler_t, sigset_t, stack_t};
 
+weak! { sigaction signal pthread_sigmask sigprocmask }
+
 /// Every signal reads as ignored. (std then installs no handlers of its own.)
-#[unsafe(no_mangle)]
 unsafe extern "C" fn sigaction(_signal: c_int, _new: *const Action, old: *mut Action) -> c_int {
     if !old.is_null() {
         // SAFETY: the caller gives a place for an action, or null. All zeros is a valid one.
@@ -16,7 +17,6 @@ unsafe extern "C" fn sigaction(_signal: c_int, _new: *const Action, old: *mut Ac
     0
 }
 
-#[unsafe(no_mangle)]
 extern "C" fn signal(_signal: c_int, _handler: sighandler_t) -> sighandler_t {
     SIG_IGN
 }
@@ -53,7 +53,6 @@ extern "C" fn sigaddset(_set: *mut sigset_t, _signal: c_int) -> c_int {
 }
 
 /// No signal is ever pending, so which are blocked does not matter; none reads as blocked.
-#[unsafe(no_mangle)]
 unsafe extern "C" fn pthread_sigmask(
     _how: c_int,
     _new: *const sigset_t,
@@ -66,7 +65,6 @@ unsafe extern "C" fn pthread_sigmask(
     0
 }
 
-#[unsafe(no_mangle)]
 unsafe extern "C" fn sigprocmask(how: c_int, new: *const sigset_t, old: *mut sigset_t) -> c_int {
     // SAFETY: the caller's promises are the same.
     unsafe { pthread_sigmask(how, new, old) }

@@ -15,8 +15,9 @@ use core::arch::{global_asm, naked_asm};
 use core::ffi::{CStr, c_char, c_int};
 
 unsafe extern "C" {
-    /// The program's, which rustc generates around `fn main()`.
-    fn main(argc: c_int, argv: *const *mut c_char, envp: *const *mut c_char) -> c_int;
+    /// The program's `main`, which rustc generates around `fn main()`, by another name that the linker script gives it: where
+    /// solo5-posix has a function of this name, that makes a thread of `main`.
+    fn __solo5_call_main(argc: c_int, argv: *const *mut c_char, envp: *const *mut c_char) -> c_int;
 }
 
 /// What the bindings call, on the stack they use themselves: its address tells where the heap may
@@ -31,6 +32,8 @@ unsafe extern "C" fn solo5_app_main(info: *const StartInfo) -> ! {
         "xor ebp, ebp",
         "call {start}",
         "ud2",
+        // Only the linker script refers to it otherwise.
+        ".reloc ., R_X86_64_NONE, main",
         stack_top = sym script::STACK_TOP,
         start = sym start,
     )
@@ -61,35 +64,56 @@ unsafe extern "C" fn start(info: *const StartInfo, bindings_stack: usize) -> ! {
         argv,
     );
     // SAFETY: the arguments are what C promises to `main`.
-    exit(unsafe { main(argc, argv, envp) })
+    exit(unsafe { __solo5_call_main(argc, argv, envp) })
 }
 
 /// Compilers that do not know of Solo5 read the stack protector's guard at this offset from the
 /// thread pointer.
 const STACK_GUARD_OFFSET: usize = 0x28;
 
-/// The one thread's block of thread-local variables. It ends with the thread pointer's target; some
-/// words follow, because code compiled for glibc expects its thread control block there.
+/// The first thread's block of thread-local variables.
 fn set_up_thread_local_storage() {
-    const CONTROL_BLOCK: usize = 128;
-    // Our bindings align the thread pointer by themselves; upstream's leave it to the block.
-    const ALIGNMENT: usize = 64;
-    let block = heap::zeroed(solo5_tls_size() + CONTROL_BLOCK + ALIGNMENT) as usize;
-    let block = block.next_multiple_of(ALIGNMENT);
-    // SAFETY: the block is of the size asked for, and zeroed. The word at the guard's offset lies in
-    // the control block. The thread pointer belongs to the block.
+    let block = heap::zeroed(__solo5_thread_block_size());
+    // SAFETY: the block is of the size asked for, and zeroed, unless there is none. The thread pointer belongs to it.
     let result = unsafe {
-        if block == 0 || solo5_tls_init(block) != OK {
+        if block.is_null() {
             fatal("not enough memory for thread-local variables: give the unikernel more (--mem)");
         }
+        solo5_set_tls_base(__solo5_thread_block_init(block as usize))
+    };
+    if result != OK {
+        fatal("the tender does not let thread-local storage be set up");
+    }
+}
+
+/// Our bindings align the thread pointer by themselves; upstream's leave it to the block.
+const THREAD_BLOCK_ALIGNMENT: usize = 64;
+
+/// The octets of a thread's block of thread-local variables. It ends with the thread pointer's target; some words follow,
+/// because code compiled for glibc expects its thread control block there.
+#[unsafe(no_mangle)]
+extern "C" fn __solo5_thread_block_size() -> usize {
+    const CONTROL_BLOCK: usize = 128;
+    solo5_tls_size() + CONTROL_BLOCK + THREAD_BLOCK_ALIGNMENT
+}
+
+/// Fills a block in, and gives its thread pointer.
+///
+/// # Safety
+///
+/// The block has as many zeroed octets as [`__solo5_thread_block_size`] says.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __solo5_thread_block_init(block: usize) -> usize {
+    let block = block.next_multiple_of(THREAD_BLOCK_ALIGNMENT);
+    // SAFETY: see above; the word at the guard's offset lies behind the thread pointer's target.
+    unsafe {
+        // It fails for a null pointer alone.
+        solo5_tls_init(block);
         let thread_pointer = solo5_tls_tp_offset(block);
         // From the clock, as the bindings' own; a zero byte lowest, against strings that run over.
         let guard = _rdtsc().wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32) & !0xff;
         ((thread_pointer + STACK_GUARD_OFFSET) as *mut u64).write_unaligned(guard);
-        solo5_set_tls_base(thread_pointer)
-    };
-    if result != OK {
-        fatal("the tender does not let thread-local storage be set up");
+        thread_pointer
     }
 }
 

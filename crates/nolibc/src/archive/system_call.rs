@@ -6,13 +6,14 @@ use super::threads::futex;
 use core::ffi::{c_int, c_long, c_uint};
 use libc::{ENOSYS, SYS_futex, SYS_getpid, SYS_getrandom, SYS_gettid};
 
+weak! { syscall }
+
 /// The process, and its one thread.
 pub(super) const PROCESS: c_int = 1;
 
 /// Declared with as many arguments as are used here, which on x86_64 a caller of the variadic C
 /// function passes in the same registers.
 #[expect(non_upper_case_globals, reason = "libc's names of the system calls")]
-#[unsafe(no_mangle)]
 unsafe extern "C" fn syscall(
     number: c_long,
     first: usize,

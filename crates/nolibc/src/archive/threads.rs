@@ -4,7 +4,8 @@ use super::errno::fail;
 use super::hypercall::{fatal, script};
 use super::single_thread::SingleThread;
 use super::time::{sleep_for, sleep_until_on, to_nanoseconds};
-use crate::semaphores::sem_trywait;
+use crate::locks;
+use crate::semaphores::{self, sem_trywait};
 use core::ffi::{c_char, c_int, c_uint, c_void};
 use core::ptr;
 use libc::{
@@ -14,32 +15,56 @@ use libc::{
     size_t, timespec,
 };
 
+weak! {
+    pthread_self pthread_create pthread_join pthread_detach pthread_setname_np sched_yield
+    pthread_attr_init pthread_attr_destroy pthread_attr_setstacksize pthread_attr_getstack
+    pthread_attr_getguardsize pthread_getattr_np
+    pthread_key_create pthread_key_delete pthread_setspecific pthread_getspecific
+    sem_timedwait
+}
+weak! {
+    pthread_mutex_init = locks::pthread_mutex_init,
+    pthread_mutex_destroy = locks::pthread_mutex_destroy,
+    pthread_mutex_lock = locks::pthread_mutex_lock,
+    pthread_mutex_trylock = locks::pthread_mutex_trylock,
+    pthread_mutex_unlock = locks::pthread_mutex_unlock,
+    pthread_rwlock_init = locks::pthread_rwlock_init,
+    pthread_rwlock_destroy = locks::pthread_rwlock_destroy,
+    pthread_rwlock_rdlock = locks::pthread_rwlock_rdlock,
+    pthread_rwlock_tryrdlock = locks::pthread_rwlock_tryrdlock,
+    pthread_rwlock_wrlock = locks::pthread_rwlock_wrlock,
+    pthread_rwlock_trywrlock = locks::pthread_rwlock_trywrlock,
+    pthread_rwlock_unlock = locks::pthread_rwlock_unlock,
+    pthread_once = locks::pthread_once,
+    sem_init = semaphores::sem_init,
+    sem_destroy = semaphores::sem_destroy,
+    sem_post = semaphores::sem_post,
+    sem_wait = semaphores::sem_wait,
+    sem_trywait = semaphores::sem_trywait,
+    sem_getvalue = semaphores::sem_getvalue,
+}
+
 /// The one thread's name for itself.
 const SELF: pthread_t = 1;
 
-#[unsafe(no_mangle)]
 extern "C" fn pthread_self() -> pthread_t {
     SELF
 }
 
 /// The error of a system that has no room for one more thread. The Rust test harness then runs the
 /// test on the thread it has, which it does for no other error.
-#[unsafe(no_mangle)]
 extern "C" fn pthread_create() -> c_int {
     EAGAIN
 }
 
-#[unsafe(no_mangle)]
 extern "C" fn pthread_join(_thread: pthread_t, _result: *mut *mut c_void) -> c_int {
     ESRCH
 }
 
-#[unsafe(no_mangle)]
 extern "C" fn pthread_detach(_thread: pthread_t) -> c_int {
     ESRCH
 }
 
-#[unsafe(no_mangle)]
 extern "C" fn pthread_setname_np(_thread: pthread_t, _name: *const c_char) -> c_int {
     0
 }
@@ -50,7 +75,6 @@ extern "C" fn pthread_atfork() -> c_int {
     0
 }
 
-#[unsafe(no_mangle)]
 extern "C" fn sched_yield() -> c_int {
     0
 }
@@ -72,27 +96,22 @@ unsafe extern "C" fn sched_getaffinity(
     0
 }
 
-#[unsafe(no_mangle)]
 extern "C" fn pthread_attr_init(_attributes: *mut pthread_attr_t) -> c_int {
     0
 }
 
-#[unsafe(no_mangle)]
 extern "C" fn pthread_attr_destroy(_attributes: *mut pthread_attr_t) -> c_int {
     0
 }
 
-#[unsafe(no_mangle)]
 extern "C" fn pthread_attr_setstacksize(_attributes: *mut pthread_attr_t, _size: size_t) -> c_int {
     0
 }
 
-#[unsafe(no_mangle)]
 extern "C" fn pthread_getattr_np(thread: pthread_t, _attributes: *mut pthread_attr_t) -> c_int {
     if thread == SELF { 0 } else { ESRCH }
 }
 
-#[unsafe(no_mangle)]
 unsafe extern "C" fn pthread_attr_getstack(
     _attributes: *const pthread_attr_t,
     bottom: *mut *mut c_void,
@@ -109,7 +128,6 @@ unsafe extern "C" fn pthread_attr_getstack(
 }
 
 /// The page below the stack is the image's last read-only one.
-#[unsafe(no_mangle)]
 unsafe extern "C" fn pthread_attr_getguardsize(
     _attributes: *const pthread_attr_t,
     size: *mut size_t,
@@ -132,7 +150,6 @@ fn value_of(key: pthread_key_t) -> Option<&'static mut *mut c_void> {
 }
 
 /// The destructor would run at the end of a thread other than the first, and there is none.
-#[unsafe(no_mangle)]
 unsafe extern "C" fn pthread_key_create(
     key: *mut pthread_key_t,
     _destructor: Option<unsafe extern "C" fn(*mut c_void)>,
@@ -149,7 +166,6 @@ unsafe extern "C" fn pthread_key_create(
     0
 }
 
-#[unsafe(no_mangle)]
 extern "C" fn pthread_key_delete(key: pthread_key_t) -> c_int {
     if value_of(key).is_none() {
         return EINVAL;
@@ -159,7 +175,6 @@ extern "C" fn pthread_key_delete(key: pthread_key_t) -> c_int {
     0
 }
 
-#[unsafe(no_mangle)]
 extern "C" fn pthread_setspecific(key: pthread_key_t, value: *const c_void) -> c_int {
     match value_of(key) {
         Some(place) => *place = value.cast_mut(),
@@ -168,13 +183,11 @@ extern "C" fn pthread_setspecific(key: pthread_key_t, value: *const c_void) -> c
     0
 }
 
-#[unsafe(no_mangle)]
 extern "C" fn pthread_getspecific(key: pthread_key_t) -> *mut c_void {
     value_of(key).map_or(ptr::null_mut(), |value| *value)
 }
 
 /// At zero it is a sleep: nobody posts the semaphore meanwhile.
-#[unsafe(no_mangle)]
 unsafe extern "C" fn sem_timedwait(semaphore: *mut sem_t, deadline: *const timespec) -> c_int {
     // SAFETY: the caller gives a semaphore, and a time.
     let Some(deadline) = (unsafe {
@@ -206,7 +219,24 @@ struct Registration {
     earlier: *mut Registration,
 }
 
-static REGISTERED: SingleThread<*mut Registration> = SingleThread::new(ptr::null_mut());
+/// What there is once for each thread. solo5-posix exchanges it when another one goes on.
+#[repr(C)]
+pub(super) struct State {
+    pub(super) errno: c_int,
+    registered: *mut Registration,
+}
+
+#[unsafe(no_mangle)]
+pub(super) static __solo5_thread_state: SingleThread<State> = SingleThread::new(State {
+    errno: 0,
+    registered: ptr::null_mut(),
+});
+
+/// Where the last thread-local variable registered stands.
+fn registered() -> *mut *mut Registration {
+    // SAFETY: this makes an address of a field; it reads nothing.
+    unsafe { &raw mut (*__solo5_thread_state.get()).registered }
+}
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn __cxa_thread_atexit_impl(
@@ -215,7 +245,7 @@ unsafe extern "C" fn __cxa_thread_atexit_impl(
     _library: *mut c_void,
 ) -> c_int {
     // SAFETY: the allocation has the size and alignment of a registration; nothing else refers to
-    // REGISTERED while this function runs.
+    // the list while this function runs.
     unsafe {
         let registration = malloc(size_of::<Registration>()).cast::<Registration>();
         if registration.is_null() {
@@ -224,26 +254,27 @@ unsafe extern "C" fn __cxa_thread_atexit_impl(
         registration.write(Registration {
             destructor,
             variable,
-            earlier: REGISTERED.get().read(),
+            earlier: registered().read(),
         });
-        REGISTERED.get().write(registration);
+        registered().write(registration);
     }
     0
 }
 
-/// Runs the destructors of thread-local variables, last registered first, with those that they
+/// Runs the destructors of the thread's variables, last registered first, with those that they
 /// register themselves.
-pub(super) fn run_thread_local_destructors() {
+#[unsafe(no_mangle)]
+pub(super) extern "C" fn __solo5_end_thread_locals() {
     // SAFETY: each registration was made above, is taken off the list before its destructor is
     // called, and is freed once. Who registered it promised that the destructor takes the variable.
     unsafe {
-        while let Some(registration) = REGISTERED.get().read().as_ref() {
+        while let Some(registration) = registered().read().as_ref() {
             let &Registration {
                 destructor,
                 variable,
                 earlier,
             } = registration;
-            free(REGISTERED.get().replace(earlier).cast());
+            free(registered().replace(earlier).cast());
             destructor(variable);
         }
     }

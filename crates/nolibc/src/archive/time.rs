@@ -10,6 +10,8 @@ use libc::{
     CLOCK_THREAD_CPUTIME_ID, EINVAL, TIMER_ABSTIME, clockid_t, time_t, timespec, timeval,
 };
 
+weak! { nanosleep clock_nanosleep usleep sleep }
+
 const NANOSECONDS: u64 = 1_000_000_000;
 
 /// What the monotonic clock showed at the start. On hvt it counts from then, nearly; on spt from the host's start.
@@ -125,7 +127,6 @@ unsafe extern "C" fn time(time: *mut time_t) -> time_t {
     now
 }
 
-#[unsafe(no_mangle)]
 unsafe extern "C" fn nanosleep(duration: *const timespec, _remaining: *mut timespec) -> c_int {
     // SAFETY: the caller gives a timespec. There are no signals, so nothing remains.
     match to_nanoseconds(unsafe { &*duration }) {
@@ -135,7 +136,6 @@ unsafe extern "C" fn nanosleep(duration: *const timespec, _remaining: *mut times
     0
 }
 
-#[unsafe(no_mangle)]
 unsafe extern "C" fn clock_nanosleep(
     clock: clockid_t,
     flags: c_int,
@@ -156,13 +156,11 @@ unsafe extern "C" fn clock_nanosleep(
     sleep_until_on(clock, time).err().unwrap_or(0)
 }
 
-#[unsafe(no_mangle)]
 extern "C" fn usleep(microseconds: c_uint) -> c_int {
     sleep_for(u64::from(microseconds) * 1000);
     0
 }
 
-#[unsafe(no_mangle)]
 extern "C" fn sleep(seconds: c_uint) -> c_uint {
     sleep_for(u64::from(seconds) * NANOSECONDS);
     0

@@ -9,45 +9,24 @@ use core::ffi::{c_int, c_void};
 use core::ptr;
 use libc::{EAI_SYSTEM, ENOSYS};
 
-/// Functions that give -1 and set `errno`; as wide as the widest result, because -1 is all ones.
-macro_rules! minus_one {
-    ($($name:ident)*) => {
-        $(
-            #[unsafe(no_mangle)]
-            extern "C" fn $name() -> isize {
-                fail(ENOSYS) as isize
-            }
-        )*
-    };
+/// Gives -1 and sets `errno`; as wide as the widest result, because -1 is all ones.
+extern "C" fn minus_one() -> isize {
+    fail(ENOSYS) as isize
 }
 
-/// Functions that give a null pointer and set `errno`.
-macro_rules! null {
-    ($($name:ident)*) => {
-        $(
-            #[unsafe(no_mangle)]
-            extern "C" fn $name() -> *mut c_void {
-                fail(ENOSYS);
-                ptr::null_mut()
-            }
-        )*
-    };
+/// Gives a null pointer and sets `errno`.
+extern "C" fn null() -> *mut c_void {
+    fail(ENOSYS);
+    ptr::null_mut()
 }
 
-/// Functions that give the error itself.
-macro_rules! error {
-    ($($name:ident)*) => {
-        $(
-            #[unsafe(no_mangle)]
-            extern "C" fn $name() -> c_int {
-                ENOSYS
-            }
-        )*
-    };
+/// Gives the error itself.
+extern "C" fn error() -> c_int {
+    ENOSYS
 }
 
 // Files.
-minus_one! {
+weak! { minus_one =>
     open open64 openat openat64 lseek64 pread64 preadv pwrite64 pwritev ftruncate64 fsync fdatasync
     flock stat64 lstat64 fstat64 fstatat64 statx futimens utimensat utimes utime fchmod fchown fchownat
     copy_file_range sendfile64 splice dup dup2 dup3 pipe pipe2 closedir dirfd
@@ -57,44 +36,44 @@ minus_one! {
     statfs64 fstatfs64 faccessat fchmodat mkdirat renameat renameat2 readlinkat symlinkat fallocate
     sendfile memfd_create
 }
-null! { opendir fdopendir getcwd realpath fopen fopen64 fdopen }
+weak! { null => opendir fdopendir getcwd realpath fopen fopen64 fdopen }
 
 // `readdir64` gives null without an error at the end of a directory.
-null! { readdir64 }
+weak! { null => readdir64 }
 
 // Sockets.
-minus_one! {
+weak! { minus_one =>
     socket socketpair accept accept4 bind listen connect shutdown getpeername getsockname getsockopt
     setsockopt send sendto sendmsg recv recvfrom recvmsg gethostname __res_init
 }
 
+weak! { getaddrinfo freeaddrinfo }
+
 /// The error is in `errno`.
-#[unsafe(no_mangle)]
 extern "C" fn getaddrinfo() -> c_int {
     fail(ENOSYS);
     EAI_SYSTEM
 }
 
 /// There is nothing to free.
-#[unsafe(no_mangle)]
 extern "C" fn freeaddrinfo() {}
 
 // Waiting for file descriptors.
-minus_one! {
+weak! { minus_one =>
     epoll_create1 epoll_ctl epoll_wait epoll_pwait eventfd timerfd_create timerfd_settime
     inotify_init1 inotify_add_watch inotify_rm_watch
 }
 
 // Semaphores that have names.
-minus_one! { sem_close sem_unlink }
-null! { sem_open }
+weak! { minus_one => sem_close sem_unlink }
+weak! { null => sem_open }
 
 // Processes and signals.
-minus_one! {
+weak! { minus_one =>
     fork execvp waitpid waitid kill pause pidfd_getpid setuid setgid setgroups setsid setpgid
     prctl
 }
-error! {
+weak! { error =>
     posix_spawnp pidfd_spawnp posix_spawn_file_actions_init posix_spawn_file_actions_destroy
     posix_spawn_file_actions_adddup2 posix_spawn_file_actions_addchdir
     posix_spawn_file_actions_addchdir_np posix_spawnattr_init posix_spawnattr_destroy
@@ -102,4 +81,4 @@ error! {
 }
 
 // Memory protection, and what is to stay in memory: a guest has no say in what its host does with it.
-minus_one! { mprotect madvise mlock munlock mlockall munlockall }
+weak! { minus_one => mprotect madvise mlock munlock mlockall munlockall }

@@ -91,7 +91,7 @@ layout! {
     /// What a tender offers to the guest as a whole, in the union `u` of the first entry of the guest's copy of the
     /// manifest, which stands for no device; and what the guest has asked for there.
     ///
-    /// Features are bits: there are [`TENDER_POLL_SET`], [`TENDER_SHUTDOWN`] and [`TENDER_FLUSH`]. Their two fields are an
+    /// Features are bits: there are [`TENDER_POLL_SET`], [`TENDER_SHUTDOWN`], [`TENDER_WRFSBASE`] and [`TENDER_FLUSH`]. Their two fields are an
     /// extension of this project's, in bytes that are zero in a manifest of Solo5's own.
     pub struct TenderProperties, size 12 {
         /// Zeros.
@@ -113,6 +113,10 @@ pub const TENDER_POLL_SET: u16 = 1;
 /// among the handles of network devices: on hvt bit 0 of a [`PollSet`](crate::hvt::PollSet), which is then set in each
 /// answer; on spt the data word of an event in the epoll set, which comes once.
 pub const TENDER_SHUTDOWN: u16 = 2;
+
+/// What a tender says of spt's host: a guest may set its thread pointer by the instruction WRFSBASE, which takes a processor
+/// that has it and a kernel that has turned it on. `arch_prctl(2)` does it in any case. On hvt the guest can turn it on itself.
+pub const TENDER_WRFSBASE: u16 = 4;
 
 /// The feature of a tender, which a guest has to ask for, that a flush of a device that has [`BLOCK_FLUSH`] may go on while the
 /// guest does, one at a time for each device. The device's handle stands for its end among those of network devices.

@@ -58,6 +58,13 @@ static bool manifest_poll_set(void)
     return (manifest->e[0].u.tender.granted & MFT_TENDER_POLL_SET) != 0;
 }
 
+/* In a section of its own: few programs call it. */
+__attribute__((section(".text.solo5_has_wrfsbase")))
+bool solo5_has_wrfsbase(void)
+{
+    return (manifest->e[0].u.tender.granted & MFT_TENDER_WRFSBASE) != 0;
+}
+
 /* Whether frames on that device are preceded by a struct solo5_net_header. */
 static bool net_has_offload(const struct mft_entry *e)
 {

@@ -105,7 +105,7 @@ fn it_is_granted_to_who_asks_for_it() {
         (TENDER_FLUSH, BLOCK_FLUSH, TENDER_FLUSH, true),
     ] {
         let (machine, _) = machine("granted", tender, disk);
-        let manifest = machine.devices.manifest();
+        let manifest = machine.devices.manifest(0);
         let manifest = Manifest::parse_attached(&manifest).unwrap();
         let first = manifest.entry(0).unwrap().to_bytes();
         assert_eq!(first[82..84], (granted | TENDER_POLL_SET).to_le_bytes());

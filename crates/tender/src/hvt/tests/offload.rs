@@ -70,7 +70,7 @@ impl Guest {
             panic!("{line:?}")
         };
         let devices = Devices::attach(&Manifest::parse(&manifest).unwrap(), &options).unwrap();
-        let seen = devices.manifest();
+        let seen = devices.manifest(0);
         let (_, entry) = Manifest::parse_attached(&seen)
             .unwrap()
             .devices()

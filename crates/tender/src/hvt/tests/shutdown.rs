@@ -49,7 +49,7 @@ fn it_is_granted_to_who_asks_for_it_and_has_some_time() {
         let at = Header::SIZE + 72 + 8;
         let fields = [0, granted].map(u16::to_le_bytes).concat();
         assert_eq!(
-            devices.manifest()[at..at + 4],
+            devices.manifest(0)[at..at + 4],
             fields,
             "{wanted:#x} {options}"
         );

@@ -1,0 +1,119 @@
+//! POSIX for Rust's `std` in a Solo5 unikernel: threads, and what they wait for.
+//!
+//! A program has nothing to do with this crate but to be linked with it, which `mkernel`'s feature `posix` does:
+//!
+//! ```toml
+//! [dependencies]
+//! mkernel = { version = "0.1", features = ["posix"] }
+//! ```
+//!
+//! ```ignore
+//! use mkernel as _;
+//!
+//! fn main() {
+//!     let thread = std::thread::spawn(|| 6 * 7);
+//!     assert_eq!(thread.join().unwrap(), 42);
+//! }
+//! ```
+//!
+//! It has the C symbols that `std` and crates ask for and that [`nolibc`] has only to fail: where both are linked,
+//! these win.
+//!
+//! # Threads
+//!
+//! A thread is a stack of its own that a task of [`miou_rs`] goes on with whenever it is polled. Threads and tasks share
+//! one processor and one queue, first those that an event has woken. A thread runs until it waits, yields or ends: there
+//! is no preemption, and one that computes for a second while others are there is reported by its name. When all wait for
+//! each other, the program ends with a report of all of them.
+//!
+//! Thread-local variables are the thread's own; those of tasks belong to the scheduler.
+//!
+//! # What it asks for
+//!
+//! It knows nothing of devices: [`Platform`] is what `mkernel` gives it.
+#![warn(missing_debug_implementations)]
+
+#[cfg(any(solo5, test))]
+#[macro_use]
+mod global;
+
+#[cfg(any(solo5, test))]
+mod errno;
+#[cfg(any(solo5, test))]
+mod futex;
+#[cfg(any(solo5, test))]
+mod machine;
+#[cfg(any(solo5, test))]
+mod parking;
+#[cfg(any(solo5, test))]
+mod pthread;
+#[cfg(any(solo5, test))]
+mod report;
+#[cfg(any(solo5, test))]
+mod scheduler;
+#[cfg(any(solo5, test))]
+mod stack;
+#[cfg(test)]
+mod testing;
+#[cfg(any(solo5, test))]
+mod thread;
+#[cfg(any(solo5, test))]
+mod time;
+#[cfg(any(solo5, test))]
+mod wait;
+
+use std::rc::Rc;
+
+use miou_rs::EventSource;
+
+/// What is below a program: who links this crate gives it by [`platform!`].
+pub trait Platform: Sync {
+    /// Where events come from. Called once, before `main`.
+    fn event_source(&self) -> Rc<dyn EventSource>;
+}
+
+/// Says what is below the program: an expression of a type that is [`Platform`], and constant. Once in a program.
+#[macro_export]
+macro_rules! platform {
+    ($platform:expr) => {
+        const _: () = {
+            // SAFETY: this crate alone declares a function of this name, and with this type.
+            #[unsafe(no_mangle)]
+            fn __solo5_posix_platform() -> &'static dyn $crate::Platform {
+                &$platform
+            }
+        };
+    };
+}
+
+/// Whether a thread of this crate's runs: neither a task, nor a program of the host's.
+#[must_use]
+pub fn is_in_thread() -> bool {
+    #[cfg(any(solo5, test))]
+    return thread::current().is_some();
+    #[cfg(not(any(solo5, test)))]
+    false
+}
+
+/// Has the thread wait for a future, which runs to its end among all other threads and tasks.
+///
+/// # Panics
+///
+/// Where no thread of this crate's runs: see [`is_in_thread`].
+#[track_caller]
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    assert!(
+        is_in_thread(),
+        "no thread of POSIX's runs that could wait: call this from one"
+    );
+    #[cfg(any(solo5, test))]
+    {
+        let mut future = core::pin::pin!(future);
+        wait::wait("a future", |context| future.as_mut().poll(context))
+    }
+    #[cfg(not(any(solo5, test)))]
+    {
+        drop(future);
+        unreachable!("asserted above")
+    }
+}

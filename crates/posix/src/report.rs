@@ -1,0 +1,141 @@
+//! What is said of threads, on the console.
+
+use core::cell::Cell;
+use core::ffi::{c_int, c_void};
+#[cfg(solo5)]
+use core::time::Duration;
+
+#[cfg(solo5)]
+use miou_rs::HogReport;
+
+use crate::thread::Thread;
+
+/// For how long a thread may compute before it is reported.
+#[cfg(solo5)]
+pub(crate) const LONG: Duration = Duration::from_secs(1);
+
+global! {
+    /// Whether threads that go on say where they are, and then wait again.
+    static WANTED: Cell<bool> = Cell::new(false);
+    /// The number of the thread that ran last.
+    static RAN: Cell<c_int> = Cell::new(0);
+}
+
+pub(crate) fn is_wanted() -> bool {
+    WANTED.with(Cell::get)
+}
+
+/// Remembers which thread runs.
+pub(crate) fn runs(number: c_int) {
+    RAN.with(|ran| ran.set(number));
+}
+
+/// Writes to the console, whatever locks there are in the way of standard error.
+fn print(text: &str) {
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        // SAFETY: a slice is valid for reads of its length.
+        let written = unsafe { libc::write(libc::STDERR_FILENO, rest.as_ptr().cast(), rest.len()) };
+        match usize::try_from(written) {
+            Ok(written) if written > 0 => rest = &rest[written..],
+            _ => return,
+        }
+    }
+}
+
+/// Says why the program cannot go on, and aborts it (status 255).
+pub(crate) fn fatal(reason: &str) -> ! {
+    print(&format!("posix: {reason}\n"));
+    // SAFETY: it takes nothing and does not return.
+    unsafe { libc::abort() }
+}
+
+fn described(thread: &Thread) -> String {
+    format!("thread {} {:?}", thread.number, thread.name())
+}
+
+/// "waits for a futex at 0x1000", or "waits for the end of thread 2 "worker"".
+fn waits((what, which): (&'static str, usize)) -> String {
+    let joins = |thread: &&Thread| thread.ended.as_ptr().addr() == which;
+    if let Some(thread) = Thread::all().find(joins) {
+        return format!("waits for {what} {}", described(thread));
+    }
+    match which {
+        0 => format!("waits for {what}"),
+        _ => format!("waits for {what} {which:#x}"),
+    }
+}
+
+/// Every thread waits and nothing can wake one: ends the program with what each waits for, and where. To be called on the
+/// scheduler's stack.
+pub(crate) fn deadlock() -> ! {
+    print("posix: deadlock: every thread waits, and nothing can wake them\n");
+    let mut threads: Vec<&Thread> = Thread::all().collect();
+    threads.reverse();
+    WANTED.with(|wanted| wanted.set(true));
+    for thread in threads {
+        if let (false, Some(what)) = (thread.ended.get(), thread.waits.get()) {
+            print(&format!("{} {}, at\n", described(thread), waits(what)));
+            thread.resume();
+        }
+    }
+    fatal("deadlock");
+}
+
+/// Prints the addresses that the calls of the thread, which runs, return to, in the form that `std` gives them and the runner
+/// finds names for.
+pub(crate) fn callers() {
+    extern "C" fn frame(context: *mut c_void, count: *mut c_void) -> c_int {
+        // SAFETY: the context is the one given, and the count the one below.
+        let (address, count) = unsafe { (_Unwind_GetIP(context), &mut *count.cast::<usize>()) };
+        if address != 0 {
+            print(&format!("{count:4}: {address:#18x} - <unknown>\n"));
+            *count += 1;
+        }
+        0
+    }
+    let mut count = 0_usize;
+    // SAFETY: it calls the function with each frame of this stack, and the count.
+    unsafe { _Unwind_Backtrace(frame, (&raw mut count).cast()) };
+}
+
+unsafe extern "C" {
+    fn _Unwind_Backtrace(
+        frame: extern "C" fn(*mut c_void, *mut c_void) -> c_int,
+        argument: *mut c_void,
+    ) -> c_int;
+    fn _Unwind_GetIP(context: *mut c_void) -> usize;
+}
+
+/// A thread has written beyond its stack, and so to memory that is not its.
+pub(crate) fn overflow(thread: &Thread) -> ! {
+    fatal(&format!(
+        "{} has overflowed its stack of {} bytes",
+        described(thread),
+        thread.stack.size
+    ))
+}
+
+/// A task would have to wait as a thread does, and hold up all others.
+pub(crate) fn waits_in_a_task(what: (&'static str, usize)) -> ! {
+    fatal(&format!(
+        "a task {}: expected only threads to block, as nothing else runs while a task does",
+        waits(what)
+    ))
+}
+
+/// Reports a poll that took long, if it was a thread's that was not reported before and others were there.
+#[cfg(solo5)]
+pub(crate) fn hog(report: &HogReport) {
+    let ran = RAN.with(Cell::get);
+    let Some(thread) = Thread::all().find(|thread| thread.number == ran) else {
+        return;
+    };
+    if Thread::all().nth(1).is_some() && !thread.reported.replace(true) {
+        print(&format!(
+            "posix: {} computed for {:?} without waiting, and nothing else ran meanwhile\n",
+            described(thread),
+            report.took
+        ));
+    }
+}

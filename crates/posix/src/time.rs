@@ -1,0 +1,132 @@
+//! Times as C has them, and sleeping.
+#![cfg_attr(
+    not(solo5),
+    allow(dead_code, reason = "C calls it, and in a unikernel alone")
+)]
+
+use core::ffi::{c_int, c_uint};
+use core::task::Poll;
+use core::time::Duration;
+
+use libc::{
+    CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW, CLOCK_REALTIME,
+    CLOCK_REALTIME_COARSE, CLOCK_TAI, EINVAL, TIMER_ABSTIME, clockid_t, timespec,
+};
+use miou_rs::Instant;
+
+use crate::errno::fail;
+use crate::scheduler::inside;
+use crate::wait::{give_way, wait_until};
+
+/// When to stop waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Deadline(Option<Instant>);
+
+impl Deadline {
+    pub(crate) const NEVER: Self = Self(None);
+
+    /// As the functions of [`wait`](crate::wait) have it.
+    pub(crate) fn instant(self) -> Option<Instant> {
+        self.0
+    }
+}
+
+/// That time from now on: EINVAL if it is not normalised or negative.
+pub(crate) fn after(time: &timespec) -> Result<Deadline, c_int> {
+    let time = duration(time).ok_or(EINVAL)?;
+    Ok(Deadline(Some(inside(Instant::now) + time)))
+}
+
+/// When `clock` shows that time; one before 1970 has passed. EINVAL if it is not normalised, or there is no such clock to
+/// wait for.
+pub(crate) fn at(clock: clockid_t, time: &timespec) -> Result<Deadline, c_int> {
+    let time = duration(&timespec {
+        tv_sec: time.tv_sec.max(0),
+        ..*time
+    });
+    let time = time.ok_or(EINVAL)?;
+    let instant = match clock {
+        CLOCK_MONOTONIC | CLOCK_MONOTONIC_RAW | CLOCK_MONOTONIC_COARSE | CLOCK_BOOTTIME => {
+            Instant::from_nanos(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
+        }
+        CLOCK_REALTIME | CLOCK_REALTIME_COARSE | CLOCK_TAI => {
+            inside(Instant::now) + time.saturating_sub(wall_clock())
+        }
+        _ => return Err(EINVAL),
+    };
+    Ok(Deadline(Some(instant)))
+}
+
+/// The time since 1970.
+fn wall_clock() -> Duration {
+    let mut now = timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: it writes one timespec.
+    unsafe { libc::clock_gettime(CLOCK_REALTIME, &raw mut now) };
+    duration(&now).unwrap_or_default()
+}
+
+fn duration(time: &timespec) -> Option<Duration> {
+    let seconds = u64::try_from(time.tv_sec).ok()?;
+    let nanos = u32::try_from(time.tv_nsec).ok()?;
+    (nanos < 1_000_000_000).then(|| Duration::new(seconds, nanos))
+}
+
+/// Others run meanwhile, also if the time has come already.
+fn sleep_until(deadline: Deadline) {
+    if deadline
+        .instant()
+        .is_some_and(|deadline| inside(Instant::now) >= deadline)
+    {
+        return give_way();
+    }
+    wait_until("a time", deadline.instant(), |_| Poll::<()>::Pending);
+}
+
+#[cfg_attr(solo5, unsafe(no_mangle))]
+unsafe extern "C" fn nanosleep(time: *const timespec, _remaining: *mut timespec) -> c_int {
+    // SAFETY: the caller gives a time. There are no signals, so nothing remains.
+    match after(unsafe { &*time }) {
+        Ok(deadline) => sleep_until(deadline),
+        Err(error) => return fail(error),
+    }
+    0
+}
+
+#[cfg_attr(solo5, unsafe(no_mangle))]
+unsafe extern "C" fn clock_nanosleep(
+    clock: clockid_t,
+    flags: c_int,
+    time: *const timespec,
+    _remaining: *mut timespec,
+) -> c_int {
+    // SAFETY: the caller gives a time.
+    let time = unsafe { &*time };
+    let deadline = match flags & TIMER_ABSTIME {
+        0 => after(time),
+        _ => at(clock, time),
+    };
+    match deadline {
+        Ok(deadline) => sleep_until(deadline),
+        Err(error) => return error,
+    }
+    0
+}
+
+#[cfg_attr(solo5, unsafe(no_mangle))]
+extern "C" fn usleep(microseconds: c_uint) -> c_int {
+    sleep_for(Duration::from_micros(microseconds.into()));
+    0
+}
+
+#[cfg_attr(solo5, unsafe(no_mangle))]
+extern "C" fn sleep(seconds: c_uint) -> c_uint {
+    sleep_for(Duration::from_secs(seconds.into()));
+    0
+}
+
+fn sleep_for(time: Duration) {
+    sleep_until(Deadline(Some(inside(Instant::now) + time)));
+}

@@ -1,0 +1,102 @@
+//! Waiting: what every function that blocks comes down to.
+
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
+
+use miou_rs::{Instant, sleep_until};
+
+use crate::scheduler::{self, inside};
+use crate::{report, thread};
+
+/// Has the thread wait until `poll` is ready; other threads and tasks run meanwhile. `what` is what reports say that it waits
+/// for, as in "waits for a connection".
+///
+/// `poll` is called on the thread's stack, with thread-local variables that are the scheduler's: it may call whatever a task
+/// may. As a future's, it has the waker woken when it is worth while to call it again.
+///
+/// In a task there is nothing to switch to: what is not ready at once ends the program with a report.
+pub(crate) fn wait<T>(what: &'static str, poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+    wait_for((what, 0), poll)
+}
+
+#[cfg_attr(not(solo5), allow(dead_code, reason = "C calls who calls it"))]
+/// As [`wait`], until `deadline` at most: `None` when it has passed. A result that is there by then counts.
+pub(crate) fn wait_until<T>(
+    what: &'static str,
+    deadline: Option<Instant>,
+    poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+) -> Option<T> {
+    wait_for_until((what, 0), deadline, poll)
+}
+
+/// As [`wait_until`]; reports name also which of them it waits for: an address, or the number of a thread.
+pub(crate) fn wait_for_until<T>(
+    what: (&'static str, usize),
+    deadline: Option<Instant>,
+    mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+) -> Option<T> {
+    let Some(deadline) = deadline else {
+        return Some(wait_for(what, poll));
+    };
+    inside(|| {
+        if thread::current().is_none() {
+            return alone(poll, deadline);
+        }
+        let mut timer = pin!(sleep_until(deadline));
+        wait_for(what, |context| match poll(context) {
+            Poll::Ready(value) => Poll::Ready(Some(value)),
+            Poll::Pending => timer.as_mut().poll(context).map(|()| None),
+        })
+    })
+}
+
+/// As [`wait`], and as [`wait_for_until`] without a deadline.
+pub(crate) fn wait_for<T>(
+    what: (&'static str, usize),
+    mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+) -> T {
+    let Some(thread) = thread::current() else {
+        match poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => report::waits_in_a_task(what),
+        }
+    };
+    inside(|| {
+        loop {
+            if let Poll::Ready(value) = poll(&mut Context::from_waker(thread.waker())) {
+                return value;
+            }
+            thread.waits.set(Some(what));
+            thread.suspend();
+            thread.waits.set(None);
+        }
+    })
+}
+
+/// Where there is no thread to suspend, waiting holds everything up, so that nothing but time can pass.
+fn alone<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>, deadline: Instant) -> Option<T> {
+    let mut context = Context::from_waker(Waker::noop());
+    if let Poll::Ready(value) = poll(&mut context) {
+        return Some(value);
+    }
+    scheduler::hold_up_until(deadline);
+    match poll(&mut context) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}
+
+/// Lets the threads and tasks that are ready run first.
+pub(crate) fn give_way() {
+    if thread::current().is_none() {
+        return;
+    }
+    let mut yielded = false;
+    wait("its turn", |context| {
+        if core::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    });
+}

@@ -1,0 +1,63 @@
+//! Threads of std in a unikernel: the cases of `tests/guests/std-threads`.
+
+use system_tests::{Guest, Outcome, Target};
+
+on_each_target! {
+    cases_that_return, cases_that_return_optimised, deadlock_is_told_with_all_threads,
+    stack_overflow_is_told_by_name, computing_for_long_is_told_by_name_once, the_program_ends_with_main_or_by_exit,
+}
+
+fn run(target: Target, case: &str) -> Outcome {
+    Guest::build("std-threads", target).argument(case).run()
+}
+
+/// All cases say that they are done.
+fn check_all(guest: Guest) {
+    let outcome = guest.option("--mem=256").argument("all").run();
+    assert_eq!(outcome.status, 0, "{outcome}");
+    assert!(outcome.stdout.ends_with("SUCCESS\n"), "{outcome}");
+}
+
+fn cases_that_return(target: Target) {
+    check_all(Guest::build("std-threads", target));
+}
+
+fn cases_that_return_optimised(target: Target) {
+    check_all(Guest::build_release("std-threads", target));
+}
+
+fn deadlock_is_told_with_all_threads(target: Target) {
+    let outcome = run(target, "deadlock");
+    assert_eq!(outcome.status, 255, "{outcome}");
+    for expected in [
+        "posix: deadlock: every thread waits, and nothing can wake them\n",
+        "thread 1 \"main\" waits for the end of a thread, 0x",
+        "thread 2 \"left\" waits for a futex at 0x",
+        "thread 3 \"right\" waits for a futex at 0x",
+    ] {
+        assert!(outcome.stdout.contains(expected), "{expected}: {outcome}");
+    }
+}
+
+fn stack_overflow_is_told_by_name(target: Target) {
+    let outcome = run(target, "overflow");
+    assert_eq!(outcome.status, 255, "{outcome}");
+    let told = "posix: thread 2 \"deep\" has overflowed its stack of 65536 bytes\n";
+    assert_eq!(outcome.stdout, told, "{outcome}");
+}
+
+fn computing_for_long_is_told_by_name_once(target: Target) {
+    let outcome = run(target, "computes");
+    assert_eq!(outcome.status, 0, "{outcome}");
+    let told = "posix: thread 3 \"busy\" computed for 1.";
+    assert!(outcome.stdout.starts_with(told), "{outcome}");
+    assert!(outcome.stdout.ends_with(" meanwhile\ndone\n"), "{outcome}");
+    assert_eq!(outcome.stdout.lines().count(), 2, "{outcome}");
+}
+
+fn the_program_ends_with_main_or_by_exit(target: Target) {
+    assert_eq!(run(target, "exits").status, 7);
+    let outcome = run(target, "main_first");
+    assert_eq!(outcome.status, 0, "{outcome}");
+    outcome.assert_printed("main ends\n");
+}
