@@ -9,6 +9,9 @@ use crate::proto::tcp::wire::seq::Seq;
 
 /// So many pieces are remembered: of a recovery that has sent more again, nothing is concluded.
 const MOST: usize = 64;
+/// Recoveries that timestamps undo in a round trip, at most. Each goes through all that is in flight, and so may
+/// finding the same losses again.
+const UNDONE: u8 = 8;
 
 /// Pieces that were sent again and that no duplicate SACK has told of.
 #[derive(Debug)]
@@ -22,6 +25,9 @@ pub(super) struct Again {
     more: bool,
     /// After the recovery: nothing is concluded any more when this is acknowledged.
     until: Seq,
+    /// Until this number is acknowledged, timestamps have undone so many recoveries.
+    round: Seq,
+    undone: u8,
 }
 
 impl Again {
@@ -31,6 +37,8 @@ impl Again {
         undoable: false,
         more: false,
         until: Seq(0),
+        round: Seq(0),
+        undone: 0,
     };
 
     /// Octets of what it owns.
@@ -47,8 +55,13 @@ impl Again {
     }
 
     /// Whether nothing is left to be told of.
-    pub(super) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.pieces.is_empty()
+    }
+
+    /// Whether it says something of what comes after a recovery.
+    pub(super) fn is_kept(&self) -> bool {
+        !self.is_empty() || self.undone > 0
     }
 
     /// The recovery has ended: something may be told of until `until` is acknowledged.
@@ -81,6 +94,16 @@ impl Again {
 }
 
 impl Loss {
+    /// Timestamps tell that the recovery was not needed: whether it is undone.
+    pub(super) fn may_undo(&mut self, una: Seq, nxt: Seq) -> bool {
+        let again = &mut self.episode.again;
+        if again.undone == 0 || una.ge(again.round) {
+            (again.round, again.undone) = (nxt, 0);
+        }
+        again.undone = again.undone.saturating_add(1);
+        again.undone <= UNDONE
+    }
+
     /// A piece was sent again in a recovery.
     pub(super) fn note_again(&mut self, start: Seq, end: Seq) {
         if self.recovery != Recovery::Open {

@@ -12,9 +12,6 @@ use crate::proto::tcp::wire::seq::Seq;
 pub(super) const DUP_THRESH: u32 = 3;
 /// RFC 8985 §6.2 step 4: recoveries for which a widened reordering window is kept.
 const REO_WND_PERSIST: u8 = 16;
-/// Recoveries that timestamps undo in a round trip, at most. Each goes through all that is in flight, and so may
-/// finding the same losses again.
-const UNDONE: u8 = 8;
 
 /// What the sender is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,10 +92,7 @@ pub(crate) struct Loss {
     reordering_seen: bool,
     reo_wnd_mult: u8,
     reo_wnd_persist: u8,
-    /// Until this number is acknowledged the reordering window is not widened again by duplicates, and so many
-    /// recoveries were undone by timestamps.
     dsack_round: Option<Seq>,
-    undone: u8,
     /// RFC 8985 §7.3: end of the outstanding tail-loss probe, and whether it was a retransmission.
     pub(super) tlp: Option<(Seq, bool)>,
 }
@@ -150,7 +144,6 @@ impl Loss {
             reo_wnd_mult: 1,
             reo_wnd_persist: 0,
             dsack_round: None,
-            undone: 0,
             tlp: None,
         }
     }
@@ -200,26 +193,10 @@ impl Loss {
         // What was sent again before it arrived is below `fack` as well.
         self.reordering_seen = true;
         self.reo_wnd_persist = REO_WND_PERSIST;
-        if self.begins_round(una, nxt) {
+        if self.dsack_round.is_none_or(|round| una.ge(round)) {
+            self.dsack_round = Some(nxt);
             self.reo_wnd_mult = self.reo_wnd_mult.saturating_add(1);
         }
-    }
-
-    /// Begins a round trip if the last one is over.
-    fn begins_round(&mut self, una: Seq, nxt: Seq) -> bool {
-        let over = self.dsack_round.is_none_or(|round| una.ge(round));
-        if over {
-            self.dsack_round = Some(nxt);
-            self.undone = 0;
-        }
-        over
-    }
-
-    /// Timestamps tell that a recovery was not needed: whether it is undone.
-    pub(super) fn may_undo(&mut self, una: Seq, nxt: Seq) -> bool {
-        self.begins_round(una, nxt);
-        self.undone = self.undone.saturating_add(1);
-        self.undone <= UNDONE
     }
 
     /// A recovery was not needed: with a reordering window so much longer, in nanoseconds, there had been
@@ -306,7 +283,7 @@ impl Loss {
     pub(crate) fn end(&mut self, until: Seq) {
         self.recovery = Recovery::Open;
         match self.episode.allocated() {
-            Some(episode) if !episode.again.is_empty() => {
+            Some(episode) if episode.again.is_kept() => {
                 episode.renew();
                 episode.again.end(until);
             }
