@@ -243,3 +243,22 @@ fn rfc3042_2_two_duplicates_let_something_new_go_and_no_further_one_that_tells_o
         .sum();
     assert_eq!(count, 2);
 }
+
+#[test]
+fn rfc9406_4_2_what_is_acknowledged_at_once_after_a_time_out_does_not_go_out_at_once() {
+    let mut c = Conn::slow(&sack_syn());
+    c.e.send(c.id, &[0; 120_000]);
+    for count in [10, 20] {
+        assert_eq!(c.e.sent().len(), count);
+        c.e.now += ms(100);
+        c.acks(1000 * count as u32);
+    }
+    assert_eq!(c.e.sent().len(), 40);
+    // A probe after two round trips, and the first segment again.
+    assert_eq!(c.e.pass(ms(600)).len(), 2);
+    // That was all that was lost.
+    c.e.now += ms(100);
+    c.acks(41_000);
+    let count = c.e.sent().len();
+    assert!(count <= 10, "{count}");
+}

@@ -13,6 +13,8 @@ use crate::proto::tcp::wire::segment::{Flags, Segment};
 use crate::proto::tcp::wire::seq::Seq;
 
 const MILLISECOND: u64 = 1_000_000;
+/// L of RFC 9406 §4.3 where a window is not paced.
+const L: u32 = 8;
 
 /// What one acknowledgement has delivered.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +33,8 @@ pub(super) struct Progress {
     pub(super) unsacked: u32,
     /// Octets that duplicate acknowledgements had told of, without SACK.
     reno_sacked: u32,
+    /// A time-out was being recovered from.
+    timed_out: bool,
     /// The piece at SND.UNA was sent again in this recovery.
     pub(super) first_again: bool,
 }
@@ -118,6 +122,7 @@ impl Sender {
         let unsacked = outstanding.saturating_sub(self.flight.sacked());
         let acked = segment.ack - self.una;
         let reno_sacked = self.loss.reno_sacked;
+        let timed_out = self.loss.recovery == Recovery::Timeout;
         let first_again = self.loss.recovery != Recovery::Open
             && self
                 .flight
@@ -164,6 +169,7 @@ impl Sender {
             outstanding,
             unsacked,
             reno_sacked,
+            timed_out,
             first_again,
         }
     }
@@ -323,9 +329,14 @@ impl Sender {
     /// What the congestion controller is told.
     #[inline]
     fn ack_report(&self, now: Instant, ack: Seq, progress: &Progress, rtt: u64) -> Ack {
+        let mut acked = progress.delivered;
+        if progress.timed_out && self.pacer.is_none() {
+            // Most of it may have arrived before (RFC 3465 §2.3), and what it lets go leaves at once.
+            acked = acked.min(L * u32::from(self.mss));
+        }
         Ack {
             now,
-            acked: progress.delivered,
+            acked,
             flight: progress.pipe,
             cwnd_limited: ack.le(self.cwnd_limited_until),
             srtt: self.srtt(),
