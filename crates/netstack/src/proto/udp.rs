@@ -317,6 +317,12 @@ impl Udp {
         Some(&self.sockets.get(id.0)?.queue.front()?.datagram)
     }
 
+    /// What [`Udp::take_refused`] would tell.
+    #[must_use]
+    pub fn is_refused(&self, id: SocketId) -> bool {
+        self.sockets.get(id.0).is_some_and(|socket| socket.refused)
+    }
+
     /// Whether an ICMP error said that nobody listens at the peer; asking forgets it.
     pub fn take_refused(&mut self, id: SocketId) -> bool {
         self.sockets

@@ -101,6 +101,23 @@ impl TcpListener {
         accepted.map(|accepted| self.stream(accepted?))
     }
 
+    /// Ready when [`TcpListener::accept`] would not wait. Whether it is or not, the task is woken at the next
+    /// event.
+    ///
+    /// # Errors
+    ///
+    /// As [`TcpListener::accept`].
+    pub fn poll_acceptable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.driver.with(|driver| {
+            driver.check()?;
+            driver.wait_task(Queue::Accept(self.id), context.waker());
+            match driver.tcp().is_acceptable(self.id)? {
+                true => Poll::Ready(Ok(())),
+                false => Poll::Pending,
+            }
+        })
+    }
+
     /// The connections of [`TcpListener::accept`] as a [`Stream`]; who the peer is
     /// [`TcpStream::peer_addr`] tells.
     pub fn incoming(&self) -> Incoming<'_> {

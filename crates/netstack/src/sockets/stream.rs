@@ -8,6 +8,7 @@ mod copy;
 #[cfg(feature = "hyper")]
 mod hyper_traits;
 mod io_traits;
+mod readiness;
 mod settings;
 mod split;
 
@@ -21,11 +22,11 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use crate::driver::DriverRef;
-use crate::proto::tcp::{ConnectionId, Options, State, Status, Tcp};
-use crate::sockets::address::v4;
+use crate::proto::tcp::{ConnectionId, Options, Status, Tcp};
 use crate::sockets::stack::Stack;
 use call::{Call, Direction};
 use connection::Connection;
+use readiness::connected;
 
 /// A TCP connection.
 ///
@@ -79,24 +80,8 @@ impl TcpStream {
         peer: impl Into<SocketAddr>,
         options: &Options,
     ) -> io::Result<Self> {
-        let (local, peer) = (v4(local.into())?, v4(peer.into())?);
-        let id = stack.driver.with(|driver| {
-            driver.check()?;
-            let now = driver.now();
-            let id = driver.proto.connect(now, local, peer, options);
-            driver.after_call();
-            io::Result::Ok(id?)
-        })?;
-        let stream = Self::new(stack.driver.clone(), id);
-        Call::write(&stream.connection, |tcp, _, id| {
-            let status = tcp.status(id)?;
-            match (status.state, status.error) {
-                (_, Some(error)) => Poll::Ready(Err(error)),
-                (State::SynSent | State::SynReceived, None) => Poll::Pending,
-                (_, None) => Poll::Ready(Ok(())),
-            }
-        })
-        .await?;
+        let stream = Self::begin_connect(stack, local, peer, options)?;
+        Call::write(&stream.connection, |tcp, _, id| connected(tcp, id)).await?;
         Ok(stream)
     }
 

@@ -226,6 +226,27 @@ impl UdpSocket {
         })
     }
 
+    /// The datagram that [`UdpSocket::recv_datagram`] would return, left in the socket, if one waits. Whether one
+    /// does or not, the task is woken at the next event.
+    ///
+    /// # Errors
+    ///
+    /// As [`UdpSocket::recv_datagram`], which will then return the error too.
+    pub fn poll_peek_datagram(&self, context: &mut Context<'_>) -> Poll<io::Result<Datagram>> {
+        self.driver.with(|driver| {
+            driver.check()?;
+            driver.wait_task(Queue::Datagram(self.id), context.waker());
+            let udp = driver.proto.udp();
+            if udp.is_refused(self.id) {
+                return Poll::Ready(Err(io::ErrorKind::ConnectionRefused.into()));
+            }
+            match udp.peek(self.id) {
+                Some(datagram) => Poll::Ready(Ok(datagram.clone())),
+                None => Poll::Pending,
+            }
+        })
+    }
+
     fn take(&self, driver: &mut Driver) -> Poll<io::Result<Datagram>> {
         driver.check()?;
         if driver.proto.udp().take_refused(self.id) {

@@ -28,7 +28,7 @@ pub(super) enum Direction {
 }
 
 impl Direction {
-    fn queue(self, connection: &Connection) -> Queue {
+    pub(super) fn queue(self, connection: &Connection) -> Queue {
         match self {
             Self::Read => Queue::Read(connection.id),
             Self::Write => Queue::Write(connection.id),

@@ -68,6 +68,16 @@ impl Tcp {
         Ok(None)
     }
 
+    /// Whether [`Tcp::accept`] would return a connection.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Released`].
+    pub fn is_acceptable(&mut self, listener: ListenerId) -> Result<bool, Error> {
+        let mut waiting = self.listeners.get(listener)?.waiting.iter();
+        Ok(waiting.any(|id| self.connections.get_mut(*id).is_ok()))
+    }
+
     /// Ends a listener; connections that were not accepted are reset.
     pub fn close_listener(&mut self, now: Instant, listener: ListenerId) {
         let theirs: Vec<ConnectionId> = self.connections.ids().collect();
@@ -169,6 +179,13 @@ impl Tcp {
         self.shared.counters.active_opens += 1;
         self.settle(id.index);
         Ok(id)
+    }
+
+    /// Ready when SEND would take something, or fail; pending until
+    /// [`Readiness::WRITABLE`](crate::proto::tcp::Readiness::WRITABLE).
+    pub fn poll_writable(&mut self, id: ConnectionId) -> Poll<Result<(), Error>> {
+        let tcb = self.connections.user_mut(id)?;
+        tcb.room(1, &self.shared).map_ok(|_| ())
     }
 
     /// SEND (RFC 9293 §3.10.2): queues a copy of as much of `data` as there is room for and returns
