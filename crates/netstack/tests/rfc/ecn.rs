@@ -289,3 +289,30 @@ fn rfc3168_6_1_2_cwr_says_that_a_loss_which_a_probe_has_repaired_has_reduced_the
     assert_eq!(c.e.tcp.counters().loss_probe_recovery, 1);
     assert!(c.sends(1)[0].has(CWR));
 }
+
+#[test]
+fn rfc3168_6_1_2_a_mark_and_a_loss_of_one_window_that_a_probe_has_repaired_reduce_it_once() {
+    for marked_first in [false, true] {
+        let (mut options, mut syn) = (plain(), sack_syn());
+        options.ecn = true;
+        syn.flags |= ECE | CWR;
+        let mut c = Conn::accept_after(ms(100), Config::default(), options, &syn);
+        c.sends(4);
+        if marked_first {
+            c.e.now += ms(100);
+            c.ack += 1000;
+            c.e.give(&c.seg(ACK | ECE));
+        }
+        // The last is lost, and a probe repairs it.
+        assert_eq!(c.e.pass(ms(250)).len(), 1);
+        c.ack += if marked_first { 3000 } else { 4000 };
+        c.e.give(&c.seg(ACK | ECE));
+        let reduced = window(&c);
+        assert!(reduced < 10_000);
+        c.sends(1);
+        c.e.now += ms(100);
+        c.acks(1000);
+        assert_eq!(c.e.tcp.counters().loss_probe_recovery, 1);
+        assert!(window(&c) >= reduced, "{marked_first}");
+    }
+}

@@ -235,21 +235,22 @@ impl Sender {
         progress: &Progress,
         counters: &mut Counters,
     ) {
-        let Some((end, retransmission)) = self.loss.tlp else {
+        let Some(probe) = self.loss.tlp else {
             return;
         };
-        if ack.lt(end) {
+        if ack.lt(probe.end) {
             return;
         }
         let pure_duplicate = progress.acked == 0 && progress.delivered == 0;
-        if !retransmission || progress.dsack || pure_duplicate {
+        if !probe.retransmission || progress.dsack || pure_duplicate {
             // New data, or the original and the probe have both arrived.
             self.loss.tlp = None;
-        } else if ack.gt(end) {
+        } else if ack.gt(probe.end) {
             // No duplicate was reported: the probe has filled a hole, and that was a loss.
             self.loss.tlp = None;
             counters.loss_probe_recovery += 1;
             if self.loss.recovery == Recovery::Open
+                && !probe.reduced
                 && let Some(congestion) = &mut self.congestion
             {
                 congestion.on_congestion_event(now, progress.outstanding);
@@ -353,6 +354,9 @@ impl Sender {
         }
         self.ecn.recover = Some(self.nxt);
         self.ecn.cwr = true;
+        if let Some(probe) = &mut self.loss.tlp {
+            probe.reduced = true;
+        }
         if let Some(congestion) = &mut self.congestion {
             congestion.on_congestion_event(now, progress.outstanding);
             // An echo is never spurious.

@@ -93,8 +93,19 @@ pub(crate) struct Loss {
     reo_wnd_mult: u8,
     reo_wnd_persist: u8,
     dsack_round: Option<Seq>,
-    /// RFC 8985 §7.3: end of the outstanding tail-loss probe, and whether it was a retransmission.
-    pub(super) tlp: Option<(Seq, bool)>,
+    /// The outstanding tail-loss probe.
+    pub(super) tlp: Option<TailProbe>,
+}
+
+/// A tail-loss probe (RFC 8985 §7.3).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TailProbe {
+    /// TLP.end_seq.
+    pub(super) end: Seq,
+    /// TLP.is_retrans.
+    pub(super) retransmission: bool,
+    /// A mark has reduced the window that a loss would be of.
+    pub(super) reduced: bool,
 }
 
 /// What loss detection has found.

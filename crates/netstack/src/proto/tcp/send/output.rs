@@ -1,7 +1,7 @@
 //! What the sender has to send next, and what changes when it is sent: Nagle's rule, silly-window
 //! avoidance, retransmission within the congestion window (RFC 9293 §3.7 and §3.8.6, RFC 6675 §5).
 
-use super::loss::Recovery;
+use super::loss::{Recovery, TailProbe};
 use super::sent::Sent;
 use super::{Probe, RetransmitTimer, Sender, Stock};
 use crate::proto::Instant;
@@ -214,15 +214,23 @@ impl Sender {
         if probe == Probe::Tail && unsent > 0 && room > 0 {
             let len = unsent.min(mss).min(room);
             let fin = self.fin_unsent() && len == unsent && room > len;
-            self.loss.tlp = Some((self.nxt + len + u32::from(fin), false));
+            self.note_probe(self.nxt + len + u32::from(fin), false);
             return Some(Plan::New(len, fin));
         }
         if probe == Probe::Tail {
-            self.loss.tlp = Some((self.nxt, true));
+            self.note_probe(self.nxt, true);
             self.rtt.sent_again();
         }
         let (index, piece) = self.flight.probe(probe == Probe::Tail, mss)?;
         Some(Plan::Again(index, piece))
+    }
+
+    fn note_probe(&mut self, end: Seq, retransmission: bool) {
+        self.loss.tlp = Some(TailProbe {
+            end,
+            retransmission,
+            reduced: self.is_marked(),
+        });
     }
 
     /// The sink had no room: a probe stays due.

@@ -181,9 +181,7 @@ impl Sender {
         self.report_lost(now);
         let outstanding = (self.una, self.nxt);
         self.loss.begin(Recovery::Fast, now, outstanding, sizes.1);
-        let marked = self.ecn.recover.is_some_and(|recover| self.una.lt(recover));
-        if marked && !self.is_by_rate() {
-            // RFC 3168 §6.1.2: it was reduced for a mark in the same window.
+        if self.is_marked() {
             self.loss.settle();
             self.permit_recovery(0, false);
         } else {
@@ -204,6 +202,11 @@ impl Sender {
         }
         self.note_reduced();
         self.permit_recovery(0, false);
+    }
+
+    /// RFC 3168 §6.1.2: whether the window that is in flight was reduced for a mark.
+    pub(super) fn is_marked(&self) -> bool {
+        !self.is_by_rate() && self.ecn.recover.is_some_and(|recover| self.una.lt(recover))
     }
 
     /// RFC 3168 §6.1.2: whether an echo tells of a window for which it was reduced already. Drops and marks
