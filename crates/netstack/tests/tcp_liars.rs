@@ -208,7 +208,7 @@ impl Liar {
 #[test]
 fn a_peer_that_lies_at_random_gets_nothing_but_what_its_window_lets_go() {
     for controller in [congestion::cubic, congestion::new_reno, congestion::bbr] {
-        let mut ended = 0;
+        let (mut ended, mut seen) = (0, [0; 4]);
         let seeds = 8;
         for seed in 0..seeds {
             let mut liar = Liar::new(seed, controller);
@@ -220,7 +220,19 @@ fn a_peer_that_lies_at_random_gets_nothing_but_what_its_window_lets_go() {
                 }
             }
             assert!(liar.in_flight() < 1 << 30);
+            let counters = liar.c.e.tcp.counters();
+            let recoveries = counters.sack_recovery + counters.reno_recovery;
+            let these = [
+                recoveries,
+                counters.timeouts,
+                counters.loss_probes,
+                counters.dsack_recv,
+            ];
+            for (seen, count) in seen.iter_mut().zip(these) {
+                *seen += count;
+            }
         }
+        assert!(seen.iter().all(|count| *count > 20), "{seen:?}");
         assert!(ended < seeds / 2, "{ended} connections have ended");
     }
 }
