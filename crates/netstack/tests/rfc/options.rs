@@ -119,24 +119,29 @@ fn rfc7323_5_3_paws_drops_an_old_timestamp_and_acknowledges() {
 
 #[test]
 fn rfc7323_5_3_what_a_retransmission_has_overtaken_is_not_outdated() {
-    let mut c = stamped();
-    let at = |c: &Conn, offset, data: &[u8; 4], stamp| {
-        seg(ACK, c.seq + offset, c.ack).data(data).ts(stamp, 0)
-    };
-    // Three gaps; a retransmission fills the first.
-    for (offset, data, stamp) in [(4, b"bbbb", 510), (12, b"dddd", 512), (20, b"ffff", 514)] {
-        c.e.give(&at(&c, offset, data, stamp));
+    // The peer's clock passes zero before, between and after what it sends.
+    for start in [500, u32::MAX, u32::MAX - 11, u32::MAX - 50, u32::MAX - 200] {
+        let syn = seg(SYN, IRS, 0).mss(1012).ts(start, 0);
+        let mut c = Conn::accept(Config::default(), plain(), &syn);
+        let at = |c: &Conn, offset, data: &[u8; 4], later: u32| {
+            let stamp = start.wrapping_add(later);
+            seg(ACK, c.seq + offset, c.ack).data(data).ts(stamp, 0)
+        };
+        // Three gaps; a retransmission fills the first.
+        for (offset, data, later) in [(4, b"bbbb", 10), (12, b"dddd", 12), (20, b"ffff", 14)] {
+            c.e.give(&at(&c, offset, data, later));
+        }
+        c.e.give(&at(&c, 0, b"aaaa", 100));
+        // The originals of the others are late. Of before there was a window is neither.
+        c.e.give(&at(&c, 16, b"XXXX", u32::MAX));
+        c.e.give(&at(&c, 8, b"cccc", 11));
+        c.e.give(&at(&c, 16, b"eeee", 13));
+        assert_eq!(c.e.read(c.id), b"aaaabbbbccccddddeeeeffff");
+        assert_eq!(c.e.tcp.counters().paws_estab, 1);
+        // Nothing is out of order any more.
+        c.e.give(&at(&c, 24, b"gggg", 99));
+        assert_eq!(c.e.read(c.id), b"");
     }
-    c.e.give(&at(&c, 0, b"aaaa", 600));
-    // The originals of the others are late. Of before there was a window is neither.
-    c.e.give(&at(&c, 16, b"XXXX", 499));
-    c.e.give(&at(&c, 8, b"cccc", 511));
-    c.e.give(&at(&c, 16, b"eeee", 513));
-    assert_eq!(c.e.read(c.id), b"aaaabbbbccccddddeeeeffff");
-    assert_eq!(c.e.tcp.counters().paws_estab, 1);
-    // Nothing is out of order any more.
-    c.e.give(&at(&c, 24, b"gggg", 599));
-    assert_eq!(c.e.read(c.id), b"");
 }
 
 #[test]
