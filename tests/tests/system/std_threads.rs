@@ -1,10 +1,11 @@
-//! Threads of std in a unikernel: the cases of `tests/guests/std-threads`.
+//! Threads of std in a unikernel: the cases of `tests/guests/std-threads`, and of crates in `tests/guests/threads-of-crates`.
 
 use system_tests::{Guest, Outcome, Target};
 
 on_each_target! {
     cases_that_return, cases_that_return_optimised, deadlock_is_told_with_all_threads,
     stack_overflow_is_told_by_name, computing_for_long_is_told_by_name_once, the_program_ends_with_main_or_by_exit,
+    crates_that_make_threads,
 }
 
 fn run(target: Target, case: &str) -> Outcome {
@@ -26,12 +27,16 @@ fn cases_that_return_optimised(target: Target) {
     check_all(Guest::build_release("std-threads", target));
 }
 
+fn crates_that_make_threads(target: Target) {
+    check_all(Guest::build("threads-of-crates", target));
+}
+
 fn deadlock_is_told_with_all_threads(target: Target) {
     let outcome = run(target, "deadlock");
     assert_eq!(outcome.status, 255, "{outcome}");
     for expected in [
         "posix: deadlock: every thread waits, and nothing can wake them\n",
-        "thread 1 \"main\" waits for the end of a thread, 0x",
+        "thread 1 \"main\" waits for the end of thread 2 \"left\", at\n   0: ",
         "thread 2 \"left\" waits for a futex at 0x",
         "thread 3 \"right\" waits for a futex at 0x",
     ] {

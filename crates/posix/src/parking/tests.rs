@@ -71,6 +71,23 @@ fn who_is_moved_is_woken_at_the_other_place() {
 }
 
 #[test]
+fn who_waits_for_a_time_goes_on_in_the_order_of_these() {
+    run(|| {
+        let log = Log::default();
+        let threads = [30, 10, 20].map(|milliseconds| {
+            let log = log.clone();
+            spawn(move || {
+                let deadline = inside(Instant::now) + Duration::from_millis(milliseconds);
+                assert!(!park("a test", PLACE, ALL, Some(deadline)));
+                log.borrow_mut().push(milliseconds as u32);
+            })
+        });
+        together(threads);
+        assert_eq!(*log.borrow(), [10, 20, 30]);
+    });
+}
+
+#[test]
 fn who_waited_too_long_is_not_there_any_more() {
     run(|| {
         let soon = || Some(inside(Instant::now) + Duration::from_millis(1));

@@ -1,0 +1,111 @@
+//! `ci/bench std`: what threads of std cost in a unikernel under `solo5-spt`, and in the same program on Linux, each on one
+//! processor: nanoseconds, and the memory of a thread that waits.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::{env, fs};
+
+use anyhow::{Context, Result, ensure};
+use bench_common::{Options, Ratio, Report, SERVER_CPU, Start, build};
+
+const SUBJECTS: [&str; 2] = ["mkernel", "linux"];
+const CASES: [&str; 7] = [
+    "spawn-join",
+    "mutex-free",
+    "mutex-contended",
+    "yield",
+    "park-unpark",
+    "channel",
+    "condition",
+];
+const IDLE: &str = "idle-thread";
+/// How many threads wait, in the greater of two runs whose difference counts.
+const THREADS: u64 = 100;
+const PLACE: Start<'_> = Start {
+    cpu: SERVER_CPU,
+    namespace: None,
+};
+
+fn main() -> Result<()> {
+    let options = Options::parse(5, 1, &[])?;
+    options.check_subjects(&SUBJECTS)?;
+    let root = build::repository();
+    let tender = build::tender(&root, "solo5-spt")?;
+    let mut report = Report::default();
+    let mut subjects = Vec::new();
+    for subject in SUBJECTS.into_iter().filter(|it| options.wants_subject(it)) {
+        let target = match subject {
+            "linux" => "x86_64-unknown-linux-gnu",
+            _ => "x86_64-solo5-spt",
+        };
+        subjects.push((subject, program(&root, target)?));
+    }
+    for _ in 0..options.rounds {
+        for case in CASES.into_iter().filter(|case| options.wants(case)) {
+            for (subject, program) in &subjects {
+                let mut command = command(&tender, subject, program);
+                let output = PLACE.output(command.args([case, &options.seconds.to_string()]))?;
+                let text = String::from_utf8(output)?;
+                let figure = text.trim().parse();
+                let figure =
+                    figure.with_context(|| format!("{case}: {text:?}: expected a number"))?;
+                report.add(case, subject, "ns", figure);
+            }
+        }
+        for (subject, program) in subjects.iter().filter(|_| options.wants(IDLE)) {
+            let [few, many] = [1, 1 + THREADS].map(|threads| {
+                let mut command = command(&tender, subject, program);
+                resident(command.args(["idle", &threads.to_string()]))
+            });
+            let bytes = many?.saturating_sub(few?) / THREADS;
+            report.add(IDLE, subject, "bytes", bytes as f64);
+        }
+    }
+    let names: Vec<&str> = subjects.iter().map(|(subject, _)| *subject).collect();
+    let title = "/ linux";
+    let to = &SUBJECTS[1..];
+    report.print_table(&names, &[Ratio { title, to }]);
+    report.print_rows();
+    options.json.map_or(Ok(()), |file| report.save(&file))
+}
+
+/// The program for `target`.
+fn program(root: &Path, target: &str) -> Result<PathBuf> {
+    let package = root.join("ci/benches/std/guest");
+    let folder = root.join("target/benches/std");
+    let into = format!("--target-dir={}", folder.display());
+    build::cargo_build(&package, &["--release", "--target", target, &into], &[])?;
+    let program = folder.join(target).join("release/std-guest");
+    fs::metadata(&program).with_context(|| program.display().to_string())?;
+    Ok(program)
+}
+
+fn command(tender: &Path, subject: &str, program: &Path) -> Command {
+    let mut command = match subject {
+        "linux" => Command::new(program),
+        _ => {
+            let mut command = Command::new(tender);
+            command
+                .args(["--mem=512", "--"])
+                .arg(program)
+                .arg("--solo5:quiet");
+            command
+        }
+    };
+    command.current_dir(env::temp_dir());
+    command
+}
+
+/// The memory of the process once it says that it is ready.
+fn resident(command: &mut Command) -> Result<u64> {
+    let mut process = PLACE.process(command.stdout(Stdio::piped()))?;
+    let output = process.child().stdout.take().context("no pipe")?;
+    let mut line = String::new();
+    BufReader::new(output).read_line(&mut line)?;
+    let resident = process.resident();
+    process.child().kill()?;
+    process.child().wait()?;
+    ensure!(line.trim() == "ready", "{line:?}: expected `ready`");
+    resident
+}
