@@ -1,4 +1,4 @@
-/* There is one thread: `pthread_create` gives EAGAIN. */
+/* Without solo5-posix there is one thread: `pthread_create` gives EAGAIN, and what only others can end is not there. */
 #pragma once
 #include <sched.h>
 #include <sys/types.h>
@@ -16,6 +16,7 @@
 #define PTHREAD_CREATE_DETACHED 1
 #define PTHREAD_PROCESS_PRIVATE 0
 #define PTHREAD_PROCESS_SHARED 1
+#define PTHREAD_BARRIER_SERIAL_THREAD (-1)
 #define PTHREAD_CANCEL_ENABLE 0
 #define PTHREAD_CANCEL_DISABLE 1
 
@@ -27,6 +28,7 @@ int pthread_equal(pthread_t a, pthread_t b);
 void pthread_exit(void *result) __attribute__((__noreturn__));
 int pthread_setcancelstate(int state, int *old);
 int pthread_setname_np(pthread_t thread, const char *name);
+int pthread_getname_np(pthread_t thread, char *name, size_t size);
 int pthread_getattr_np(pthread_t thread, pthread_attr_t *attributes);
 int pthread_atfork(void (*before)(void), void (*parent)(void), void (*child)(void));
 int pthread_once(pthread_once_t *once, void (*initialise)(void));
@@ -34,7 +36,10 @@ int pthread_once(pthread_once_t *once, void (*initialise)(void));
 int pthread_attr_init(pthread_attr_t *attributes);
 int pthread_attr_destroy(pthread_attr_t *attributes);
 int pthread_attr_setdetachstate(pthread_attr_t *attributes, int state);
+int pthread_attr_getdetachstate(const pthread_attr_t *attributes, int *state);
 int pthread_attr_setstacksize(pthread_attr_t *attributes, size_t size);
+int pthread_attr_getstacksize(const pthread_attr_t *attributes, size_t *size);
+int pthread_attr_setguardsize(pthread_attr_t *attributes, size_t size);
 int pthread_attr_getstack(const pthread_attr_t *attributes, void **bottom, size_t *size);
 int pthread_attr_getguardsize(const pthread_attr_t *attributes, size_t *size);
 
@@ -47,6 +52,7 @@ int pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attrib
 int pthread_mutex_destroy(pthread_mutex_t *mutex);
 int pthread_mutex_lock(pthread_mutex_t *mutex);
 int pthread_mutex_trylock(pthread_mutex_t *mutex);
+int pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *deadline);
 int pthread_mutex_unlock(pthread_mutex_t *mutex);
 int pthread_mutexattr_init(pthread_mutexattr_t *attributes);
 int pthread_mutexattr_destroy(pthread_mutexattr_t *attributes);
@@ -71,3 +77,7 @@ int pthread_cond_broadcast(pthread_cond_t *condition);
 int pthread_condattr_init(pthread_condattr_t *attributes);
 int pthread_condattr_destroy(pthread_condattr_t *attributes);
 int pthread_condattr_setclock(pthread_condattr_t *attributes, clockid_t clock);
+
+int pthread_barrier_init(pthread_barrier_t *barrier, const pthread_barrierattr_t *attributes, unsigned count);
+int pthread_barrier_destroy(pthread_barrier_t *barrier);
+int pthread_barrier_wait(pthread_barrier_t *barrier);

@@ -12,7 +12,8 @@
 //! finds as `-lc`. Only C symbols are visible in it. What a unikernel has (memory, a console, clocks,
 //! randomness, one thread) works; what it has not (files, sockets, processes, more threads) is there
 //! to be linked and fails with `ENOSYS`, so that Rust callers get an `Err`; whatever is in neither
-//! group is a link error. The README has the lists.
+//! group is a link error. The README has the lists. Of functions that only fail, and of those around threads, a crate such as
+//! `solo5-posix` can have its own, which then win.
 //!
 //! In Rust the crate offers what can be tested on any host: [`command_line`], the quoting of arguments, the allocator
 //! [`heap`], and the functions of [`memory`], [`strings`], [`numbers`], [`printf`], [`scanf`], [`sorting`], [`locks`],

@@ -74,17 +74,19 @@ pub(crate) fn park(
 
 /// Wakes up to `count` of those who wait at `address` with a bit of `mask`, the longest first; their number.
 pub(crate) fn unpark(address: usize, count: usize, mask: u32) -> usize {
-    let mut woken = 0;
-    while woken < count {
-        let Some(waiter) = find(address, mask) else {
-            break;
-        };
-        waiter.remove();
-        let thread = waiter.thread;
-        inside(|| thread.wake());
-        woken += 1;
-    }
-    woken
+    let Some(first) = find(address, mask).filter(|_| count > 0) else {
+        return 0;
+    };
+    inside(|| {
+        let (mut next, mut woken) = (Some(first), 0);
+        while let Some(waiter) = next {
+            waiter.remove();
+            waiter.thread.wake();
+            woken += 1;
+            next = find(address, mask).filter(|_| woken < count);
+        }
+        woken
+    })
 }
 
 /// Has up to `count` of those who wait at `from` wait at `to`; their number.

@@ -99,7 +99,7 @@ const REASONS: &[(&str, &str)] = &[
     ),
     (
         "pthread_* sem_* thrd_* mtx_* cnd_* call_once",
-        "Solo5 has one processor and no threads; concurrency comes from promises (miou-rs)",
+        "Solo5 has one processor and no threads; mkernel's feature `posix` has cooperative ones",
     ),
     (
         "dlmopen dladdr1 dlinfo dlvsym",

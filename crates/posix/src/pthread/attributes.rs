@@ -147,3 +147,6 @@ unsafe extern "C" fn pthread_getattr_np(
     }
     0
 }
+
+#[cfg(test)]
+mod tests;

@@ -59,3 +59,6 @@ unsafe extern "C" fn pthread_barrier_wait(barrier: *mut pthread_barrier_t) -> c_
     unpark(barrier.addr(), usize::MAX, ALL);
     PTHREAD_BARRIER_SERIAL_THREAD
 }
+
+#[cfg(test)]
+mod tests;

@@ -128,3 +128,6 @@ unsafe extern "C" fn pthread_condattr_setclock(
     unsafe { (*attributes.cast::<Condition>()).clock = clock };
     0
 }
+
+#[cfg(test)]
+mod tests;

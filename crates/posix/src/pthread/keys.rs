@@ -97,3 +97,6 @@ extern "C" fn pthread_getspecific(key: pthread_key_t) -> *mut c_void {
         _ => ptr::null_mut(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -148,3 +148,6 @@ pub(super) unsafe extern "C" fn pthread_mutex_unlock(mutex: *mut pthread_mutex_t
     // SAFETY: the caller gives an initialised one.
     unsafe { Mutex::unlock(mutex.cast()) }
 }
+
+#[cfg(test)]
+mod tests;

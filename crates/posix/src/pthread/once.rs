@@ -37,3 +37,6 @@ unsafe extern "C" fn pthread_once(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -133,3 +133,6 @@ unsafe extern "C" fn pthread_rwlock_unlock(lock: *mut pthread_rwlock_t) -> c_int
     }
     0
 }
+
+#[cfg(test)]
+mod tests;

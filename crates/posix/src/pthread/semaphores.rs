@@ -101,3 +101,6 @@ unsafe extern "C" fn sem_getvalue(semaphore: *mut sem_t, value: *mut c_int) -> c
     unsafe { value.write((*semaphore.cast::<c_uint>()).cast_signed()) };
     0
 }
+
+#[cfg(test)]
+mod tests;
