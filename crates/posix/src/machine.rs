@@ -2,7 +2,7 @@
 //! threads of a test share what its own thread has.
 
 pub(crate) use imp::{
-    LibcState, block_size, end_thread_locals, exchange_libc_state, new_pointer, set_pointer,
+    LibcState, block_size, end_thread_locals, exchange_libc_state, new_pointer, print, set_pointer,
 };
 #[cfg(solo5)]
 pub(crate) use imp::{current_pointer, detect};
@@ -35,6 +35,7 @@ mod imp {
         fn __solo5_thread_block_init(block: usize) -> usize;
         fn __solo5_end_thread_locals();
         fn solo5_set_tls_base(thread_pointer: usize) -> c_int;
+        fn solo5_console_write(data: *const u8, size: usize);
     }
 
     // Solo5's own bindings, which can be linked in place of ours, do not have it.
@@ -43,6 +44,12 @@ mod imp {
     global! {
         /// Whether the instruction sets the thread pointer: otherwise the bindings do.
         static WRFSBASE: Cell<bool> = Cell::new(false);
+    }
+
+    /// Writes to the console.
+    pub(crate) fn print(text: &[u8]) {
+        // SAFETY: a slice is valid for reads of its length.
+        unsafe { solo5_console_write(text.as_ptr(), text.len()) };
     }
 
     /// Finds out how the thread pointer is set.
@@ -133,6 +140,11 @@ mod imp {
     }
 
     pub(crate) fn end_thread_locals() {}
+
+    pub(crate) fn print(text: &[u8]) {
+        // What cannot be told is nobody's loss.
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), text);
+    }
 
     pub(crate) fn block_size() -> usize {
         0

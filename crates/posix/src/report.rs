@@ -8,6 +8,8 @@ use core::time::Duration;
 #[cfg(solo5)]
 use miou_rs::HogReport;
 
+use crate::machine;
+use crate::stack::Stack;
 use crate::thread::Thread;
 
 /// For how long a thread may compute before it is reported.
@@ -32,15 +34,7 @@ pub(crate) fn runs(number: c_int) {
 
 /// Writes to the console, whatever locks there are in the way of standard error.
 fn print(text: &str) {
-    let mut rest = text.as_bytes();
-    while !rest.is_empty() {
-        // SAFETY: a slice is valid for reads of its length.
-        let written = unsafe { libc::write(libc::STDERR_FILENO, rest.as_ptr().cast(), rest.len()) };
-        match usize::try_from(written) {
-            Ok(written) if written > 0 => rest = &rest[written..],
-            _ => return,
-        }
-    }
+    machine::print(text.as_bytes());
 }
 
 /// Says why the program cannot go on, and aborts it (status 255).
@@ -50,7 +44,7 @@ pub(crate) fn fatal(reason: &str) -> ! {
     unsafe { libc::abort() }
 }
 
-fn described(thread: &Thread) -> String {
+pub(crate) fn described(thread: &Thread) -> String {
     format!("thread {} {:?}", thread.number, thread.name())
 }
 
@@ -107,12 +101,11 @@ unsafe extern "C" {
     fn _Unwind_GetIP(context: *mut c_void) -> usize;
 }
 
-/// A thread has written beyond its stack, and so to memory that is not its.
-pub(crate) fn overflow(thread: &Thread) -> ! {
+/// Somebody has written beyond a stack, and so to memory of others.
+pub(crate) fn overflow(who: &str, stack: &Stack) -> ! {
     fatal(&format!(
-        "{} has overflowed its stack of {} bytes",
-        described(thread),
-        thread.stack.size
+        "{who} has overflowed its stack of {} bytes",
+        stack.size
     ))
 }
 

@@ -8,6 +8,7 @@ use miou_rs::{Deadlock, EventSource, Instant};
 
 use crate::machine::{self, LibcState};
 use crate::report;
+use crate::stack::Stack;
 use crate::thread;
 
 #[cfg(solo5)]
@@ -17,6 +18,8 @@ global! {
     /// Its thread pointer, and its part of nolibc's state while a thread's is in place.
     static POINTER: Cell<usize> = Cell::new(0);
     static LIBC: Cell<LibcState> = Cell::new(LibcState::NEW);
+    /// What its tasks that are not threads run on; in a test, the stack of that.
+    static STACK: Cell<Option<Stack>> = Cell::new(None);
     /// Where its events come from.
     static SOURCE: RefCell<Option<Rc<dyn EventSource>>> = RefCell::new(None);
 }
@@ -72,10 +75,12 @@ impl EventSource for Source {
     }
 
     fn poll(&self) -> usize {
+        look_for_overflow();
         self.0.poll()
     }
 
     fn wait(&self, deadline: Option<Instant>) -> Result<usize, Deadlock> {
+        look_for_overflow();
         let waited = self.0.wait(deadline);
         if waited.is_err() {
             report::deadlock();
@@ -89,6 +94,15 @@ impl EventSource for Source {
 
     fn is_real_time(&self) -> bool {
         self.0.is_real_time()
+    }
+}
+
+/// A task may have written beyond the scheduler's stack.
+fn look_for_overflow() {
+    if let Some(stack) = STACK.with(Cell::get)
+        && stack.has_overflown(stack.top())
+    {
+        report::overflow("the scheduler", &stack);
     }
 }
 

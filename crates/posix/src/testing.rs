@@ -1,5 +1,7 @@
 //! Threads in a test: in virtual time, and in an order that a seed gives.
 
+mod stress;
+
 use core::ffi::c_void;
 use core::ptr::{self, NonNull};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

@@ -216,7 +216,7 @@ impl Thread {
         unsafe { switch(scheduler, self.suspended.get()) };
         CURRENT.with(|current| current.set(before));
         if self.stack.has_overflown(self.suspended.get()) {
-            report::overflow(self);
+            report::overflow(&report::described(self), &self.stack);
         }
     }
 

@@ -5,15 +5,12 @@ use core::ptr::NonNull;
 
 use miou_rs::Builder;
 
-use super::{POINTER, Source};
+use super::{POINTER, STACK, Source};
 use crate::Platform;
 use crate::machine;
 use crate::report;
 use crate::stack::{self, Stack};
 use crate::thread::{Body, Thread};
-
-/// The stack that tasks run on which are not threads.
-const STACK: usize = 256 << 10;
 
 unsafe extern "C" {
     #[link_name = "__solo5_stack_bottom"]
@@ -28,7 +25,7 @@ unsafe extern "Rust" {
     safe fn __solo5_posix_platform() -> &'static dyn Platform;
 }
 
-/// Makes a thread of `main`, which stays on the stack of the program, and starts the scheduler on another.
+/// Makes a thread of `main`, which stays on the stack of the program, and starts the scheduler on another as large.
 ///
 /// # Safety
 ///
@@ -40,18 +37,19 @@ unsafe extern "C" fn __solo5_call_main(
     envp: *const *mut c_char,
 ) -> c_int {
     machine::detect();
-    let block = machine::block_size();
-    let Some(memory) = stack::allocate(STACK + block, STACK, 0) else {
+    let [bottom, top] = [&raw const STACK_BOTTOM, &raw const STACK_TOP];
+    let size = top.addr() - bottom.addr();
+    let Some(memory) = stack::allocate(size + machine::block_size(), size, 0) else {
         report::fatal("not enough memory for the scheduler: give the unikernel more (--mem)");
     };
-    let [bottom, top] = [&raw const STACK_BOTTOM, &raw const STACK_TOP];
-    let program = Stack::guarded(bottom.cast_mut(), top.addr() - bottom.addr());
+    let program = Stack::guarded(bottom.cast_mut(), size);
     let main_thread = Thread::main(program);
     // SAFETY: the memory was allocated for this, with a zeroed block of variables behind the stack, and stays; nothing has run
     // on it. The arguments are those that `main` expects.
     unsafe {
-        POINTER.with(|pointer| pointer.set(machine::new_pointer(memory.add(STACK))));
-        let stack = Stack::new(memory, STACK);
+        POINTER.with(|pointer| pointer.set(machine::new_pointer(memory.add(size))));
+        let stack = Stack::new(memory, size);
+        STACK.with(|kept| kept.set(Some(stack)));
         let argument = NonNull::from(main_thread).as_ptr().cast();
         main_thread.begin(stack.start(run, argument));
         main(argc, argv, envp)

@@ -17,6 +17,12 @@ pub(crate) fn join(thread: &Thread) -> *mut c_void {
     result
 }
 
+/// Has a thread end without anybody who joins it.
+pub(crate) fn detach(thread: &Thread) {
+    // SAFETY: a thread that nobody has joined or detached.
+    assert_eq!(unsafe { pthread_detach(number_of(thread)) }, 0);
+}
+
 #[test]
 fn join_gives_the_result_also_when_the_thread_has_ended_before() {
     extern "C" fn next(argument: *mut c_void) -> *mut c_void {
