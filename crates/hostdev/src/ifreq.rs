@@ -7,6 +7,8 @@ use std::net::UdpSocket;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 
+use crate::tap::Offload;
+
 /// `TUNGETIFF`: which interface is this TUN/TAP descriptor attached to (linux/if_tun.h).
 const TUNGETIFF: libc::Ioctl = 0x8004_54d2;
 /// `TUNGETFEATURES`: which flags does `TUNSETIFF` know.
@@ -20,8 +22,9 @@ const TUNSETPERSIST: libc::Ioctl = 0x4004_54cb;
 /// `TUNSETVNETHDRSZ` and `TUNSETVNETLE`: bytes of the virtio-net header, and its byte order.
 const TUNSETVNETHDRSZ: libc::Ioctl = 0x4004_54d8;
 const TUNSETVNETLE: libc::Ioctl = 0x4004_54dc;
-/// `TUN_F_CSUM|TUN_F_TSO4|TUN_F_TSO_ECN`.
-const OFFLOADS: libc::c_ulong = 1 | 2 | 8;
+/// `TUN_F_CSUM|TUN_F_TSO4|TUN_F_TSO_ECN`, and `TUN_F_TSO6`, all of them as old as `TUNSETOFFLOAD`.
+const TCP4: libc::c_ulong = 1 | 2 | 8;
+const TCP6: libc::c_ulong = 4;
 /// `SIOCETHTOOL` and the two commands used with it (linux/sockios.h, linux/ethtool.h).
 const SIOCETHTOOL: libc::Ioctl = 0x8946;
 const ETHTOOL_SGSO: u32 = 0x24;
@@ -132,7 +135,7 @@ pub(crate) fn tun_has_header(tun: BorrowedFd<'_>) -> bool {
 }
 
 /// Has the attached TAP, whose frames carry headers, leave checksums and TCP segmentation to whoever reads them.
-pub(crate) fn tun_enable_offload(tun: BorrowedFd<'_>) -> io::Result<()> {
+pub(crate) fn tun_enable_offload(tun: BorrowedFd<'_>, offload: Offload) -> io::Result<()> {
     let set = |number, value: libc::c_int| {
         // SAFETY: both numbers read one `int`, which `value` is.
         match unsafe { libc::ioctl(tun.as_raw_fd(), number, &raw const value) } {
@@ -143,7 +146,11 @@ pub(crate) fn tun_enable_offload(tun: BorrowedFd<'_>) -> io::Result<()> {
     // A persistent TAP keeps what its last user set.
     set(TUNSETVNETHDRSZ, crate::OFFLOAD_HEADER_LEN as libc::c_int)?;
     set(TUNSETVNETLE, 1)?;
-    tun_set_offload(tun, OFFLOADS)
+    let offloads = match offload {
+        Offload::Tcp4 => TCP4,
+        Offload::Tcp4AndTcp6 => TCP4 | TCP6,
+    };
+    tun_set_offload(tun, offloads)
 }
 
 /// Has the attached TAP finish every frame before it is read.

@@ -29,7 +29,7 @@ pub use cable::Cable;
 pub use mac::{MacAddress, ParseMacError};
 pub use passt::Passt;
 pub use relay::{End, JoinError, Joint, MAX_STREAM_FRAME, Relay};
-pub use tap::{Tap, TapError};
+pub use tap::{Offload, Tap, TapError};
 
 /// Bytes of an Ethernet header (two addresses and the EtherType), which an MTU does not include.
 pub const ETHERNET_HEADER_LEN: usize = 14;

@@ -87,13 +87,22 @@ pub enum TapError {
     },
 }
 
+/// Which TCP segments are left to be cut to whoever reads an interface; and with them all checksums.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offload {
+    /// Those over IPv4: of IPv6 no frame is longer than the MTU allows.
+    Tcp4,
+    /// Those over IPv4 and IPv6.
+    Tcp4AndTcp6,
+}
+
 /// A TAP interface, attached for non-blocking reading and writing of Ethernet frames.
 #[derive(Debug)]
 pub struct Tap {
     file: File,
     name: String,
     mtu: u16,
-    offload: bool,
+    offload: Option<Offload>,
 }
 
 impl Tap {
@@ -120,24 +129,24 @@ impl Tap {
     ///
     /// When there is no such interface, when it is down, not a TAP, in use, or this process may not attach to it.
     pub fn open(name: &str) -> Result<Self, TapError> {
-        Self::attach(name, false)
+        Self::attach(name, None)
     }
 
-    /// As [`open`](Self::open), with offload where the kernel can do it, which [`has_offload`](Self::has_offload)
-    /// tells; without it otherwise.
+    /// As [`open`](Self::open), with that offload where the kernel can do it, which [`offload`](Self::offload)
+    /// tells; without any otherwise.
     ///
     /// With offload, each frame that is read or written has [`OFFLOAD_HEADER_LEN`](crate::OFFLOAD_HEADER_LEN) bytes in
-    /// front of it, which say whether its checksum is still to be filled in and whether it is TCP over IPv4 of up to
-    /// 64 KiB, whatever the MTU, that is to be cut into segments.
+    /// front of it, which say whether its checksum is still to be filled in and whether it is TCP of up to 64 KiB,
+    /// whatever the MTU, that is to be cut into segments. What is written may be that of either family.
     ///
     /// # Errors
     ///
     /// As [`open`](Self::open).
-    pub fn open_with_offload(name: &str) -> Result<Self, TapError> {
-        Self::attach(name, true)
+    pub fn open_with_offload(name: &str, offload: Offload) -> Result<Self, TapError> {
+        Self::attach(name, Some(offload))
     }
 
-    fn attach(name: &str, offload: bool) -> Result<Self, TapError> {
+    fn attach(name: &str, offload: Option<Offload>) -> Result<Self, TapError> {
         if name.is_empty() || name.len() > MAX_NAME {
             return Err(TapError::NameLength(name.to_owned()));
         }
@@ -152,14 +161,14 @@ impl Tap {
         if flags & (libc::IFF_UP | libc::IFF_RUNNING) == 0 {
             return Err(TapError::Down(name.to_owned()));
         }
-        let with_offload = if offload { attach_offload(name) } else { None };
-        let offload = with_offload.is_some();
-        let file = match with_offload {
-            Some(file) => file,
-            None => attach_plain(name)?,
+        let with_offload =
+            offload.and_then(|offload| Some((attach_offload(name, offload)?, Some(offload))));
+        let (file, offload) = match with_offload {
+            Some(attached) => attached,
+            None => (attach_plain(name)?, None),
         };
         let mtu = mtu(&query, name)?;
-        query.set_generic_offloads(name, offload);
+        query.set_generic_offloads(name, offload.is_some());
         Ok(Self {
             file,
             name: name.to_owned(),
@@ -203,7 +212,7 @@ impl Tap {
             file: File::from(owned),
             name,
             mtu,
-            offload: false,
+            offload: None,
         })
     }
 
@@ -219,9 +228,9 @@ impl Tap {
         self.mtu
     }
 
-    /// Whether each frame has a header in front of it: see [`open_with_offload`](Self::open_with_offload).
+    /// Set if each frame has a header in front of it: see [`open_with_offload`](Self::open_with_offload).
     #[must_use]
-    pub fn has_offload(&self) -> bool {
+    pub fn offload(&self) -> Option<Offload> {
         self.offload
     }
 
@@ -296,13 +305,13 @@ fn attach_plain(name: &str) -> Result<File, TapError> {
 }
 
 /// The TAP with offload, if it can be had. Otherwise it is left alone, for [`attach_plain`] to say what is wrong.
-fn attach_offload(name: &str) -> Option<File> {
+fn attach_offload(name: &str, offload: Offload) -> Option<File> {
     let file = open_tun().ok()?;
     if !tun_has_header(file.as_fd()) {
         return None;
     }
     let attached = tun_set_iff(file.as_fd(), name, true).ok()?;
-    tun_enable_offload(file.as_fd()).ok()?;
+    tun_enable_offload(file.as_fd(), offload).ok()?;
     (attached == name).then_some(file)
 }
 

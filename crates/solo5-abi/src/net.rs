@@ -12,8 +12,8 @@ layout! {
     pub struct NetHeader, size 10 {
         /// Bits: [`NEEDS_CSUM`](Self::NEEDS_CSUM), [`DATA_VALID`](Self::DATA_VALID).
         0 => pub flags: u8,
-        /// [`GSO_NONE`](Self::GSO_NONE), or [`GSO_TCPV4`](Self::GSO_TCPV4) and perhaps the bit
-        /// [`GSO_ECN`](Self::GSO_ECN).
+        /// [`GSO_NONE`](Self::GSO_NONE), or [`GSO_TCPV4`](Self::GSO_TCPV4) or
+        /// [`GSO_TCPV6`](Self::GSO_TCPV6) and perhaps the bit [`GSO_ECN`](Self::GSO_ECN).
         1 => pub gso_type: u8,
         /// With segmentation, bytes of the Ethernet, IP and TCP headers, which each segment gets. A
         /// hint: in what is received it may be more, so the frame itself is looked at.
@@ -38,12 +38,15 @@ impl NetHeader {
     pub const GSO_NONE: u8 = 0;
     /// As `gso_type`: TCP over IPv4, to be cut into segments.
     pub const GSO_TCPV4: u8 = 1;
+    /// As `gso_type`: TCP over IPv6, to be cut into segments. Only where the device has
+    /// [`NET_OFFLOAD_V6`](crate::manifest::NET_OFFLOAD_V6), too.
+    pub const GSO_TCPV6: u8 = 4;
     /// In `gso_type`: of the segments, only the first has the flag CWR.
     pub const GSO_ECN: u8 = 0x80;
 }
 
 /// Bytes of the shortest frame with its header.
 pub const MIN_FRAME: usize = NetHeader::SIZE + NET_HLEN;
-/// Bytes of the longest frame with its header: an IP packet cannot be longer. A buffer to read into
-/// has as many.
+/// Bytes of the longest frame with its header: an IPv4 packet cannot be longer, and neither may one
+/// of IPv6 with its header. A buffer to read into has as many.
 pub const MAX_FRAME: usize = NetHeader::SIZE + NET_HLEN + u16::MAX as usize;

@@ -2,8 +2,8 @@
 
 use solo5_abi::manifest::{
     BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_MANY, BLOCK_WHOLE, BlockProperties, DeviceType, Entry,
-    Header, MAX_ENTRIES, MAX_SIZE, Manifest, NET_OFFLOAD, NameError, NetProperties, ParseError,
-    TENDER_FLUSH, TENDER_SHUTDOWN, TYPE_RESERVED_FIRST, TenderProperties, check_name,
+    Header, MAX_ENTRIES, MAX_SIZE, Manifest, NET_OFFLOAD, NET_OFFLOAD_V6, NameError, NetProperties,
+    ParseError, TENDER_FLUSH, TENDER_SHUTDOWN, TYPE_RESERVED_FIRST, TenderProperties, check_name,
 };
 
 fn bytes_of(entries: &[Entry]) -> Vec<u8> {
@@ -113,9 +113,12 @@ fn features_are_asked_for_by_the_guest_and_granted_by_the_tender() {
     let mut note = bytes;
     note[72..96].fill(0xff);
     let entry = Entry::from_bytes(&note);
-    assert_eq!(entry.wanted(), NET_OFFLOAD);
-    assert_eq!(entry.detached(), asking);
-    note[80] = 0xfe;
+    let both = NET_OFFLOAD | NET_OFFLOAD_V6;
+    assert_eq!(entry.wanted(), both);
+    assert_eq!(entry.detached(), plain.wanting(both));
+    note[80] = 0xfd;
+    assert_eq!(Entry::from_bytes(&note).detached(), asking);
+    note[80] = 0xfc;
     assert_eq!(Entry::from_bytes(&note).detached(), plain);
 
     // In a block device's entry these bytes are the block size, and its features lie behind.

@@ -14,6 +14,7 @@ pub struct Net {
     pub(crate) mac_address: [u8; 6],
     pub(crate) mtu: usize,
     pub(crate) offload: bool,
+    pub(crate) offload_v6: bool,
 }
 
 impl Net {
@@ -55,6 +56,12 @@ impl Net {
     /// found in its place is no reason to discard it, and who forwards the frame fills it in.
     pub fn has_offload(&self) -> bool {
         self.offload
+    }
+
+    /// Whether TCP over IPv6, too, may be sent and is received in frames of up to 64 KiB (`GSO_TCPV6`): never
+    /// without [`has_offload`](Self::has_offload). A tender may know only that.
+    pub fn has_offload_v6(&self) -> bool {
+        self.offload_v6
     }
 
     /// Bytes that a buffer to [`read`](Self::read) into must hold: [`max_frame`](Self::max_frame),
@@ -112,6 +119,7 @@ impl fmt::Debug for Net {
             .field("mac_address", &self.mac_address)
             .field("mtu", &self.mtu)
             .field("offload", &self.offload)
+            .field("offload_v6", &self.offload_v6)
             .finish_non_exhaustive()
     }
 }

@@ -156,6 +156,7 @@ fn the_application_interface_is_the_same() {
         "SOLO5_NET_ALEN": api::NET_ALEN,
         "SOLO5_NET_HLEN": api::NET_HLEN,
         "SOLO5_NET_OFFLOAD": manifest::NET_OFFLOAD,
+        "SOLO5_NET_OFFLOAD_V6": manifest::NET_OFFLOAD_V6,
         "SOLO5_BLOCK_FLUSH": manifest::BLOCK_FLUSH,
         "SOLO5_BLOCK_FLUSH_BEGIN": manifest::TENDER_FLUSH,
         "SOLO5_BLOCK_MANY": manifest::BLOCK_MANY,
@@ -167,6 +168,7 @@ fn the_application_interface_is_the_same() {
         "SOLO5_NET_HEADER_DATA_VALID": NetHeader::DATA_VALID,
         "SOLO5_NET_HEADER_GSO_NONE": NetHeader::GSO_NONE,
         "SOLO5_NET_HEADER_GSO_TCPV4": NetHeader::GSO_TCPV4,
+        "SOLO5_NET_HEADER_GSO_TCPV6": NetHeader::GSO_TCPV6,
         "SOLO5_NET_HEADER_GSO_ECN": NetHeader::GSO_ECN,
     });
     expected.check("api");
@@ -337,6 +339,7 @@ fn notes_and_manifest_are_the_same() {
         "MFT_BLOCK_MANY": manifest::BLOCK_MANY,
         "MFT_BLOCK_DISCARD": manifest::BLOCK_DISCARD,
         "MFT_NET_OFFLOAD": manifest::NET_OFFLOAD,
+        "MFT_NET_OFFLOAD_V6": manifest::NET_OFFLOAD_V6,
         "MFT_TENDER_POLL_SET": manifest::TENDER_POLL_SET,
         "MFT_TENDER_SHUTDOWN": manifest::TENDER_SHUTDOWN,
         "MFT_TENDER_WRFSBASE": manifest::TENDER_WRFSBASE,

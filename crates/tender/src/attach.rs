@@ -6,10 +6,10 @@ use std::fmt::Write as _;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
-use hostdev::{BlockError, Cable, MacAddress, Tap, TapError};
+use hostdev::{BlockError, Cable, MacAddress, Offload, Tap, TapError};
 use solo5_abi::manifest::{
-    DeviceType, Entry, Header, Manifest, NET_OFFLOAD, NetProperties, TENDER_FLUSH, TENDER_POLL_SET,
-    TENDER_SHUTDOWN, TenderProperties,
+    DeviceType, Entry, Header, Manifest, NET_OFFLOAD, NET_OFFLOAD_V6, NetProperties, TENDER_FLUSH,
+    TENDER_POLL_SET, TENDER_SHUTDOWN, TenderProperties,
 };
 
 use crate::Tender;
@@ -141,10 +141,16 @@ impl Interface {
         }
     }
 
-    fn has_offload(&self) -> bool {
-        match self {
-            Self::Tap(tap) => tap.has_offload(),
-            Self::Cable(_) => false,
+    /// The features that the guest has for this.
+    fn granted(&self) -> u16 {
+        let offload = match self {
+            Self::Tap(tap) => tap.offload(),
+            Self::Cable(_) => None,
+        };
+        match offload {
+            None => 0,
+            Some(Offload::Tcp4) => NET_OFFLOAD,
+            Some(Offload::Tcp4AndTcp6) => NET_OFFLOAD | NET_OFFLOAD_V6,
         }
     }
 }
@@ -231,11 +237,7 @@ impl Devices {
                     mac: mac_address(name, options)?.0,
                     mtu: interface.mtu(),
                     wanted: entry.wanted(),
-                    granted: if interface.has_offload() {
-                        NET_OFFLOAD
-                    } else {
-                        0
-                    },
+                    granted: interface.granted(),
                 };
                 let attached = entry.with_net(interface.as_raw_fd(), properties);
                 self.net.push(NetDevice { handle, interface });
@@ -265,7 +267,11 @@ impl Devices {
         let large = options.mem >= LARGE_FRAME_MEMORY;
         match source {
             NetSource::Interface(interface) if large && wanted & NET_OFFLOAD != 0 => {
-                open_tap(name, Tap::open_with_offload(interface))
+                let offload = match wanted & NET_OFFLOAD_V6 {
+                    0 => Offload::Tcp4,
+                    _ => Offload::Tcp4AndTcp6,
+                };
+                open_tap(name, Tap::open_with_offload(interface, offload))
             }
             NetSource::Interface(interface) => open_tap(name, Tap::open(interface)),
             NetSource::Descriptor(fd) => open_tap(name, Tap::from_inherited(*fd)),

@@ -1,16 +1,17 @@
 //! Network offload: `offload.c`, which reflects packets, so that a connection of the host's to it ends up at the host
 //! itself, and its data goes through the guest twice.
 
+use std::fs;
 use std::io::{self, Read, Write};
-use std::mem;
-use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
-use std::os::fd::{AsRawFd, FromRawFd};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::os::fd::AsRawFd;
 use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use hostdev::Tap;
+use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrStorage, bind, socket};
 use system_tests::{Network, Target};
 
 use crate::c_guest::{LINKERS, Program, TARGETS, boot, kvm_runs_general_code};
@@ -19,36 +20,34 @@ use crate::network::{RawSocket, frame};
 /// Ethernet header and MTU.
 const LONGEST_ON_THE_WIRE: usize = 1514;
 
+/// The host's address and the guest's, of either version.
+const V4: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)),
+    IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)),
+];
+const V6: [IpAddr; 2] = [
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2)),
+];
+
 /// A connection from this port of the host's to the same one of the guest's.
-fn connect(port: u16) -> TcpStream {
-    let address = |last| {
-        // SAFETY: every field of the structure may be zero.
-        let mut address: libc::sockaddr_in = unsafe { mem::zeroed() };
-        let socket = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, last), port);
-        address.sin_family = libc::AF_INET as u16;
-        address.sin_port = socket.port().to_be();
-        address.sin_addr.s_addr = socket.ip().to_bits().to_be();
-        address
+fn connect([host, guest]: [IpAddr; 2], port: u16) -> TcpStream {
+    let family = match host {
+        IpAddr::V4(_) => AddressFamily::Inet,
+        IpAddr::V6(_) => AddressFamily::Inet6,
     };
-    let length = mem::size_of::<libc::sockaddr_in>() as libc::socklen_t;
-    let (host, guest) = (address(1), address(2));
-    // SAFETY: `socket` touches no memory.
-    let fd = unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM, 0) };
-    assert!(fd >= 0, "no socket: {}", io::Error::last_os_error());
-    // SAFETY: the descriptor has just been opened and nothing else knows it.
-    let stream = unsafe { TcpStream::from_raw_fd(fd) };
+    let address = |ip| SockaddrStorage::from(SocketAddr::new(ip, port));
+    let socket = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).expect("a socket");
+    let connected = bind(socket.as_raw_fd(), &address(host))
+        .and_then(|()| socket::connect(socket.as_raw_fd(), &address(guest)));
+    connected.unwrap_or_else(|error| panic!("no connection to {guest}: {error}"));
+    let stream = TcpStream::from(socket);
     stream
         .set_write_timeout(Some(Duration::from_secs(60)))
         .unwrap();
     stream
         .set_read_timeout(Some(Duration::from_secs(60)))
         .unwrap();
-    // SAFETY: the pointers and the length are those of the two structures.
-    let connected = unsafe {
-        libc::bind(fd, (&raw const host).cast(), length) == 0
-            && libc::connect(fd, (&raw const guest).cast(), length) == 0
-    };
-    assert!(connected, "no connection: {}", io::Error::last_os_error());
     stream
 }
 
@@ -67,7 +66,26 @@ fn exchange(stream: &TcpStream, length: usize) {
 
 struct Reflected {
     features: u64,
+    /// Bytes of the longest frame, of IPv4 and of IPv6.
     longest: usize,
+    longest_v6: usize,
+}
+
+/// Makes the TAP interface, with the host's addresses on it.
+fn add_tap(network: &Network, name: &str) {
+    network.add_tap(name, "10.0.0.1/24");
+    // Some machines do without.
+    let disabled = format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6");
+    fs::write(&disabled, "0").unwrap_or_else(|error| panic!("{disabled}: {error}"));
+    ip(&format!("addr add fd00::1/64 dev {name} nodad"));
+}
+
+fn ip(arguments: &str) {
+    let status = Command::new("ip").args(arguments.split(' ')).status();
+    assert!(
+        status.is_ok_and(|status| status.success()),
+        "ip {arguments}"
+    );
 }
 
 /// Boots `program`, whose network device is `source`, has data reflected, and ends it.
@@ -77,13 +95,17 @@ fn reflect(program: &Program<'_>, target: Target, tap: &str, source: &str) -> Re
     let port = PORTS.fetch_add(1, Ordering::Relaxed);
     let executable = program.link(target, LINKERS[1]);
     let options = ["--mem=8".to_owned(), format!("--net:service={source}")];
-    let neighbour = format!("neigh replace 10.0.0.2 lladdr 02:00:00:00:00:02 dev {tap}");
-    let set = Command::new("ip").args(neighbour.split(' ')).status();
-    assert!(set.is_ok_and(|status| status.success()), "ip {neighbour}");
+    for [_, guest] in [V4, V6] {
+        ip(&format!(
+            "neigh replace {guest} lladdr 02:00:00:00:00:02 dev {tap}"
+        ));
+    }
 
     let mut guest = boot(&executable, target, &options, "--solo5:quiet", true);
     guest.wait_for("features ");
-    exchange(&connect(port), 1 << 20);
+    for addresses in [V4, V6] {
+        exchange(&connect(addresses, port), 1 << 20);
+    }
     let socket = RawSocket::bind(tap);
     for _ in 0..3 {
         socket.send(&frame(0, 60)); // the end, should one be lost
@@ -94,35 +116,45 @@ fn reflect(program: &Program<'_>, target: Target, tap: &str, source: &str) -> Re
         let line = outcome
             .stdout
             .lines()
-            .find_map(|line| line.strip_prefix(name));
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.and_then(|number| number.trim().parse().ok())
             .unwrap_or_else(|| panic!("{name}: {outcome}"))
     };
     Reflected {
         features: number("features"),
         longest: number("longest") as usize,
+        longest_v6: number("longest6") as usize,
     }
 }
 
 #[test]
 fn offload_is_for_those_who_ask_for_it() {
     let asking = Program::new("offload.c");
+    // As a guest that knows IPv4's alone, or asks for IPv6's alone, which is nothing to ask for.
+    let asking_v4 = Program::new("offload.c").define("WANTED", 1);
+    let asking_v6 = Program::new("offload.c").define("WANTED", 2);
     let plain = Program::new("offload.c").define("WANTED", 0);
     for target in TARGETS {
         Network::with(|network| {
             let tap = format!("offload{target:?}").to_lowercase();
-            network.add_tap(&tap, "10.0.0.1/24");
+            add_tap(network, &tap);
             // Each after one of the other kind, on the same interface. An emulated machine makes a new one for each.
             let direct = target == Target::Spt || kvm_runs_general_code();
             for _ in 0..if direct { 2 } else { 1 } {
-                let reflected = reflect(&plain, target, &tap, &tap);
-                assert_eq!(reflected.features, 0);
-                assert!(reflected.longest <= LONGEST_ON_THE_WIRE);
-
-                let reflected = reflect(&asking, target, &tap, &tap);
-                assert_eq!(reflected.features, 1);
-                // An emulated network may have cut the segments before they reach the tender's interface.
-                assert!(!direct || reflected.longest > 10 * LONGEST_ON_THE_WIRE);
+                for (program, features) in
+                    [(&plain, 0), (&asking, 3), (&asking_v4, 1), (&asking_v6, 0)]
+                {
+                    let reflected = reflect(program, target, &tap, &tap);
+                    assert_eq!(reflected.features, features);
+                    for (longest, feature) in [(reflected.longest, 1), (reflected.longest_v6, 2)] {
+                        if features & feature == 0 {
+                            assert!(longest <= LONGEST_ON_THE_WIRE, "{longest} bytes");
+                        } else {
+                            // An emulated network may have cut the segments before they reach the tender's interface.
+                            assert!(!direct || longest > 10 * LONGEST_ON_THE_WIRE);
+                        }
+                    }
+                }
             }
         });
     }
@@ -131,7 +163,7 @@ fn offload_is_for_those_who_ask_for_it() {
 #[test]
 fn an_inherited_interface_has_no_offload() {
     Network::with(|network| {
-        network.add_tap("inherited0", "10.0.0.1/24");
+        add_tap(network, "inherited0");
         let tap = Tap::open("inherited0").unwrap();
         // SAFETY: the call touches no memory. The copy stays open in programs that this process starts.
         let fd = unsafe { libc::dup(tap.as_raw_fd()) };
@@ -142,6 +174,6 @@ fn an_inherited_interface_has_no_offload() {
         // SAFETY: the descriptor was opened above and nothing uses it any more.
         unsafe { libc::close(fd) };
         assert_eq!(reflected.features, 0);
-        assert!(reflected.longest <= LONGEST_ON_THE_WIRE);
+        assert!(reflected.longest.max(reflected.longest_v6) <= LONGEST_ON_THE_WIRE);
     });
 }

@@ -131,8 +131,12 @@ struct solo5_net_info {
  * SOLO5_NET_OFFLOAD_MAX bytes is sent, whatever the MTU, and a buffer to
  * receive into has SOLO5_NET_OFFLOAD_MAX. What is received may lack its
  * checksum (NEEDS_CSUM), also where gso_type is NONE.
+ *
+ * SOLO5_NET_OFFLOAD_V6 is asked for (MFT_NET_OFFLOAD_V6) and granted beside it,
+ * never alone; without it no gso_type is TCPV6.
  */
 #define SOLO5_NET_OFFLOAD     0x1u
+#define SOLO5_NET_OFFLOAD_V6  0x2u
 #define SOLO5_NET_OFFLOAD_MIN (sizeof (struct solo5_net_header) + SOLO5_NET_HLEN)
 #define SOLO5_NET_OFFLOAD_MAX (SOLO5_NET_OFFLOAD_MIN + 65535)
 
@@ -140,6 +144,7 @@ struct solo5_net_info {
 #define SOLO5_NET_HEADER_DATA_VALID 0x2u  /* flags: checksum found good */
 #define SOLO5_NET_HEADER_GSO_NONE   0     /* gso_type: a frame as it is */
 #define SOLO5_NET_HEADER_GSO_TCPV4  1     /* gso_type: to be cut into segments */
+#define SOLO5_NET_HEADER_GSO_TCPV6  4     /* gso_type: the same, over IPv6 */
 #define SOLO5_NET_HEADER_GSO_ECN    0x80u /* bit of gso_type: CWR in the first */
 
 /* As Linux's struct virtio_net_hdr. Offsets count from the Ethernet header. */

@@ -1,8 +1,9 @@
 /*
- * offload.c: a guest that asks for network offload and sends every IPv4 packet
- * back to where it came from, with the addresses swapped: a connection of the
- * host's to the guest ends up being one to itself. A frame of EtherType 0x88b5
- * ends the guest, which says how long the longest frame was.
+ * offload.c: a guest that asks for network offload and sends every IPv4 packet,
+ * and every segment of TCP over IPv6, back to where it came from, with the
+ * addresses swapped: a connection of the host's to the guest ends up being one
+ * to itself. A frame of EtherType 0x88b5 ends the guest, which says how long
+ * the longest frame of either was.
  */
 #include "guest.h"
 #include "mft_abi.h"
@@ -10,7 +11,7 @@
 #define SECOND 1000000000ull
 
 #ifndef WANTED
-#define WANTED MFT_NET_OFFLOAD
+#define WANTED (MFT_NET_OFFLOAD | MFT_NET_OFFLOAD_V6)
 #endif
 
 /* That it has the feature already is a lie, which must come to nothing. */
@@ -61,11 +62,32 @@ static int check_bad_headers(solo5_handle_t handle)
     return 0;
 }
 
+/* Sends the packet back, if it is one of those; its length goes to seen[]. */
+static int reflect(solo5_handle_t handle, size_t at, size_t size, size_t *seen)
+{
+    uint8_t *ethernet = frame + at;
+    bool v4 = ethernet[12] == 0x08 && ethernet[13] == 0x00;
+    bool v6 = ethernet[12] == 0x86 && ethernet[13] == 0xdd;
+
+    if (!v4 && !(v6 && ethernet[20] == 6))
+        return 0;
+    if (size - at > seen[v6])
+        seen[v6] = size - at;
+    swap(ethernet, ethernet + 6, 6); /* Ethernet addresses */
+    if (v4)
+        swap(ethernet + 26, ethernet + 30, 4);
+    else
+        swap(ethernet + 22, ethernet + 38, 16);
+    CHECK(solo5_net_write(handle, frame, size) == SOLO5_R_OK);
+    return 0;
+}
+
 int solo5_app_main(const struct solo5_start_info *start)
 {
     struct solo5_net_info info = { .features = 0 };
     solo5_handle_t handle;
-    size_t size, at = 0, shortest = SOLO5_NET_HLEN, longest, seen = 0;
+    size_t size, at = 0, shortest = SOLO5_NET_HLEN, longest;
+    size_t seen[2] = { 0, 0 };
     int failed;
 
     (void)start;
@@ -99,17 +121,14 @@ int solo5_app_main(const struct solo5_start_info *start)
             CHECK(size >= shortest && size <= longest);
             if (ethernet[12] == 0x88 && ethernet[13] == 0xb5) {
                 say("longest ");
-                say_number(seen);
+                say_number(seen[0]);
+                say("\nlongest6 ");
+                say_number(seen[1]);
                 say("\n");
                 SUCCESS();
             }
-            if (ethernet[12] != 0x08 || ethernet[13] != 0x00)
-                continue;
-            if (size - at > seen)
-                seen = size - at;
-            swap(ethernet, ethernet + 6, 6);       /* Ethernet addresses */
-            swap(ethernet + 26, ethernet + 30, 4); /* IPv4 addresses */
-            CHECK(solo5_net_write(handle, frame, size) == SOLO5_R_OK);
+            if ((failed = reflect(handle, at, size, seen)))
+                return failed;
         }
     }
 }

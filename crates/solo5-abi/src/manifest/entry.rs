@@ -73,7 +73,7 @@ layout! {
     /// What a tender tells of an attached network device, in the union `u` of its entry; and what
     /// the guest has asked for there.
     ///
-    /// Features are bits: there is [`NET_OFFLOAD`]. Their two fields are an extension of this
+    /// Features are bits: there are [`NET_OFFLOAD`] and [`NET_OFFLOAD_V6`]. Their two fields are an extension of this
     /// project's, in bytes that are zero in a manifest of Solo5's own.
     pub struct NetProperties, size 12 {
         /// The guest's own address on this device.
@@ -164,6 +164,11 @@ pub const BLOCK_DISCARD: u16 = 8;
 /// which checksums and segmentation are left to the other side.
 pub const NET_OFFLOAD: u16 = 1;
 
+/// The feature of a network device that segmentation is left to the other side for TCP over IPv6 as it is for TCP over IPv4:
+/// a header may say [`GSO_TCPV6`](crate::net::NetHeader::GSO_TCPV6). It is asked for and granted beside [`NET_OFFLOAD`],
+/// and without that means nothing. What [`NET_OFFLOAD`] says of checksums holds for both families by itself.
+pub const NET_OFFLOAD_V6: u16 = 2;
+
 /// One entry of a manifest (`struct mft_entry`), 104 bytes aligned to 8.
 ///
 /// It has no byte of implicit padding, so a `static` of it is laid out in full.
@@ -193,6 +198,8 @@ const _: () = {
     assert!(offset_of!(Entry, padding) == 97);
 };
 
+/// The features of network devices.
+const NET_FEATURES: u16 = NET_OFFLOAD | NET_OFFLOAD_V6;
 /// The features of block devices that have to be asked for.
 const BLOCK_FEATURES: u16 = BLOCK_FLUSH | BLOCK_MANY | BLOCK_DISCARD;
 
@@ -201,7 +208,7 @@ const fn features(raw_type: u32) -> Option<(usize, u16)> {
     const NET: u32 = DeviceType::NetBasic as u32;
     const BLOCK: u32 = DeviceType::BlockBasic as u32;
     match raw_type {
-        NET => Some((offset_of!(NetProperties, wanted), NET_OFFLOAD)),
+        NET => Some((offset_of!(NetProperties, wanted), NET_FEATURES)),
         BLOCK => Some((offset_of!(BlockProperties, wanted), BLOCK_FEATURES)),
         TYPE_RESERVED_FIRST => Some((
             offset_of!(TenderProperties, wanted),

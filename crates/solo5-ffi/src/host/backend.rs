@@ -88,7 +88,8 @@ pub(crate) fn net_acquire(entry: &'static Entry) -> Result<Net, AcquireError> {
         handle,
         mac_address: mac.0,
         mtu: usize::from(tap.mtu()),
-        offload: tap.has_offload(),
+        offload: false,
+        offload_v6: false,
     })
 }
 

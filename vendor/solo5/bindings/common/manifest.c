@@ -71,6 +71,15 @@ static bool net_has_offload(const struct mft_entry *e)
     return (e->u.net_basic.granted & MFT_NET_OFFLOAD) != 0;
 }
 
+static uint16_t net_features(const struct mft_entry *e)
+{
+    if (!net_has_offload(e))
+        return 0;
+    return SOLO5_NET_OFFLOAD
+            | ((e->u.net_basic.granted & MFT_NET_OFFLOAD_V6) != 0
+                    ? SOLO5_NET_OFFLOAD_V6 : 0);
+}
+
 static size_t net_min_frame(const struct mft_entry *e)
 {
     return net_has_offload(e) ? SOLO5_NET_OFFLOAD_MIN : SOLO5_NET_HLEN;
@@ -92,7 +101,7 @@ solo5_result_t solo5_net_acquire(const char *name, solo5_handle_t *handle,
         return SOLO5_R_EINVAL;
     memcpy(info->mac_address, e->u.net_basic.mac, sizeof info->mac_address);
     info->mtu = e->u.net_basic.mtu;
-    info->features = net_has_offload(e) ? SOLO5_NET_OFFLOAD : 0;
+    info->features = net_features(e);
     return SOLO5_R_OK;
 }
 

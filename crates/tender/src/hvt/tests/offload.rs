@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use solo5_abi::api::SolResult;
 use solo5_abi::hvt::{Hypercall, NetIo, ring};
-use solo5_abi::manifest::{DeviceType, Entry, Header, Manifest, NET_OFFLOAD};
+use solo5_abi::manifest::{DeviceType, Entry, Header, Manifest, NET_OFFLOAD, NET_OFFLOAD_V6};
 use solo5_abi::net::{MAX_FRAME, NetHeader};
 
 use super::super::hypercall::{Hypercalls, Outcome};
@@ -47,7 +47,11 @@ fn in_namespace(test: impl FnOnce(&Guest, &UdpSocket) + Send) {
         let socket = UdpSocket::bind("10.9.0.1:4242").unwrap();
         let timeout = Some(Duration::from_secs(60));
         socket.set_read_timeout(timeout).unwrap();
-        test(&Guest::new(), &socket);
+        // What is granted is what is asked for, and of IPv6 nothing without IPv4's.
+        for (wanted, granted) in [(0, 0), (NET_OFFLOAD_V6, 0), (3, 3)] {
+            assert_eq!(Guest::asking(wanted).granted(), granted);
+        }
+        test(&Guest::asking(NET_OFFLOAD), &socket);
     };
     thread::scope(|scope| scope.spawn(run).join()).unwrap_or_else(|panic| {
         std::panic::resume_unwind(panic);
@@ -60,8 +64,8 @@ struct Guest {
 }
 
 impl Guest {
-    fn new() -> Self {
-        let entry = Entry::new("service", DeviceType::NetBasic).wanting(NET_OFFLOAD);
+    fn asking(wanted: u16) -> Self {
+        let entry = Entry::new("service", DeviceType::NetBasic).wanting(wanted);
         let mut manifest = Header::new(2).to_bytes().to_vec();
         manifest.extend(Entry::RESERVED_FIRST.to_bytes());
         manifest.extend(entry.to_bytes());
@@ -70,17 +74,17 @@ impl Guest {
             panic!("{line:?}")
         };
         let devices = Devices::attach(&Manifest::parse(&manifest).unwrap(), &options).unwrap();
-        let seen = devices.manifest(0);
-        let (_, entry) = Manifest::parse_attached(&seen)
-            .unwrap()
-            .devices()
-            .next()
-            .unwrap();
-        assert_eq!(entry.net().unwrap().granted, NET_OFFLOAD);
         Self {
             memory: GuestMemory::new(2 * MEM_SIZE, MEM_SIZE).unwrap(),
             devices,
         }
+    }
+
+    fn granted(&self) -> u16 {
+        let seen = self.devices.manifest(0);
+        let manifest = Manifest::parse_attached(&seen).unwrap();
+        let (_, entry) = manifest.devices().next().unwrap();
+        entry.net().unwrap().granted
     }
 
     /// Sends a datagram to the guest and has the guest read it by `read`, which gives result and length; the length.
