@@ -5,8 +5,13 @@
  * ALIGN     of the initialised variable (0: there is none)
  * BSS_ALIGN of the zeroed one (0: there is none)
  * BSS_SIZE  its bytes
+ *
+ * At last the thread pointer is loaded by WRFSBASE, where that can be done.
  */
 #include "guest.h"
+
+/* An extension of ours. */
+extern bool solo5_has_wrfsbase(void) __attribute__((weak));
 
 #if ALIGN > 0
 static __thread volatile uint64_t initialised __attribute__((aligned(ALIGN)))
@@ -78,5 +83,11 @@ int solo5_app_main(const struct solo5_start_info *info)
     CHECK(solo5_set_tls_base(solo5_tls_tp_offset(one)) == SOLO5_R_OK);
     if ((failed = check_kept()))
         return failed;
+    if (solo5_has_wrfsbase != NULL && solo5_has_wrfsbase()) {
+        __asm__ volatile ("wrfsbase %0"
+                : : "r" (solo5_tls_tp_offset(two)) : "memory");
+        if ((failed = check_kept()))
+            return failed;
+    }
     SUCCESS();
 }

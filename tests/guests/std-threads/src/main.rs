@@ -1,6 +1,7 @@
 //! Exercises std's threads in a unikernel. The first argument names the case; `all` runs every case that returns, and the
 //! others end the program in a way of their own.
 
+mod c;
 mod ends;
 mod returns;
 

@@ -28,6 +28,7 @@ pub(crate) const CASES: &[(&str, fn())] = &[
     ("rendezvous", rendezvous),
     ("channel_with_timeout", channel_with_timeout),
     ("thread_locals", thread_locals),
+    ("c", crate::c::objects),
     ("tasks", tasks),
     ("no_memory", no_memory),
 ];
