@@ -24,8 +24,8 @@ use crate::{parking, report, scheduler};
 
 /// The longest name of a thread, as Linux has it.
 pub(crate) const NAME: usize = 15;
-/// The least stack that is given, whatever is asked for.
-const LEAST_STACK: usize = 16 << 10;
+/// What a stack has beyond what is asked for: for the code of an operating system, which has a stack of its own elsewhere.
+const OWN: usize = 32 << 10;
 /// What must be free beside a new thread, so that its task and what it says can be had.
 const RESERVE: usize = 64 << 10;
 
@@ -125,13 +125,13 @@ impl Thread {
     pub(crate) fn new(stack_size: usize, start: Start) -> Option<&'static Self> {
         const ALIGN: usize = 64;
         let stack_size = stack_size
-            .max(LEAST_STACK)
+            .checked_add(OWN)?
             .checked_next_multiple_of(ALIGN)?;
         let record = stack_size.checked_add(machine::block_size().next_multiple_of(ALIGN))?;
         let size = record.checked_add(size_of::<Self>())?;
         let memory = stack::allocate(size, stack_size, RESERVE)?;
         // SAFETY: the block lies in the allocation, is zeroed, and stays until the thread has ended; the stack is the part
-        // below it, of 16 KiB at least.
+        // below it, of 32 KiB at least.
         let (stack, pointer) = unsafe {
             let stack = Stack::new(memory, stack_size);
             (stack, machine::new_pointer(memory.add(stack_size)))

@@ -47,7 +47,7 @@ fn deadlock_is_told_with_all_threads(target: Target) {
 fn stack_overflow_is_told_by_name(target: Target) {
     let outcome = run(target, "overflow");
     assert_eq!(outcome.status, 255, "{outcome}");
-    let told = "posix: thread 2 \"deep\" has overflowed its stack of 65536 bytes\n";
+    let told = "posix: thread 2 \"deep\" has overflowed its stack of 98304 bytes\n";
     assert_eq!(outcome.stdout, told, "{outcome}");
 }
 

@@ -1,13 +1,13 @@
-//! State of a program that has one thread and no interrupts.
+//! State of a program that has one processor and no interrupts.
 
 use core::cell::UnsafeCell;
 
 /// A `static` that is changed in place.
 pub(crate) struct SingleThread<T>(UnsafeCell<T>);
 
-// SAFETY: a Solo5 guest has one virtual processor, no interrupts and no signals, and this library
-// refuses to make threads, so no two accesses are concurrent. That accesses do not overlap is up to
-// the callers of `get`.
+// SAFETY: a Solo5 guest has one virtual processor, no interrupts and no signals; this library makes
+// no threads, and those of solo5-posix do not change within its functions: no two accesses are
+// concurrent. That accesses do not overlap is up to the callers of `get`.
 unsafe impl<T> Sync for SingleThread<T> {}
 
 impl<T> SingleThread<T> {
