@@ -209,9 +209,9 @@ impl Client {
                 return (None, self.lose(now));
             }
             State::Confirming if now >= self.exchange.began + CNF_MAX_RD => {
-                // RFC 8415 §18.2.3: nobody says that it is over.
+                // RFC 8415 §18.2.3: nobody says that it is over. It may be time to extend it.
                 self.state = State::Bound;
-                return (None, None);
+                return self.poll(now);
             }
             State::Bound => {
                 self.state = State::Renewing;
@@ -386,7 +386,12 @@ impl Client {
         }
         let extending = matches!(self.state, State::Renewing | State::Rebinding);
         let association = answer.association.as_ref();
-        match association.map_or(answer.status, |it| it.status) {
+        // What it says of the whole goes before what it says of the association.
+        let status = match answer.status {
+            status::SUCCESS => association.map_or(status::SUCCESS, |it| it.status),
+            status => status,
+        };
+        match status {
             status::SUCCESS => {}
             // The server does not know of it any more: asked for, it may grant the same.
             status::NO_BINDING if extending => {

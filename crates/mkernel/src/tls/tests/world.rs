@@ -37,6 +37,14 @@ pub(crate) fn run<F: Future>(test: impl FnOnce(World) -> F) -> F::Output {
 }
 
 impl World {
+    pub(crate) fn client(&self) -> &Stack {
+        &self.client
+    }
+
+    pub(crate) fn server(&self) -> &Stack {
+        &self.server
+    }
+
     /// Both ends of a connection.
     pub(crate) async fn tcp(&self) -> (TcpStream, TcpStream) {
         let address = ([10, 0, 0, 2], 443);

@@ -378,6 +378,12 @@ fn rfc8415_18_2_3_after_the_link_was_away_every_server_is_asked_whether_it_is_th
     );
     assert!(messages.len() > 2 && messages.last().expect("one").0 < seconds(11));
     assert!(client.lease().is_some());
+    // Also where T1 comes while it waits.
+    let (mut client, now) = bound(4000);
+    let t1 = client.poll_at();
+    client.link_is_back(t1 - seconds(2));
+    let messages = converse(&mut client, t1 - seconds(2), seconds(12), |_| None);
+    assert_eq!(messages.last().expect("one").1, RENEW, "from {now:?}");
 }
 
 #[test]

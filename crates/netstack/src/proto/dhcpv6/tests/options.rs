@@ -177,6 +177,18 @@ fn rfc8415_21_4_and_21_6_associations_and_addresses_that_contradict_themselves_a
 }
 
 #[test]
+fn rfc8415_18_2_10_1_a_refusal_of_the_whole_is_one_whatever_the_association_says() {
+    let (mut client, mut now) = (client(), START);
+    let solicit = send(&mut client, &mut now);
+    client.handle(now, &grant(&solicit, ADVERTISE, 3600));
+    let request = send(&mut client, &mut now);
+    let refused = [grant(&request, REPLY, 3600), option(13, &[0, 4])].concat();
+    assert_eq!(client.handle(now, &refused), None);
+    assert_eq!(client.lease(), None);
+    assert_eq!(send(&mut client, &mut now)[0], SOLICIT);
+}
+
+#[test]
 fn rfc8415_7_7_what_has_no_end_is_never_extended() {
     let (mut client, mut now) = (client(), START);
     let solicit = send(&mut client, &mut now);
