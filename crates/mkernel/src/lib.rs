@@ -29,7 +29,7 @@
 //! - File systems, with the feature `fs`: `fs::mount`.
 //! - TLS, with the feature `tls`: `tls::Server` and `tls::Client`, over `rustls`.
 //! - A durable store, with the feature `store`, over `redb`.
-//! - Threads of `std`, with the feature `posix` and, where nothing else of this
+//! - Threads, sockets and files of `std`, with the feature `posix` and, where nothing else of this
 //!   crate is used, `use mkernel as _;`.
 //! - The hypercalls themselves: [`solo5_ffi`].
 //!

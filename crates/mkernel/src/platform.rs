@@ -1,5 +1,7 @@
 //! What is below the threads of a program.
 
+mod network;
+
 use std::rc::Rc;
 
 use miou_rs::EventSource;
@@ -15,3 +17,4 @@ impl posix::Platform for Solo5 {
 }
 
 posix::platform!(Solo5);
+posix::network!(network::start);

@@ -1,4 +1,4 @@
-//! POSIX for Rust's `std` in a Solo5 unikernel: threads, and what they wait for.
+//! POSIX for Rust's `std` in a Solo5 unikernel: threads, sockets, files, and waiting for all of them.
 //!
 //! A program has nothing to do with this crate but to be linked with it, which `mkernel`'s feature `posix` does:
 //!
@@ -28,17 +28,43 @@
 //!
 //! Thread-local variables are the thread's own; those of tasks belong to the scheduler.
 //!
+//! # Descriptors, sockets and files
+//!
+//! TCP and UDP over [`netstack`], and inside of the program; pipes, `eventfd`, `timerfd`, `poll` and `epoll` as Linux has
+//! them; files in memory. The README has the lists. [`Settings`] that stand first on the command line are taken off it.
+//!
 //! # What it asks for
 //!
-//! It knows nothing of devices: [`Platform`] is what `mkernel` gives it.
+//! It knows nothing of devices: [`Platform`] and [`network!`] are what `mkernel` gives it.
 #![warn(missing_debug_implementations)]
 
 #[cfg(any(solo5, test))]
 #[macro_use]
 mod global;
 
+#[cfg_attr(
+    not(solo5),
+    allow(dead_code, reason = "C calls it, and in a unikernel alone")
+)]
+mod arguments;
+#[cfg(any(solo5, test))]
+#[cfg_attr(
+    not(solo5),
+    allow(dead_code, reason = "C calls it, and in a unikernel alone")
+)]
+mod descriptors;
 #[cfg(any(solo5, test))]
 mod errno;
+#[cfg(any(solo5, test))]
+mod error;
+#[cfg(solo5)]
+mod ffi;
+#[cfg(any(solo5, test))]
+#[cfg_attr(
+    not(solo5),
+    allow(dead_code, reason = "C calls it, and in a unikernel alone")
+)]
+mod files;
 #[cfg(any(solo5, test))]
 mod futex;
 #[cfg(any(solo5, test))]
@@ -48,9 +74,21 @@ mod parking;
 #[cfg(any(solo5, test))]
 mod pthread;
 #[cfg(any(solo5, test))]
+#[cfg_attr(
+    not(solo5),
+    allow(dead_code, reason = "C calls it, and in a unikernel alone")
+)]
+mod readiness;
+#[cfg(any(solo5, test))]
 mod report;
 #[cfg(any(solo5, test))]
 mod scheduler;
+#[cfg(any(solo5, test))]
+#[cfg_attr(
+    not(solo5),
+    allow(dead_code, reason = "C calls it, and in a unikernel alone")
+)]
+mod sockets;
 #[cfg(any(solo5, test))]
 mod stack;
 #[cfg(test)]
@@ -62,9 +100,13 @@ mod time;
 #[cfg(any(solo5, test))]
 mod wait;
 
+use core::pin::Pin;
 use std::rc::Rc;
 
 use miou_rs::EventSource;
+use netstack::{Resolver, Stack};
+
+pub use arguments::Settings;
 
 /// What is below a program: who links this crate gives it by [`platform!`].
 pub trait Platform: Sync {
@@ -81,6 +123,25 @@ macro_rules! platform {
             #[unsafe(no_mangle)]
             fn __solo5_posix_platform() -> &'static dyn $crate::Platform {
                 &$platform
+            }
+        };
+    };
+}
+
+/// A network that is being started: a stack that has its addresses, and what answers names on it. Or why there is none, in a
+/// line for people, with the status that the program then ends with.
+pub type Starting = Pin<Box<dyn Future<Output = Result<(Stack, Resolver), (String, i32)>>>>;
+
+/// Says what the network of a program is: a function from [`Settings`] to [`Starting`], which is called once, when the program
+/// makes its first socket. It is linked, with the device that it declares, only in programs that can.
+#[macro_export]
+macro_rules! network {
+    ($start:path) => {
+        const _: () = {
+            // SAFETY: this crate alone declares a function of this name, and with this type.
+            #[unsafe(no_mangle)]
+            fn __solo5_posix_network(settings: &$crate::Settings) -> $crate::Starting {
+                $start(settings)
             }
         };
     };

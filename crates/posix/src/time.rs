@@ -68,7 +68,7 @@ fn wall_clock() -> Duration {
     duration(&now).unwrap_or_default()
 }
 
-fn duration(time: &timespec) -> Option<Duration> {
+pub(crate) fn duration(time: &timespec) -> Option<Duration> {
     let seconds = u64::try_from(time.tv_sec).ok()?;
     let nanos = u32::try_from(time.tv_nsec).ok()?;
     (nanos < 1_000_000_000).then(|| Duration::new(seconds, nanos))

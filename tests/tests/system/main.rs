@@ -50,6 +50,8 @@ mod load;
 mod runner;
 mod site;
 mod std_exercise;
+mod std_files;
+mod std_sockets;
 mod std_threads;
 mod tls_compiled_in;
 mod tls_disk;

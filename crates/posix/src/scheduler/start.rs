@@ -7,6 +7,7 @@ use miou_rs::Builder;
 
 use super::{POINTER, STACK, Source};
 use crate::Platform;
+use crate::arguments;
 use crate::machine;
 use crate::report;
 use crate::stack::{self, Stack};
@@ -52,6 +53,7 @@ unsafe extern "C" fn __solo5_call_main(
         STACK.with(|kept| kept.set(Some(stack)));
         let argument = NonNull::from(main_thread).as_ptr().cast();
         main_thread.begin(stack.start(run, argument));
+        let (argc, argv) = arguments::take(argc, argv);
         main(argc, argv, envp)
     }
 }

@@ -1,0 +1,237 @@
+//! What whoever starts the program says of it before the program's own arguments.
+
+#[cfg(any(solo5, test))]
+use core::cell::RefCell;
+use std::net::{IpAddr, Ipv4Addr};
+
+use netstack::proto::ip::Cidr;
+
+/// Settings that stand first on the command line, in the words of `mkernel::cli`; the program does not see them.
+///
+/// ```text
+/// --name NAME            the program's name, for the log, and as a host's where there is no other
+/// --hostname NAME        the name that `gethostname` tells
+/// --ipv4 ADDRESS/PREFIX  our address [default: 10.0.0.2/24]
+/// --ipv4-gateway ADDRESS the router to all other networks
+/// --dhcp                 asks for address, router and name servers
+/// --dns ADDRESS          a name server; may be repeated
+/// --ipv6 ADDRESS/PREFIX  is taken, and not used yet
+/// --env KEY=VALUE        a variable of the environment; may be repeated
+/// --                     ends the settings, and is taken too
+/// ```
+///
+/// A value may stand in the same argument, behind `=`. The first argument that is none of these is the program's, with all
+/// that follow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The name of this unikernel.
+    pub name: Option<String>,
+    /// Its name among hosts.
+    pub hostname: Option<String>,
+    /// Our address and the length of its network's prefix.
+    pub ipv4: Option<Cidr>,
+    /// The router to all other networks.
+    pub ipv4_gateway: Option<Ipv4Addr>,
+    /// Whether to ask the network's DHCP server.
+    pub dhcp: bool,
+    /// Name servers.
+    pub dns: Vec<IpAddr>,
+    /// An address of IPv6.
+    pub ipv6: Option<String>,
+    /// Variables of the environment.
+    pub env: Vec<(String, String)>,
+}
+
+#[cfg(any(solo5, test))]
+global! {
+    static SETTINGS: RefCell<Option<Settings>> = RefCell::new(None);
+    static WORDS: RefCell<Vec<Vec<u8>>> = RefCell::new(Vec::new());
+}
+
+/// Calls `f` with the settings that the program was started with.
+#[cfg(any(solo5, test))]
+pub(crate) fn with<R>(f: impl FnOnce(&Settings) -> R) -> R {
+    SETTINGS.with(|settings| f(settings.borrow_mut().get_or_insert_default()))
+}
+
+/// Calls `f` with the program's name and its arguments.
+#[cfg(any(solo5, test))]
+pub(crate) fn with_words<R>(f: impl FnOnce(&[Vec<u8>]) -> R) -> R {
+    WORDS.with(|words| f(&words.borrow()))
+}
+
+/// What `gethostname` tells.
+#[cfg(any(solo5, test))]
+pub(crate) fn host_name() -> String {
+    with(|settings| {
+        let name = settings.hostname.as_ref().or(settings.name.as_ref());
+        name.map_or("localhost", String::as_str).to_owned()
+    })
+}
+
+/// Reads settings from the arguments behind the program's name; how many they are. An error is a line for people.
+#[cfg(any(solo5, test))]
+fn parse<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Result<(Settings, usize), String> {
+    let mut settings = Settings::default();
+    let mut taken = 0;
+    let mut arguments = arguments.into_iter();
+    while let Some(argument) = arguments.next() {
+        if argument == "--" {
+            taken += 1;
+            break;
+        }
+        let (key, mut value) = match argument.split_once('=') {
+            Some((key, value)) => (key, Some(value)),
+            None => (argument, None),
+        };
+        if !settings.knows(key) {
+            break;
+        }
+        if key == "--dhcp" {
+            if let Some(value) = value {
+                return Err(format!("--dhcp={value}: expected no value"));
+            }
+            settings.dhcp = true;
+            taken += 1;
+            continue;
+        }
+        taken += 1;
+        if value.is_none() {
+            value = arguments.next();
+            taken += 1;
+        }
+        let value = value.ok_or_else(|| format!("{key}: expected a value"))?;
+        settings.set(key, value)?;
+    }
+    if settings.dhcp && (settings.ipv4.is_some() || settings.ipv4_gateway.is_some()) {
+        return Err("--dhcp: expected neither --ipv4 nor --ipv4-gateway beside it".to_owned());
+    }
+    Ok((settings, taken))
+}
+
+#[cfg(any(solo5, test))]
+impl Settings {
+    fn knows(&self, key: &str) -> bool {
+        matches!(
+            key,
+            "--name"
+                | "--hostname"
+                | "--ipv4"
+                | "--ipv4-gateway"
+                | "--dhcp"
+                | "--dns"
+                | "--ipv6"
+                | "--env"
+        )
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+        match key {
+            "--name" => self.name = Some(value.to_owned()),
+            "--hostname" => self.hostname = Some(value.to_owned()),
+            "--ipv4" => {
+                let error = |why| format!("--ipv4 {value}: {why}");
+                self.ipv4 = Some(value.parse().map_err(error)?);
+            }
+            "--ipv4-gateway" => self.ipv4_gateway = Some(address(key, value)?),
+            "--dns" => self.dns.push(address(key, value)?),
+            "--ipv6" => self.ipv6 = Some(value.to_owned()),
+            _ => match value.split_once('=') {
+                Some((name, value)) if !name.is_empty() => {
+                    self.env.push((name.to_owned(), value.to_owned()));
+                }
+                _ => return Err(format!("--env {value}: expected KEY=VALUE")),
+            },
+        }
+        Ok(())
+    }
+}
+
+#[cfg(any(solo5, test))]
+fn address<A: core::str::FromStr>(key: &str, value: &str) -> Result<A, String> {
+    let expected = |_| format!("{key} {value}: expected an address, like 10.0.0.1");
+    value.parse().map_err(expected)
+}
+
+#[cfg(solo5)]
+pub(crate) use argv::take;
+
+#[cfg(solo5)]
+mod argv {
+    use core::ffi::{CStr, c_char, c_int};
+    use std::ffi::CString;
+
+    use super::{SETTINGS, Settings, WORDS, parse};
+    use crate::descriptors::console;
+
+    /// The exit status for a command line that is no good (`EX_USAGE` of BSD's sysexits), as `mkernel::cli` has it.
+    const USAGE: c_int = 64;
+
+    /// Takes the settings off the arguments of `main`, and puts what they say of the environment there.
+    ///
+    /// # Safety
+    ///
+    /// The arguments are those of C's `main`, which has not been called yet.
+    pub(crate) unsafe fn take(
+        count: c_int,
+        arguments: *const *mut c_char,
+    ) -> (c_int, *const *mut c_char) {
+        let number = usize::try_from(count).unwrap_or(0);
+        let text = |index: usize| {
+            // SAFETY: there are so many strings of C, which stay.
+            let argument = unsafe { CStr::from_ptr(*arguments.add(index)) };
+            argument.to_str()
+        };
+        // What is not UTF-8 is none of ours.
+        let readable = (1..number).map_while(|index| text(index).ok());
+        let (settings, taken) = match parse(readable) {
+            Ok(parsed) => parsed,
+            Err(why) => fail(&why),
+        };
+        set_variables(&settings);
+        if settings.ipv6.is_some() {
+            console::write(
+                b"--ipv6: the network speaks IPv4 alone, and this address is not used\n",
+            );
+        }
+        SETTINGS.with(|kept| *kept.borrow_mut() = Some(settings));
+        let octets = |index: usize| {
+            // SAFETY: as above.
+            unsafe { CStr::from_ptr(*arguments.add(index)) }
+                .to_bytes()
+                .to_vec()
+        };
+        let words = (0..number).filter(|index| *index == 0 || *index > taken);
+        WORDS.with(|kept| *kept.borrow_mut() = words.map(octets).collect());
+        if taken == 0 {
+            return (count, arguments);
+        }
+        // The array is nolibc's, which has given it to us alone: the name moves up to the arguments that are left.
+        // SAFETY: see above; `taken` is less than the number of arguments.
+        unsafe {
+            let rest = arguments.add(taken);
+            rest.cast_mut().write(arguments.read());
+            (count - taken as c_int, rest)
+        }
+    }
+
+    fn set_variables(settings: &Settings) {
+        for (name, value) in &settings.env {
+            // Neither has a zero in it, as they come from strings of C.
+            if let (Ok(name), Ok(value)) = (CString::new(&**name), CString::new(&**value)) {
+                // SAFETY: both are strings of C, which it copies.
+                unsafe { libc::setenv(name.as_ptr(), value.as_ptr(), 1) };
+            }
+        }
+    }
+
+    fn fail(why: &str) -> ! {
+        console::write(format!("{why}\n").as_bytes());
+        // SAFETY: it may be called from anywhere.
+        unsafe { libc::exit(USAGE) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

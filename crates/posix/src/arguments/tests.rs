@@ -1,0 +1,43 @@
+use super::*;
+
+fn parsed(line: &str) -> (Settings, usize) {
+    parse(line.split(' ')).expect("settings")
+}
+
+#[test]
+fn settings_are_taken_up_to_the_first_argument_that_is_none() {
+    let (settings, taken) = parsed(
+        "--name web --ipv4=10.0.0.9/16 --dns 9.9.9.9 --env A=b=c serve --ipv4-gateway 10.0.0.1",
+    );
+    assert_eq!(taken, 7);
+    assert_eq!(settings.name.as_deref(), Some("web"));
+    assert_eq!(
+        settings.ipv4.map(|it| it.to_string()).as_deref(),
+        Some("10.0.0.9/16")
+    );
+    assert_eq!(settings.dns, [IpAddr::from([9, 9, 9, 9])]);
+    assert_eq!(settings.env, [("A".to_owned(), "b=c".to_owned())]);
+    assert_eq!(settings.ipv4_gateway, None);
+}
+
+#[test]
+fn two_dashes_end_the_settings_and_are_taken() {
+    let (settings, taken) = parsed("--dhcp -- --name mine");
+    assert_eq!((settings.dhcp, settings.name, taken), (true, None, 2));
+    assert_eq!(parsed("-- --dhcp").1, 1);
+}
+
+#[test]
+fn what_cannot_be_meant_is_an_error_that_names_it() {
+    for (line, named) in [
+        ("--ipv4 10.0.0.300/24", "10.0.0.300/24"),
+        ("--ipv4-gateway here", "here"),
+        ("--env novalue", "novalue"),
+        ("--dns", "--dns"),
+        ("--dhcp=yes", "yes"),
+        ("--dhcp --ipv4 10.0.0.2/24", "--dhcp"),
+    ] {
+        let error = parse(line.split(' ')).expect_err(line);
+        assert!(error.contains(named), "{line}: {error}");
+    }
+}

@@ -1,0 +1,158 @@
+//! The functions of C that wait for descriptors.
+
+use core::ffi::{c_int, c_ulong, c_void};
+use core::slice;
+use core::time::Duration;
+
+use libc::{EINVAL, epoll_event, pollfd, timespec};
+
+use crate::descriptors::blocking;
+use crate::descriptors::calls::{self, Patience};
+use crate::error::{Errno, Result, fail};
+use crate::ffi::{nothing, number};
+use crate::time::after;
+
+/// So many milliseconds from now on; without an end if they are negative.
+fn milliseconds(time: c_int) -> Patience {
+    match u64::try_from(time) {
+        Ok(0) => Patience::None,
+        Ok(time) => Patience::Until(blocking::now() + Duration::from_millis(time)),
+        Err(_) => Patience::Forever,
+    }
+}
+
+/// That time from now on; without an end if it is null.
+///
+/// # Safety
+///
+/// It is a time, or null.
+unsafe fn span(time: *const timespec) -> Result<Patience> {
+    // SAFETY: the caller's promise is the same.
+    let Some(time) = (unsafe { time.as_ref() }) else {
+        return Ok(Patience::Forever);
+    };
+    if time.tv_sec == 0 && time.tv_nsec == 0 {
+        return Ok(Patience::None);
+    }
+    let deadline = after(time).map_err(Errno)?.instant();
+    Ok(deadline.map_or(Patience::Forever, Patience::Until))
+}
+
+/// # Safety
+///
+/// `count` entries are there.
+unsafe fn poll_entries(files: *mut pollfd, count: c_ulong, patience: Patience) -> Result<c_int> {
+    let count = usize::try_from(count).or(fail(EINVAL))?;
+    let entries = match count {
+        0 => &mut [],
+        // SAFETY: the caller's promise is the same.
+        _ => unsafe { slice::from_raw_parts_mut(files, count) },
+    };
+    Ok(calls::poll(entries, patience) as c_int)
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn poll(files: *mut pollfd, count: c_ulong, time: c_int) -> c_int {
+    // SAFETY: the caller gives `count` entries.
+    number(|| unsafe { poll_entries(files, count, milliseconds(time)) })
+}
+
+/// There are no signals to be let through.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ppoll(
+    files: *mut pollfd,
+    count: c_ulong,
+    time: *const timespec,
+    _signals: *const c_void,
+) -> c_int {
+    // SAFETY: the caller gives `count` entries, and a time or null.
+    number(|| unsafe { poll_entries(files, count, span(time)?) })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn epoll_create1(flags: c_int) -> c_int {
+    number(|| calls::make_epoll(flags))
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn epoll_create(size: c_int) -> c_int {
+    number(|| match size {
+        1.. => calls::make_epoll(0),
+        _ => fail(EINVAL),
+    })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn epoll_ctl(
+    epoll: c_int,
+    operation: c_int,
+    fd: c_int,
+    event: *const epoll_event,
+) -> c_int {
+    nothing(|| {
+        // SAFETY: the caller gives an event, or null where none is needed. It may be unaligned, as it is packed.
+        let event = unsafe { event.as_ref() }.map(|event| (event.events, event.u64));
+        calls::control_epoll(epoll, operation, fd, event.unwrap_or_default())
+    })
+}
+
+/// # Safety
+///
+/// There is room for `most` events.
+unsafe fn wait(
+    epoll: c_int,
+    events: *mut epoll_event,
+    most: c_int,
+    patience: Patience,
+) -> Result<c_int> {
+    let most = match usize::try_from(most) {
+        Ok(most @ 1..) => most,
+        _ => return fail(EINVAL),
+    };
+    let told = calls::wait_epoll(epoll, most, patience)?;
+    for (index, &(ready, data)) in told.iter().enumerate() {
+        let event = epoll_event {
+            events: ready,
+            u64: data,
+        };
+        // SAFETY: there are `most` at the most.
+        unsafe { events.add(index).write_unaligned(event) };
+    }
+    Ok(told.len() as c_int)
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn epoll_wait(
+    epoll: c_int,
+    events: *mut epoll_event,
+    most: c_int,
+    time: c_int,
+) -> c_int {
+    // SAFETY: the caller gives room for `most` events.
+    number(|| unsafe { wait(epoll, events, most, milliseconds(time)) })
+}
+
+/// There are no signals to be let through.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn epoll_pwait(
+    epoll: c_int,
+    events: *mut epoll_event,
+    most: c_int,
+    time: c_int,
+    _signals: *const c_void,
+) -> c_int {
+    // SAFETY: the caller's promise is the same.
+    unsafe { epoll_wait(epoll, events, most, time) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn epoll_pwait2(
+    epoll: c_int,
+    events: *mut epoll_event,
+    most: c_int,
+    time: *const timespec,
+    _signals: *const c_void,
+) -> c_int {
+    // SAFETY: the caller gives room for `most` events, and a time or null.
+    number(|| unsafe { wait(epoll, events, most, span(time)?) })
+}

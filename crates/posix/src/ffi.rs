@@ -1,0 +1,122 @@
+//! Between C's pointers and Rust.
+
+use core::ffi::{c_int, c_void};
+use core::slice;
+use std::io::{IoSlice, IoSliceMut};
+
+use libc::{EFAULT, EINVAL, iovec, size_t, ssize_t};
+
+use crate::errno;
+use crate::error::{Result, fail};
+use crate::scheduler::inside;
+
+/// Buffers in a call of `readv`, `writev` and the like, at most.
+const MOST_BUFFERS: usize = 1024;
+
+/// Calls `work` where it may call the stack and wake tasks, and gives its result as C expects it.
+pub(crate) fn number(work: impl FnOnce() -> Result<c_int>) -> c_int {
+    // The thread's own `errno` is set, which is not that of `inside`.
+    inside(work).unwrap_or_else(|error| errno::fail(error.0))
+}
+
+/// As [`number`], for what gives nothing.
+pub(crate) fn nothing(work: impl FnOnce() -> Result<()>) -> c_int {
+    number(|| work().map(|()| 0))
+}
+
+/// As [`number`], for octets.
+pub(crate) fn octets(work: impl FnOnce() -> Result<usize>) -> ssize_t {
+    match inside(work) {
+        Ok(octets) => octets.cast_signed(),
+        Err(error) => errno::fail(error.0) as ssize_t,
+    }
+}
+
+/// Octets to be written to.
+///
+/// # Safety
+///
+/// `size` of them are valid for writes at `data`, for as long as they are used.
+pub(crate) unsafe fn bytes_mut<'a>(data: *mut c_void, size: size_t) -> &'a mut [u8] {
+    match data.is_null() || size == 0 {
+        true => &mut [],
+        // SAFETY: the caller's promise is the same. (What is not initialised is only written to.)
+        false => unsafe { slice::from_raw_parts_mut(data.cast(), size) },
+    }
+}
+
+/// Octets to be read.
+///
+/// # Safety
+///
+/// `size` of them are valid for reads at `data`, for as long as they are used.
+pub(crate) unsafe fn bytes<'a>(data: *const c_void, size: size_t) -> &'a [u8] {
+    match data.is_null() || size == 0 {
+        true => &[],
+        // SAFETY: the caller's promise is the same.
+        false => unsafe { slice::from_raw_parts(data.cast(), size) },
+    }
+}
+
+fn count(number: usize) -> Result<usize> {
+    match number <= MOST_BUFFERS {
+        true => Ok(number),
+        false => fail(EINVAL),
+    }
+}
+
+/// Buffers to be read into.
+///
+/// # Safety
+///
+/// `parts` are `number` descriptions of octets as [`bytes_mut`] expects them.
+///
+/// # Errors
+///
+/// `EINVAL` if there are too many.
+pub(crate) unsafe fn scattered<'a>(
+    parts: *const iovec,
+    number: usize,
+) -> Result<Vec<IoSliceMut<'a>>> {
+    if number > 0 && parts.is_null() {
+        return fail(EFAULT);
+    }
+    let all = (0..count(number)?).map(|index| {
+        // SAFETY: the caller gives so many.
+        let part = unsafe { &*parts.add(index) };
+        // SAFETY: the caller's promise is the same.
+        IoSliceMut::new(unsafe { bytes_mut(part.iov_base, part.iov_len) })
+    });
+    Ok(all.collect())
+}
+
+/// Buffers to be written.
+///
+/// # Safety
+///
+/// As of [`scattered`], with octets as [`bytes`] expects them.
+///
+/// # Errors
+///
+/// `EINVAL` if there are too many.
+pub(crate) unsafe fn gathered<'a>(parts: *const iovec, number: usize) -> Result<Vec<IoSlice<'a>>> {
+    if number > 0 && parts.is_null() {
+        return fail(EFAULT);
+    }
+    let all = (0..count(number)?).map(|index| {
+        // SAFETY: the caller gives so many.
+        let part = unsafe { &*parts.add(index) };
+        // SAFETY: the caller's promise is the same.
+        IoSlice::new(unsafe { bytes(part.iov_base, part.iov_len) })
+    });
+    Ok(all.collect())
+}
+
+/// A count of buffers, as C has it.
+///
+/// # Errors
+///
+/// `EINVAL` if it is negative.
+pub(crate) fn as_count(number: c_int) -> Result<usize> {
+    usize::try_from(number).or(fail(EINVAL))
+}

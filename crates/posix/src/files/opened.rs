@@ -1,0 +1,188 @@
+//! Open files.
+
+use core::cell::{Cell, RefCell};
+use core::ffi::c_int;
+use std::io::{IoSlice, IoSliceMut};
+use std::rc::Rc;
+
+use libc::{EBADF, EINVAL, EISDIR, ENOSPC, ESPIPE, O_APPEND, SEEK_CUR, SEEK_END, SEEK_SET};
+
+use super::File;
+use super::node::{Content, Device, Node};
+use crate::descriptors::open::{Description, Kind, gather, scatter};
+use crate::error::{Result, fail};
+use crate::readiness::queue::Queue;
+use crate::readiness::{Events, READ, WRITE};
+
+/// An open file, directory or device, with a position.
+pub(crate) struct Opened {
+    node: Rc<Node>,
+    path: Vec<u8>,
+    appends: Cell<bool>,
+    position: Cell<u64>,
+    /// What a generated file was when it was opened.
+    generated: Option<RefCell<Vec<u8>>>,
+}
+
+impl Opened {
+    pub(super) fn new(node: Rc<Node>, path: Vec<u8>, flags: c_int) -> Rc<Self> {
+        let generated = match node.content {
+            Content::Generated(generate) => Some(RefCell::new(generate())),
+            _ => None,
+        };
+        Rc::new(Self {
+            node,
+            path,
+            appends: Cell::new(flags & O_APPEND != 0),
+            position: Cell::new(0),
+            generated,
+        })
+    }
+
+    fn read_once(&self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
+        match &self.node.content {
+            Content::File(pages) => Ok(pages.borrow().read(offset, buffer)),
+            Content::Directory(_) => fail(EISDIR),
+            Content::Link(_) => fail(EBADF),
+            Content::Device(Device::Null) => Ok(0),
+            Content::Device(Device::Zero) => {
+                buffer.fill(0);
+                Ok(buffer.len())
+            }
+            Content::Device(Device::Random) => {
+                // SAFETY: the buffer has so many octets. In a unikernel it always fills it.
+                unsafe { libc::getrandom(buffer.as_mut_ptr().cast(), buffer.len(), 0) };
+                Ok(buffer.len())
+            }
+            Content::Generated(_) => {
+                let generated = self.generated.as_ref().map(RefCell::borrow);
+                let text = generated.as_ref().map_or(&[][..], |text| &text[..]);
+                let start = usize::try_from(offset)
+                    .unwrap_or(usize::MAX)
+                    .min(text.len());
+                let rest = &text[start..];
+                let size = rest.len().min(buffer.len());
+                buffer[..size].copy_from_slice(&rest[..size]);
+                Ok(size)
+            }
+        }
+    }
+
+    fn write_once(&self, offset: u64, octets: &[u8]) -> Result<usize> {
+        match &self.node.content {
+            Content::File(pages) => {
+                let written = pages.borrow_mut().write(offset, octets)?;
+                self.node.touch();
+                Ok(written)
+            }
+            Content::Device(_) => Ok(octets.len()),
+            Content::Directory(_) | Content::Link(_) | Content::Generated(_) => fail(EBADF),
+        }
+    }
+
+    /// Whether the position means something.
+    fn has_places(&self) -> bool {
+        !matches!(self.node.content, Content::Device(_))
+    }
+}
+
+impl Description for Opened {
+    fn read(&self, buffers: &mut [IoSliceMut<'_>]) -> Result<usize> {
+        let read = self.read_at(self.position.get(), buffers)?;
+        self.position.set(self.position.get() + read as u64);
+        Ok(read)
+    }
+
+    fn write(&self, buffers: &[IoSlice<'_>]) -> Result<usize> {
+        if self.appends.get() {
+            self.position.set(self.node.len());
+        }
+        let written = self.write_at(self.position.get(), buffers)?;
+        self.position.set(self.position.get() + written as u64);
+        Ok(written)
+    }
+
+    fn ready(&self) -> Events {
+        READ | WRITE
+    }
+
+    fn queue(&self) -> Option<&Queue> {
+        None
+    }
+
+    fn kind(&self) -> Kind {
+        self.node.kind()
+    }
+
+    fn set_flags(&self, flags: c_int) {
+        self.appends.set(flags & O_APPEND != 0);
+    }
+
+    fn as_file(&self) -> Result<&dyn File> {
+        Ok(self)
+    }
+}
+
+impl File for Opened {
+    fn read_at(&self, offset: u64, buffers: &mut [IoSliceMut<'_>]) -> Result<usize> {
+        let mut from = offset;
+        scatter(buffers, |buffer| {
+            let read = self.read_once(from, buffer)?;
+            from += read as u64;
+            Ok(read)
+        })
+    }
+
+    fn write_at(&self, offset: u64, buffers: &[IoSlice<'_>]) -> Result<usize> {
+        let mut to = offset;
+        gather(buffers, |octets| {
+            let written = self.write_once(to, octets)?;
+            to += written as u64;
+            Ok(written)
+        })
+    }
+
+    fn seek(&self, offset: i64, whence: c_int) -> Result<u64> {
+        if !self.has_places() {
+            return fail(ESPIPE);
+        }
+        let base = match whence {
+            SEEK_SET => 0,
+            SEEK_CUR => self.position.get(),
+            SEEK_END => self.node.len(),
+            _ => return fail(EINVAL),
+        };
+        match base.checked_add_signed(offset) {
+            Some(position) if i64::try_from(position).is_ok() => {
+                self.position.set(position);
+                Ok(position)
+            }
+            _ => fail(EINVAL),
+        }
+    }
+
+    fn set_len(&self, len: u64) -> Result<()> {
+        let Content::File(pages) = &self.node.content else {
+            return fail(EINVAL);
+        };
+        pages.borrow_mut().set_len(len)?;
+        self.node.touch();
+        Ok(())
+    }
+
+    fn reserve(&self, end: u64) -> Result<()> {
+        match end.saturating_sub(self.node.allocated()) > self.node.free() {
+            true => fail(ENOSPC),
+            false if end > self.node.len() => self.set_len(end),
+            false => Ok(()),
+        }
+    }
+
+    fn node(&self) -> &Rc<Node> {
+        &self.node
+    }
+
+    fn path(&self) -> &[u8] {
+        &self.path
+    }
+}

@@ -1,0 +1,79 @@
+//! What programs expect to find.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::{Content, Tree};
+use crate::arguments;
+use crate::files::node::{Device, Node};
+
+impl Tree {
+    pub(super) fn furnish(&self) {
+        let devices = [
+            ("null", Device::Null),
+            ("zero", Device::Zero),
+            ("urandom", Device::Random),
+            ("random", Device::Random),
+        ];
+        let root = self.root.clone();
+        let dev = self.furnish_directory(&root, "dev", 0o755);
+        for (name, device) in devices {
+            self.furnish_with(&dev, name, Content::Device(device), 0o666);
+        }
+        self.furnish_directory(&root, "tmp", 0o1777);
+        let etc = self.furnish_directory(&root, "etc", 0o755);
+        self.furnish_with(&etc, "hosts", Content::Generated(hosts), 0o444);
+        self.furnish_with(&etc, "resolv.conf", Content::Generated(resolv_conf), 0o444);
+        let proc = self.furnish_directory(&root, "proc", 0o555);
+        let this = self.furnish_directory(&proc, "self", 0o555);
+        self.furnish_with(&this, "cmdline", Content::Generated(command_line), 0o444);
+        let program = arguments::with_words(|words| words.first().cloned());
+        let program = [b"/", &program.unwrap_or_default()[..]].concat();
+        self.furnish_with(&this, "exe", Content::Link(program), 0o777);
+    }
+
+    fn furnish_directory(&self, parent: &Rc<Node>, name: &str, permissions: u32) -> Rc<Node> {
+        let directory = Content::Directory(RefCell::default());
+        self.furnish_with(parent, name, directory, permissions)
+    }
+
+    fn furnish_with(
+        &self,
+        parent: &Rc<Node>,
+        name: &str,
+        content: Content,
+        permissions: u32,
+    ) -> Rc<Node> {
+        let node = self.make(content, permissions);
+        let node = node.expect("the least budget has room for what is always there");
+        if let Some(entries) = parent.entries() {
+            let name = name.as_bytes().to_vec();
+            entries.borrow_mut().insert(name, node.clone());
+        }
+        node
+    }
+}
+
+fn hosts() -> Vec<u8> {
+    let mut text = String::from("127.0.0.1 localhost\n::1 localhost\n");
+    let name = crate::arguments::host_name();
+    if name != "localhost" {
+        text += &format!("127.0.0.1 {name}\n");
+    }
+    text.into_bytes()
+}
+
+fn resolv_conf() -> Vec<u8> {
+    arguments::with(|settings| {
+        let servers = settings.dns.iter();
+        let lines = servers.map(|server| format!("nameserver {server}\n"));
+        lines.collect::<String>().into_bytes()
+    })
+}
+
+fn command_line() -> Vec<u8> {
+    arguments::with_words(|words| {
+        let words = words.iter().map(|word| [&word[..], b"\0"].concat());
+        words.collect::<Vec<_>>().concat()
+    })
+}

@@ -1,0 +1,118 @@
+//! Who waits for one description.
+
+use core::cell::{Cell, RefCell};
+use core::mem;
+use core::task::Waker;
+use std::rc::{Rc, Weak};
+
+use super::{ALL, Events};
+
+/// Is told of every event from [`Queue::watch`] on.
+pub(crate) trait Watcher {
+    fn notify(self: Rc<Self>, events: Events);
+}
+
+/// Those who wait for events of a description: once, or for all of them.
+#[derive(Default)]
+pub(crate) struct Queue {
+    waiting: RefCell<Vec<Waiting>>,
+    watchers: RefCell<Vec<Weak<dyn Watcher>>>,
+    next: Cell<u64>,
+}
+
+struct Waiting {
+    key: u64,
+    events: Events,
+    waker: Waker,
+}
+
+impl Queue {
+    /// Wakes those who wait for some of `events`; for [`ALL`], everybody.
+    pub(crate) fn wake(&self, events: Events) {
+        let matches = |wanted: Events| events == ALL || events & wanted != 0;
+        if !self.waiting.borrow().is_empty() {
+            let mut waiting = self.waiting.borrow_mut();
+            let all = mem::take(&mut *waiting);
+            let (woken, kept) = all.into_iter().partition(|one| matches(one.events));
+            *waiting = kept;
+            drop(waiting);
+            let woken: Vec<Waiting> = woken;
+            woken.into_iter().for_each(|one| one.waker.wake());
+        }
+        // By index, as what is told may come back here.
+        let mut index = 0;
+        while let Some(watcher) = self.watcher(index) {
+            if let Some(watcher) = watcher.upgrade() {
+                watcher.notify(events);
+            }
+            index += 1;
+        }
+    }
+
+    fn watcher(&self, index: usize) -> Option<Weak<dyn Watcher>> {
+        self.watchers.borrow().get(index).cloned()
+    }
+
+    /// Tells `watcher` of all events from now on.
+    pub(crate) fn watch(&self, watcher: Weak<dyn Watcher>) {
+        self.watchers.borrow_mut().push(watcher);
+    }
+
+    pub(crate) fn unwatch(&self, watcher: &Weak<dyn Watcher>) {
+        let mut watchers = self.watchers.borrow_mut();
+        if let Some(index) = watchers.iter().position(|other| other.ptr_eq(watcher)) {
+            watchers.remove(index);
+        }
+    }
+
+    fn leave(&self, key: u64) {
+        let mut waiting = self.waiting.borrow_mut();
+        let index = waiting.iter().position(|one| one.key == key);
+        let left = index.map(|index| waiting.remove(index));
+        drop(waiting);
+        drop(left);
+    }
+}
+
+/// A place in a [`Queue`], given back when it is dropped.
+pub(crate) struct Place<'a> {
+    queue: &'a Queue,
+    key: Option<u64>,
+}
+
+impl<'a> Place<'a> {
+    pub(crate) const fn new(queue: &'a Queue) -> Self {
+        Self { queue, key: None }
+    }
+
+    /// Has `waker` woken at the next of `events`.
+    pub(crate) fn wait(&mut self, events: Events, waker: &Waker) {
+        let Queue { waiting, next, .. } = self.queue;
+        let mut waiting = waiting.borrow_mut();
+        if let Some(key) = self.key
+            && let Some(one) = waiting.iter_mut().find(|one| one.key == key)
+        {
+            one.events = events;
+            let former = match one.waker.will_wake(waker) {
+                true => None,
+                false => Some(mem::replace(&mut one.waker, waker.clone())),
+            };
+            drop(waiting);
+            drop(former);
+            return;
+        }
+        let key = next.get();
+        next.set(key + 1);
+        self.key = Some(key);
+        let waker = waker.clone();
+        waiting.push(Waiting { key, events, waker });
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            self.queue.leave(key);
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Addresses, as C has them and as Rust has them.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+
+use libc::{AF_INET, AF_INET6, AF_UNIX, AF_UNSPEC, EAFNOSUPPORT, EINVAL};
+
+use crate::error::{Result, fail};
+
+/// Which addresses a socket speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    V4,
+    /// Those of IPv4 too, written as IPv6 addresses (RFC 4291 section 2.5.5.2).
+    V6,
+}
+
+/// An address that a call is given or gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Address {
+    /// None: `connect` then ends what was tied to a peer.
+    Unspecified,
+    Internet(SocketAddr),
+    /// Of a pair, which has no names.
+    Unnamed,
+}
+
+/// Octets that the longest of them takes.
+pub(crate) const LONGEST: usize = size_of::<libc::sockaddr_in6>();
+
+impl Address {
+    /// Reads a `sockaddr`.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if it is too short, `EAFNOSUPPORT` if it is of no family that is known here.
+    pub(crate) fn read(octets: &[u8]) -> Result<Self> {
+        let Some((family, rest)) = octets.split_first_chunk() else {
+            return fail(EINVAL);
+        };
+        let Some((port, rest)) = rest.split_first_chunk() else {
+            return fail(EINVAL);
+        };
+        let port = u16::from_be_bytes(*port);
+        match i32::from(u16::from_ne_bytes(*family)) {
+            AF_UNSPEC => Ok(Self::Unspecified),
+            AF_INET => match rest.first_chunk::<4>() {
+                Some(address) if octets.len() >= size_of::<libc::sockaddr_in>() => {
+                    let address = Ipv4Addr::from(*address);
+                    Ok(Self::Internet((address, port).into()))
+                }
+                _ => fail(EINVAL),
+            },
+            AF_INET6 => {
+                let parts = (rest.get(..4), rest.get(4..20), rest.get(20..24));
+                let (Some(flow), Some(address), Some(scope)) = parts else {
+                    return fail(EINVAL);
+                };
+                let address: [u8; 16] = address.try_into().unwrap_or_default();
+                let word = |octets: &[u8]| octets.try_into().map_or(0, u32::from_ne_bytes);
+                let address = SocketAddrV6::new(address.into(), port, word(flow), word(scope));
+                Ok(Self::Internet(address.into()))
+            }
+            _ => fail(EAFNOSUPPORT),
+        }
+    }
+
+    /// Writes a `sockaddr`; its length.
+    pub(crate) fn write(&self, octets: &mut [u8; LONGEST]) -> usize {
+        let family = |number: i32| (number as u16).to_ne_bytes();
+        match self {
+            Self::Unspecified | Self::Unnamed => {
+                octets[..2].copy_from_slice(&family(AF_UNIX));
+                2
+            }
+            Self::Internet(SocketAddr::V4(address)) => {
+                octets[..2].copy_from_slice(&family(AF_INET));
+                octets[2..4].copy_from_slice(&address.port().to_be_bytes());
+                octets[4..8].copy_from_slice(&address.ip().octets());
+                octets[8..16].fill(0);
+                size_of::<libc::sockaddr_in>()
+            }
+            Self::Internet(SocketAddr::V6(address)) => {
+                octets[..2].copy_from_slice(&family(AF_INET6));
+                octets[2..4].copy_from_slice(&address.port().to_be_bytes());
+                octets[4..8].copy_from_slice(&address.flowinfo().to_ne_bytes());
+                octets[8..24].copy_from_slice(&address.ip().octets());
+                octets[24..28].copy_from_slice(&address.scope_id().to_ne_bytes());
+                LONGEST
+            }
+        }
+    }
+}
+
+impl Family {
+    /// All addresses.
+    pub(crate) fn any(self) -> SocketAddr {
+        match self {
+            Self::V4 => (Ipv4Addr::UNSPECIFIED, 0).into(),
+            Self::V6 => (Ipv6Addr::UNSPECIFIED, 0).into(),
+        }
+    }
+
+    /// The number of C.
+    pub(crate) fn number(self) -> i32 {
+        match self {
+            Self::V4 => AF_INET,
+            Self::V6 => AF_INET6,
+        }
+    }
+
+    /// An address that a program has given to a socket of this family: an IPv4 address as itself.
+    ///
+    /// # Errors
+    ///
+    /// `EAFNOSUPPORT` if the socket cannot speak it.
+    pub(crate) fn inward(self, address: SocketAddr) -> Result<SocketAddr> {
+        match (self, address) {
+            (Self::V4, SocketAddr::V6(_)) => fail(EAFNOSUPPORT),
+            (Self::V6, SocketAddr::V4(_)) => fail(EINVAL),
+            _ => Ok(SocketAddr::new(address.ip().to_canonical(), address.port())),
+        }
+    }
+
+    /// An address as a socket of this family tells it.
+    pub(crate) fn outward(self, address: SocketAddr) -> Address {
+        let ip = match (self, address.ip()) {
+            (Self::V6, IpAddr::V4(ip)) => ip.to_ipv6_mapped().into(),
+            (_, ip) => ip,
+        };
+        Address::Internet(SocketAddr::new(ip, address.port()))
+    }
+}
+
+/// An address that can be sent to: no address stands for this host.
+pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    address
+}

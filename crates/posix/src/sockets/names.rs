@@ -1,0 +1,92 @@
+//! What names stand for.
+
+use core::ffi::c_int;
+use core::pin::pin;
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use libc::{EAI_AGAIN, EAI_FAIL, EAI_MEMORY, EAI_NONAME};
+
+use super::start;
+use crate::arguments::host_name;
+use crate::wait::wait;
+
+/// What is asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) v4: bool,
+    pub(crate) v6: bool,
+    /// No names, only addresses written out.
+    pub(crate) only_numbers: bool,
+    /// An address to be bound to.
+    pub(crate) passive: bool,
+}
+
+impl Wanted {
+    fn takes(self, address: &IpAddr) -> bool {
+        match address {
+            IpAddr::V4(_) => self.v4,
+            IpAddr::V6(_) => self.v6,
+        }
+    }
+}
+
+/// A port by its number, or by the names that are asked for in practice (RFC 6335).
+pub(crate) fn port(service: &str) -> Option<u16> {
+    match service {
+        "domain" => Some(53),
+        "http" => Some(80),
+        "https" => Some(443),
+        "postgresql" => Some(5432),
+        _ => service.parse().ok(),
+    }
+}
+
+/// The addresses of a host, at least one; of none, those of this one.
+///
+/// # Errors
+///
+/// A number of `getaddrinfo`'s.
+pub(crate) fn find(node: Option<&str>, wanted: Wanted) -> Result<Vec<IpAddr>, c_int> {
+    let found = match node {
+        None if wanted.passive => {
+            vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()]
+        }
+        None => loopback(),
+        Some(node) => match node.parse::<IpAddr>() {
+            Ok(address) => vec![address],
+            Err(_) if wanted.only_numbers => return Err(EAI_NONAME),
+            Err(_) => by_name(node)?,
+        },
+    };
+    let found: Vec<IpAddr> = found.into_iter().filter(|it| wanted.takes(it)).collect();
+    match found.is_empty() {
+        true => Err(EAI_NONAME),
+        false => Ok(found),
+    }
+}
+
+fn loopback() -> Vec<IpAddr> {
+    vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
+}
+
+fn by_name(name: &str) -> Result<Vec<IpAddr>, c_int> {
+    let plain = name.strip_suffix('.').unwrap_or(name);
+    // RFC 6761 section 6.3.
+    let last = plain.rsplit('.').next().unwrap_or(plain);
+    if last.eq_ignore_ascii_case("localhost") || plain.eq_ignore_ascii_case(&host_name()) {
+        return Ok(loopback());
+    }
+    let network = start::network();
+    let Some(resolver) = network.resolver() else {
+        return Err(EAI_AGAIN);
+    };
+    let mut lookup = pin!(resolver.lookup(name));
+    let found = wait("a name server", |context| lookup.as_mut().poll(context));
+    found.map_err(|error| match error.kind() {
+        ErrorKind::NotFound | ErrorKind::InvalidInput => EAI_NONAME,
+        ErrorKind::TimedOut => EAI_AGAIN,
+        ErrorKind::OutOfMemory => EAI_MEMORY,
+        _ => EAI_FAIL,
+    })
+}

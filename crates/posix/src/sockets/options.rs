@@ -1,0 +1,200 @@
+//! What `setsockopt` sets.
+
+use core::cell::Cell;
+use core::ffi::c_int;
+use core::time::Duration;
+
+use libc::{
+    EINVAL, ENOPROTOOPT, IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPV6_UNICAST_HOPS, IPV6_V6ONLY,
+    SO_BROADCAST, SO_DOMAIN, SO_ERROR, SO_KEEPALIVE, SO_LINGER, SO_OOBINLINE, SO_PROTOCOL,
+    SO_RCVBUF, SO_RCVTIMEO, SO_REUSEADDR, SO_REUSEPORT, SO_SNDBUF, SO_SNDTIMEO, SO_TYPE,
+    SOL_SOCKET, linger, timeval,
+};
+
+use super::Socket;
+use crate::error::{Result, fail};
+
+/// The value of an option, as `getsockopt` copies it.
+pub(crate) enum Value {
+    Number(c_int),
+    Linger(Option<c_int>),
+    Time(Option<Duration>),
+}
+
+impl Value {
+    /// Its octets.
+    pub(crate) fn octets(&self) -> Vec<u8> {
+        match *self {
+            Self::Number(number) => number.to_ne_bytes().to_vec(),
+            Self::Linger(seconds) => {
+                let on = c_int::from(seconds.is_some());
+                [on, seconds.unwrap_or(0)].map(c_int::to_ne_bytes).concat()
+            }
+            Self::Time(time) => {
+                let time = time.unwrap_or_default();
+                let [seconds, micros] = [time.as_secs(), time.subsec_micros().into()];
+                [seconds, micros].map(u64::to_ne_bytes).concat()
+            }
+        }
+    }
+}
+
+/// Options that every socket has.
+pub(super) struct Options {
+    pub(super) reuse_address: Cell<bool>,
+    pub(super) reuse_port: Cell<bool>,
+    pub(super) only_v6: Cell<bool>,
+    pub(super) keep_alive: Cell<bool>,
+    pub(super) linger: Cell<Option<c_int>>,
+    pub(super) ttl: Cell<u8>,
+    pub(super) receive_limit: Cell<Option<Duration>>,
+    pub(super) send_limit: Cell<Option<Duration>>,
+    broadcast: Cell<bool>,
+    inline: Cell<bool>,
+    service: Cell<c_int>,
+    /// Told as they were set: the sizes follow from the memory.
+    receive_buffer: Cell<c_int>,
+    send_buffer: Cell<c_int>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            reuse_address: Cell::default(),
+            reuse_port: Cell::default(),
+            only_v6: Cell::default(),
+            keep_alive: Cell::default(),
+            linger: Cell::default(),
+            ttl: Cell::new(64),
+            receive_limit: Cell::default(),
+            send_limit: Cell::default(),
+            broadcast: Cell::default(),
+            inline: Cell::default(),
+            service: Cell::default(),
+            receive_buffer: Cell::new(128 << 10),
+            send_buffer: Cell::new(128 << 10),
+        }
+    }
+}
+
+/// Reads an `int`; boolean options may be one octet long.
+pub(super) fn number(value: &[u8]) -> Result<c_int> {
+    match (value.first_chunk(), value) {
+        (Some(octets), _) => Ok(c_int::from_ne_bytes(*octets)),
+        (None, [octet]) => Ok((*octet).into()),
+        _ => fail(EINVAL),
+    }
+}
+
+fn time(value: &[u8]) -> Result<Option<Duration>> {
+    let words = value.as_chunks().0;
+    let [seconds, micros] = *words else {
+        return fail(EINVAL);
+    };
+    let [seconds, micros] = [seconds, micros].map(i64::from_ne_bytes);
+    match (u64::try_from(seconds), u32::try_from(micros)) {
+        (Ok(0), Ok(0)) => Ok(None),
+        (Ok(seconds), Ok(micros @ 0..1_000_000)) => Ok(Some(Duration::new(seconds, micros * 1000))),
+        _ => fail(EINVAL),
+    }
+}
+
+const _: () = assert!(size_of::<timeval>() == 16 && size_of::<linger>() == 8);
+
+impl Options {
+    /// As those of a listener are those of what it accepts.
+    pub(super) fn inherit(&self, from: &Self) {
+        self.keep_alive.set(from.keep_alive.get());
+        self.linger.set(from.linger.get());
+        self.ttl.set(from.ttl.get());
+        self.receive_limit.set(from.receive_limit.get());
+        self.send_limit.set(from.send_limit.get());
+        self.reuse_address.set(from.reuse_address.get());
+        self.reuse_port.set(from.reuse_port.get());
+        self.only_v6.set(from.only_v6.get());
+    }
+
+    /// # Errors
+    ///
+    /// `ENOPROTOOPT` for options that there are not, `EINVAL` for values that they cannot have.
+    pub(super) fn set(&self, level: c_int, name: c_int, value: &[u8]) -> Result<()> {
+        match (level, name) {
+            (SOL_SOCKET, SO_RCVTIMEO) => self.receive_limit.set(time(value)?),
+            (SOL_SOCKET, SO_SNDTIMEO) => self.send_limit.set(time(value)?),
+            (SOL_SOCKET, SO_LINGER) => {
+                let seconds = number(value.get(4..).unwrap_or_default())?;
+                self.linger
+                    .set((number(value)? != 0).then_some(seconds.max(0)));
+            }
+            _ => self.set_number(level, name, number(value)?)?,
+        }
+        Ok(())
+    }
+
+    fn set_number(&self, level: c_int, name: c_int, value: c_int) -> Result<()> {
+        let flag = match (level, name) {
+            (SOL_SOCKET, SO_REUSEADDR) => &self.reuse_address,
+            (SOL_SOCKET, SO_REUSEPORT) => &self.reuse_port,
+            (SOL_SOCKET, SO_KEEPALIVE) => &self.keep_alive,
+            (SOL_SOCKET, SO_BROADCAST) => &self.broadcast,
+            (SOL_SOCKET, SO_OOBINLINE) => &self.inline,
+            (IPPROTO_IPV6, IPV6_V6ONLY) => &self.only_v6,
+            (SOL_SOCKET, SO_RCVBUF) => {
+                // As Linux does it, which counts what it needs itself.
+                self.receive_buffer.set(value.saturating_mul(2));
+                return Ok(());
+            }
+            (SOL_SOCKET, SO_SNDBUF) => {
+                self.send_buffer.set(value.saturating_mul(2));
+                return Ok(());
+            }
+            (IPPROTO_IP, IP_TTL) | (IPPROTO_IPV6, IPV6_UNICAST_HOPS) => {
+                return match u8::try_from(value) {
+                    Ok(ttl @ 1..) => {
+                        self.ttl.set(ttl);
+                        Ok(())
+                    }
+                    _ if value == -1 => {
+                        self.ttl.set(64);
+                        Ok(())
+                    }
+                    _ => fail(EINVAL),
+                };
+            }
+            (IPPROTO_IP, IP_TOS) => {
+                self.service.set(value);
+                return Ok(());
+            }
+            _ => return fail(ENOPROTOOPT),
+        };
+        flag.set(value != 0);
+        Ok(())
+    }
+
+    /// # Errors
+    ///
+    /// `ENOPROTOOPT` for options that there are not.
+    pub(super) fn value(&self, socket: &dyn Socket, level: c_int, name: c_int) -> Result<Value> {
+        let (domain, kind, protocol) = socket.sort();
+        Ok(Value::Number(match (level, name) {
+            (SOL_SOCKET, SO_RCVTIMEO) => return Ok(Value::Time(self.receive_limit.get())),
+            (SOL_SOCKET, SO_SNDTIMEO) => return Ok(Value::Time(self.send_limit.get())),
+            (SOL_SOCKET, SO_LINGER) => return Ok(Value::Linger(self.linger.get())),
+            (SOL_SOCKET, SO_ERROR) => socket.take_error(),
+            (SOL_SOCKET, SO_TYPE) => kind,
+            (SOL_SOCKET, SO_DOMAIN) => domain,
+            (SOL_SOCKET, SO_PROTOCOL) => protocol,
+            (SOL_SOCKET, SO_REUSEADDR) => self.reuse_address.get().into(),
+            (SOL_SOCKET, SO_REUSEPORT) => self.reuse_port.get().into(),
+            (SOL_SOCKET, SO_KEEPALIVE) => self.keep_alive.get().into(),
+            (SOL_SOCKET, SO_BROADCAST) => self.broadcast.get().into(),
+            (SOL_SOCKET, SO_OOBINLINE) => self.inline.get().into(),
+            (SOL_SOCKET, SO_RCVBUF) => self.receive_buffer.get(),
+            (SOL_SOCKET, SO_SNDBUF) => self.send_buffer.get(),
+            (IPPROTO_IPV6, IPV6_V6ONLY) => self.only_v6.get().into(),
+            (IPPROTO_IP, IP_TTL) | (IPPROTO_IPV6, IPV6_UNICAST_HOPS) => self.ttl.get().into(),
+            (IPPROTO_IP, IP_TOS) => self.service.get(),
+            _ => return fail(ENOPROTOOPT),
+        }))
+    }
+}

@@ -1,0 +1,294 @@
+//! Connections inside of the program: octets that go from one socket to another, at most so many.
+
+use core::cell::{Cell, RefCell};
+use core::ffi::c_int;
+use std::collections::VecDeque;
+use std::io::{IoSlice, IoSliceMut};
+use std::net::Shutdown;
+use std::rc::Rc;
+
+use libc::{ECONNRESET, ENOTCONN, EPIPE};
+
+use crate::descriptors::open::{gather, scatter};
+use crate::descriptors::pipe::{copy, take};
+use crate::error::{Errno, Result, fail};
+use crate::readiness::queue::Queue;
+use crate::readiness::{ALL, ERR, Events, HUP, RDHUP, READ, WRITE};
+
+/// Octets that may wait in each direction.
+const CAPACITY: usize = 256 << 10;
+
+/// Of what kind both ends are: they end in different ways.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    Tcp,
+    Unix,
+}
+
+/// One end of a connection.
+pub(super) struct End {
+    pair: Rc<Pair>,
+    here: usize,
+}
+
+struct Pair {
+    manner: Manner,
+    sides: [Side; 2],
+}
+
+struct Side {
+    /// What has come in and was not read yet.
+    octets: RefCell<VecDeque<u8>>,
+    /// The lengths of what was written, between Unix sockets: when all of one was read, whoever wrote it is told of room.
+    writes: RefCell<VecDeque<usize>>,
+    queue: Rc<Queue>,
+    error: Cell<c_int>,
+    /// No more comes in, or nobody wants it.
+    is_read_closed: Cell<bool>,
+    is_write_closed: Cell<bool>,
+    /// The end of what it writes was sent.
+    has_finished: Cell<bool>,
+    /// The connection was reset.
+    is_reset: Cell<bool>,
+    /// Nobody holds this end any more.
+    is_gone: Cell<bool>,
+    /// There was no room for what it had to write.
+    wants_room: Cell<bool>,
+}
+
+impl Side {
+    fn new(queue: &Rc<Queue>) -> Self {
+        Self {
+            octets: RefCell::default(),
+            writes: RefCell::default(),
+            queue: queue.clone(),
+            error: Cell::default(),
+            is_read_closed: Cell::default(),
+            is_write_closed: Cell::default(),
+            has_finished: Cell::default(),
+            is_reset: Cell::default(),
+            is_gone: Cell::default(),
+            wants_room: Cell::default(),
+        }
+    }
+
+    fn room(&self) -> usize {
+        CAPACITY - self.octets.borrow().len()
+    }
+
+    /// So many octets were read; whether that ends something that was written.
+    fn has_read_all_of_one(&self, mut octets: usize) -> bool {
+        let mut writes = self.writes.borrow_mut();
+        let before = writes.len();
+        while let Some(first) = writes.front_mut() {
+            if octets < *first {
+                *first -= octets;
+                break;
+            }
+            octets -= *first;
+            writes.pop_front();
+        }
+        writes.len() < before
+    }
+
+    /// It has ended in both directions.
+    fn end(&self, error: c_int) {
+        if error != 0 {
+            self.error.set(error);
+        }
+        self.is_reset.set(true);
+        self.is_read_closed.set(true);
+        self.is_write_closed.set(true);
+        self.queue.wake(ALL);
+    }
+}
+
+impl End {
+    /// Both ends of a connection between sockets whose queues these are.
+    pub(super) fn pair(manner: Manner, queues: [&Rc<Queue>; 2]) -> [Self; 2] {
+        let sides = queues.map(Side::new);
+        let pair = Rc::new(Pair { manner, sides });
+        [0, 1].map(|here| Self {
+            pair: pair.clone(),
+            here,
+        })
+    }
+
+    fn side(&self) -> &Side {
+        &self.pair.sides[self.here]
+    }
+
+    fn other(&self) -> &Side {
+        &self.pair.sides[1 - self.here]
+    }
+
+    pub(super) fn read(&self, buffers: &mut [IoSliceMut<'_>], peek: bool) -> Result<usize> {
+        let side = self.side();
+        let mut octets = side.octets.borrow_mut();
+        if octets.is_empty() {
+            if self.is_tcp() && self.other().has_finished.get() {
+                // The end was received, and an error that came later is not the reader's.
+                return Ok(0);
+            }
+            return match side.error.take() {
+                0 if side.is_read_closed.get() => Ok(0),
+                0 => Err(Errno::AGAIN),
+                error => fail(error),
+            };
+        }
+        if peek {
+            // Only the first buffer: a look at what comes first.
+            let first = buffers.iter_mut().find(|buffer| !buffer.is_empty());
+            return Ok(first.map_or(0, |buffer| copy(&octets, buffer)));
+        }
+        let read = scatter(buffers, |buffer| Ok(take(&mut octets, buffer)))?;
+        drop(octets);
+        let other = self.other();
+        if side.has_read_all_of_one(read) {
+            other.queue.wake(WRITE);
+        }
+        if other.wants_room.get() && side.room() * 3 >= CAPACITY {
+            other.wants_room.set(false);
+            other.queue.wake(WRITE);
+        }
+        Ok(read)
+    }
+
+    pub(super) fn write(&self, buffers: &[IoSlice<'_>]) -> Result<usize> {
+        let (side, other) = (self.side(), self.other());
+        if self.is_tcp() {
+            match side.error.take() {
+                0 => {}
+                error => return fail(error),
+            }
+        }
+        if side.is_write_closed.get() {
+            return fail(EPIPE);
+        }
+        let is_refused = other.is_read_closed.get() && other.has_finished.get();
+        if other.is_gone.get() || (self.is_tcp() && is_refused) {
+            // What is sent to a TCP that wants nothing more, or has gone, is answered by a reset.
+            side.end(EPIPE);
+            other.end(ECONNRESET);
+            return Ok(buffers.iter().map(|buffer| buffer.len()).sum());
+        }
+        if other.room() == 0 {
+            side.wants_room.set(true);
+            return Err(Errno::AGAIN);
+        }
+        let written = gather(buffers, |buffer| {
+            let part = &buffer[..buffer.len().min(other.room())];
+            other.octets.borrow_mut().extend(part);
+            Ok(part.len())
+        })?;
+        if other.room() == 0 {
+            side.wants_room.set(true);
+        }
+        if !self.is_tcp() {
+            other.writes.borrow_mut().push_back(written);
+        }
+        other.queue.wake(READ);
+        Ok(written)
+    }
+
+    fn is_tcp(&self) -> bool {
+        self.pair.manner == Manner::Tcp
+    }
+
+    /// Whether TCP has ended the connection in both directions.
+    fn has_ended(&self) -> bool {
+        let both = self.side().has_finished.get() && self.other().has_finished.get();
+        self.is_tcp() && (self.side().is_reset.get() || both)
+    }
+
+    /// # Errors
+    ///
+    /// `ENOTCONN` if TCP has ended the connection in both directions.
+    pub(super) fn shutdown(&self, how: Shutdown) -> Result<()> {
+        let (side, other) = (self.side(), self.other());
+        let has_ended = self.has_ended();
+        let mut is_news = !self.is_tcp();
+        if matches!(how, Shutdown::Read | Shutdown::Both) {
+            side.is_read_closed.set(true);
+            if !self.is_tcp() {
+                other.is_write_closed.set(true);
+            }
+        }
+        if matches!(how, Shutdown::Write | Shutdown::Both) {
+            side.is_write_closed.set(true);
+            if !has_ended && !side.has_finished.replace(true) {
+                is_news = true;
+                other.is_read_closed.set(true);
+            }
+        }
+        // The one that Linux tells first, first.
+        let mut told = [Some(side), is_news.then_some(other)];
+        if self.is_tcp() {
+            told.reverse();
+        }
+        for side in told.into_iter().flatten() {
+            side.queue.wake(ALL);
+        }
+        if has_ended { fail(ENOTCONN) } else { Ok(()) }
+    }
+
+    pub(super) fn ready(&self) -> Events {
+        let (side, other) = (self.side(), self.other());
+        let mut events = 0;
+        let [no_more, closed] = [&side.is_read_closed, &side.is_write_closed].map(Cell::get);
+        if no_more {
+            events |= READ | RDHUP;
+        }
+        if no_more && closed {
+            events |= HUP;
+        }
+        if !side.octets.borrow().is_empty() {
+            events |= READ;
+        }
+        if side.error.get() != 0 {
+            events |= ERR;
+        }
+        if closed || other.is_gone.get() || other.room() * 3 >= CAPACITY {
+            events |= WRITE;
+        } else {
+            side.wants_room.set(true);
+        }
+        events
+    }
+
+    pub(super) fn readable(&self) -> usize {
+        self.side().octets.borrow().len()
+    }
+
+    pub(super) fn take_error(&self) -> c_int {
+        self.side().error.take()
+    }
+
+    /// The end of this end is to be a reset.
+    pub(super) fn reset(&self) {
+        self.side().is_reset.set(true);
+        self.other().end(ECONNRESET);
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let (side, other) = (self.side(), self.other());
+        side.is_gone.set(true);
+        let unread = !side.octets.take().is_empty();
+        if other.is_gone.get() || self.has_ended() {
+            return;
+        }
+        match self.pair.manner {
+            // To who has received the end a reset is a broken pipe.
+            Manner::Tcp if unread && side.has_finished.get() => other.end(EPIPE),
+            _ if unread => other.end(ECONNRESET),
+            Manner::Unix => other.end(0),
+            Manner::Tcp if side.has_finished.replace(true) => {}
+            Manner::Tcp => {
+                other.is_read_closed.set(true);
+                other.queue.wake(ALL);
+            }
+        }
+    }
+}

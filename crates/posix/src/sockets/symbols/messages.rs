@@ -1,0 +1,189 @@
+//! What is sent and received.
+
+use core::ffi::{c_int, c_void};
+use core::ptr;
+use std::io::{IoSlice, IoSliceMut};
+
+use libc::{
+    EOPNOTSUPP, MSG_DONTWAIT, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL, msghdr, size_t, sockaddr,
+    socklen_t, ssize_t,
+};
+
+use super::{read_address, write_address};
+use crate::descriptors::blocking::{self, Manner};
+use crate::descriptors::calls::{to_read, to_write, write_all};
+use crate::descriptors::open::total;
+use crate::descriptors::process;
+use crate::error::{Result, fail};
+use crate::ffi::{bytes, bytes_mut, gathered, octets, scattered};
+use crate::sockets::address::Address;
+use crate::sockets::{Flags, Received};
+
+fn send_all(
+    fd: c_int,
+    buffers: &mut [IoSlice<'_>],
+    flags: c_int,
+    to: Option<&Address>,
+) -> Result<usize> {
+    if flags & MSG_OOB != 0 {
+        return fail(EOPNOTSUPP);
+    }
+    let open = process::open(fd)?;
+    let socket = open.description().as_socket()?;
+    let manner = to_write(&open);
+    let waits = manner.waits && flags & MSG_DONTWAIT == 0;
+    let manner = Manner { waits, ..manner };
+    let send = |rest: &[IoSlice<'_>]| {
+        blocking::call(&open, manner, |socket| socket.as_socket()?.send(rest, to))
+    };
+    match socket.is_stream() {
+        true => write_all(buffers, waits, send),
+        false => send(buffers),
+    }
+}
+
+/// What was received, and whether a part of it was lost.
+fn receive(fd: c_int, buffers: &mut [IoSliceMut<'_>], flags: c_int) -> Result<Received> {
+    if flags & MSG_OOB != 0 {
+        return fail(libc::EINVAL);
+    }
+    let open = process::open(fd)?;
+    let is_stream = open.description().as_socket()?.is_stream();
+    let manner = to_read(&open);
+    let waits = manner.waits && flags & MSG_DONTWAIT == 0;
+    let manner = Manner { waits, ..manner };
+    let peek = flags & MSG_PEEK != 0;
+    let wanted = total(buffers);
+    if is_stream && wanted == 0 {
+        let (whole, from) = (0, None);
+        return Ok(Received {
+            octets: 0,
+            whole,
+            from,
+        });
+    }
+    let mut rest = buffers;
+    let receive = |rest: &mut [IoSliceMut<'_>]| {
+        blocking::call(&open, manner, |socket| {
+            socket.as_socket()?.receive(rest, Flags { peek })
+        })
+    };
+    let mut received = receive(rest)?;
+    let waits_for_all = is_stream && waits && !peek && flags & MSG_WAITALL != 0;
+    if !waits_for_all {
+        return Ok(received);
+    }
+    let mut last = received.octets;
+    while last > 0 && received.octets < wanted {
+        IoSliceMut::advance_slices(&mut rest, last);
+        // What has come before an error counts.
+        last = receive(rest).map_or(0, |more| more.octets);
+        received.octets += last;
+        received.whole = received.octets;
+    }
+    Ok(received)
+}
+
+/// What a call gives: with `MSG_TRUNC`, octets of the whole datagram.
+fn counted(received: &Received, flags: c_int) -> usize {
+    match flags & MSG_TRUNC {
+        0 => received.octets,
+        _ => received.whole,
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn send(fd: c_int, data: *const c_void, size: size_t, flags: c_int) -> ssize_t {
+    // SAFETY: the caller gives `size` readable bytes.
+    unsafe { sendto(fd, data, size, flags, ptr::null(), 0) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sendto(
+    fd: c_int,
+    data: *const c_void,
+    size: size_t,
+    flags: c_int,
+    address: *const sockaddr,
+    length: socklen_t,
+) -> ssize_t {
+    // SAFETY: the caller gives `size` readable bytes.
+    let buffer = unsafe { bytes(data, size) };
+    octets(|| {
+        let to = match address.is_null() {
+            true => None,
+            // SAFETY: the caller gives an address of this length, or null.
+            false => Some(unsafe { read_address(address, length)? }),
+        };
+        send_all(fd, &mut [IoSlice::new(buffer)], flags, to.as_ref())
+    })
+}
+
+/// Control messages are left out: there are none that this socket knows.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
+    octets(|| {
+        // SAFETY: the caller gives a message, with an address or null and buffers that can be read.
+        unsafe {
+            let message = &*message;
+            let to = match message.msg_name.is_null() {
+                true => None,
+                false => Some(read_address(message.msg_name.cast(), message.msg_namelen)?),
+            };
+            let mut buffers = gathered(message.msg_iov, message.msg_iovlen)?;
+            send_all(fd, &mut buffers, flags, to.as_ref())
+        }
+    })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn recv(fd: c_int, data: *mut c_void, size: size_t, flags: c_int) -> ssize_t {
+    // SAFETY: the caller gives `size` writable bytes.
+    unsafe { recvfrom(fd, data, size, flags, ptr::null_mut(), ptr::null_mut()) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn recvfrom(
+    fd: c_int,
+    data: *mut c_void,
+    size: size_t,
+    flags: c_int,
+    address: *mut sockaddr,
+    length: *mut socklen_t,
+) -> ssize_t {
+    // SAFETY: the caller gives `size` writable bytes.
+    let buffer = unsafe { bytes_mut(data, size) };
+    octets(|| {
+        let received = receive(fd, &mut [IoSliceMut::new(buffer)], flags)?;
+        match &received.from {
+            // SAFETY: the caller gives a place of that length, or null.
+            Some(from) => unsafe { write_address(from, address, length) },
+            // SAFETY: as above.
+            None if !length.is_null() => unsafe { length.write(0) },
+            None => {}
+        }
+        Ok(counted(&received, flags))
+    })
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> ssize_t {
+    octets(|| {
+        // SAFETY: the caller gives a message, with a place for an address or null and buffers that can be written.
+        unsafe {
+            let message = &mut *message;
+            let mut buffers = scattered(message.msg_iov, message.msg_iovlen)?;
+            let received = receive(fd, &mut buffers, flags)?;
+            match &received.from {
+                Some(from) => {
+                    write_address(from, message.msg_name.cast(), &raw mut message.msg_namelen)
+                }
+                None => message.msg_namelen = 0,
+            }
+            message.msg_controllen = 0;
+            let lost = received.whole > received.octets;
+            message.msg_flags = if lost { MSG_TRUNC } else { 0 };
+            Ok(counted(&received, flags))
+        }
+    })
+}

@@ -1,0 +1,140 @@
+//! Names of hosts.
+
+use core::ffi::{CStr, c_char, c_int};
+use core::ptr;
+use std::net::IpAddr;
+
+use libc::{
+    AF_INET, AF_INET6, AF_UNSPEC, AI_NUMERICHOST, AI_PASSIVE, EAI_FAMILY, EAI_NONAME, EAI_SERVICE,
+    IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM, SOCK_STREAM, addrinfo, size_t, sockaddr, sockaddr_in6,
+    socklen_t,
+};
+
+use crate::ffi::{bytes_mut, nothing};
+use crate::scheduler::inside;
+use crate::sockets::address::{Address, LONGEST};
+use crate::sockets::names::{self, Wanted};
+
+/// An answer with the address that it points to.
+#[repr(C)]
+struct Answer {
+    info: addrinfo,
+    address: sockaddr_in6,
+}
+
+/// # Safety
+///
+/// It is a string of C, or null.
+unsafe fn text<'a>(text: *const c_char) -> Result<Option<&'a str>, c_int> {
+    if text.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the caller's promise is the same.
+    let text = unsafe { CStr::from_ptr(text) };
+    text.to_str().map(Some).map_err(|_| EAI_NONAME)
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn getaddrinfo(
+    node: *const c_char,
+    service: *const c_char,
+    hints: *const addrinfo,
+    answers: *mut *mut addrinfo,
+) -> c_int {
+    let found = inside(|| {
+        // SAFETY: the caller gives strings and hints, or null.
+        let (node, service, hints) = unsafe { (text(node)?, text(service)?, hints.as_ref()) };
+        let (flags, family) = hints.map_or((0, AF_UNSPEC), |it| (it.ai_flags, it.ai_family));
+        let (kind, protocol) = hints.map_or((0, 0), |it| (it.ai_socktype, it.ai_protocol));
+        let wanted = Wanted {
+            v4: matches!(family, AF_UNSPEC | AF_INET),
+            v6: matches!(family, AF_UNSPEC | AF_INET6),
+            only_numbers: flags & AI_NUMERICHOST != 0,
+            passive: flags & AI_PASSIVE != 0,
+        };
+        if !wanted.v4 && !wanted.v6 {
+            return Err(EAI_FAMILY);
+        }
+        let port = match service {
+            None if node.is_none() => return Err(EAI_NONAME),
+            None => 0,
+            Some(service) => names::port(service).ok_or(EAI_SERVICE)?,
+        };
+        let addresses = names::find(node, wanted)?;
+        // SAFETY: the caller gives a place.
+        unsafe { answers.write(chain(&addresses, port, kind, protocol)) };
+        Ok(())
+    });
+    found.err().unwrap_or(0)
+}
+
+/// The answers as a list: for each address and kind of socket one.
+fn chain(addresses: &[IpAddr], port: u16, kind: c_int, protocol: c_int) -> *mut addrinfo {
+    let mut first = ptr::null_mut();
+    let kinds = [(SOCK_STREAM, IPPROTO_TCP), (SOCK_DGRAM, IPPROTO_UDP)];
+    for &address in addresses.iter().rev() {
+        let fits = |it: &&(c_int, c_int)| {
+            (kind == 0 || it.0 == kind) && (protocol == 0 || it.1 == protocol)
+        };
+        for &(kind, protocol) in kinds.iter().rev().filter(fits) {
+            first = answer(address, port, (kind, protocol), first);
+        }
+    }
+    first
+}
+
+fn answer(
+    ip: IpAddr,
+    port: u16,
+    (kind, protocol): (c_int, c_int),
+    next: *mut addrinfo,
+) -> *mut addrinfo {
+    // SAFETY: all zeros is a valid value of both.
+    let mut made: Box<Answer> = Box::new(unsafe { core::mem::zeroed() });
+    let mut octets = [0; LONGEST];
+    let length = Address::Internet((ip, port).into()).write(&mut octets);
+    let place = (&raw mut made.address).cast::<[u8; LONGEST]>();
+    // SAFETY: it has as many octets.
+    unsafe { place.write(octets) };
+    made.info = addrinfo {
+        ai_flags: 0,
+        ai_family: if ip.is_ipv4() { AF_INET } else { AF_INET6 },
+        ai_socktype: kind,
+        ai_protocol: protocol,
+        ai_addrlen: length as socklen_t,
+        ai_addr: place.cast::<sockaddr>(),
+        ai_canonname: ptr::null_mut(),
+        ai_next: next,
+    };
+    Box::into_raw(made).cast()
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn freeaddrinfo(mut answers: *mut addrinfo) {
+    while !answers.is_null() {
+        // SAFETY: the caller gives what `getaddrinfo` has made, once.
+        let answer = unsafe { Box::from_raw(answers.cast::<Answer>()) };
+        answers = answer.info.ai_next;
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn gethostname(name: *mut c_char, size: size_t) -> c_int {
+    // SAFETY: the caller gives `size` writable bytes.
+    let room = unsafe { bytes_mut(name.cast(), size) };
+    nothing(|| {
+        let name = crate::arguments::host_name();
+        if room.len() <= name.len() {
+            return crate::error::fail(libc::ENAMETOOLONG);
+        }
+        room[..name.len()].copy_from_slice(name.as_bytes());
+        room[name.len()] = 0;
+        Ok(())
+    })
+}
+
+/// There is no file of settings to be read again.
+#[unsafe(no_mangle)]
+extern "C" fn __res_init() -> c_int {
+    0
+}

@@ -1,0 +1,123 @@
+//! Connections by the stack.
+
+use core::ffi::c_int;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+
+use futures_io::{AsyncRead, AsyncWrite};
+use libc::{ENOTCONN, EPIPE};
+use netstack::TcpStream;
+use netstack::proto::tcp::State as Phase;
+
+use super::Tcp;
+use crate::error::{Errno, Result, fail};
+use crate::readiness::{ALL, ERR, Events, HUP, RDHUP, READ, WRITE};
+use crate::sockets::notice::Which;
+
+/// The peer of a connection that is there.
+pub(super) fn peer(stream: &TcpStream) -> Result<SocketAddr> {
+    let status = stream.status()?;
+    match status.state {
+        Phase::SynSent | Phase::SynReceived | Phase::Closed => fail(ENOTCONN),
+        _ => Ok(status.remote.into()),
+    }
+}
+
+impl Tcp {
+    pub(super) fn read_outside(&self, stream: &TcpStream, buffer: &mut [u8]) -> Result<usize> {
+        let mut context = Context::from_waker(self.waker(Which::Read));
+        let mut stream = stream;
+        let read = Pin::new(&mut stream).poll_read(&mut context, buffer);
+        self.read_outcome(read)
+    }
+
+    pub(super) fn peek_outside(&self, stream: &TcpStream, buffer: &mut [u8]) -> Result<usize> {
+        let mut context = Context::from_waker(self.waker(Which::Read));
+        self.read_outcome(stream.poll_peek(&mut context, buffer))
+    }
+
+    /// An error that has ended the connection is told once; then it has just ended.
+    fn read_outcome(&self, outcome: Poll<io::Result<usize>>) -> Result<usize> {
+        match outcome {
+            Poll::Ready(Ok(octets)) => Ok(octets),
+            Poll::Ready(Err(_)) if self.is_told.replace(true) => Ok(0),
+            Poll::Ready(Err(error)) => Err(error.into()),
+            Poll::Pending if self.is_read_closed.get() => Ok(0),
+            Poll::Pending => Err(Errno::AGAIN),
+        }
+    }
+
+    pub(super) fn write_outside(&self, stream: &TcpStream, octets: &[u8]) -> Result<usize> {
+        if self.is_write_closed.get() {
+            return fail(EPIPE);
+        }
+        let mut context = Context::from_waker(self.waker(Which::Write));
+        let mut stream = stream;
+        match Pin::new(&mut stream).poll_write(&mut context, octets) {
+            Poll::Ready(Ok(octets)) => Ok(octets),
+            Poll::Ready(Err(_)) if self.is_told.replace(true) => fail(EPIPE),
+            Poll::Ready(Err(error)) => Err(error.into()),
+            Poll::Pending => Err(Errno::AGAIN),
+        }
+    }
+
+    pub(super) fn take_outside_error(&self, stream: &TcpStream) -> c_int {
+        let error = stream.status().ok().and_then(|status| status.error);
+        match error {
+            Some(error) if !self.is_told.replace(true) => Errno::from(io::Error::from(error)).0,
+            _ => 0,
+        }
+    }
+
+    pub(super) fn shut_outside(&self, stream: &TcpStream, how: Shutdown) -> Result<()> {
+        if how != Shutdown::Read && !self.is_write_closed.replace(true) {
+            stream.shutdown()?;
+        }
+        if how != Shutdown::Write {
+            self.is_read_closed.set(true);
+        }
+        self.queue.wake(ALL);
+        Ok(())
+    }
+
+    pub(super) fn outside_ready(&self, stream: &TcpStream) -> Events {
+        let mut context = Context::from_waker(self.waker(Which::Read));
+        let readable = stream.poll_readable(&mut context).is_ready();
+        let mut context = Context::from_waker(self.waker(Which::Write));
+        let writable = stream.poll_writable(&mut context).is_ready();
+        let Ok(status) = stream.status() else {
+            return READ | WRITE | HUP | RDHUP;
+        };
+        let is_connecting = matches!(status.state, Phase::SynSent | Phase::SynReceived);
+        if is_connecting && status.error.is_none() {
+            return 0;
+        }
+        let has_ended = matches!(status.state, Phase::Closed | Phase::TimeWait);
+        let no_more = has_ended
+            || matches!(
+                status.state,
+                Phase::CloseWait | Phase::Closing | Phase::LastAck
+            )
+            || self.is_read_closed.get();
+        let closed = has_ended || self.is_write_closed.get();
+        let mut events = 0;
+        if readable || no_more {
+            events |= READ;
+        }
+        if no_more {
+            events |= RDHUP;
+        }
+        if no_more && closed {
+            events |= HUP;
+        }
+        if writable || closed {
+            events |= WRITE;
+        }
+        if status.error.is_some() && !self.is_told.get() {
+            events |= ERR;
+        }
+        events
+    }
+}

@@ -1,0 +1,214 @@
+//! What std's own sockets come to, inside of the program.
+
+use std::io::{IoSlice, IoSliceMut};
+use std::net::Shutdown;
+use std::rc::Rc;
+
+use libc::{
+    AF_INET, AF_INET6, EADDRINUSE, EALREADY, ECONNREFUSED, ECONNRESET, EINPROGRESS, EISCONN, EPIPE,
+    SO_ERROR, SO_REUSEADDR, SO_REUSEPORT, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET,
+};
+
+use super::*;
+use crate::error::Errno;
+use crate::readiness::{ERR, HUP, OUT, READ, WRITE};
+
+fn on(octets: [u8; 4], port: u16) -> Address {
+    Address::Internet((octets, port).into())
+}
+
+fn socket(network: &Rc<Network>, kind: c_int) -> Rc<dyn Description> {
+    internet(network, AF_INET, kind, 0).expect("a socket")
+}
+
+fn as_socket(description: &Rc<dyn Description>) -> &dyn Socket {
+    description.as_socket().expect("a socket")
+}
+
+fn listener(network: &Rc<Network>, at: &Address, backlog: c_int) -> Rc<dyn Description> {
+    let listener = socket(network, SOCK_STREAM);
+    as_socket(&listener).bind(at).expect("a free address");
+    as_socket(&listener).listen(backlog).expect("bound");
+    listener
+}
+
+fn connect(network: &Rc<Network>, to: &Address) -> Rc<dyn Description> {
+    let client = socket(network, SOCK_STREAM);
+    assert_eq!(as_socket(&client).connect(to), fail(EINPROGRESS));
+    client
+}
+
+fn read(socket: &Rc<dyn Description>) -> Result<Vec<u8>> {
+    let mut buffer = [0; 64];
+    let octets = socket.read(&mut [IoSliceMut::new(&mut buffer)])?;
+    Ok(buffer[..octets].to_vec())
+}
+
+fn write(socket: &Rc<dyn Description>, octets: &[u8]) -> Result<usize> {
+    socket.write(&[IoSlice::new(octets)])
+}
+
+fn error_of(socket: &Rc<dyn Description>) -> Vec<u8> {
+    let value = as_socket(socket).option(SOL_SOCKET, SO_ERROR);
+    value.expect("every socket has it").octets()
+}
+
+#[test]
+fn connections_inside_carry_what_is_written_and_end_as_tcp_does() {
+    let network = Rc::new(Network::default());
+    let listener = listener(&network, &on([0; 4], 0), 8);
+    let Ok(Address::Internet(address)) = as_socket(&listener).local() else {
+        panic!("a listener has an address");
+    };
+    assert_eq!(listener.ready(), 0);
+    let client = connect(&network, &on([127, 0, 0, 1], address.port()));
+    assert_eq!(as_socket(&client).connected(), Ok(()));
+    assert_eq!(
+        as_socket(&client).connect(&on([127, 0, 0, 1], 1)),
+        fail(EISCONN)
+    );
+    assert_eq!(listener.ready(), READ);
+    let (server, peer) = as_socket(&listener).accept().expect("a client");
+    assert_eq!(as_socket(&client).local(), Ok(peer));
+    assert_eq!(as_socket(&server).peer(), as_socket(&client).local());
+    assert_eq!(as_socket(&client).peer(), as_socket(&server).local());
+
+    assert_eq!(read(&server), Err(Errno::AGAIN));
+    assert_eq!(write(&client, b"hello"), Ok(5));
+    assert_eq!(server.ready() & READ, READ);
+    assert_eq!(read(&server).as_deref(), Ok(&b"hello"[..]));
+    as_socket(&client)
+        .shutdown(Shutdown::Write)
+        .expect("connected");
+    assert_eq!(read(&server).as_deref(), Ok(&b""[..]));
+    assert_eq!(write(&client, b"more"), fail(EPIPE));
+    assert_eq!(write(&server, b"bye"), Ok(3));
+    drop(server);
+    assert_eq!(read(&client).as_deref(), Ok(&b"bye"[..]));
+    assert_eq!(read(&client).as_deref(), Ok(&b""[..]));
+    assert_ne!(client.ready() & HUP, 0);
+}
+
+#[test]
+fn what_is_not_read_when_a_socket_is_closed_resets_the_connection() {
+    let network = Rc::new(Network::default());
+    let listener = listener(&network, &on([127, 0, 0, 1], 7000), 8);
+    let client = connect(&network, &on([127, 0, 0, 1], 7000));
+    let (server, _) = as_socket(&listener).accept().expect("a client");
+    assert_eq!(write(&client, b"unread"), Ok(6));
+    drop(server);
+    assert_ne!(client.ready() & ERR, 0);
+    assert_eq!(read(&client), fail(ECONNRESET));
+    assert_eq!(read(&client).as_deref(), Ok(&b""[..]));
+    assert_eq!(write(&client, b"x"), fail(EPIPE));
+}
+
+#[test]
+fn a_refused_connection_tells_so_once() {
+    let network = Rc::new(Network::default());
+    let client = connect(&network, &on([127, 0, 0, 1], 9));
+    assert_eq!(client.ready() & (OUT | ERR | HUP), OUT | ERR | HUP);
+    assert_eq!(error_of(&client), ECONNREFUSED.to_ne_bytes());
+    assert_eq!(error_of(&client), 0_i32.to_ne_bytes());
+    assert_eq!(client.ready() & ERR, 0);
+    let client = connect(&network, &on([127, 0, 0, 1], 9));
+    assert_eq!(as_socket(&client).connected(), fail(ECONNREFUSED));
+}
+
+#[test]
+fn who_finds_the_backlog_full_waits_for_a_place() {
+    let network = Rc::new(Network::default());
+    let to = on([127, 0, 0, 1], 7000);
+    let listener = listener(&network, &to, 0);
+    // As on Linux there is one place more than was asked for.
+    let first = connect(&network, &to);
+    let second = connect(&network, &to);
+    assert_eq!(as_socket(&first).connected(), Ok(()));
+    assert_eq!(as_socket(&second).connected(), Err(Errno::AGAIN));
+    assert_eq!(as_socket(&second).connect(&to), fail(EALREADY));
+    assert_eq!(second.ready(), 0);
+    as_socket(&listener).accept().expect("the first");
+    assert_eq!(second.ready() & WRITE, WRITE);
+    assert_eq!(as_socket(&second).connected(), Ok(()));
+    as_socket(&listener).accept().expect("the second");
+    let [third, fourth] = [0, 1].map(|_| connect(&network, &to));
+    drop(listener);
+    assert_eq!(read(&third), fail(ECONNRESET));
+    assert_eq!(as_socket(&fourth).connected(), fail(ECONNREFUSED));
+}
+
+#[test]
+fn an_address_is_bound_once_unless_all_agree() {
+    let network = Rc::new(Network::default());
+    let one = on([127, 0, 0, 1], 7000);
+    let held = listener(&network, &one, 8);
+    for (at, option, expected) in [
+        (on([0; 4], 7000), None, fail(EADDRINUSE)),
+        (on([0; 4], 7000), Some(SO_REUSEADDR), fail(EADDRINUSE)),
+        (on([0; 4], 7000), Some(SO_REUSEPORT), fail(EADDRINUSE)),
+        (on([127, 0, 0, 2], 7000), None, Ok(())),
+    ] {
+        let other = socket(&network, SOCK_STREAM);
+        if let Some(option) = option {
+            let value = 1_i32.to_ne_bytes();
+            let set = as_socket(&other).set_option(SOL_SOCKET, option, &value);
+            assert_eq!(set, Ok(()));
+        }
+        assert_eq!(as_socket(&other).bind(&at), expected, "{at:?} {option:?}");
+    }
+    drop(held);
+    listener(&network, &one, 8);
+}
+
+#[test]
+fn datagrams_inside_keep_their_borders_and_tell_where_nobody_listens() {
+    let network = Rc::new(Network::default());
+    let [one, other] = [0, 1].map(|_| socket(&network, SOCK_DGRAM));
+    as_socket(&other)
+        .bind(&on([127, 0, 0, 1], 5353))
+        .expect("free");
+    let to = on([127, 0, 0, 1], 5353);
+    for part in [&b"one"[..], b"", b"three"] {
+        assert_eq!(
+            as_socket(&one).send(&[IoSlice::new(part)], Some(&to)),
+            Ok(part.len())
+        );
+    }
+    let mut buffer = [0; 2];
+    let received = as_socket(&other)
+        .receive(&mut [IoSliceMut::new(&mut buffer)], Flags { peek: true })
+        .expect("a datagram");
+    assert_eq!((received.octets, received.whole), (2, 3));
+    let Ok(Address::Internet(bound)) = as_socket(&one).local() else {
+        panic!("who sends is bound");
+    };
+    assert_eq!(received.from, Some(on([127, 0, 0, 1], bound.port())));
+    assert_eq!(read(&other).as_deref(), Ok(&b"one"[..]));
+    assert_eq!(read(&other).as_deref(), Ok(&b""[..]));
+    assert_eq!(read(&other).as_deref(), Ok(&b"three"[..]));
+    assert_eq!(read(&other), Err(Errno::AGAIN));
+    drop(other);
+    as_socket(&one).connect(&to).expect("datagrams need nobody");
+    assert_eq!(write(&one, b"x"), Ok(1));
+    assert_eq!(read(&one), fail(ECONNREFUSED));
+}
+
+#[test]
+fn sockets_of_ipv6_speak_with_those_of_ipv4_by_mapped_addresses() {
+    let network = Rc::new(Network::default());
+    let listener = internet(&network, AF_INET6, SOCK_STREAM, 0).expect("a socket");
+    let any = Address::Internet("[::]:7000".parse().expect("an address"));
+    as_socket(&listener).bind(&any).expect("free");
+    as_socket(&listener).listen(8).expect("bound");
+    connect(&network, &on([127, 0, 0, 1], 7000));
+    let (_, peer) = as_socket(&listener).accept().expect("a client");
+    let Address::Internet(peer) = peer else {
+        panic!("{peer:?}");
+    };
+    assert_eq!(peer.ip().to_string(), "::ffff:127.0.0.1");
+    let six = internet(&network, AF_INET6, SOCK_STREAM, 0).expect("a socket");
+    let to = Address::Internet("[::1]:7000".parse().expect("an address"));
+    assert_eq!(as_socket(&six).connect(&to), fail(EINPROGRESS));
+    let (_, peer) = as_socket(&listener).accept().expect("a client");
+    assert_eq!(as_socket(&six).local(), Ok(peer));
+}

@@ -1,0 +1,68 @@
+//! Datagrams that have come from inside of the program.
+
+use std::collections::VecDeque;
+use std::io::IoSliceMut;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+/// What a queue may hold: datagrams, and octets of them with what each takes beside.
+const MOST: usize = 256;
+const MOST_OCTETS: usize = 512 << 10;
+const BESIDE: usize = 96;
+
+/// A queue.
+#[derive(Default)]
+pub(super) struct Inbox {
+    datagrams: VecDeque<(SocketAddr, Rc<[u8]>)>,
+    octets: usize,
+}
+
+impl Inbox {
+    pub(super) fn is_empty(&self) -> bool {
+        self.datagrams.is_empty()
+    }
+
+    /// Octets of the next.
+    pub(super) fn next_len(&self) -> Option<usize> {
+        Some(self.datagrams.front()?.1.len())
+    }
+
+    /// Keeps a datagram, if there is room: what has no room is lost.
+    pub(super) fn put(&mut self, from: SocketAddr, payload: &[u8]) -> bool {
+        let octets = self.octets + payload.len() + BESIDE;
+        if self.datagrams.len() >= MOST || octets > MOST_OCTETS {
+            return false;
+        }
+        self.octets = octets;
+        self.datagrams.push_back((from, payload.into()));
+        true
+    }
+
+    pub(super) fn take(&mut self) -> Option<(SocketAddr, Rc<[u8]>)> {
+        let next = self.datagrams.pop_front()?;
+        self.octets -= next.1.len() + BESIDE;
+        Some(next)
+    }
+
+    pub(super) fn peek(&self) -> Option<(SocketAddr, Rc<[u8]>)> {
+        self.datagrams.front().cloned()
+    }
+
+    /// Keeps only what has come from there.
+    pub(super) fn retain(&mut self, peer: SocketAddr) {
+        self.datagrams.retain(|(from, _)| *from == peer);
+        let octets = self.datagrams.iter();
+        self.octets = octets.map(|(_, payload)| payload.len() + BESIDE).sum();
+    }
+}
+
+/// Copies as much of a datagram as fits; how much.
+pub(super) fn copy(payload: &[u8], buffers: &mut [IoSliceMut<'_>]) -> usize {
+    let mut rest = payload;
+    for buffer in buffers {
+        let (now, later) = rest.split_at(rest.len().min(buffer.len()));
+        buffer[..now.len()].copy_from_slice(now);
+        rest = later;
+    }
+    payload.len() - rest.len()
+}

@@ -1,0 +1,181 @@
+//! Where datagrams come from and go to.
+
+use std::io::IoSlice;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+
+use libc::{
+    EADDRINUSE, EAFNOSUPPORT, ECONNREFUSED, EDESTADDRREQ, EINVAL, EMSGSIZE, ENETUNREACH, EPIPE,
+};
+use netstack::UdpSocket;
+use netstack::proto::udp::MAX_PAYLOAD;
+
+use super::Udp;
+use crate::error::{Errno, Result, fail};
+use crate::readiness::{ERR, READ};
+use crate::sockets::address::{Address, reachable};
+use crate::sockets::local::Binding;
+
+/// So many ports are tried where any will do.
+const TRIES: usize = 16;
+
+impl Udp {
+    /// Binds the socket, if it is not bound yet.
+    pub(super) fn bind_to(&self, address: SocketAddr) -> Result<SocketAddr> {
+        if let Some(bound) = self.bound.get() {
+            return Ok(bound);
+        }
+        let mut result = fail(EADDRINUSE);
+        for _ in 0..TRIES {
+            result = self.try_to_bind(address);
+            // A resolver may have just this port.
+            if result != fail(EADDRINUSE) || address.port() != 0 {
+                break;
+            }
+        }
+        result
+    }
+
+    fn try_to_bind(&self, address: SocketAddr) -> Result<SocketAddr> {
+        let Some(this) = self.this.upgrade() else {
+            return fail(EINVAL);
+        };
+        let binding = Binding {
+            address,
+            reuse_address: self.options.reuse_address.get(),
+            reuse_port: self.options.reuse_port.get(),
+            only_v6: self.options.only_v6.get(),
+            listens: false,
+        };
+        let udp = &self.network.udp;
+        let bound = udp.bind(binding, &this)?;
+        match self.open_outside(bound) {
+            Ok(outside) => {
+                self.outside.replace(outside);
+                self.bound.set(Some(bound));
+                Ok(bound)
+            }
+            Err(error) => {
+                udp.release(bound.port(), &self.this);
+                Err(error)
+            }
+        }
+    }
+
+    fn open_outside(&self, bound: SocketAddr) -> Result<Option<Rc<UdpSocket>>> {
+        let ip = bound.ip();
+        let (Some(stack), true) = (
+            self.network.stack(),
+            ip.is_unspecified() || self.network.is_of_stack(ip),
+        ) else {
+            return Ok(None);
+        };
+        let address = match bound {
+            SocketAddr::V6(_) if self.options.only_v6.get() => return Ok(None),
+            SocketAddr::V6(address) => (Ipv4Addr::UNSPECIFIED, address.port()).into(),
+            address => address,
+        };
+        match UdpSocket::bind(stack, address) {
+            Ok(socket) => Ok(Some(Rc::new(socket))),
+            // The first of those that share the port has the stack's datagrams.
+            Err(error) if Errno::from(&error) == Errno(EADDRINUSE) => {
+                let shares = self.options.reuse_port.get() || self.options.reuse_address.get();
+                if shares { Ok(None) } else { fail(EADDRINUSE) }
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Ties the socket to a peer, or to none.
+    pub(super) fn tie(&self, address: &Address) -> Result<()> {
+        let peer = match *address {
+            Address::Unspecified => {
+                self.peer.set(None);
+                if let Some(bound) = self.bound.get() {
+                    // The stack's socket stays tied: another takes its place.
+                    self.outside.take();
+                    self.outside.replace(self.open_outside(bound)?);
+                }
+                return Ok(());
+            }
+            Address::Internet(peer) => self.family.inward(peer)?,
+            Address::Unnamed => return fail(EAFNOSUPPORT),
+        };
+        let peer = reachable(peer);
+        let bound = self.bind_to(self.family.any())?;
+        let ours = self.network.is_ours(peer.ip());
+        match self.outside.borrow().as_deref() {
+            _ if ours => {
+                if bound.ip().is_unspecified() {
+                    self.bound
+                        .set(Some(SocketAddr::new(peer.ip(), bound.port())));
+                }
+            }
+            Some(outside) => outside.connect(peer)?,
+            None => return fail(ENETUNREACH),
+        }
+        self.peer.set(Some(peer));
+        self.inbox.borrow_mut().retain(peer);
+        Ok(())
+    }
+
+    pub(super) fn send_datagram(
+        &self,
+        buffers: &[IoSlice<'_>],
+        to: Option<&Address>,
+    ) -> Result<usize> {
+        match self.error.take() {
+            0 => {}
+            error => return fail(error),
+        }
+        if self.is_write_closed.get() {
+            return fail(EPIPE);
+        }
+        let to = match to {
+            Some(Address::Internet(to)) => reachable(self.family.inward(*to)?),
+            Some(_) => return fail(EAFNOSUPPORT),
+            None => self.peer.get().ok_or(Errno(EDESTADDRREQ))?,
+        };
+        let parts: Vec<u8>;
+        let payload = match buffers {
+            [one] => &one[..],
+            _ => {
+                parts = buffers
+                    .iter()
+                    .flat_map(|part| part.iter().copied())
+                    .collect();
+                &parts
+            }
+        };
+        if payload.len() > MAX_PAYLOAD {
+            return fail(EMSGSIZE);
+        }
+        let bound = self.bind_to(self.family.any())?;
+        if self.network.is_ours(to.ip()) {
+            self.send_inside(bound, to, payload);
+            return Ok(payload.len());
+        }
+        match self.outside() {
+            Some(outside) => Ok(outside.send_to(payload, to)?),
+            None => fail(ENETUNREACH),
+        }
+    }
+
+    fn send_inside(&self, bound: SocketAddr, to: SocketAddr, payload: &[u8]) {
+        let from = match bound.ip().is_unspecified() {
+            true => SocketAddr::new(to.ip(), bound.port()),
+            false => bound,
+        };
+        let mut found = self.network.udp.find(to);
+        let fits = |socket: &Rc<Self>| socket.peer.get().is_none_or(|peer| peer == from);
+        if let Some(socket) = found.find(fits) {
+            if socket.inbox.borrow_mut().put(from, payload) {
+                socket.queue.wake(READ);
+            }
+        } else if self.peer.get() == Some(to) {
+            // As ICMP would tell who is tied to that peer.
+            self.error.set(ECONNREFUSED);
+            self.queue.wake(ERR);
+        }
+    }
+}

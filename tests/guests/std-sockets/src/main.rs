@@ -1,0 +1,92 @@
+//! Exercises std's sockets in a unikernel. The first argument names the case.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::process::ExitCode;
+use std::thread;
+
+use mkernel as _;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let done = match &arguments[..] {
+        [case] if case == "inside" => inside(),
+        [case, address] if case == "echo" => echo(address),
+        [case, address] if case == "fetch" => fetch(address),
+        other => {
+            eprintln!("no case {other:?}");
+            return ExitCode::from(2);
+        }
+    };
+    if let Err(error) = done {
+        eprintln!("{error}");
+        return ExitCode::FAILURE;
+    }
+    println!("SUCCESS");
+    ExitCode::SUCCESS
+}
+
+/// Connections and datagrams between threads of the program.
+fn inside() -> io::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    let server = thread::spawn(move || -> io::Result<()> {
+        for stream in listener.incoming().take(3) {
+            let mut stream = stream?;
+            let mut text = String::new();
+            stream.read_to_string(&mut text)?;
+            stream.write_all(text.to_uppercase().as_bytes())?;
+        }
+        Ok(())
+    });
+    for text in ["one", "two", "three"] {
+        let mut stream = TcpStream::connect(address)?;
+        stream.write_all(text.as_bytes())?;
+        stream.shutdown(std::net::Shutdown::Write)?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        assert_eq!(answer, text.to_uppercase());
+    }
+    server.join().expect("no panic")?;
+    let refused = TcpStream::connect(address).map(drop);
+    assert_eq!(
+        refused.map_err(|error| error.kind()),
+        Err(io::ErrorKind::ConnectionRefused)
+    );
+
+    let [one, other] = [
+        UdpSocket::bind("127.0.0.1:0")?,
+        UdpSocket::bind("localhost:0")?,
+    ];
+    one.send_to(b"datagram", other.local_addr()?)?;
+    let mut buffer = [0; 64];
+    assert_eq!(other.recv_from(&mut buffer)?, (8, one.local_addr()?));
+    Ok(())
+}
+
+/// Two connections, a thread each, that give back what they are sent.
+fn echo(address: &str) -> io::Result<()> {
+    let listener = TcpListener::bind(address)?;
+    println!("listening on {}", listener.local_addr()?);
+    let mut threads = Vec::new();
+    for stream in listener.incoming().take(2) {
+        let mut stream = stream?;
+        threads.push(thread::spawn(move || {
+            io::copy(&mut stream.try_clone()?, &mut stream)
+        }));
+    }
+    for thread in threads {
+        println!("{} octets", thread.join().expect("no panic")?);
+    }
+    Ok(())
+}
+
+/// What a server says when it is connected to, up to the end.
+fn fetch(address: &str) -> io::Result<()> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.write_all(b"hello\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    print!("{text}");
+    Ok(())
+}

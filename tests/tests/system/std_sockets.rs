@@ -1,0 +1,148 @@
+//! Sockets of std, tokio and axum in a unikernel: the cases of `tests/guests/std-sockets` and `std-tokio`.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener};
+use std::thread;
+use std::time::Duration;
+
+use system_tests::{Guest, Network, Target};
+
+on_each_target! {
+    sockets_inside_of_the_program, a_thread_serves_each_connection, a_server_outside_is_connected_to,
+    settings_are_checked_before_main, tokio_runs_with_one_thread, tokio_runs_with_many, axum_serves,
+}
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn guest(package: &str, target: Target, arguments: &[&str]) -> Guest {
+    let guest = Guest::build(package, target).option("--net:service=tap0");
+    let guest = arguments.iter().fold(guest, |guest, it| guest.argument(it));
+    guest.limit(LIMIT)
+}
+
+fn runs(package: &str, target: Target, case: &str) {
+    Guest::build(package, target);
+    Network::with(|network| {
+        network.add_tap("tap0", "10.0.0.1/24");
+        let outcome = guest(package, target, &[case]).run();
+        assert_eq!(outcome.status, 0, "{outcome}");
+        outcome.assert_printed("SUCCESS\n");
+    });
+}
+
+fn sockets_inside_of_the_program(target: Target) {
+    runs("std-sockets", target, "inside");
+}
+
+fn tokio_runs_with_one_thread(target: Target) {
+    runs("std-tokio", target, "current_thread");
+}
+
+fn tokio_runs_with_many(target: Target) {
+    runs("std-tokio", target, "multi_thread");
+}
+
+fn a_thread_serves_each_connection(target: Target) {
+    Guest::build("std-sockets", target);
+    Network::with(|network| {
+        network.add_tap("tap0", "10.0.0.1/24");
+        let arguments = ["--ipv4=10.0.0.2/24", "echo", "0.0.0.0:7000"];
+        let mut running = guest("std-sockets", target, &arguments).start();
+        let address = SocketAddr::from(([10, 0, 0, 2], 7000));
+        // Both are open at once.
+        let mut streams = [(), ()].map(|()| running.connect(address, LIMIT));
+        let data: Vec<u8> = (0..1_000_000_u32).map(|number| number as u8).collect();
+        for stream in &mut streams {
+            let mut writer = stream.try_clone().unwrap();
+            let sent = data.clone();
+            let writing = thread::spawn(move || {
+                writer.write_all(&sent).unwrap();
+                writer.shutdown(Shutdown::Write).unwrap();
+            });
+            let mut back = Vec::new();
+            stream.read_to_end(&mut back).unwrap();
+            assert!(back == data, "{} octets came back", back.len());
+            writing.join().unwrap();
+        }
+        let outcome = running.wait();
+        assert_eq!(outcome.status, 0, "{outcome}");
+        assert!(
+            outcome
+                .stdout
+                .ends_with("1000000 octets\n1000000 octets\nSUCCESS\n"),
+            "{outcome}"
+        );
+    });
+}
+
+fn a_server_outside_is_connected_to(target: Target) {
+    Guest::build("std-sockets", target);
+    Network::with(|network| {
+        network.add_tap("tap0", "10.0.0.1/24");
+        let listener = TcpListener::bind("10.0.0.1:7001").unwrap();
+        let server = thread::spawn(move || {
+            let (mut stream, peer) = listener.accept().unwrap();
+            let mut line = [0; 6];
+            stream.read_exact(&mut line).unwrap();
+            assert_eq!(&line, b"hello\n");
+            stream.write_all(b"from outside\n").unwrap();
+            peer.ip().to_string()
+        });
+        let fetch = |to: &str| {
+            guest(
+                "std-sockets",
+                target,
+                &["--ipv4", "10.0.0.9/24", "fetch", to],
+            )
+        };
+        let outcome = fetch("10.0.0.1:7001").run();
+        assert_eq!(outcome.status, 0, "{outcome}");
+        outcome.assert_printed("from outside\nSUCCESS\n");
+        assert_eq!(server.join().unwrap(), "10.0.0.9");
+        // Nobody listens there any more, and no route leads there.
+        for (to, error) in [("10.0.0.1:7001", 111), ("192.0.2.1:7", 101)] {
+            let outcome = fetch(to).run();
+            assert_eq!(outcome.status, 1, "{outcome}");
+            let told = format!("(os error {error})\n");
+            assert!(outcome.stdout.ends_with(&told), "{outcome}");
+        }
+    });
+}
+
+fn settings_are_checked_before_main(target: Target) {
+    Guest::build("std-sockets", target);
+    Network::with(|network| {
+        network.add_tap("tap0", "10.0.0.1/24");
+        for (arguments, status, told) in [
+            (&["--ipv4", "10.0.0.300/24"][..], 64, "10.0.0.300/24"),
+            (&["--ipv4-gateway", "10.1.0.1", "inside"], 64, "10.1.0.1"),
+            (&["--env", "A=b", "--", "--dhcp"], 2, "[\"--dhcp\"]"),
+        ] {
+            let outcome = guest("std-sockets", target, arguments).run();
+            assert_eq!(outcome.status, status, "{outcome}");
+            assert!(outcome.stdout.contains(told), "{outcome}");
+        }
+    });
+}
+
+fn axum_serves(target: Target) {
+    Guest::build("std-tokio", target);
+    Network::with(|network| {
+        network.add_tap("tap0", "10.0.0.1/24");
+        for case in ["axum", "axum_multi_thread"] {
+            let mut running = guest("std-tokio", target, &[case, "0.0.0.0:8080"]).start();
+            let address = SocketAddr::from(([10, 0, 0, 2], 8080));
+            let mut stream = running.connect(address, LIMIT);
+            for last in [false, true] {
+                let connection = if last { "close" } else { "keep-alive" };
+                let request =
+                    format!("GET / HTTP/1.1\r\nhost: a\r\nconnection: {connection}\r\n\r\n");
+                stream.write_all(request.as_bytes()).unwrap();
+            }
+            let mut answers = String::new();
+            stream.read_to_string(&mut answers).unwrap();
+            assert_eq!(answers.matches("Hello World!\n").count(), 2, "{answers}");
+            running.stop();
+        }
+    });
+}
