@@ -210,6 +210,13 @@ impl Stack {
         self.driver.with(|driver| driver.proto.counters())
     }
 
+    /// Connections whose peers have not acknowledged all that was written to them, also those that nobody holds any more:
+    /// none before a machine is switched off.
+    #[must_use]
+    pub fn undelivered(&self) -> usize {
+        self.driver.with(|driver| driver.tcp().undelivered())
+    }
+
     /// Frames that the device refused to send.
     #[must_use]
     pub fn failed_frames(&self) -> u64 {

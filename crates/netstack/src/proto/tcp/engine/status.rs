@@ -32,6 +32,17 @@ impl Tcp {
         })
     }
 
+    /// Connections of which the peer has not acknowledged all that was sent, those that nobody holds any more included.
+    #[must_use]
+    pub fn undelivered(&mut self) -> usize {
+        let all: Vec<ConnectionId> = self.connections.ids().collect();
+        let is_undelivered = |id: &ConnectionId| {
+            let tcb = self.connections.get_mut(*id);
+            tcb.is_ok_and(|tcb| tcb.is_synchronized() && !tcb.snd.is_flushed())
+        };
+        all.into_iter().filter(is_undelivered).count()
+    }
+
     /// [`Options::nodelay`](crate::proto::tcp::Options::nodelay) of a connection.
     ///
     /// # Errors
