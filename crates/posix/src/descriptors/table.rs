@@ -135,6 +135,14 @@ impl Table {
         }
     }
 
+    /// Frees all but the console's three. Who gets the result drops it.
+    pub(crate) fn take_all(&self) -> Vec<Rc<Open>> {
+        let Numbers { entries, lowest } = &mut *self.numbers.borrow_mut();
+        *lowest = 3.min(*lowest);
+        let taken = entries.iter_mut().skip(3).filter_map(Option::take);
+        taken.map(|entry| entry.open).collect()
+    }
+
     /// # Errors
     ///
     /// `EBADF`.

@@ -2,12 +2,21 @@
 
 use core::cell::{Cell, OnceCell};
 use core::task::Poll;
+#[cfg(solo5)]
+use core::time::Duration;
 use std::rc::Rc;
 
+#[cfg(solo5)]
+use miou_rs::Instant;
+
 use super::Network;
+#[cfg(solo5)]
+use crate::descriptors::process;
 use crate::readiness::ALL;
 use crate::readiness::queue::Place;
 use crate::wait::wait;
+#[cfg(solo5)]
+use crate::wait::wait_until;
 
 #[cfg(solo5)]
 unsafe extern "Rust" {
@@ -56,13 +65,41 @@ pub(crate) fn network() -> Rc<Network> {
 fn attach(network: &Network) {
     let mut starting = crate::arguments::with(__solo5_posix_network);
     match wait("the network", |context| starting.as_mut().poll(context)) {
-        Ok((stack, resolver)) => network.attach(stack, resolver),
+        Ok((stack, resolver)) => {
+            network.attach(stack, resolver);
+            // SAFETY: the function takes nothing, and stays.
+            unsafe { libc::atexit(finish) };
+        }
         Err((why, status)) => {
             crate::descriptors::console::write(format!("{why}\n").as_bytes());
             // SAFETY: it may be called from anywhere.
             unsafe { libc::exit(status) }
         }
     }
+}
+
+/// Closes what is open when the program ends, and has what was written reach its peers, as a system does it behind a program.
+#[cfg(solo5)]
+extern "C" fn finish() {
+    /// A peer that takes nothing does not keep the program for ever.
+    const LIMIT: Duration = Duration::from_secs(10);
+    /// How often to look.
+    const PAUSE: Duration = Duration::from_millis(2);
+    if crate::thread::current().is_none() {
+        return;
+    }
+    crate::scheduler::inside(|| {
+        drop(process::with(|process| process.table.take_all()));
+        let network = NETWORK.with(|network| network.get().cloned());
+        let deadline = Instant::now() + LIMIT;
+        while let Some(stack) = network.as_ref().and_then(|network| network.stack())
+            && stack.undelivered() > 0
+            && Instant::now() < deadline
+        {
+            let pause = Some(Instant::now() + PAUSE);
+            wait_until("connections to end", pause, |_| Poll::<()>::Pending);
+        }
+    });
 }
 
 /// In a test there is none but what is inside.
