@@ -26,7 +26,8 @@ fn runs(package: &str, target: Target, case: &str) {
         network.add_tap("tap0", "10.0.0.1/24");
         let outcome = guest(package, target, &[case]).run();
         assert_eq!(outcome.status, 0, "{outcome}");
-        outcome.assert_printed("SUCCESS\n");
+        // Where a machine is emulated a thread may be told to have computed for long before that.
+        assert!(outcome.stdout.ends_with("SUCCESS\n"), "{outcome}");
     });
 }
 
