@@ -56,8 +56,8 @@ impl World {
             ..raw
         };
         let ip = IpMeta {
-            source: peer.0,
-            destination: OURS,
+            source: peer.0.into(),
+            destination: OURS.into(),
             ecn: Ecn::NotEct,
             checksummed: true,
         };

@@ -28,6 +28,8 @@
 //!
 //! The program depends on `clap` with the feature `derive`.
 
+#[cfg(feature = "ipv6")]
+mod ipv6;
 mod network;
 #[cfg(feature = "tls")]
 mod tls;
@@ -39,6 +41,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+#[cfg(feature = "ipv6")]
+pub use ipv6::Ipv6Network;
 pub use network::{Network, Online, StartError};
 #[cfg(feature = "tls")]
 pub use tls::Tls;

@@ -25,7 +25,7 @@ use std::{
 use bytes::BytesMut;
 use miou_rs::{Sleep, sleep_until};
 pub use netstack::{
-    self, AddressEvent, AddressEvents, Config, FrameDevice, Incoming, OwnedReadHalf,
+    self, AddressEvent, AddressEvents, Config, FrameDevice, Incoming, Ipv6, OwnedReadHalf,
     OwnedWriteHalf, ReadHalf, Resolver, Stack, TcpListener, TcpStream, UdpSocket, WriteHalf,
     copy_bidirectional,
     proto::ip::{Cidr, Route},

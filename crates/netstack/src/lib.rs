@@ -35,6 +35,7 @@ pub use device::{FrameDevice, Received, Timer};
 pub use driver::address_events::AddressEvent;
 pub use driver::pool::FramePool;
 pub use driver::runner::Runner;
+pub use proto::interface::Ipv6;
 pub use sockets::address_events::AddressEvents;
 pub use sockets::config::Config;
 pub use sockets::listener::{Incoming, TcpListener};

@@ -9,14 +9,15 @@ mod half_open;
 #[path = "sim/transfer.rs"]
 mod transfer;
 
+use core::net::{IpAddr, Ipv6Addr};
 use core::time::Duration;
 
 use echo::echo;
 use netstack::proto::Instant;
 use netstack::proto::tcp::congestion::{self, MakeController};
 use netstack::proto::tcp::{Config, Options, State};
-use sim::{Link, Random};
-use transfer::{complete, pair};
+use sim::{ADDRESSES, Link, Random};
+use transfer::{complete, pair, pair_between};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
@@ -137,11 +138,13 @@ fn bad_link(random: &mut Random) -> Link {
     }
 }
 
-fn run_seed(seed: u64, congestion: Option<MakeController>) {
+fn run_seed(addresses: [IpAddr; 2], seed: u64, congestion: Option<MakeController>) {
     let mut random = Random::new(seed);
     let link = bad_link(&mut random);
     let mut config = Config::default();
-    config.mtu = [576, 1500, 9000][random.below(3) as usize];
+    // Over IPv6 no link carries less than 1,280 octets.
+    let least = if addresses[0].is_ipv4() { 576 } else { 1280 };
+    config.mtu = [least, 1500, 9000][random.below(3) as usize];
     if random.below(3) == 0 {
         config.congestion = congestion::new_reno;
     }
@@ -153,20 +156,24 @@ fn run_seed(seed: u64, congestion: Option<MakeController>) {
     options.max_receive_buffer = options.receive_buffer << random.below(4);
     options.send_buffer = 2000 << random.below(8);
     let (up, down) = (random.below(60_000) as usize, random.below(60_000) as usize);
-    let mut network = pair(up, down, link, seed, &config, &options);
+    let mut network = pair_between(addresses, (up, down), link, seed, &config, &options);
     network.a.app.chunk = 1 + random.below(5_000) as usize;
     network.b.app.chunk = 1 + random.below(5_000) as usize;
     complete(&mut network, Duration::from_secs(3_600));
 }
 
 /// Runs seeds on both processors; the seed is in the message of a failure.
-fn run_seeds(seeds: core::ops::Range<u64>, congestion: Option<MakeController>) {
+fn run_seeds(
+    addresses: [IpAddr; 2],
+    seeds: core::ops::Range<u64>,
+    congestion: Option<MakeController>,
+) {
     let middle = seeds.start + (seeds.end - seeds.start) / 2;
     std::thread::scope(|scope| {
         for part in [seeds.start..middle, middle..seeds.end] {
             scope.spawn(move || {
                 for seed in part {
-                    let result = std::panic::catch_unwind(|| run_seed(seed, congestion));
+                    let result = std::panic::catch_unwind(|| run_seed(addresses, seed, congestion));
                     assert!(result.is_ok(), "seed {seed} failed");
                 }
             });
@@ -176,10 +183,20 @@ fn run_seeds(seeds: core::ops::Range<u64>, congestion: Option<MakeController>) {
 
 #[test]
 fn ten_thousand_seeds_of_loss_reordering_duplication_corruption_and_delay() {
-    run_seeds(0..10_000, None);
+    run_seeds(ADDRESSES.map(IpAddr::V4), 0..10_000, None);
+}
+
+#[test]
+fn the_same_ten_thousand_seeds_over_ipv6() {
+    let addresses = [1, 2].map(|last| Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, last));
+    run_seeds(addresses.map(IpAddr::V6), 0..10_000, None);
 }
 
 #[test]
 fn a_thousand_seeds_with_bbr() {
-    run_seeds(10_000..11_000, Some(congestion::bbr));
+    run_seeds(
+        ADDRESSES.map(IpAddr::V4),
+        10_000..11_000,
+        Some(congestion::bbr),
+    );
 }

@@ -4,6 +4,7 @@
 mod heap;
 mod wire;
 
+use std::net::IpAddr;
 use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
@@ -15,7 +16,7 @@ use wire::*;
 const ABOVE: isize = 96 + 64;
 
 #[test]
-fn an_idle_connection_holds_less_than_a_kibibyte() {
+fn an_idle_connection_holds_little_more_than_a_kibibyte() {
     const CONNECTIONS: u16 = 1000;
     let mut e = Engine::new();
     let mut held = Vec::with_capacity(CONNECTIONS.into());
@@ -49,7 +50,7 @@ fn an_idle_connection_holds_less_than_a_kibibyte() {
     println!("{octets} octets for each idle connection");
     let taken = (heap::taken() - taken_before) / isize::try_from(CONNECTIONS).unwrap();
     assert!(
-        taken <= 1024 - ABOVE,
+        taken <= 1152 - ABOVE,
         "{taken} octets for each idle connection, {octets} asked for"
     );
     // What the account says is what the allocator says, but for what it keeps for later.
@@ -89,8 +90,8 @@ fn frames(c: &mut Conn, count: usize, make: impl Fn(&mut Conn) -> Seg) -> Vec<By
 }
 
 const IP: IpMeta = IpMeta {
-    source: PEER,
-    destination: OURS,
+    source: IpAddr::V4(PEER),
+    destination: IpAddr::V4(OURS),
     ecn: Ecn::NotEct,
     checksummed: false,
 };

@@ -74,8 +74,9 @@ impl Attack {
     /// A segment of an attacker in a buffer of its own, as a device's pool gives it.
     fn give(&mut self, attacker: usize, segment: &Seg) {
         let ip = IpMeta {
-            source: std::net::Ipv4Addr::from_bits(0x0a01_0000 + self.attackers[attacker].host),
-            destination: OURS,
+            source: std::net::Ipv4Addr::from_bits(0x0a01_0000 + self.attackers[attacker].host)
+                .into(),
+            destination: OURS.into(),
             ecn: Ecn::NotEct,
             checksummed: true,
         };

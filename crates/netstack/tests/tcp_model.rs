@@ -12,7 +12,7 @@ use core::time::Duration;
 use etherparse::TcpHeader;
 use netstack::proto::Instant;
 use netstack::proto::tcp::{Config, Ecn, Options, Tcp};
-use sim::{ADDRESSES, Host, Link, Network, Packet, Random, TcpHost};
+use sim::{ADDRESSES, Host, Link, Network, Packet, Random, TcpHost, v4};
 use transfer::{PORT, Peer, pattern};
 
 const SEGMENT: usize = 500;
@@ -112,7 +112,7 @@ impl Host for Model {
         let Ok((header, payload)) = TcpHeader::from_slice(&packet.segment) else {
             return;
         };
-        let (source, destination) = (packet.source.octets(), packet.destination.octets());
+        let (source, destination) = (v4(packet.source).octets(), v4(packet.destination).octets());
         let sum = header.calc_checksum_ipv4_raw(source, destination, payload);
         if sum == Ok(header.checksum) {
             self.take(&header, payload);
@@ -130,8 +130,8 @@ impl Host for Model {
         segment.extend(payload);
         let ecn = Ecn::NotEct;
         out.push(Packet {
-            source,
-            destination,
+            source: source.into(),
+            destination: destination.into(),
             ecn,
             dont_fragment: true,
             segment: segment.into(),

@@ -4,7 +4,7 @@
 use core::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr};
 
-use netstack::proto::ip::Cidr;
+use netstack::proto::ip::v4::Cidr;
 
 /// Settings that stand first on the command line, in the words of `mkernel::cli`; the program does not see them.
 ///

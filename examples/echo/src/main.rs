@@ -2,7 +2,7 @@
 use std::{
     error::Error,
     io,
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv6Addr, SocketAddr},
     process::ExitCode,
     time::Duration,
 };
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 
 async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let online = arguments.network.start(mkernel::net!("service")?).await?;
-    let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, arguments.port));
+    let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, arguments.port));
     let listener = TcpListener::bind(&online.stack, everywhere)?;
     let mut connections = Orphans::new();
     let accept = async {

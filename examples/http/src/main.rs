@@ -5,7 +5,7 @@ mod download;
 mod websocket;
 
 use std::error::Error;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 
 use axum::Router;
@@ -54,7 +54,7 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let port = arguments
         .port
         .unwrap_or(if identities.is_empty() { 80 } else { 443 });
-    let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+    let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
     let listener = TcpListener::bind(&online.stack, everywhere)?;
     let (websockets, upgraded) = websocket::channel();
     // They belong to a task, and a handler only sends them there.

@@ -16,7 +16,7 @@
 //! more than 64 KiB/s.
 use std::{
     collections::HashMap,
-    net::{Ipv4Addr, SocketAddrV4},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     time::{Duration, Instant},
 };
 
@@ -28,7 +28,7 @@ pub(crate) const BURST: u64 = 64 << 10;
 pub(crate) const SOURCES: usize = 1024;
 /// In a second.
 const NANOSECONDS: u64 = 1_000_000_000;
-/// Octets of the headers of IPv4 and UDP.
+/// Octets of the headers of IP and UDP, of IPv4 at least.
 const HEADERS: u64 = 28;
 /// Ports from here on are clients' (RFC 6335's user and dynamic ports).
 const LEAST_PORT: u16 = 1024;
@@ -38,7 +38,7 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// What is remembered to tell that.
 pub(crate) struct Answers {
     own_ports: Vec<u16>,
-    sources: HashMap<Ipv4Addr, Bucket>,
+    sources: HashMap<IpAddr, Bucket>,
     swept: Option<Instant>,
 }
 
@@ -79,7 +79,7 @@ impl Answers {
     pub(crate) fn allow(
         &mut self,
         now: Instant,
-        source: SocketAddrV4,
+        source: SocketAddr,
         to_us: bool,
         octets: usize,
     ) -> bool {
@@ -87,7 +87,7 @@ impl Answers {
         if !to_us || port < LEAST_PORT || self.own_ports.contains(&port) {
             return false;
         }
-        let address = *source.ip();
+        let address = host(source.ip());
         if !self.sources.contains_key(&address) && !self.make_room(now) {
             return false;
         }
@@ -105,7 +105,7 @@ impl Answers {
         }
     }
 
-    /// Whether one more address can be remembered. Of those that have their
+    /// Whether one more host can be remembered. Of those that have their
     /// whole burst again nothing needs to be.
     fn make_room(&mut self, now: Instant) -> bool {
         let due = self.swept.is_none_or(|swept| now >= swept + SWEEP);
@@ -117,6 +117,15 @@ impl Answers {
             });
         }
         self.sources.len() < SOURCES
+    }
+}
+
+/// What stands for one host: an address of IPv4, or the network of 64 bits on
+/// which a host may take any address of IPv6 that it likes.
+fn host(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        v4 => v4,
     }
 }
 

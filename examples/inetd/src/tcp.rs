@@ -1,5 +1,5 @@
 //! The services over TCP.
-use std::{io, time::Duration};
+use std::{io, net::Ipv6Addr, time::Duration};
 
 use futures_lite::future;
 use mkernel::{
@@ -30,7 +30,8 @@ where
     S: Future<Output = io::Result<()>> + 'static,
 {
     let options = Options::default().congestion(congestion);
-    let listener = TcpListener::bind_with(&stack, ([0, 0, 0, 0], port), BACKLOG, &options)?;
+    let listener =
+        TcpListener::bind_with(&stack, (Ipv6Addr::UNSPECIFIED, port), BACKLOG, &options)?;
     let mut connections = Orphans::new();
     let accept = async {
         loop {

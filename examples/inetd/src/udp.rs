@@ -1,5 +1,5 @@
 //! The services over UDP: a datagram in, at most one out.
-use std::{cell::RefCell, io, rc::Rc, time::Instant};
+use std::{cell::RefCell, io, net::Ipv6Addr, rc::Rc, time::Instant};
 
 use bytes::Bytes;
 use futures_lite::future;
@@ -24,10 +24,10 @@ async fn answer(
     answers: Rc<RefCell<Answers>>,
     service: impl Fn(Bytes) -> Bytes,
 ) -> io::Result<()> {
-    let socket = UdpSocket::bind(&stack, ([0, 0, 0, 0], port))?;
+    let socket = UdpSocket::bind(&stack, (Ipv6Addr::UNSPECIFIED, port))?;
     loop {
         let datagram = socket.recv_datagram().await?;
-        let to = *datagram.destination.ip();
+        let to = datagram.destination.ip();
         let to_us = stack.addresses().iter().any(|cidr| cidr.address() == to);
         let answer = service(datagram.payload);
         let source = datagram.source;

@@ -7,7 +7,7 @@ mod service;
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -58,7 +58,7 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let port = arguments
         .port
         .unwrap_or(if identities.is_empty() { 80 } else { 443 });
-    let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+    let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
     let listener = TcpListener::bind(&online.stack, everywhere)?;
     let room = Room::new(arguments.contents);
     let service = service_fn(move |request: Request<Body>| {

@@ -9,7 +9,7 @@ mod site;
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::rc::Rc;
 
@@ -39,7 +39,7 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let files = fs::mount(block::open(mkernel::block!("site")?)?)?;
     mkernel::log::info!("a site on {:?}", files.format());
     let online = arguments.network.start(mkernel::net!("service")?).await?;
-    let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, arguments.port));
+    let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, arguments.port));
     let listener = TcpListener::bind(&online.stack, everywhere)?;
     let site = Rc::new(Site::new(files));
     let service = service_fn(move |request| {

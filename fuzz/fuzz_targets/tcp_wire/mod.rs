@@ -62,8 +62,8 @@ impl Raw<'_> {
 
     pub fn give(&self, tcp: &mut Tcp, now: Instant, ecn: Ecn) {
         let ip = IpMeta {
-            source: PEER,
-            destination: OURS,
+            source: PEER.into(),
+            destination: OURS.into(),
             ecn,
             checksummed: false,
         };
@@ -94,7 +94,10 @@ pub struct Sink {
 impl TxSink for Sink {
     fn reserve(&mut self, meta: &TxMeta) -> Option<&mut [u8]> {
         assert_eq!(meta.source, OURS);
-        self.destination = Some(meta.destination);
+        let std::net::IpAddr::V4(destination) = meta.destination else {
+            panic!("{}", meta.destination);
+        };
+        self.destination = Some(destination);
         assert!(
             meta.len + 20 <= self.mtu,
             "{} octets exceed the MTU",

@@ -10,9 +10,11 @@ use std::{fmt, io};
 use clap::Args;
 use futures_core::Stream;
 use miou_rs::Promise;
-use netstack::{AddressEvent, Config, Resolver, Stack, proto::dhcp::Lease, proto::ip::Cidr};
+use netstack::{AddressEvent, Config, Resolver, Stack, proto::dhcp::Lease, proto::ip::v4};
 use solo5_ffi::Net;
 
+#[cfg(feature = "ipv6")]
+use super::ipv6::Ipv6Network;
 use crate::hypercalls::Hypercalls;
 use crate::log::{self, Filter, info, warn};
 use crate::net;
@@ -34,17 +36,21 @@ pub struct Network {
     pub name: Option<String>,
     /// Our address and the length of its network's prefix [default: 10.0.0.2/24]
     #[arg(long, value_name = "ADDRESS/PREFIX", conflicts_with = "dhcp")]
-    pub ipv4: Option<Cidr>,
+    pub ipv4: Option<v4::Cidr>,
     /// The router to all other networks
     #[arg(long, value_name = "ADDRESS", value_parser = address, conflicts_with = "dhcp")]
     pub ipv4_gateway: Option<Ipv4Addr>,
+    /// What is said of IPv6.
+    #[cfg(feature = "ipv6")]
+    #[command(flatten)]
+    pub ipv6: Ipv6Network,
     /// Ask the network's DHCP server for address, router and name servers
     #[arg(long)]
     pub dhcp: bool,
     /// A name server, in place of those that the DHCP server names; may be repeated
-    #[arg(long, value_name = "ADDRESS", value_parser = address)]
-    pub dns: Vec<Ipv4Addr>,
-    /// Send no larger IPv4 packets than of so many octets
+    #[arg(long, value_name = "ADDRESS", value_parser = server)]
+    pub dns: Vec<IpAddr>,
+    /// Send no larger IP packets than of so many octets
     #[arg(long, value_name = "OCTETS", value_parser = clap::value_parser!(u16).range(68..))]
     pub mtu: Option<u16>,
     /// What is logged: LEVEL, TARGET=LEVEL, or a list, as in info,netstack=debug
@@ -55,6 +61,12 @@ pub struct Network {
 /// Reads an address.
 fn address(text: &str) -> Result<Ipv4Addr, &'static str> {
     let expected = "expected an IPv4 address, like 10.0.0.1";
+    text.parse().map_err(|_| expected)
+}
+
+/// Reads the address of a name server.
+fn server(text: &str) -> Result<IpAddr, &'static str> {
+    let expected = "expected an address, like 10.0.0.1 or fd00::1";
     text.parse().map_err(|_| expected)
 }
 
@@ -126,7 +138,7 @@ impl Network {
         self.start_with(device, Config::default()).await
     }
 
-    /// As [`Network::start`], with settings of the stack; address, router and MTU are those of the command line.
+    /// As [`Network::start`], with settings of the stack; addresses, routers and MTU are those of the command line.
     ///
     /// # Errors
     ///
@@ -147,15 +159,19 @@ impl Network {
         mut config: Config,
     ) -> Result<Online, StartError> {
         let name = self.name.as_deref().unwrap_or("this unikernel");
-        config.address = match (self.dhcp, self.ipv4) {
-            (true, _) => None,
-            (false, None) => ADDRESS.parse().ok(),
-            (false, given) => given,
+        config.addresses = match (self.dhcp, self.ipv4) {
+            (true, _) => Vec::new(),
+            (false, None) => ADDRESS.parse().into_iter().collect(),
+            (false, Some(given)) => vec![given.into()],
         };
-        config.gateway = self.ipv4_gateway;
+        config.gateways = self.ipv4_gateway.into_iter().map(IpAddr::V4).collect();
+        #[cfg(feature = "ipv6")]
+        {
+            config = self.ipv6.add_to(config);
+        }
         config.mtu = self.mtu.map(usize::from);
         let stack = net::start_on(source, device, config).map_err(StartError::Stack)?;
-        let resolver = Resolver::new(&stack, self.dns.iter().copied().map(IpAddr::V4));
+        let resolver = Resolver::new(&stack, self.dns.iter().copied());
         if self.dhcp {
             info!("{name} asks for a lease, as {}", stack.mac());
             let lease = stack.dhcp(LEASE_WAIT).await.map_err(StartError::Lease)?;
@@ -197,6 +213,10 @@ async fn watch(stack: Stack, resolver: Option<Resolver>) {
                 }
             }
             AddressEvent::LeaseLost => warn!("the lease is lost, and another looked for"),
+            AddressEvent::Granted(address) => info!("there is the address {address}"),
+            AddressEvent::Refused { address, owner } => {
+                warn!("{owner} has our address {address}, which is given up");
+            }
             AddressEvent::Conflict { address, other } => {
                 warn!("{other} uses our address {address} too");
             }

@@ -96,8 +96,19 @@ fn an_error_names_the_value_and_what_was_expected() {
         (
             "--dns=8.8.8",
             "8.8.8",
-            "expected an IPv4 address, like 10.0.0.1",
+            "expected an address, like 10.0.0.1 or fd00::1",
         ),
+        (
+            "--ipv6=10.0.0.2/24",
+            "10.0.0.2/24",
+            "an IPv6 address with a prefix, like fd00::2/64",
+        ),
+        (
+            "--ipv6-gateway=10.0.0.1",
+            "10.0.0.1",
+            "expected an IPv6 address, like fd00::1",
+        ),
+        ("--accept-ra=maybe", "maybe", "true, false"),
         ("--mtu=67", "67", "68..=65535"),
         ("--mtu=many", "many", "--mtu <OCTETS>"),
         (

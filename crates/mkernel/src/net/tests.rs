@@ -143,7 +143,7 @@ fn a_device_that_breaks_ends_its_stack_and_no_other() {
         assert!(!failure.is_finished());
         break_device();
         // A frame has the device looked at.
-        let ping = server.ping([10, 0, 0, 1].into(), SECOND).await;
+        let ping = server.ping([10, 0, 0, 1], SECOND).await;
         assert_eq!(ping.expect_err("nobody").kind(), ErrorKind::TimedOut);
         let failure = failure.await.expect("an end");
         assert!(failure.to_string().contains("network I/O"), "{failure}");

@@ -22,12 +22,12 @@ pub(super) fn start(settings: &Settings) -> Starting {
     Box::pin(async move {
         let device = device.map_err(|error| (format!("cannot start the network: {error}"), 1))?;
         let mut config = Config::default();
-        config.address = match (settings.dhcp, settings.ipv4) {
-            (true, _) => None,
-            (false, None) => ADDRESS.parse().ok(),
-            (false, given) => given,
+        config.addresses = match (settings.dhcp, settings.ipv4) {
+            (true, _) => Vec::new(),
+            (false, None) => ADDRESS.parse().into_iter().collect(),
+            (false, Some(given)) => vec![given.into()],
         };
-        config.gateway = settings.ipv4_gateway;
+        config.gateways = settings.ipv4_gateway.into_iter().map(IpAddr::V4).collect();
         let stack = net::start(device, config).map_err(|error| {
             let invalid = error.kind() == io::ErrorKind::InvalidInput;
             let status = if invalid { USAGE } else { 1 };

@@ -1,7 +1,7 @@
 //! What happens to the addresses of a stack, for whoever wants to hear of it.
 
 use std::collections::VecDeque;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::task::Poll;
 
 use super::{Driver, Queue};
@@ -23,19 +23,20 @@ pub enum AddressEvent {
     /// another.
     #[cfg(feature = "dhcp")]
     LeaseLost,
-    /// An address that was probed for is free.
-    Granted(Ipv4Addr),
-    /// An address that was probed for belongs to another station.
+    /// An address that was probed for is free; one of IPv6 is in use from now on.
+    Granted(IpAddr),
+    /// An address that was probed for belongs to another station; one of IPv6 that we were given, or had
+    /// made, is given up.
     Refused {
         /// What was probed for.
-        address: Ipv4Addr,
+        address: IpAddr,
         /// Who has it.
         owner: MacAddr,
     },
-    /// Another station uses an address of ours. It was defended (RFC 5227 §2.4).
+    /// Another station uses an address of ours. One of IPv4 was defended (RFC 5227 §2.4).
     Conflict {
         /// Our address.
-        address: Ipv4Addr,
+        address: IpAddr,
         /// Who uses it too.
         other: MacAddr,
     },

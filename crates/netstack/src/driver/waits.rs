@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ struct Connection {
 /// Somebody who waits for an echo reply.
 #[derive(Debug)]
 struct Ping {
-    host: Ipv4Addr,
+    host: IpAddr,
     waker: Option<Waker>,
     answered: Option<Instant>,
 }
@@ -138,7 +138,7 @@ impl Waits {
     }
 
     /// An echo reply has come; nobody keeps one that was not asked for.
-    pub(super) fn echo_reply(&mut self, now: Instant, host: Ipv4Addr, number: u32) {
+    pub(super) fn echo_reply(&mut self, now: Instant, host: IpAddr, number: u32) {
         if let Some(ping) = self.pings.get_mut(&number)
             && ping.host == host
         {
@@ -322,7 +322,7 @@ impl Driver {
     }
 
     /// The number of an echo request to `host` that is sent now: identifier and sequence number.
-    pub(crate) fn open_ping(&mut self, host: Ipv4Addr) -> u32 {
+    pub(crate) fn open_ping(&mut self, host: IpAddr) -> u32 {
         // Numbers come again after four billions: those of pings that still wait are left out.
         let mut number = self.waits.next_ping.wrapping_add(1);
         while self.waits.pings.contains_key(&number) {

@@ -3,7 +3,7 @@
 //! The sum is kept in 64 bits of the machine's own byte order (RFC 1071 §2(B): the sum does not
 //! depend on byte order) and folded once at the end.
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
 /// Octets summed per step of the main loop: thirty-two additions with carry, one fold of the carry.
 const BLOCK: usize = 256;
@@ -23,25 +23,33 @@ const BLOCK: usize = 256;
 pub struct Sum(u64);
 
 impl Sum {
-    /// The sum of the TCP and UDP pseudo-header (RFC 9293 §3.1); `length` counts the transport
-    /// header and its payload, in octets.
+    /// The sum of the pseudo-header of TCP and UDP (RFC 9293 §3.1), and of all upper layers of IPv6 (RFC
+    /// 8200 §8.1); `length` counts the transport header and its payload, in octets.
     #[inline]
     #[must_use]
     pub fn pseudo_header(
-        source: Ipv4Addr,
-        destination: Ipv4Addr,
+        source: impl Into<IpAddr>,
+        destination: impl Into<IpAddr>,
         protocol: u8,
         length: u16,
     ) -> Self {
-        let source = u32::from_ne_bytes(source.octets());
-        let destination = u32::from_ne_bytes(destination.octets());
-        // Three 32-bit values and a 16-bit one cannot overflow 64 bits.
-        Self(
-            u64::from(source)
-                + u64::from(destination)
-                + u64::from(u16::from(protocol).to_be())
-                + u64::from(length.to_be()),
-        )
+        let rest = u64::from(u16::from(protocol).to_be()) + u64::from(length.to_be());
+        match (source.into(), destination.into()) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                let source = u32::from_ne_bytes(source.octets());
+                let destination = u32::from_ne_bytes(destination.octets());
+                // Three 32-bit values and a 16-bit one cannot overflow 64 bits.
+                Self(u64::from(source) + u64::from(destination) + rest)
+            }
+            (source, destination) => Self(rest).add_address(source).add_address(destination),
+        }
+    }
+
+    fn add_address(self, address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(address) => self.add_slice(&address.octets()),
+            IpAddr::V6(address) => self.add_slice(&address.octets()),
+        }
     }
 
     /// Adds one 16-bit word, given in host order.

@@ -55,7 +55,7 @@ counters! {
 }
 
 counters! {
-    /// Counters of IPv4.
+    /// Counters of IPv4, or of IPv6.
     Ip {
         /// Datagrams received.
         in_receives = "InReceives",
@@ -93,7 +93,43 @@ counters! {
 }
 
 counters! {
-    /// Counters of ICMP.
+    /// Counters of neighbour discovery (RFC 4861); there is no MIB for these.
+    Nd {
+        /// Messages received.
+        in_msgs = "InMsgs",
+        /// Messages that were malformed, or came from where they may not.
+        in_errors = "InErrors",
+        /// Solicitations of routers sent.
+        out_router_solicits = "OutRouterSolicits",
+        /// Solicitations of neighbours sent.
+        out_solicits = "OutNeighborSolicits",
+        /// Advertisements sent.
+        out_advertisements = "OutNeighborAdvertisements",
+        /// Redirects taken.
+        redirects = "InRedirects",
+        /// Neighbours that did not answer.
+        failed = "Failed",
+        /// Frames dropped while their neighbour was being resolved.
+        dropped = "Dropped",
+        /// Packets of others that use an address of ours.
+        conflicts = "Conflicts",
+    }
+}
+
+impl Nd {
+    /// Counts a message that is sent, by its type.
+    pub(crate) fn count_sent(&mut self, kind: u8) {
+        match kind {
+            133 => self.out_router_solicits += 1,
+            135 => self.out_solicits += 1,
+            136 => self.out_advertisements += 1,
+            _ => {}
+        }
+    }
+}
+
+counters! {
+    /// Counters of ICMP, or of ICMPv6.
     Icmp {
         /// Messages received.
         in_msgs = "InMsgs",
@@ -103,6 +139,8 @@ counters! {
         in_dest_unreachs = "InDestUnreachs",
         /// Time Exceeded received.
         in_time_excds = "InTimeExcds",
+        /// Parameter Problem received.
+        in_parm_probs = "InParmProbs",
         /// Echo requests received.
         in_echos = "InEchos",
         /// Echo replies received.
@@ -115,6 +153,8 @@ counters! {
         out_dest_unreachs = "OutDestUnreachs",
         /// Time Exceeded sent.
         out_time_excds = "OutTimeExcds",
+        /// Parameter Problem sent, which over IPv4 is never.
+        out_parm_probs = "OutParmProbs",
         /// Echo requests sent.
         out_echos = "OutEchos",
         /// Echo replies sent.

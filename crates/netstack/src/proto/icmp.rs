@@ -1,4 +1,6 @@
-//! ICMP (RFC 792, RFC 1122 §3.2.2): echo, errors received, and errors sent under a rate limit.
+//! ICMP (RFC 792, RFC 1122 §3.2.2), and ICMPv6 in [`v6`]: echo, errors received, and errors sent under a rate limit.
+
+pub mod v6;
 
 mod limit;
 mod requests;
@@ -6,7 +8,7 @@ mod requests;
 pub use limit::RateLimit;
 pub(crate) use requests::{Request, Requests};
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 use etherparse::{Icmpv4Slice, Ipv4HeaderSlice};
 
 use super::checksum::{Sum, checksum};
@@ -36,9 +38,9 @@ pub enum Unreachable {
     /// Code 3: nobody listens on the port.
     Port,
     /// Code 4: the datagram is too large for the next hop and must not be fragmented. The MTU of
-    /// that hop, 0 from routers older than RFC 1191.
+    /// that hop, 0 from routers older than RFC 1191. Over IPv6, Packet Too Big.
     FragmentationNeeded {
-        /// In octets, with the IPv4 header.
+        /// In octets, with the IP header.
         next_hop_mtu: u16,
     },
     /// Codes 9, 10 and 13: somebody forbids it.
@@ -95,9 +97,9 @@ pub enum Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quoted {
     /// Its source: an address of ours, if the error is honest.
-    pub source: Ipv4Addr,
+    pub source: IpAddr,
     /// Its destination.
-    pub destination: Ipv4Addr,
+    pub destination: IpAddr,
     /// Its protocol.
     pub protocol: u8,
     /// Octets of the datagram, as its header says.
@@ -164,14 +166,22 @@ impl<'a> Message<'a> {
 }
 
 impl Quoted {
+    /// Reads the start of a packet of either family; `None` if it does not reach to the ports.
+    pub(crate) fn parse_any(bytes: &[u8]) -> Option<Self> {
+        match bytes.first()? >> 4 {
+            6 => Self::parse_v6(bytes),
+            _ => Self::parse(bytes),
+        }
+    }
+
     /// Reads the start of an IPv4 packet; `None` if it does not reach to the ports.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let header = Ipv4HeaderSlice::from_slice(bytes).ok()?;
         let transport = bytes[header.slice().len()..].first_chunk::<8>()?;
         // Only the first fragment shows the ports.
         (header.fragments_offset().value() == 0).then_some(Self {
-            source: header.source_addr(),
-            destination: header.destination_addr(),
+            source: header.source_addr().into(),
+            destination: header.destination_addr().into(),
             protocol: header.protocol().0,
             total_len: usize::from(header.total_len()),
             transport: *transport,

@@ -19,21 +19,23 @@ mod egress;
 mod ingress;
 mod multicast;
 mod sockets;
+mod v6;
 
 #[cfg(test)]
 mod tests;
 
 pub use egress::SendError;
 pub use multicast::MulticastError;
+pub use v6::Ipv6;
 
 use bytes::Bytes;
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 use std::collections::VecDeque;
 
 use super::Instant;
 use super::account::Kind;
-use super::counters::{Arp, Icmp, Ip, Udp as UdpCounters};
+use super::counters::{Arp, Icmp, Ip, Nd, Udp as UdpCounters};
 #[cfg(feature = "dhcp")]
 use super::dhcp::Lease;
 use super::icmp::{RateLimit, Requests};
@@ -95,7 +97,7 @@ impl<F: FnMut(&[u8])> Transmit for F {
 pub struct InterfaceConfig {
     /// The hardware address of the interface.
     pub mac: MacAddr,
-    /// Octets of the largest IPv4 packet on the link; the Ethernet header is not counted.
+    /// Octets of the largest IP packet on the link; the Ethernet header is not counted.
     pub mtu: usize,
     /// Whether the device takes runs of TCP segments as one ([`Transmit::transmit_run`]).
     pub offload: bool,
@@ -140,11 +142,11 @@ pub enum Event {
     /// A UDP socket has a datagram, or an error.
     Udp(udp::SocketId),
     /// An address was probed for and may be used now.
-    AddressGranted(Ipv4Addr),
+    AddressGranted(IpAddr),
     /// Another station has an address that was probed for; it was taken away.
-    AddressRefused(Ipv4Addr, MacAddr),
+    AddressRefused(IpAddr, MacAddr),
     /// Another station uses an address of ours, which we defended.
-    AddressConflict(Ipv4Addr, MacAddr),
+    AddressConflict(IpAddr, MacAddr),
     /// The DHCP client got a lease, or another one, or lost it. The address and the default route
     /// are set already.
     #[cfg(feature = "dhcp")]
@@ -152,7 +154,7 @@ pub enum Event {
     /// An echo reply came.
     EchoReply {
         /// From whom.
-        source: Ipv4Addr,
+        source: IpAddr,
         /// The identifier of the request.
         identifier: u16,
         /// The sequence number of the request.
@@ -195,6 +197,12 @@ pub struct Counters {
     pub ip: Ip,
     /// ICMP.
     pub icmp: Icmp,
+    /// IPv6.
+    pub ip6: Ip,
+    /// ICMPv6.
+    pub icmp6: Icmp,
+    /// Neighbour discovery.
+    pub nd: Nd,
     /// TCP.
     pub tcp: tcp::Counters,
     /// UDP.
@@ -284,20 +292,26 @@ impl Interface {
         self.egress.mac
     }
 
-    /// Octets of the largest IPv4 packet on the link.
+    /// Octets of the largest IP packet on the link.
     #[must_use]
     pub fn mtu(&self) -> usize {
         self.egress.link_mtu
     }
 
-    /// Sends no larger IPv4 packets than of `mtu` octets from now on, or, by `None`, as large ones as
+    /// Sends no larger IP packets than of `mtu` octets from now on, or, by `None`, as large ones as
     /// [`InterfaceConfig::mtu`] says, which is the most; 68 octets are the least (RFC 791 §3.2).
     ///
     /// Connections that are open keep the size that they have found for their path.
     pub fn set_mtu(&mut self, mtu: Option<usize>) {
         let most = self.egress.device_mtu;
         self.egress.link_mtu = mtu.unwrap_or(most).clamp(68, most);
-        self.tcp.set_mtu(self.egress.link_mtu as u16);
+        self.tell_mtu();
+    }
+
+    /// Has TCP know what the link takes.
+    fn tell_mtu(&mut self) {
+        let [v4, v6] = [self.egress.link_mtu, self.egress.link_mtu_v6()];
+        self.tcp.set_mtu(v4 as u16, v6 as u16);
     }
 
     /// A number that others cannot foretell.
@@ -308,10 +322,15 @@ impl Interface {
     /// The counters as they are now.
     #[must_use]
     pub fn counters(&self) -> Counters {
+        let v6 = self.egress.v6.as_deref();
+        let (ip6, icmp6, nd) = v6.map_or_else(Default::default, |v6| (v6.ip, v6.icmp, v6.nd));
         Counters {
             arp: self.egress.arp_counters,
             ip: self.egress.ip,
             icmp: self.icmp,
+            ip6,
+            icmp6,
+            nd,
             tcp: self.tcp.counters().clone(),
             udp: self.udp_counters,
         }
@@ -379,7 +398,7 @@ impl Interface {
             let Some(packet) = self.egress.next_looped() else {
                 break;
             };
-            self.handle_packet(now, packet, ingress::From::Loopback, false, out);
+            self.handle_looped(now, packet, out);
         }
         self.settle_waiting();
         self.make_way_for_tcp();
@@ -405,6 +424,9 @@ impl Interface {
         self.tcp.account().set(Kind::Fragments, held);
         if given < wanted {
             self.egress.arp.give_back();
+            if let Some(v6) = self.egress.v6.as_deref_mut() {
+                v6.neighbours.give_back();
+            }
             self.settle_waiting();
         }
     }
@@ -427,6 +449,9 @@ impl Interface {
         self.poll_claims(now, out);
         self.poll_multicast(now, out);
         self.poll_reassembly(now, out);
+        if let Some(calls) = self.egress.calls_v6() {
+            (calls.poll)(self, now, out);
+        }
     }
 
     /// When [`Interface::poll`] wants to be called next.
@@ -446,6 +471,7 @@ impl Interface {
             self.multicast.as_ref().and_then(|groups| groups.poll_at()),
             self.egress.arp.poll_at(),
             self.reassembly.poll_at(),
+            self.egress.v6.as_ref().and_then(|v6| v6.poll_at()),
         ]
         .into_iter()
         .flatten()

@@ -1,4 +1,7 @@
-//! The link: Ethernet frames, and ARP, which finds the stations on it.
+//! The link: Ethernet frames, and what finds the stations on it, ARP and neighbour discovery.
 
 pub mod arp;
 pub mod ethernet;
+pub mod nd;
+
+mod pending;

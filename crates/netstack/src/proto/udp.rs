@@ -1,13 +1,13 @@
 //! UDP (RFC 768): the header, and sockets with bounded queues.
 
 use bytes::Bytes;
-use core::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use etherparse::UdpHeaderSlice;
 use slab::Slab;
 use std::collections::{HashMap, VecDeque};
 
 use super::checksum::Sum;
-use super::ip::v4;
+use super::ip::{Endpoint, v4};
 use super::ports;
 
 /// Octets of a UDP header.
@@ -30,7 +30,7 @@ impl SocketId {
     }
 }
 
-/// What a socket may hold for its reader.
+/// What a socket may hold for its reader, and from where it may come.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct QueueLimits {
@@ -39,12 +39,15 @@ pub struct QueueLimits {
     /// Octets of the memory that holds them: a payload that takes half of the buffer that it came
     /// in, or more, stays there; others are copied.
     pub octets: usize,
+    /// A socket on `::` receives over IPv6 alone, and not over IPv4 too (IPV6_V6ONLY).
+    pub only_v6: bool,
 }
 
 impl QueueLimits {
     setters! {
         datagrams: usize,
         octets: usize,
+        only_v6: bool,
     }
 }
 
@@ -53,6 +56,7 @@ impl Default for QueueLimits {
         Self {
             datagrams: 256,
             octets: 512 << 10,
+            only_v6: false,
         }
     }
 }
@@ -61,9 +65,9 @@ impl Default for QueueLimits {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Datagram {
     /// Who sent it.
-    pub source: SocketAddrV4,
+    pub source: SocketAddr,
     /// Which address of ours it was sent to.
-    pub destination: SocketAddrV4,
+    pub destination: SocketAddr,
     /// What it carries.
     pub payload: Bytes,
 }
@@ -116,8 +120,10 @@ pub(crate) struct Room {
 
 #[derive(Debug)]
 struct Socket {
-    local: SocketAddrV4,
-    peer: Option<SocketAddrV4>,
+    local: Endpoint,
+    /// Bound to :: and not to receive over IPv4.
+    only_v6: bool,
+    peer: Option<Endpoint>,
     queue: VecDeque<Queued>,
     /// Octets of memory that hold the queue.
     held: usize,
@@ -165,27 +171,29 @@ impl Udp {
         }
     }
 
-    /// Opens a socket on `local`; address 0.0.0.0 stands for all of ours, port 0 for a free port,
-    /// chosen with the help of `random` (RFC 6056 §3.3.1).
+    /// Opens a socket on `local`; address 0.0.0.0 stands for all of ours of IPv4, :: for all of both
+    /// families, port 0 for a free port, chosen with the help of `random` (RFC 6056 §3.3.1).
     ///
     /// # Errors
     ///
     /// [`BindError`].
     pub fn bind(
         &mut self,
-        local: SocketAddrV4,
+        local: impl Into<SocketAddr>,
         limits: QueueLimits,
         random: u32,
     ) -> Result<SocketId, BindError> {
+        let local = Endpoint::from(local.into());
         let port = match local.port() {
             0 => self.free_port(random).ok_or(BindError::NoPortLeft)?,
             port => port,
         };
-        let local = SocketAddrV4::new(*local.ip(), port);
+        let local = Endpoint::new(local.ip(), port);
+        let only_v6 = limits.only_v6;
         let clashes = |id: &SocketId| {
             self.sockets.get(id.0).is_some_and(|other| {
-                let (ours, theirs) = (local.ip(), other.local.ip());
-                ours == theirs || ours.is_unspecified() || theirs.is_unspecified()
+                covers(local.ip(), only_v6, other.local.ip())
+                    || covers(other.local.ip(), other.only_v6, local.ip())
             })
         };
         if self
@@ -198,6 +206,7 @@ impl Udp {
         let (queue, peer, refused) = (VecDeque::new(), None, false);
         let id = self.sockets.insert(Socket {
             local,
+            only_v6,
             peer,
             queue,
             held: 0,
@@ -266,13 +275,16 @@ impl Udp {
 
     /// Ties the socket to one peer: only its datagrams are received from then on, and ICMP errors
     /// about it are reported.
-    pub fn connect(&mut self, id: SocketId, peer: SocketAddrV4) {
+    pub fn connect(&mut self, id: SocketId, peer: impl Into<SocketAddr>) {
+        let peer = Endpoint::from(peer.into());
         if let Some(socket) = self.sockets.get_mut(id.0) {
             // A refusal was of the former peer.
             socket.refused &= socket.peer == Some(peer);
             socket.peer = Some(peer);
             let before = socket.held;
-            socket.queue.retain(|queued| queued.datagram.source == peer);
+            socket
+                .queue
+                .retain(|queued| Endpoint::from(queued.datagram.source) == peer);
             socket.held = socket.queue.iter().map(|queued| queued.held).sum();
             self.held -= before - socket.held;
             self.holders -= usize::from(before > 0 && socket.held == 0);
@@ -281,20 +293,20 @@ impl Udp {
 
     /// Whether a datagram from `local` can have been sent by a socket.
     #[must_use]
-    pub fn is_bound(&self, local: SocketAddrV4) -> bool {
+    pub(crate) fn is_bound(&self, local: Endpoint) -> bool {
         self.ports.contains_key(&local.port())
     }
 
     /// The address and port that the socket is bound to.
     #[must_use]
-    pub fn local(&self, id: SocketId) -> Option<SocketAddrV4> {
-        self.sockets.get(id.0).map(|socket| socket.local)
+    pub fn local(&self, id: SocketId) -> Option<SocketAddr> {
+        self.sockets.get(id.0).map(|socket| socket.local.into())
     }
 
     /// The peer given to [`Udp::connect`].
     #[must_use]
-    pub fn peer(&self, id: SocketId) -> Option<SocketAddrV4> {
-        self.sockets.get(id.0)?.peer
+    pub fn peer(&self, id: SocketId) -> Option<SocketAddr> {
+        self.sockets.get(id.0)?.peer.map(SocketAddr::from)
     }
 
     /// The oldest datagram that waits in the socket.
@@ -336,16 +348,16 @@ impl Udp {
         self.held
     }
 
-    /// Takes the payload of an IPv4 datagram, whose checksum is not looked at if the device has said
+    /// Takes the payload of an IP datagram between two addresses, whose checksum is not looked at if the device has said
     /// that it need not be. Where there is no room for it, it is dropped: what waits already stays.
     pub(crate) fn handle(
         &mut self,
-        header: &v4::Header,
+        addresses: (IpAddr, IpAddr),
         segment: &Bytes,
         checksummed: bool,
         room: &Room,
     ) -> Delivery {
-        let (source, destination, length) = match check(header, segment, checksummed) {
+        let (source, destination, length) = match check(addresses, segment, checksummed) {
             Ok(checked) => checked,
             Err(checksum) => return Delivery::Malformed { checksum },
         };
@@ -373,8 +385,8 @@ impl Udp {
         };
         (self.held, socket.held, self.holders) = (all, one, holders);
         let datagram = Datagram {
-            source,
-            destination,
+            source: source.into(),
+            destination: destination.into(),
             payload,
         };
         socket.queue.push_back(Queued { datagram, held });
@@ -382,26 +394,32 @@ impl Udp {
     }
 
     /// The socket for a datagram: a connected one before an unconnected, one bound to the address
-    /// before one bound to all.
-    fn find(&self, source: SocketAddrV4, destination: SocketAddrV4) -> Option<SocketId> {
+    /// before one bound to all, one of its family before one of
+    /// both.
+    fn find(&self, source: Endpoint, destination: Endpoint) -> Option<SocketId> {
         let candidates = self.ports.get(&destination.port())?.iter();
         let fitting = candidates.filter_map(|id| {
             let socket = self.sockets.get(id.0)?;
-            let (address, to) = (socket.local.ip(), *destination.ip());
-            let fits = (address.is_unspecified() || *address == to)
-                && (!to.is_multicast() || socket.groups.contains(&to.into()))
+            let (address, to) = (socket.local.ip(), destination.ip());
+            let fits = covers(address, socket.only_v6, to)
+                && (!to.is_multicast() || socket.groups.contains(&to))
                 && socket.peer.is_none_or(|peer| peer == source);
-            fits.then_some((socket.peer.is_some(), !address.is_unspecified(), *id))
+            let rank = (
+                socket.peer.is_some(),
+                !address.is_unspecified(),
+                address.is_ipv4(),
+            );
+            fits.then_some((rank, *id))
         });
-        fitting.max().map(|(_, _, id)| id)
+        fitting.max().map(|(_, id)| id)
     }
 
     /// Takes an ICMP error about a datagram that went from `local` to `peer`; returns the connected
     /// socket that sent it, if it is to be told.
-    pub fn handle_unreachable(
+    pub(crate) fn handle_unreachable(
         &mut self,
-        local: SocketAddrV4,
-        peer: SocketAddrV4,
+        local: Endpoint,
+        peer: Endpoint,
     ) -> Option<SocketId> {
         let id = self.find(peer, local)?;
         let socket = self.sockets.get_mut(id.0)?;
@@ -413,6 +431,14 @@ impl Udp {
     }
 }
 
+/// Whether a socket that is bound to an address receives what is sent to `destination`.
+fn covers(bound: IpAddr, only_v6: bool, destination: IpAddr) -> bool {
+    if bound == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+        return !(only_v6 && destination.is_ipv4());
+    }
+    bound == destination || (bound.is_unspecified() && destination.is_ipv4())
+}
+
 /// Verifies length and checksum of a datagram; gives source, destination and length, with the header.
 /// The checksum is not looked at if the device has said that it need not be.
 ///
@@ -420,27 +446,24 @@ impl Udp {
 ///
 /// If the datagram is malformed: whether its checksum is.
 pub(crate) fn check(
-    header: &v4::Header,
+    (source, destination): (IpAddr, IpAddr),
     segment: &[u8],
     checksummed: bool,
-) -> Result<(SocketAddrV4, SocketAddrV4, usize), bool> {
+) -> Result<(Endpoint, Endpoint, usize), bool> {
     let udp = UdpHeaderSlice::from_slice(segment).map_err(|_| false)?;
     let length = usize::from(udp.length());
     let datagram = segment.get(..length).filter(|_| length >= HEADER_LEN);
     let datagram = datagram.ok_or(false)?;
-    if udp.checksum() != 0 && !checksummed {
-        let sum = Sum::pseudo_header(
-            header.source,
-            header.destination,
-            v4::protocol::UDP,
-            udp.length(),
-        );
+    // RFC 8200 §8.1: over IPv6 there is always a checksum.
+    let summed = udp.checksum() != 0 || destination.is_ipv6();
+    if summed && !checksummed {
+        let sum = Sum::pseudo_header(source, destination, v4::protocol::UDP, udp.length());
         if sum.add_slice(datagram).finish() != 0 {
             return Err(true);
         }
     }
-    let source = SocketAddrV4::new(header.source, udp.source_port());
-    let destination = SocketAddrV4::new(header.destination, udp.destination_port());
+    let source = Endpoint::new(source, udp.source_port());
+    let destination = Endpoint::new(destination, udp.destination_port());
     Ok((source, destination, length))
 }
 
@@ -450,14 +473,20 @@ pub(crate) fn check(
 /// # Panics
 ///
 /// If `datagram` is not as long as both together, or longer than 65,535 octets.
-pub fn write(source: SocketAddrV4, destination: SocketAddrV4, payload: &[u8], datagram: &mut [u8]) {
+pub fn write(
+    source: impl Into<SocketAddr>,
+    destination: impl Into<SocketAddr>,
+    payload: &[u8],
+    datagram: &mut [u8],
+) {
+    let (source, destination) = (source.into(), destination.into());
     let length = u16::try_from(datagram.len()).expect("a UDP datagram is at most 65535 octets");
     let (header, body) = datagram.split_at_mut(HEADER_LEN);
     header[0..2].copy_from_slice(&source.port().to_be_bytes());
     header[2..4].copy_from_slice(&destination.port().to_be_bytes());
     header[4..6].copy_from_slice(&length.to_be_bytes());
     header[6..8].fill(0);
-    let (from, to): (Ipv4Addr, Ipv4Addr) = (*source.ip(), *destination.ip());
+    let (from, to) = (source.ip(), destination.ip());
     let sum = Sum::pseudo_header(from, to, v4::protocol::UDP, length).add_slice(header);
     let sum = match sum.add_copy(payload, body).finish() {
         // Zero would mean that there is no checksum (RFC 768).

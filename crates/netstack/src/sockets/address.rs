@@ -1,14 +1,18 @@
 //! Addresses as users give them.
 
 use std::io;
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::SocketAddr;
 
+use crate::proto::ip::SCOPE;
 use crate::sockets::error::invalid;
 
-/// The IPv4 address that the stack can speak.
-pub(crate) fn v4(address: SocketAddr) -> io::Result<SocketAddrV4> {
+/// An address that the stack can speak to or from: if it names an interface, the only one there is.
+pub(crate) fn scoped(address: impl Into<SocketAddr>) -> io::Result<SocketAddr> {
+    let address = address.into();
     match address {
-        SocketAddr::V4(address) => Ok(address),
-        SocketAddr::V6(address) => Err(invalid(format!("{address}: expected an IPv4 address"))),
+        SocketAddr::V6(v6) if ![0, SCOPE].contains(&v6.scope_id()) => Err(invalid(format!(
+            "{address}: expected scope {SCOPE}, that of the stack's interface"
+        ))),
+        _ => Ok(address),
     }
 }

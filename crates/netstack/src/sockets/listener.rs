@@ -2,14 +2,14 @@
 
 use futures_core::Stream;
 use std::io;
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::driver::waiting::{Place, Waiting};
 use crate::driver::{Driver, DriverRef, Queue};
 use crate::proto::tcp::{ConnectionId, ListenerId, Options};
-use crate::sockets::address::v4;
+use crate::sockets::address::scoped;
 use crate::sockets::stack::Stack;
 use crate::sockets::stream::TcpStream;
 
@@ -21,7 +21,7 @@ const BACKLOG: usize = 1024;
 pub struct TcpListener {
     driver: DriverRef,
     id: ListenerId,
-    local: SocketAddrV4,
+    local: SocketAddr,
 }
 
 impl TcpListener {
@@ -30,7 +30,7 @@ impl TcpListener {
     /// # Errors
     ///
     /// `AddrInUse` if somebody listens there already, `AddrNotAvailable` if the address is not ours,
-    /// `InvalidInput` for an IPv6 address.
+    /// `InvalidInput` for a scope that is not the stack's.
     pub fn bind(stack: &Stack, address: impl Into<SocketAddr>) -> io::Result<Self> {
         Self::bind_with(stack, address, BACKLOG, &Options::default())
     }
@@ -47,7 +47,7 @@ impl TcpListener {
         backlog: usize,
         options: &Options,
     ) -> io::Result<Self> {
-        let address = v4(address.into())?;
+        let address = scoped(address)?;
         let (id, local) = stack.driver.with(|driver| {
             let id = driver.proto.listen(address, backlog, options.clone())?;
             driver.open_listener(id);
@@ -66,7 +66,7 @@ impl TcpListener {
     ///
     /// None; a `Result` as in the standard library.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.local.into())
+        Ok(self.local)
     }
 
     /// Waits for a connection; returns it with the address of its peer.

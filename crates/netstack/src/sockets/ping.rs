@@ -1,7 +1,7 @@
 //! Echo requests.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(super) struct Ping<'a> {
 }
 
 impl<'a> Ping<'a> {
-    pub(super) fn send(driver: &'a DriverRef, host: Ipv4Addr) -> io::Result<Self> {
+    pub(super) fn send(driver: &'a DriverRef, host: IpAddr) -> io::Result<Self> {
         let (number, sent) = driver.with(|driver| {
             driver.check()?;
             let now = driver.now();

@@ -339,7 +339,8 @@ impl Stack {
     /// Sorts `destinations`, the one to be tried first in front (RFC 6724 §6).
     pub fn sort_destinations(&self, destinations: &mut [IpAddr]) {
         self.driver.with(|driver| {
-            let source = |destination| driver.proto.source_for(destination);
+            let now = driver.now();
+            let source = |destination| driver.proto.source_for(now, destination);
             selection::sort_destinations(DEFAULT_POLICY, destinations, source);
         });
     }

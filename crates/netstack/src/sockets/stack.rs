@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use crate::device::{FrameDevice, Timer};
@@ -14,7 +14,7 @@ use crate::driver::waiting::Waiting;
 use crate::driver::{Driver, DriverRef, Queue};
 use crate::proto;
 use crate::proto::interface::{Counters, InterfaceConfig};
-use crate::proto::ip::{Cidr, Route, is_host};
+use crate::proto::ip::{Cidr, Route};
 use crate::proto::link::ethernet::MacAddr;
 use crate::sockets::address_events::AddressEvents;
 use crate::sockets::config::Config;
@@ -82,20 +82,7 @@ impl Stack {
         if !(68..=most).contains(&mtu) {
             return Err(invalid(format!("MTU {mtu}: expected 68 to {most} octets")));
         }
-        if let Some(address) = config.address
-            && !is_host_in(address)
-        {
-            return Err(invalid(format!(
-                "address {address}: expected that of a host"
-            )));
-        }
-        if let (Some(gateway), Some(address)) = (config.gateway, config.address)
-            && (!address.contains(gateway) || gateway == address.address())
-        {
-            return Err(invalid(format!(
-                "gateway {gateway}: expected another host of {address}"
-            )));
-        }
+        config.check(mtu)?;
         let seed = match config.seed {
             Some(seed) => seed,
             None => system_seed()?,
@@ -111,26 +98,38 @@ impl Stack {
         let stack = Self {
             driver: driver.clone(),
         };
-        if let Some(address) = config.address {
+        if let Some(ipv6) = &config.ipv6 {
+            stack.driver.with(|driver| {
+                let now = driver.now();
+                ipv6.start(&mut driver.proto, now);
+            });
+        }
+        for address in config.addresses {
             stack.add_address(address);
         }
-        if let Some(gateway) = config.gateway {
+        for gateway in config.gateways {
             stack.set_gateway(gateway);
         }
         Ok((stack, Runner::new(driver)))
     }
 
-    /// Takes an address and announces it on the link.
-    pub fn add_address(&self, address: Cidr) {
+    /// Takes an address and announces it on the link; one of IPv6 is in use when the link has been asked
+    /// whether it is free, as [`AddressEvent::Granted`] or [`AddressEvent::Refused`] tell after about a
+    /// second. False for one of IPv6 where that is not spoken ([`Config::ipv6`]).
+    ///
+    /// [`AddressEvent::Granted`]: crate::AddressEvent::Granted
+    /// [`AddressEvent::Refused`]: crate::AddressEvent::Refused
+    pub fn add_address(&self, address: Cidr) -> bool {
         self.driver.with(|driver| {
             let now = driver.now();
-            driver.proto.add_address(now, address);
+            let added = driver.proto.add_address(now, address);
             driver.after_call();
-        });
+            added
+        })
     }
 
     /// Gives an address up; tells whether it was ours. Its connections end with `AddrNotAvailable`.
-    pub fn remove_address(&self, address: Ipv4Addr) -> bool {
+    pub fn remove_address(&self, address: impl Into<IpAddr>) -> bool {
         self.driver.with(|driver| {
             let now = driver.now();
             let removed = driver.proto.remove_address(now, address);
@@ -159,15 +158,20 @@ impl Stack {
         AddressEvents::new(self)
     }
 
-    /// Our addresses.
+    /// Our addresses: those of IPv4, and those of IPv6 that are in use.
     #[must_use]
     pub fn addresses(&self) -> Vec<Cidr> {
-        self.driver.with(|driver| driver.proto.addresses().to_vec())
+        self.driver.with(|driver| driver.proto.addresses())
     }
 
-    /// Sends what no other route leads to by this router.
-    pub fn set_gateway(&self, gateway: Ipv4Addr) {
-        if let Ok(destination) = Cidr::new(Ipv4Addr::UNSPECIFIED, 0) {
+    /// Sends what no other route of its family leads to by this router.
+    pub fn set_gateway(&self, gateway: impl Into<IpAddr>) {
+        let gateway = gateway.into();
+        let all: IpAddr = match gateway {
+            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        if let Ok(destination) = Cidr::new(all, 0) {
             self.add_route(Route {
                 destination,
                 gateway,
@@ -175,9 +179,10 @@ impl Stack {
         }
     }
 
-    /// Adds a route, replacing the one to the same prefix.
-    pub fn add_route(&self, route: Route) {
-        self.driver.with(|driver| driver.proto.add_route(route));
+    /// Adds a route, replacing the one to the same prefix; false where destination and gateway are not of
+    /// one family, or it is one of IPv6 and that is not spoken.
+    pub fn add_route(&self, route: Route) -> bool {
+        self.driver.with(|driver| driver.proto.add_route(route))
     }
 
     /// Takes the route to `destination` away; tells whether it was there.
@@ -186,10 +191,10 @@ impl Stack {
             .with(|driver| driver.proto.remove_route(destination))
     }
 
-    /// The routes, the longest prefix first.
+    /// The routes that were added, those of IPv4 first, of each family the longest prefix first.
     #[must_use]
     pub fn routes(&self) -> Vec<Route> {
-        self.driver.with(|driver| driver.proto.routes().to_vec())
+        self.driver.with(|driver| driver.proto.routes())
     }
 
     /// The hardware address of the interface.
@@ -198,7 +203,7 @@ impl Stack {
         self.driver.with(|driver| driver.proto.mac())
     }
 
-    /// Octets of the largest IPv4 packet that the interface takes.
+    /// Octets of the largest IP packet that the interface takes.
     #[must_use]
     pub fn mtu(&self) -> usize {
         self.driver.with(|driver| driver.proto.mtu())
@@ -240,8 +245,8 @@ impl Stack {
     /// # Errors
     ///
     /// `TimedOut`, `NetworkUnreachable`, or what broke the device.
-    pub async fn ping(&self, host: Ipv4Addr, timeout: Duration) -> io::Result<Duration> {
-        let ping = Ping::send(&self.driver, host)?;
+    pub async fn ping(&self, host: impl Into<IpAddr>, timeout: Duration) -> io::Result<Duration> {
+        let ping = Ping::send(&self.driver, host.into())?;
         let reply = poll_fn(|context| ping.poll(context));
         within(&self.driver, timeout, reply).await
     }
@@ -251,11 +256,4 @@ fn system_seed() -> io::Result<[u8; 32]> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| io::Error::other(error.to_string()))?;
     Ok(seed)
-}
-
-/// Whether a host of its network can have this address: the first stands for the network itself and the last for all
-/// hosts of it (RFC 1122 section 3.2.1.3), but for networks of two or one (RFC 3021).
-fn is_host_in(cidr: Cidr) -> bool {
-    is_host(cidr.address())
-        && (cidr.broadcast()).is_none_or(|last| cidr.address() != last && cidr != cidr.network())
 }

@@ -17,7 +17,7 @@ pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 
 use bytes::Bytes;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -64,12 +64,12 @@ impl TcpStream {
     /// `ConnectionRefused`, `TimedOut`, `NetworkUnreachable`, `HostUnreachable`, `InvalidInput` for
     /// an address that cannot be connected to, `OutOfMemory` when the stack's limits are reached.
     pub async fn connect(stack: &Stack, peer: impl Into<SocketAddr>) -> io::Result<Self> {
-        let local = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
+        let local = (Ipv6Addr::UNSPECIFIED, 0);
         Self::connect_with(stack, local, peer, &Options::default()).await
     }
 
-    /// As [`TcpStream::connect`], from a given address and port (0.0.0.0 and 0 leave them open)
-    /// with given settings.
+    /// As [`TcpStream::connect`], from a given address and port (:: and 0 leave them open, 0.0.0.0 the
+    /// address of IPv4) with given settings.
     ///
     /// # Errors
     ///
@@ -91,7 +91,7 @@ impl TcpStream {
     ///
     /// None while the stream exists.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.connection.status()?.local.into())
+        Ok(self.connection.status()?.local)
     }
 
     /// The peer's end of the connection.
@@ -100,7 +100,7 @@ impl TcpStream {
     ///
     /// None while the stream exists.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.connection.status()?.remote.into())
+        Ok(self.connection.status()?.remote)
     }
 
     /// The state of the connection: RFC 9293's STATUS call.

@@ -1,7 +1,7 @@
 //! UDP sockets.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll};
 
 use crate::driver::waiting::Waiting;
@@ -9,7 +9,7 @@ use crate::driver::{Driver, DriverRef, Queue};
 use crate::proto::interface::MulticastError;
 use crate::proto::udp::{BindError, Datagram, QueueLimits, SocketId};
 use crate::proto::{self, Instant};
-use crate::sockets::address::v4;
+use crate::sockets::address::scoped;
 use crate::sockets::error::{invalid, send_error};
 use crate::sockets::stack::Stack;
 
@@ -18,17 +18,17 @@ use crate::sockets::stack::Stack;
 pub struct UdpSocket {
     driver: DriverRef,
     id: SocketId,
-    local: SocketAddrV4,
+    local: SocketAddr,
 }
 
 impl UdpSocket {
-    /// Opens a socket on `address`; 0.0.0.0 stands for all addresses of the stack, port 0 for a
-    /// free port.
+    /// Opens a socket on `address`; 0.0.0.0 stands for all addresses of the stack of IPv4, :: for all of
+    /// both families ([`QueueLimits::only_v6`] has it leave IPv4 out), port 0 for a free port.
     ///
     /// # Errors
     ///
     /// `AddrInUse`, `AddrNotAvailable` when the address is not ours or no port is free,
-    /// `InvalidInput` for an IPv6 address.
+    /// `InvalidInput` for a scope that is not the stack's.
     pub fn bind(stack: &Stack, address: impl Into<SocketAddr>) -> io::Result<Self> {
         Self::bind_limited(stack, address.into(), None)
     }
@@ -52,7 +52,7 @@ impl UdpSocket {
         address: SocketAddr,
         limits: Option<QueueLimits>,
     ) -> io::Result<Self> {
-        let address = v4(address)?;
+        let address = scoped(address)?;
         let bound = stack.driver.with(|driver| {
             let id = match limits {
                 Some(limits) => driver.proto.udp_bind_with(address, limits)?,
@@ -78,7 +78,7 @@ impl UdpSocket {
     ///
     /// None; a `Result` as in the standard library.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.local.into())
+        Ok(self.local)
     }
 
     /// The peer of [`UdpSocket::connect`].
@@ -88,7 +88,7 @@ impl UdpSocket {
     /// `NotConnected`.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         let peer = self.driver.with(|driver| driver.proto.udp().peer(self.id));
-        Ok(peer.ok_or(io::ErrorKind::NotConnected)?.into())
+        Ok(peer.ok_or(io::ErrorKind::NotConnected)?)
     }
 
     /// Ties the socket to one peer: [`UdpSocket::send`] sends to it, and only what comes from it is
@@ -96,9 +96,9 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for an IPv6 address.
+    /// `InvalidInput` for a scope that is not the stack's.
     pub fn connect(&self, peer: impl Into<SocketAddr>) -> io::Result<()> {
-        let peer = v4(peer.into())?;
+        let peer = scoped(peer)?;
         self.driver
             .with(|driver| driver.proto.udp().connect(self.id, peer));
         Ok(())
@@ -150,9 +150,9 @@ impl UdpSocket {
     /// # Errors
     ///
     /// `NetworkUnreachable` if no route leads there, `AddrNotAvailable` if the socket's address is
-    /// no longer ours, `InvalidInput` if it exceeds 65,507 octets.
+    /// no longer ours, `InvalidInput` if it exceeds 65,507 octets, over IPv6 65,527.
     pub fn send_to(&self, payload: &[u8], peer: impl Into<SocketAddr>) -> io::Result<usize> {
-        let peer = v4(peer.into())?;
+        let peer = scoped(peer)?;
         self.driver.with(|driver| {
             driver.check()?;
             let now = driver.now();
@@ -196,7 +196,7 @@ impl UdpSocket {
         } = self.recv_datagram().await?;
         let len = payload.len().min(buffer.len());
         buffer[..len].copy_from_slice(&payload[..len]);
-        Ok((len, source.into()))
+        Ok((len, source))
     }
 
     /// As [`UdpSocket::recv_from`], from the peer of [`UdpSocket::connect`].

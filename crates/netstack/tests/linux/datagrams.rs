@@ -101,9 +101,7 @@ fn ping() -> String {
     };
     let _host = Host::start(conditions, move |stack: Stack, _| async move {
         let there = stack.ping(KERNEL, PATIENCE).await;
-        let nobody = stack
-            .ping([10, 0, 0, 99].into(), Duration::from_millis(100))
-            .await;
+        let nobody = stack.ping([10, 0, 0, 99], Duration::from_millis(100)).await;
         told.send((there, nobody)).expect("the scenario waits");
         Ok(())
     });

@@ -37,6 +37,8 @@ pub(crate) struct Conditions {
     pub(crate) seed: u64,
     /// The name of the capture, if there is to be one.
     pub(crate) capture: Option<&'static str>,
+    /// IPv6 is spoken too, with fd00::2 and the kernel's fd00::1.
+    pub(crate) ipv6: bool,
 }
 
 impl Default for Conditions {
@@ -49,6 +51,7 @@ impl Default for Conditions {
             corruption: 0,
             seed: 1,
             capture: None,
+            ipv6: false,
         }
     }
 }

@@ -15,6 +15,7 @@
 //! - `attack`: floods and forged segments
 //! - `stall`: windows that close, peers that vanish
 //! - `datagrams`: UDP, ICMP, fragments
+//! - `ipv6`: the same over IPv6
 //! - `multicast`: groups, as the kernel's bridge sees them
 //! - `path`: a path that is narrower than the link, whose routers say so, or do not
 //! - `crossing`: simultaneous close and open; many connections from the stack
@@ -25,6 +26,7 @@ mod capture;
 mod crossing;
 mod datagrams;
 mod host;
+mod ipv6;
 mod link;
 mod multicast;
 mod namespace;
@@ -53,6 +55,7 @@ fn scenarios() -> Vec<Scenario> {
         stall::SCENARIOS,
         attack::SCENARIOS,
         datagrams::SCENARIOS,
+        ipv6::SCENARIOS,
         multicast::SCENARIOS,
         path::SCENARIOS,
         crossing::SCENARIOS,

@@ -115,6 +115,11 @@ impl Interface {
         ip("addr add 10.0.0.1/24 dev tap0");
         Self
     }
+
+    /// Gives it an address of IPv6 too, which is used at once.
+    pub(crate) fn add_ipv6(&self) {
+        ip("addr add fd00::1/64 dev tap0 nodad");
+    }
 }
 
 impl Drop for Interface {

@@ -212,11 +212,11 @@ fn the_handle_of_a_listener_that_was_closed_is_refused() {
     e.tcp.close_listener(e.now, old);
     let local = SocketAddrV4::new(OURS, PORT + 1);
     let new = e.tcp.listen(local, 8, plain()).unwrap();
-    assert_eq!(e.tcp.listener_address(new), Ok(local));
+    assert_eq!(e.tcp.listener_address(new), Ok(local.into()));
     assert_eq!(e.tcp.listener_address(old), Err(Error::Released));
     assert_eq!(e.tcp.accept(old), Err(Error::Released));
     e.tcp.close_listener(e.now, old);
-    assert_eq!(e.tcp.listener_address(new), Ok(local));
+    assert_eq!(e.tcp.listener_address(new), Ok(local.into()));
 }
 
 #[test]
@@ -225,14 +225,14 @@ fn addresses_in_use_are_refused() {
     let local = SocketAddrV4::new(OURS, PORT);
     assert_eq!(
         e.tcp.listen(local, 1, plain()),
-        Err(Error::AddrInUse(local))
+        Err(Error::AddrInUse(local.into()))
     );
     let remote = SocketAddrV4::new(PEER, PEER_PORT);
     let mine = SocketAddrV4::new(OURS, 999);
     e.tcp.connect(e.now, mine, remote, &plain()).unwrap();
     assert_eq!(
         e.tcp.connect(e.now, mine, remote, &plain()),
-        Err(Error::AddrInUse(mine))
+        Err(Error::AddrInUse(mine.into()))
     );
     let nowhere = SocketAddrV4::new(PEER, 0);
     assert!(matches!(
@@ -266,7 +266,7 @@ fn rfc6056_3_3_ephemeral_ports_differ_and_run_out_with_an_error() {
     let more = e
         .tcp
         .connect(e.now, SocketAddrV4::new(OURS, 0), remote, &plain());
-    assert_eq!(more, Err(Error::NoPort(remote)));
+    assert_eq!(more, Err(Error::NoPort(remote.into())));
 }
 
 #[test]

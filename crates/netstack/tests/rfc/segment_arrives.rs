@@ -337,8 +337,8 @@ fn a_segment_with_a_wrong_checksum_is_counted_and_dropped() {
     let mut octets = seg(SYN, IRS, 0).octets();
     octets[5] ^= 1;
     let ip = netstack::proto::tcp::IpMeta {
-        source: PEER,
-        destination: OURS,
+        source: PEER.into(),
+        destination: OURS.into(),
         ecn: Default::default(),
         checksummed: false,
     };

@@ -253,7 +253,7 @@ fn connects(c: &mut Conn) -> Result<u32, Error> {
 
 #[test]
 fn rfc6191_3_our_syn_reuses_time_wait_after_a_second_if_timestamps_tell_the_two_apart() {
-    let in_use = Err(Error::AddrInUse(SocketAddrV4::new(OURS, PORT)));
+    let in_use = Err(Error::AddrInUse(SocketAddrV4::new(OURS, PORT).into()));
     let mut c = in_time_wait(&seg(SYN, IRS, 0).mss(1000).ts(5, 0));
     c.e.now += ms(999);
     assert_eq!(connects(&mut c), in_use);

@@ -1,6 +1,6 @@
 //! An echo service in virtual time, strangers that besiege it, and honest clients beside them.
 
-use core::net::{Ipv4Addr, SocketAddrV4};
+use core::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use core::task::Poll;
 use std::collections::HashMap;
 
@@ -84,8 +84,10 @@ impl TxSink for Sink {
 
     fn commit(&mut self) {
         let meta = self.meta.take().expect("commit without reserve");
-        self.sent
-            .push((meta.destination, Seg::read(&meta, &self.buffer)));
+        let segment = Seg::read(&meta, &self.buffer);
+        if let IpAddr::V4(to) = meta.destination {
+            self.sent.push((to, segment));
+        }
     }
 }
 
@@ -209,8 +211,8 @@ impl Siege {
     fn give(&mut self, end: End, mut segment: Seg) {
         segment.from = end.1;
         let ip = IpMeta {
-            source: end.0,
-            destination: OURS,
+            source: end.0.into(),
+            destination: OURS.into(),
             ecn: Ecn::NotEct,
             checksummed: true,
         };

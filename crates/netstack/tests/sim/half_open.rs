@@ -8,7 +8,7 @@ use etherparse::TcpHeader;
 use netstack::proto::Instant;
 use netstack::proto::tcp::{Config, ConnectionId, IpMeta, ListenerId, Options, State, Tcp};
 
-use crate::sim::{ADDRESSES, App, Link, Network, TcpHost};
+use crate::sim::{ADDRESSES, App, Link, Network, TcpHost, v4};
 
 pub const PORTS: [u16; 2] = [4000, 80];
 
@@ -88,7 +88,11 @@ pub fn slip_in(network: &mut Ends) {
         let payload = [0x66; 100];
         header.psh = true;
         header.checksum = header
-            .calc_checksum_ipv4_raw(last.source.octets(), last.destination.octets(), &payload)
+            .calc_checksum_ipv4_raw(
+                v4(last.source).octets(),
+                v4(last.destination).octets(),
+                &payload,
+            )
             .expect("it is short enough");
         let mut octets = header.to_bytes().to_vec();
         octets.extend(payload);

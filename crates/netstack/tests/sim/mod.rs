@@ -2,7 +2,7 @@
 //! can be repeated.
 #![allow(dead_code, unreachable_pub)] // Each test binary uses a part.
 
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -13,6 +13,14 @@ use netstack::proto::tcp::{Ecn, IpMeta, Tcp, TxMeta, TxSink};
 
 /// Addresses of the two hosts.
 pub const ADDRESSES: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2)];
+
+/// An address of IPv4 as such.
+pub fn v4(address: IpAddr) -> Ipv4Addr {
+    match address {
+        IpAddr::V4(address) => address,
+        IpAddr::V6(_) => panic!("{address}: expected one of IPv4"),
+    }
+}
 
 /// A small, fast generator (SplitMix64).
 #[derive(Clone, Debug)]
@@ -45,8 +53,8 @@ impl Random {
 /// A TCP segment on its way.
 #[derive(Clone, Debug)]
 pub struct Packet {
-    pub source: Ipv4Addr,
-    pub destination: Ipv4Addr,
+    pub source: IpAddr,
+    pub destination: IpAddr,
     pub ecn: Ecn,
     pub dont_fragment: bool,
     pub segment: Bytes,

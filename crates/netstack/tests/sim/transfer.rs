@@ -1,7 +1,7 @@
 //! Applications that send a pattern to each other and check what they receive.
 #![allow(dead_code, unreachable_pub)] // Each test binary uses a part.
 
-use core::net::SocketAddrV4;
+use core::net::{IpAddr, SocketAddr};
 use core::task::Poll;
 use core::time::Duration;
 
@@ -134,6 +134,26 @@ pub fn pair(
     config: &Config,
     options: &Options,
 ) -> Pair {
+    pair_between(
+        ADDRESSES.map(IpAddr::V4),
+        (up, down),
+        link,
+        seed,
+        config,
+        options,
+    )
+}
+
+/// The same between two addresses.
+pub fn pair_between(
+    [client_address, server_address]: [IpAddr; 2],
+    (up, down): (usize, usize),
+    link: Link,
+    seed: u64,
+    config: &Config,
+    options: &Options,
+) -> Pair {
+    let there = SocketAddr::new(server_address, PORT);
     let mut seeds = [[0; 32], [1; 32]];
     seeds[0][..8].copy_from_slice(&seed.to_ne_bytes());
     seeds[1][..8].copy_from_slice(&seed.to_ne_bytes());
@@ -146,15 +166,12 @@ pub fn pair(
         app: Peer::new(1, down, up),
     };
     let mut network = Network::new(client, server, link, seed);
-    let listener = network
-        .b
-        .tcp
-        .listen(SocketAddrV4::new(ADDRESSES[1], PORT), 16, options.clone());
+    let listener = network.b.tcp.listen(there, 16, options.clone());
     network.b.app.listener = Some(listener.expect("the port is free"));
     let id = network.a.tcp.connect(
         network.now,
-        SocketAddrV4::new(ADDRESSES[0], 0),
-        SocketAddrV4::new(ADDRESSES[1], PORT),
+        SocketAddr::new(client_address, 0),
+        there,
         options,
     );
     network.a.app.id = Some(id.expect("a connection can be opened"));

@@ -53,7 +53,7 @@ fn rfc5227_section_2_4_another_station_with_our_address_is_told_of() {
             .server
             .add_address("10.0.0.1/24".parse().expect("an address"));
         let conflict = AddressEvent::Conflict {
-            address: CLIENT,
+            address: CLIENT.into(),
             other: SERVER_MAC,
         };
         assert_eq!(events.next().await, Some(conflict));
@@ -67,13 +67,16 @@ fn rfc5227_section_2_1_whether_an_address_is_free_is_told() {
         let mut events = world.client.address_events();
         world.client.probe_address(SERVER);
         let refused = AddressEvent::Refused {
-            address: SERVER,
+            address: SERVER.into(),
             owner: SERVER_MAC,
         };
         assert_eq!(events.next().await, Some(refused));
         let nobody = Ipv4Addr::new(10, 0, 0, 9);
         world.client.probe_address(nobody);
-        assert_eq!(events.next().await, Some(AddressEvent::Granted(nobody)));
+        assert_eq!(
+            events.next().await,
+            Some(AddressEvent::Granted(nobody.into()))
+        );
         assert_eq!(world.client.addresses().len(), 1, "it is not taken");
         world.break_client();
         assert_eq!(events.next().await, None);

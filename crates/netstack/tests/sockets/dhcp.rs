@@ -45,7 +45,7 @@ fn a_leased_address_is_used_renewed_and_reaches_beyond_the_router() {
             .await
             .expect("a lease");
         assert_eq!(lease.address.to_string(), "10.0.0.50/24");
-        assert_eq!(world.client.addresses(), [lease.address]);
+        assert_eq!(world.client.addresses(), [lease.address.into()]);
         assert_eq!(world.client.routes()[0].gateway, SERVER);
         let listener = TcpListener::bind(&world.server, (SERVER, 7)).expect("a free port");
         let stream = TcpStream::connect(&world.client, (SERVER, 7))
@@ -79,8 +79,8 @@ pub(crate) async fn lease_to_all(socket: UdpSocket) {
         let asked = socket.recv_datagram().await.expect("a request");
         let (request, peer) = (asked.payload, asked.source);
         let to = match peer.ip().is_unspecified() {
-            true => Ipv4Addr::BROADCAST,
-            false => *peer.ip(),
+            true => Ipv4Addr::BROADCAST.into(),
+            false => peer.ip(),
         };
         let sent = socket.send_to(&answer(&request), (to, 68));
         sent.expect("a route");
@@ -103,7 +103,7 @@ fn whoever_asks_again_joins_the_search_and_then_shares_the_lease() {
         let before = world.seconds();
         assert_eq!(within(1).await.expect("the same"), lease);
         assert_eq!(world.seconds(), before);
-        assert_eq!(world.client.addresses(), [lease.address]);
+        assert_eq!(world.client.addresses(), [lease.address.into()]);
     });
 }
 

@@ -140,7 +140,14 @@ fn errors_are_of_the_kinds_that_are_expected() {
         );
         let v6 = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, 1));
         let v6 = TcpStream::connect(&world.client, v6).await.map(|_| ());
-        assert_eq!(v6.expect_err("IPv6").kind(), ErrorKind::InvalidInput);
+        assert_eq!(
+            v6.expect_err("IPv6 is not spoken").kind(),
+            ErrorKind::NetworkUnreachable
+        );
+        let elsewhere = std::net::SocketAddrV6::new(std::net::Ipv6Addr::LOCALHOST, 1, 0, 7);
+        let scope = TcpStream::connect(&world.client, elsewhere).await;
+        let scope = scope.map(|_| ()).expect_err("another interface's");
+        assert_eq!(scope.kind(), ErrorKind::InvalidInput);
         let _first = TcpListener::bind(&world.server, (SERVER, 7)).expect("a free port");
         let second = TcpListener::bind(&world.server, (SERVER, 7)).map(|_| ());
         assert_eq!(second.expect_err("taken").kind(), ErrorKind::AddrInUse);

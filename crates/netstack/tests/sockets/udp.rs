@@ -19,7 +19,7 @@ fn datagrams_there_and_back() {
             let (request, peer) = (datagram.payload, datagram.source);
             assert_eq!(request.len(), len);
             let port = client.local_addr().expect("bound").port();
-            assert_eq!(SocketAddr::from(peer), SocketAddr::from((CLIENT, port)));
+            assert_eq!(peer, SocketAddr::from((CLIENT, port)));
             server.send_to(&request, peer).expect("a route");
             let mut buffer = vec![0; 65_536];
             let (count, from) = client.recv_from(&mut buffer).await.expect("a datagram");
@@ -63,7 +63,7 @@ fn ping_measures_or_times_out() {
         for ourselves in [CLIENT, std::net::Ipv4Addr::LOCALHOST] {
             world.client.ping(ourselves, second).await.expect("an echo");
         }
-        let nobody = world.client.ping([10, 0, 0, 9].into(), second).await;
+        let nobody = world.client.ping([10, 0, 0, 9], second).await;
         assert_eq!(nobody.expect_err("nobody").kind(), ErrorKind::TimedOut);
         assert_eq!(world.server.counters().icmp.in_echos, 1);
     });
@@ -136,7 +136,7 @@ fn a_group_is_heard_from_join_to_leave() {
         speaker.send_to(b"news", (group, 5353)).expect("a route");
         let heard = listener.recv_datagram().await.expect("a datagram");
         assert_eq!(heard.payload, &b"news"[..]);
-        assert_eq!(*heard.destination.ip(), group);
+        assert_eq!(heard.destination.ip(), group);
         listener.leave_multicast(group).expect("it is in it");
         speaker
             .send_to(b"too late", (group, 5353))

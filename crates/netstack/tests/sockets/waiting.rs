@@ -283,7 +283,7 @@ fn pings_at_once_each_get_their_own_reply() {
     let world = World::new();
     world.run(async {
         let far = world.client.ping(SERVER, SECOND);
-        let nobody = world.client.ping([10, 0, 0, 9].into(), 9 * SECOND);
+        let nobody = world.client.ping([10, 0, 0, 9], 9 * SECOND);
         let again = world.client.ping(SERVER, SECOND);
         let near = world.client.ping(CLIENT, SECOND);
         let ((far, nobody), (again, near)) =
@@ -341,7 +341,7 @@ async fn all_end(world: &World, end: impl FnOnce(&World)) -> Vec<(&'static str, 
     let waiting = stack.clone();
     spawn(
         "ping",
-        Box::pin(async move { waiting.ping(nobody.into(), 999 * SECOND).await.map(drop) }),
+        Box::pin(async move { waiting.ping(nobody, 999 * SECOND).await.map(drop) }),
     );
     let waiting = stack.clone();
     spawn(

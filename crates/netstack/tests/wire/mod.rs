@@ -89,8 +89,8 @@ impl Engine {
 
     pub fn give(&mut self, segment: &Seg) {
         let ip = IpMeta {
-            source: PEER,
-            destination: OURS,
+            source: PEER.into(),
+            destination: OURS.into(),
             ecn: segment.ecn,
             checksummed: false,
         };
@@ -312,8 +312,8 @@ pub fn sack_syn() -> Seg {
 /// A segment from a host of 10.1.0.0/16.
 pub fn give_from(e: &mut Engine, host: u32, segment: &Seg) {
     let ip = IpMeta {
-        source: Ipv4Addr::from_bits(0x0a01_0000 + host),
-        destination: OURS,
+        source: Ipv4Addr::from_bits(0x0a01_0000 + host).into(),
+        destination: OURS.into(),
         ecn: Ecn::NotEct,
         checksummed: true,
     };

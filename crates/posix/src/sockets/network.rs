@@ -47,6 +47,6 @@ impl Network {
         let addresses = self.stack().map(Stack::addresses).unwrap_or_default();
         addresses
             .iter()
-            .any(|ours| IpAddr::from(ours.address()) == address)
+            .any(|ours| ours.address() == address)
     }
 }

@@ -95,7 +95,7 @@ impl Udp {
                 Ok(Some(Received {
                     octets,
                     whole: datagram.payload.len(),
-                    from: Some(self.family.outward(datagram.source.into())),
+                    from: Some(self.family.outward(datagram.source)),
                 }))
             }
         }

@@ -1,14 +1,14 @@
 use super::{Answers, BURST, RATE, SOURCES};
 use std::{
-    net::{Ipv4Addr, SocketAddrV4},
+    net::{Ipv4Addr, SocketAddr},
     time::{Duration, Instant},
 };
 
 const OWN: [u16; 4] = [3000, 3009, 3019, 3013];
 const HEADERS: u64 = 28;
 
-fn source(last: u32, port: u16) -> SocketAddrV4 {
-    SocketAddrV4::new(Ipv4Addr::from_bits(0x0a00_0000 + last), port)
+fn source(last: u32, port: u16) -> SocketAddr {
+    (Ipv4Addr::from_bits(0x0a00_0000 + last), port).into()
 }
 
 /// Octets that `answers` sends to one source in answer to many datagrams.

@@ -67,8 +67,8 @@ impl TxSink for Sink {
 #[inline(never)]
 fn measured(tcp: &mut Tcp, now: Instant, segments: Vec<Bytes>, sink: &mut Sink) {
     let ip = IpMeta {
-        source: PEER,
-        destination: OURS,
+        source: PEER.into(),
+        destination: OURS.into(),
         ecn: Ecn::NotEct,
         checksummed: false,
     };
@@ -122,8 +122,8 @@ fn reassembly(pieces: u32) -> Result<usize> {
     let (held, more) = (frames(held.to_vec()), frames(more.to_vec()));
     let now = conn.e.now;
     let ip = IpMeta {
-        source: PEER,
-        destination: OURS,
+        source: PEER.into(),
+        destination: OURS.into(),
         ecn: Ecn::NotEct,
         checksummed: false,
     };

@@ -1,4 +1,5 @@
 use super::{Sum, checksum, update};
+use core::net::Ipv4Addr;
 
 /// RFC 1071 word by word, as slowly as it is written there.
 fn naive(bytes: &[u8]) -> u16 {
@@ -77,7 +78,7 @@ fn rfc1624_update_equals_a_new_sum() {
 
 #[test]
 fn pseudo_header_is_rfc9293_section_3_1() {
-    let (source, destination) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
+    let (source, destination) = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2));
     let header = [10, 0, 0, 1, 10, 0, 0, 2, 0, 6, 0, 20];
     assert_eq!(
         Sum::pseudo_header(source, destination, 6, 20).finish(),

@@ -5,7 +5,8 @@ use core::time::Duration;
 
 use super::message::Reply;
 use crate::proto::Instant;
-use crate::proto::ip::{self, Cidr, Route};
+use crate::proto::ip;
+use crate::proto::ip::v4::{Cidr, Route};
 
 /// A shorter lease is not taken: it would be over before a lost message is sent again.
 pub(super) const LEAST_LEASE: Duration = Duration::from_secs(10);

@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::lease::{self, Lease};
 use super::wire::{Answer, Writer, code};
 use crate::proto::domain;
-use crate::proto::ip::{Cidr, Route};
+use crate::proto::ip::v4::{Cidr, Route};
 use crate::proto::link::ethernet::MacAddr;
 
 /// The longest DHCP message that we ask for, in octets: what fits an Ethernet frame.
@@ -302,7 +302,7 @@ fn classless_routes(mut value: &[u8], address: Ipv4Addr) -> Option<Vec<Route>> {
         value = rest;
         let mut octets = [0; 4];
         octets.get_mut(..network.len())?.copy_from_slice(network);
-        let destination = Cidr::new(octets.into(), prefix).ok()?.network();
+        let destination = Cidr::new(octets, prefix).ok()?.network();
         if routes.len() < MAX_ROUTES {
             let gateway = (*gateway).into();
             routes.push(Route {

@@ -1,6 +1,6 @@
 //! Echo requests that wait for their replies: no other reply is taken.
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 use std::collections::VecDeque;
 
 use crate::proto::ip::is_host;
@@ -11,7 +11,7 @@ const CAPACITY: usize = 1024;
 /// A request that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
-    pub(crate) destination: Ipv4Addr,
+    pub(crate) destination: IpAddr,
     pub(crate) identifier: u16,
     pub(crate) sequence: u16,
     /// Octets of its data.

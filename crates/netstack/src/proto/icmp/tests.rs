@@ -1,6 +1,7 @@
 use super::{Error, Message, RateLimit, Unreachable, echo_request, may_report, unreachable};
 use crate::proto::Instant;
 use crate::proto::ip::v4::{Header, protocol};
+use core::net::Ipv4Addr;
 use core::time::Duration;
 
 fn packet(protocol: u8, payload: &[u8]) -> Vec<u8> {
@@ -60,8 +61,8 @@ fn rfc1122_section_3_2_2_1_unreachable_quotes_header_and_eight_octets() {
             panic!("{reason:?}");
         };
         assert_eq!(parsed, reason);
-        assert_eq!(quoted.source.octets(), [10, 0, 0, 1]);
-        assert_eq!(quoted.destination.octets(), [10, 0, 0, 2]);
+        assert_eq!(quoted.source, Ipv4Addr::new(10, 0, 0, 1));
+        assert_eq!(quoted.destination, Ipv4Addr::new(10, 0, 0, 2));
         assert_eq!(quoted.transport[..4], [0x12, 0x34, 0x56, 0x78]);
         assert_eq!(quoted.total_len, 30);
     }

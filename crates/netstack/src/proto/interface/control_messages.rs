@@ -1,14 +1,27 @@
 //! ICMP at the place where it touches everything else.
 
 use bytes::Bytes;
-use core::net::{Ipv4Addr, SocketAddrV4};
+use core::net::{IpAddr, Ipv4Addr};
 
 use super::{Event, Interface, SendError, Transmit};
 use crate::proto::Instant;
+use crate::proto::counters::Icmp;
 use crate::proto::icmp::{self, Error, Message, Quoted, Request, Unreachable};
+use crate::proto::ip::Endpoint;
 use crate::proto::ip::v4::{Header, protocol};
 use crate::proto::link::ethernet;
 use crate::proto::tcp::IcmpError;
+
+impl Icmp {
+    /// Counts an error that was received.
+    pub(super) fn count_error(&mut self, error: Error) {
+        match error {
+            Error::Unreachable(_) => self.in_dest_unreachs += 1,
+            Error::TimeExceeded => self.in_time_excds += 1,
+            Error::ParameterProblem => self.in_parm_probs += 1,
+        }
+    }
+}
 
 impl Interface {
     pub(super) fn handle_icmp(
@@ -36,14 +49,14 @@ impl Interface {
             }) => {
                 self.icmp.in_echo_reps += 1;
                 let reply = Request {
-                    destination: header.source,
+                    destination: header.source.into(),
                     identifier,
                     sequence,
                     octets: data.len() as u16,
                 };
                 if self.echo_requests.take(&reply) {
                     self.push_event(Event::EchoReply {
-                        source: header.source,
+                        source: header.source.into(),
                         identifier,
                         sequence,
                         data: Bytes::copy_from_slice(data),
@@ -69,7 +82,7 @@ impl Interface {
             request.len(),
         );
         answer.tos = header.tos & !0b11;
-        let sent = if answer.total_len <= self.egress.path_mtu(now, header.source) {
+        let sent = if answer.total_len <= self.egress.path_mtu(now, header.source.into()) {
             let write = |room: &mut [u8]| icmp::write_echo_reply(request, room);
             self.egress.send(now, &answer, write, out)
         } else {
@@ -86,16 +99,13 @@ impl Interface {
 
     /// Takes an error about a datagram of ours.
     fn handle_error(&mut self, now: Instant, error: Error, quoted: &Quoted) {
-        match error {
-            Error::Unreachable(_) => self.icmp.in_dest_unreachs += 1,
-            Error::TimeExceeded => self.icmp.in_time_excds += 1,
-            Error::ParameterProblem => {}
-        }
+        self.icmp.count_error(error);
         self.act_upon(now, error, quoted);
     }
 
-    fn act_upon(&mut self, now: Instant, error: Error, quoted: &Quoted) {
-        if !self.egress.routes.is_local(quoted.source) {
+    /// Acts upon an error about a packet of ours, of either family.
+    pub(super) fn act_upon(&mut self, now: Instant, error: Error, quoted: &Quoted) {
+        if !self.egress.is_local(quoted.source) {
             return;
         }
         match quoted.protocol {
@@ -125,8 +135,8 @@ impl Interface {
 
     fn handle_udp_error(&mut self, now: Instant, error: Error, quoted: &Quoted) {
         let [s0, s1, d0, d1, ..] = quoted.transport;
-        let local = SocketAddrV4::new(quoted.source, u16::from_be_bytes([s0, s1]));
-        let peer = SocketAddrV4::new(quoted.destination, u16::from_be_bytes([d0, d1]));
+        let local = Endpoint::new(quoted.source, u16::from_be_bytes([s0, s1]));
+        let peer = Endpoint::new(quoted.destination, u16::from_be_bytes([d0, d1]));
         match error {
             // Only about datagrams that a socket of ours can have sent.
             Error::Unreachable(Unreachable::FragmentationNeeded { next_hop_mtu })
@@ -228,21 +238,21 @@ impl Interface {
     pub fn send_echo_request(
         &mut self,
         now: Instant,
-        destination: Ipv4Addr,
+        destination: impl Into<IpAddr>,
         identifier: u16,
         sequence: u16,
         data: &[u8],
         out: &mut dyn Transmit,
     ) -> Result<(), SendError> {
-        let source = self
-            .egress
-            .routes
-            .source_for(destination)
-            .ok_or(SendError::NoRoute)?;
-        let message = icmp::echo_request(identifier, sequence, data);
-        let mut header = Header::new(source, destination, protocol::ICMP, message.len());
-        header.dont_fragment = false;
-        self.egress.send_datagram(now, header, &message, out)?;
+        let destination = destination.into().to_canonical();
+        let numbers = (identifier, sequence);
+        match destination {
+            IpAddr::V4(to) => self.send_echo_request_v4(now, to, numbers, data, out)?,
+            IpAddr::V6(to) => {
+                let calls = self.egress.calls_v6().ok_or(SendError::NoRoute)?;
+                (calls.send_echo_request)(self, now, to, numbers, data, out)?;
+            }
+        }
         self.echo_requests.add(Request {
             destination,
             identifier,
@@ -250,16 +260,33 @@ impl Interface {
             octets: data.len() as u16,
         });
         self.settle_events();
+        Ok(())
+    }
+
+    fn send_echo_request_v4(
+        &mut self,
+        now: Instant,
+        destination: Ipv4Addr,
+        (identifier, sequence): (u16, u16),
+        data: &[u8],
+        out: &mut dyn Transmit,
+    ) -> Result<(), SendError> {
+        let source = self.egress.routes.source_for(destination);
+        let source = source.ok_or(SendError::NoRoute)?;
+        let message = icmp::echo_request(identifier, sequence, data);
+        let mut header = Header::new(source, destination, protocol::ICMP, message.len());
+        header.dont_fragment = false;
+        self.egress.send_datagram(now, header, &message, out)?;
         self.icmp.out_msgs += 1;
         self.icmp.out_echos += 1;
         Ok(())
     }
 
-    /// Tells the senders of datagrams whose next hop did not answer ARP (RFC 1122 §2.3.2.2): to
+    /// Tells the senders of datagrams whose next hop did not answer (RFC 1122 §2.3.2.2, RFC 4861 §7.2.2): to
     /// them it is as if a router had said that the host is unreachable.
     pub(super) fn report_undeliverable(&mut self, now: Instant) {
         for frame in core::mem::take(&mut self.egress.undeliverable) {
-            if let Some(quoted) = Quoted::parse(&frame[ethernet::HEADER_LEN..]) {
+            if let Some(quoted) = Quoted::parse_any(&frame[ethernet::HEADER_LEN..]) {
                 self.act_upon(now, Error::Unreachable(Unreachable::Host), &quoted);
             }
         }

@@ -6,8 +6,8 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use super::{Event, Interface, Transmit};
 use crate::proto::Instant;
 use crate::proto::dhcp::{self, Client, Lease, Outgoing};
-use crate::proto::ip::Route;
 use crate::proto::ip::pmtu;
+use crate::proto::ip::v4::Route;
 use crate::proto::ip::v4::{Header, protocol};
 use crate::proto::udp;
 
@@ -137,7 +137,11 @@ impl Interface {
         segment: &[u8],
         checksummed: bool,
     ) {
-        let length = match udp::check(header, segment, checksummed) {
+        let length = match udp::check(
+            (header.source.into(), header.destination.into()),
+            segment,
+            checksummed,
+        ) {
             Ok((_, _, length)) => length,
             Err(checksum) => {
                 self.udp_counters.in_errors += 1;
@@ -215,7 +219,7 @@ impl Configure for Dhcp {
         for route in &lease.routes {
             withdraw_route(stack, route);
         }
-        stack.remove_address(now, lease.address.address());
+        stack.remove_address_v4(now, lease.address.address());
         stack.set_mtu(None);
         true
     }
@@ -255,14 +259,14 @@ impl Dhcp {
                 }
             }
             if before.address.address() != lease.address.address() {
-                stack.remove_address(now, before.address.address());
+                stack.remove_address_v4(now, before.address.address());
             }
         }
         if before.is_none_or(|before| before.address != lease.address) {
-            stack.add_address(now, lease.address);
+            stack.add_address_v4(now, lease.address);
         }
         for route in &lease.routes {
-            stack.add_route(*route);
+            stack.add_route((*route).into());
         }
         stack.set_mtu(lease.mtu.filter(|mtu| *mtu >= LEAST_MTU).map(usize::from));
     }
@@ -270,8 +274,8 @@ impl Dhcp {
 
 /// Takes a route away unless another has been put in its place.
 fn withdraw_route(stack: &mut Interface, route: &Route) {
-    if stack.routes().contains(route) {
-        stack.remove_route(route.destination);
+    if stack.egress.routes.routes().contains(route) {
+        stack.remove_route(route.destination.into());
     }
 }
 

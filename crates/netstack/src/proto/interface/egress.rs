@@ -1,31 +1,33 @@
 //! The way out: next hop, hardware address, headers, fragments.
 
+mod flow;
 mod segments;
 
 use bytes::Bytes;
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::collections::VecDeque;
 
+use super::v6::{Calls, V6};
 use super::{HEADROOM, Run, Transmit};
 use crate::proto::Instant;
-use crate::proto::checksum::Sum;
 use crate::proto::counters::{Arp, Ip};
 use crate::proto::ip::pmtu::PathMtu;
 use crate::proto::ip::v4::Fragments;
-use crate::proto::ip::{Hop, Routes, v4};
+use crate::proto::ip::{Hop, Routes, v4, v6};
 use crate::proto::link::arp::{self, Cache, CacheLimits, CachePoll};
 use crate::proto::link::ethernet::{self, MacAddr};
-use crate::proto::tcp::TxMeta;
+use flow::Flow;
 
 /// Packets that wait to come back by the loopback; one more is dropped.
 const LOOPBACK_QUEUE: usize = 1024;
 /// Octets that such a packet takes beside its own, at most.
 const LOOPED: usize = 2 * size_of::<Bytes>() + 32;
 
-/// Where an IPv4 header starts in a frame.
-const IP: usize = ethernet::HEADER_LEN;
-/// Where the payload of a datagram starts in a frame.
+/// Where an IP header starts in a frame.
+pub(super) const IP: usize = ethernet::HEADER_LEN;
+/// Where the payload of an IPv4 datagram starts in a frame, and that of an IPv6 packet.
 const PAYLOAD: usize = IP + v4::HEADER_LEN;
+const PAYLOAD_V6: usize = IP + v6::HEADER_LEN;
 
 /// Why a datagram was not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +36,7 @@ pub enum SendError {
     NoRoute,
     /// The address that it was to be sent from is not, or no longer, ours; or it is a loopback
     /// address and the destination is not ours.
-    AddrNotAvailable(Ipv4Addr),
+    AddrNotAvailable(IpAddr),
     /// It does not fit the path and must not be fragmented, or exceeds 65,535 octets. The largest
     /// payload that fits, in octets.
     TooLarge(usize),
@@ -44,16 +46,20 @@ pub enum SendError {
 #[derive(Debug)]
 pub(crate) struct Egress {
     pub(crate) mac: MacAddr,
-    /// Octets of the largest IPv4 packet that the device takes.
+    /// Octets of the largest IP packet that the device takes.
     pub(crate) device_mtu: usize,
-    /// Octets of the largest IPv4 packet that the link takes; no more than the device.
+    /// Octets of the largest IP packet that the link takes; no more than the device.
     pub(crate) link_mtu: usize,
+    /// The same of IPv6, as far as a router has said so.
+    pub(super) mtu_v6: usize,
+    /// What is known of IPv6 when it is spoken.
+    pub(super) v6: Option<Box<V6>>,
     pub(crate) routes: Routes,
     pub(crate) arp: Cache,
     pub(crate) paths: PathMtu,
     pub(crate) ip: Ip,
     pub(crate) arp_counters: Arp,
-    /// IPv4 packets that we sent to ourselves.
+    /// IP packets that we sent to ourselves.
     pub(crate) loopback: VecDeque<Bytes>,
     /// Octets of memory that hold them, and that may.
     looped: usize,
@@ -61,35 +67,19 @@ pub(crate) struct Egress {
     /// Frames to neighbours that did not answer, until their senders have been told.
     pub(crate) undeliverable: Vec<Vec<u8>>,
     /// The frame under construction, behind [`HEADROOM`] octets.
-    buffer: Vec<u8>,
+    pub(super) buffer: Vec<u8>,
     /// Whether the device cuts runs of segments apart.
     offload: bool,
     /// The headers of the last TCP segment, which the next one's nearly always equal.
-    flow: Option<Flow>,
+    pub(super) flow: Option<Flow>,
     identification: u16,
-}
-
-/// Ethernet and IPv4 headers that hold for all segments to one destination.
-#[derive(Debug)]
-struct Flow {
-    source: Ipv4Addr,
-    destination: Ipv4Addr,
-    ttl: u8,
-    tos: u8,
-    station: MacAddr,
-    /// When the neighbour's address is no longer fresh.
-    until: Instant,
-    /// The headers, with total length and checksum zero.
-    headers: [u8; PAYLOAD],
-    /// The sum of the IPv4 header in `headers`.
-    sum: Sum,
 }
 
 /// Where a frame is to go.
 #[derive(Clone, Copy, Debug)]
-enum Link {
+pub(super) enum Link {
     Station(MacAddr),
-    Unresolved(Ipv4Addr),
+    Unresolved(IpAddr),
     Loopback,
     /// No route: it is dropped.
     Nowhere,
@@ -115,6 +105,8 @@ impl Egress {
             mac,
             device_mtu: link_mtu,
             link_mtu,
+            mtu_v6: link_mtu,
+            v6: None,
             routes: Routes::default(),
             arp: Cache::new(neighbours),
             paths: PathMtu::default(),
@@ -133,7 +125,7 @@ impl Egress {
 
     /// Octets of memory that hold neighbours, what waits for them, and what we sent to ourselves.
     pub(crate) fn held(&self) -> usize {
-        self.arp.held() + self.looped
+        self.arp.held() + self.looped + self.v6.as_ref().map_or(0, |v6| v6.held())
     }
 
     /// The next packet that we sent to ourselves.
@@ -148,25 +140,68 @@ impl Egress {
         self.identification
     }
 
-    /// The MTU of the path to `destination`, in octets with the IPv4 header.
+    /// What is to be called for IPv6, if that is spoken.
     #[inline]
-    pub(crate) fn path_mtu(&mut self, now: Instant, destination: Ipv4Addr) -> usize {
-        self.paths.get(now, destination, self.link_mtu)
+    pub(super) fn calls_v6(&self) -> Option<&'static Calls> {
+        self.v6.as_ref().map(|v6| v6.calls)
+    }
+
+    /// Whether `address` is one of ours (loopback included).
+    pub(crate) fn is_local(&self, address: IpAddr) -> bool {
+        match address {
+            IpAddr::V4(address) => self.routes.is_local(address),
+            IpAddr::V6(address) => self.v6.as_ref().is_some_and(|v6| v6.is_local(address)),
+        }
+    }
+
+    /// Octets of the largest IPv6 packet that the link takes.
+    pub(crate) fn link_mtu_v6(&self) -> usize {
+        // RFC 8200 §5: never less, whatever IPv4 is limited to.
+        let least = v6::MINIMUM_MTU.min(self.device_mtu);
+        self.mtu_v6.min(self.link_mtu.max(least))
+    }
+
+    /// The MTU of the path to `destination`, in octets with the IP header.
+    #[inline]
+    pub(crate) fn path_mtu(&mut self, now: Instant, destination: IpAddr) -> usize {
+        let link_mtu = match destination {
+            IpAddr::V4(_) => self.link_mtu,
+            IpAddr::V6(_) => self.link_mtu_v6(),
+        };
+        self.paths.get(now, destination, link_mtu)
     }
 
     /// The address from which a datagram goes to `destination`: `wanted`, if it may be that, or,
-    /// where that is 0.0.0.0, the one of ours that is nearest (RFC 1122 §3.3.4.3).
+    /// where that is unspecified, the one of ours that is nearest (RFC 1122 §3.3.4.3, RFC 6724).
     pub(crate) fn source(
         &self,
-        wanted: Ipv4Addr,
-        destination: Ipv4Addr,
-    ) -> Result<Ipv4Addr, SendError> {
+        now: Instant,
+        wanted: IpAddr,
+        destination: IpAddr,
+    ) -> Result<IpAddr, SendError> {
+        match (wanted, destination) {
+            (IpAddr::V4(wanted), IpAddr::V4(destination)) => {
+                Ok(self.source_v4(wanted, destination)?.into())
+            }
+            (IpAddr::V6(wanted), IpAddr::V6(destination)) => {
+                let calls = self.calls_v6().ok_or(SendError::NoRoute)?;
+                Ok((calls.source)(self, now, wanted, destination)?.into())
+            }
+            // :: stands for all addresses of both families.
+            (IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V4(destination)) => {
+                Ok(self.source_v4(Ipv4Addr::UNSPECIFIED, destination)?.into())
+            }
+            _ => Err(SendError::AddrNotAvailable(wanted)),
+        }
+    }
+
+    fn source_v4(&self, wanted: Ipv4Addr, destination: Ipv4Addr) -> Result<Ipv4Addr, SendError> {
         let nearest = self.routes.source_for(destination);
         let nearest = nearest.ok_or(SendError::NoRoute)?;
         match wanted {
             Ipv4Addr::UNSPECIFIED => Ok(nearest),
             _ if self.routes.may_send(wanted, destination) => Ok(wanted),
-            _ => Err(SendError::AddrNotAvailable(wanted)),
+            _ => Err(SendError::AddrNotAvailable(wanted.into())),
         }
     }
 
@@ -177,7 +212,7 @@ impl Egress {
             Hop::Multicast => Link::Station(multicast_mac(destination)),
             Hop::Station(hop) => match self.arp.lookup(now, hop) {
                 Some(station) => Link::Station(station),
-                None => Link::Unresolved(hop),
+                None => Link::Unresolved(hop.into()),
             },
         })
     }
@@ -221,24 +256,44 @@ impl Egress {
     /// undefined.
     #[inline]
     fn begin(&mut self, link: Link, header: &v4::Header) -> &mut [u8] {
-        let destination = match link {
-            Link::Station(station) => station,
-            Link::Unresolved(_) | Link::Loopback | Link::Nowhere => MacAddr::default(),
-        };
-        let frame = &mut self.buffer[HEADROOM..][..IP + header.total_len];
-        ethernet::Header {
-            destination,
-            source: self.mac,
-            ether_type: ethernet::IPV4,
-        }
-        .write(frame);
+        let frame = self.begin_frame(link, ethernet::IPV4, header.total_len);
         header.write(&mut frame[IP..]);
         &mut frame[PAYLOAD..]
     }
 
+    /// The same for a packet of IPv6.
+    pub(super) fn begin_v6(&mut self, link: Link, header: &v6::Header) -> &mut [u8] {
+        let frame = self.begin_frame(link, ethernet::IPV6, header.total_len());
+        header.write(&mut frame[IP..]);
+        &mut frame[PAYLOAD_V6..]
+    }
+
+    /// Writes the Ethernet header of a packet of `len` octets, and gives the frame.
+    #[inline]
+    fn begin_frame(&mut self, link: Link, ether_type: u16, len: usize) -> &mut [u8] {
+        let destination = match link {
+            Link::Station(station) => station,
+            Link::Unresolved(_) | Link::Loopback | Link::Nowhere => MacAddr::default(),
+        };
+        let frame = &mut self.buffer[HEADROOM..][..IP + len];
+        ethernet::Header {
+            destination,
+            source: self.mac,
+            ether_type,
+        }
+        .write(frame);
+        frame
+    }
+
     /// Sends the packet of `total_len` octets that was begun last.
     #[inline]
-    fn finish(&mut self, now: Instant, link: Link, total_len: usize, out: &mut dyn Transmit) {
+    pub(super) fn finish(
+        &mut self,
+        now: Instant,
+        link: Link,
+        total_len: usize,
+        out: &mut dyn Transmit,
+    ) {
         match link {
             Link::Station(_) => out.transmit(&self.buffer[HEADROOM..][..IP + total_len]),
             Link::Nowhere => self.ip.out_no_routes += 1,
@@ -252,11 +307,20 @@ impl Egress {
     fn await_neighbour(
         &mut self,
         now: Instant,
-        hop: Ipv4Addr,
+        hop: IpAddr,
         total_len: usize,
         out: &mut dyn Transmit,
     ) {
         let frame = self.buffer[HEADROOM..][..IP + total_len].to_vec();
+        let hop = match hop {
+            IpAddr::V4(hop) => hop,
+            IpAddr::V6(hop) => {
+                if let Some(calls) = self.calls_v6() {
+                    (calls.await_neighbour)(self, now, hop, frame, out);
+                }
+                return;
+            }
+        };
         let dropped = self.arp.enqueue(now, hop, frame) as u64;
         self.arp_counters.dropped += dropped;
         self.ip.out_discards += dropped;
@@ -289,27 +353,6 @@ impl Egress {
         out.transmit_run(buffer, &run);
     }
 
-    /// Keeps the headers just begun for the next segment, as long as the neighbour is fresh.
-    fn remember(&mut self, meta: &TxMeta, station: MacAddr) {
-        let Some(until) = self.arp.fresh_until(station) else {
-            return;
-        };
-        let mut headers = [0; PAYLOAD];
-        headers.copy_from_slice(&self.buffer[HEADROOM..][..PAYLOAD]);
-        headers[IP + 2..IP + 4].fill(0);
-        headers[IP + 10..IP + 12].fill(0);
-        self.flow = Some(Flow {
-            source: meta.source,
-            destination: meta.destination,
-            ttl: meta.ttl,
-            tos: meta.ecn as u8,
-            station,
-            until,
-            headers,
-            sum: Sum::default().add_slice(&headers[IP..]),
-        });
-    }
-
     /// Forgets what was remembered of the way to a destination: something about it has changed.
     pub(crate) fn forget(&mut self) {
         self.flow = None;
@@ -328,7 +371,7 @@ impl Egress {
             self.ip.out_no_routes += 1;
             return Err(SendError::NoRoute);
         };
-        let mtu = self.path_mtu(now, header.destination);
+        let mtu = self.path_mtu(now, header.destination.into());
         if !header.dont_fragment {
             header.identification = self.next_identification();
         }
@@ -426,29 +469,6 @@ impl Egress {
                 }
             }
         }
-    }
-}
-
-impl Flow {
-    #[inline]
-    fn fits(&self, now: Instant, meta: &TxMeta) -> bool {
-        self.destination == meta.destination
-            && self.source == meta.source
-            && (self.ttl, self.tos) == (meta.ttl, meta.ecn as u8)
-            && meta.dont_fragment
-            && now < self.until
-    }
-
-    /// Writes the headers for a packet of `total_len` octets into `frame`, and gives the room after
-    /// them.
-    #[inline]
-    fn write<'a>(&self, total_len: u16, frame: &'a mut [u8]) -> &'a mut [u8] {
-        let (headers, room) = frame.split_at_mut(PAYLOAD);
-        headers.copy_from_slice(&self.headers);
-        headers[IP + 2..IP + 4].copy_from_slice(&total_len.to_be_bytes());
-        let checksum = self.sum.add_word(total_len).finish();
-        headers[IP + 10..IP + 12].copy_from_slice(&checksum.to_be_bytes());
-        room
     }
 }
 

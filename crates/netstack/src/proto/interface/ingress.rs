@@ -1,13 +1,14 @@
 //! The way in: from a frame to the protocol that it is for.
 
 use bytes::{Buf, Bytes};
+use core::net::IpAddr;
 
 use super::{Interface, Transmit};
 use crate::proto::Instant;
 use crate::proto::account::Kind;
 use crate::proto::icmp::Unreachable;
-use crate::proto::ip::Reassembled;
-use crate::proto::ip::v4::{Header, HeaderError, protocol};
+use crate::proto::ip::v4::{HEADER_LEN, Header, HeaderError, protocol};
+use crate::proto::ip::{Expired, Reassembled};
 use crate::proto::link::ethernet::{self, MacAddr};
 use crate::proto::multicast::igmp;
 use crate::proto::tcp::{Ecn, IpMeta};
@@ -56,8 +57,30 @@ impl Interface {
         frame.advance(ethernet::HEADER_LEN);
         match header.ether_type {
             ethernet::IPV4 => self.handle_packet(now, frame, from, checksummed, out),
+            ethernet::IPV6 => self.handle_packet_of_v6(now, frame, from, checksummed, out),
             ethernet::ARP => self.handle_arp(now, &frame, out),
             _ => {}
+        }
+    }
+
+    fn handle_packet_of_v6(
+        &mut self,
+        now: Instant,
+        packet: Bytes,
+        from: From,
+        checksummed: bool,
+        out: &mut dyn Transmit,
+    ) {
+        if let Some(calls) = self.egress.calls_v6() {
+            (calls.handle_packet)(self, now, packet, from, checksummed, out);
+        }
+    }
+
+    /// Takes a packet that we sent to ourselves.
+    pub(super) fn handle_looped(&mut self, now: Instant, packet: Bytes, out: &mut dyn Transmit) {
+        match packet.first().map(|first| first >> 4) {
+            Some(6) => self.handle_packet_of_v6(now, packet, From::Loopback, false, out),
+            _ => self.handle_packet(now, packet, From::Loopback, false, out),
         }
     }
 
@@ -68,7 +91,7 @@ impl Interface {
 
     /// Takes one IPv4 packet.
     #[inline]
-    pub(super) fn handle_packet(
+    fn handle_packet(
         &mut self,
         now: Instant,
         mut packet: Bytes,
@@ -143,7 +166,9 @@ impl Interface {
         self.egress.ip.reasm_reqds += 1;
         // Under pressure they make room for each other only.
         let room = self.reassembly.held() + self.tcp.account().left_at_ease();
-        let reassembled = self.reassembly.handle(now, header, packet, room);
+        let mut kept = [0; HEADER_LEN];
+        let fragment = header.fragment(packet, &mut kept);
+        let reassembled = self.reassembly.handle(now, &fragment, room);
         self.egress.ip.reasm_fails += self.reassembly.take_dropped();
         self.tcp
             .account()
@@ -151,7 +176,10 @@ impl Interface {
         match reassembled {
             Reassembled::Incomplete => {}
             Reassembled::Refused => self.egress.ip.reasm_fails += 1,
-            Reassembled::Complete(header, whole) => {
+            Reassembled::Complete(mut whole) => {
+                let Ok(header) = Header::reassembled(&mut whole) else {
+                    return;
+                };
                 self.egress.ip.reasm_oks += 1;
                 self.deliver(now, &header, whole.into(), (to_many, false), out);
             }
@@ -160,13 +188,22 @@ impl Interface {
 
     /// Gives up the reassemblies whose time is over.
     pub(super) fn poll_reassembly(&mut self, now: Instant, out: &mut dyn Transmit) {
-        while let Some(first) = self.reassembly.poll(now) {
-            self.egress.ip.reasm_timeout += 1;
-            self.egress.ip.reasm_fails += 1;
+        while let Some(expired) = self.reassembly.poll(now) {
             self.tcp
                 .account()
                 .set(Kind::Fragments, self.reassembly.held());
-            self.report_reassembly_timeout(now, &first, out);
+            match expired {
+                Expired::V4(start) => {
+                    self.egress.ip.reasm_timeout += 1;
+                    self.egress.ip.reasm_fails += 1;
+                    self.report_reassembly_timeout(now, &start, out);
+                }
+                Expired::V6(start) => {
+                    if let Some(calls) = self.egress.calls_v6() {
+                        (calls.report_reassembly_timeout)(self, now, &start, out);
+                    }
+                }
+            }
         }
     }
 
@@ -184,20 +221,9 @@ impl Interface {
         match header.protocol {
             protocol::TCP if !to_many => {
                 self.egress.ip.in_delivers += 1;
-                self.make_way_for_tcp();
-                let ecn = Ecn::from_traffic_class(header.tos);
-                let (source, destination) = (header.source, header.destination);
+                let addresses = (header.source.into(), header.destination.into());
                 packet.advance(header.header_len);
-                self.tcp.handle_segment(
-                    now,
-                    &IpMeta {
-                        source,
-                        destination,
-                        ecn,
-                        checksummed,
-                    },
-                    packet,
-                );
+                self.deliver_tcp(now, addresses, header.tos, packet, checksummed);
             }
             // RFC 9293 §3.9.2.3: TCP is never spoken to many.
             protocol::TCP => self.egress.ip.in_discards += 1,
@@ -215,6 +241,26 @@ impl Interface {
                 self.report(now, Unreachable::Protocol, header, &packet, to_many, out);
             }
         }
+    }
+
+    /// Gives TCP a segment between two addresses, from a packet of a traffic class.
+    #[inline]
+    pub(super) fn deliver_tcp(
+        &mut self,
+        now: Instant,
+        (source, destination): (IpAddr, IpAddr),
+        traffic_class: u8,
+        segment: Bytes,
+        checksummed: bool,
+    ) {
+        self.make_way_for_tcp();
+        let meta = IpMeta {
+            source,
+            destination,
+            ecn: Ecn::from_traffic_class(traffic_class),
+            checksummed,
+        };
+        self.tcp.handle_segment(now, &meta, segment);
     }
 
     fn deliver_udp(
@@ -241,14 +287,29 @@ impl Interface {
             self.egress.ip.in_addr_errors += 1;
             return;
         }
-        let frame = ethernet::HEADER_LEN + header.total_len;
+        let addresses = (header.source.into(), header.destination.into());
+        if !self.deliver_datagram(addresses, &segment, checksummed, header.total_len) {
+            self.report(now, Unreachable::Port, header, packet, to_many, out);
+        }
+    }
+
+    /// Gives a UDP datagram between two addresses, from a packet of `len` octets, to the socket that it is
+    /// for; tells whether there is one, or the datagram is not one.
+    pub(super) fn deliver_datagram(
+        &mut self,
+        addresses: (IpAddr, IpAddr),
+        segment: &Bytes,
+        checksummed: bool,
+        len: usize,
+    ) -> bool {
+        let frame = ethernet::HEADER_LEN + len;
         let pinned = (self.tcp.config().held_by_frame)(frame);
         let room = Room {
             octets: self.datagram_octets,
             left: self.tcp.account().left(),
             pinned,
         };
-        match self.udp.handle(header, &segment, checksummed, &room) {
+        match self.udp.handle(addresses, segment, checksummed, &room) {
             Delivery::Queued(id) => {
                 self.udp_counters.in_datagrams += 1;
                 self.udp.announce(id);
@@ -261,9 +322,10 @@ impl Interface {
             }
             Delivery::NoPort => {
                 self.udp_counters.no_ports += 1;
-                self.report(now, Unreachable::Port, header, packet, to_many, out);
+                return false;
             }
         }
+        true
     }
 }
 

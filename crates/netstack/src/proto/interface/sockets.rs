@@ -1,9 +1,11 @@
 //! The sockets' way to the stack: UDP as a whole; TCP's calls that need an address of ours.
 
-use core::net::{Ipv4Addr, SocketAddrV4};
+use core::net::{IpAddr, SocketAddr};
 
+use super::v6::Outgoing;
 use super::{Interface, SendError, Transmit};
 use crate::proto::Instant;
+use crate::proto::ip::Endpoint;
 use crate::proto::ip::v4::{Header, protocol};
 use crate::proto::tcp::{ConnectionId, Error, ListenerId, Options, Tcp};
 use crate::proto::udp::{self, BindError, QueueLimits, SocketId, Udp};
@@ -25,47 +27,51 @@ impl Interface {
     pub fn connect(
         &mut self,
         now: Instant,
-        local: SocketAddrV4,
-        remote: SocketAddrV4,
+        local: impl Into<SocketAddr>,
+        remote: impl Into<SocketAddr>,
         options: &Options,
     ) -> Result<ConnectionId, Error> {
-        let source = match self.egress.source(*local.ip(), *remote.ip()) {
+        let (local, remote) = (Endpoint::from(local.into()), Endpoint::from(remote.into()));
+        let source = match self.egress.source(now, local.ip(), remote.ip()) {
             Ok(source) => source,
             Err(SendError::AddrNotAvailable(_)) => return Err(Error::AddrNotAvailable),
             Err(_) => return Err(Error::NetworkUnreachable),
         };
-        let local = SocketAddrV4::new(source, local.port());
+        let local = Endpoint::new(source, local.port());
         self.tcp.connect(now, local, remote, options)
     }
 
-    /// Listens on an address of ours, or on all of them, those of later included, when `local` is
-    /// 0.0.0.0.
+    /// Listens on an address of ours, or on all of them, those of later included: on those of IPv4 when
+    /// `local` is 0.0.0.0, on those of both families when it is ::, unless
+    /// [`Options::only_v6`] says otherwise.
     ///
     /// # Errors
     ///
     /// [`Error::AddrNotAvailable`] if `local` is not ours, and those of [`Tcp::listen`].
     pub fn listen(
         &mut self,
-        local: SocketAddrV4,
+        local: impl Into<SocketAddr>,
         backlog: usize,
         options: Options,
     ) -> Result<ListenerId, Error> {
-        if !self.is_bindable(*local.ip()) {
+        let local = Endpoint::from(local.into());
+        if !self.is_bindable(local.ip()) {
             return Err(Error::AddrNotAvailable);
         }
         self.tcp.listen(local, backlog, options)
     }
 
-    fn is_bindable(&self, address: Ipv4Addr) -> bool {
-        address.is_unspecified() || self.egress.routes.is_local(address)
+    fn is_bindable(&self, address: IpAddr) -> bool {
+        address.is_unspecified() || self.egress.is_local(address)
     }
 
-    /// Opens a UDP socket; address 0.0.0.0 stands for all of ours, port 0 for a free one.
+    /// Opens a UDP socket; address 0.0.0.0 stands for all of ours of IPv4, :: for all of both families, port 0
+    /// for a free one.
     ///
     /// # Errors
     ///
     /// [`BindError`].
-    pub fn udp_bind(&mut self, local: SocketAddrV4) -> Result<SocketId, BindError> {
+    pub fn udp_bind(&mut self, local: impl Into<SocketAddr>) -> Result<SocketId, BindError> {
         self.udp_bind_with(local, self.udp_limits)
     }
 
@@ -76,10 +82,11 @@ impl Interface {
     /// [`BindError`].
     pub fn udp_bind_with(
         &mut self,
-        local: SocketAddrV4,
+        local: impl Into<SocketAddr>,
         limits: QueueLimits,
     ) -> Result<SocketId, BindError> {
-        if !self.is_bindable(*local.ip()) {
+        let local = Endpoint::from(local.into());
+        if !self.is_bindable(local.ip()) {
             return Err(BindError::AddrNotAvailable);
         }
         let random = self.random.next_u32();
@@ -108,10 +115,11 @@ impl Interface {
         &mut self,
         now: Instant,
         id: SocketId,
-        destination: SocketAddrV4,
+        destination: impl Into<SocketAddr>,
         payload: &[u8],
         out: &mut dyn Transmit,
     ) -> Result<(), SendError> {
+        let destination = Endpoint::from(destination.into());
         let sent = self.udp_try_send(now, id, destination, payload, out);
         match sent {
             Ok(()) => self.udp_counters.out_datagrams += 1,
@@ -125,19 +133,32 @@ impl Interface {
         &mut self,
         now: Instant,
         id: SocketId,
-        destination: SocketAddrV4,
+        destination: Endpoint,
         payload: &[u8],
         out: &mut dyn Transmit,
     ) -> Result<(), SendError> {
         let local = self.udp.local(id).ok_or(SendError::NoRoute)?;
-        let address = self.egress.source(*local.ip(), *destination.ip())?;
+        let address = self.egress.source(now, local.ip(), destination.ip())?;
+        let source = Endpoint::new(address, local.port());
+        let len = udp::HEADER_LEN + payload.len();
+        let (address, to) = match (address, destination.ip()) {
+            (IpAddr::V4(address), IpAddr::V4(to)) => (address, to),
+            (IpAddr::V6(address), IpAddr::V6(to)) => {
+                let calls = self.egress.calls_v6().ok_or(SendError::NoRoute)?;
+                if len > usize::from(u16::MAX) {
+                    return Err(SendError::TooLarge(usize::from(u16::MAX) - udp::HEADER_LEN));
+                }
+                let packet = Outgoing::new(address, to, protocol::UDP, len);
+                let mut write = |room: &mut [u8]| udp::write(source, destination, payload, room);
+                return (calls.send)(&mut self.egress, now, &packet, &mut write, out);
+            }
+            _ => return Err(SendError::NoRoute),
+        };
         if payload.len() > udp::MAX_PAYLOAD {
             return Err(SendError::TooLarge(udp::MAX_PAYLOAD));
         }
-        let source = SocketAddrV4::new(address, local.port());
-        let len = udp::HEADER_LEN + payload.len();
-        let mut header = Header::new(address, *destination.ip(), protocol::UDP, len);
-        if header.total_len <= self.egress.path_mtu(now, *destination.ip()) {
+        let mut header = Header::new(address, to, protocol::UDP, len);
+        if header.total_len <= self.egress.path_mtu(now, to.into()) {
             let write = |room: &mut [u8]| udp::write(source, destination, payload, room);
             return self.egress.send(now, &header, write, out);
         }

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod held;
+mod v6;
 
 use super::{Event, Interface, InterfaceConfig, SendError, Transmit};
 use crate::proto::Instant;
@@ -161,7 +162,7 @@ fn a_connection_over_arp_and_ipv4() {
     );
     assert_eq!(
         pair.stacks[0].neighbors().next(),
-        Some((ADDRESSES[1], MACS[1]))
+        Some((ADDRESSES[1].into(), MACS[1]))
     );
 }
 
@@ -257,7 +258,7 @@ fn no_route_is_an_error_at_once() {
     let destination = cidr("0.0.0.0/0");
     pair.stacks[0].add_route(Route {
         destination,
-        gateway: ADDRESSES[1],
+        gateway: ADDRESSES[1].into(),
     });
     let sent = pair.call(0, |stack, now, out| {
         stack.send_echo_request(now, far, 1, 1, b"", out)
@@ -282,7 +283,7 @@ fn rfc792_echo_and_its_answer_also_in_fragments() {
         assert_eq!(sent, Ok(()));
         pair.run(Duration::from_millis(10));
         let expected = Event::EchoReply {
-            source: ADDRESSES[1],
+            source: ADDRESSES[1].into(),
             identifier: 7,
             sequence: 9,
             data: data.into(),
@@ -461,7 +462,7 @@ fn rfc5227_section_2_3_a_new_address_is_announced_twice() {
     pair.stacks[1].remove_address(now, ADDRESSES[1]);
     pair.stacks[1].add_address(now, cidr("10.0.0.1/24"));
     pair.run(Duration::from_secs(1));
-    let conflict = Event::AddressConflict(ADDRESSES[0], MACS[1]);
+    let conflict = Event::AddressConflict(ADDRESSES[0].into(), MACS[1]);
     assert!(pair.events[0].contains(&conflict), "{:?}", pair.events[0]);
 }
 

@@ -1,13 +1,14 @@
 //! What is known of path MTUs (RFC 1191).
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::HashMap;
 
+use super::v6;
 use crate::proto::Instant;
 
-/// A smaller estimate is not believed: what a host must accept whole (RFC 791), below which only
-/// an attacker asks us to go (RFC 1191 §3 demands no less than 68).
+/// A smaller estimate for IPv4 is not believed: what a host must accept whole (RFC 791), below which
+/// only an attacker asks us to go (RFC 1191 §3 demands no less than 68).
 pub const MINIMUM: usize = 576;
 /// How long an estimate holds before a larger one is tried (RFC 1191 §6.3).
 const LIFETIME: Duration = Duration::from_secs(10 * 60);
@@ -19,14 +20,14 @@ const PLATEAUS: [usize; 8] = [17_914, 8_166, 4_352, 2_002, 1_492, 1_006, 508, 29
 /// Path MTU estimates by destination.
 #[derive(Debug, Default)]
 pub struct PathMtu {
-    paths: HashMap<Ipv4Addr, (usize, Instant)>,
+    paths: HashMap<IpAddr, (usize, Instant)>,
 }
 
 impl PathMtu {
-    /// The MTU of the path to `destination`, in octets with the IPv4 header, on a link of
+    /// The MTU of the path to `destination`, in octets with the IP header, on a link of
     /// `link_mtu`.
     #[inline]
-    pub fn get(&mut self, now: Instant, destination: Ipv4Addr, link_mtu: usize) -> usize {
+    pub fn get(&mut self, now: Instant, destination: IpAddr, link_mtu: usize) -> usize {
         if self.paths.is_empty() {
             return link_mtu;
         }
@@ -48,7 +49,7 @@ impl PathMtu {
     pub fn handle(
         &mut self,
         now: Instant,
-        destination: Ipv4Addr,
+        destination: IpAddr,
         next_hop_mtu: u16,
         total_len: usize,
         current: usize,
@@ -66,11 +67,16 @@ impl PathMtu {
     pub fn lower(
         &mut self,
         now: Instant,
-        destination: Ipv4Addr,
+        destination: IpAddr,
         mtu: usize,
         current: usize,
     ) -> Option<usize> {
-        let mtu = mtu.max(MINIMUM);
+        let least = match destination {
+            IpAddr::V4(_) => MINIMUM,
+            // RFC 8201 §4.
+            IpAddr::V6(_) => v6::MINIMUM_MTU,
+        };
+        let mtu = mtu.max(least);
         if mtu >= current {
             return None;
         }

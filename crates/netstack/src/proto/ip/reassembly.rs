@@ -8,22 +8,21 @@
 //! sender makes them, and what they cover depends on who puts them together (RFC 1858, RFC 3128,
 //! RFC 5722).
 
-use core::net::Ipv4Addr;
-use core::ops::Range;
+use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-use super::v4::{HEADER_LEN, Header};
+use super::{host_key, v4};
 use crate::proto::Instant;
 
-/// The longest payload that a datagram can have.
-const MAX_PAYLOAD: usize = 65_535 - HEADER_LEN;
+/// The most octets that a datagram of IPv4 can have, and the payload of a packet of IPv6.
+const MAX_LEN: usize = 65_535;
 /// Octets that a piece takes beside those in it, at most: its place in the table of pieces, whose
 /// leaves of 304 octets hold at least five, with its share of the inner nodes, and what the heap adds
 /// to an allocation.
 const PIECE: usize = 112;
 /// Octets that a datagram takes beside its pieces, at most: its place in the list and its source's, of
-/// which half may be empty, the first leaf of its own table, and the start of its packet.
+/// which half may be empty, the first leaf of its own table, and header and start of its packet.
 const DATAGRAM: usize = 2 * size_of::<Datagram>() + 304 + 256;
 
 /// What reassembly may keep, and for how long.
@@ -37,7 +36,8 @@ pub struct ReassemblyLimits {
     /// the smallest MTU, of 68 octets, in the reverse order are 1,365.
     pub pieces: usize,
     /// From the first fragment until the datagram is given up (RFC 1122 §3.3.2 asks for 60 to 120
-    /// seconds; 30, as the Linux kernel has it, is enough on today's paths and keeps less).
+    /// seconds; 30, as the Linux kernel has it, is enough on today's paths and keeps less). Over IPv6
+    /// twice that (RFC 8200 §4.5).
     pub timeout: Duration,
 }
 
@@ -52,24 +52,56 @@ impl Default for ReassemblyLimits {
     }
 }
 
+/// A part of a datagram that has arrived.
+#[derive(Clone, Copy, Debug)]
+pub struct Fragment<'a> {
+    /// Who sent it.
+    pub source: IpAddr,
+    /// Whom it is for.
+    pub destination: IpAddr,
+    /// What it carries; 0 over IPv6, where that does not tell datagrams apart.
+    pub protocol: u8,
+    /// What all fragments of the datagram have in common.
+    pub identification: u32,
+    /// Where its payload belongs in that of the whole, in octets.
+    pub offset: usize,
+    /// Whether others follow.
+    pub more: bool,
+    /// The header that the whole is to have, its lengths apart; counts only at offset 0.
+    pub header: &'a [u8],
+    /// The start of the packet that it came in, for an error about the whole; counts only at offset 0.
+    pub start: &'a [u8],
+    /// Its payload.
+    pub payload: &'a [u8],
+}
+
+/// The start of a first fragment whose datagram was not put together in time, empty when that fragment
+/// never came: with it goes an ICMP Time Exceeded (RFC 1122 §3.3.2, RFC 8200 §4.5).
+#[derive(Debug, PartialEq, Eq)]
+pub enum Expired {
+    /// Of IPv4.
+    V4(Box<[u8]>),
+    /// Of IPv6.
+    V6(Box<[u8]>),
+}
+
 /// What became of a fragment.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Reassembled {
     /// Others are still missing, or there was no room for it.
     Incomplete,
-    /// It made its datagram whole: the header of the first fragment with the lengths of the whole
-    /// (and no options), and the packet of this header and the payload.
-    Complete(Header, Vec<u8>),
+    /// It made its datagram whole: the header of the first fragment, and the payload.
+    Complete(Vec<u8>),
     /// It did not fit the others or any datagram, and was dropped with them.
     Refused,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Key {
-    source: Ipv4Addr,
-    destination: Ipv4Addr,
+    source: IpAddr,
+    destination: IpAddr,
     protocol: u8,
-    identification: u16,
+    identification: u32,
 }
 
 #[derive(Debug)]
@@ -83,8 +115,15 @@ struct Datagram {
     held: usize,
     /// Payload octets of the whole, known from the last fragment.
     len: Option<usize>,
-    /// Header of the fragment at offset 0, and the start of its packet for an ICMP error.
-    first: Option<(Header, Box<[u8]>)>,
+    /// What is kept of the fragment at offset 0.
+    first: Option<First>,
+}
+
+/// [`Fragment::header`] and [`Fragment::start`] of a first fragment.
+#[derive(Debug)]
+struct First {
+    header: Box<[u8]>,
+    start: Box<[u8]>,
 }
 
 /// Datagrams that are not complete yet. They are few: lists are searched as fast as trees, and are less code.
@@ -93,8 +132,8 @@ pub struct Reassembly {
     limits: ReassemblyLimits,
     /// The oldest first.
     datagrams: Vec<Datagram>,
-    /// Octets held for each source of a datagram, and for all.
-    sources: Vec<(Ipv4Addr, usize)>,
+    /// Octets held for each host ([`host_key`]) that datagrams come from, and for all.
+    sources: Vec<(u64, usize)>,
     held: usize,
     dropped: u64,
 }
@@ -124,31 +163,27 @@ impl Reassembly {
         core::mem::take(&mut self.dropped)
     }
 
-    /// Takes one fragment; `packet` is the whole IPv4 packet that `header` was read from. No more
-    /// than `room` octets are held after it, if that is less than [`ReassemblyLimits::octets`].
+    /// Takes one fragment. No more than `room` octets are held after it, if that is less than [`ReassemblyLimits::octets`].
     ///
     /// The effort is logarithmic in the pieces of a datagram; of the datagrams, up to
     /// [`ReassemblyLimits::datagrams`], and where one has to go also of the sources, all are looked at.
-    pub fn handle(
-        &mut self,
-        now: Instant,
-        header: &Header,
-        packet: &[u8],
-        room: usize,
-    ) -> Reassembled {
-        let payload = &packet[header.header_len..header.total_len];
-        let start = header.fragment_offset;
-        let end = start + payload.len();
-        let uneven = header.more_fragments && !payload.len().is_multiple_of(8);
-        if uneven || end > MAX_PAYLOAD || payload.is_empty() {
+    pub fn handle(&mut self, now: Instant, fragment: &Fragment<'_>, room: usize) -> Reassembled {
+        let payload = fragment.payload;
+        let end = fragment.offset + payload.len();
+        let uneven = fragment.more && !payload.len().is_multiple_of(8);
+        let header = match fragment.source {
+            IpAddr::V4(_) => v4::HEADER_LEN,
+            IpAddr::V6(_) => 0,
+        };
+        if uneven || header + end > MAX_LEN || payload.is_empty() {
             return Reassembled::Refused;
         }
-        let at = self.find_or_add(now, header);
+        let at = self.find_or_add(now, fragment);
         let Some(datagram) = self.datagrams.get_mut(at) else {
             return Reassembled::Incomplete;
         };
         let before = datagram.held;
-        match datagram.insert(header, packet, start..end, self.limits.pieces) {
+        match datagram.insert(fragment, end, self.limits.pieces) {
             Insert::Kept => {}
             Insert::Repeated => return Reassembled::Incomplete,
             Insert::Unfit => {
@@ -158,7 +193,7 @@ impl Reassembly {
         }
         let added = datagram.held - before;
         let complete = datagram.is_complete();
-        self.hold(header.source, added);
+        self.hold(fragment.source, added);
         if complete && let Some(datagram) = self.remove(at) {
             return datagram.assemble();
         }
@@ -167,12 +202,16 @@ impl Reassembly {
     }
 
     /// The place of the datagram that a fragment belongs to.
-    fn find_or_add(&mut self, now: Instant, header: &Header) -> usize {
+    fn find_or_add(&mut self, now: Instant, fragment: &Fragment<'_>) -> usize {
         let key = Key {
-            source: header.source,
-            destination: header.destination,
-            protocol: header.protocol,
-            identification: header.identification,
+            source: fragment.source,
+            destination: fragment.destination,
+            protocol: fragment.protocol,
+            identification: fragment.identification,
+        };
+        let timeout = match fragment.source {
+            IpAddr::V4(_) => self.limits.timeout,
+            IpAddr::V6(_) => 2 * self.limits.timeout,
         };
         let mut datagrams = self.datagrams.iter();
         if let Some(at) = datagrams.position(|datagram| datagram.key == key) {
@@ -183,7 +222,7 @@ impl Reassembly {
         }
         self.datagrams.push(Datagram {
             key,
-            deadline: now + self.limits.timeout,
+            deadline: now + timeout,
             pieces: BTreeMap::new(),
             octets: 0,
             held: DATAGRAM,
@@ -195,8 +234,9 @@ impl Reassembly {
     }
 
     /// Counts octets that are held for a source from now on.
-    fn hold(&mut self, source: Ipv4Addr, octets: usize) {
+    fn hold(&mut self, source: IpAddr, octets: usize) {
         self.held += octets;
+        let source = host_key(source);
         match self.sources.iter_mut().find(|(other, _)| *other == source) {
             Some((_, held)) => *held += octets,
             None => self.sources.push((source, octets)),
@@ -204,8 +244,9 @@ impl Reassembly {
     }
 
     /// Counts octets that are no longer held for a source.
-    fn release(&mut self, source: Ipv4Addr, octets: usize) {
+    fn release(&mut self, source: IpAddr, octets: usize) {
         self.held -= octets;
+        let source = host_key(source);
         let mut sources = self.sources.iter();
         if let Some(at) = sources.position(|(other, _)| *other == source) {
             self.sources[at].1 -= octets;
@@ -233,8 +274,9 @@ impl Reassembly {
     /// oldest of all.
     fn drop_one(&mut self) {
         let held = |datagram: &Datagram| {
+            let host = host_key(datagram.key.source);
             let mut sources = self.sources.iter();
-            sources.find_map(|(source, held)| (*source == datagram.key.source).then_some(*held))
+            sources.find_map(|(source, held)| (*source == host).then_some(*held))
         };
         let oldest_first = self.datagrams.iter().enumerate().rev();
         // Of equals `max_by_key` takes the last.
@@ -256,21 +298,21 @@ impl Reassembly {
     }
 
     /// Gives up one datagram whose time is over; call until it returns `None`.
-    ///
-    /// Returns the start of its first fragment's packet, empty when that fragment never came:
-    /// with it goes an ICMP Time Exceeded (RFC 1122 §3.3.2).
-    pub fn poll(&mut self, now: Instant) -> Option<Box<[u8]>> {
-        if self.poll_at()? > now {
-            return None;
-        }
-        let datagram = self.remove(0)?;
-        Some(datagram.first.map(|(_, packet)| packet).unwrap_or_default())
+    pub fn poll(&mut self, now: Instant) -> Option<Expired> {
+        let mut datagrams = self.datagrams.iter();
+        let at = datagrams.position(|datagram| datagram.deadline <= now)?;
+        let datagram = self.remove(at)?;
+        let start = datagram.first.map(|first| first.start).unwrap_or_default();
+        Some(match datagram.key.source {
+            IpAddr::V4(_) => Expired::V4(start),
+            IpAddr::V6(_) => Expired::V6(start),
+        })
     }
 
     /// When [`Reassembly::poll`] wants to be called next.
     #[must_use]
     pub fn poll_at(&self) -> Option<Instant> {
-        self.datagrams.first().map(|oldest| oldest.deadline)
+        self.datagrams.iter().map(|it| it.deadline).min()
     }
 
     /// What [`Reassembly::held`] is to be, by walking all that is held.
@@ -294,18 +336,13 @@ enum Insert {
 }
 
 impl Datagram {
-    fn insert(
-        &mut self,
-        header: &Header,
-        packet: &[u8],
-        range: Range<usize>,
-        limit: usize,
-    ) -> Insert {
-        let payload = &packet[header.header_len..header.total_len];
+    fn insert(&mut self, fragment: &Fragment<'_>, end: usize, limit: usize) -> Insert {
+        let payload = fragment.payload;
+        let range = fragment.offset..end;
         let Ok(offset) = u16::try_from(range.start) else {
             return Insert::Unfit;
         };
-        let end = (!header.more_fragments).then_some(range.end);
+        let end = (!fragment.more).then_some(range.end);
         let last = self
             .pieces
             .last_key_value()
@@ -345,8 +382,10 @@ impl Datagram {
             }
         }
         if range.start == 0 {
-            let quoted = packet.len().min(header.header_len + 8);
-            self.first = Some((*header, packet[..quoted].into()));
+            self.first = Some(First {
+                header: fragment.header.into(),
+                start: fragment.start.into(),
+            });
         }
         self.len = self.len.or(end);
         self.octets += payload.len();
@@ -359,18 +398,14 @@ impl Datagram {
     }
 
     fn assemble(self) -> Reassembled {
-        let Some((mut header, _)) = self.first else {
+        let Some(First { header, .. }) = self.first else {
             return Reassembled::Refused;
         };
-        header.more_fragments = false;
-        header.header_len = HEADER_LEN;
-        header.total_len = HEADER_LEN + self.octets;
-        let mut packet = Vec::with_capacity(header.total_len);
-        packet.resize(HEADER_LEN, 0);
-        header.write(&mut packet);
+        let mut packet = Vec::with_capacity(header.len() + self.octets);
+        packet.extend_from_slice(&header);
         for piece in self.pieces.into_values() {
             packet.extend_from_slice(&piece);
         }
-        Reassembled::Complete(header, packet)
+        Reassembled::Complete(packet)
     }
 }

@@ -8,6 +8,12 @@ use core::net::Ipv4Addr;
 use etherparse::Ipv4HeaderSlice;
 
 use crate::proto::checksum::{Sum, checksum};
+use crate::proto::ip::address;
+
+/// An IPv4 address with the length of its network's prefix.
+pub type Cidr = address::Cidr<Ipv4Addr>;
+/// A route of IPv4.
+pub type Route = address::Route<Ipv4Addr>;
 
 /// Octets of a header without options; the only kind that is sent.
 pub const HEADER_LEN: usize = 20;

@@ -1,7 +1,7 @@
 //! The types of the engine's calls: handles, events, states, errors.
 
 use core::fmt;
-use core::net::SocketAddrV4;
+use core::net::SocketAddr;
 
 /// A connection. It stays valid until [`Tcp::release`](super::Tcp::release), also when the peer or
 /// an error has ended the connection.
@@ -112,9 +112,9 @@ pub enum Error {
     /// The peer has not answered for too long.
     TimedOut,
     /// Another listener or connection uses these addresses.
-    AddrInUse(SocketAddrV4),
+    AddrInUse(SocketAddr),
     /// All ephemeral ports to this peer are in use.
-    NoPort(SocketAddrV4),
+    NoPort(SocketAddr),
     /// The local address is not, or no longer, ours; or it is a loopback address and the peer's is
     /// not.
     AddrNotAvailable,
@@ -245,9 +245,9 @@ pub enum State {
 #[non_exhaustive]
 pub struct Status {
     /// Our end.
-    pub local: SocketAddrV4,
+    pub local: SocketAddr,
     /// The peer's end.
-    pub remote: SocketAddrV4,
+    pub remote: SocketAddr,
     /// The state.
     pub state: State,
     /// Why the connection ended, if it ended by an error.

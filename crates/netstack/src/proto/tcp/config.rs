@@ -160,10 +160,12 @@ pub struct Options {
     /// Asks for explicit congestion notification (RFC 3168 §6.1.1); a peer that asks is answered
     /// when this is set too. One that asks for more accurate feedback (RFC 9768) gets this.
     pub ecn: bool,
-    /// Time to live of the datagrams sent.
+    /// Time to live of the datagrams sent; over IPv6 the hop limit.
     pub ttl: u8,
     /// Largest datagram that the path is known to carry, when less than the interface's MTU.
     pub path_mtu: Option<u16>,
+    /// A listener on `::` takes connections over IPv6 alone, and not over IPv4 too (IPV6_V6ONLY).
+    pub only_v6: bool,
     /// Makes the congestion controller, instead of [`Config::congestion`]: what TCP_CONGESTION is on
     /// Linux. See [`congestion`] for which to choose when.
     pub congestion: Option<MakeController>,
@@ -180,6 +182,7 @@ impl Options {
         paced: bool,
         ecn: bool,
         ttl: u8,
+        only_v6: bool,
         ;
         some keep_alive: KeepAlive,
         some user_timeout: Duration,
@@ -215,6 +218,7 @@ impl Default for Options {
             ecn: false,
             ttl: 64,
             path_mtu: None,
+            only_v6: false,
             congestion: None,
         }
     }

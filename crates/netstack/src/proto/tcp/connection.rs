@@ -26,6 +26,7 @@ use super::receive::Receiver;
 use super::send::Sender;
 use super::wire::segment::{FourTuple, Segment};
 use crate::proto::Instant;
+use crate::proto::ip::header_len;
 
 /// Who holds a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +105,7 @@ pub(crate) struct Tcb {
 }
 
 // With the 16 octets of an allocator's header it fills whole units of 32.
-const _: () = assert!(size_of::<Tcb>() <= 624);
+const _: () = assert!(size_of::<Tcb>() <= 656);
 
 impl Tcb {
     /// A connection before its first segment. `options` are the user's or the listener's.
@@ -117,13 +118,15 @@ impl Tcb {
         shared: &mut Shared,
     ) -> Self {
         let iss = shared.secrets.isn(now, &tuple);
+        let peer = tuple.remote.ip();
+        let sizes = (header_len(peer), shared.mtu(peer));
         Self {
             id,
             tuple,
             state: State::Closed,
             owner,
             active: false,
-            snd: Sender::new(iss, now, options, &shared.config),
+            snd: Sender::new(iss, now, sizes, options, &shared.config),
             rcv: Receiver::new(options, now),
             scaling: false,
             deadlines: Deadlines::NONE,

@@ -88,10 +88,10 @@ impl Tcp {
         &self.shared.config
     }
 
-    /// Connections that are opened from now on send no packets larger than `mtu` octets, and ask for
-    /// none.
-    pub(crate) fn set_mtu(&mut self, mtu: u16) {
-        self.shared.config.mtu = mtu;
+    /// Connections that are opened from now on send no packets larger than so many octets, over IPv4 and
+    /// over IPv6, and ask for none.
+    pub(crate) fn set_mtu(&mut self, v4: u16, v6: u16) {
+        (self.shared.config.mtu, self.shared.mtu_v6) = (v4, v6);
     }
 
     /// What was counted so far.

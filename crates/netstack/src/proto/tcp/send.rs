@@ -32,9 +32,10 @@ use self::rto::RttEstimator;
 use super::config::{Config, Options};
 use super::congestion::{Controller, MakeController, Parameters};
 use super::on_demand::Spares;
-use super::wire::options::{DEFAULT_MSS, MIN_MSS, TcpOptions};
+use super::wire::options::{MIN_MSS, TcpOptions, default_mss};
 use super::wire::seq::Seq;
 use crate::proto::Instant;
+use crate::proto::ip::{v4, v6};
 
 /// The sending side of a connection.
 #[derive(Debug)]
@@ -90,8 +91,7 @@ pub(crate) struct Sender {
     pacer: Option<Box<Pacer>>,
     /// Limit of the path, header included.
     path_mtu: u16,
-    /// Datagrams may be fragmented on their way: after a black hole was found at the least MTU.
-    may_fragment: bool,
+    datagrams: Datagrams,
     black_hole: BlackHole,
     /// When the timer expires that `retransmit_kind` is for; [`Instant::FAR_FUTURE`] when none runs.
     retransmit: Instant,
@@ -102,6 +102,35 @@ pub(crate) struct Sender {
     probe_due: Option<Probe>,
     /// Probes of the peer's window since it closed.
     window_probes: u8,
+}
+
+/// What segments are sent in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Datagrams {
+    /// Those of IPv4, not to be fragmented.
+    V4,
+    /// Those of IPv4 that may be fragmented on their way: after a black hole was found at the least MTU.
+    Fragmentable,
+    /// Packets of IPv6, which no router fragments.
+    V6,
+}
+
+impl Datagrams {
+    /// Those whose header has so many octets.
+    fn behind(header_len: usize) -> Self {
+        match header_len {
+            v4::HEADER_LEN => Self::V4,
+            _ => Self::V6,
+        }
+    }
+
+    /// Octets of the header.
+    fn header_len(self) -> usize {
+        match self {
+            Self::V4 | Self::Fragmentable => v4::HEADER_LEN,
+            Self::V6 => v6::HEADER_LEN,
+        }
+    }
 }
 
 /// State of explicit congestion notification (RFC 3168 §6.1).
@@ -172,8 +201,14 @@ impl Stock {
 }
 
 impl Sender {
-    /// Before anything was sent.
-    pub(crate) fn new(iss: Seq, now: Instant, options: &Options, config: &Config) -> Self {
+    /// Before anything was sent, behind IP headers of `ip_header` octets, in packets of `mtu`.
+    pub(crate) fn new(
+        iss: Seq,
+        now: Instant,
+        (ip_header, mtu): (usize, u16),
+        options: &Options,
+        config: &Config,
+    ) -> Self {
         Self {
             iss,
             una: iss,
@@ -183,8 +218,8 @@ impl Sender {
             wl2: Seq(0),
             max_wnd: 0,
             wind_shift: 0,
-            peer_mss: DEFAULT_MSS,
-            mss: DEFAULT_MSS,
+            peer_mss: default_mss(ip_header),
+            mss: default_mss(ip_header),
             queue: SendQueue::new(iss + 1),
             fin: false,
             small_end: iss,
@@ -203,8 +238,8 @@ impl Sender {
             loss: Loss::new(iss),
             congestion: None,
             pacer: None,
-            path_mtu: options.path_mtu.unwrap_or(u16::MAX).min(config.mtu),
-            may_fragment: false,
+            path_mtu: options.path_mtu.unwrap_or(u16::MAX).min(mtu),
+            datagrams: Datagrams::behind(ip_header),
             black_hole: BlackHole::default(),
             retransmit: Instant::FAR_FUTURE,
             retransmit_kind: RetransmitTimer::Rto,
@@ -238,7 +273,8 @@ impl Sender {
 
     /// Takes the options of the peer's SYN.
     pub(crate) fn take_syn(&mut self, options: &TcpOptions) {
-        self.peer_mss = options.mss.unwrap_or(DEFAULT_MSS).max(MIN_MSS);
+        let default = default_mss(self.datagrams.header_len());
+        self.peer_mss = options.mss.unwrap_or(default).max(MIN_MSS);
         self.wind_shift = options.window_scale.unwrap_or(0);
         self.sack = options.sack_permitted;
         self.clock = self.clock.filter(|_| options.timestamps.is_some());
@@ -345,7 +381,7 @@ impl Sender {
 
     #[inline]
     pub(crate) fn may_fragment(&self) -> bool {
-        self.may_fragment
+        self.datagrams == Datagrams::Fragmentable
     }
 
     /// Since when SND.UNA has not moved although there is something to acknowledge.

@@ -1,17 +1,16 @@
 use super::{BindError, DATAGRAM, Delivery, HEADER_LEN, QueueLimits, Room, SocketId, Udp, write};
-use crate::proto::ip::v4::{Header, protocol};
 use bytes::Bytes;
-use core::net::{Ipv4Addr, SocketAddrV4};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 const OURS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const ALIAS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 7);
 const THEIRS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 
-fn at(address: Ipv4Addr, port: u16) -> SocketAddrV4 {
-    SocketAddrV4::new(address, port)
+fn at(address: impl Into<IpAddr>, port: u16) -> SocketAddr {
+    SocketAddr::new(address.into(), port)
 }
 
-fn bind(udp: &mut Udp, local: SocketAddrV4) -> SocketId {
+fn bind(udp: &mut Udp, local: SocketAddr) -> SocketId {
     udp.bind(local, QueueLimits::default(), 0)
         .expect("a free port")
 }
@@ -25,16 +24,19 @@ fn room(bytes: &Bytes) -> Room {
     }
 }
 
-fn datagram(source: SocketAddrV4, destination: SocketAddrV4, payload: &[u8]) -> (Header, Bytes) {
+fn datagram(
+    source: SocketAddr,
+    destination: SocketAddr,
+    payload: &[u8],
+) -> ((IpAddr, IpAddr), Bytes) {
     let mut bytes = vec![0xff; HEADER_LEN + payload.len()];
     write(source, destination, payload, &mut bytes);
-    let header = Header::new(*source.ip(), *destination.ip(), protocol::UDP, bytes.len());
-    (header, bytes.into())
+    ((source.ip(), destination.ip()), bytes.into())
 }
 
-fn deliver(udp: &mut Udp, from: SocketAddrV4, to: SocketAddrV4, payload: &[u8]) -> Delivery {
-    let (header, bytes) = datagram(from, to, payload);
-    udp.handle(&header, &bytes, false, &room(&bytes))
+fn deliver(udp: &mut Udp, from: SocketAddr, to: SocketAddr, payload: &[u8]) -> Delivery {
+    let (ends, bytes) = datagram(from, to, payload);
+    udp.handle(ends, &bytes, false, &room(&bytes))
 }
 
 #[test]
@@ -67,13 +69,13 @@ fn rfc768_delivers_by_port() {
 fn rfc768_checksum_is_verified_unless_zero() {
     let mut udp = Udp::default();
     let id = bind(&mut udp, at(OURS, 53));
-    let (header, good) = datagram(at(THEIRS, 1), at(OURS, 53), &[5; 31]);
+    let (ends, good) = datagram(at(THEIRS, 1), at(OURS, 53), &[5; 31]);
     for octet in 0..good.len() {
         let mut bad = good.to_vec();
         bad[octet] ^= 0x40;
         let delivery = {
             let bytes = bad.into();
-            udp.handle(&header, &bytes, false, &room(&bytes))
+            udp.handle(ends, &bytes, false, &room(&bytes))
         };
         assert!(
             !matches!(delivery, Delivery::Queued(_)),
@@ -85,7 +87,7 @@ fn rfc768_checksum_is_verified_unless_zero() {
     assert_eq!(
         {
             let bytes = unchecked.into();
-            udp.handle(&header, &bytes, false, &room(&bytes))
+            udp.handle(ends, &bytes, false, &room(&bytes))
         },
         Delivery::Queued(id)
     );
@@ -107,13 +109,13 @@ fn rfc768_a_sum_of_zero_is_sent_as_ones() {
 fn lengths_that_lie_are_refused() {
     let mut udp = Udp::default();
     bind(&mut udp, at(OURS, 53));
-    let (header, good) = datagram(at(THEIRS, 1), at(OURS, 53), &[5; 8]);
+    let (ends, good) = datagram(at(THEIRS, 1), at(OURS, 53), &[5; 8]);
     for length in [0u16, 7, 17, 0xffff] {
         let mut bad = good.to_vec();
         bad[4..6].copy_from_slice(&length.to_be_bytes());
         let delivery = {
             let bytes = bad.into();
-            udp.handle(&header, &bytes, false, &room(&bytes))
+            udp.handle(ends, &bytes, false, &room(&bytes))
         };
         assert_eq!(
             delivery,
@@ -122,7 +124,7 @@ fn lengths_that_lie_are_refused() {
         );
     }
     for len in 0..HEADER_LEN {
-        let delivery = udp.handle(&header, &good.slice(..len), false, &room(&good));
+        let delivery = udp.handle(ends, &good.slice(..len), false, &room(&good));
         assert_eq!(delivery, Delivery::Malformed { checksum: false });
     }
 }
@@ -134,6 +136,7 @@ fn queues_are_bounded_by_count_and_octets() {
     let limits = QueueLimits {
         datagrams: 3,
         octets: 2 * (DATAGRAM + 18) + DATAGRAM + 500,
+        ..QueueLimits::default()
     };
     let few = udp.bind(at(OURS, 1), limits, 0).expect("free");
     let from = at(THEIRS, 9);
@@ -167,12 +170,12 @@ fn rfc768_a_small_datagram_does_not_keep_its_frame() {
     let mut udp = Udp::default();
     let id = bind(&mut udp, at(OURS, 53));
     for (len, held) in [(0, 0), (1, 1), (1023, 1023), (1024, 2048), (1472, 2048)] {
-        let (header, bytes) = datagram(at(THEIRS, 1), at(OURS, 53), &vec![3; len]);
+        let (ends, bytes) = datagram(at(THEIRS, 1), at(OURS, 53), &vec![3; len]);
         let room = Room {
             pinned: 2048,
             ..room(&bytes)
         };
-        let delivery = udp.handle(&header, &bytes, false, &room);
+        let delivery = udp.handle(ends, &bytes, false, &room);
         assert_eq!(delivery, Delivery::Queued(id));
         assert_eq!(udp.held(), DATAGRAM + held, "{len} octets");
         let payload = udp.receive(id).expect("it waits").payload;
@@ -187,12 +190,12 @@ fn rfc768_a_flooded_socket_leaves_the_others_their_share() {
     let mut udp = Udp::default();
     let sockets = [1, 2, 3].map(|port| bind(&mut udp, at(OURS, port)));
     let send = |port: u16, udp: &mut Udp| {
-        let (header, bytes) = datagram(at(THEIRS, 9), at(OURS, port), &[1; 492]);
+        let (ends, bytes) = datagram(at(THEIRS, 9), at(OURS, port), &[1; 492]);
         let room = Room {
             octets: 12 * (DATAGRAM + 500),
             ..room(&bytes)
         };
-        udp.handle(&header, &bytes, false, &room)
+        udp.handle(ends, &bytes, false, &room)
     };
     for _ in 0..12 {
         assert_eq!(send(1, &mut udp), Delivery::Queued(sockets[0]));
@@ -216,12 +219,12 @@ fn rfc768_a_flooded_socket_leaves_the_others_their_share() {
 fn rfc768_nothing_is_queued_when_no_memory_is_left() {
     let mut udp = Udp::default();
     bind(&mut udp, at(OURS, 53));
-    let (header, bytes) = datagram(at(THEIRS, 1), at(OURS, 53), b"x");
+    let (ends, bytes) = datagram(at(THEIRS, 1), at(OURS, 53), b"x");
     let room = Room {
         left: DATAGRAM,
         ..room(&bytes)
     };
-    let delivery = udp.handle(&header, &bytes, false, &room);
+    let delivery = udp.handle(ends, &bytes, false, &room);
     assert_eq!((delivery, udp.held()), (Delivery::QueueFull, 0));
 }
 
@@ -274,17 +277,20 @@ fn rfc1122_section_4_1_3_3_port_unreachable_reaches_the_connected_socket() {
     let id = bind(&mut udp, at(Ipv4Addr::UNSPECIFIED, 5000));
     let peer = at(THEIRS, 53);
     assert_eq!(
-        udp.handle_unreachable(at(OURS, 5000), peer),
+        udp.handle_unreachable(at(OURS, 5000).into(), peer.into()),
         None,
         "not connected"
     );
     udp.connect(id, peer);
     assert_eq!(
-        udp.handle_unreachable(at(OURS, 5000), at(THEIRS, 54)),
+        udp.handle_unreachable(at(OURS, 5000).into(), at(THEIRS, 54).into()),
         None,
         "another peer"
     );
-    assert_eq!(udp.handle_unreachable(at(OURS, 5000), peer), Some(id));
+    assert_eq!(
+        udp.handle_unreachable(at(OURS, 5000).into(), peer.into()),
+        Some(id)
+    );
     assert!(udp.take_refused(id));
     assert!(!udp.take_refused(id));
     assert_eq!(
@@ -296,10 +302,77 @@ fn rfc1122_section_4_1_3_3_port_unreachable_reaches_the_connected_socket() {
         Delivery::Queued(id)
     );
     // A refusal that nobody has taken is not the next peer's.
-    assert_eq!(udp.handle_unreachable(at(OURS, 5000), peer), Some(id));
+    assert_eq!(
+        udp.handle_unreachable(at(OURS, 5000).into(), peer.into()),
+        Some(id)
+    );
     udp.connect(id, peer);
     assert!(udp.take_refused(id));
-    assert_eq!(udp.handle_unreachable(at(OURS, 5000), peer), Some(id));
+    assert_eq!(
+        udp.handle_unreachable(at(OURS, 5000).into(), peer.into()),
+        Some(id)
+    );
     udp.connect(id, at(THEIRS, 9));
     assert!(!udp.take_refused(id));
+}
+
+#[test]
+fn sockets_on_all_addresses_of_both_families() {
+    let (ours, theirs) = (
+        Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1),
+        Ipv6Addr::LOCALHOST,
+    );
+    let any = at(Ipv6Addr::UNSPECIFIED, 53);
+    let limits = QueueLimits::default();
+    let mut udp = Udp::default();
+    let both = bind(&mut udp, any);
+    let received = |udp: &mut Udp, id| udp.receive(id).expect("a datagram").destination;
+    for (from, to) in [(at(theirs, 9), at(ours, 53)), (at(THEIRS, 9), at(OURS, 53))] {
+        assert_eq!(deliver(&mut udp, from, to, b"x"), Delivery::Queued(both));
+        assert_eq!(received(&mut udp, both), to);
+    }
+    for taken in [
+        any,
+        at(ours, 53),
+        at(OURS, 53),
+        at(Ipv4Addr::UNSPECIFIED, 53),
+    ] {
+        assert_eq!(
+            udp.bind(taken, limits, 0),
+            Err(BindError::AddrInUse),
+            "{taken}"
+        );
+    }
+    udp.close(both);
+    let alone = udp.bind(any, limits.only_v6(true), 0).expect("free");
+    let to_v4 = deliver(&mut udp, at(THEIRS, 9), at(OURS, 53), b"x");
+    assert_eq!(to_v4, Delivery::NoPort);
+    let v4 = bind(&mut udp, at(Ipv4Addr::UNSPECIFIED, 53));
+    for (from, to, id) in [
+        (at(theirs, 9), at(ours, 53), alone),
+        (at(THEIRS, 9), at(OURS, 53), v4),
+    ] {
+        assert_eq!(deliver(&mut udp, from, to, b"x"), Delivery::Queued(id));
+    }
+    // RFC 4291 §2.5.5.2: another way to write the same address.
+    let mapped = Ipv4Addr::new(10, 0, 0, 9).to_ipv6_mapped();
+    let id = bind(&mut udp, at(mapped, 54));
+    assert_eq!(udp.local(id), Some(at(Ipv4Addr::new(10, 0, 0, 9), 54)));
+}
+
+#[test]
+fn rfc8200_section_8_1_a_datagram_over_ipv6_has_a_checksum() {
+    let (ours, theirs) = (
+        Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1),
+        Ipv6Addr::LOCALHOST,
+    );
+    let mut udp = Udp::default();
+    let id = bind(&mut udp, at(Ipv6Addr::UNSPECIFIED, 53));
+    let (ends, good) = datagram(at(theirs, 9), at(ours, 53), b"data");
+    let mut bad = good.to_vec();
+    bad[6..8].fill(0);
+    let delivery = udp.handle(ends, &bad.into(), false, &room(&good));
+    assert_eq!(delivery, Delivery::Malformed { checksum: true });
+    let delivery = udp.handle(ends, &good, false, &room(&good));
+    assert_eq!(delivery, Delivery::Queued(id));
 }

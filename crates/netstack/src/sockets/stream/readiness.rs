@@ -8,7 +8,7 @@ use super::TcpStream;
 use super::call::Direction;
 use super::connection::Connection;
 use crate::proto::tcp::{ConnectionId, Error, Options, State, Tcp};
-use crate::sockets::address::v4;
+use crate::sockets::address::scoped;
 use crate::sockets::stack::Stack;
 
 impl TcpStream {
@@ -24,7 +24,7 @@ impl TcpStream {
         peer: impl Into<SocketAddr>,
         options: &Options,
     ) -> io::Result<Self> {
-        let (local, peer) = (v4(local.into())?, v4(peer.into())?);
+        let (local, peer) = (scoped(local)?, scoped(peer)?);
         let id = stack.driver.with(|driver| {
             driver.check()?;
             let now = driver.now();

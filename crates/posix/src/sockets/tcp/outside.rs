@@ -21,7 +21,7 @@ pub(super) fn peer(stream: &TcpStream) -> Result<SocketAddr> {
     let status = stream.status()?;
     match status.state {
         Phase::SynSent | Phase::SynReceived | Phase::Closed => fail(ENOTCONN),
-        _ => Ok(status.remote.into()),
+        _ => Ok(status.remote),
     }
 }
 

@@ -233,7 +233,7 @@ fn a_route_that_the_user_put_in_place_of_the_leases_stays() {
     let gateway = Ipv4Addr::new(10, 9, 0, 200);
     let own = Route {
         destination,
-        gateway,
+        gateway: gateway.into(),
     };
     world.stack.add_route(own);
     world.call(|stack, now, sent| stack.stop_dhcp(now, sent));

@@ -1,9 +1,12 @@
 //! TCP's segments on their way out: the headers of the last one are used again while they hold.
 
-use super::{Egress, IP, Link, PAYLOAD};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::{Egress, IP, Link, PAYLOAD, PAYLOAD_V6};
 use crate::proto::Instant;
 use crate::proto::interface::{HEADROOM, Transmit};
 use crate::proto::ip::v4::{self, protocol};
+use crate::proto::ip::{header_len, v6};
 use crate::proto::tcp::{TxMeta, TxSink};
 
 /// Puts TCP's segments into frames.
@@ -14,6 +17,8 @@ pub(crate) struct Segments<'a> {
     /// Of the packet under construction, its length, and [`TxMeta::cut`].
     pending: Option<(Link, usize)>,
     cut: u16,
+    /// Whether it is of IPv6.
+    v6: bool,
 }
 
 impl Egress {
@@ -29,6 +34,7 @@ impl Egress {
             out,
             pending: None,
             cut: 0,
+            v6: false,
         }
     }
 }
@@ -36,7 +42,53 @@ impl Egress {
 impl Segments<'_> {
     /// Makes the headers of a segment whose destination is another than the last one's.
     fn reserve_anew(&mut self, meta: &TxMeta) -> &mut [u8] {
-        let (source, destination) = (meta.source, meta.destination);
+        self.cut = 0;
+        match (meta.source, meta.destination) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                self.reserve_v4(meta, source, destination)
+            }
+            (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                self.reserve_v6(meta, source, destination)
+            }
+            // No connection has addresses of two families: it goes nowhere.
+            _ => {
+                self.pending = None;
+                &mut self.egress.buffer[HEADROOM + PAYLOAD_V6..][..meta.len]
+            }
+        }
+    }
+
+    /// Completes a packet of IPv6.
+    fn label(&mut self, total_len: usize) {
+        if let Some(v6) = self.egress.v6.as_deref_mut() {
+            v6.ip.out_requests += 1;
+            (v6.calls.label)(self.egress, total_len);
+        }
+    }
+
+    fn reserve_v6(&mut self, meta: &TxMeta, source: Ipv6Addr, destination: Ipv6Addr) -> &mut [u8] {
+        let mut header = v6::Header::new(source, destination, protocol::TCP, meta.len);
+        header.hop_limit = meta.ttl;
+        header.traffic_class = meta.ecn as u8;
+        let egress = &mut *self.egress;
+        let may_send = egress
+            .v6
+            .as_ref()
+            .is_some_and(|v6| v6.may_send(source, destination));
+        let link = match egress.calls_v6().filter(|_| may_send) {
+            Some(calls) => (calls.link)(egress, self.now, destination),
+            None => None,
+        };
+        let link = link.unwrap_or(Link::Nowhere);
+        self.pending = Some((link, header.total_len()));
+        self.egress.begin_v6(link, &header);
+        if let Link::Station(station) = link {
+            self.egress.remember(meta, station);
+        }
+        &mut self.egress.buffer[HEADROOM..][PAYLOAD_V6..IP + header.total_len()]
+    }
+
+    fn reserve_v4(&mut self, meta: &TxMeta, source: Ipv4Addr, destination: Ipv4Addr) -> &mut [u8] {
         let mut header = v4::Header::new(source, destination, protocol::TCP, meta.len);
         header.ttl = meta.ttl;
         header.tos = meta.ecn as u8;
@@ -51,7 +103,6 @@ impl Segments<'_> {
         };
         let link = link.unwrap_or(Link::Nowhere);
         self.pending = Some((link, header.total_len));
-        self.cut = 0;
         self.egress.begin(link, &header);
         if let (Link::Station(station), true) = (link, meta.dont_fragment) {
             self.egress.remember(meta, station);
@@ -63,11 +114,12 @@ impl Segments<'_> {
 impl TxSink for Segments<'_> {
     #[inline]
     fn reserve(&mut self, meta: &TxMeta) -> Option<&mut [u8]> {
-        let total_len = v4::HEADER_LEN + meta.len;
+        let total_len = header_len(meta.destination) + meta.len;
         if meta.cut == 0 && total_len > self.egress.device_mtu {
             self.egress.ip.frag_fails += 1;
             return None;
         }
+        self.v6 = meta.destination.is_ipv6();
         if let Some(flow) = &self.egress.flow
             && flow.fits(self.now, meta)
         {
@@ -84,7 +136,11 @@ impl TxSink for Segments<'_> {
         let Some((link, total_len)) = self.pending.take() else {
             return;
         };
-        self.egress.ip.out_requests += 1;
+        if self.v6 {
+            self.label(total_len);
+        } else {
+            self.egress.ip.out_requests += 1;
+        }
         if self.cut == 0 {
             self.egress.finish(self.now, link, total_len, self.out);
         } else {
@@ -96,7 +152,8 @@ impl TxSink for Segments<'_> {
     fn longest_run(&self, meta: &TxMeta) -> usize {
         // Only what goes out at once: a frame that waits for its neighbour waits as segments.
         let flow = self.egress.flow.as_ref();
-        if self.egress.offload && flow.is_some_and(|flow| flow.fits(self.now, meta)) {
+        let offload = self.egress.offload && meta.destination.is_ipv4();
+        if offload && flow.is_some_and(|flow| flow.fits(self.now, meta)) {
             usize::from(u16::MAX) - v4::HEADER_LEN
         } else {
             0

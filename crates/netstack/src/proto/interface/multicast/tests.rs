@@ -77,7 +77,7 @@ fn hears(stack: &mut Interface, id: SocketId, to: Ipv4Addr) -> bool {
         "RFC 1122 §3.2.2: no error about what was sent to many"
     );
     let received = stack.udp().receive(id);
-    received.is_some_and(|datagram| datagram.destination == destination)
+    received.is_some_and(|datagram| datagram.destination == destination.into())
 }
 
 #[test]

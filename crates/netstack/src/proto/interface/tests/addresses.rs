@@ -48,7 +48,7 @@ fn open() -> (Interface, udp::SocketId) {
     let mut stack = acquainted();
     stack.add_route(Route {
         destination: cidr("0.0.0.0/0"),
-        gateway: ADDRESSES[1],
+        gateway: ADDRESSES[1].into(),
     });
     let all = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 80);
     stack.listen(all, 8, Options::default()).expect("free");
@@ -198,7 +198,7 @@ fn rfc1122_section_3_2_1_3_nothing_is_bound_to_or_sent_from_an_address_of_others
     let mut out = Sent::default();
     assert_eq!(
         stack.udp_send(START, socket, peer, b"x", &mut out),
-        Err(SendError::AddrNotAvailable(Ipv4Addr::LOCALHOST)),
+        Err(SendError::AddrNotAvailable(Ipv4Addr::LOCALHOST.into())),
         "a loopback address is for this host only"
     );
     let connected = stack.connect(START, loopback, peer, &Options::default());
@@ -246,7 +246,7 @@ fn an_address_that_goes_takes_its_connections_with_it_in_silence() {
     let sent = pair.call(0, |stack, now, out| {
         stack.udp_send(now, socket, peer, b"x", out)
     });
-    assert_eq!(sent, Err(SendError::AddrNotAvailable(ADDRESSES[0])));
+    assert_eq!(sent, Err(SendError::AddrNotAvailable(ADDRESSES[0].into())));
     let again = pair.call(0, |stack, now, _| {
         stack.connect(now, ANY, peer, &Options::default())
     });

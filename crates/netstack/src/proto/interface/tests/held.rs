@@ -107,7 +107,7 @@ fn rfc5227_section_2_4_conflicts_tell_no_more_than_the_last_station() {
     }
     let last = MacAddr([2, 0, 0, 9, 0xff, 0xff]);
     let told = core::iter::from_fn(|| stack.poll_event()).collect::<Vec<_>>();
-    assert_eq!(told, [Event::AddressConflict(ADDRESSES[0], last)]);
+    assert_eq!(told, [Event::AddressConflict(ADDRESSES[0].into(), last)]);
     assert!(used(&mut stack, Kind::Events) < 4096);
 }
 

@@ -1,8 +1,8 @@
 use super::{CAPACITY, LIFETIME, MINIMUM, PathMtu};
 use crate::proto::Instant;
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 
-const FAR: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+const FAR: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const START: Instant = Instant::from_nanos(0);
 
 #[test]
@@ -11,7 +11,10 @@ fn rfc1191_section_4_the_next_hop_mtu_is_taken() {
     assert_eq!(paths.get(START, FAR, 1500), 1500);
     assert_eq!(paths.handle(START, FAR, 1400, 1500, 1500), Some(1400));
     assert_eq!(paths.get(START, FAR, 1500), 1400);
-    assert_eq!(paths.get(START, Ipv4Addr::new(192, 0, 2, 2), 1500), 1500);
+    assert_eq!(
+        paths.get(START, IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)), 1500),
+        1500
+    );
 }
 
 #[test]
@@ -47,7 +50,7 @@ fn rfc1191_section_6_3_estimates_age() {
 fn what_is_remembered_is_bounded() {
     let mut paths = PathMtu::default();
     for host in 0..4 * CAPACITY as u32 {
-        paths.lower(START, Ipv4Addr::from_bits(host), 1000, 1500);
+        paths.lower(START, Ipv4Addr::from_bits(host).into(), 1000, 1500);
     }
     assert_eq!(paths.paths.len(), CAPACITY);
 }

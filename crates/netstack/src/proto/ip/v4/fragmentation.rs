@@ -1,6 +1,49 @@
-//! Cutting a datagram into fragments (RFC 791 §3.2).
+//! Cutting a datagram into fragments (RFC 791 §3.2), and what these are to be put together again.
 
-use super::{HEADER_LEN, Header};
+use super::{HEADER_LEN, Header, HeaderError};
+use crate::proto::ip::Fragment;
+
+impl Header {
+    /// The fragment that came in `packet`, of which this is the header; `kept` is room for the header that
+    /// the whole is to have.
+    pub(crate) fn fragment<'a>(
+        &self,
+        packet: &'a [u8],
+        kept: &'a mut [u8; HEADER_LEN],
+    ) -> Fragment<'a> {
+        if self.fragment_offset == 0 {
+            let total_len = HEADER_LEN + self.payload_len();
+            let header_len = HEADER_LEN;
+            let first = Self {
+                header_len,
+                total_len,
+                ..*self
+            };
+            first.write(kept);
+        }
+        Fragment {
+            source: self.source.into(),
+            destination: self.destination.into(),
+            protocol: self.protocol,
+            identification: self.identification.into(),
+            offset: self.fragment_offset,
+            more: self.more_fragments,
+            header: kept,
+            start: &packet[..packet.len().min(self.header_len + 8)],
+            payload: &packet[self.header_len..self.total_len],
+        }
+    }
+
+    /// The header of what was put together, which has that of the first fragment in front, and is given
+    /// this one.
+    pub(crate) fn reassembled(whole: &mut [u8]) -> Result<Self, HeaderError> {
+        let mut header = Self::parse(whole)?;
+        header.more_fragments = false;
+        header.total_len = whole.len();
+        header.write(whole);
+        Ok(header)
+    }
+}
 
 /// The fragments of one datagram: for each, its header and the range of the payload it carries.
 ///

@@ -1,7 +1,8 @@
 mod fragments;
 
 use super::{HEADER_LEN, Header, HeaderError, protocol};
-use crate::proto::ip::{Cidr, CidrError, Hop, Route, Routes};
+use crate::proto::ip::v4::{Cidr, Route};
+use crate::proto::ip::{CidrError, Hop, Routes};
 use core::net::Ipv4Addr;
 
 const A: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
@@ -98,7 +99,10 @@ fn rfc1122_section_3_2_1_8_options_are_passed_over() {
 
 #[test]
 fn prefixes_and_their_errors() {
-    assert_eq!("10.0.0.2/33".parse::<Cidr>(), Err(CidrError::Prefix(33)));
+    assert_eq!(
+        "10.0.0.2/33".parse::<Cidr>(),
+        Err(CidrError::Prefix(33, 32))
+    );
     for bad in [
         "10.0.0.2",
         "10.0.0/8",

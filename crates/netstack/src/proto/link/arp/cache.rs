@@ -15,6 +15,7 @@ use std::collections::{HashMap, VecDeque};
 use super::Packet;
 use crate::proto::Instant;
 use crate::proto::link::ethernet::{self, MacAddr};
+use crate::proto::link::pending::Pending;
 
 /// Time between two requests for one address (RFC 1122 §2.3.2.1: no more than one a second).
 const RETRANSMIT: Duration = Duration::from_secs(1);
@@ -27,8 +28,6 @@ const HEARD: usize = 256;
 /// Octets that a place in the table takes, at most: twice its entry, as tables double when they are
 /// full, and its place in the list of those heard.
 const PLACE: usize = 2 * size_of::<(Ipv4Addr, Entry)>() + 8;
-/// Octets that a frame takes beside its own, at most, while it waits.
-const FRAME: usize = 2 * size_of::<Vec<u8>>() + 32;
 /// Requests without an answer before a neighbour counts as unreachable.
 const TRIES: u32 = 3;
 
@@ -125,9 +124,8 @@ pub struct Cache {
     /// Addresses that were added because they asked for us, the first in front. Some have been spoken
     /// to since, or have gone.
     heard: VecDeque<Ipv4Addr>,
-    /// Frames that wait, and octets of the memory that holds them.
-    frames: usize,
-    octets: usize,
+    /// Frames that wait.
+    pending: Pending,
 }
 
 impl Cache {
@@ -140,15 +138,14 @@ impl Cache {
             last: None,
             next: None,
             heard: VecDeque::new(),
-            frames: 0,
-            octets: 0,
+            pending: Pending::default(),
         }
     }
 
     /// Octets of memory held.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.entries.capacity() * PLACE + self.octets
+        self.entries.capacity() * PLACE + self.pending.octets()
     }
 
     /// Drops the frames that wait for neighbours; returns how many octets less are held.
@@ -158,8 +155,7 @@ impl Cache {
                 *queue = VecDeque::new();
             }
         }
-        self.frames = 0;
-        core::mem::take(&mut self.octets)
+        self.pending.forget()
     }
 
     /// The station that has `target`, if it is known. Using an entry that is no longer fresh makes
@@ -206,30 +202,19 @@ impl Cache {
     ///
     /// Returns how many frames, this or older ones, were dropped for lack of room.
     pub fn enqueue(&mut self, now: Instant, target: Ipv4Addr, frame: Vec<u8>) -> usize {
-        let limit = self.limits.queued_frames.max(1);
-        let octets = frame.capacity() + FRAME;
-        if self.frames >= self.limits.all_queued_frames.max(1)
-            || self.octets + octets > self.limits.queued_octets
-        {
+        if !self.pending.has_room(&frame, &self.limits) {
             return 1;
         }
-        let entry = self.entry(now, target);
-        entry.last_used = now;
-        entry.spoken_to = true;
-        let State::Incomplete { queue, .. } = &mut entry.state else {
+        self.entry(now, target);
+        let Some(entry) = self.entries.get_mut(&target) else {
             return 1;
         };
-        let (mut dropped, mut freed) = (0, 0);
-        while queue.len() >= limit
-            && let Some(oldest) = queue.pop_front()
-        {
-            dropped += 1;
-            freed += oldest.capacity() + FRAME;
+        entry.last_used = now;
+        entry.spoken_to = true;
+        match &mut entry.state {
+            State::Incomplete { queue, .. } => self.pending.push(queue, frame, &self.limits),
+            State::Reachable { .. } | State::Probing { .. } => 1,
         }
-        queue.push_back(frame);
-        self.frames = self.frames + 1 - dropped;
-        self.octets = self.octets + octets - freed;
-        dropped
     }
 
     /// The entry of `target`, made if need be with a first request due at once.
@@ -285,20 +270,11 @@ impl Cache {
         }
         match self.entries.remove(&target).map(|entry| entry.state) {
             Some(State::Incomplete { queue, .. }) => {
-                self.unqueue(&queue);
+                self.pending.remove(&queue);
                 queue
             }
             _ => VecDeque::new(),
         }
-    }
-
-    /// Frames no longer wait.
-    fn unqueue(&mut self, queue: &VecDeque<Vec<u8>>) {
-        self.frames -= queue.len();
-        self.octets -= queue
-            .iter()
-            .map(|frame| frame.capacity() + FRAME)
-            .sum::<usize>();
     }
 
     /// Learns from a packet (RFC 826, "Packet Reception"). `for_us` tells whether its target is an
@@ -354,7 +330,7 @@ impl Cache {
                 confirmed: now,
             },
         };
-        self.unqueue(&released);
+        self.pending.remove(&released);
         self.last = None;
         self.next = Some(self.next.map_or(now, |next| next.min(now)));
         for frame in &mut released {

@@ -118,8 +118,8 @@ impl Tcb {
             }
         }
         let meta = TxMeta {
-            source: *self.tuple.local.ip(),
-            destination: *self.tuple.remote.ip(),
+            source: self.tuple.local.ip(),
+            destination: self.tuple.remote.ip(),
             len: header.len() + octets as usize,
             cut: 0,
             ecn,
@@ -200,7 +200,7 @@ impl Tcb {
             wnd: self.rcv.first_window(),
             flags,
             options: TcpOptions {
-                mss: Some(shared.offered_mss()),
+                mss: Some(shared.offered_mss(self.tuple.remote.ip())),
                 window_scale: (!answer || self.scaling).then_some(self.rcv.wind_shift()),
                 sack_permitted: !answer || self.snd.uses_sack(),
                 timestamps,

@@ -1,19 +1,22 @@
-//! Remote addresses, each with what its connections hold: whose share is used up, and who holds most.
+//! Remote hosts, each with what its connections hold: whose share is used up, and who holds most. A host is
+//! an address of IPv4, or a link of IPv6, whose first 64 bits its addresses have in common.
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 use std::collections::HashMap;
 
 use super::lists::{Link, Links, List};
 use crate::proto::account::Buckets;
+use crate::proto::ip::host_key;
 use crate::proto::tcp::defence::isn::TableHash;
 
 /// Lists of peers: those in list `n` hold from 2^n to 2^(n+1) - 1 octets.
 const SIZES: usize = usize::BITS as usize;
 
-/// A remote address with connections.
+/// A remote host with connections.
 #[derive(Debug)]
 struct Peer {
-    address: Ipv4Addr,
+    /// Its [`host_key`].
+    host: u64,
     /// Connections in any state; zero in an unused place.
     connections: u32,
     /// Octets that they hold, as far as was noted.
@@ -36,8 +39,8 @@ impl Links for Slots {
 /// All peers, by address and by size.
 #[derive(Debug)]
 pub(crate) struct Peers {
-    /// Keyed: peers choose their addresses.
-    table: HashMap<Ipv4Addr, u32, TableHash>,
+    /// By [`host_key`]; keyed, as peers choose their addresses.
+    table: HashMap<u64, u32, TableHash>,
     buckets: Buckets,
     slots: Slots,
     unused: List,
@@ -60,13 +63,14 @@ impl Peers {
     }
 
     /// One more connection of an address; returns the peer's place.
-    pub(crate) fn join(&mut self, address: Ipv4Addr) -> u32 {
-        if let Some(index) = self.table.get(&address) {
+    pub(crate) fn join(&mut self, address: IpAddr) -> u32 {
+        let host = host_key(address);
+        if let Some(index) = self.table.get(&host) {
             self.slots.0[*index as usize].connections += 1;
             return *index;
         }
         let peer = Peer {
-            address,
+            host,
             connections: 1,
             held: 0,
             members: List::EMPTY,
@@ -84,7 +88,7 @@ impl Peers {
             }
         };
         self.by_size[0].push_back(&mut self.slots, index);
-        self.table.insert(address, index);
+        self.table.insert(host, index);
         index
     }
 
@@ -98,7 +102,7 @@ impl Peers {
             return;
         }
         debug_assert_eq!(peer.held, 0);
-        self.table.remove(&peer.address);
+        self.table.remove(&peer.host);
         let list = size(peer.held);
         self.by_size[list].remove(&mut self.slots, index);
         self.unused.push_back(&mut self.slots, index);
@@ -148,8 +152,7 @@ impl Peers {
 
     /// Octets of the tables.
     pub(crate) fn held(&mut self) -> usize {
-        self.buckets
-            .octets::<(Ipv4Addr, u32)>(self.table.capacity())
+        self.buckets.octets::<(u64, u32)>(self.table.capacity())
             + self.slots.0.capacity() * size_of::<Peer>()
     }
 
@@ -184,8 +187,8 @@ mod tests {
     #[test]
     fn the_fattest_peer_is_found_whatever_comes_and_goes() {
         let mut peers = Peers::new(Secrets::new([1; 32]).table());
-        let [a, b, c] = [1, 2, 3].map(|last| peers.join(Ipv4Addr::new(10, 0, 0, last)));
-        assert_eq!(peers.join(Ipv4Addr::new(10, 0, 0, 2)), b);
+        let [a, b, c] = [1, 2, 3].map(|last| peers.join(Ipv4Addr::new(10, 0, 0, last).into()));
+        assert_eq!(peers.join(Ipv4Addr::new(10, 0, 0, 2).into()), b);
         peers.note(a, 3000);
         peers.note(b, 1000);
         peers.note(b, 9000);
@@ -198,7 +201,7 @@ mod tests {
         peers.leave(b);
         assert_eq!(peers.noted(), 3700);
         // Its place is used again.
-        assert_eq!(peers.join(Ipv4Addr::new(10, 0, 0, 9)), b);
+        assert_eq!(peers.join(Ipv4Addr::new(10, 0, 0, 9).into()), b);
         assert_eq!(peers.held_by(b), 0);
         peers.note(b, 1 << 30);
         assert_eq!(fattest(&mut peers), Some(b));

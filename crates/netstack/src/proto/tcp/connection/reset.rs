@@ -12,7 +12,7 @@ use crate::proto::tcp::wire::seq::Seq;
 /// Answers a segment for which there is no connection: <SEQ=SEG.ACK><CTL=RST> or
 /// <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK> (RFC 9293 §3.10.7.1); nothing to a reset.
 pub(crate) fn refuse(now: Instant, shared: &mut Shared, segment: &Segment) {
-    let remote = *segment.tuple.remote.ip();
+    let remote = segment.tuple.remote.ip();
     if segment.flags.has(Flags::RST) || !shared.resets.take(now, remote, &mut shared.secrets) {
         return;
     }

@@ -1,11 +1,12 @@
 //! What all connections of an engine share.
 
+use core::net::IpAddr;
 use std::collections::VecDeque;
 
 use super::peers::Peers;
 use crate::proto::Instant;
 use crate::proto::account::{Account, Kind, push};
-use crate::proto::ip::{Ecn, v4};
+use crate::proto::ip::{self, Ecn};
 use crate::proto::tcp::config::Config;
 use crate::proto::tcp::counters::Counters;
 use crate::proto::tcp::defence::isn::Secrets;
@@ -36,8 +37,8 @@ impl Reply {
     /// What the IP layer has to know.
     pub(crate) fn meta(&self) -> TxMeta {
         TxMeta {
-            source: *self.header.tuple.local.ip(),
-            destination: *self.header.tuple.remote.ip(),
+            source: self.header.tuple.local.ip(),
+            destination: self.header.tuple.remote.ip(),
             len: self.header.len(),
             cut: 0,
             ecn: Ecn::NotEct,
@@ -51,6 +52,8 @@ impl Reply {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) config: Config,
+    /// Octets of the largest IPv6 packet that is sent; [`Config::mtu`] is that of IPv4.
+    pub(crate) mtu_v6: u16,
     pub(crate) counters: Counters,
     pub(crate) secrets: Secrets,
     pub(crate) stock: Stock,
@@ -93,14 +96,23 @@ impl Shared {
             growers: Growers::new(memory),
             replies: VecDeque::new(),
             last_frame: (0, 0),
+            mtu_v6: config.mtu,
             config,
         }
     }
 
-    /// What the MSS option says to peers (RFC 9293 §3.7.1).
-    pub(crate) fn offered_mss(&self) -> u16 {
-        let headers = (v4::HEADER_LEN + HEADER_LEN) as u16;
-        self.config.mtu.saturating_sub(headers)
+    /// What the MSS option says to a peer (RFC 9293 §3.7.1).
+    pub(crate) fn offered_mss(&self, peer: IpAddr) -> u16 {
+        let headers = (ip::header_len(peer) + HEADER_LEN) as u16;
+        self.mtu(peer).saturating_sub(headers)
+    }
+
+    /// Octets of the largest packet to a peer.
+    pub(crate) fn mtu(&self, peer: IpAddr) -> u16 {
+        match peer {
+            IpAddr::V4(_) => self.config.mtu,
+            IpAddr::V6(_) => self.mtu_v6,
+        }
     }
 
     /// Octets of the buffer that a frame of so many octets keeps from being freed.

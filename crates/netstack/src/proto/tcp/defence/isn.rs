@@ -1,12 +1,13 @@
 //! What is derived from the engine's secret: initial sequence numbers (RFC 6528), timestamp offsets
 //! (RFC 7323 §5.4), ports (RFC 6056) and the connection table's hash.
 
-use core::hash::{BuildHasher, Hasher};
-use core::net::{Ipv4Addr, SocketAddrV4};
+use core::hash::{BuildHasher, Hash, Hasher};
+use core::net::IpAddr;
 
 use siphasher::sip::SipHasher13;
 
 use crate::proto::Instant;
+use crate::proto::ip::Endpoint;
 use crate::proto::tcp::wire::segment::FourTuple;
 use crate::proto::tcp::wire::seq::Seq;
 
@@ -53,10 +54,15 @@ impl Secrets {
         hasher
     }
 
-    fn hash(&self, purpose: Use, local: SocketAddrV4, remote: SocketAddrV4, more: u64) -> u64 {
+    fn hash(&self, purpose: Use, local: Endpoint, remote: Endpoint, more: u64) -> u64 {
         let mut hasher = self.hasher(purpose);
-        hasher.write_u32(local.ip().to_bits());
-        hasher.write_u32(remote.ip().to_bits());
+        match (local.ip(), remote.ip()) {
+            (IpAddr::V4(local), IpAddr::V4(remote)) => {
+                hasher.write_u32(local.to_bits());
+                hasher.write_u32(remote.to_bits());
+            }
+            (local, remote) => (local, remote).hash(&mut hasher),
+        }
         hasher.write_u32(u32::from(local.port()) << 16 | u32::from(remote.port()));
         hasher.write_u64(more);
         hasher.finish()
@@ -75,8 +81,8 @@ impl Secrets {
     }
 
     /// RFC 6056 §3.3.3: F(local address, remote end, secret).
-    pub(crate) fn port_offset(&self, local: Ipv4Addr, remote: SocketAddrV4) -> u32 {
-        self.hash(Use::Port, SocketAddrV4::new(local, 0), remote, 0) as u32
+    pub(crate) fn port_offset(&self, local: IpAddr, remote: Endpoint) -> u32 {
+        self.hash(Use::Port, Endpoint::new(local, 0), remote, 0) as u32
     }
 
     /// The keyed hash of a SYN cookie.
@@ -119,17 +125,18 @@ impl BuildHasher for TableHash {
 
 #[cfg(test)]
 mod tests {
-    use core::net::{Ipv4Addr, SocketAddrV4};
+    use core::net::{IpAddr, Ipv4Addr};
     use core::time::Duration;
 
     use super::Secrets;
     use crate::proto::Instant;
+    use crate::proto::ip::Endpoint;
     use crate::proto::tcp::wire::segment::FourTuple;
 
     const fn tuple(port: u16) -> FourTuple {
         FourTuple {
-            local: SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 1), 80),
-            remote: SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 2), port),
+            local: Endpoint::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 80),
+            remote: Endpoint::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)), port),
         }
     }
 

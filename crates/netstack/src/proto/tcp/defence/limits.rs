@@ -1,11 +1,12 @@
 //! Limits of what is said to those who may be blind attackers (RFC 5961).
 
 use core::hash::BuildHasher;
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 use core::time::Duration;
 
 use super::isn::{Secrets, TableHash};
 use crate::proto::Instant;
+use crate::proto::ip::host_key;
 
 /// Limits the challenges of one connection (RFC 5961 §10). A limit that connections share would tell
 /// whoever has one of them what happens to the others.
@@ -65,14 +66,14 @@ impl ResetLimit {
     }
 
     /// Takes one more reset to `remote`; false if it is not permitted.
-    pub(crate) fn take(&mut self, now: Instant, remote: Ipv4Addr, secrets: &mut Secrets) -> bool {
+    pub(crate) fn take(&mut self, now: Instant, remote: IpAddr, secrets: &mut Secrets) -> bool {
         if self.salt == 0 || now - self.since >= Duration::from_secs(1) {
             self.since = now;
             self.salt = secrets.random() | 1;
             let less = secrets.random() % (u64::from(self.per_second / 2) + 1);
             self.left.fill(self.per_second - less as u16);
         }
-        let group = self.hash.hash_one((self.salt, remote.to_bits()));
+        let group = self.hash.hash_one((self.salt, host_key(remote)));
         let left = &mut self.left[group as usize % GROUPS];
         let permitted = *left > 0;
         *left -= u16::from(permitted);
@@ -116,7 +117,7 @@ mod tests {
         let mut counts = vec![0; remotes.len()];
         for _ in 0..200 {
             for (count, remote) in counts.iter_mut().zip(remotes) {
-                let permitted = limit.take(now, Ipv4Addr::from_bits(*remote), secrets);
+                let permitted = limit.take(now, Ipv4Addr::from_bits(*remote).into(), secrets);
                 *count += u32::from(permitted);
             }
         }

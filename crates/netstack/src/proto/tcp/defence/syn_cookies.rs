@@ -82,19 +82,20 @@ pub(crate) fn reveal(mss: u16, timestamps: Option<Timestamps>) -> TcpOptions {
 
 #[cfg(test)]
 mod tests {
-    use core::net::{Ipv4Addr, SocketAddrV4};
+    use core::net::{IpAddr, Ipv4Addr};
     use core::time::Duration;
 
     use super::{MSS, check, hide, make, reveal};
     use crate::proto::Instant;
+    use crate::proto::ip::Endpoint;
     use crate::proto::tcp::defence::isn::Secrets;
     use crate::proto::tcp::wire::options::{TcpOptions, Timestamps};
     use crate::proto::tcp::wire::segment::FourTuple;
     use crate::proto::tcp::wire::seq::Seq;
 
     const TUPLE: FourTuple = FourTuple {
-        local: SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 1), 80),
-        remote: SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 2), 4000),
+        local: Endpoint::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 80),
+        remote: Endpoint::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)), 4000),
     };
 
     #[test]

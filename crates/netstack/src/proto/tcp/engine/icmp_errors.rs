@@ -1,9 +1,10 @@
 //! ICMP errors find the connection that they are about.
 
-use core::net::{Ipv4Addr, SocketAddrV4};
+use core::net::IpAddr;
 
 use super::Tcp;
 use crate::proto::Instant;
+use crate::proto::ip::Endpoint;
 use crate::proto::tcp::api::IcmpError;
 use crate::proto::tcp::wire::segment::FourTuple;
 use crate::proto::tcp::wire::seq::Seq;
@@ -15,8 +16,8 @@ impl Tcp {
     pub fn handle_icmp(
         &mut self,
         now: Instant,
-        source: Ipv4Addr,
-        destination: Ipv4Addr,
+        source: impl Into<IpAddr>,
+        destination: impl Into<IpAddr>,
         quoted: &[u8],
         error: IcmpError,
     ) {
@@ -24,8 +25,8 @@ impl Tcp {
             return;
         };
         let tuple = FourTuple {
-            local: SocketAddrV4::new(source, u16::from_be_bytes([p0, p1])),
-            remote: SocketAddrV4::new(destination, u16::from_be_bytes([q0, q1])),
+            local: Endpoint::new(source.into(), u16::from_be_bytes([p0, p1])),
+            remote: Endpoint::new(destination.into(), u16::from_be_bytes([q0, q1])),
         };
         let seq = Seq(u32::from_be_bytes([s0, s1, s2, s3]));
         let Some(index) = self.connections.find(&tuple) else {

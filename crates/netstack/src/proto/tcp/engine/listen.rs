@@ -1,6 +1,7 @@
 //! RFC 9293 §3.10.7.1 and §3.10.7.2: no connection, and LISTEN.
 
 use crate::proto::Instant;
+use crate::proto::ip::header_len;
 use crate::proto::ip::v4::DEFAULT_TTL;
 use crate::proto::tcp::api::{ListenerId, State};
 use crate::proto::tcp::connection::reset;
@@ -8,7 +9,7 @@ use crate::proto::tcp::connection::{Owner, Tcb};
 use crate::proto::tcp::defence::syn_cookies;
 use crate::proto::tcp::engine::Tcp;
 use crate::proto::tcp::receive;
-use crate::proto::tcp::wire::options::{DEFAULT_MSS, TcpOptions, Timestamps, timestamp};
+use crate::proto::tcp::wire::options::{TcpOptions, Timestamps, default_mss, timestamp};
 use crate::proto::tcp::wire::segment::{Flags, Header, Segment};
 use crate::proto::tcp::wire::seq::Seq;
 
@@ -127,7 +128,9 @@ impl Tcp {
     fn send_cookie(&mut self, now: Instant, segment: &Segment) -> bool {
         let secrets = &self.shared.secrets;
         let (tuple, options) = (segment.tuple, &segment.options);
-        let mss = options.mss.unwrap_or(DEFAULT_MSS);
+        let mss = options
+            .mss
+            .unwrap_or(default_mss(header_len(tuple.remote.ip())));
         let timestamps = options.timestamps.map(|theirs| Timestamps {
             val: syn_cookies::hide(timestamp(secrets.timestamp_offset(&tuple), now), options),
             ecr: theirs.val,
@@ -147,7 +150,7 @@ impl Tcp {
             wnd: offered.map_or(0, receive::offered_window),
             flags: Flags::SYN.with(Flags::ACK),
             options: TcpOptions {
-                mss: Some(self.shared.offered_mss()),
+                mss: Some(self.shared.offered_mss(tuple.remote.ip())),
                 window_scale: scale,
                 sack_permitted: timestamps.is_some() && options.sack_permitted,
                 timestamps,

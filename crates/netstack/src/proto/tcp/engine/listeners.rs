@@ -1,17 +1,18 @@
 //! Listeners: LISTEN of RFC 9293 §3.3.2, with a backlog.
 
-use core::net::{Ipv4Addr, SocketAddrV4};
+use core::net::Ipv6Addr;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::proto::Instant;
+use crate::proto::ip::Endpoint;
 use crate::proto::tcp::api::{ConnectionId, Error, ListenerId};
 use crate::proto::tcp::config::Options;
 
 /// A passive open.
 #[derive(Debug)]
 pub(super) struct Listener {
-    pub(crate) local: SocketAddrV4,
+    pub(crate) local: Endpoint,
     pub(crate) options: Arc<Options>,
     pub(crate) backlog: usize,
     /// Connections in SYN-RECEIVED.
@@ -28,36 +29,41 @@ pub(super) struct Listener {
 #[derive(Debug, Default)]
 pub(super) struct Listeners {
     slots: Vec<(u32, Option<Listener>)>,
-    table: HashMap<SocketAddrV4, u32>,
+    table: HashMap<Endpoint, u32>,
 }
 
 impl Listeners {
-    /// The listener for a destination: that of the address, or that of all addresses.
-    pub(crate) fn find(&self, local: SocketAddrV4) -> Option<ListenerId> {
-        let any = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, local.port());
-        let index = *self.table.get(&local).or_else(|| self.table.get(&any))?;
+    /// The listener for a destination: that of the address, or that of all addresses, of its family
+    /// rather than of both.
+    pub(crate) fn find(&self, local: Endpoint) -> Option<ListenerId> {
+        let index = |local| self.table.get(&local).copied();
+        let index = index(local)
+            .or_else(|| index(local.any()))
+            .or_else(|| index(everything(local)).filter(|index| self.serves_both(*index)))?;
         Some(ListenerId {
             index,
             generation: self.slots[index as usize].0,
         })
     }
 
+    /// Whether a listener on :: serves IPv4 too.
+    fn serves_both(&self, index: u32) -> bool {
+        let slot = self.slots.get(index as usize);
+        slot.and_then(|(_, listener)| listener.as_ref())
+            .is_some_and(|listener| !listener.options.only_v6)
+    }
+
     /// Whether some listener has this port on the address, or on all addresses.
-    pub(crate) fn has(&self, local: SocketAddrV4) -> bool {
+    pub(crate) fn has(&self, local: Endpoint) -> bool {
         self.find(local).is_some()
     }
 
     /// Whether this very address is taken.
-    pub(crate) fn is_bound(&self, local: SocketAddrV4) -> bool {
+    pub(crate) fn is_bound(&self, local: Endpoint) -> bool {
         self.table.contains_key(&local)
     }
 
-    pub(crate) fn add(
-        &mut self,
-        local: SocketAddrV4,
-        backlog: usize,
-        options: Options,
-    ) -> ListenerId {
+    pub(crate) fn add(&mut self, local: Endpoint, backlog: usize, options: Options) -> ListenerId {
         let listener = Listener {
             local,
             options: Arc::new(options),
@@ -118,4 +124,9 @@ impl Listeners {
         self.table.remove(&listener.local);
         Some(listener)
     }
+}
+
+/// The address on which a listener serves both families.
+fn everything(local: Endpoint) -> Endpoint {
+    Endpoint::new(Ipv6Addr::UNSPECIFIED.into(), local.port())
 }

@@ -1,8 +1,9 @@
 //! Ephemeral ports (RFC 6056).
 
-use core::net::{Ipv4Addr, SocketAddrV4};
+use core::net::IpAddr;
 
 use super::Tcp;
+use crate::proto::ip::Endpoint;
 use crate::proto::tcp::api::Error;
 use crate::proto::tcp::wire::segment::FourTuple;
 use crate::proto::tcp::wire::seq::Seq;
@@ -16,8 +17,8 @@ impl Tcp {
     pub(super) fn choose_port(
         &mut self,
         now: Instant,
-        local: Ipv4Addr,
-        remote: SocketAddrV4,
+        local: IpAddr,
+        remote: Endpoint,
     ) -> Result<(FourTuple, Option<Seq>), Error> {
         let offset = self.shared.secrets.port_offset(local, remote);
         self.port_counter = self
@@ -28,7 +29,7 @@ impl Tcp {
         let mut reusable = None;
         for port in ports::from(start, self.shared.config.ephemeral_ports) {
             let tuple = FourTuple {
-                local: SocketAddrV4::new(local, port),
+                local: Endpoint::new(local, port),
                 remote,
             };
             if self.connections.contains(&tuple) || self.listeners.has(tuple.local) {
@@ -41,15 +42,15 @@ impl Tcp {
                 Err(()) => {}
             }
         }
-        reusable.ok_or(Error::NoPort(remote))
+        reusable.ok_or(Error::NoPort(remote.into()))
     }
 
     /// Chooses a port for a listener.
-    pub(super) fn choose_listening_port(&mut self, local: Ipv4Addr) -> Result<SocketAddrV4, Error> {
+    pub(super) fn choose_listening_port(&mut self, local: IpAddr) -> Result<Endpoint, Error> {
         let start = self.shared.secrets.random() as u32;
         ports::from(start, self.shared.config.ephemeral_ports)
-            .map(|port| SocketAddrV4::new(local, port))
+            .map(|port| Endpoint::new(local, port))
             .find(|candidate| !self.listeners.has(*candidate))
-            .ok_or(Error::AddrInUse(SocketAddrV4::new(local, 0)))
+            .ok_or(Error::AddrInUse(Endpoint::new(local, 0).into()))
     }
 }

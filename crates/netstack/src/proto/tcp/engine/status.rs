@@ -1,5 +1,6 @@
 //! STATUS (RFC 9293 §3.10.6) and the settings of a connection.
 
+use core::net::IpAddr;
 use core::time::Duration;
 
 use super::Tcp;
@@ -16,8 +17,8 @@ impl Tcp {
     pub fn status(&self, id: ConnectionId) -> Result<Status, Error> {
         let tcb = self.connections.user(id)?;
         Ok(Status {
-            local: tcb.tuple.local,
-            remote: tcb.tuple.remote,
+            local: tcb.tuple.local.into(),
+            remote: tcb.tuple.remote.into(),
             state: tcb.state,
             error: tcb.error.map(Error::from),
             soft_error: tcb.soft_error.map(Error::from),
@@ -41,6 +42,21 @@ impl Tcp {
             tcb.is_ok_and(|tcb| tcb.is_synchronized() && !tcb.snd.is_flushed())
         };
         all.into_iter().filter(is_undelivered).count()
+    }
+
+    /// Whether one of the first 4,096 connections that go by a neighbour, as `by_it` says of their remote
+    /// addresses, has made progress no longer than `since` ago: the neighbour can be reached then (RFC 4861
+    /// §7.3.1).
+    pub(crate) fn has_progressed(
+        &self,
+        now: Instant,
+        since: Duration,
+        by_it: impl Fn(IpAddr) -> bool,
+    ) -> bool {
+        self.connections
+            .iter()
+            .take(4096)
+            .any(|tcb| now - tcb.progress <= since && by_it(tcb.tuple.remote.ip()))
     }
 
     /// [`Options::nodelay`](crate::proto::tcp::Options::nodelay) of a connection.

@@ -24,7 +24,7 @@ impl Tcp {
     /// Adds a connection whose `id` is [`Connections::next_id`](super::demux::Connections::next_id).
     pub(crate) fn add(&mut self, mut tcb: Box<Tcb>) {
         let index = tcb.id.index;
-        tcb.peer = self.shared.peers.join(*tcb.tuple.remote.ip());
+        tcb.peer = self.shared.peers.join(tcb.tuple.remote.ip());
         tcb.weigh(&self.shared);
         self.connections.insert(tcb);
         self.timers.reserve(self.connections.places());

@@ -1,6 +1,6 @@
 //! The user's calls (RFC 9293 §3.10.1 to §3.10.6).
 
-use core::net::{Ipv4Addr, SocketAddrV4};
+use core::net::{IpAddr, SocketAddr};
 use core::task::Poll;
 
 use bytes::Bytes;
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::{Tcp, line_up};
 use crate::proto::Instant;
 use crate::proto::account::{Kind, octets};
-use crate::proto::ip::is_host;
+use crate::proto::ip::{Endpoint, is_host};
 use crate::proto::tcp::api::{ConnectionId, Error, Failure, ListenerId, State};
 use crate::proto::tcp::config::Options;
 use crate::proto::tcp::connection::{Owner, Tcb};
@@ -25,17 +25,18 @@ impl Tcp {
     /// [`Error::AddrInUse`] when there is a listener on the address already.
     pub fn listen(
         &mut self,
-        local: SocketAddrV4,
+        local: impl Into<SocketAddr>,
         backlog: usize,
         options: Options,
     ) -> Result<ListenerId, Error> {
+        let local = Endpoint::from(local.into());
         let local = if local.port() == 0 {
-            self.choose_listening_port(*local.ip())?
+            self.choose_listening_port(local.ip())?
         } else {
             local
         };
         if self.listeners.is_bound(local) {
-            return Err(Error::AddrInUse(local));
+            return Err(Error::AddrInUse(local.into()));
         }
         let options = options.within(self.shared.config.budget());
         Ok(self.listeners.add(local, backlog, options))
@@ -46,8 +47,8 @@ impl Tcp {
     /// # Errors
     ///
     /// [`Error::Released`].
-    pub fn listener_address(&self, listener: ListenerId) -> Result<SocketAddrV4, Error> {
-        Ok(self.listeners.get(listener)?.local)
+    pub fn listener_address(&self, listener: ListenerId) -> Result<SocketAddr, Error> {
+        Ok(self.listeners.get(listener)?.local.into())
     }
 
     /// Takes an established connection from a listener, if one waits.
@@ -99,13 +100,14 @@ impl Tcp {
 
     /// An address is no longer ours: its connections end with [`Error::AddrNotAvailable`], and
     /// nothing more is sent from it, not even a reset. Listeners stay.
-    pub fn remove_address(&mut self, now: Instant, address: Ipv4Addr) {
+    pub fn remove_address(&mut self, now: Instant, address: impl Into<IpAddr>) {
+        let address = address.into();
         let all: Vec<ConnectionId> = self.connections.ids().collect();
         for id in all {
             let Ok(tcb) = self.connections.get_mut(id) else {
                 continue;
             };
-            if *tcb.tuple.local.ip() == address && tcb.state != State::Closed {
+            if tcb.tuple.local.ip() == address && tcb.state != State::Closed {
                 tcb.close(Some(Failure::AddrNotAvailable), &mut self.shared);
                 self.settle_at(now, id.index);
             }
@@ -123,16 +125,17 @@ impl Tcp {
     pub fn connect(
         &mut self,
         now: Instant,
-        local: SocketAddrV4,
-        remote: SocketAddrV4,
+        local: impl Into<SocketAddr>,
+        remote: impl Into<SocketAddr>,
         options: &Options,
     ) -> Result<ConnectionId, Error> {
-        if remote.port() == 0 || !is_host(*remote.ip()) {
+        let (local, remote) = (Endpoint::from(local.into()), Endpoint::from(remote.into()));
+        if remote.port() == 0 || !is_host(remote.ip()) {
             return Err(Error::InvalidInput(
                 "the remote end needs a port other than 0 and a host's address",
             ));
         }
-        if !is_host(*local.ip()) {
+        if !is_host(local.ip()) {
             return Err(Error::InvalidInput(
                 "the local end needs an address of this host",
             ));
@@ -141,15 +144,15 @@ impl Tcp {
             return Err(Error::OutOfMemory);
         }
         let (tuple, above) = if local.port() == 0 {
-            self.choose_port(now, *local.ip(), remote)?
+            self.choose_port(now, local.ip(), remote)?
         } else {
             let tuple = FourTuple { local, remote };
             let above = self
                 .time_waits
                 .reusable(now, &tuple, self.shared.config.time_wait)
-                .map_err(|()| Error::AddrInUse(local))?;
+                .map_err(|()| Error::AddrInUse(local.into()))?;
             if self.connections.contains(&tuple) || local == remote {
-                return Err(Error::AddrInUse(local));
+                return Err(Error::AddrInUse(local.into()));
             }
             (tuple, above)
         };

@@ -42,7 +42,7 @@ impl Template {
         bytes[16..18].fill(0);
         let (local, remote) = (header.tuple.local, header.tuple.remote);
         let protocol = IpNumber::TCP.0;
-        let sum = Sum::pseudo_header(*local.ip(), *remote.ip(), protocol, (len + payload) as u16)
+        let sum = Sum::pseudo_header(local.ip(), remote.ip(), protocol, (len + payload) as u16)
             .add_slice(&bytes[..len]);
         Self { bytes, len, sum }
     }
@@ -113,13 +113,13 @@ impl Sender {
         let mss = usize::from(self.mss);
         let template = Template::new(header, mss);
         let meta = TxMeta {
-            source: *header.tuple.local.ip(),
-            destination: *header.tuple.remote.ip(),
+            source: header.tuple.local.ip(),
+            destination: header.tuple.remote.ip(),
             len: template.len + mss,
             cut: 0,
             ecn: Ecn::NotEct,
             ttl,
-            dont_fragment: !self.may_fragment,
+            dont_fragment: !self.may_fragment(),
         };
         let longest = sink.longest_run(&meta).saturating_sub(template.len) / mss;
         let mut run = 0;

@@ -20,12 +20,13 @@ impl Sender {
 
 #[cfg(test)]
 mod tests {
-    use core::net::{Ipv4Addr, SocketAddrV4};
+    use core::net::{IpAddr, Ipv4Addr};
 
     use bytes::Bytes;
 
     use crate::proto::Instant;
     use crate::proto::ip::Ecn;
+    use crate::proto::ip::Endpoint;
     use crate::proto::tcp::counters::Counters;
     use crate::proto::tcp::send::{Sender, Stock};
     use crate::proto::tcp::wire::options::TcpOptions;
@@ -36,8 +37,8 @@ mod tests {
     #[test]
     fn rfc9293_3_4_marks_that_were_passed_are_not_ahead_again_after_two_gigabytes() {
         let tuple = FourTuple {
-            local: SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 1), 80),
-            remote: SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 2), 4000),
+            local: Endpoint::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 80),
+            remote: Endpoint::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)), 4000),
         };
         let now = Instant::from_nanos(5_000_000_000);
         let stock = &mut Stock::new(1 << 20, 8);
@@ -45,6 +46,7 @@ mod tests {
         let mut snd = Sender::new(
             Seq(0xf000_0000),
             now,
+            (20, 1500),
             &Options::default(),
             &Config::default(),
         );

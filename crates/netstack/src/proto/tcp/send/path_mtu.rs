@@ -7,15 +7,15 @@
 //! get through afterwards, it was something else; if the next one does not, the smaller MTU stays four
 //! times as long.
 
-use super::Sender;
+use super::{Datagrams, Sender};
 use crate::proto::Instant;
-use crate::proto::ip::v4;
+use crate::proto::ip::v6;
 use crate::proto::tcp::counters::Counters;
 use crate::proto::tcp::wire::options::TIMESTAMPS_LEN;
 use crate::proto::tcp::wire::segment::HEADER_LEN;
 use crate::proto::tcp::wire::seq::Seq;
 
-/// Least path MTU that is believed. RFC 1191 §3 has 68, but no path of today carries less than 552
+/// Least path MTU of IPv4 that is believed. RFC 1191 §3 has 68, but no path of today carries less than 552
 /// (Linux's `min_pmtu`), and a forged error must not shrink segments to nothing.
 const MIN_PMTU: u16 = 552;
 /// RFC 1191 §7.1: MTUs to guess from when a router does not say its own.
@@ -57,7 +57,7 @@ impl Sender {
     pub(super) fn update_mss(&mut self) {
         let path = self
             .path_mtu
-            .saturating_sub((v4::HEADER_LEN + HEADER_LEN) as u16);
+            .saturating_sub((self.datagrams.header_len() + HEADER_LEN) as u16);
         let options = if self.clock.is_some() {
             TIMESTAMPS_LEN as u16
         } else {
@@ -69,18 +69,27 @@ impl Sender {
         }
     }
 
-    /// RFC 1191 §3 and §6.3: a router says that a datagram was too large. `mtu` is zero when it does
+    /// Least path MTU that is believed.
+    fn least_mtu(&self) -> u16 {
+        match self.datagrams {
+            Datagrams::V4 | Datagrams::Fragmentable => MIN_PMTU,
+            Datagrams::V6 => v6::MINIMUM_MTU as u16,
+        }
+    }
+
+    /// RFC 1191 §3 and §6.3, RFC 8201 §4: a router says that a datagram was too large. `mtu` is zero when it does
     /// not say for what.
     ///
     /// Returns whether the path's MTU was thought to be larger.
     pub(crate) fn reduce_mtu(&mut self, now: Instant, mtu: u16, counters: &mut Counters) -> bool {
         let sent = self.path_mtu;
+        let least = self.least_mtu();
         let mtu = match mtu {
             0 => ROUTERS_PLATEAUS
                 .into_iter()
                 .find(|plateau| *plateau < sent)
-                .unwrap_or(MIN_PMTU),
-            mtu => mtu.max(MIN_PMTU),
+                .map_or(least, |plateau| plateau.max(least)),
+            mtu => mtu.max(least),
         };
         if mtu >= sent {
             return false;
@@ -106,8 +115,10 @@ impl Sender {
             .is_some_and(|piece| piece.len() + OPTIONS >= u32::from(self.mss));
         let path_mtu = self.path_mtu;
         // What makes a difference: the peer may take less than the path carries.
-        let used = path_mtu.min(self.peer_mss.saturating_add(40));
-        let plateau = PLATEAUS.into_iter().find(|plateau| *plateau < used);
+        let headers = (self.datagrams.header_len() + HEADER_LEN) as u16;
+        let used = path_mtu.min(self.peer_mss.saturating_add(headers));
+        let smaller = self.least_mtu()..used;
+        let plateau = PLATEAUS.into_iter().find(|it| smaller.contains(it));
         let (timeouts, before, smaller, segments) = match self.black_hole {
             BlackHole::Unsuspected => (TIMEOUTS, path_mtu, plateau, *TRIAL.start()),
             BlackHole::Smaller {
@@ -120,11 +131,13 @@ impl Sender {
                 (1, path_mtu, Some(passed), segments)
             }
         };
-        if !full || self.rtt.timeouts() < timeouts || self.may_fragment {
+        if !full || self.rtt.timeouts() < timeouts || self.may_fragment() {
             return;
         }
         let Some(smaller) = smaller else {
-            self.may_fragment = true;
+            if self.datagrams == Datagrams::V4 {
+                self.datagrams = Datagrams::Fragmentable;
+            }
             return;
         };
         counters.mtu_reductions += 1;

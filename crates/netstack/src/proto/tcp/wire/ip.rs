@@ -1,6 +1,6 @@
 //! What surrounds a segment: what IP knows of one that arrived, and has to know of one that is sent.
 
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 
 use crate::proto::ip::Ecn;
 
@@ -8,9 +8,9 @@ use crate::proto::ip::Ecn;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IpMeta {
     /// The sender's address. The IP layer has dropped broadcast and multicast sources.
-    pub source: Ipv4Addr,
+    pub source: IpAddr,
     /// The address of ours that the segment was sent to; never broadcast or multicast.
-    pub destination: Ipv4Addr,
+    pub destination: IpAddr,
     /// The ECN field of the IP header.
     pub ecn: Ecn,
     /// The device vouches for the segment's checksum, which may not even be in the header yet.
@@ -21,9 +21,9 @@ pub struct IpMeta {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TxMeta {
     /// Our address.
-    pub source: Ipv4Addr,
+    pub source: IpAddr,
     /// The peer's address.
-    pub destination: Ipv4Addr,
+    pub destination: IpAddr,
     /// Octets of the segment: TCP header, options and payload.
     pub len: usize,
     /// Not zero: this is a run of full segments with so many octets of payload each, which the device

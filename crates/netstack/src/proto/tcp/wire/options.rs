@@ -5,6 +5,7 @@
 
 use super::seq::Seq;
 use crate::proto::Instant;
+use crate::proto::ip::v4;
 
 /// Largest shift of a window scale option (RFC 7323 §2.3).
 pub(crate) const MAX_WINDOW_SCALE: u8 = 14;
@@ -12,8 +13,10 @@ pub(crate) const MAX_WINDOW_SCALE: u8 = 14;
 /// Octets of a timestamps option, padded to words.
 pub(crate) const TIMESTAMPS_LEN: usize = 12;
 
-/// RFC 9293 §3.7.1 (MUST-15): what a peer can take that sends no MSS option.
-pub(crate) const DEFAULT_MSS: u16 = 536;
+/// What [`default_mss`] is over IPv4.
+const DEFAULT_MSS: u16 = 536;
+/// The same over IPv6.
+const DEFAULT_MSS_V6: u16 = 1220;
 /// Least MSS that a peer is taken to mean, options included: a smaller one only serves to make us send
 /// many segments. It is what Linux has (`tcp_min_snd_mss`), and leaves 8 octets of payload beside the
 /// longest options. RFC 879 gives no least value; those from here on are kept to (RFC 9293 MUST-16).
@@ -25,6 +28,15 @@ const WINDOW_SCALE: u8 = 3;
 const SACK_PERMITTED: u8 = 4;
 const SACK: u8 = 5;
 const TIMESTAMPS: u8 = 8;
+
+/// RFC 9293 §3.7.1 (MUST-15): what a peer can take that sends no MSS option, behind an IP header of so
+/// many octets.
+pub(crate) const fn default_mss(ip_header: usize) -> u16 {
+    match ip_header {
+        v4::HEADER_LEN => DEFAULT_MSS,
+        _ => DEFAULT_MSS_V6,
+    }
+}
 
 /// The clock of our timestamps (RFC 7323 §4.1: a tick of 1 ms), with the `offset` of a connection.
 #[inline]

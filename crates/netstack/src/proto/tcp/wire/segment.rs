@@ -1,7 +1,7 @@
 //! A segment: SEG.* of RFC 9293 §3.3.1, its reading, writing and acceptability.
 
 use core::hash::{Hash, Hasher};
-use core::net::SocketAddrV4;
+use core::net::IpAddr;
 
 use bytes::{Buf, Bytes};
 use etherparse::{IpNumber, TcpHeaderSlice};
@@ -9,8 +9,7 @@ use etherparse::{IpNumber, TcpHeaderSlice};
 use super::options::TcpOptions;
 use super::seq::Seq;
 use crate::proto::checksum::Sum;
-use crate::proto::ip::Ecn;
-use crate::proto::ip::is_host;
+use crate::proto::ip::{Ecn, Endpoint, is_host};
 use crate::proto::tcp::wire::ip::IpMeta;
 
 /// Octets of a TCP header without options.
@@ -44,18 +43,33 @@ impl Flags {
 /// The addresses and ports of a connection, from our side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FourTuple {
-    pub(crate) local: SocketAddrV4,
-    pub(crate) remote: SocketAddrV4,
+    pub(crate) local: Endpoint,
+    pub(crate) remote: Endpoint,
 }
 
 impl Hash for FourTuple {
-    /// Two words: the derived implementation hashes octet by octet.
+    /// Two words for IPv4, five for IPv6: the derived implementation hashes octet by octet.
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(
-            u64::from(self.local.ip().to_bits()) << 32 | u64::from(self.remote.ip().to_bits()),
-        );
+        match (self.local.ip(), self.remote.ip()) {
+            (IpAddr::V4(local), IpAddr::V4(remote)) => {
+                state.write_u64(u64::from(local.to_bits()) << 32 | u64::from(remote.to_bits()));
+            }
+            (local, remote) => hash_wide(local, remote, state),
+        }
         state.write_u64(u64::from(self.local.port()) << 16 | u64::from(self.remote.port()));
+    }
+}
+
+/// The addresses of IPv6, word by word.
+fn hash_wide<H: Hasher>(local: IpAddr, remote: IpAddr, state: &mut H) {
+    for address in [local, remote] {
+        let bits = match address {
+            IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+            IpAddr::V6(address) => address.to_bits(),
+        };
+        state.write_u64((bits >> 64) as u64);
+        state.write_u64(bits as u64);
     }
 }
 
@@ -104,8 +118,8 @@ impl Segment {
             return Err(ParseError::Checksum);
         }
         let tuple = FourTuple {
-            local: SocketAddrV4::new(ip.destination, header.destination_port()),
-            remote: SocketAddrV4::new(ip.source, header.source_port()),
+            local: Endpoint::new(ip.destination, header.destination_port()),
+            remote: Endpoint::new(ip.source, header.source_port()),
         };
         if tuple.local.port() == 0 || tuple.remote.port() == 0 || !is_host(ip.source) {
             return Err(ParseError::Address);
@@ -223,7 +237,7 @@ impl Header {
         bytes[12] = (header_len as u8 / 4) << 4;
         bytes[13] = self.flags.0;
         bytes[14..16].copy_from_slice(&self.wnd.to_be_bytes());
-        let (local, remote) = (*self.tuple.local.ip(), *self.tuple.remote.ip());
+        let (local, remote) = (self.tuple.local.ip(), self.tuple.remote.ip());
         let mut sum =
             Sum::pseudo_header(local, remote, IpNumber::TCP.0, total as u16).add_slice(&bytes);
         if !options.is_empty() {

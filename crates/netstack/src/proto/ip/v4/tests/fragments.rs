@@ -3,7 +3,7 @@
 use super::{A, B, packet};
 use crate::proto::Instant;
 use crate::proto::ip::v4::{Fragments, HEADER_LEN, Header};
-use crate::proto::ip::{Reassembled, Reassembly, ReassemblyLimits};
+use crate::proto::ip::{Expired, Reassembled, Reassembly, ReassemblyLimits};
 use core::net::Ipv4Addr;
 use core::time::Duration;
 
@@ -27,7 +27,9 @@ fn fragments(len: usize, mtu: usize, identification: u16) -> (Vec<Vec<u8>>, Vec<
 
 fn handle(reassembly: &mut Reassembly, now: Instant, packet: &[u8]) -> Reassembled {
     let header = Header::parse(packet).expect("a good header");
-    let reassembled = reassembly.handle(now, &header, packet, usize::MAX);
+    let mut kept = [0; HEADER_LEN];
+    let fragment = header.fragment(packet, &mut kept);
+    let reassembled = reassembly.handle(now, &fragment, usize::MAX);
     assert_eq!(reassembly.held(), reassembly.audit());
     reassembled
 }
@@ -87,9 +89,10 @@ fn rfc815_reassembles_in_any_order() {
                 );
                 continue;
             }
-            let Reassembled::Complete(header, whole) = result else {
+            let Reassembled::Complete(mut whole) = result else {
                 panic!("{result:?}")
             };
+            let header = Header::reassembled(&mut whole).expect("a good header");
             assert_eq!(whole[HEADER_LEN..], payload);
             assert_eq!(Header::parse(&whole), Ok(header));
             assert_eq!(header.payload_len(), payload.len());
@@ -196,7 +199,8 @@ fn rfc1122_section_3_3_2_reassembly_times_out() {
     assert_eq!(deadline - START, limits.timeout);
     assert_eq!(reassembly.poll(deadline - Duration::from_nanos(1)), None);
     let quoted = reassembly.poll(deadline).expect("given up");
-    assert_eq!(*quoted, packets[0][..HEADER_LEN + 8]);
+    let expected = packets[0][..HEADER_LEN + 8].into();
+    assert_eq!(quoted, Expired::V4(expected));
     assert_eq!(reassembly.held(), 0);
 }
 
@@ -281,7 +285,7 @@ fn reassembly_who_floods_displaces_itself() {
     }
     assert!(reassembly.take_dropped() > 900);
     handle(&mut reassembly, START, &honest[1]);
-    let Reassembled::Complete(_, whole) = handle(&mut reassembly, START, &honest[2]) else {
+    let Reassembled::Complete(whole) = handle(&mut reassembly, START, &honest[2]) else {
         panic!("it was displaced")
     };
     assert_eq!(whole[HEADER_LEN..], payload);

@@ -1,20 +1,20 @@
 //! Reading, writing and acceptability of segments.
 
 use core::hash::BuildHasher;
-use core::net::{Ipv4Addr, SocketAddrV4};
+use core::net::{IpAddr, Ipv4Addr};
 
 use bytes::Bytes;
 
 use super::{Flags, FourTuple, Header, ParseError, Segment};
 use crate::proto::checksum::Sum;
-use crate::proto::ip::Ecn;
+use crate::proto::ip::{Ecn, Endpoint};
 use crate::proto::tcp::defence::isn::Secrets;
 use crate::proto::tcp::wire::ip::IpMeta;
 use crate::proto::tcp::wire::options::{TcpOptions, Timestamps};
 use crate::proto::tcp::wire::seq::Seq;
 
-const OURS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
-const THEIRS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+const OURS: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+const THEIRS: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
 const IP: IpMeta = IpMeta {
     source: THEIRS,
     destination: OURS,
@@ -24,8 +24,8 @@ const IP: IpMeta = IpMeta {
 
 fn segment(seq: u32, payload: &'static [u8], flags: Flags) -> Segment {
     let tuple = FourTuple {
-        local: SocketAddrV4::new(OURS, 1),
-        remote: SocketAddrV4::new(THEIRS, 2),
+        local: Endpoint::new(OURS, 1),
+        remote: Endpoint::new(THEIRS, 2),
     };
     Segment {
         tuple,
@@ -44,8 +44,8 @@ fn segment(seq: u32, payload: &'static [u8], flags: Flags) -> Segment {
 fn written(payload: &[u8]) -> Vec<u8> {
     let header = Header {
         tuple: FourTuple {
-            local: SocketAddrV4::new(THEIRS, 2),
-            remote: SocketAddrV4::new(OURS, 1),
+            local: Endpoint::new(THEIRS, 2),
+            remote: Endpoint::new(OURS, 1),
         },
         seq: Seq(7),
         ack: Seq(8),
@@ -68,14 +68,14 @@ fn what_is_written_is_read_back_and_agrees_with_etherparse() {
         let (header, rest) = etherparse::TcpHeader::from_slice(&octets).unwrap();
         assert_eq!(
             header
-                .calc_checksum_ipv4_raw(THEIRS.octets(), OURS.octets(), rest)
+                .calc_checksum_ipv4_raw([10, 0, 0, 2], [10, 0, 0, 1], rest)
                 .unwrap(),
             header.checksum
         );
         let segment = Segment::parse(&IP, octets.into()).unwrap();
         assert_eq!((segment.seq, segment.ack, segment.wnd), (Seq(7), Seq(8), 9));
         assert_eq!(segment.flags, Flags::ACK.with(Flags::PSH));
-        assert_eq!(segment.tuple.remote, SocketAddrV4::new(THEIRS, 2));
+        assert_eq!(segment.tuple.remote, Endpoint::new(THEIRS, 2));
         assert_eq!(&segment.payload[..], payload);
     }
 }
@@ -152,8 +152,8 @@ fn trimming_keeps_what_is_in_the_window() {
 #[test]
 fn each_part_of_the_addresses_is_hashed() {
     let hash = Secrets::new([1; 32]).table();
-    let [us, them] = [SocketAddrV4::new(OURS, 1), SocketAddrV4::new(THEIRS, 1)];
-    let other = SocketAddrV4::new(OURS, 2);
+    let [us, them] = [Endpoint::new(OURS, 1), Endpoint::new(THEIRS, 1)];
+    let other = Endpoint::new(OURS, 2);
     let tuples = [
         (us, us),
         (us, them),

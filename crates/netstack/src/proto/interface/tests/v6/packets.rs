@@ -1,0 +1,289 @@
+//! Packets that are wrong, or have headers between.
+
+use super::{IpAddr, Ipv6Addr, OURS, SocketAddr, dual, frame, icmp, v6};
+use crate::proto::icmp::v6::{Message, echo_request, write_checksum};
+use crate::proto::icmp::{Error, Unreachable};
+use crate::proto::interface::Interface;
+use crate::proto::interface::tests::{ADDRESSES, MACS, answers};
+use crate::proto::ip::v6::{FragmentHeader, Header, protocol};
+use crate::proto::link::ethernet::{HEADER_LEN, MacAddr};
+
+/// A stack that knows the station of its peer.
+fn stack() -> Interface {
+    let mut pair = dual();
+    pair.call(1, |stack, now, out| {
+        stack
+            .send_echo_request(now, OURS[0], 1, 1, b"", out)
+            .expect("a route")
+    });
+    pair.run(core::time::Duration::from_millis(10));
+    let [stack, _] = pair.stacks;
+    stack
+}
+
+/// What the stack says to a packet from the peer, of which this is all behind the header.
+fn said(stack: &mut Interface, next_header: u8, payload: &[u8]) -> Vec<Vec<u8>> {
+    let header = Header::new(OURS[1], OURS[0], next_header, payload.len());
+    answers(stack, frame(MACS[0], &header, payload))
+}
+
+/// The error in an answer, its code and its pointer.
+fn error_in(answer: &[u8]) -> (Error, u8, u32) {
+    let packet = &answer[HEADER_LEN..];
+    let header = Header::parse(packet).expect("a header");
+    let message = &packet[40..];
+    let Some(Message::Error(error, _)) = Message::parse(header.source, header.destination, message)
+    else {
+        panic!("{message:?}");
+    };
+    let word = message[4..8].first_chunk().expect("four octets");
+    (error, message[1], u32::from_be_bytes(*word))
+}
+
+fn echo() -> Vec<u8> {
+    let mut request = echo_request(1, 2, b"data");
+    write_checksum(OURS[1], OURS[0], &mut request);
+    request
+}
+
+#[test]
+fn rfc8200_section_4_a_packet_with_extension_headers_is_delivered() {
+    let mut stack = stack();
+    let options = [protocol::ICMP, 0, 1, 4, 0, 0, 0, 0];
+    let with = [&options[..], &echo()].concat();
+    for next_header in [protocol::HOP_BY_HOP, protocol::DESTINATION] {
+        assert_eq!(said(&mut stack, next_header, &with).len(), 1);
+    }
+    assert_eq!(stack.counters().icmp6.in_echos, 1 + 2);
+}
+
+#[test]
+fn rfc4443_section_3_4_what_is_not_known_is_told_with_where_it_is() {
+    let mut stack = stack();
+    let answers = said(&mut stack, 200, &[0; 8]);
+    let unknown = Error::Unreachable(Unreachable::Protocol);
+    assert_eq!(error_in(&answers[0]), (unknown, 1, 6));
+    let option = [protocol::ICMP, 0, 0xde, 4, 0, 0, 0, 0];
+    let answers = said(
+        &mut stack,
+        protocol::DESTINATION,
+        &[&option[..], &echo()].concat(),
+    );
+    assert_eq!(error_in(&answers[0]), (Error::ParameterProblem, 2, 42));
+    let routing = [protocol::ICMP, 0, 0, 1, 0, 0, 0, 0];
+    let answers = said(
+        &mut stack,
+        protocol::ROUTING,
+        &[&routing[..], &echo()].concat(),
+    );
+    assert_eq!(error_in(&answers[0]), (Error::ParameterProblem, 0, 42));
+    assert_eq!(stack.counters().icmp6.out_parm_probs, 3);
+}
+
+#[test]
+fn rfc4443_section_2_4_e_no_error_about_these() {
+    let mut stack = stack();
+    // To many, of which only an option that asks for it is told.
+    let group = v6("ff02::1");
+    let to_group = |payload: &[u8], next_header| {
+        let header = Header::new(OURS[1], group, next_header, payload.len());
+        frame(MacAddr([0x33, 0x33, 0, 0, 0, 1]), &header, payload)
+    };
+    assert_eq!(answers(&mut stack, to_group(&[0; 8], 200)).len(), 0);
+    let option = |kind: u8| [200, 0, kind, 4, 0, 0, 0, 0];
+    assert_eq!(answers(&mut stack, to_group(&option(0xde), 60)).len(), 0);
+    let told = answers(&mut stack, to_group(&option(0x9e), 60));
+    assert_eq!(error_in(&told[0]), (Error::ParameterProblem, 2, 42));
+    // An error with a wrong header: from an address that is no host's.
+    let header = Header::new(Ipv6Addr::UNSPECIFIED, OURS[0], 200, 8);
+    assert_eq!(
+        answers(&mut stack, frame(MACS[0], &header, &[0; 8])).len(),
+        0
+    );
+}
+
+#[test]
+fn rfc4443_section_2_4_f_errors_are_limited() {
+    let mut stack = stack();
+    let told: usize = (0..1000)
+        .map(|_| said(&mut stack, 200, &[0; 8]).len())
+        .sum();
+    assert!((1..=50).contains(&told), "{told}");
+    assert_eq!(stack.counters().icmp6.out_rate_limited, 1000 - told as u64);
+}
+
+#[test]
+fn rfc4291_section_2_5_5_2_no_packet_has_an_address_of_ipv4() {
+    let mut stack = stack();
+    let IpAddr::V4(ours) = ADDRESSES[0].into() else {
+        unreachable!()
+    };
+    let bad = [
+        (OURS[1], ours.to_ipv6_mapped()),
+        (ours.to_ipv6_mapped(), OURS[0]),
+        (Ipv6Addr::LOCALHOST, OURS[0]),
+        (OURS[1], Ipv6Addr::LOCALHOST),
+        (v6("ff02::1"), OURS[0]),
+        (OURS[0], OURS[0]),
+    ];
+    for (source, destination) in bad {
+        let frame = icmp(source, destination, 64, &echo_request(1, 2, b""));
+        assert_eq!(
+            answers(&mut stack, frame).len(),
+            0,
+            "{source} {destination}"
+        );
+    }
+    assert_eq!(stack.counters().icmp6.in_echos, 1, "but the first");
+}
+
+#[test]
+fn rfc2675_a_jumbogram_is_refused() {
+    let mut stack = stack();
+    let jumbo = [protocol::ICMP, 0, 0xc2, 4, 0, 1, 0, 0];
+    let mut header = Header::new(OURS[1], OURS[0], protocol::HOP_BY_HOP, 0);
+    let cut = frame(MACS[0], &header, &jumbo);
+    assert_eq!(
+        answers(&mut stack, cut).len(),
+        0,
+        "nothing follows, says its header"
+    );
+    header.payload_len = jumbo.len();
+    let told = answers(&mut stack, frame(MACS[0], &header, &jumbo));
+    assert_eq!(error_in(&told[0]), (Error::ParameterProblem, 2, 42));
+}
+
+/// A fragment of an echo request with so much data.
+fn piece(offset: usize, more: bool, identification: u32, data: &[u8]) -> Vec<u8> {
+    let header = FragmentHeader {
+        next_header: protocol::ICMP,
+        offset,
+        more,
+        identification,
+    };
+    [&header.to_bytes()[..], data].concat()
+}
+
+#[test]
+fn rfc5722_section_4_fragments_that_overlap_end_their_packet() {
+    let mut request = echo_request(1, 2, &[7; 56]);
+    write_checksum(OURS[1], OURS[0], &mut request);
+    let mut stack = stack();
+    let parts = [
+        piece(0, true, 1, &request[..32]),
+        piece(32, false, 1, &request[32..]),
+    ];
+    assert_eq!(said(&mut stack, protocol::FRAGMENT, &parts[0]).len(), 0);
+    assert_eq!(
+        said(&mut stack, protocol::FRAGMENT, &parts[0]).len(),
+        0,
+        "it repeats"
+    );
+    assert_eq!(said(&mut stack, protocol::FRAGMENT, &parts[1]).len(), 1);
+    let overlapping = [
+        piece(0, true, 2, &request[..32]),
+        piece(24, false, 2, &request[24..]),
+        piece(32, false, 2, &request[32..]),
+    ];
+    for part in &overlapping {
+        assert_eq!(said(&mut stack, protocol::FRAGMENT, part).len(), 0);
+    }
+    assert_eq!(stack.counters().ip6.reasm_oks, 1);
+}
+
+#[test]
+fn rfc6946_section_4_an_atomic_fragment_is_taken_apart_from_others_of_its_identification() {
+    let mut request = echo();
+    let mut stack = stack();
+    let part = piece(0, true, 9, &request[..8]);
+    assert_eq!(said(&mut stack, protocol::FRAGMENT, &part).len(), 0);
+    let atomic = piece(0, false, 9, &request);
+    assert_eq!(said(&mut stack, protocol::FRAGMENT, &atomic).len(), 1);
+    let rest = piece(8, false, 9, &request.split_off(8));
+    assert_eq!(said(&mut stack, protocol::FRAGMENT, &rest).len(), 1);
+}
+
+#[test]
+fn rfc8200_section_4_5_what_is_not_whole_after_a_minute_is_told_to_its_sender() {
+    let mut pair = dual();
+    let request = echo_request(1, 2, &[7; 56]);
+    let part = piece(0, true, 1, &request[..32]);
+    let header = Header::new(OURS[1], OURS[0], protocol::FRAGMENT, part.len());
+    let first = frame(MACS[0], &header, &part);
+    pair.call(0, |stack, now, out| {
+        stack.handle_frame(now, first.into(), out)
+    });
+    pair.run(core::time::Duration::from_secs(59));
+    assert_eq!(pair.stacks[1].counters().icmp6.in_time_excds, 0);
+    pair.run(core::time::Duration::from_secs(2));
+    assert_eq!(pair.stacks[1].counters().icmp6.in_time_excds, 1);
+    assert_eq!(pair.stacks[0].counters().ip6.reasm_timeout, 1);
+}
+
+#[test]
+fn rfc8201_section_4_datagrams_and_segments_heed_packet_too_big() {
+    let mut pair = dual();
+    let any = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0);
+    let there = SocketAddr::new(OURS[1].into(), 53);
+    let id = pair.stacks[0].udp_bind(any).expect("free");
+    let send = |pair: &mut super::Pair| {
+        let before = pair.stacks[0].counters().ip6.frag_creates;
+        pair.call(0, |stack, now, out| {
+            stack
+                .udp_send(now, id, there, &[7; 1400], out)
+                .expect("a route")
+        });
+        pair.run(core::time::Duration::from_millis(10));
+        pair.stacks[0].counters().ip6.frag_creates - before
+    };
+    assert_eq!(send(&mut pair), 0);
+    let port = pair.stacks[0].udp().local(id).expect("open").port();
+    for (mtu, quoted_port, fragments) in [(1300, port ^ 1, 0), (1300, port, 2), (600, port, 2)] {
+        let quoted = Header::new(OURS[0], OURS[1], 17, 1408);
+        let mut message = vec![2, 0, 0, 0];
+        message.extend_from_slice(&u32::to_be_bytes(mtu));
+        let mut packet = [0; 48];
+        quoted.write(&mut packet);
+        packet[40..42].copy_from_slice(&u16::to_be_bytes(quoted_port));
+        packet[42..44].copy_from_slice(&53u16.to_be_bytes());
+        message.extend_from_slice(&packet);
+        // A router says so.
+        let error = icmp(v6("fd00::77"), OURS[0], 60, &message);
+        pair.call(0, |stack, now, out| {
+            stack.handle_frame(now, error.into(), out)
+        });
+        assert_eq!(send(&mut pair), fragments, "{mtu}");
+    }
+    let now = pair.now;
+    let mtu = pair.stacks[0].egress.path_mtu(now, OURS[1].into());
+    assert_eq!(mtu, 1280, "never less");
+}
+
+#[test]
+fn rfc6437_section_3_packets_of_a_flow_have_one_label_and_other_flows_others() {
+    let mut pair = dual();
+    let any = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0);
+    let mut labels = std::collections::HashSet::new();
+    for port in 1..100 {
+        let there = SocketAddr::new(OURS[1].into(), port);
+        let id = pair.stacks[0].udp_bind(any).expect("free");
+        let sent: Vec<_> = (0..2)
+            .map(|_| {
+                pair.call(0, |stack, now, out| {
+                    stack.udp_send(now, id, there, b"x", out).expect("a route");
+                    out.0.last().cloned()
+                })
+            })
+            .collect();
+        pair.run(core::time::Duration::from_millis(1));
+        let of = |frame: &Option<Vec<u8>>| {
+            let frame = frame.as_ref()?;
+            Some(Header::parse(&frame[HEADER_LEN..]).ok()?.flow_label)
+        };
+        if port > 1 {
+            assert_eq!(of(&sent[0]), of(&sent[1]));
+            labels.insert(of(&sent[0]).expect("a label"));
+        }
+    }
+    assert!(labels.len() > 95 && !labels.contains(&0), "{labels:?}");
+}

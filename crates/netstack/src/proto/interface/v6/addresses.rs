@@ -1,0 +1,342 @@
+//! Our addresses: how they come, whether they are free, and how long they last (RFC 4862).
+
+use core::net::{IpAddr, Ipv6Addr};
+use core::time::Duration;
+
+use super::{FIRST_WAIT, V6};
+use crate::proto::Instant;
+use crate::proto::interface::{Event, Interface, SendError, Transmit};
+use crate::proto::ip::selection::{self, Candidate, DEFAULT_POLICY};
+use crate::proto::ip::v6::{ALL_NODES, Cidr, LINK_LOCAL, identifier, solicited_node};
+use crate::proto::link::ethernet::MacAddr;
+use crate::proto::link::nd;
+
+/// Addresses from router advertisements, at most.
+const LEARNED: usize = 16;
+/// RFC 4862 §5.5.3 (e): an advertisement leaves an address at least so much of its time.
+const TWO_HOURS: Duration = Duration::from_secs(2 * 3600);
+
+/// Where an address comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// We were given it.
+    Given,
+    /// Its low 64 bits are ours (RFC 7217), under a prefix of 64 bits; the count of duplicates.
+    Stable(u8),
+}
+
+/// What is known of an address that nobody else may have.
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// It is being asked for (RFC 4862 §5.4): solicitations left, when the next is due or when all time
+    /// is over, and what they carry (RFC 7527).
+    Tentative {
+        left: u8,
+        next: Instant,
+        nonce: [u8; 6],
+    },
+    Assigned,
+}
+
+/// An address of ours.
+#[derive(Debug)]
+pub(super) struct Address {
+    pub(super) cidr: Cidr,
+    state: State,
+    origin: Origin,
+    /// Until when new connections may use it, and all.
+    preferred_until: Instant,
+    valid_until: Instant,
+}
+
+impl Address {
+    fn candidate(&self, now: Instant) -> Candidate {
+        let mut candidate = Candidate::new(self.cidr.address().into(), self.cidr.prefix());
+        candidate.deprecated = self.preferred_until <= now;
+        candidate
+    }
+
+    pub(super) fn is_assigned(&self) -> bool {
+        matches!(self.state, State::Assigned)
+    }
+
+    /// What is in its prefix is on the link, as far as that is known of the address alone.
+    pub(super) fn is_on_link(&self, address: Ipv6Addr) -> bool {
+        self.origin == Origin::Given && self.is_assigned() && self.cidr.contains(address)
+    }
+
+    pub(super) fn poll_at(&self) -> Option<Instant> {
+        let next = match self.state {
+            State::Tentative { next, .. } => next,
+            State::Assigned => Instant::FAR_FUTURE,
+        };
+        Some(next.min(self.valid_until)).filter(|at| *at < Instant::FAR_FUTURE)
+    }
+}
+
+/// Lifetimes as an advertisement has them: seconds, of which all ones are for ever.
+pub(super) fn after_seconds(now: Instant, seconds: u32) -> Instant {
+    match seconds {
+        u32::MAX => Instant::FAR_FUTURE,
+        _ => now + Duration::from_secs(seconds.into()),
+    }
+}
+
+impl V6 {
+    /// Whether we listen to a group.
+    pub(super) fn is_member(&self, group: Ipv6Addr) -> bool {
+        group == ALL_NODES
+            || self
+                .addresses
+                .iter()
+                .any(|it| solicited_node(it.cidr.address()) == group)
+    }
+
+    /// The place of a tentative address, and what its solicitations carry.
+    pub(super) fn tentative(&self, address: Ipv6Addr) -> Option<[u8; 6]> {
+        self.addresses.iter().find_map(|it| match it.state {
+            State::Tentative { nonce, .. } if it.cidr.address() == address => Some(nonce),
+            _ => None,
+        })
+    }
+
+    /// The address of ours from which to speak to `destination` (RFC 6724 §5).
+    pub(super) fn source_for(&self, now: Instant, destination: Ipv6Addr) -> Option<Ipv6Addr> {
+        if self.is_local(destination) {
+            return Some(destination);
+        }
+        let assigned = self.addresses.iter().filter(|it| it.is_assigned());
+        let candidates: Vec<_> = assigned.map(|it| it.candidate(now)).collect();
+        let best = selection::source(DEFAULT_POLICY, destination.into(), &candidates)?;
+        match best.address {
+            IpAddr::V6(address) => Some(address),
+            IpAddr::V4(_) => None,
+        }
+    }
+
+    /// The addresses that are asked for.
+    #[cfg(test)]
+    pub(in crate::proto::interface) fn tentatives(&self) -> impl Iterator<Item = Ipv6Addr> + '_ {
+        let tentative = self.addresses.iter().filter(|it| !it.is_assigned());
+        tentative.map(|it| it.cidr.address())
+    }
+
+    /// Whether we have an address that leads beyond the link.
+    pub(in crate::proto::interface) fn is_global(&self) -> bool {
+        let mut assigned = self.assigned().map(|it| it.address());
+        assigned.any(|it| !(is_link_local(it) || it.is_loopback()))
+    }
+}
+
+/// Whether an address or group is for the link alone.
+pub(super) fn is_link_local(address: Ipv6Addr) -> bool {
+    address.is_unicast_link_local() || (address.is_multicast() && address.octets()[1] & 0xf == 2)
+}
+
+impl Interface {
+    pub(super) fn add_address_v6(&mut self, now: Instant, cidr: Cidr) {
+        self.remove_entry_v6(cidr.address());
+        self.add_entry_v6(
+            now,
+            cidr,
+            Origin::Given,
+            (Instant::FAR_FUTURE, Instant::FAR_FUTURE),
+        );
+    }
+
+    /// Adds the address under a prefix of 64 bits that is ours alone (RFC 7217), unless there is one.
+    /// `until` says for how long it is preferred and valid.
+    pub(super) fn add_stable_address(
+        &mut self,
+        now: Instant,
+        prefix: Ipv6Addr,
+        until: Option<(Instant, Instant)>,
+    ) {
+        self.add_stable_anew(now, prefix, 0, until);
+    }
+
+    fn add_stable_anew(
+        &mut self,
+        now: Instant,
+        prefix: Ipv6Addr,
+        mut duplicates: u8,
+        until: Option<(Instant, Instant)>,
+    ) {
+        let mac = self.egress.mac;
+        let Some(v6) = self.egress.v6.as_deref_mut() else {
+            return;
+        };
+        let secret = v6.settings.secret.unwrap_or_default();
+        let stable = identifier::Stable::new(secret, &mac.0);
+        let identifier = stable.identifier(prefix, &[], &mut duplicates);
+        let address = identifier::join(prefix, identifier);
+        if let Ok(cidr) = Cidr::new(address, 64) {
+            let until = until.unwrap_or((Instant::FAR_FUTURE, Instant::FAR_FUTURE));
+            self.add_entry_v6(now, cidr, Origin::Stable(duplicates), until);
+        }
+    }
+
+    fn add_entry_v6(
+        &mut self,
+        now: Instant,
+        cidr: Cidr,
+        origin: Origin,
+        (preferred_until, valid_until): (Instant, Instant),
+    ) {
+        self.changed();
+        let Some(v6) = self.egress.v6.as_deref_mut() else {
+            return;
+        };
+        let asks = v6.settings.dad_transmits;
+        let wait = v6.random.next_u64() % FIRST_WAIT.as_nanos() as u64;
+        let state = match asks > 0 && !cidr.address().is_loopback() {
+            true => State::Tentative {
+                left: asks,
+                next: now + Duration::from_nanos(wait),
+                nonce: v6.nonce(),
+            },
+            false => State::Assigned,
+        };
+        v6.addresses.push(Address {
+            cidr,
+            state,
+            origin,
+            preferred_until,
+            valid_until,
+        });
+    }
+
+    /// Takes an address out of the list.
+    fn remove_entry_v6(&mut self, address: Ipv6Addr) -> Option<Address> {
+        self.changed();
+        let v6 = self.egress.v6.as_deref_mut()?;
+        let mut addresses = v6.addresses.iter();
+        let at = addresses.position(|it| it.cidr.address() == address)?;
+        Some(v6.addresses.remove(at))
+    }
+
+    pub(super) fn remove_address_v6(&mut self, now: Instant, address: Ipv6Addr) -> bool {
+        let removed = self.remove_entry_v6(address).is_some();
+        if removed {
+            self.tcp.remove_address(now, address);
+        }
+        removed
+    }
+
+    /// Asks for tentative addresses, and gives up those whose time is over.
+    pub(super) fn poll_addresses_v6(&mut self, now: Instant, out: &mut dyn Transmit) {
+        let mut at = 0;
+        while let Some(v6) = self.egress.v6.as_deref_mut()
+            && let Some(entry) = v6.addresses.get_mut(at)
+        {
+            let address = entry.cidr.address();
+            if entry.valid_until <= now {
+                self.remove_address_v6(now, address);
+                continue;
+            }
+            at += 1;
+            let State::Tentative { left, next, nonce } = &mut entry.state else {
+                continue;
+            };
+            if *next > now {
+                continue;
+            }
+            if *left > 0 {
+                *left -= 1;
+                *next = now + v6.routers.timing.retransmit;
+                let message = nd::solicitation(address, Err(*nonce));
+                let group = solicited_node(address);
+                self.send_discovery(now, Ipv6Addr::UNSPECIFIED, group, message, out);
+                continue;
+            }
+            entry.state = State::Assigned;
+            self.changed();
+            self.push_event(Event::AddressGranted(address.into()));
+        }
+    }
+
+    /// Another station has an address that we ask for (RFC 4862 §5.4.5): an identifier of ours gives way
+    /// to another one a few times.
+    pub(super) fn is_duplicate(&mut self, now: Instant, address: Ipv6Addr, station: MacAddr) {
+        let Some(entry) = self.remove_entry_v6(address) else {
+            return;
+        };
+        if let Some(v6) = self.egress.v6.as_deref_mut() {
+            v6.nd.conflicts += 1;
+        }
+        if let Origin::Stable(duplicates) = entry.origin
+            && duplicates < identifier::RETRIES
+        {
+            let prefix = entry.cidr.network().address();
+            let until = (entry.preferred_until, entry.valid_until);
+            self.add_stable_anew(now, prefix, duplicates + 1, Some(until));
+            return;
+        }
+        self.push_event(Event::AddressRefused(address.into(), station));
+    }
+
+    /// A router gives the hosts of its link a prefix (RFC 4862 §5.5.3), for so many seconds.
+    pub(super) fn configure(&mut self, now: Instant, prefix: Cidr, (preferred, valid): (u32, u32)) {
+        if preferred > valid || prefix.prefix() != 64 || prefix.address().is_unicast_link_local() {
+            return;
+        }
+        let network = prefix.network();
+        let until = (after_seconds(now, preferred), after_seconds(now, valid));
+        let Some(v6) = self.egress.v6.as_deref_mut() else {
+            return;
+        };
+        let mut known = false;
+        let mut learned = 0;
+        for entry in &mut v6.addresses {
+            if !matches!(entry.origin, Origin::Stable(_))
+                || entry.cidr.network().address() == LINK_LOCAL
+            {
+                continue;
+            }
+            learned += 1;
+            if entry.cidr.network() == network {
+                known = true;
+                entry.preferred_until = until.0;
+                // Rules 1 to 3: an advertisement that anybody can send does not take it away at once.
+                let two_hours = now + TWO_HOURS;
+                if until.1 > two_hours || until.1 > entry.valid_until {
+                    entry.valid_until = until.1;
+                } else if entry.valid_until > two_hours {
+                    entry.valid_until = two_hours;
+                }
+            }
+        }
+        if !known && valid > 0 && learned < LEARNED {
+            self.add_stable_address(now, network.address(), Some(until));
+        }
+    }
+}
+
+impl V6 {
+    /// What tells a solicitation of ours from one of another station (RFC 7527).
+    fn nonce(&mut self) -> [u8; 6] {
+        let [nonce @ .., _, _] = self.random.next_u64().to_ne_bytes();
+        nonce
+    }
+}
+
+impl crate::proto::interface::egress::Egress {
+    /// The address from which a packet goes to `destination`: `wanted`, if it may be that, or, where that
+    /// is ::, the best one of ours.
+    pub(super) fn source_v6(
+        &self,
+        now: Instant,
+        wanted: Ipv6Addr,
+        destination: Ipv6Addr,
+    ) -> Result<Ipv6Addr, SendError> {
+        let v6 = self.v6.as_deref().ok_or(SendError::NoRoute)?;
+        v6.hop(now, destination).ok_or(SendError::NoRoute)?;
+        let nearest = v6.source_for(now, destination);
+        let nearest = nearest.ok_or(SendError::NoRoute)?;
+        match wanted {
+            Ipv6Addr::UNSPECIFIED => Ok(nearest),
+            _ if v6.may_send(wanted, destination) => Ok(wanted),
+            _ => Err(SendError::AddrNotAvailable(wanted.into())),
+        }
+    }
+}
