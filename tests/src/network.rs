@@ -1,5 +1,6 @@
 //! A private network: a namespace in which the test and the unikernels it boots are alone.
 
+use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
@@ -41,6 +42,14 @@ impl Network {
         ip(&["tuntap", "add", "dev", name, "mode", "tap"]);
         ip(&["address", "add", address, "dev", name]);
         ip(&["link", "set", "dev", name, "up"]);
+    }
+
+    /// Gives the interface an IPv6 address of the host's (`fd00::1/64`), to be used at once.
+    pub fn add_ipv6(&self, name: &str, address: &str) {
+        // Some machines do without.
+        let disabled = format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6");
+        fs::write(&disabled, "0").unwrap_or_else(|error| panic!("{disabled}: {error}"));
+        ip(&["address", "add", address, "dev", name, "nodad"]);
     }
 
     /// Deletes the interface.

@@ -7,7 +7,7 @@ use std::{
     rc::Rc,
 };
 
-use solo5_ffi::{Handle, HandleSet, NetError};
+use solo5_ffi::{Handle, HandleSet, NetError, NetHeader};
 
 use crate::hypercalls::{Hypercalls, NetDevice};
 
@@ -141,6 +141,7 @@ impl Machine {
                 here,
                 there: lanes[1 - end].clone(),
                 offload,
+                offload_v6: false,
                 held: Rc::default(),
             }
         })
@@ -193,6 +194,7 @@ pub(crate) struct FakeNet {
     pub(crate) here: Rc<RefCell<Lane>>,
     there: Rc<RefCell<Lane>>,
     offload: bool,
+    pub(crate) offload_v6: bool,
     /// Gone when the device is.
     held: Rc<()>,
 }
@@ -232,6 +234,10 @@ impl NetDevice for FakeNet {
         self.offload
     }
 
+    fn has_offload_v6(&self) -> bool {
+        self.offload_v6
+    }
+
     fn read_size(&self) -> usize {
         if self.offload {
             65_559
@@ -242,6 +248,13 @@ impl NetDevice for FakeNet {
 
     fn write(&self, frame: &[u8]) -> Result<(), NetError> {
         assert!(frame.len() <= self.read_size(), "{} octets", frame.len());
+        if frame.len() > NetHeader::SIZE + self.max_frame() {
+            let gso_type = match frame[NetHeader::SIZE + 12..][..2] {
+                [0x86, 0xdd] if self.offload_v6 => NetHeader::GSO_TCPV6,
+                _ => NetHeader::GSO_TCPV4,
+            };
+            assert_eq!(frame[1], gso_type);
+        }
         self.machine.pass(CALL);
         self.machine.arrive(&self.there, 10_000, frame.to_vec());
         Ok(())

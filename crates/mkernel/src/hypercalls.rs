@@ -25,6 +25,7 @@ pub(crate) trait NetDevice: 'static {
     fn mtu(&self) -> usize;
     fn max_frame(&self) -> usize;
     fn has_offload(&self) -> bool;
+    fn has_offload_v6(&self) -> bool;
     fn read_size(&self) -> usize;
     fn write(&self, frame: &[u8]) -> Result<(), NetError>;
     fn read(&self, buffer: &mut [u8]) -> Result<Option<usize>, NetError>;
@@ -69,6 +70,10 @@ impl NetDevice for Net {
 
     fn has_offload(&self) -> bool {
         self.has_offload()
+    }
+
+    fn has_offload_v6(&self) -> bool {
+        self.has_offload_v6()
     }
 
     fn read_size(&self) -> usize {

@@ -159,6 +159,10 @@ impl<N: NetDevice> FrameDevice for Device<N> {
         !self.outgoing.is_empty()
     }
 
+    fn offload_v6(&self) -> bool {
+        self.port.net().has_offload_v6()
+    }
+
     fn buffer_size(&self) -> usize {
         self.port.net().read_size()
     }
@@ -166,7 +170,10 @@ impl<N: NetDevice> FrameDevice for Device<N> {
     fn write_run(&mut self, buffer: &mut [u8], run: &Run) -> io::Result<()> {
         let header = NetHeader {
             flags: NetHeader::NEEDS_CSUM,
-            gso_type: NetHeader::GSO_TCPV4,
+            gso_type: match run.ipv6 {
+                false => NetHeader::GSO_TCPV4,
+                true => NetHeader::GSO_TCPV6,
+            },
             hdr_len: run.header_len as u16,
             gso_size: run.segment,
             csum_start: run.transport as u16,

@@ -44,9 +44,14 @@ pub trait FrameDevice {
     /// the task of the last call is.
     fn poll_readable(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
 
-    /// Whether the device cuts runs of TCP segments apart: then they are given to
+    /// Whether the device cuts runs of TCP segments over IPv4 apart: then they are given to
     /// [`FrameDevice::write_run`].
     fn offload(&self) -> bool {
+        false
+    }
+
+    /// Whether it does so with those over IPv6, too; of no account without [`FrameDevice::offload`].
+    fn offload_v6(&self) -> bool {
         false
     }
 

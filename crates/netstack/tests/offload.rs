@@ -2,13 +2,13 @@
 //! hand here, in virtual time.
 
 use std::collections::VecDeque;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use netstack::proto::checksum::{Sum, checksum};
-use netstack::proto::interface::{HEADROOM, InterfaceConfig, Run, Transmit};
+use netstack::proto::interface::{HEADROOM, InterfaceConfig, Ipv6, Run, Transmit};
 use netstack::proto::ip::Cidr;
 use netstack::proto::link::ethernet::MacAddr;
 use netstack::proto::tcp::{ConnectionId, Options, congestion};
@@ -16,7 +16,14 @@ use netstack::proto::{Instant, Interface};
 
 const MTU: usize = 1500;
 const IP: usize = 14;
-const ADDRESSES: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2)];
+const V4: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)),
+    IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)),
+];
+const V6: [IpAddr; 2] = [
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2)),
+];
 const DELAY: Duration = Duration::from_micros(50);
 
 /// What the device does with a run of segments.
@@ -32,6 +39,7 @@ enum Device {
 
 struct Wire {
     device: Device,
+    addresses: [IpAddr; 2],
     frames: Vec<(Vec<u8>, bool)>,
     runs: usize,
     sent: usize,
@@ -54,12 +62,17 @@ impl Transmit for Wire {
         let frame = &buffer[HEADROOM..];
         let payload = frame.len() - run.header_len;
         assert_eq!(payload % usize::from(run.segment), 0, "full segments only");
-        assert_eq!(
-            checksum(&frame[IP..run.transport]),
-            0,
-            "checksum of the IPv4 header"
-        );
-        assert_eq!(field(frame, run.transport + 16), pseudo_header(frame, run));
+        assert_eq!(run.ipv6, self.addresses == V6);
+        if run.ipv6 {
+            assert_eq!(run.transport, IP + 40);
+            assert_eq!(usize::from(field(frame, IP + 4)), frame.len() - IP - 40);
+            assert_ne!(field(frame, IP + 2), 0, "a flow label");
+        } else {
+            let sum = checksum(&frame[IP..run.transport]);
+            assert_eq!(sum, 0, "checksum of the IPv4 header");
+        }
+        let sum = self.pseudo_header(frame.len() - run.transport).finish();
+        assert_eq!(field(frame, run.transport + 16), !sum);
         if self.device == Device::Joins {
             self.frames.push((frame.to_vec(), true));
             return;
@@ -68,12 +81,8 @@ impl Transmit for Wire {
             .chunks(run.segment.into())
             .enumerate()
         {
-            let cut = cut(
-                &frame[..run.header_len],
-                run,
-                index * usize::from(run.segment),
-                segment,
-            );
+            let offset = index * usize::from(run.segment);
+            let cut = self.cut(&frame[..run.header_len], run, offset, segment);
             self.transmit(&cut);
         }
     }
@@ -83,36 +92,42 @@ fn field(frame: &[u8], at: usize) -> u16 {
     u16::from_be_bytes([frame[at], frame[at + 1]])
 }
 
-/// The sum of the pseudo-header, which the checksum field of a run is to hold.
-fn pseudo_header(frame: &[u8], run: &Run) -> u16 {
-    let length = (frame.len() - run.transport) as u16;
-    !Sum::pseudo_header(ADDRESSES[0], ADDRESSES[1], 6, length).finish()
-}
+impl Wire {
+    /// The sum of the pseudo-header of so many octets of TCP, which the checksum field of a run is to hold.
+    fn pseudo_header(&self, length: usize) -> Sum {
+        Sum::pseudo_header(self.addresses[0], self.addresses[1], 6, length as u16)
+    }
 
-/// One segment of a run: the lengths, the sequence number and the checksums are its own.
-fn cut(headers: &[u8], run: &Run, offset: usize, payload: &[u8]) -> Vec<u8> {
-    let mut frame = [headers, payload].concat();
-    let total = (frame.len() - IP) as u16;
-    frame[IP + 2..IP + 4].copy_from_slice(&total.to_be_bytes());
-    frame[IP + 10..IP + 12].fill(0);
-    let sum = checksum(&frame[IP..run.transport]);
-    frame[IP + 10..IP + 12].copy_from_slice(&sum.to_be_bytes());
-    let tcp = run.transport;
-    let sequence = u32::from_be_bytes([
-        headers[tcp + 4],
-        headers[tcp + 5],
-        headers[tcp + 6],
-        headers[tcp + 7],
-    ]);
-    let sequence = sequence.wrapping_add(offset as u32);
-    frame[tcp + 4..tcp + 8].copy_from_slice(&sequence.to_be_bytes());
-    frame[tcp + 16..tcp + 18].fill(0);
-    let length = (frame.len() - tcp) as u16;
-    let sum = Sum::pseudo_header(ADDRESSES[0], ADDRESSES[1], 6, length)
-        .add_slice(&frame[tcp..])
-        .finish();
-    frame[tcp + 16..tcp + 18].copy_from_slice(&sum.to_be_bytes());
-    frame
+    /// One segment of a run: the lengths, the sequence number and the checksums are its own.
+    fn cut(&self, headers: &[u8], run: &Run, offset: usize, payload: &[u8]) -> Vec<u8> {
+        let mut frame = [headers, payload].concat();
+        let tcp = run.transport;
+        if run.ipv6 {
+            let length = (frame.len() - tcp) as u16;
+            frame[IP + 4..IP + 6].copy_from_slice(&length.to_be_bytes());
+        } else {
+            let total = (frame.len() - IP) as u16;
+            frame[IP + 2..IP + 4].copy_from_slice(&total.to_be_bytes());
+            frame[IP + 10..IP + 12].fill(0);
+            let sum = checksum(&frame[IP..tcp]);
+            frame[IP + 10..IP + 12].copy_from_slice(&sum.to_be_bytes());
+        }
+        let sequence = u32::from_be_bytes([
+            headers[tcp + 4],
+            headers[tcp + 5],
+            headers[tcp + 6],
+            headers[tcp + 7],
+        ]);
+        let sequence = sequence.wrapping_add(offset as u32);
+        frame[tcp + 4..tcp + 8].copy_from_slice(&sequence.to_be_bytes());
+        frame[tcp + 16..tcp + 18].fill(0);
+        let sum = self
+            .pseudo_header(frame.len() - tcp)
+            .add_slice(&frame[tcp..])
+            .finish();
+        frame[tcp + 16..tcp + 18].copy_from_slice(&sum.to_be_bytes());
+        frame
+    }
 }
 
 /// Two stacks, the first of which has a device that offloads.
@@ -124,24 +139,31 @@ struct Pair {
 }
 
 impl Pair {
-    fn new(device: Device) -> Self {
+    /// The device offloads IPv6 or not.
+    fn new(device: Device, addresses: [IpAddr; 2], offload_v6: bool) -> Self {
+        let start = Instant::from_nanos(0);
         let stacks = [0, 1].map(|index| {
             let mac = MacAddr([2, 0, 0, 0, 0, index as u8]);
             let mut config = InterfaceConfig::new(mac, MTU, [index as u8 + 1; 32]);
             config.offload = index == 0;
+            config.offload_v6 = index == 0 && offload_v6;
             let mut stack = Interface::new(config);
-            let address = Cidr::new(ADDRESSES[index], 24).expect("a prefix");
-            stack.add_address(Instant::from_nanos(0), address);
+            if addresses == V6 {
+                stack.start_ipv6(start, &Ipv6::default().dad_transmits(0).accept_ra(false));
+            }
+            let address = Cidr::new(addresses[index], 24).expect("a prefix");
+            assert!(stack.add_address(start, address));
             stack
         });
         let out = Wire {
             device,
+            addresses,
             frames: Vec::new(),
             runs: 0,
             sent: 0,
         };
         Self {
-            now: Instant::from_nanos(0),
+            now: start,
             stacks,
             wires: Default::default(),
             out,
@@ -191,9 +213,9 @@ impl Pair {
     }
 
     fn connect(&mut self, options: &Options) -> (ConnectionId, ConnectionId) {
-        let server = SocketAddrV4::new(ADDRESSES[1], 7);
-        let any = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
-        let listener = self.stacks[1].tcp().listen(server, 8, Options::default());
+        let server = SocketAddr::new(self.out.addresses[1], 7);
+        let any = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0);
+        let listener = self.stacks[1].listen(server, 8, Options::default());
         let listener = listener.expect("a free port");
         let client = self
             .call(0, |stack, now, _| stack.connect(now, any, server, options))
@@ -208,13 +230,19 @@ impl Pair {
     }
 }
 
-/// Sends `octets` from the first stack to the second; the number of runs that it took.
-fn transfer(device: Device, octets: usize) -> usize {
+/// Sends `octets` from the first stack to the second, over either IP version; the number of runs that it took of each.
+fn transfer(device: Device, octets: usize) -> [usize; 2] {
     transfer_with(device, octets, &Options::default())
 }
 
-fn transfer_with(device: Device, octets: usize, options: &Options) -> usize {
-    let mut pair = Pair::new(device);
+fn transfer_with(device: Device, octets: usize, options: &Options) -> [usize; 2] {
+    [V4, V6].map(|addresses| {
+        let pair = Pair::new(device, addresses, addresses == V6);
+        transfer_between(pair, octets, options)
+    })
+}
+
+fn transfer_between(mut pair: Pair, octets: usize, options: &Options) -> usize {
     let (client, server) = pair.connect(options);
     let data: Vec<u8> = (0..octets).map(|at| (at * 7 + at / 251) as u8).collect();
     let (mut queued, mut received) = (0, Vec::new());
@@ -242,25 +270,25 @@ fn transfer_with(device: Device, octets: usize, options: &Options) -> usize {
 
 #[test]
 fn a_run_is_cut_into_segments_with_right_checksums() {
-    let runs = transfer(Device::Cuts, 3_000_000);
-    assert!(runs > 0, "no run was sent");
-    assert!(
-        runs < 3_000_000 / (4 * MTU),
-        "{runs} runs: hardly longer than a segment"
-    );
+    for runs in transfer(Device::Cuts, 3_000_000) {
+        assert!(runs > 0, "no run was sent");
+        assert!(
+            runs < 3_000_000 / (4 * MTU),
+            "{runs} runs: hardly longer than a segment"
+        );
+    }
 }
 
 #[test]
 fn a_run_may_arrive_whole_and_without_a_checksum() {
-    assert!(transfer(Device::Joins, 3_000_000) > 0, "no run was sent");
+    let runs = transfer(Device::Joins, 3_000_000);
+    assert!(!runs.contains(&0), "no run was sent: {runs:?}");
 }
 
 #[test]
 fn segments_of_a_run_are_lost_one_by_one_and_sent_again() {
-    assert!(
-        transfer(Device::Loses(41), 1_000_000) > 0,
-        "no run was sent"
-    );
+    let runs = transfer(Device::Loses(41), 1_000_000);
+    assert!(!runs.contains(&0), "no run was sent: {runs:?}");
 }
 
 #[test]
@@ -268,8 +296,15 @@ fn a_paced_connection_sends_runs_too_also_while_it_repairs_losses() {
     let mut options = Options::default();
     options.congestion = Some(congestion::bbr);
     for device in [Device::Cuts, Device::Loses(41)] {
-        let runs = transfer_with(device, 3_000_000, &options);
-        assert!(runs > 0, "no run was sent");
-        assert!(runs < 3_000_000 / (2 * MTU), "{runs} runs");
+        for runs in transfer_with(device, 3_000_000, &options) {
+            assert!(runs > 0, "no run was sent");
+            assert!(runs < 3_000_000 / (2 * MTU), "{runs} runs");
+        }
     }
+}
+
+#[test]
+fn a_device_that_cuts_ipv4_alone_is_given_no_run_of_ipv6() {
+    let pair = Pair::new(Device::Cuts, V6, false);
+    assert_eq!(transfer_between(pair, 1_000_000, &Options::default()), 0);
 }

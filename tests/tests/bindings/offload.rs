@@ -1,7 +1,6 @@
 //! Network offload: `offload.c`, which reflects packets, so that a connection of the host's to it ends up at the host
 //! itself, and its data goes through the guest twice.
 
-use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
@@ -74,10 +73,7 @@ struct Reflected {
 /// Makes the TAP interface, with the host's addresses on it.
 fn add_tap(network: &Network, name: &str) {
     network.add_tap(name, "10.0.0.1/24");
-    // Some machines do without.
-    let disabled = format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6");
-    fs::write(&disabled, "0").unwrap_or_else(|error| panic!("{disabled}: {error}"));
-    ip(&format!("addr add fd00::1/64 dev {name} nodad"));
+    network.add_ipv6(name, "fd00::1/64");
 }
 
 fn ip(arguments: &str) {

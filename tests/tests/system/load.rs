@@ -1,5 +1,6 @@
 //! Many connections at once, with the Linux kernel as client.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
@@ -68,6 +69,47 @@ fn exchange(stream: &TcpStream, seed: u64, length: usize) {
             received.len()
         );
     });
+}
+
+/// Over either IP version frames of bulk are longer than the MTU, both ways: the host cuts them where they must be.
+#[test]
+fn bulk_is_offloaded_over_both_ip_versions() {
+    const BYTES: usize = 20_000_000;
+    let guest = Guest::build_release("echo", Target::Spt)
+        .option("--net:service=tap0")
+        .argument("--ipv4=10.0.0.2/24")
+        .argument("--ipv6=fd00::2/64");
+    Network::with(|network| {
+        network.add_tap("tap0", "10.0.0.1/24");
+        network.add_ipv6("tap0", "fd00::1/64");
+        let mut running = guest.start();
+        for host in ["10.0.0.2", "fd00::2"] {
+            let address = SocketAddr::new(host.parse().unwrap(), 3000);
+            let stream = running.connect(address, Duration::from_secs(60));
+            let before = traffic("tap0");
+            exchange(&stream, 1, BYTES);
+            let after = traffic("tap0");
+            for (index, way) in ["from", "to"].into_iter().enumerate() {
+                let [bytes, frames] = [0, 1].map(|at| after[index][at] - before[index][at]);
+                assert!(bytes > BYTES as u64, "{bytes} bytes {way} {host}");
+                // Acknowledgements among them.
+                assert!(bytes / frames > 2 * 1514, "{frames} frames {way} {host}");
+            }
+        }
+    });
+}
+
+/// Bytes and frames that came from an interface of this thread's namespace, and that went there.
+fn traffic(name: &str) -> [[u64; 2]; 2] {
+    let counters = fs::read_to_string("/proc/thread-self/net/dev").unwrap();
+    let line = counters.lines().find_map(|line| {
+        let (interface, counters) = line.split_once(':')?;
+        (interface.trim() == name).then_some(counters)
+    });
+    let counters = line.unwrap().split_whitespace();
+    let counters: Vec<u64> = counters.map(|number| number.parse().unwrap()).collect();
+    // Each way has eight of them.
+    [0, 8].map(|way| [counters[way], counters[way + 1]])
 }
 
 /// The image, its stack, its heap and 64 connections at work in as little memory as a tender can be told to give.

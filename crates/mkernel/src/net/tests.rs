@@ -1,7 +1,13 @@
-use std::{cell::Cell, io::ErrorKind, net::Ipv4Addr, rc::Rc, time::Duration};
+use std::{
+    cell::Cell,
+    io::ErrorKind,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    rc::Rc,
+    time::Duration,
+};
 
 use miou_rs::{Builder, sleep, spawn};
-use netstack::{Config, Stack, TcpListener, TcpStream};
+use netstack::{Config, Ipv6, Stack, TcpListener, TcpStream};
 
 use super::start_on;
 use crate::{
@@ -26,6 +32,16 @@ fn stack(source: &Solo5<Machine>, device: FakeNet, host: u8) -> Stack {
     start_on(source, device, config).expect("a stack")
 }
 
+/// A stack that speaks IPv6 too.
+fn dual_stack(source: &Solo5<Machine>, device: FakeNet, host: u8) -> Stack {
+    let address = format!("fd00::{host}/64").parse().expect("an address");
+    let config = Config::default()
+        .ipv6(Ipv6::default().dad_transmits(0).accept_ra(false))
+        .address(address)
+        .seed([host; 32]);
+    start_on(source, device, config).expect("a stack")
+}
+
 async fn echo(listener: TcpListener) -> usize {
     let (stream, _) = listener.accept().await.expect("a connection");
     let mut echoed = 0;
@@ -40,7 +56,11 @@ async fn echo(listener: TcpListener) -> usize {
 
 /// Sends `octets` and counts what comes back.
 async fn ask(stack: &Stack, octets: usize) -> usize {
-    let stream = TcpStream::connect(stack, (SERVER, 7)).await;
+    ask_at(stack, SERVER.into(), octets).await
+}
+
+async fn ask_at(stack: &Stack, server: IpAddr, octets: usize) -> usize {
+    let stream = TcpStream::connect(stack, (server, 7)).await;
     let mut stream = stream.expect("connected");
     let (mut reader, mut writer) = stream.split();
     let write = async {
@@ -80,6 +100,26 @@ fn a_device_with_offload_is_given_runs_of_segments_and_gives_them() {
         let longest = lane.borrow().longest;
         assert!(longest > 10_000, "{longest} octets");
     });
+}
+
+#[test]
+fn runs_over_ipv6_are_given_to_a_device_that_takes_these_too() {
+    for offload_v6 in [false, true] {
+        run(true, async |source, [mut one, mut other]| {
+            let lane = one.here.clone();
+            one.offload_v6 = offload_v6;
+            other.offload_v6 = offload_v6;
+            let (client, server) = (dual_stack(&source, one, 1), dual_stack(&source, other, 2));
+            let address = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2);
+            let listener = TcpListener::bind(&server, (address, 7)).expect("a free port");
+            let echoed = spawn(echo(listener));
+            assert_eq!(ask_at(&client, address.into(), 300_000).await, 300_000);
+            assert_eq!(echoed.await.expect("an end"), 300_000);
+            let longest = lane.borrow().longest;
+            // More than the MTU, Ethernet's header and the one that asks for nothing.
+            assert_eq!(longest > 1500 + 14 + 10, offload_v6, "{longest} octets");
+        });
+    }
 }
 
 #[test]

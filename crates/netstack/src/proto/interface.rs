@@ -69,6 +69,8 @@ pub struct Run {
     pub header_len: usize,
     /// Octets of payload in each segment.
     pub segment: u16,
+    /// Whether they go over IPv6, not IPv4.
+    pub ipv6: bool,
 }
 
 /// Takes frames that are to be sent, at once: the device.
@@ -99,8 +101,10 @@ pub struct InterfaceConfig {
     pub mac: MacAddr,
     /// Octets of the largest IP packet on the link; the Ethernet header is not counted.
     pub mtu: usize,
-    /// Whether the device takes runs of TCP segments as one ([`Transmit::transmit_run`]).
+    /// Whether the device takes runs of TCP segments over IPv4 as one ([`Transmit::transmit_run`]).
     pub offload: bool,
+    /// Whether it does so with those over IPv6, too; of no account without the former.
+    pub offload_v6: bool,
     /// A secret, different at each start: sequence numbers, ports and identifications come from it.
     pub seed: [u8; 32],
     /// Settings of TCP; its `mtu` is set from the one above.
@@ -119,6 +123,7 @@ impl InterfaceConfig {
             mac,
             mtu,
             offload: false,
+            offload_v6: false,
             seed,
             tcp: tcp::Config::default(),
             udp: udp::QueueLimits::default(),
@@ -128,6 +133,7 @@ impl InterfaceConfig {
 
     setters! {
         offload: bool,
+        offload_v6: bool,
         tcp: tcp::Config,
         udp: udp::QueueLimits,
         reassembly: ReassemblyLimits,
@@ -261,7 +267,8 @@ impl Interface {
         tcp.mtu = mtu as u16;
         let budget = tcp.budget();
         let identification = random.next_u32() as u16;
-        let egress = Egress::new(config.mac, mtu, config.offload, identification, budget);
+        let offload = [config.offload, config.offload && config.offload_v6];
+        let egress = Egress::new(config.mac, mtu, offload, identification, budget);
         let mut reassembly = config.reassembly;
         reassembly.octets = reassembly.octets.min(budget / 8);
         Self {

@@ -68,8 +68,8 @@ pub(crate) struct Egress {
     pub(crate) undeliverable: Vec<Vec<u8>>,
     /// The frame under construction, behind [`HEADROOM`] octets.
     pub(super) buffer: Vec<u8>,
-    /// Whether the device cuts runs of segments apart.
-    offload: bool,
+    /// Whether the device cuts runs of segments over IPv4 apart, and those over IPv6.
+    offload: [bool; 2],
     /// The headers of the last TCP segment, which the next one's nearly always equal.
     pub(super) flow: Option<Flow>,
     identification: u16,
@@ -90,13 +90,13 @@ impl Egress {
     pub(crate) fn new(
         mac: MacAddr,
         link_mtu: usize,
-        offload: bool,
+        offload: [bool; 2],
         identification: u16,
         budget: usize,
     ) -> Self {
         let mut neighbours = CacheLimits::default();
         neighbours.queued_octets = neighbours.queued_octets.min(budget / 32);
-        let longest = if offload {
+        let longest = if offload[0] {
             usize::from(u16::MAX)
         } else {
             link_mtu
@@ -341,14 +341,21 @@ impl Egress {
     }
 
     /// Sends the run of segments of `total_len` octets that was begun last.
-    fn finish_run(&mut self, total_len: usize, segment: u16, out: &mut dyn Transmit) {
+    fn finish_run(
+        &mut self,
+        total_len: usize,
+        (segment, ipv6): (u16, bool),
+        out: &mut dyn Transmit,
+    ) {
         let buffer = &mut self.buffer[..HEADROOM + IP + total_len];
+        let transport = if ipv6 { PAYLOAD_V6 } else { PAYLOAD };
         // RFC 9293 §3.1: the data offset, in words of four octets.
-        let tcp_header = usize::from(buffer[HEADROOM + PAYLOAD + 12] >> 4) * 4;
+        let tcp_header = usize::from(buffer[HEADROOM + transport + 12] >> 4) * 4;
         let run = Run {
-            transport: PAYLOAD,
-            header_len: PAYLOAD + tcp_header,
+            transport,
+            header_len: transport + tcp_header,
             segment,
+            ipv6,
         };
         out.transmit_run(buffer, &run);
     }

@@ -144,7 +144,8 @@ impl TxSink for Segments<'_> {
         if self.cut == 0 {
             self.egress.finish(self.now, link, total_len, self.out);
         } else {
-            self.egress.finish_run(total_len, self.cut, self.out);
+            let run = (self.cut, self.v6);
+            self.egress.finish_run(total_len, run, self.out);
         }
     }
 
@@ -152,9 +153,9 @@ impl TxSink for Segments<'_> {
     fn longest_run(&self, meta: &TxMeta) -> usize {
         // Only what goes out at once: a frame that waits for its neighbour waits as segments.
         let flow = self.egress.flow.as_ref();
-        let offload = self.egress.offload && meta.destination.is_ipv4();
+        let offload = self.egress.offload[usize::from(meta.destination.is_ipv6())];
         if offload && flow.is_some_and(|flow| flow.fits(self.now, meta)) {
-            usize::from(u16::MAX) - v4::HEADER_LEN
+            usize::from(u16::MAX) - header_len(meta.destination)
         } else {
             0
         }
