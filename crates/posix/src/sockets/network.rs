@@ -45,8 +45,6 @@ impl Network {
     /// Whether it is an address of the stack's.
     pub(super) fn is_of_stack(&self, address: IpAddr) -> bool {
         let addresses = self.stack().map(Stack::addresses).unwrap_or_default();
-        addresses
-            .iter()
-            .any(|ours| ours.address() == address)
+        addresses.iter().any(|ours| ours.address() == address)
     }
 }
