@@ -87,16 +87,16 @@ impl Candidate {
 /// The address of `candidates` from which to speak to `destination` (RFC 6724 §5), which is of its family; the first
 /// of equals. `None` if there is none.
 #[must_use]
-pub fn source<'a>(
+pub fn source(
     table: &[Policy],
     destination: IpAddr,
-    candidates: &'a [Candidate],
-) -> Option<&'a Candidate> {
+    candidates: impl IntoIterator<Item = Candidate>,
+) -> Option<Candidate> {
     let fitting = candidates
-        .iter()
+        .into_iter()
         .filter(|candidate| candidate.address.is_ipv4() == destination.is_ipv4());
     fitting.reduce(
-        |best, next| match compare_sources(table, destination, next, best) {
+        |best, next| match compare_sources(table, destination, &next, &best) {
             Ordering::Greater => next,
             _ => best,
         },
@@ -111,8 +111,7 @@ fn compare_sources(
     b: &Candidate,
 ) -> Ordering {
     let wanted = scope(destination);
-    let label = policy_of(table, destination).label;
-    let has_label = |one: &Candidate| policy_of(table, one.address).label == label;
+    let label = |address| policy_of(table, address).label;
     let prefer = |what: &dyn Fn(&Candidate) -> bool| what(a).cmp(&what(b));
     // Rule 1: the same address.
     prefer(&|one| one.address == destination)
@@ -129,7 +128,7 @@ fn compare_sources(
         // Rule 5.5: a prefix of the next hop's.
         .then_with(|| prefer(&|one| one.of_next_hop))
         // Rule 6: the same label.
-        .then_with(|| prefer(&has_label))
+        .then_with(|| prefer(&|one| label(one.address) == label(destination)))
         // Rule 7: a temporary address.
         .then_with(|| prefer(&|one| one.temporary))
         // Rule 8: the longest prefix in common.

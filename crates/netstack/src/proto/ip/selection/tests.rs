@@ -26,7 +26,7 @@ fn chooses(destination: &str, ours: &[&str], expected: &str) {
     let mut candidates = candidates(ours);
     for _ in 0..candidates.len() {
         candidates.rotate_left(1);
-        let found = source(DEFAULT_POLICY, ip(destination), &candidates);
+        let found = source(DEFAULT_POLICY, ip(destination), candidates.clone());
         let found = found.map(|found| found.address);
         assert_eq!(found, Some(ip(expected)), "to {destination} from {ours:?}");
     }
@@ -44,7 +44,7 @@ fn sorts_by(table: &[Policy], ours: &[&str], expected: &[&str]) {
     for _ in 0..sorted.len() {
         sorted.rotate_left(1);
         sort_destinations(table, &mut sorted, |to| {
-            source(table, to, &candidates).copied()
+            source(table, to, candidates.iter().copied())
         });
         assert_eq!(sorted, expected, "from {ours:?}");
         sorted.reverse();
@@ -80,10 +80,10 @@ fn rfc6724_2_1_the_longest_prefix_decides() {
 fn rfc6724_5_the_family_of_the_source_is_the_destinations() {
     let ours = candidates(&["10.0.0.2/24", "2001:db8::2"]);
     for (to, from) in [("192.0.2.1", "10.0.0.2"), ("2001:db8:9::1", "2001:db8::2")] {
-        let found = source(DEFAULT_POLICY, ip(to), &ours).expect("one");
+        let found = source(DEFAULT_POLICY, ip(to), ours.clone()).expect("one");
         assert_eq!(found.address, ip(from));
     }
-    assert_eq!(source(DEFAULT_POLICY, ip("::1"), &ours[..1]), None);
+    assert_eq!(source(DEFAULT_POLICY, ip("::1"), [ours[0]]), None);
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn rfc6724_5_rule_8_the_longest_prefix_within_the_network() {
     );
     // Bits behind the prefix do not count: the first of equals is taken.
     let ours = candidates(&["2001:db8:1::ffff", "2001:db8:1::3"]);
-    let found = source(DEFAULT_POLICY, ip("2001:db8:1::2"), &ours).expect("one");
+    let found = source(DEFAULT_POLICY, ip("2001:db8:1::2"), ours).expect("one");
     assert_eq!(found.address, ip("2001:db8:1::ffff"));
     chooses("10.2.0.1", &["10.1.0.1/16", "10.2.0.9/16"], "10.2.0.9");
 }
@@ -237,7 +237,7 @@ fn rfc6724_6_rule_10_otherwise_the_order_stays() {
     let given = ["192.0.2.9", "11.0.0.1", "192.0.2.1", "203.0.113.5"].map(ip);
     let mut sorted = given;
     sort_destinations(DEFAULT_POLICY, &mut sorted, |to| {
-        source(DEFAULT_POLICY, to, &ours).copied()
+        source(DEFAULT_POLICY, to, ours.iter().copied())
     });
     assert_eq!(sorted, given);
 }
