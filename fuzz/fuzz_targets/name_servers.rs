@@ -17,15 +17,15 @@ fuzz_target!(|data: &[u8]| {
         let (value, tail) = tail.split_at(usize::from(*length).min(tail.len()));
         rest = tail;
         let kind = [SERVERS, DOMAINS][usize::from(what & 1)];
-        let option = [&[kind, *length, 0, 0, 0, 0, 0, what >> 4], value].concat();
+        let body = [&[0, 0, 0, 0, 0, what >> 4], value].concat();
         let before: Vec<_> = held.servers().collect();
-        let changed = held.advertised(now, &option);
+        let changed = held.advertised(now, kind, &body);
         assert!(
             changed || held.servers().eq(before),
             "a change that was not told"
         );
         // As it stands, too.
-        held.advertised(now, value);
+        held.advertised(now, kind, value);
         assert!(held.servers().count() <= 8 && held.domains().count() <= 8);
         for domain in held.domains() {
             assert!(dns::question(1, domain, Family::V6).is_ok(), "{domain}");

@@ -446,7 +446,23 @@ impl Driver {
                     let number = u32::from(identifier) << 16 | u32::from(sequence);
                     self.waits.echo_reply(self.now, source, number);
                 }
-                Event::AddressGranted(address) => self.tell(AddressEvent::Granted(address)),
+                Event::AddressGranted(address) => {
+                    // It may be of a lease.
+                    #[cfg(feature = "dhcp")]
+                    self.waits.wake(Queue::Lease);
+                    self.tell(AddressEvent::Granted(address));
+                }
+                Event::NameServers => self.tell(AddressEvent::NameServers),
+                #[cfg(feature = "dhcp")]
+                Event::Dhcpv6(lease) => {
+                    self.waits.wake(Queue::Lease);
+                    self.tell(lease.map_or(AddressEvent::LeaseV6Lost, AddressEvent::LeasedV6));
+                }
+                #[cfg(feature = "dhcp")]
+                Event::Informed(_) => {
+                    self.waits.wake(Queue::Lease);
+                    self.tell(AddressEvent::NameServers);
+                }
                 Event::AddressRefused(address, owner) => {
                     self.tell(AddressEvent::Refused { address, owner });
                 }

@@ -177,7 +177,7 @@ impl Network {
             let lease = stack.dhcp(LEASE_WAIT).await.map_err(StartError::Lease)?;
             info!("{name} has {}", describe(&lease));
             if self.dns.is_empty() {
-                resolver.set_servers(servers(&lease));
+                resolver.set_servers(stack.name_servers());
             }
         } else {
             let addresses = list(stack.addresses());
@@ -197,21 +197,22 @@ impl Network {
     }
 }
 
-/// Logs what becomes of our addresses, and has `resolver` ask the name servers of each lease that names some.
+/// Logs what becomes of our addresses, and has `resolver` ask the name servers that leases and routers name.
 async fn watch(stack: Stack, resolver: Option<Resolver>) {
     let mut events = stack.address_events();
     while let Some(event) = poll_fn(|context| Pin::new(&mut events).poll_next(context)).await {
         match event {
             AddressEvent::Leased(lease) => {
                 info!("there is {}", describe(&lease));
-                if let Some(resolver) = &resolver
-                    && !lease.dns.is_empty()
-                    && servers(&lease) != resolver.servers()
-                {
-                    info!("names are resolved by {} from now on", list(&lease.dns));
-                    resolver.set_servers(servers(&lease));
-                }
+                take_servers(&stack, resolver.as_ref());
             }
+            AddressEvent::NameServers => take_servers(&stack, resolver.as_ref()),
+            AddressEvent::LeasedV6(lease) => {
+                let addresses = lease.addresses.iter().map(|held| held.address);
+                info!("there is a lease of {} by DHCPv6", list(addresses));
+                take_servers(&stack, resolver.as_ref());
+            }
+            AddressEvent::LeaseV6Lost => warn!("the lease of DHCPv6 is lost"),
             AddressEvent::LeaseLost => warn!("the lease is lost, and another looked for"),
             AddressEvent::Granted(address) => info!("there is the address {address}"),
             AddressEvent::Refused { address, owner } => {
@@ -225,9 +226,16 @@ async fn watch(stack: Stack, resolver: Option<Resolver>) {
     }
 }
 
-/// The name servers of a lease.
-fn servers(lease: &Lease) -> Vec<IpAddr> {
-    lease.dns.iter().copied().map(IpAddr::V4).collect()
+/// Has `resolver` ask the name servers that the network has told of last, if there are any.
+fn take_servers(stack: &Stack, resolver: Option<&Resolver>) {
+    let servers = stack.name_servers();
+    if let Some(resolver) = resolver
+        && !servers.is_empty()
+        && servers != resolver.servers()
+    {
+        info!("names are resolved by {} from now on", list(&servers));
+        resolver.set_servers(servers);
+    }
 }
 
 fn describe(lease: &Lease) -> String {

@@ -7,6 +7,8 @@ use std::task::Poll;
 use super::{Driver, Queue};
 #[cfg(feature = "dhcp")]
 use crate::proto::dhcp::Lease;
+#[cfg(feature = "dhcp")]
+use crate::proto::dhcpv6;
 use crate::proto::link::ethernet::MacAddr;
 
 /// Events that are kept for who is slow; older ones are dropped.
@@ -23,6 +25,15 @@ pub enum AddressEvent {
     /// another.
     #[cfg(feature = "dhcp")]
     LeaseLost,
+    /// The DHCPv6 client got a lease, or another one; its addresses are being asked for.
+    #[cfg(feature = "dhcp")]
+    LeasedV6(dhcpv6::Lease),
+    /// The lease of DHCPv6 has ended or was given back, and its addresses with it.
+    #[cfg(feature = "dhcp")]
+    LeaseV6Lost,
+    /// What routers, or a server of DHCPv6 without state, tell of name servers and domains has changed:
+    /// [`Stack::name_servers`](crate::Stack::name_servers).
+    NameServers,
     /// An address that was probed for is free; one of IPv6 is in use from now on.
     Granted(IpAddr),
     /// An address that was probed for belongs to another station; one of IPv6 that we were given, or had

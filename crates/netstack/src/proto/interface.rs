@@ -18,6 +18,7 @@ mod dhcp;
 mod egress;
 mod ingress;
 mod multicast;
+mod services;
 mod sockets;
 mod v6;
 
@@ -38,6 +39,8 @@ use super::account::Kind;
 use super::counters::{Arp, Icmp, Ip, Nd, Udp as UdpCounters};
 #[cfg(feature = "dhcp")]
 use super::dhcp::Lease;
+#[cfg(feature = "dhcp")]
+use super::dhcpv6;
 use super::icmp::{RateLimit, Requests};
 use super::ip::{Reassembly, ReassemblyLimits};
 use super::link::arp::Claim;
@@ -157,6 +160,15 @@ pub enum Event {
     /// are set already.
     #[cfg(feature = "dhcp")]
     Lease(Option<Lease>),
+    /// The name servers, or the domains, that routers tell of are others.
+    NameServers,
+    /// The DHCPv6 client got a lease, or another one, or lost it. Its addresses are being asked for, or
+    /// were taken away.
+    #[cfg(feature = "dhcp")]
+    Dhcpv6(Option<dhcpv6::Lease>),
+    /// A DHCPv6 server has told a client without state of its network.
+    #[cfg(feature = "dhcp")]
+    Informed(dhcpv6::Information),
     /// An echo reply came.
     EchoReply {
         /// From whom.
@@ -188,6 +200,7 @@ impl Event {
             | (Self::AddressConflict(address, _), Self::AddressConflict(other, _)) => {
                 address == other
             }
+            (Self::NameServers, Self::NameServers) => true,
             _ => false,
         }
     }

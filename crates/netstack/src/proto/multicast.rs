@@ -3,6 +3,7 @@
 
 mod groups;
 pub mod igmp;
+pub mod mld;
 
 pub use groups::{Full, Groups, Message, Query, Record, RecordKind, Version};
 

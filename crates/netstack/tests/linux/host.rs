@@ -44,10 +44,26 @@ impl Host {
         F: Future<Output = io::Result<()>> + 'static,
     {
         let interface = Interface::new(conditions.mtu);
-        let ipv6 = conditions.ipv6;
-        if ipv6 {
+        let mut config = Config::default()
+            .address("10.0.0.2/24".parse().expect("an address"))
+            .gateway([10, 0, 0, 1].into());
+        if conditions.ipv6 {
             interface.add_ipv6();
+            config = crate::ipv6::added_to(config);
         }
+        Self::start_on(interface, conditions, config, server)
+    }
+
+    /// As [`Host::start`], with other settings and on an interface that is there already.
+    pub(crate) fn start_on<F>(
+        interface: Interface,
+        conditions: Conditions,
+        config: Config,
+        server: impl FnOnce(Stack, Spawner) -> F + Send + 'static,
+    ) -> Self
+    where
+        F: Future<Output = io::Result<()>> + 'static,
+    {
         let (questions, asked) = async_channel::bounded::<mpsc::Sender<Counters>>(1);
         let (ready, is_ready) = mpsc::channel();
         let control = Control::default();
@@ -55,12 +71,6 @@ impl Host {
         let thread = std::thread::spawn(move || {
             let tap = TapDevice::open(Interface::NAME, MacAddr([2, 0, 0, 0, 0, 2]));
             let link = Link::new(tap.expect("the TAP interface"), conditions, for_link);
-            let mut config = Config::default()
-                .address("10.0.0.2/24".parse().expect("an address"))
-                .gateway([10, 0, 0, 1].into());
-            if ipv6 {
-                config = crate::ipv6::added_to(config);
-            }
             let (stack, runner) = Stack::new(link, HostTimer::new(), config).expect("a stack");
             let executor = Rc::new(LocalExecutor::new());
             let server = server(stack.clone(), executor.clone());

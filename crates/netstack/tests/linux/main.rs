@@ -18,6 +18,7 @@
 //! - `ipv6`: the same over IPv6
 //! - `multicast`: groups, as the kernel's bridge sees them
 //! - `path`: a path that is narrower than the link, whose routers say so, or do not
+//! - `routers`: radvd and dnsmasq as router and DHCPv6 server
 //! - `crossing`: simultaneous close and open; many connections from the stack
 //! - `capture`: what tshark says of the captures
 
@@ -31,6 +32,7 @@ mod link;
 mod multicast;
 mod namespace;
 mod path;
+mod routers;
 mod stall;
 mod stream;
 mod transfer;
@@ -57,6 +59,7 @@ fn scenarios() -> Vec<Scenario> {
         datagrams::SCENARIOS,
         ipv6::SCENARIOS,
         multicast::SCENARIOS,
+        routers::SCENARIOS,
         path::SCENARIOS,
         crossing::SCENARIOS,
         // When all others have ended, since it looks at what they captured.

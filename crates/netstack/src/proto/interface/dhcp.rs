@@ -68,7 +68,7 @@ impl Interface {
         self.set_client(now, Client::reboot(now, self.egress.mac, seed, address));
     }
 
-    fn dhcp_seed(&mut self) -> [u8; 16] {
+    pub(super) fn dhcp_seed(&mut self) -> [u8; 16] {
         let mut seed = [0; 16];
         for chunk in seed.chunks_exact_mut(8) {
             chunk.copy_from_slice(&self.random.next_u64().to_ne_bytes());

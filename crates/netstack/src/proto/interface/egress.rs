@@ -421,14 +421,19 @@ impl Egress {
         self.send_on(now, Link::Station(MacAddr::BROADCAST), header, write, out);
     }
 
-    /// Sends an IPv4 packet that is complete to a multicast group of the link.
-    pub(crate) fn send_to_group(&mut self, group: Ipv4Addr, packet: &[u8], out: &mut dyn Transmit) {
-        self.ip.out_requests += 1;
+    /// Sends a packet that is complete to the stations of a multicast group.
+    pub(crate) fn send_to_group(
+        &self,
+        destination: MacAddr,
+        ether_type: u16,
+        packet: &[u8],
+        out: &mut dyn Transmit,
+    ) {
         let mut frame = vec![0; IP];
         ethernet::Header {
-            destination: multicast_mac(group),
+            destination,
             source: self.mac,
-            ether_type: ethernet::IPV4,
+            ether_type,
         }
         .write(&mut frame);
         frame.extend(packet);
@@ -480,7 +485,7 @@ impl Egress {
 }
 
 /// The group address that stands for an IPv4 multicast group (RFC 1112 §6.4).
-fn multicast_mac(group: Ipv4Addr) -> MacAddr {
+pub(super) fn multicast_mac(group: Ipv4Addr) -> MacAddr {
     let [_, b, c, d] = group.octets();
     MacAddr([0x01, 0x00, 0x5e, b & 0x7f, c, d])
 }

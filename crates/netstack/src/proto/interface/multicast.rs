@@ -3,9 +3,11 @@
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr};
 
+use super::egress::multicast_mac;
 use super::{Interface, Transmit};
 use crate::proto::Instant;
 use crate::proto::ip::v4;
+use crate::proto::link::ethernet;
 use crate::proto::multicast::{Full, Groups, Heard, igmp};
 use crate::proto::udp::SocketId;
 
@@ -104,10 +106,7 @@ impl Interface {
         group: IpAddr,
     ) -> Result<(), MulticastError> {
         let no_group = MulticastError::NoGroup(group);
-        let IpAddr::V4(address) = group else {
-            return Err(no_group);
-        };
-        if !address.is_multicast() {
+        if !group.is_multicast() {
             return Err(no_group);
         }
         let joined = self.udp.groups(id).ok_or(no_group)?;
@@ -117,6 +116,19 @@ impl Interface {
         if joined.len() >= MAX_GROUPS {
             return Err(MulticastError::Full);
         }
+        let joining = match (group, self.egress.calls_v6()) {
+            (IpAddr::V4(group), _) => self.join_group_v4(now, group),
+            (IpAddr::V6(group), Some(calls)) => (calls.join_group)(self, now, group),
+            (IpAddr::V6(_), None) => return Err(no_group),
+        };
+        joining.map_err(|Full| MulticastError::Full)?;
+        if let Some(joined) = self.udp.groups(id) {
+            joined.push(group);
+        }
+        Ok(())
+    }
+
+    fn join_group_v4(&mut self, now: Instant, group: Ipv4Addr) -> Result<(), Full> {
         let random = &mut self.random;
         let memberships = self.multicast.get_or_insert_with(|| {
             let mut seed = [0; 16];
@@ -125,10 +137,7 @@ impl Interface {
             }
             Box::new(Memberships4(Groups::new(seed)))
         });
-        let joining = memberships.join(now, address);
-        joining.map_err(|Full| MulticastError::Full)?;
-        joined.push(group);
-        Ok(())
+        memberships.join(now, group)
     }
 
     /// Has a socket no longer receive what is sent to the multicast group.
@@ -151,8 +160,17 @@ impl Interface {
 
     /// One socket less is in `group`.
     pub(super) fn leave_group(&mut self, now: Instant, group: IpAddr) {
-        if let (Some(memberships), IpAddr::V4(group)) = (&mut self.multicast, group) {
-            memberships.leave(now, group);
+        match group {
+            IpAddr::V4(group) => {
+                if let Some(memberships) = &mut self.multicast {
+                    memberships.leave(now, group);
+                }
+            }
+            IpAddr::V6(group) => {
+                if let Some(calls) = self.egress.calls_v6() {
+                    (calls.leave_group)(self, now, group);
+                }
+            }
         }
     }
 
@@ -179,7 +197,10 @@ impl Interface {
         let source = self.egress.routes.addresses().first();
         let source = source.map_or(Ipv4Addr::UNSPECIFIED, |cidr| cidr.address());
         while let Some((group, packet)) = memberships.poll(now, source) {
-            self.egress.send_to_group(group, &packet, out);
+            self.egress.ip.out_requests += 1;
+            let station = multicast_mac(group);
+            self.egress
+                .send_to_group(station, ethernet::IPV4, &packet, out);
         }
     }
 }

@@ -2,8 +2,11 @@
 
 mod addresses;
 mod control_messages;
+#[cfg(feature = "dhcp")]
+mod dhcp;
 mod discovery;
 mod egress;
+mod groups;
 mod ingress;
 mod routers;
 
@@ -18,9 +21,11 @@ use super::ingress::From;
 use super::{Interface, SendError, Transmit};
 use crate::proto::Instant;
 use crate::proto::counters::{Icmp, Ip, Nd};
+use crate::proto::ip::v6::name_servers::NameServers;
 use crate::proto::ip::v6::{self, LINK_LOCAL};
 use crate::proto::ip::v6::{Cidr, Route};
 use crate::proto::link::nd::{Cache, CacheLimits};
+use crate::proto::multicast::{Full, Groups};
 use crate::proto::random::Random;
 use addresses::Address;
 use routers::Routers;
@@ -99,6 +104,8 @@ pub(super) struct Calls {
     pub(super) label: fn(&mut Egress, usize),
     pub(super) send: Send,
     pub(super) send_echo_request: SendEcho,
+    pub(super) join_group: fn(&mut Interface, Instant, Ipv6Addr) -> Result<(), Full>,
+    pub(super) leave_group: fn(&mut Interface, Instant, Ipv6Addr),
     pub(super) report_reassembly_timeout: fn(&mut Interface, Instant, &[u8], &mut dyn Transmit),
 }
 
@@ -119,6 +126,8 @@ static CALLS: Calls = Calls {
     label: Egress::label,
     send: Egress::send_v6,
     send_echo_request: Interface::send_echo_request_v6,
+    join_group: Interface::join_group_v6,
+    leave_group: Interface::leave_group_v6,
     report_reassembly_timeout: Interface::report_reassembly_timeout_v6,
 };
 
@@ -132,6 +141,9 @@ pub(super) struct V6 {
     routes: Vec<Route>,
     /// What routers have said.
     routers: Routers,
+    groups: Groups<Ipv6Addr>,
+    #[cfg(feature = "dhcp")]
+    dhcp: Option<Box<dyn dhcp::Configure>>,
     pub(super) neighbours: Cache,
     /// Source and destination of the last packet from the link to an address of ours.
     accepted: Option<(Ipv6Addr, Ipv6Addr)>,
@@ -150,11 +162,25 @@ impl V6 {
 
     pub(super) fn poll_at(&self) -> Option<Instant> {
         let addresses = self.addresses.iter().filter_map(Address::poll_at);
-        [self.neighbours.poll_at(), self.routers.poll_at()]
-            .into_iter()
-            .flatten()
-            .chain(addresses)
-            .min()
+        #[cfg(feature = "dhcp")]
+        let dhcp = self.dhcp_at();
+        #[cfg(not(feature = "dhcp"))]
+        let dhcp = None;
+        [
+            self.neighbours.poll_at(),
+            self.routers.poll_at(),
+            self.groups.poll_at(),
+            dhcp,
+        ]
+        .into_iter()
+        .flatten()
+        .chain(addresses)
+        .min()
+    }
+
+    /// The name servers and domains that routers have told of.
+    pub(super) fn name_servers(&self) -> &NameServers {
+        &self.routers.name_servers
     }
 
     /// The addresses that are in use.
@@ -207,7 +233,7 @@ impl Interface {
             }
             key
         };
-        let (random, label_key) = (Random::new(key()), key());
+        let (random, label_key, groups) = (Random::new(key()), key(), Groups::new(key()));
         let mut neighbours = CacheLimits::default();
         let budget = self.tcp.config().budget();
         neighbours.queued_octets = neighbours.queued_octets.min(budget / 32);
@@ -217,6 +243,9 @@ impl Interface {
             addresses: Vec::new(),
             routes: Vec::new(),
             routers: Routers::default(),
+            groups,
+            #[cfg(feature = "dhcp")]
+            dhcp: None,
             neighbours: Cache::new(neighbours),
             accepted: None,
             random,
@@ -235,6 +264,9 @@ impl Interface {
     fn poll_v6(&mut self, now: Instant, out: &mut dyn Transmit) {
         self.poll_addresses_v6(now, out);
         self.poll_routers(now, out);
+        #[cfg(feature = "dhcp")]
+        self.poll_dhcpv6(now, out);
+        self.poll_groups_v6(now, out);
         self.poll_neighbours_v6(now, out);
     }
 }

@@ -184,6 +184,15 @@ impl<A: Copy + Eq> Groups<A> {
         }
     }
 
+    /// Has all groups told once more, as if they were joined now: the reports before this came from nobody (RFC 3590
+    /// §4).
+    pub fn tell_again(&mut self, now: Instant) {
+        let times = self.robustness;
+        for group in self.groups.iter_mut().filter(|group| group.holders > 0) {
+            group.change = Some((times, now));
+        }
+    }
+
     fn find(&mut self, group: A) -> Option<&mut Group<A>> {
         self.groups.iter_mut().find(|known| known.address == group)
     }

@@ -23,6 +23,8 @@ enum Origin {
     Given,
     /// Its low 64 bits are ours (RFC 7217), under a prefix of 64 bits; the count of duplicates.
     Stable(u8),
+    /// A server of DHCPv6 has granted it.
+    Leased,
 }
 
 /// What is known of an address that nobody else may have.
@@ -90,6 +92,7 @@ impl V6 {
                 .addresses
                 .iter()
                 .any(|it| solicited_node(it.cidr.address()) == group)
+            || self.groups.contains(group)
     }
 
     /// The place of a tentative address, and what its solicitations carry.
@@ -106,8 +109,8 @@ impl V6 {
             return Some(destination);
         }
         let assigned = self.addresses.iter().filter(|it| it.is_assigned());
-        let candidates: Vec<_> = assigned.map(|it| it.candidate(now)).collect();
-        let best = selection::source(DEFAULT_POLICY, destination.into(), &candidates)?;
+        let candidates = assigned.map(|it| it.candidate(now));
+        let best = selection::source(DEFAULT_POLICY, destination.into(), candidates)?;
         match best.address {
             IpAddr::V6(address) => Some(address),
             IpAddr::V4(_) => None,
@@ -135,7 +138,7 @@ pub(super) fn is_link_local(address: Ipv6Addr) -> bool {
 
 impl Interface {
     pub(super) fn add_address_v6(&mut self, now: Instant, cidr: Cidr) {
-        self.remove_entry_v6(cidr.address());
+        self.remove_entry_v6(now, cidr.address());
         self.add_entry_v6(
             now,
             cidr,
@@ -197,6 +200,9 @@ impl Interface {
             },
             false => State::Assigned,
         };
+        // RFC 4862 §5.4.2: routers, and switches between, are to let solicitations through. Without a place in the list
+        // they do as far as they do not look at it.
+        let _ = v6.join(now, solicited_node(cidr.address()));
         v6.addresses.push(Address {
             cidr,
             state,
@@ -206,17 +212,41 @@ impl Interface {
         });
     }
 
+    /// Takes an address that a server of DHCPv6 has granted, or extends it.
+    #[cfg(feature = "dhcp")]
+    pub(super) fn set_leased_v6(
+        &mut self,
+        now: Instant,
+        address: Ipv6Addr,
+        until: (Instant, Instant),
+    ) {
+        let v6 = self.egress.v6.as_deref_mut();
+        let known = v6.and_then(|v6| {
+            let mut addresses = v6.addresses.iter_mut();
+            addresses.find(|it| it.cidr.address() == address)
+        });
+        match known {
+            Some(known) => (known.preferred_until, known.valid_until) = until,
+            None => {
+                if let Ok(cidr) = Cidr::new(address, 128) {
+                    self.add_entry_v6(now, cidr, Origin::Leased, until);
+                }
+            }
+        }
+    }
+
     /// Takes an address out of the list.
-    fn remove_entry_v6(&mut self, address: Ipv6Addr) -> Option<Address> {
+    fn remove_entry_v6(&mut self, now: Instant, address: Ipv6Addr) -> Option<Address> {
         self.changed();
         let v6 = self.egress.v6.as_deref_mut()?;
         let mut addresses = v6.addresses.iter();
         let at = addresses.position(|it| it.cidr.address() == address)?;
+        v6.leave(now, solicited_node(address));
         Some(v6.addresses.remove(at))
     }
 
     pub(super) fn remove_address_v6(&mut self, now: Instant, address: Ipv6Addr) -> bool {
-        let removed = self.remove_entry_v6(address).is_some();
+        let removed = self.remove_entry_v6(now, address).is_some();
         if removed {
             self.tcp.remove_address(now, address);
         }
@@ -250,6 +280,9 @@ impl Interface {
                 continue;
             }
             entry.state = State::Assigned;
+            if is_link_local(address) {
+                v6.groups.tell_again(now);
+            }
             self.changed();
             self.push_event(Event::AddressGranted(address.into()));
         }
@@ -258,7 +291,7 @@ impl Interface {
     /// Another station has an address that we ask for (RFC 4862 §5.4.5): an identifier of ours gives way
     /// to another one a few times.
     pub(super) fn is_duplicate(&mut self, now: Instant, address: Ipv6Addr, station: MacAddr) {
-        let Some(entry) = self.remove_entry_v6(address) else {
+        let Some(entry) = self.remove_entry_v6(now, address) else {
             return;
         };
         if let Some(v6) = self.egress.v6.as_deref_mut() {
@@ -273,6 +306,10 @@ impl Interface {
             return;
         }
         self.push_event(Event::AddressRefused(address.into(), station));
+        #[cfg(feature = "dhcp")]
+        if entry.origin == Origin::Leased {
+            self.dhcpv6_refused(now, address);
+        }
     }
 
     /// A router gives the hosts of its link a prefix (RFC 4862 §5.5.3), for so many seconds.

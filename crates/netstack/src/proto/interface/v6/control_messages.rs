@@ -66,7 +66,7 @@ impl Interface {
                 v6.icmp.count_error(error);
                 self.act_upon(now, error, &quoted);
             }
-            Some(Message::Other) => {}
+            Some(Message::Other) => self.handle_mld(now, incoming, at),
         }
     }
 

@@ -124,7 +124,7 @@ impl V6 {
 }
 
 /// The group address that stands for an IPv6 multicast group (RFC 2464 §7).
-fn multicast_mac(group: Ipv6Addr) -> MacAddr {
+pub(super) fn multicast_mac(group: Ipv6Addr) -> MacAddr {
     let [.., a, b, c, d] = group.octets();
     MacAddr([0x33, 0x33, a, b, c, d])
 }

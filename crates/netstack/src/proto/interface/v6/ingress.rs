@@ -227,6 +227,12 @@ impl Interface {
             UDP => {
                 v6.ip.in_delivers += 1;
                 let segment = incoming.packet.slice(at..);
+                #[cfg(feature = "dhcp")]
+                if self.is_for_dhcpv6(&segment) {
+                    let ends = (source, destination);
+                    self.deliver_dhcpv6(now, ends, &segment, incoming.checksummed);
+                    return;
+                }
                 let len = incoming.packet.len();
                 if !self.deliver_datagram(addresses, &segment, incoming.checksummed, len)
                     && !incoming.to_many

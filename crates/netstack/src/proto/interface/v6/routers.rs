@@ -8,8 +8,9 @@ use core::time::Duration;
 use super::addresses::{after_seconds, is_link_local};
 use super::{FIRST_WAIT, V6};
 use crate::proto::Instant;
-use crate::proto::interface::{Interface, Transmit};
+use crate::proto::interface::{Event, Interface, Transmit};
 use crate::proto::ip::v6::Cidr;
+use crate::proto::ip::v6::name_servers::{DOMAINS, NameServers, SERVERS};
 use crate::proto::ip::v6::{ALL_ROUTERS, MINIMUM_MTU};
 use crate::proto::link::nd::{self, Cache, Timing};
 
@@ -47,6 +48,7 @@ pub(super) struct Routers {
     networks: Vec<Network>,
     /// A destination, and the first hop to it that a router named.
     redirects: Vec<(Ipv6Addr, Ipv6Addr)>,
+    pub(super) name_servers: NameServers,
     pub(super) hop_limit: u8,
     pub(super) timing: Timing,
     /// When the next solicitation is due, and the time to the one after that.
@@ -60,6 +62,7 @@ impl Default for Routers {
             routers: Vec::new(),
             networks: Vec::new(),
             redirects: Vec::new(),
+            name_servers: NameServers::default(),
             hop_limit: 64,
             timing: Timing::default(),
             solicit_at: Instant::FAR_FUTURE,
@@ -73,12 +76,15 @@ impl Routers {
         self.routers.capacity() * size_of::<Router>()
             + self.networks.capacity() * size_of::<Network>()
             + self.redirects.capacity() * size_of::<(Ipv6Addr, Ipv6Addr)>()
+            + self.name_servers.held()
     }
 
     pub(super) fn poll_at(&self) -> Option<Instant> {
         let routers = self.routers.iter().map(|it| it.until);
         let networks = self.networks.iter().map(|it| it.until);
-        let next = routers.chain(networks).chain([self.solicit_at]).min()?;
+        let servers = self.name_servers.poll_at();
+        let times = routers.chain(networks).chain(servers);
+        let next = times.chain([self.solicit_at]).min()?;
         (next < Instant::FAR_FUTURE).then_some(next)
     }
 
@@ -217,6 +223,7 @@ impl Interface {
             return;
         }
         v6.routers.expire(now);
+        let forgotten = v6.routers.name_servers.poll(now);
         let due = v6.routers.solicit_at <= now;
         if due {
             v6.routers.solicit_at = now + v6.routers.interval;
@@ -225,6 +232,9 @@ impl Interface {
         let source = v6.assigned().map(|it| it.address());
         let source = source.into_iter().find(|it| is_link_local(*it));
         self.changed();
+        if forgotten {
+            self.push_event(Event::NameServers);
+        }
         if due {
             let message = nd::router_solicitation(source.map(|_| mac));
             let source = source.unwrap_or(Ipv6Addr::UNSPECIFIED);
@@ -274,6 +284,7 @@ impl Interface {
                     link_mtu = body.get(2..6).and_then(|it| it.first_chunk::<4>());
                 }
                 option::ROUTE => self.handle_route(now, router, body),
+                SERVERS | DOMAINS => self.handle_name_servers(now, kind, body),
                 _ => {}
             }
         }
@@ -318,6 +329,14 @@ impl Interface {
         }
         if flags & 0x40 != 0 {
             self.configure(now, prefix, (preferred, valid));
+        }
+    }
+
+    /// Servers or domains of names (RFC 8106).
+    fn handle_name_servers(&mut self, now: Instant, kind: u8, body: &[u8]) {
+        let v6 = self.egress.v6.as_deref_mut();
+        if v6.is_some_and(|v6| v6.routers.name_servers.advertised(now, kind, body)) {
+            self.push_event(Event::NameServers);
         }
     }
 

@@ -33,10 +33,10 @@ impl NameServers {
         self.domains.iter().map(|(domain, _)| domain.as_str())
     }
 
-    /// Takes an option of a valid router advertisement, whole: one of [`SERVERS`] or [`DOMAINS`], of which the length
-    /// is as its own octet says. What is malformed is passed over. Whether servers or domains are others now.
-    pub fn advertised(&mut self, now: Instant, option: &[u8]) -> bool {
-        let Some(([kind, _, _, _, lifetime @ ..], value)) = option.split_first_chunk::<8>() else {
+    /// Takes an option of a valid router advertisement: its type, one of [`SERVERS`] or [`DOMAINS`], and what is behind
+    /// its length. What is malformed is passed over. Whether servers or domains are others now.
+    pub fn advertised(&mut self, now: Instant, kind: u8, body: &[u8]) -> bool {
+        let Some(([_, _, lifetime @ ..], value)) = body.split_first_chunk::<6>() else {
             return false;
         };
         let until = match u32::from_be_bytes(*lifetime) {
@@ -45,7 +45,7 @@ impl NameServers {
             seconds => Some(now + Duration::from_secs(seconds.into())),
         };
         let mut changed = false;
-        match *kind {
+        match kind {
             SERVERS => {
                 let (addresses, []) = value.as_chunks::<16>() else {
                     return false;
@@ -65,6 +65,15 @@ impl NameServers {
             _ => {}
         }
         changed
+    }
+
+    /// Octets of memory held.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        let names: usize = self.domains.iter().map(|(name, _)| name.capacity()).sum();
+        names
+            + self.servers.capacity() * size_of::<(Ipv6Addr, Instant)>()
+            + self.domains.capacity() * size_of::<(String, Instant)>()
     }
 
     /// Forgets what no longer holds; whether that was anything.

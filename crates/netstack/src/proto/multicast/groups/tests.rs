@@ -107,6 +107,17 @@ fn rfc3376_5_1_what_changes_again_before_it_was_repeated_is_told_as_it_is() {
 }
 
 #[test]
+fn rfc3590_4_what_was_said_by_nobody_is_said_again() {
+    let mut groups = joined(&[7, 8]);
+    let now = START + secs(200);
+    groups.leave(now, 8);
+    said(&mut groups, now, secs(100));
+    let now = now + secs(100);
+    groups.tell_again(now);
+    assert_eq!(texts(&said(&mut groups, now, secs(100))), ["join 7"; 2]);
+}
+
+#[test]
 fn a_group_is_left_when_the_last_of_its_holders_leaves() {
     let mut groups = joined(&[7]);
     let now = START + secs(200);

@@ -9,9 +9,18 @@ fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-fn option(kind: u8, lifetime: u32, value: &[u8]) -> Vec<u8> {
-    let units = ((8 + value.len()) / 8) as u8;
-    [&[kind, units, 0, 0][..], &lifetime.to_be_bytes(), value].concat()
+/// An option: its type, and what is behind its length.
+type Advertised = (u8, Vec<u8>);
+
+fn option(kind: u8, lifetime: u32, value: &[u8]) -> Advertised {
+    let body = [&[0, 0][..], &lifetime.to_be_bytes(), value].concat();
+    (kind, body)
+}
+
+impl NameServers {
+    fn hear(&mut self, now: Instant, (kind, body): &Advertised) -> bool {
+        self.advertised(now, *kind, body)
+    }
 }
 
 /// The server whose last number is this.
@@ -19,7 +28,7 @@ fn server(number: u16) -> Ipv6Addr {
     Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, number)
 }
 
-fn servers(lifetime: u32, numbers: &[u16]) -> Vec<u8> {
+fn servers(lifetime: u32, numbers: &[u16]) -> Advertised {
     let octets: Vec<_> = numbers.iter().map(|it| server(*it).octets()).collect();
     option(SERVERS, lifetime, &octets.concat())
 }
@@ -31,10 +40,10 @@ fn numbers(held: &NameServers) -> Vec<u16> {
 #[test]
 fn rfc8106_5_1_servers_hold_for_their_lifetime() {
     let mut held = NameServers::default();
-    assert!(held.advertised(START, &servers(60, &[1, 2])));
-    assert!(held.advertised(START + secs(30), &servers(10, &[3])));
+    assert!(held.hear(START, &servers(60, &[1, 2])));
+    assert!(held.hear(START + secs(30), &servers(10, &[3])));
     assert!(
-        !held.advertised(START + secs(30), &servers(60, &[1])),
+        !held.hear(START + secs(30), &servers(60, &[1])),
         "the same for longer"
     );
     assert_eq!(numbers(&held), [1, 2, 3]);
@@ -51,10 +60,10 @@ fn rfc8106_5_1_servers_hold_for_their_lifetime() {
 #[test]
 fn rfc8106_5_1_a_lifetime_of_zero_ends_it_and_one_of_all_ones_never_does() {
     let mut held = NameServers::default();
-    held.advertised(START, &servers(u32::MAX, &[1, 2]));
+    held.hear(START, &servers(u32::MAX, &[1, 2]));
     assert_eq!(held.poll_at(), Some(Instant::FAR_FUTURE));
-    assert!(held.advertised(START, &servers(0, &[1])));
-    assert!(!held.advertised(START, &servers(0, &[9])));
+    assert!(held.hear(START, &servers(0, &[1])));
+    assert!(!held.hear(START, &servers(0, &[9])));
     assert_eq!(numbers(&held), [2]);
 }
 
@@ -62,8 +71,8 @@ fn rfc8106_5_1_a_lifetime_of_zero_ends_it_and_one_of_all_ones_never_does() {
 fn rfc8106_5_2_domains_too() {
     let mut held = NameServers::default();
     let option = option(DOMAINS, 60, b"\x03lan\x00\x07example\x03org\x00\x00\x00");
-    assert!(held.advertised(START, &option));
-    assert!(!held.advertised(START, &option));
+    assert!(held.hear(START, &option));
+    assert!(!held.hear(START, &option));
     assert_eq!(held.domains().collect::<Vec<_>>(), ["lan", "example.org"]);
     assert!(held.poll(START + secs(60)));
     assert_eq!(held.domains().count(), 0);
@@ -73,14 +82,14 @@ fn rfc8106_5_2_domains_too() {
 fn rfc8106_6_1_of_many_those_are_kept_that_hold_longest() {
     let mut held = NameServers::default();
     for number in 0..1000 {
-        held.advertised(START, &servers(1000 - u32::from(number), &[number]));
+        held.hear(START, &servers(1000 - u32::from(number), &[number]));
     }
     assert_eq!(numbers(&held), [0, 1, 2, 3, 4, 5, 6, 7]);
-    assert!(held.advertised(START, &servers(2000, &[5000])));
+    assert!(held.hear(START, &servers(2000, &[5000])));
     assert_eq!(numbers(&held), [0, 1, 2, 3, 4, 5, 6, 5000]);
     for number in 0..1000 {
         let name = format!("\x08a{number:07}\x00");
-        held.advertised(START, &option(DOMAINS, number + 1, name.as_bytes()));
+        held.hear(START, &option(DOMAINS, number + 1, name.as_bytes()));
     }
     assert_eq!(held.domains().count(), 8);
     assert_eq!(held.domains().next(), Some("a0000992"));
@@ -89,10 +98,10 @@ fn rfc8106_6_1_of_many_those_are_kept_that_hold_longest() {
 #[test]
 fn what_is_malformed_costs_nothing() {
     let mut held = NameServers::default();
-    held.advertised(START, &servers(60, &[1]));
+    held.hear(START, &servers(60, &[1]));
     for bad in [
-        vec![],
-        vec![SERVERS, 1, 0, 0, 0, 0, 0],
+        (SERVERS, vec![]),
+        (SERVERS, vec![0; 5]),
         option(SERVERS, 60, &[]),
         option(SERVERS, 60, &[1; 24]),
         option(SERVERS, 60, &[0; 16]),
@@ -102,7 +111,7 @@ fn what_is_malformed_costs_nothing() {
         option(DOMAINS, 60, &[200; 16]),
         option(3, 60, &[1; 24]),
     ] {
-        assert!(!held.advertised(START, &bad), "{bad:?}");
+        assert!(!held.hear(START, &bad), "{bad:?}");
     }
     assert_eq!((numbers(&held), held.domains().count()), (vec![1], 0));
 }

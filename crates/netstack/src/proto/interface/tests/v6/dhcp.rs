@@ -1,0 +1,125 @@
+//! The DHCPv6 client at the interface.
+
+use super::groups::{ROUTER, SECOND, sent};
+use super::{OURS, cidr, frame, icmp, link_local, v6};
+use crate::proto::Instant;
+use crate::proto::dhcpv6;
+use crate::proto::interface::tests::{MACS, stack};
+use crate::proto::interface::{Event, Interface, Ipv6};
+use crate::proto::ip::v6::Header;
+use crate::proto::udp;
+use core::net::Ipv6Addr;
+use core::time::Duration;
+
+/// The last message of the client among frames, with where it came from.
+fn dhcp_of(frames: &[(Duration, Vec<u8>)]) -> Option<(Ipv6Addr, Vec<u8>)> {
+    let ports = [2, 34, 2, 35];
+    let mut frames = frames.iter().rev();
+    let (_, frame) = frames.find(|(_, frame)| frame.get(54..58) == Some(&ports))?;
+    assert_eq!(frame[..6], [0x33, 0x33, 0, 1, 0, 2]);
+    let source = Header::parse(&frame[14..]).expect("an IPv6 packet").source;
+    Some((source, frame[62..].to_vec()))
+}
+
+/// The frame of a server that grants 2001:db8::50 for a minute, or less, to the client of `message`.
+fn grant(message: &[u8], to: Ipv6Addr, kind: u8) -> Vec<u8> {
+    let mut answer = vec![kind, message[1], message[2], message[3]];
+    answer.extend([0, 1, 0, 10, 0, 3, 0, 1]);
+    answer.extend(MACS[0].0);
+    answer.extend([0, 2, 0, 3, 0, 2, 7]);
+    answer.extend([0, 7, 0, 1, 255]);
+    answer.extend([0, 3, 0, 40]);
+    answer.extend(&MACS[0].0[2..]);
+    answer.extend([0; 8]);
+    answer.extend([0, 5, 0, 24]);
+    answer.extend(v6("2001:db8::50").octets());
+    answer.extend([0, 0, 0, 60, 0, 0, 0, 60]);
+    let mut datagram = vec![0; udp::HEADER_LEN + answer.len()];
+    let from = (ROUTER, dhcpv6::SERVER_PORT);
+    udp::write(from, (to, dhcpv6::CLIENT_PORT), &answer, &mut datagram);
+    frame(
+        MACS[0],
+        &Header::new(ROUTER, to, 17, datagram.len()),
+        &datagram,
+    )
+}
+
+/// A stack with a lease whose address is being asked for, and the time.
+fn leased() -> (Interface, Instant) {
+    let mut stack = stack(0);
+    let mut now = Instant::from_nanos(0);
+    stack.start_ipv6(now, &Ipv6::default().accept_ra(false));
+    assert!(stack.start_dhcpv6(now));
+    let frames = sent(&mut stack, now, 4 * SECOND);
+    now += 4 * SECOND;
+    let (source, solicit) = dhcp_of(&frames).expect("a Solicit");
+    assert_eq!(
+        source,
+        link_local(&stack),
+        "once there is an address to speak from"
+    );
+    let advertise = grant(&solicit, source, 2);
+    stack.handle_frame(now, advertise.into(), &mut |_: &[u8]| {});
+    let (_, request) = dhcp_of(&sent(&mut stack, now, Duration::ZERO)).expect("a Request");
+    let reply = grant(&request, source, 7);
+    stack.handle_frame(now, reply.into(), &mut |_: &[u8]| {});
+    assert!(stack.lease_v6().is_some());
+    (stack, now)
+}
+
+#[test]
+fn rfc8415_18_2_10_1_a_granted_address_is_asked_for_and_used_for_its_time() {
+    let (mut stack, now) = leased();
+    let granted = cidr("2001:db8::50/128");
+    assert!(!stack.addresses().contains(&granted), "it may be another's");
+    sent(&mut stack, now, 3 * SECOND);
+    assert!(stack.addresses().contains(&granted));
+    let mut told = Vec::new();
+    while let Some(event) = stack.poll_event() {
+        if let Event::Dhcpv6(lease) = event {
+            told.push(lease.is_some());
+        }
+    }
+    assert_eq!(told, [true]);
+    // Nobody extends it.
+    sent(&mut stack, now + 3 * SECOND, 58 * SECOND);
+    assert!(!stack.addresses().contains(&granted));
+    let lost = core::iter::from_fn(|| stack.poll_event());
+    assert!(lost.into_iter().any(|event| event == Event::Dhcpv6(None)));
+}
+
+#[test]
+fn rfc8415_18_2_8_an_address_that_another_has_is_declined() {
+    let (mut stack, now) = leased();
+    let address = v6("2001:db8::50");
+    let mut message = vec![136, 0, 0, 0, 0x20, 0, 0, 0];
+    message.extend(address.octets());
+    message.extend([2, 1]);
+    message.extend(MACS[1].0);
+    let advertisement = icmp(OURS[1], v6("ff02::1"), 255, &message);
+    stack.handle_frame(now, advertisement.into(), &mut |_: &[u8]| {});
+    let (_, decline) = dhcp_of(&sent(&mut stack, now, Duration::ZERO)).expect("a Decline");
+    assert_eq!(decline[0], 9);
+    assert_eq!(stack.lease_v6(), None);
+    assert!(!stack.addresses().contains(&cidr("2001:db8::50/128")));
+}
+
+#[test]
+fn rfc8415_18_2_7_what_is_given_back_is_no_longer_used() {
+    let (mut stack, now) = leased();
+    sent(&mut stack, now, 3 * SECOND);
+    let now = now + 3 * SECOND;
+    stack.stop_dhcpv6(now);
+    assert!(!stack.addresses().contains(&cidr("2001:db8::50/128")));
+    assert!(!stack.runs_dhcpv6());
+    let frames = sent(&mut stack, now, 100 * SECOND);
+    let releases = frames.iter().filter(|(_, frame)| {
+        frame.get(62) == Some(&8) && frame.get(54..58) == Some(&[2, 34, 2, 35])
+    });
+    assert_eq!(releases.count(), 4);
+    assert!(
+        stack.start_dhcpv6(now + 100 * SECOND),
+        "and another can be asked for"
+    );
+    assert!(stack.runs_dhcpv6());
+}

@@ -1,0 +1,307 @@
+//! The DHCPv6 client's place in the stack.
+
+use core::fmt;
+use core::net::Ipv6Addr;
+
+use super::V6;
+use super::egress::Outgoing;
+use crate::proto::Instant;
+use crate::proto::dhcpv6::{self, Client, Information, Lease};
+use crate::proto::interface::{Event, Interface, Transmit};
+use crate::proto::ip::Endpoint;
+use crate::proto::ip::v4::protocol::UDP;
+use crate::proto::link::ethernet::MacAddr;
+use crate::proto::udp;
+
+/// What the stack asks of its DHCPv6 client.
+///
+/// There is one that does it, [`Dhcp`]. It is behind a trait so that the calls that start it are the only
+/// ones that lead to its code: a program without them is linked without it.
+pub(super) trait Configure: Send {
+    /// The lease that is held now.
+    fn lease(&self) -> Option<&Lease>;
+
+    /// What a server has said that is the same for all hosts.
+    fn information(&self) -> Option<&Information>;
+
+    /// When [`Configure::poll`] wants to be called next.
+    fn poll_at(&self) -> Instant;
+
+    /// Does what is due; messages go from `source`, which is link-local.
+    fn poll(
+        &mut self,
+        stack: &mut Interface,
+        now: Instant,
+        source: Ipv6Addr,
+        out: &mut dyn Transmit,
+    );
+
+    /// Takes a message of a server.
+    fn handle(&mut self, stack: &mut Interface, now: Instant, message: &[u8]);
+
+    /// Another station has `address`.
+    fn refused(&mut self, stack: &mut Interface, now: Instant, address: Ipv6Addr);
+
+    /// Whether it says no more than goodbye.
+    fn is_stopped(&self) -> bool;
+
+    /// Gives up all that was taken of a lease, and says so to its server.
+    fn release(&mut self, stack: &mut Interface, now: Instant);
+}
+
+impl fmt::Debug for dyn Configure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Configure")
+            .field("lease", &self.lease())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Interface {
+    /// Asks the link's DHCPv6 servers for an address, and takes it when the link has been asked whether it is free:
+    /// [`Event::Dhcpv6`] tells. False where IPv6 is not spoken.
+    ///
+    /// A client that runs already is replaced; the addresses of its lease are withdrawn.
+    pub fn start_dhcpv6(&mut self, now: Instant) -> bool {
+        self.set_dhcpv6(now, Client::new)
+    }
+
+    /// As [`Interface::start_dhcpv6`], for information alone, of which [`Event::Informed`] tells: where addresses come
+    /// from routers.
+    pub fn start_dhcpv6_stateless(&mut self, now: Instant) -> bool {
+        self.set_dhcpv6(now, Client::stateless)
+    }
+
+    fn set_dhcpv6(
+        &mut self,
+        now: Instant,
+        client: fn(Instant, MacAddr, [u8; 16]) -> Client,
+    ) -> bool {
+        if self.egress.v6.is_none() {
+            return false;
+        }
+        let stale = |event: &Event| matches!(event, Event::Dhcpv6(_) | Event::Informed(_));
+        self.events.retain(|event| !stale(event));
+        self.stop_dhcpv6(now);
+        let seed = self.dhcp_seed();
+        let dhcp = Dhcp {
+            client: client(now, self.egress.mac, seed),
+            taken: Vec::new(),
+            information: None,
+            stopped: false,
+        };
+        let v6 = self.egress.v6.as_deref_mut();
+        v6.map(|v6| v6.dhcp = Some(Box::new(dhcp))).is_some()
+    }
+
+    /// Gives the addresses back and asks for no others; the server is told up to four times.
+    pub fn stop_dhcpv6(&mut self, now: Instant) {
+        self.with_dhcpv6(|dhcp, stack| dhcp.release(stack, now));
+    }
+
+    /// Whether a DHCPv6 client runs.
+    #[must_use]
+    pub fn runs_dhcpv6(&self) -> bool {
+        self.dhcpv6().is_some_and(|dhcp| !dhcp.is_stopped())
+    }
+
+    fn dhcpv6(&self) -> Option<&dyn Configure> {
+        self.egress.v6.as_deref()?.dhcp.as_deref()
+    }
+
+    /// The lease of DHCPv6 that is held now.
+    #[must_use]
+    pub fn lease_v6(&self) -> Option<&Lease> {
+        self.dhcpv6()?.lease()
+    }
+
+    /// What a DHCPv6 server has said last that is the same for all hosts of the link.
+    #[must_use]
+    pub fn information_v6(&self) -> Option<&Information> {
+        self.dhcpv6()?.information()
+    }
+
+    /// Lends the client what it belongs to. Nothing that it calls asks for it.
+    fn with_dhcpv6(&mut self, call: impl FnOnce(&mut dyn Configure, &mut Self)) {
+        let v6 = self.egress.v6.as_deref_mut();
+        if let Some(mut dhcp) = v6.and_then(|v6| v6.dhcp.take()) {
+            call(&mut *dhcp, self);
+            if let Some(v6) = self.egress.v6.as_deref_mut() {
+                v6.dhcp = Some(dhcp);
+            }
+        }
+    }
+
+    pub(super) fn poll_dhcpv6(&mut self, now: Instant, out: &mut dyn Transmit) {
+        let v6 = self.egress.v6.as_deref();
+        let due = v6.and_then(V6::dhcp_at).is_some_and(|at| at <= now);
+        if let Some(source) = v6.and_then(V6::link_local).filter(|_| due) {
+            self.with_dhcpv6(|dhcp, stack| dhcp.poll(stack, now, source, out));
+        }
+    }
+
+    /// Whether a UDP datagram is for the client, by its ports.
+    pub(super) fn is_for_dhcpv6(&self, segment: &[u8]) -> bool {
+        let ports = segment.first_chunk().copied().map(u32::from_be_bytes);
+        let ours = u32::from(dhcpv6::SERVER_PORT) << 16 | u32::from(dhcpv6::CLIENT_PORT);
+        self.dhcpv6().is_some() && ports == Some(ours)
+    }
+
+    /// Takes a datagram for the client, whose checksum the device vouches for or not.
+    pub(super) fn deliver_dhcpv6(
+        &mut self,
+        now: Instant,
+        (source, destination): (Ipv6Addr, Ipv6Addr),
+        segment: &[u8],
+        checksummed: bool,
+    ) {
+        let ends = (source.into(), destination.into());
+        let length = match udp::check(ends, segment, checksummed) {
+            Ok((_, _, length)) => length,
+            Err(checksum) => {
+                self.udp_counters.in_errors += 1;
+                self.udp_counters.in_csum_errors += u64::from(checksum);
+                return;
+            }
+        };
+        self.udp_counters.in_datagrams += 1;
+        let message = &segment[udp::HEADER_LEN..length];
+        self.with_dhcpv6(|dhcp, stack| dhcp.handle(stack, now, message));
+    }
+
+    /// Another station has an address of the lease.
+    pub(super) fn dhcpv6_refused(&mut self, now: Instant, address: Ipv6Addr) {
+        self.with_dhcpv6(|dhcp, stack| dhcp.refused(stack, now, address));
+    }
+}
+
+/// The client, and what of its lease the stack has taken.
+struct Dhcp {
+    client: Client,
+    taken: Vec<Ipv6Addr>,
+    information: Option<Information>,
+    stopped: bool,
+}
+
+impl V6 {
+    /// When the client wants to be called next: not before there is an address to speak from.
+    pub(super) fn dhcp_at(&self) -> Option<Instant> {
+        let dhcp = self.dhcp.as_ref()?;
+        self.link_local()?;
+        Some(dhcp.poll_at()).filter(|at| *at < Instant::FAR_FUTURE)
+    }
+}
+
+impl Configure for Dhcp {
+    fn lease(&self) -> Option<&Lease> {
+        self.client.lease()
+    }
+
+    fn information(&self) -> Option<&Information> {
+        self.information.as_ref()
+    }
+
+    fn poll_at(&self) -> Instant {
+        self.client.poll_at()
+    }
+
+    fn poll(
+        &mut self,
+        stack: &mut Interface,
+        now: Instant,
+        source: Ipv6Addr,
+        out: &mut dyn Transmit,
+    ) {
+        loop {
+            let (message, event) = self.client.poll(now);
+            if message.is_none() && event.is_none() {
+                return;
+            }
+            if let Some(message) = message {
+                send(stack, now, source, &message, out);
+            }
+            self.tell(stack, now, event);
+        }
+    }
+
+    fn handle(&mut self, stack: &mut Interface, now: Instant, message: &[u8]) {
+        let event = self.client.handle(now, message);
+        self.tell(stack, now, event);
+    }
+
+    fn refused(&mut self, stack: &mut Interface, now: Instant, address: Ipv6Addr) {
+        let event = self.client.decline(now, address);
+        self.tell(stack, now, event);
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
+    fn release(&mut self, stack: &mut Interface, now: Instant) {
+        self.stopped = true;
+        if self.client.release(now).is_some() {
+            self.withdraw(stack, now, &[]);
+            stack.push_event(Event::Dhcpv6(None));
+        }
+    }
+}
+
+impl Dhcp {
+    fn tell(&mut self, stack: &mut Interface, now: Instant, event: Option<dhcpv6::Event>) {
+        match event {
+            Some(dhcpv6::Event::Bound(lease)) => {
+                self.take(stack, now, &lease);
+                stack.push_event(Event::Dhcpv6(Some(lease)));
+            }
+            Some(dhcpv6::Event::Lost(_)) => {
+                self.withdraw(stack, now, &[]);
+                stack.push_event(Event::Dhcpv6(None));
+            }
+            Some(dhcpv6::Event::Informed(information)) => {
+                self.information = Some(information.clone());
+                stack.push_event(Event::Informed(information));
+            }
+            None => {}
+        }
+    }
+
+    /// Takes what `lease` grants, and gives up what the lease before it did and this one does not.
+    fn take(&mut self, stack: &mut Interface, now: Instant, lease: &Lease) {
+        let granted: Vec<_> = lease.addresses.iter().map(|held| held.address).collect();
+        self.withdraw(stack, now, &granted);
+        for held in &lease.addresses {
+            let until = (held.preferred_until, held.valid_until);
+            stack.set_leased_v6(now, held.address, until);
+        }
+        self.taken = granted;
+        self.information = Some(lease.information.clone());
+    }
+
+    /// Gives up the addresses that were taken, but for some.
+    fn withdraw(&mut self, stack: &mut Interface, now: Instant, but: &[Ipv6Addr]) {
+        for address in core::mem::take(&mut self.taken) {
+            if !but.contains(&address) {
+                stack.remove_address_v6(now, address);
+            }
+        }
+    }
+}
+
+fn send(
+    stack: &mut Interface,
+    now: Instant,
+    source: Ipv6Addr,
+    message: &[u8],
+    out: &mut dyn Transmit,
+) {
+    let len = udp::HEADER_LEN + message.len();
+    let packet = Outgoing::new(source, dhcpv6::SERVERS, UDP, len);
+    let from = Endpoint::new(source.into(), dhcpv6::CLIENT_PORT);
+    let to = Endpoint::new(dhcpv6::SERVERS.into(), dhcpv6::SERVER_PORT);
+    let mut write = |room: &mut [u8]| udp::write(from, to, message, room);
+    match stack.egress.send_v6(now, &packet, &mut write, out) {
+        Ok(()) => stack.udp_counters.out_datagrams += 1,
+        Err(_) => stack.udp_counters.sndbuf_errors += 1,
+    }
+}
