@@ -44,6 +44,10 @@ pub struct Ipv6 {
     /// different for each host, and the same at each start. With none, whoever knows the hardware address
     /// can tell the addresses.
     pub secret: Option<[u8; 16]>,
+    /// Makes, under each prefix that routers advertise, temporary addresses too (RFC 8981), from which connections are
+    /// opened: each for a day, so that who sees them cannot tell for longer that they are of one host. Not unless said
+    /// so: a server is spoken to at its stable address.
+    pub temporary: bool,
     /// Starts it: the call that has it linked.
     start: fn(&mut Interface, Instant, &Ipv6),
 }
@@ -52,6 +56,7 @@ impl Ipv6 {
     setters! {
         accept_ra: bool,
         dad_transmits: u8,
+        temporary: bool,
         ;
         some secret: [u8; 16],
     }
@@ -68,6 +73,7 @@ impl Default for Ipv6 {
             accept_ra: true,
             dad_transmits: 1,
             secret: None,
+            temporary: false,
             start: Interface::start_ipv6,
         }
     }

@@ -6,6 +6,7 @@ mod discovery;
 mod floods;
 mod groups;
 mod packets;
+mod temporary;
 
 use super::{Event, Pair, SendError, answers};
 use crate::proto::Instant;

@@ -1,5 +1,7 @@
 //! Our addresses: how they come, whether they are free, and how long they last (RFC 4862).
 
+mod temporary;
+
 use core::net::{IpAddr, Ipv6Addr};
 use core::time::Duration;
 
@@ -10,6 +12,7 @@ use crate::proto::ip::selection::{self, Candidate, DEFAULT_POLICY};
 use crate::proto::ip::v6::{ALL_NODES, Cidr, LINK_LOCAL, identifier, solicited_node};
 use crate::proto::link::ethernet::MacAddr;
 use crate::proto::link::nd;
+use temporary::Made;
 
 /// Addresses from router advertisements, at most.
 const LEARNED: usize = 16;
@@ -25,6 +28,8 @@ enum Origin {
     Stable(u8),
     /// A server of DHCPv6 has granted it.
     Leased,
+    /// Its low 64 bits are random (RFC 8981), under a prefix of 64 bits.
+    Temporary(Made),
 }
 
 /// What is known of an address that nobody else may have.
@@ -55,6 +60,7 @@ impl Address {
     fn candidate(&self, now: Instant) -> Candidate {
         let mut candidate = Candidate::new(self.cidr.address().into(), self.cidr.prefix());
         candidate.deprecated = self.preferred_until <= now;
+        candidate.temporary = matches!(self.origin, Origin::Temporary(_));
         candidate
     }
 
@@ -72,7 +78,11 @@ impl Address {
             State::Tentative { next, .. } => next,
             State::Assigned => Instant::FAR_FUTURE,
         };
-        Some(next.min(self.valid_until)).filter(|at| *at < Instant::FAR_FUTURE)
+        let renew = match self.origin {
+            Origin::Temporary(made) => made.renew_at,
+            _ => Instant::FAR_FUTURE,
+        };
+        Some(next.min(self.valid_until).min(renew)).filter(|at| *at < Instant::FAR_FUTURE)
     }
 }
 
@@ -255,6 +265,7 @@ impl Interface {
 
     /// Asks for tentative addresses, and gives up those whose time is over.
     pub(super) fn poll_addresses_v6(&mut self, now: Instant, out: &mut dyn Transmit) {
+        self.poll_temporary(now);
         let mut at = 0;
         while let Some(v6) = self.egress.v6.as_deref_mut()
             && let Some(entry) = v6.addresses.get_mut(at)
@@ -305,6 +316,10 @@ impl Interface {
             self.add_stable_anew(now, prefix, duplicates + 1, Some(until));
             return;
         }
+        if let Origin::Temporary(made) = entry.origin {
+            self.remake_temporary(now, entry.cidr.network(), made);
+            return;
+        }
         self.push_event(Event::AddressRefused(address.into(), station));
         #[cfg(feature = "dhcp")]
         if entry.origin == Origin::Leased {
@@ -346,6 +361,7 @@ impl Interface {
         if !known && valid > 0 && learned < LEARNED {
             self.add_stable_address(now, network.address(), Some(until));
         }
+        self.renew_temporary(now);
     }
 }
 
