@@ -12,6 +12,7 @@ impl Stack {
     }
 
     /// The time servers, which speak NTP, that the network has told of: by DHCP and DHCPv6.
+    #[cfg(feature = "dhcp")]
     #[must_use]
     pub fn time_servers(&self) -> Vec<IpAddr> {
         self.driver.with(|driver| driver.proto.time_servers())

@@ -35,26 +35,16 @@ impl Interface {
     }
 
     /// The time servers of the network, which speak NTP.
+    #[cfg(feature = "dhcp")]
     #[must_use]
     pub fn time_servers(&self) -> Vec<IpAddr> {
-        let mut servers = Vec::new();
-        #[cfg(feature = "dhcp")]
-        {
-            servers.extend(
-                self.lease()
-                    .iter()
-                    .flat_map(|it| &it.ntp)
-                    .map(|it| IpAddr::V4(*it)),
-            );
-            let information = self.information_v6();
-            servers.extend(
-                information
-                    .iter()
-                    .flat_map(|it| &it.ntp)
-                    .map(|it| IpAddr::V6(*it)),
-            );
-        }
-        each_once(servers)
+        let (lease, information) = (self.lease(), self.information_v6());
+        let v4 = lease
+            .iter()
+            .flat_map(|it| &it.ntp)
+            .map(|it| IpAddr::V4(*it));
+        let v6 = information.iter().flat_map(|it| &it.ntp);
+        each_once(v4.chain(v6.map(|it| IpAddr::V6(*it))).collect())
     }
 
     /// The domains in which names without one are to be looked for.

@@ -27,6 +27,7 @@ enum Origin {
     /// Its low 64 bits are ours (RFC 7217), under a prefix of 64 bits; the count of duplicates.
     Stable(u8),
     /// A server of DHCPv6 has granted it.
+    #[cfg(feature = "dhcp")]
     Leased,
     /// Its low 64 bits are random (RFC 8981), under a prefix of 64 bits.
     Temporary(Made),
