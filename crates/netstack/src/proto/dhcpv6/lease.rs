@@ -3,7 +3,7 @@
 use core::net::Ipv6Addr;
 use core::time::Duration;
 
-use super::message::Association;
+use super::message::{Association, MAX_ADDRESSES};
 use crate::proto::Instant;
 
 /// An address that is valid for less is not taken: it would be over before a lost message is sent again.
@@ -80,7 +80,12 @@ impl Lease {
     ) -> Option<Self> {
         let mut addresses = before.map_or_else(Vec::new, |lease| lease.addresses.clone());
         for offered in &association.addresses {
+            let before = addresses.len();
             addresses.retain(|held| held.address != offered.address);
+            // A server that grants others each time does not make us hold ever more.
+            if before >= MAX_ADDRESSES && addresses.len() == before {
+                continue;
+            }
             if Duration::from_secs(offered.valid.into()) >= LEAST_LEASE {
                 addresses.push(Address {
                     address: offered.address,

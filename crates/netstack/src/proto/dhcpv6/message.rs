@@ -10,8 +10,8 @@ use crate::proto::link::ethernet::MacAddr;
 
 /// A DUID has at most so many octets (RFC 8415 §11.1), its type included, and at least one behind that.
 const MAX_DUID: usize = 130;
-/// Addresses, servers and domains taken of one answer, at most.
-const MAX_ADDRESSES: usize = 8;
+/// Addresses, servers and domains that are taken, at most: addresses of all answers, the others of each.
+pub(super) const MAX_ADDRESSES: usize = 8;
 const MAX_SERVERS: usize = 8;
 const MAX_DOMAINS: usize = 8;
 /// What a server may set SOL_MAX_RT and INF_MAX_RT to, in seconds (RFC 8415 §21.24).

@@ -113,3 +113,27 @@ fn a_thousand_servers_that_say_anything_do_no_harm() {
         assert!(sent <= 24 + 2000 / 2, "seed {seed}: {sent}");
     }
 }
+
+#[test]
+fn a_server_that_grants_ever_more_addresses_fills_no_memory() {
+    let mut client = client();
+    let mut granted = 0;
+    converse(&mut client, START, seconds(4000), |message| {
+        let addresses: Vec<_> = (0..8)
+            .map(|_| {
+                granted += 1;
+                address(&format!("2001:db8::{granted:x}"), u32::MAX, u32::MAX)
+            })
+            .collect();
+        let options = [association(message, (1, 1), &addresses), option(14, &[])];
+        Some(answer(message, REPLY, SERVER, &options))
+    });
+    assert!(granted > 100, "it was asked {granted} times");
+    let lease = client.lease().expect("held");
+    assert_eq!(lease.addresses.len(), 8);
+    assert_eq!(
+        lease.addresses[0].address.segments()[7],
+        1,
+        "the first stay"
+    );
+}

@@ -237,12 +237,26 @@ impl Interface {
             addresses.find(|it| it.cidr.address() == address)
         });
         match known {
-            Some(known) => (known.preferred_until, known.valid_until) = until,
+            Some(known) if known.origin == Origin::Leased => {
+                (known.preferred_until, known.valid_until) = until;
+            }
+            // What we have from elsewhere is not for a server to end.
+            Some(_) => {}
             None => {
                 if let Ok(cidr) = Cidr::new(address, 128) {
                     self.add_entry_v6(now, cidr, Origin::Leased, until);
                 }
             }
+        }
+    }
+
+    /// Gives up an address, if it is there by a lease.
+    #[cfg(feature = "dhcp")]
+    pub(super) fn remove_leased_v6(&mut self, now: Instant, address: Ipv6Addr) {
+        let leased = |it: &Address| it.cidr.address() == address && it.origin == Origin::Leased;
+        let v6 = self.egress.v6.as_deref();
+        if v6.is_some_and(|v6| v6.addresses.iter().any(leased)) {
+            self.remove_address_v6(now, address);
         }
     }
 

@@ -282,7 +282,7 @@ impl Dhcp {
     fn withdraw(&mut self, stack: &mut Interface, now: Instant, but: &[Ipv6Addr]) {
         for address in core::mem::take(&mut self.taken) {
             if !but.contains(&address) {
-                stack.remove_address_v6(now, address);
+                stack.remove_leased_v6(now, address);
             }
         }
     }

@@ -46,9 +46,17 @@ fn grant(message: &[u8], to: Ipv6Addr, kind: u8) -> Vec<u8> {
 
 /// A stack with a lease whose address is being asked for, and the time.
 fn leased() -> (Interface, Instant) {
+    leased_beside(&[])
+}
+
+/// The same of a stack that was given addresses.
+fn leased_beside(given: &[&str]) -> (Interface, Instant) {
     let mut stack = stack(0);
     let mut now = Instant::from_nanos(0);
     stack.start_ipv6(now, &Ipv6::default().accept_ra(false));
+    for address in given {
+        stack.add_address(now, cidr(address));
+    }
     assert!(stack.start_dhcpv6(now));
     let frames = sent(&mut stack, now, 4 * SECOND);
     now += 4 * SECOND;
@@ -122,4 +130,19 @@ fn rfc8415_18_2_7_what_is_given_back_is_no_longer_used() {
         "and another can be asked for"
     );
     assert!(stack.runs_dhcpv6());
+}
+
+#[test]
+fn rfc8415_18_2_10_1_a_lease_takes_no_address_away_that_we_were_given() {
+    for stops in [false, true] {
+        let (mut stack, mut now) = leased_beside(&["2001:db8::50/64"]);
+        if stops {
+            stack.stop_dhcpv6(now);
+        }
+        sent(&mut stack, now, 70 * SECOND);
+        now += 70 * SECOND;
+        assert!(stack.addresses().contains(&cidr("2001:db8::50/64")));
+        assert!(!stack.addresses().contains(&cidr("2001:db8::50/128")));
+        sent(&mut stack, now, SECOND);
+    }
 }
