@@ -48,7 +48,8 @@ pub enum Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Reads and checks a message; `None` if it is malformed or its checksum is wrong.
+    /// Reads and checks a message; `None` if it is malformed, its checksum is wrong, or it tells of a path that
+    /// carries less than any may.
     #[must_use]
     pub fn parse(source: Ipv6Addr, destination: Ipv6Addr, bytes: &'a [u8]) -> Option<Self> {
         let [kind, code, _, _, a, b, c, d] = *bytes.first_chunk()?;
@@ -70,8 +71,11 @@ impl<'a> Message<'a> {
             kind::UNREACHABLE => Error::Unreachable(unreachable(code)),
             kind::PACKET_TOO_BIG => {
                 let mtu = u32::from_be_bytes([a, b, c, d]);
-                // RFC 8201 §4: one below the least is as good as none.
-                let next_hop_mtu = mtu.clamp(MINIMUM_MTU as u32, u16::MAX.into()) as u16;
+                // RFC 8201 §4: one below the least is not believed at all.
+                if mtu < MINIMUM_MTU as u32 {
+                    return None;
+                }
+                let next_hop_mtu = mtu.min(u16::MAX.into()) as u16;
                 Error::Unreachable(Unreachable::FragmentationNeeded { next_hop_mtu })
             }
             kind::TIME_EXCEEDED => Error::TimeExceeded,

@@ -7,7 +7,7 @@ mod extension;
 mod fragmentation;
 mod header;
 
-pub use extension::{Chain, MAX_EXTENSIONS, Refusal, Step};
+pub use extension::{Chain, MAX_EXTENSIONS, Refusal, Step, upper_layer};
 pub use fragmentation::{FRAGMENT_LEN, FragmentHeader, Fragments};
 pub use header::{HEADER_LEN, Header, HeaderError, MINIMUM_MTU, protocol};
 

@@ -12,7 +12,15 @@ use crate::proto::icmp::v6::{
 };
 use crate::proto::interface::{Event, Interface, SendError, Transmit};
 use crate::proto::ip::is_host;
-use crate::proto::ip::v6::{Header, protocol};
+use crate::proto::ip::v6::{Header, protocol, upper_layer};
+
+/// Whether a packet carries an error of ICMPv6, or a redirect, behind whatever headers (RFC 4443 §2.4 (e));
+/// `None` where it does not reach to what it carries.
+fn is_about_error(packet: &[u8]) -> Option<bool> {
+    let (protocol, at) = upper_layer(packet)?;
+    let payload = packet.get(at..).filter(|it| !it.is_empty())?;
+    Some(protocol == protocol::ICMP && is_error(payload))
+}
 
 impl Interface {
     pub(super) fn handle_icmp_v6(
@@ -118,9 +126,7 @@ impl Interface {
             destination,
             ..
         } = incoming.header;
-        let error = incoming.header.next_header == protocol::ICMP
-            && is_error(&incoming.packet[crate::proto::ip::v6::HEADER_LEN..]);
-        if error || incoming.odd || !is_host(source) {
+        if is_about_error(&incoming.packet) == Some(true) || incoming.odd || !is_host(source) {
             return;
         }
         let from = match incoming.to_many {
@@ -184,6 +190,7 @@ impl Interface {
         if let Ok(header) = Header::parse(&fixed)
             && is_host(header.source)
             && is_host(header.destination)
+            && is_about_error(start) == Some(false)
         {
             let ends = (header.destination, header.source);
             self.send_error_v6(now, ends, Report::ReassemblyTimeExceeded, start, out);

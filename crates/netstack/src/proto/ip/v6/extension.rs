@@ -117,6 +117,9 @@ impl Chain {
                 }
                 protocol::DESTINATION => self.options(packet)?,
                 protocol::ROUTING => self.routing(packet)?,
+                // RFC 8200 §4.1: one at most. Those within what was put together of others would have one
+                // packet end many.
+                protocol::FRAGMENT if self.fragmented => return Err(Refusal::Silent),
                 protocol::FRAGMENT => {
                     if let Some(step) = self.fragment(packet)? {
                         return Ok(step);
@@ -214,26 +217,38 @@ impl Chain {
 
     /// Whether the first fragment has all headers, that of the upper layer included (RFC 7112 §5). What
     /// is wrong with them is seen when the packet is whole.
-    fn holds_chain(mut self, packet: &[u8]) -> bool {
-        loop {
-            let header = match self.next_header {
-                protocol::HOP_BY_HOP | protocol::ROUTING | protocol::DESTINATION => {
-                    self.measured(packet)
-                }
-                protocol::FRAGMENT => packet
-                    .get(self.at..self.at + FRAGMENT_LEN)
-                    .ok_or(Refusal::Silent),
-                protocol::NO_NEXT => return true,
-                upper => return packet.len() - self.at >= least_header(upper),
-            };
-            let Ok(header) = header else {
-                return false;
-            };
-            if self.step(packet, header.len()).is_err() {
-                return false;
-            }
+    fn holds_chain(self, packet: &[u8]) -> bool {
+        match self.skip(packet) {
+            Some((protocol::NO_NEXT, _)) => true,
+            Some((upper, at)) => packet.len() - at >= least_header(upper),
+            None => false,
         }
     }
+
+    /// Walks to the upper layer, whatever options say; `None` where the packet does not reach to it.
+    fn skip(mut self, packet: &[u8]) -> Option<(u8, usize)> {
+        loop {
+            let len = match self.next_header {
+                protocol::HOP_BY_HOP | protocol::ROUTING | protocol::DESTINATION => {
+                    self.measured(packet).ok()?.len()
+                }
+                protocol::FRAGMENT => {
+                    let header = FragmentHeader::parse(packet.get(self.at..)?)?;
+                    // What follows is not the start of anything.
+                    (header.offset == 0).then_some(FRAGMENT_LEN)?
+                }
+                upper => return Some((upper, self.at)),
+            };
+            self.step(packet, len).ok()?;
+        }
+    }
+}
+
+/// The protocol of the upper layer of a packet, and where that begins; `None` where the packet, which has an
+/// IPv6 header, does not reach to it.
+#[must_use]
+pub fn upper_layer(packet: &[u8]) -> Option<(u8, usize)> {
+    Chain::new(*packet.get(6)?).skip(packet)
 }
 
 /// Octets of the shortest header of an upper layer.
