@@ -1,5 +1,6 @@
 //! IPv6 between two stacks, and what one says to frames of ours.
 
+mod attacks;
 #[cfg(feature = "dhcp")]
 mod dhcp;
 mod discovery;

@@ -33,14 +33,15 @@ impl Interface {
             v6.nd.in_errors += 1;
             return;
         };
+        let ours = v6.is_local(header.source);
         self.egress.forget();
         match message {
             // §6.2.6: a host has no answer.
             Message::RouterSolicitation => {}
             Message::RouterAdvertisement { .. } => {
-                if header.source.is_unicast_link_local() {
-                    let router = Some(true);
-                    self.hear(now, header.source, nd::source_station(options), router, out);
+                // Ours is the address of no router: it is spoofed, or has come back.
+                if header.source.is_unicast_link_local() && !ours {
+                    self.hear(now, header.source, nd::source_station(options), out);
                     self.handle_router(now, header.source, message, options);
                 }
             }
@@ -77,11 +78,10 @@ impl Interface {
         now: Instant,
         address: Ipv6Addr,
         station: Option<MacAddr>,
-        router: Option<bool>,
         out: &mut dyn Transmit,
     ) {
         if let (Some(v6), Some(station)) = (self.egress.v6.as_deref_mut(), station) {
-            for frame in v6.neighbours.heard(now, address, station, router) {
+            for frame in v6.neighbours.heard(now, address, station) {
                 out.transmit(&frame);
             }
         }
@@ -124,7 +124,7 @@ impl Interface {
             false => header.source,
         };
         if !probe {
-            self.hear(now, header.source, station, None, out);
+            self.hear(now, header.source, station, out);
         }
         // Straight to who asked: an answer makes no neighbour of it that is spoken to.
         let link = station.map(Link::Station);
@@ -188,6 +188,7 @@ impl Interface {
             && !v6.is_local(destination)
             && !is_link_local(destination)
             && (direct || target.is_unicast_link_local())
+            && !v6.is_local(target)
             && v6.hop(now, destination) == Some(Hop::Station(router));
         if !valid {
             v6.nd.in_errors += 1;
@@ -195,7 +196,6 @@ impl Interface {
         }
         v6.nd.redirects += 1;
         v6.routers.redirect(destination, target);
-        let router = (!direct).then_some(true);
-        self.hear(now, target, nd::target_station(options), router, out);
+        self.hear(now, target, nd::target_station(options), out);
     }
 }

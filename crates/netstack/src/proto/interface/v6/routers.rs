@@ -30,6 +30,8 @@ struct Router {
     address: Ipv6Addr,
     preference: i8,
     until: Instant,
+    /// It did not answer since it last said so: where there are too many, it goes first.
+    failed: bool,
 }
 
 /// A prefix whose addresses are on the link, or that a router leads to.
@@ -130,14 +132,21 @@ impl Routers {
         let mut routers = self.routers.iter();
         if let Some(at) = routers.position(|it| it.address == neighbour) {
             let router = self.routers.remove(at);
-            self.routers.push(router);
+            self.routers.push(Router {
+                failed: true,
+                ..router
+            });
         }
     }
 
-    /// A neighbour is no longer a router (RFC 4861 §7.2.5).
+    /// A neighbour is no router (RFC 4861 §7.2.5), if it was one: nothing but what is its own goes by it.
     pub(super) fn resigned(&mut self, neighbour: Ipv6Addr) {
+        let by_it = |router: &(Ipv6Addr, i8)| router.0 == neighbour;
         self.routers.retain(|it| it.address != neighbour);
-        self.redirects.retain(|(_, hop)| *hop != neighbour);
+        self.networks
+            .retain(|it| !it.router.as_ref().is_some_and(by_it));
+        self.redirects
+            .retain(|(destination, hop)| *hop != neighbour || destination == hop);
     }
 
     fn set_default(&mut self, now: Instant, address: Ipv6Addr, preference: i8, lifetime: u16) {
@@ -146,6 +155,7 @@ impl Routers {
             address,
             preference,
             until,
+            failed: false,
         };
         let mut routers = self.routers.iter();
         match routers.position(|it| it.address == address) {
@@ -153,7 +163,16 @@ impl Routers {
                 self.routers.remove(at);
             }
             Some(at) => self.routers[at] = router,
-            None if lifetime > 0 && self.routers.len() < ROUTERS => self.routers.push(router),
+            None if lifetime > 0 => {
+                if self.routers.len() >= ROUTERS
+                    && let Some(at) = self.routers.iter().position(|it| it.failed)
+                {
+                    self.routers.remove(at);
+                }
+                if self.routers.len() < ROUTERS {
+                    self.routers.push(router);
+                }
+            }
             None => {}
         }
     }
@@ -269,7 +288,10 @@ impl Interface {
         else {
             return;
         };
-        v6.routers.solicit_at = Instant::FAR_FUTURE;
+        // §6.3.7, RFC 7559 §2: one that leads nowhere does not end the search.
+        if lifetime > 0 {
+            v6.routers.solicit_at = Instant::FAR_FUTURE;
+        }
         if hop_limit != 0 {
             v6.routers.hop_limit = hop_limit;
         }

@@ -87,7 +87,6 @@ struct Entry {
     state: State,
     /// Zero while none is known.
     station: MacAddr,
-    router: bool,
     last_used: Instant,
     since: Instant,
     /// We have sent something to it, or wanted to.
@@ -248,7 +247,6 @@ impl Cache {
                 next: now,
             },
             station: MacAddr::default(),
-            router: false,
             last_used: now,
             since: now,
             spoken_to: false,
@@ -284,8 +282,8 @@ impl Cache {
     }
 
     /// Learns that `station` has `address` from what it asked or told of itself (RFC 4861 §6.2.6, §6.3.4,
-    /// §7.2.3, §8.3): no confirmation that it can be reached. `router` says whether it is one, where that
-    /// shows. An address that is not known is added.
+    /// §7.2.3, §8.3): no confirmation that it can be reached. An address that is not known is
+    /// added.
     ///
     /// Returns the frames that waited for it, with their destination filled in.
     pub fn heard(
@@ -293,7 +291,6 @@ impl Cache {
         now: Instant,
         address: Ipv6Addr,
         station: MacAddr,
-        router: Option<bool>,
     ) -> VecDeque<Vec<u8>> {
         if !self.entries.contains_key(&address) {
             self.hear(now, address);
@@ -301,7 +298,6 @@ impl Cache {
         let Some(entry) = self.entries.get_mut(&address) else {
             return VecDeque::new();
         };
-        entry.router = router.unwrap_or(entry.router);
         let known = !matches!(entry.state, State::Incomplete { .. });
         if known && entry.station == station {
             return VecDeque::new();
@@ -327,7 +323,7 @@ impl Cache {
     }
 
     /// Learns from an advertisement (RFC 4861 §7.2.5). Returns the frames that waited for the neighbour,
-    /// with their destination filled in, and whether it was a router and says that it no longer is.
+    /// with their destination filled in, and whether it is to be believed that it is no router.
     pub fn advertised(
         &mut self,
         now: Instant,
@@ -355,8 +351,7 @@ impl Cache {
             }
             return nothing;
         }
-        let resigned = entry.router && !said.router;
-        entry.router = said.router;
+        let resigned = !said.router;
         let before = match said.solicited {
             true => entry.settle(station, reachable),
             false if incomplete || moved => entry.settle(station, State::Stale),

@@ -10,10 +10,10 @@ use crate::proto::link::nd::{Message, advertisement, nonce, solicitation};
 use core::time::Duration;
 
 /// A router's link-local address.
-const ROUTER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x77);
+pub(super) const ROUTER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x77);
 
 /// Two stacks of which the first has been told to speak IPv6, and nothing else.
-fn young(settings: &Ipv6) -> Pair {
+pub(super) fn young(settings: &Ipv6) -> Pair {
     let mut pair = Pair::new();
     pair.stacks[0].start_ipv6(Instant::from_nanos(0), settings);
     pair
@@ -39,14 +39,14 @@ pub(super) fn prefix(prefix: &str, valid: u32, preferred: u32) -> Vec<u8> {
 }
 
 /// Gives a frame to the first stack.
-fn give(pair: &mut Pair, frame: Vec<u8>) {
+pub(super) fn give(pair: &mut Pair, frame: Vec<u8>) {
     pair.call(0, |stack, now, out| {
         stack.handle_frame(now, frame.into(), out)
     });
 }
 
 /// What the first stack's address under a prefix is.
-fn under(stack: &Interface, prefix: &str) -> Option<Ipv6Addr> {
+pub(super) fn under(stack: &Interface, prefix: &str) -> Option<Ipv6Addr> {
     let prefix = cidr(prefix);
     let mut addresses = stack.addresses().into_iter();
     let found = addresses.find(|it| prefix.contains(it.address()))?;
@@ -311,7 +311,7 @@ fn rfc4861_section_6_3_7_routers_are_asked_for_until_one_answers() {
 }
 
 /// Where the first stack sends what is for `destination`, by the solicitation that goes out.
-fn asks_for(pair: &mut Pair, destination: &str) -> Option<Ipv6Addr> {
+pub(super) fn asks_for(pair: &mut Pair, destination: &str) -> Option<Ipv6Addr> {
     let sent = pair.call(0, |stack, now, out| {
         stack
             .send_echo_request(now, v6(destination), 1, 1, b"", out)

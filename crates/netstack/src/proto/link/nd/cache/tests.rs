@@ -154,20 +154,26 @@ fn rfc4861_section_7_2_5_a_router_that_is_none_any_more_says_so() {
     };
     assert!(!cache.advertised(at(1), PEER, router).1);
     assert!(cache.advertised(at(2), PEER, ANSWER).1);
-    assert!(!cache.advertised(at(3), PEER, ANSWER).1);
+    // Another station that is not to take its place says nothing.
+    let other = Advertised {
+        station: Some(OTHER),
+        replaces: false,
+        ..ANSWER
+    };
+    assert!(!cache.advertised(at(3), PEER, other).1);
 }
 
 #[test]
 fn rfc4861_section_7_2_3_who_asks_is_known_and_not_confirmed() {
     let mut cache = Cache::new(CacheLimits::default());
-    cache.heard(at(0), PEER, MAC, None);
+    cache.heard(at(0), PEER, MAC);
     assert_eq!(cache.lookup(at(0), PEER), Some(MAC));
     assert_eq!(polled(&mut cache, at(5_000))[0], CachePoll::Doubt(PEER));
     // One that is being looked for is found by its own question.
     let mut cache = Cache::new(CacheLimits::default());
     cache.enqueue(at(0), PEER, frame(1));
-    assert_eq!(cache.heard(at(1), PEER, MAC, None).len(), 1);
-    assert!(cache.heard(at(2), PEER, OTHER, None).is_empty());
+    assert_eq!(cache.heard(at(1), PEER, MAC).len(), 1);
+    assert!(cache.heard(at(2), PEER, OTHER).is_empty());
     assert_eq!(cache.lookup(at(2), PEER), Some(OTHER));
 }
 
@@ -177,7 +183,7 @@ fn a_flood_of_stations_displaces_none_that_is_spoken_to() {
     cache.lookup(at(1), PEER);
     let stranger = |number: u32| Ipv6Addr::from_bits(0xfe80 << 112 | u128::from(number) << 20);
     for number in 0..100_000 {
-        cache.heard(at(2), stranger(number), OTHER, None);
+        cache.heard(at(2), stranger(number), OTHER);
     }
     assert!(cache.iter().count() <= 257, "{}", cache.iter().count());
     assert_eq!(cache.lookup(at(3), PEER), Some(MAC));

@@ -1,0 +1,162 @@
+//! What somebody who means harm may send, on the link or from beyond it.
+
+use super::discovery::{ROUTER, advertise, asks_for, give, prefix, under, young};
+use super::packets::{echo, piece, said, stack};
+use super::{Ipv6, Ipv6Addr, OURS, Pair, dual, frame, icmp, link_local, v6};
+use crate::proto::interface::tests::MACS;
+use crate::proto::ip::v6::{ALL_NODES, FragmentHeader, HEADER_LEN, Header, protocol};
+use crate::proto::link::ethernet;
+use core::time::Duration;
+
+/// A router advertisement of `router` in place of [`ROUTER`].
+fn from(router: Ipv6Addr, frame: &[u8]) -> Vec<u8> {
+    icmp(
+        router,
+        ALL_NODES,
+        255,
+        &frame[ethernet::HEADER_LEN + HEADER_LEN..],
+    )
+}
+
+/// An error of ICMPv6 about a packet of ours, of 40 octets, or the start of one.
+fn error() -> Vec<u8> {
+    let mut message = vec![1, 4, 0, 0, 0, 0, 0, 0];
+    message.extend([0x60, 0, 0, 0, 0, 8, 17, 64]);
+    message.extend(OURS[0].octets());
+    message.extend(&OURS[1].octets()[..8]);
+    message
+}
+
+#[test]
+fn rfc8200_4_1_what_was_put_together_is_no_fragment_of_another_packet() {
+    let request = [&echo()[..], &[0; 8]].concat();
+    // A first fragment within others; and one that is not the first, behind which no headers can be (RFC 7112).
+    for (inner, whole, taken) in [
+        (piece(0, true, 7, &request[..16]), 1, 2),
+        (piece(8, false, 7, &request[..16]), 0, 1),
+    ] {
+        let mut stack = stack();
+        let outer = |offset, more| FragmentHeader {
+            next_header: protocol::FRAGMENT,
+            offset,
+            more,
+            identification: 5,
+        };
+        for part in [
+            [&outer(0, true).to_bytes()[..], &inner[..16]].concat(),
+            [&outer(16, false).to_bytes()[..], &inner[16..]].concat(),
+        ] {
+            said(&mut stack, protocol::FRAGMENT, &part);
+        }
+        let counters = stack.counters();
+        let counted = (counters.ip6.reasm_oks, counters.ip6.reasm_reqds);
+        assert_eq!(counted, (whole, taken));
+    }
+}
+
+#[test]
+fn rfc4443_2_4_e_no_error_about_an_error_that_is_behind_other_headers() {
+    let mut stack = stack();
+    let unknown = |next: u8| [next, 0, 0xde, 4, 0, 0, 0, 0];
+    let plain = [protocol::DESTINATION, 0, 1, 4, 0, 0, 0, 0];
+    let told = [&unknown(protocol::ICMP)[..], &error()].concat();
+    assert_eq!(said(&mut stack, protocol::DESTINATION, &told).len(), 0);
+    let told = [&plain[..], &unknown(protocol::ICMP), &error()].concat();
+    assert_eq!(said(&mut stack, protocol::HOP_BY_HOP, &told).len(), 0);
+    // But about a question.
+    let told = [&plain[..], &unknown(protocol::ICMP), &echo()].concat();
+    assert_eq!(said(&mut stack, protocol::HOP_BY_HOP, &told).len(), 1);
+}
+
+#[test]
+fn rfc4443_2_4_e_no_error_about_an_error_that_is_not_whole_in_time() {
+    for (payload, told) in [(error(), 0), ([&echo()[..], &[0; 20]].concat(), 1)] {
+        let mut pair = dual();
+        let part = piece(0, true, 1, &payload[..32]);
+        let header = Header::new(OURS[1], OURS[0], protocol::FRAGMENT, part.len());
+        give(&mut pair, frame(MACS[0], &header, &part));
+        pair.run(Duration::from_secs(62));
+        assert_eq!(pair.stacks[0].counters().ip6.reasm_timeout, 1);
+        assert_eq!(pair.stacks[0].counters().icmp6.out_time_excds, told);
+    }
+}
+
+#[test]
+fn rfc4861_6_3_7_a_router_that_is_no_default_one_does_not_end_the_search() {
+    let mut pair = young(&Ipv6::default());
+    pair.run(Duration::from_secs(20));
+    let asked = pair.stacks[0].counters().nd.out_router_solicits;
+    give(&mut pair, from(v6("fe80::bad"), &advertise(0, 0, &[])));
+    pair.run(Duration::from_secs(100));
+    assert!(pair.stacks[0].counters().nd.out_router_solicits > asked);
+    give(&mut pair, advertise(1800, 0, &[]));
+    let asked = pair.stacks[0].counters().nd.out_router_solicits;
+    pair.run(Duration::from_secs(600));
+    assert_eq!(pair.stacks[0].counters().nd.out_router_solicits, asked);
+}
+
+#[test]
+fn rfc4861_6_1_2_and_8_1_we_are_no_router_of_ours() {
+    let mut pair = young(&Ipv6::default().dad_transmits(0));
+    let ours = link_local(&pair.stacks[0]);
+    let options = prefix("2001:db8::/64", 7200, 3600);
+    give(&mut pair, from(ours, &advertise(1800, 0, &[&options])));
+    assert_eq!(under(&pair.stacks[0], "2001:db8::/64"), None);
+    // A router does not say either that we are the first hop.
+    give(&mut pair, advertise(1800, 0, &[]));
+    let mut message = vec![137, 0, 0, 0, 0, 0, 0, 0];
+    message.extend(ours.octets());
+    message.extend(v6("2001:db8:9::1").octets());
+    give(&mut pair, icmp(ROUTER, ours, 255, &message));
+    assert_eq!(pair.stacks[0].counters().nd.redirects, 0);
+    assert_eq!(asks_for(&mut pair, "2001:db8:9::1"), Some(ROUTER));
+}
+
+#[test]
+fn rfc4861_6_3_4_routers_that_are_none_do_not_keep_out_one_that_is() {
+    let mut pair = young(&Ipv6::default().dad_transmits(0));
+    for number in 1..=100 {
+        let stranger = Ipv6Addr::from_bits(v6("fe80:0:0:0:1::").to_bits() | number);
+        give(&mut pair, from(stranger, &advertise(u16::MAX, 0, &[])));
+    }
+    let mut asked = Vec::new();
+    for _ in 0..12 {
+        give(&mut pair, advertise(1800, 0, &[]));
+        asked.extend(asks_for(&mut pair, "2001:db8:9::1"));
+        pair.run(Duration::from_secs(4));
+    }
+    assert!(asked.contains(&ROUTER), "{asked:?}");
+}
+
+/// An advertisement of a router's address, with flags.
+fn neighbour(pair: &Pair, flags: u8) -> Vec<u8> {
+    let mut message = vec![136, 0, 0, 0, flags, 0, 0, 0];
+    message.extend(ROUTER.octets());
+    message.extend([2, 1]);
+    message.extend(MACS[1].0);
+    icmp(ROUTER, link_local(&pair.stacks[0]), 255, &message)
+}
+
+#[test]
+fn rfc4861_7_2_5_nothing_goes_by_a_router_that_is_one_no_longer() {
+    let mut route = vec![24, 2, 48, 0, 0, 0, 7, 8];
+    route.extend_from_slice(&v6("2001:db8:7::").octets()[..8]);
+    // Whether it has shown itself as one by its answers, or by its advertisements alone.
+    for answers_as_router in [true, false] {
+        let mut pair = young(&Ipv6::default().dad_transmits(0));
+        give(&mut pair, advertise(1800, 0, &[&route]));
+        assert_eq!(asks_for(&mut pair, "2001:db8:7::1"), Some(ROUTER));
+        if answers_as_router {
+            let frame = neighbour(&pair, 0xe0);
+            give(&mut pair, frame);
+        }
+        let frame = neighbour(&pair, 0x60);
+        give(&mut pair, frame);
+        for destination in ["2001:db8:7::1", "2001:db8:9::1"] {
+            let sent = pair.call(0, |stack, now, out| {
+                stack.send_echo_request(now, v6(destination), 1, 1, b"", out)
+            });
+            assert!(sent.is_err(), "{destination} {answers_as_router}");
+        }
+    }
+}
