@@ -163,7 +163,8 @@ pub(super) struct V6 {
 impl V6 {
     /// Octets of memory held.
     pub(super) fn held(&self) -> usize {
-        self.neighbours.held() + self.routers.held()
+        let addresses = self.addresses.capacity() * size_of::<Address>();
+        self.neighbours.held() + self.routers.held() + addresses
     }
 
     pub(super) fn poll_at(&self) -> Option<Instant> {

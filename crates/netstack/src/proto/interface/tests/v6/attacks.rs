@@ -3,6 +3,7 @@
 use super::discovery::{ROUTER, advertise, asks_for, give, prefix, under, young};
 use super::packets::{echo, piece, said, stack};
 use super::{Ipv6, Ipv6Addr, OURS, Pair, dual, frame, icmp, link_local, v6};
+use crate::proto::account::Kind;
 use crate::proto::interface::tests::MACS;
 use crate::proto::ip::v6::{ALL_NODES, FragmentHeader, HEADER_LEN, Header, protocol};
 use crate::proto::link::ethernet;
@@ -159,4 +160,24 @@ fn rfc4861_7_2_5_nothing_goes_by_a_router_that_is_one_no_longer() {
             assert!(sent.is_err(), "{destination} {answers_as_router}");
         }
     }
+}
+
+#[test]
+fn rfc4862_5_5_3_the_addresses_of_a_flood_of_prefixes_are_few_and_charged_to_the_account() {
+    let held = |flags: u8| {
+        let mut pair = young(&Ipv6::default().dad_transmits(0));
+        for number in 0..100 {
+            let mut option = prefix(&format!("2001:db8:{number:x}::/64"), u32::MAX, u32::MAX);
+            option[3] = flags;
+            give(&mut pair, advertise(1800, 0, &[&option]));
+        }
+        let addresses = pair.stacks[0].addresses().len();
+        let account = pair.stacks[0].tcp().account();
+        (addresses, account.used_by(Kind::Neighbours))
+    };
+    // On the link, and for addresses too.
+    let ((before, charged), (after, more)) = (held(0x80), held(0xc0));
+    assert_eq!(after - before, 16);
+    // An address and its lifetimes are 33 octets at least.
+    assert!(more >= charged + 16 * 33, "{charged} {more}");
 }
