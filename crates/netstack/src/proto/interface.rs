@@ -425,8 +425,7 @@ impl Interface {
         self.wants_poll()
     }
 
-    /// Gives back what any host does without for a while, before TCP has to end connections: fragments
-    /// of datagrams, and frames that wait for a neighbour's address.
+    /// Gives back fragments, and frames that wait for a neighbour, before TCP has to end connections.
     #[inline]
     fn make_way_for_tcp(&mut self) {
         let account = self.tcp.account();
