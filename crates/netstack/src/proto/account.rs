@@ -254,28 +254,6 @@ impl Account {
     }
 }
 
-/// The size of a hash table: what it has grown to, which its capacity does not tell once something
-/// was removed.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Buckets(usize);
-
-impl Buckets {
-    /// Octets that a table of `Entry` holds whose capacity is `capacity` now.
-    pub(crate) fn octets<Entry>(&mut self, capacity: usize) -> usize {
-        let buckets = match capacity {
-            0 => 0,
-            // One in eight stays empty.
-            _ => (capacity * 8).div_ceil(7).next_power_of_two().max(4),
-        };
-        self.0 = self.0.max(buckets);
-        match self.0 {
-            0 => 0,
-            // An octet of control for each, and a group of them at the end.
-            buckets => buckets * (size_of::<Entry>() + 1) + 16,
-        }
-    }
-}
-
 /// Adds an item to a queue of connections, whose growth is charged.
 #[inline]
 pub(crate) fn push<T>(queue: &mut VecDeque<T>, item: T, account: &mut Account) {

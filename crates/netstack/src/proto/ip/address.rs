@@ -272,23 +272,28 @@ pub fn is_host(address: impl Into<IpAddr>) -> bool {
 /// interface, which is the first.
 pub const SCOPE: u32 = 1;
 
-/// An address and a port: a [`SocketAddr`] without flow and scope, in 20 octets. An IPv4 address that
+/// An address and a port: a [`SocketAddr`] without flow and scope, in 18 octets. An IPv4 address that
 /// is written as one of IPv6 (RFC 4291 §2.5.5.2) is that IPv4 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Endpoint {
-    ip: IpAddr,
+    /// One of IPv4 as a mapped one.
+    ip: [u8; 16],
     port: u16,
 }
 
 impl Endpoint {
     #[inline]
     pub(crate) const fn new(ip: IpAddr, port: u16) -> Self {
+        let ip = match ip {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+            IpAddr::V6(ip) => ip.octets(),
+        };
         Self { ip, port }
     }
 
     #[inline]
     pub(crate) const fn ip(&self) -> IpAddr {
-        self.ip
+        Ipv6Addr::from_bits(u128::from_be_bytes(self.ip)).to_canonical()
     }
 
     #[inline]
@@ -298,7 +303,7 @@ impl Endpoint {
 
     /// The unspecified address of the family.
     pub(crate) fn any(&self) -> Self {
-        let ip = match self.ip {
+        let ip = match self.ip() {
             IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
             IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         };
@@ -308,18 +313,19 @@ impl Endpoint {
 
 impl From<SocketAddr> for Endpoint {
     fn from(address: SocketAddr) -> Self {
-        Self::new(address.ip().to_canonical(), address.port())
+        Self::new(address.ip(), address.port())
     }
 }
 
 impl From<Endpoint> for SocketAddr {
     #[inline]
-    fn from(Endpoint { ip, port }: Endpoint) -> Self {
-        match ip {
+    fn from(endpoint: Endpoint) -> Self {
+        let port = endpoint.port;
+        match endpoint.ip() {
             IpAddr::V6(ip) if ip.is_unicast_link_local() => {
                 SocketAddrV6::new(ip, port, 0, SCOPE).into()
             }
-            _ => Self::new(ip, port),
+            ip => Self::new(ip, port),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod deadlines;
 pub(crate) mod held;
 mod icmp_errors;
+pub(crate) mod index;
 pub(crate) mod lists;
 pub(crate) mod output;
 pub(crate) mod peers;

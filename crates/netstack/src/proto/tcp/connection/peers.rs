@@ -2,10 +2,9 @@
 //! an address of IPv4, or a link of IPv6, whose first 64 bits its addresses have in common.
 
 use core::net::IpAddr;
-use std::collections::HashMap;
 
+use super::index::Index;
 use super::lists::{Link, Links, List};
-use crate::proto::account::Buckets;
 use crate::proto::ip::host_key;
 use crate::proto::tcp::defence::isn::TableHash;
 
@@ -39,9 +38,9 @@ impl Links for Slots {
 /// All peers, by address and by size.
 #[derive(Debug)]
 pub(crate) struct Peers {
-    /// By [`host_key`]; keyed, as peers choose their addresses.
-    table: HashMap<u64, u32, TableHash>,
-    buckets: Buckets,
+    /// By [`host_key`].
+    table: Index,
+    hash: TableHash,
     slots: Slots,
     unused: List,
     by_size: [List; SIZES],
@@ -54,8 +53,8 @@ fn size(held: usize) -> usize {
 impl Peers {
     pub(crate) fn new(hash: TableHash) -> Self {
         Self {
-            table: HashMap::with_hasher(hash),
-            buckets: Buckets::default(),
+            table: Index::default(),
+            hash,
             slots: Slots::default(),
             unused: List::EMPTY,
             by_size: [List::EMPTY; SIZES],
@@ -65,9 +64,11 @@ impl Peers {
     /// One more connection of an address; returns the peer's place.
     pub(crate) fn join(&mut self, address: IpAddr) -> u32 {
         let host = host_key(address);
-        if let Some(index) = self.table.get(&host) {
-            self.slots.0[*index as usize].connections += 1;
-            return *index;
+        let hash = self.hash.of(&host);
+        let of_host = |index: u32| self.slots.0[index as usize].host == host;
+        if let Some(index) = self.table.find(hash, of_host) {
+            self.slots.0[index as usize].connections += 1;
+            return index;
         }
         let peer = Peer {
             host,
@@ -88,7 +89,8 @@ impl Peers {
             }
         };
         self.by_size[0].push_back(&mut self.slots, index);
-        self.table.insert(host, index);
+        let hash_at = |index: u32| self.hash.of(&self.slots.0[index as usize].host);
+        self.table.insert(hash, index, hash_at);
         index
     }
 
@@ -102,7 +104,7 @@ impl Peers {
             return;
         }
         debug_assert_eq!(peer.held, 0);
-        self.table.remove(&peer.host);
+        self.table.remove(self.hash.of(&peer.host), index);
         let list = size(peer.held);
         self.by_size[list].remove(&mut self.slots, index);
         self.unused.push_back(&mut self.slots, index);
@@ -151,16 +153,14 @@ impl Peers {
     }
 
     /// Octets of the tables.
-    pub(crate) fn held(&mut self) -> usize {
-        self.buckets.octets::<(u64, u32)>(self.table.capacity())
-            + self.slots.0.capacity() * size_of::<Peer>()
+    pub(crate) fn held(&self) -> usize {
+        self.table.held() + self.slots.0.capacity() * size_of::<Peer>()
     }
 
     /// Frees the tables when there is no peer.
     pub(crate) fn shrink(&mut self) {
         if self.table.is_empty() {
-            self.table.shrink_to_fit();
-            self.buckets = Buckets::default();
+            self.table = Index::default();
             self.slots = Slots::default();
             self.unused = List::EMPTY;
         }

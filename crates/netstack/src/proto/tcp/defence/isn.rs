@@ -115,6 +115,12 @@ pub(crate) struct TableHash {
     keys: (u64, u64),
 }
 
+impl TableHash {
+    pub(crate) fn of(&self, key: &impl Hash) -> u32 {
+        self.hash_one(key) as u32
+    }
+}
+
 impl BuildHasher for TableHash {
     type Hasher = SipHasher13;
 

@@ -1,9 +1,7 @@
 //! Which connection a segment belongs to: the connections, and a table of their addresses.
 
-use std::collections::HashMap;
-
-use crate::proto::account::Buckets;
 use crate::proto::tcp::api::{ConnectionId, Error};
+use crate::proto::tcp::connection::index::Index;
 use crate::proto::tcp::connection::{Owner, Tcb};
 use crate::proto::tcp::defence::isn::TableHash;
 use crate::proto::tcp::wire::segment::FourTuple;
@@ -13,6 +11,8 @@ use crate::proto::tcp::wire::segment::FourTuple;
 #[derive(Debug)]
 struct Slot {
     generation: u32,
+    /// Of the connection's addresses, while it is linked.
+    hash: u32,
     tcb: Option<Box<Tcb>>,
 }
 
@@ -23,9 +23,8 @@ pub(crate) struct Connections {
     free: Vec<u32>,
     /// That of a place that is new.
     generation: u32,
-    /// Keyed, as a peer chooses its port and could otherwise choose its bucket.
-    table: HashMap<FourTuple, u32, TableHash>,
-    buckets: Buckets,
+    table: Index,
+    hash: TableHash,
     /// The connection of the last segment: in a batch nearly always that of the next.
     last: Option<(FourTuple, u32)>,
 }
@@ -36,8 +35,8 @@ impl Connections {
             slots: Vec::new(),
             free: Vec::new(),
             generation: 0,
-            table: HashMap::with_hasher(hash),
-            buckets: Buckets::default(),
+            table: Index::default(),
+            hash,
             last: None,
         }
     }
@@ -53,12 +52,10 @@ impl Connections {
     }
 
     /// Octets of the tables, without the connections themselves.
-    pub(crate) fn held(&mut self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         self.slots.capacity() * size_of::<Slot>()
             + self.free.capacity() * size_of::<u32>()
-            + self
-                .buckets
-                .octets::<(FourTuple, u32)>(self.table.capacity())
+            + self.table.held()
     }
 
     /// The connection of a segment.
@@ -72,14 +69,21 @@ impl Connections {
 
     #[inline(never)]
     fn find_anew(&mut self, tuple: &FourTuple) -> Option<u32> {
-        let index = *self.table.get(tuple)?;
+        let index = self.look_up(tuple)?;
         self.last = Some((*tuple, index));
         Some(index)
     }
 
     /// Whether a connection has these addresses.
     pub(crate) fn contains(&self, tuple: &FourTuple) -> bool {
-        self.table.contains_key(tuple)
+        self.look_up(tuple).is_some()
+    }
+
+    fn look_up(&self, tuple: &FourTuple) -> Option<u32> {
+        self.table.find(self.hash.of(tuple), |index| {
+            let tcb = self.slots[index as usize].tcb.as_ref();
+            tcb.is_some_and(|tcb| tcb.tuple == *tuple)
+        })
     }
 
     /// The handle that the next connection gets.
@@ -90,6 +94,7 @@ impl Connections {
                 let index = self.slots.len() as u32;
                 self.slots.push(Slot {
                     generation: self.generation,
+                    hash: 0,
                     tcb: None,
                 });
                 self.free.push(index);
@@ -107,9 +112,12 @@ impl Connections {
         let index = tcb.id.index;
         debug_assert_eq!(self.free.last(), Some(&index));
         self.free.pop();
-        self.table.insert(tcb.tuple, index);
+        let hash = self.hash.of(&tcb.tuple);
         tcb.linked = true;
-        self.slots[index as usize].tcb = Some(tcb);
+        let slot = &mut self.slots[index as usize];
+        (slot.hash, slot.tcb) = (hash, Some(tcb));
+        self.table
+            .insert(hash, index, |index| self.slots[index as usize].hash);
     }
 
     #[inline]
@@ -123,6 +131,7 @@ impl Connections {
             Some(Slot {
                 generation,
                 tcb: Some(tcb),
+                ..
             }) if *generation == id.generation => Ok(tcb),
             _ => Err(Error::Released),
         }
@@ -134,6 +143,7 @@ impl Connections {
             Some(Slot {
                 generation,
                 tcb: Some(tcb),
+                ..
             }) if *generation == id.generation && tcb.owner == Owner::User => Ok(tcb),
             _ => Err(Error::Released),
         }
@@ -154,11 +164,11 @@ impl Connections {
     /// Takes a connection out of the table: its addresses may be used again.
     pub(super) fn unlink(&mut self, index: u32) {
         self.last = None;
-        if let Some(tcb) = self.at(index)
+        if let Some(slot) = self.slots.get_mut(index as usize)
+            && let Some(tcb) = &mut slot.tcb
             && core::mem::take(&mut tcb.linked)
         {
-            let tuple = tcb.tuple;
-            self.table.remove(&tuple);
+            self.table.remove(slot.hash, index);
         }
     }
 
@@ -179,8 +189,7 @@ impl Connections {
         self.generation = generations.max().unwrap_or(self.generation);
         self.slots = Vec::new();
         self.free = Vec::new();
-        self.table.shrink_to_fit();
-        self.buckets = Buckets::default();
+        self.table = Index::default();
     }
 
     /// All connections.
