@@ -285,7 +285,7 @@ fn when_all_are_fresh_one_that_was_just_opened_is_not_blamed_for_having_said_not
 #[test]
 fn when_memory_is_short_a_connection_takes_the_place_of_the_oldest_time_waits() {
     let mut config = Config::default();
-    config.memory = Some(44_000);
+    config.memory = Some(46_000);
     let mut e = Engine::with(config, plain());
     for host in 0..60 {
         let (id, _) = open_from(&mut e, host).expect("there is room");
