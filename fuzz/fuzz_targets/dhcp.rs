@@ -16,6 +16,7 @@ use netstack::proto::Instant;
 use netstack::proto::dhcp::{CLIENT_PORT, SERVER_PORT};
 use netstack::proto::interface::{Event, Interface, InterfaceConfig};
 use netstack::proto::ip::v4::{self, Header, protocol};
+use netstack::proto::ip::{Cidr, Route};
 use netstack::proto::link::arp::Packet;
 use netstack::proto::link::ethernet::MacAddr;
 use netstack::proto::udp;
@@ -91,14 +92,19 @@ impl World {
                 assert_eq!(Some(told), lease, "an event of an older lease");
             }
         }
-        let addresses: Vec<_> = lease.iter().map(|lease| lease.address).collect();
+        let addresses: Vec<_> = lease
+            .iter()
+            .map(|lease| Cidr::from(lease.address))
+            .collect();
         assert_eq!(self.stack.addresses(), addresses);
-        let granted = lease.as_ref().map_or(&[][..], |lease| &lease.routes);
-        for route in self.stack.routes() {
+        let granted = lease.iter().flat_map(|lease| &lease.routes);
+        let granted: Vec<Route> = granted.map(|route| Route::from(*route)).collect();
+        let held = self.stack.routes();
+        for route in &held {
             assert!(granted.contains(route), "{route:?}, which no lease has");
         }
-        for route in granted {
-            let held = self.stack.routes().iter();
+        for route in &granted {
+            let held = held.iter();
             let held = held.filter(|held| held.destination == route.destination);
             assert_eq!(held.count(), 1, "{route:?}");
         }

@@ -181,9 +181,9 @@ impl Bench {
     fn new(connections: usize) -> Result<Self> {
         let wire = Rc::new(RefCell::new(Wire::default()));
         let clock = Rc::new(Cell::new(MILLISECOND));
-        let mut config = Config::default();
-        config.address = Some("10.0.0.1/24".parse()?);
-        config.gateway = Some(PEER);
+        let mut config = Config::default()
+            .address("10.0.0.1/24".parse()?)
+            .gateway(PEER.into());
         config.seed = Some([1; 32]);
         config.tcp.memory = Some(1 << 30);
         let device = Device(wire.clone());

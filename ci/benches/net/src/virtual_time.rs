@@ -3,7 +3,7 @@
 //! The network is the simulator of netstack's own tests. Both stacks send to the same receiver,
 //! netstack's, so that only the senders differ.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddrV4};
 use std::process::Command;
 use std::task::Poll;
 use std::time::Duration;
@@ -270,8 +270,12 @@ impl Host for Smoltcp {
         let mut ip = vec![0x45, 0];
         ip.extend((20 + packet.segment.len() as u16).to_be_bytes());
         ip.extend([0, 0, 0x40, 0, 64, 6, 0, 0]);
-        ip.extend(packet.source.octets());
-        ip.extend(packet.destination.octets());
+        for address in [packet.source, packet.destination] {
+            let IpAddr::V4(address) = address else {
+                unreachable!("the hosts have addresses of IPv4");
+            };
+            ip.extend(address.octets());
+        }
         let sum: u32 = ip
             .chunks(2)
             .map(|word| u32::from(u16::from_be_bytes([word[0], word[1]])))
@@ -295,7 +299,8 @@ impl Host for Smoltcp {
             .poll(smol(now), &mut self.device, &mut self.sockets);
         for packet in self.device.sent.drain(..) {
             let address = |at: usize| {
-                Ipv4Addr::new(packet[at], packet[at + 1], packet[at + 2], packet[at + 3])
+                let octets = [packet[at], packet[at + 1], packet[at + 2], packet[at + 3]];
+                IpAddr::from(octets)
             };
             out.push(Packet {
                 source: address(12),

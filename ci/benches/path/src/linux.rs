@@ -236,7 +236,7 @@ impl<'a> Path<'a> {
                 continue;
             };
             match packet.destination {
-                KERNEL => self.tap.write_frame(&wire::frame(&packet))?,
+                to if to == KERNEL => self.tap.write_frame(&wire::frame(&packet))?,
                 to if to == ADDRESSES[0] => self.senders.handle(now, packet),
                 _ => self.receiver.handle(now, packet),
             }

@@ -1,6 +1,6 @@
 //! IPv4 packets with TCP segments in Ethernet frames.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use bytes::Bytes;
 use netstack::proto::tcp::Ecn;
@@ -25,7 +25,7 @@ pub fn parse(frame: &[u8]) -> Option<Packet> {
     }
     let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
     let address =
-        |at: usize| Ipv4Addr::new(header[at], header[at + 1], header[at + 2], header[at + 3]);
+        |at: usize| IpAddr::from([header[at], header[at + 1], header[at + 2], header[at + 3]]);
     Some(Packet {
         source: address(12),
         destination: address(16),
@@ -37,16 +37,22 @@ pub fn parse(frame: &[u8]) -> Option<Packet> {
 
 /// The frame of a packet to the kernel.
 pub fn frame(packet: &Packet) -> Vec<u8> {
-    let mut frame = vec![2, 0, 0, 0, 0, packet.destination.octets()[3]];
-    frame.extend([2, 0, 0, 0, 0, packet.source.octets()[3], 8, 0]);
+    let [source, destination] = [packet.source, packet.destination].map(|address| {
+        let IpAddr::V4(address) = address else {
+            unreachable!("the hosts have addresses of IPv4");
+        };
+        address.octets()
+    });
+    let mut frame = vec![2, 0, 0, 0, 0, destination[3]];
+    frame.extend([2, 0, 0, 0, 0, source[3], 8, 0]);
     let length = (IP + packet.segment.len()) as u16;
     let mut header = [0; IP];
     header[0] = 0x45;
     header[2..4].copy_from_slice(&length.to_be_bytes());
     // Not to be fragmented; 64 hops.
     (header[6], header[8], header[9]) = (0x40, 64, TCP);
-    header[12..16].copy_from_slice(&packet.source.octets());
-    header[16..].copy_from_slice(&packet.destination.octets());
+    header[12..16].copy_from_slice(&source);
+    header[16..].copy_from_slice(&destination);
     let words = header.chunks(2);
     let sum: u32 = words
         .map(|word| u32::from(word[0]) << 8 | u32::from(word[1]))
