@@ -261,9 +261,9 @@ pub fn is_host(address: impl Into<IpAddr>) -> bool {
     match address.into() {
         IpAddr::V4(address) => matches!(address.octets()[0], 1..=223),
         IpAddr::V6(address) => {
-            !address.is_unspecified()
-                && !address.is_multicast()
-                && address.to_ipv4_mapped().is_none()
+            // Neither unspecified, nor multicast, nor a mapped one: as a number, as elsewhere the compiler takes it apart.
+            let bits = address.to_bits();
+            bits != 0 && bits >> 120 != 0xff && bits >> 32 != MAPPED
         }
     }
 }
@@ -275,25 +275,32 @@ pub const SCOPE: u32 = 1;
 /// An address and a port: a [`SocketAddr`] without flow and scope, in 18 octets. An IPv4 address that
 /// is written as one of IPv6 (RFC 4291 §2.5.5.2) is that IPv4 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(Rust, packed(2))]
 pub(crate) struct Endpoint {
-    /// One of IPv4 as a mapped one.
-    ip: [u8; 16],
+    /// One of IPv4 as a mapped one. As octets it would be moved one by one.
+    ip: u128,
     port: u16,
 }
+
+/// What the upper 96 bits of a mapped address are.
+const MAPPED: u128 = 0xffff;
 
 impl Endpoint {
     #[inline]
     pub(crate) const fn new(ip: IpAddr, port: u16) -> Self {
         let ip = match ip {
-            IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
-            IpAddr::V6(ip) => ip.octets(),
+            IpAddr::V4(ip) => MAPPED << 32 | ip.to_bits() as u128,
+            IpAddr::V6(ip) => ip.to_bits(),
         };
         Self { ip, port }
     }
 
     #[inline]
     pub(crate) const fn ip(&self) -> IpAddr {
-        Ipv6Addr::from_bits(u128::from_be_bytes(self.ip)).to_canonical()
+        match self.ip >> 32 {
+            MAPPED => IpAddr::V4(Ipv4Addr::from_bits(self.ip as u32)),
+            _ => IpAddr::V6(Ipv6Addr::from_bits(self.ip)),
+        }
     }
 
     #[inline]
