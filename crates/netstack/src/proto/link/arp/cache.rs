@@ -38,9 +38,10 @@ pub struct CacheLimits {
     pub entries: usize,
     /// Frames waiting for one neighbour; the oldest goes first (RFC 1122 §2.3.2.2).
     pub queued_frames: usize,
-    /// Frames waiting for all neighbours together; a further one is dropped.
+    /// Frames waiting for all neighbours together; a further one takes the place of those that have waited longest, if
+    /// that is a quarter of a second, or is dropped.
     pub all_queued_frames: usize,
-    /// Octets of the memory that holds them; a frame that would exceed them is dropped.
+    /// Octets of the memory that holds them; for a frame that would exceed them the same holds.
     pub queued_octets: usize,
     /// How long a confirmed entry is believed without asking.
     pub fresh_for: Duration,
@@ -202,19 +203,28 @@ impl Cache {
     ///
     /// Returns how many frames, this or older ones, were dropped for lack of room.
     pub fn enqueue(&mut self, now: Instant, target: Ipv4Addr, frame: Vec<u8>) -> usize {
-        if !self.pending.has_room(&frame, &self.limits) {
-            return 1;
+        let mut dropped = 0;
+        while !self.pending.has_room(&frame, &self.limits) {
+            let waiting = self.entries.iter().filter(|(address, entry)| {
+                **address != target && matches!(entry.state, State::Incomplete { .. })
+            });
+            let waiting = waiting.map(|(address, entry)| (*address, entry.since));
+            match self.pending.displaced(now, waiting) {
+                Some(first) => dropped += self.remove(first).len(),
+                None => return dropped + 1,
+            }
         }
         self.entry(now, target);
         let Some(entry) = self.entries.get_mut(&target) else {
-            return 1;
+            return dropped + 1;
         };
         entry.last_used = now;
         entry.spoken_to = true;
-        match &mut entry.state {
+        dropped += match &mut entry.state {
             State::Incomplete { queue, .. } => self.pending.push(queue, frame, &self.limits),
             State::Reachable { .. } | State::Probing { .. } => 1,
-        }
+        };
+        dropped
     }
 
     /// The entry of `target`, made if need be with a first request due at once.

@@ -103,6 +103,22 @@ fn frames_waiting_for_many_neighbours_are_bounded() {
 }
 
 #[test]
+fn rfc1122_section_2_3_2_2_made_up_neighbours_keep_places_from_others_for_a_quarter_of_a_second() {
+    let limits = CacheLimits::default();
+    let mut cache = Cache::new(limits);
+    for host in 0..limits.all_queued_frames as u32 {
+        assert_eq!(cache.enqueue(START, Ipv4Addr::from_bits(host), frame(1)), 0);
+    }
+    while cache.poll(START).is_some() {}
+    let early = START + Duration::from_millis(249);
+    assert_eq!(cache.enqueue(early, THEIR_IP, frame(1)), 1);
+    assert_eq!(asks(&mut cache, early), None);
+    let late = START + Duration::from_millis(250);
+    assert_eq!(cache.enqueue(late, THEIR_IP, frame(1)), 1, "another went");
+    assert_eq!(asks(&mut cache, late), Some(MacAddr::BROADCAST));
+}
+
+#[test]
 fn rfc1122_section_2_3_2_1_one_request_a_second_then_unreachable() {
     let mut cache = Cache::new(CacheLimits::default());
     cache.enqueue(START, THEIR_IP, frame(1));

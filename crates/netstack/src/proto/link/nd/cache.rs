@@ -218,19 +218,28 @@ impl Cache {
     ///
     /// Returns how many frames, this or older ones, were dropped for lack of room.
     pub fn enqueue(&mut self, now: Instant, target: Ipv6Addr, frame: Vec<u8>) -> usize {
-        if !self.pending.has_room(&frame, &self.limits) {
-            return 1;
+        let mut dropped = 0;
+        while !self.pending.has_room(&frame, &self.limits) {
+            let waiting = self.entries.iter().filter(|(address, entry)| {
+                **address != target && matches!(entry.state, State::Incomplete { .. })
+            });
+            let waiting = waiting.map(|(address, entry)| (*address, entry.since));
+            match self.pending.displaced(now, waiting) {
+                Some(first) => dropped += self.remove(first).len(),
+                None => return dropped + 1,
+            }
         }
         self.add(now, target);
         let Some(entry) = self.entries.get_mut(&target) else {
-            return 1;
+            return dropped + 1;
         };
         entry.last_used = now;
         entry.spoken_to = true;
-        match &mut entry.state {
+        dropped += match &mut entry.state {
             State::Incomplete { queue, .. } => self.pending.push(queue, frame, &self.limits),
             _ => 1,
-        }
+        };
+        dropped
     }
 
     /// Makes an entry of `target` if there is none, with a first solicitation due at once.

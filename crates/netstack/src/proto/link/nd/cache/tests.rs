@@ -195,3 +195,28 @@ fn a_flood_of_stations_displaces_none_that_is_spoken_to() {
     assert!(cache.held() < held + (1 << 20), "{}", cache.held());
     assert_eq!(cache.lookup(at(5), PEER), Some(MAC));
 }
+
+#[test]
+fn rfc4861_section_7_2_2_made_up_neighbours_keep_places_from_others_for_a_quarter_of_a_second() {
+    let limits = CacheLimits::default();
+    let mut cache = Cache::new(limits);
+    let made_up = |number: u16| Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 1, number);
+    let all = limits.all_queued_frames as u16;
+    for number in 0..all {
+        assert_eq!(cache.enqueue(at(0), made_up(number), frame(1)), 0);
+    }
+    polled(&mut cache, at(0));
+    assert_eq!(cache.enqueue(at(249), PEER, frame(1)), 1);
+    assert_eq!(polled(&mut cache, at(249)), []);
+    assert_eq!(cache.enqueue(at(250), PEER, frame(1)), 1, "another went");
+    assert_eq!(polled(&mut cache, at(250)), [solicit(None)]);
+    let (frames, _) = cache.advertised(at(251), PEER, ANSWER);
+    assert_eq!(frames.len(), 1);
+    // Those that go are no more than there were.
+    let dropped: usize = (all..3 * all)
+        .map(|number| cache.enqueue(at(300), made_up(number), frame(1)))
+        .sum();
+    assert_eq!(dropped, 2 * usize::from(all) - 1);
+    let asked = polled(&mut cache, at(300)).len();
+    assert!(asked <= usize::from(all), "{asked}");
+}
