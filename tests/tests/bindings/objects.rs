@@ -40,6 +40,7 @@ fn the_api_is_exported_and_nothing_else() {
         "solo5_clock_wall",
         "solo5_console_write",
         "solo5_exit",
+        "solo5_has_wrfsbase",
         "solo5_net_acquire",
         "solo5_net_read",
         "solo5_net_write",
