@@ -4,4 +4,5 @@ pub mod arp;
 pub mod ethernet;
 pub mod nd;
 
+mod neighbours;
 mod pending;

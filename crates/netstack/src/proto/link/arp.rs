@@ -4,7 +4,8 @@
 mod cache;
 mod claim;
 
-pub use cache::{Cache, CacheLimits, CachePoll};
+pub use super::neighbours::CacheLimits;
+pub use cache::{Cache, CachePoll};
 pub use claim::{Claim, ClaimEvent};
 
 use core::net::Ipv4Addr;

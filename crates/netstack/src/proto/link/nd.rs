@@ -3,7 +3,8 @@
 mod cache;
 mod message;
 
-pub use cache::{Advertised, Cache, CacheLimits, CachePoll, Timing};
+pub use super::neighbours::CacheLimits;
+pub use cache::{Advertised, Cache, CachePoll, Timing};
 pub use message::{
     Message, advertisement, are_options, nonce, options, router_solicitation, solicitation,
     source_station, target_station,

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::collections::VecDeque;
 
-use super::arp::CacheLimits;
+use super::neighbours::CacheLimits;
 use crate::proto::Instant;
 
 /// Octets that a frame takes beside its own, at most, while it waits.
