@@ -22,6 +22,8 @@ pub mod udp;
 mod domain;
 mod ports;
 mod random;
+#[cfg(feature = "dhcp")]
+mod searches;
 mod time;
 
 pub use interface::Interface;

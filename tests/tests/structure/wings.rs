@@ -47,6 +47,7 @@ const LAYERS: &[&[&str]] = &[
         "proto::domain",
         "proto::ports",
         "proto::random",
+        "proto::searches",
         "proto::time",
     ],
 ];

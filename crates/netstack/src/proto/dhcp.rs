@@ -17,6 +17,7 @@ use core::time::Duration;
 use super::Instant;
 use super::link::ethernet::MacAddr;
 use super::random::Random;
+use super::searches::Failures;
 pub use lease::Lease;
 use lease::{EXTEND_WAIT, LEAST_LEASE, Times};
 use message::{Kind, Reply, Request};
@@ -33,12 +34,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(64);
 const REQUEST_TRIES: u32 = 4;
 /// Requests for a remembered address before the search begins.
 const REBOOT_TRIES: u32 = 2;
-/// From a refusal to the next search, at first; it doubles with each up to [`LONGEST_WAIT`].
-const REFUSED_WAIT: Duration = Duration::from_secs(1);
 /// From a declined address to the next search (RFC 2131 §3.1, step 5).
 const DECLINE_WAIT: Duration = Duration::from_secs(10);
-/// A lease that was held for so long is no part of a row of failures.
-const HELD: Duration = Duration::from_secs(60);
 
 /// What [`Client::poll`] and [`Client::handle`] tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,8 +104,7 @@ pub struct Client {
     asked: Instant,
     /// When the present lease was granted first.
     granted: Instant,
-    /// Searches in a row that led to no lease that was held for [`HELD`].
-    failures: u32,
+    failures: Failures,
     random: Random,
     /// A DHCPDECLINE or DHCPRELEASE that waits to be sent.
     farewell: Option<Outgoing>,
@@ -128,7 +124,7 @@ impl Client {
             discovered: 0,
             asked: now,
             granted: now,
-            failures: 0,
+            failures: Failures::default(),
             random,
             farewell: None,
         }
@@ -225,16 +221,9 @@ impl Client {
     /// Begins anew after a refusal or the end of a lease: at once if a lease was held for long, else
     /// the later the more often that has been of no use.
     fn search_again(&mut self, now: Instant) {
-        let held = self.lease().is_some() && now - self.granted >= HELD;
-        let wait = if held {
-            self.failures = 0;
-            Duration::ZERO
-        } else {
-            let wait = (REFUSED_WAIT * (1 << self.failures.min(8))).min(LONGEST_WAIT);
-            self.failures = self.failures.saturating_add(1);
-            wait
-        };
-        self.state = State::Init { at: now + wait };
+        let held = self.lease().map(|_| now - self.granted);
+        let at = now + self.failures.wait(held);
+        self.state = State::Init { at };
     }
 
     fn discover(&mut self, now: Instant, tries: u32) -> Outgoing {

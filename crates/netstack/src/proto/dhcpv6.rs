@@ -18,6 +18,7 @@ use core::time::Duration;
 use super::Instant;
 use super::link::ethernet::MacAddr;
 use super::random::Random;
+use super::searches::Failures;
 use exchange::{Exchange, delay};
 use farewell::Farewell;
 use message::{Answer, Kind, Request, status};
@@ -41,11 +42,6 @@ const IRT_MINIMUM: u32 = 600;
 
 /// The preference of a server that is taken without waiting for others (RFC 8415 §18.2.1).
 const TAKEN_AT_ONCE: u8 = 255;
-/// From a refusal to the next search, at first and at most; it doubles with each.
-const REFUSED_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_secs(64);
-/// A lease that was held for so long is no part of a row of failures.
-const HELD: Duration = Duration::from_secs(60);
 
 /// What [`Client::poll`] and [`Client::handle`] tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,8 +93,7 @@ pub struct Client {
     lease: Option<Lease>,
     /// When the present lease was granted first.
     granted: Instant,
-    /// Searches in a row that led to no lease that was held for [`HELD`].
-    failures: u32,
+    failures: Failures,
     farewell: Option<Farewell>,
     sol_max_rt: Duration,
     inf_max_rt: Duration,
@@ -129,7 +124,7 @@ impl Client {
             exchange: Exchange::new(now, Kind::Solicit, SOL_MAX_RT, &mut random),
             lease: None,
             granted: now,
-            failures: 0,
+            failures: Failures::default(),
             farewell: None,
             sol_max_rt: SOL_MAX_RT,
             inf_max_rt: INF_MAX_RT,
@@ -295,16 +290,9 @@ impl Client {
     /// Begins anew after a refusal or the end of a lease: at once if a lease was held for long, else the later the
     /// more often that has been of no use.
     fn search_again(&mut self, now: Instant) {
-        let held = self.lease.take().is_some() && now - self.granted >= HELD;
-        let wait = if held {
-            self.failures = 0;
-            Duration::ZERO
-        } else {
-            let wait = (REFUSED_WAIT * (1 << self.failures.min(8))).min(LONGEST_WAIT);
-            self.failures = self.failures.saturating_add(1);
-            wait
-        };
-        self.state = State::Idle { at: now + wait };
+        let held = self.lease.take().map(|_| now - self.granted);
+        let at = now + self.failures.wait(held);
+        self.state = State::Idle { at };
     }
 
     /// Takes the payload of a datagram that came to [`CLIENT_PORT`]. What is not an answer to us is passed over.
