@@ -196,9 +196,10 @@ impl Client {
             }
             // RFC 8415 §18.2.1: the time for others to answer is over.
             State::Soliciting { best } if best.is_some() => {
-                let best = best.take();
-                best.map(|best| self.request(now, &best))
-                    .unwrap_or_default()
+                if let Some(best) = best.take() {
+                    self.request_offered(now, &best);
+                }
+                self.send(now)
             }
             State::Requesting { .. } if self.exchange.is_spent() => {
                 return (None, self.lose(now));
@@ -224,13 +225,12 @@ impl Client {
     /// Gives up the addresses whose time is over.
     fn expire(&mut self, now: Instant) -> Option<Event> {
         let lease = self.lease.as_mut().filter(|lease| lease.expires() <= now)?;
-        let before = lease.clone();
-        lease.addresses.retain(|held| held.valid_until > now);
-        if !lease.addresses.is_empty() {
-            return Some(Event::Bound(lease.clone()));
+        let ends = |held: &Address| held.valid_until <= now;
+        if lease.addresses.iter().all(ends) {
+            return self.lose(now);
         }
-        self.lease = Some(before);
-        self.lose(now)
+        lease.addresses.retain(|held| !ends(held));
+        Some(Event::Bound(lease.clone()))
     }
 
     /// The first message of an exchange.
@@ -245,11 +245,10 @@ impl Client {
 
     /// The message of the present exchange, once more.
     fn send(&mut self, now: Instant) -> Vec<u8> {
-        let held = |lease: &Lease| lease.addresses.iter().map(|held| held.address).collect();
         let (server, addresses) = match (&self.state, &self.lease) {
             (State::Requesting { server, addresses }, _) => (Some(&server[..]), addresses.clone()),
-            (State::Renewing, Some(lease)) => (Some(&lease.server[..]), held(lease)),
-            (State::Confirming | State::Rebinding, Some(lease)) => (None, held(lease)),
+            (State::Renewing, Some(lease)) => (Some(&lease.server[..]), lease.held()),
+            (State::Confirming | State::Rebinding, Some(lease)) => (None, lease.held()),
             _ => (None, Vec::new()),
         };
         let request = Request {
@@ -264,35 +263,33 @@ impl Client {
         message
     }
 
-    /// Asks the server that has answered so for what it has offered, or for what we had of it.
-    fn request(&mut self, now: Instant, answer: &Answer) -> Vec<u8> {
-        self.request_at(now, answer);
-        self.send(now)
+    /// Asks the server that has answered so for what it has offered, by the next [`Client::poll`].
+    fn request_offered(&mut self, now: Instant, answer: &Answer) {
+        let offered = answer.association.iter().flat_map(|it| &it.addresses);
+        let offered = offered.map(|offered| offered.address).collect();
+        self.request(now, answer, offered);
     }
 
-    /// As [`Client::request`], by the next [`Client::poll`].
-    fn request_at(&mut self, now: Instant, answer: &Answer) {
-        let offered = answer.association.iter().flat_map(|it| &it.addresses);
-        self.state = State::Requesting {
-            server: answer.server.clone(),
-            addresses: offered.map(|offered| offered.address).collect(),
-        };
+    /// Asks the server that has answered so for `addresses`, by the next [`Client::poll`].
+    fn request(&mut self, now: Instant, answer: &Answer, addresses: Vec<Ipv6Addr>) {
+        let server = answer.server.clone();
+        self.state = State::Requesting { server, addresses };
         self.exchange = Exchange::new(now, Kind::Request, Duration::ZERO, &mut self.random);
     }
 
     /// Begins anew, without the lease if there was one.
     fn lose(&mut self, now: Instant) -> Option<Event> {
-        let lost = self.lease.clone();
-        self.search_again(now);
-        lost.map(Event::Lost)
+        self.search_again(now).map(Event::Lost)
     }
 
     /// Begins anew after a refusal or the end of a lease: at once if a lease was held for long, else the later the
-    /// more often that has been of no use.
-    fn search_again(&mut self, now: Instant) {
-        let held = self.lease.take().map(|_| now - self.granted);
+    /// more often that has been of no use. Gives what was left of the lease.
+    fn search_again(&mut self, now: Instant) -> Option<Lease> {
+        let lease = self.lease.take();
+        let held = lease.as_ref().map(|_| now - self.granted);
         let at = now + self.failures.wait(held);
         self.state = State::Idle { at };
+        lease
     }
 
     /// Takes the payload of a datagram that came to [`CLIENT_PORT`]. What is not an answer to us is passed over.
@@ -359,7 +356,7 @@ impl Client {
             .is_none_or(|best| worth(&answer) > worth(best));
         // When it was asked more than once, whoever answers first is taken.
         if answer.preference == TAKEN_AT_ONCE || self.exchange.sent > 1 {
-            self.request_at(now, &answer);
+            self.request_offered(now, &answer);
         } else if better {
             *best = Some(answer);
         }
@@ -383,12 +380,8 @@ impl Client {
             status::SUCCESS => {}
             // The server does not know of it any more: asked for, it may grant the same.
             status::NO_BINDING if extending => {
-                let lease = self.lease.as_ref()?;
-                self.state = State::Requesting {
-                    server: answer.server.clone(),
-                    addresses: lease.addresses.iter().map(|held| held.address).collect(),
-                };
-                self.exchange = Exchange::new(now, Kind::Request, Duration::ZERO, &mut self.random);
+                let held = self.lease.as_ref()?.held();
+                self.request(now, answer, held);
                 return None;
             }
             // Others may still extend it.
@@ -466,8 +459,7 @@ impl Client {
     pub fn release(&mut self, now: Instant) -> Option<Lease> {
         self.state = State::Ended;
         let lease = self.lease.take()?;
-        let addresses = lease.addresses.iter().map(|held| held.address).collect();
-        self.part(now, Kind::Release, lease.server.clone(), addresses);
+        self.part(now, Kind::Release, lease.server.clone(), lease.held());
         Some(lease)
     }
 

@@ -128,6 +128,11 @@ impl Lease {
         self.renew = at(association.t1, shortest / 2).min(self.rebind);
     }
 
+    /// The addresses, without their times.
+    pub(in crate::proto) fn held(&self) -> Vec<Ipv6Addr> {
+        self.addresses.iter().map(|held| held.address).collect()
+    }
+
     /// When the first address is no longer ours.
     pub(super) fn expires(&self) -> Instant {
         let until = self.addresses.iter().map(|held| held.valid_until);

@@ -268,7 +268,7 @@ impl Dhcp {
 
     /// Takes what `lease` grants, and gives up what the lease before it did and this one does not.
     fn take(&mut self, stack: &mut Interface, now: Instant, lease: &Lease) {
-        let granted: Vec<_> = lease.addresses.iter().map(|held| held.address).collect();
+        let granted = lease.held();
         self.withdraw(stack, now, &granted);
         for held in &lease.addresses {
             let until = (held.preferred_until, held.valid_until);
