@@ -48,23 +48,36 @@ impl Interface {
                 data,
             }) => {
                 self.icmp.in_echo_reps += 1;
-                let reply = Request {
-                    destination: header.source.into(),
-                    identifier,
-                    sequence,
-                    octets: data.len() as u16,
-                };
-                if self.echo_requests.take(&reply) {
-                    self.push_event(Event::EchoReply {
-                        source: header.source.into(),
-                        identifier,
-                        sequence,
-                        data: Bytes::copy_from_slice(data),
-                    });
-                }
+                self.take_echo_reply(header.source.into(), (identifier, sequence), data);
             }
-            Some(Message::Error(error, quoted)) => self.handle_error(now, error, &quoted),
+            Some(Message::Error(error, quoted)) => {
+                self.icmp.count_error(error);
+                self.act_upon(now, error, &quoted);
+            }
             Some(Message::Other) => {}
+        }
+    }
+
+    /// Tells of an echo reply from an address of either family, if it is to a request of ours.
+    pub(super) fn take_echo_reply(
+        &mut self,
+        source: IpAddr,
+        (identifier, sequence): (u16, u16),
+        data: &[u8],
+    ) {
+        let request = Request {
+            destination: source,
+            identifier,
+            sequence,
+            octets: data.len() as u16,
+        };
+        if self.echo_requests.take(&request) {
+            self.push_event(Event::EchoReply {
+                source,
+                identifier,
+                sequence,
+                data: Bytes::copy_from_slice(data),
+            });
         }
     }
 
@@ -95,12 +108,6 @@ impl Interface {
             self.icmp.out_msgs += 1;
             self.icmp.out_echo_reps += 1;
         }
-    }
-
-    /// Takes an error about a datagram of ours.
-    fn handle_error(&mut self, now: Instant, error: Error, quoted: &Quoted) {
-        self.icmp.count_error(error);
-        self.act_upon(now, error, quoted);
     }
 
     /// Acts upon an error about a packet of ours, of either family.

@@ -1,16 +1,14 @@
 //! ICMPv6 at the place where it touches everything else.
 
-use bytes::Bytes;
 use core::net::Ipv6Addr;
 
 use super::egress::Outgoing;
 use super::ingress::Incoming;
 use crate::proto::Instant;
-use crate::proto::icmp::Request;
 use crate::proto::icmp::v6::{
     self as icmp, Message, Report, echo_request, is_error, write_checksum, write_echo_reply,
 };
-use crate::proto::interface::{Event, Interface, SendError, Transmit};
+use crate::proto::interface::{Interface, SendError, Transmit};
 use crate::proto::ip::is_host;
 use crate::proto::ip::v6::{Header, protocol, upper_layer};
 
@@ -55,20 +53,7 @@ impl Interface {
                 data,
             }) => {
                 v6.icmp.in_echo_reps += 1;
-                let reply = Request {
-                    destination: source.into(),
-                    identifier,
-                    sequence,
-                    octets: data.len() as u16,
-                };
-                if self.echo_requests.take(&reply) {
-                    self.push_event(Event::EchoReply {
-                        source: source.into(),
-                        identifier,
-                        sequence,
-                        data: Bytes::copy_from_slice(data),
-                    });
-                }
+                self.take_echo_reply(source.into(), (identifier, sequence), data);
             }
             Some(Message::Error(error, quoted)) => {
                 v6.icmp.count_error(error);
