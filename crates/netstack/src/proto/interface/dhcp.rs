@@ -1,7 +1,7 @@
 //! The DHCP client's place in the stack.
 
 use core::fmt;
-use core::net::{Ipv4Addr, SocketAddrV4};
+use core::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
 use super::{Event, Interface, Transmit};
 use crate::proto::Instant;
@@ -122,9 +122,7 @@ impl Interface {
 
     /// Whether a UDP datagram is for the DHCP client, by its ports.
     pub(super) fn is_for_dhcp(&self, segment: &[u8]) -> bool {
-        let ports = segment.first_chunk().copied().map(u32::from_be_bytes);
-        let ours = u32::from(dhcp::SERVER_PORT) << 16 | u32::from(dhcp::CLIENT_PORT);
-        self.dhcp.is_some() && ports == Some(ours)
+        self.dhcp.is_some() && are_ports(segment, dhcp::SERVER_PORT, dhcp::CLIENT_PORT)
     }
 
     /// Takes a datagram for the DHCP client. Its checksum is verified as that of every other: a host
@@ -137,21 +135,30 @@ impl Interface {
         segment: &[u8],
         checksummed: bool,
     ) {
-        let length = match udp::check(
-            (header.source.into(), header.destination.into()),
-            segment,
-            checksummed,
-        ) {
-            Ok((_, _, length)) => length,
+        let ends = (header.source.into(), header.destination.into());
+        if let Some(message) = self.take_message(ends, segment, checksummed) {
+            self.with_dhcp(|dhcp, stack| dhcp.handle(stack, now, message));
+        }
+    }
+
+    /// Checks and counts a datagram for the client of either family; what it carries.
+    pub(super) fn take_message<'a>(
+        &mut self,
+        ends: (IpAddr, IpAddr),
+        segment: &'a [u8],
+        checksummed: bool,
+    ) -> Option<&'a [u8]> {
+        match udp::check(ends, segment, checksummed) {
+            Ok((_, _, length)) => {
+                self.udp_counters.in_datagrams += 1;
+                Some(&segment[udp::HEADER_LEN..length])
+            }
             Err(checksum) => {
                 self.udp_counters.in_errors += 1;
                 self.udp_counters.in_csum_errors += u64::from(checksum);
-                return;
+                None
             }
-        };
-        self.udp_counters.in_datagrams += 1;
-        let message = &segment[udp::HEADER_LEN..length];
-        self.with_dhcp(|dhcp, stack| dhcp.handle(stack, now, message));
+        }
     }
 
     /// Another station uses an address that may be leased, and goes on with it although we have defended
@@ -270,6 +277,12 @@ impl Dhcp {
         }
         stack.set_mtu(lease.mtu.filter(|mtu| *mtu >= LEAST_MTU).map(usize::from));
     }
+}
+
+/// Whether a UDP datagram is from one port to another.
+pub(super) fn are_ports(segment: &[u8], source: u16, destination: u16) -> bool {
+    let ports = segment.first_chunk().copied().map(u32::from_be_bytes);
+    ports == Some(u32::from(source) << 16 | u32::from(destination))
 }
 
 /// Takes a route away unless another has been put in its place.

@@ -7,6 +7,7 @@ use super::V6;
 use super::egress::Outgoing;
 use crate::proto::Instant;
 use crate::proto::dhcpv6::{self, Client, Information, Lease};
+use crate::proto::interface::dhcp::are_ports;
 use crate::proto::interface::{Event, Interface, Transmit};
 use crate::proto::ip::Endpoint;
 use crate::proto::ip::v4::protocol::UDP;
@@ -142,9 +143,7 @@ impl Interface {
 
     /// Whether a UDP datagram is for the client, by its ports.
     pub(super) fn is_for_dhcpv6(&self, segment: &[u8]) -> bool {
-        let ports = segment.first_chunk().copied().map(u32::from_be_bytes);
-        let ours = u32::from(dhcpv6::SERVER_PORT) << 16 | u32::from(dhcpv6::CLIENT_PORT);
-        self.dhcpv6().is_some() && ports == Some(ours)
+        self.dhcpv6().is_some() && are_ports(segment, dhcpv6::SERVER_PORT, dhcpv6::CLIENT_PORT)
     }
 
     /// Takes a datagram for the client, whose checksum the device vouches for or not.
@@ -156,17 +155,9 @@ impl Interface {
         checksummed: bool,
     ) {
         let ends = (source.into(), destination.into());
-        let length = match udp::check(ends, segment, checksummed) {
-            Ok((_, _, length)) => length,
-            Err(checksum) => {
-                self.udp_counters.in_errors += 1;
-                self.udp_counters.in_csum_errors += u64::from(checksum);
-                return;
-            }
-        };
-        self.udp_counters.in_datagrams += 1;
-        let message = &segment[udp::HEADER_LEN..length];
-        self.with_dhcpv6(|dhcp, stack| dhcp.handle(stack, now, message));
+        if let Some(message) = self.take_message(ends, segment, checksummed) {
+            self.with_dhcpv6(|dhcp, stack| dhcp.handle(stack, now, message));
+        }
     }
 
     /// Another station has an address of the lease.
