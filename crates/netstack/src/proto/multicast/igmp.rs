@@ -3,7 +3,7 @@
 use core::net::Ipv4Addr;
 use core::time::Duration;
 
-use super::{Heard, Message, Query, Version, value_of};
+use super::{Heard, Message, Query, Version, report, value_of};
 use crate::proto::checksum::checksum;
 use crate::proto::ip::v4;
 
@@ -65,16 +65,7 @@ fn query(group: Ipv4Addr, code: u8, rest: &[u8]) -> Option<Query<Ipv4Addr>> {
         ),
         _ => return None,
     };
-    if !(group.is_unspecified() || group.is_multicast()) {
-        return None;
-    }
-    Some(Query {
-        version,
-        group: Some(group).filter(|group| !group.is_unspecified()),
-        response_time: Duration::from_millis(100) * code,
-        robustness: numbers.map(|(flags, _)| flags & 7),
-        interval: numbers.map(|(_, code)| Duration::from_secs(value_of(code.into(), 4).into())),
-    })
+    Query::read(version, group, Duration::from_millis(100) * code, numbers)
 }
 
 fn has_router_alert(mut options: &[u8]) -> bool {
@@ -99,13 +90,7 @@ pub fn packet(source: Ipv4Addr, message: &Message<Ipv4Addr>) -> (Ipv4Addr, Vec<u
     let plain = |kind: u8, group: Ipv4Addr| [&[kind, 0, 0, 0][..], &group.octets()].concat();
     let (destination, mut body) = match message {
         Message::Report(records) => {
-            let [high, low] = (records.len() as u16).to_be_bytes();
-            let mut body = vec![V3_REPORT, 0, 0, 0, 0, 0, high, low];
-            for record in records {
-                // Neither auxiliary data nor sources.
-                body.extend([record.kind as u8, 0, 0, 0]);
-                body.extend(record.group.octets());
-            }
+            let body = report(V3_REPORT, records, Ipv4Addr::octets);
             (ALL_V3_ROUTERS, body)
         }
         Message::OlderReport(Version::First, group) => (*group, plain(V1_REPORT, *group)),

@@ -3,7 +3,7 @@
 use core::net::Ipv6Addr;
 use core::time::Duration;
 
-use super::{Heard, Message, Query, Version, value_of};
+use super::{Heard, Message, Query, Version, report, value_of};
 use crate::proto::checksum::Sum;
 use crate::proto::ip::v6::{ALL_NODES, ALL_ROUTERS, HEADER_LEN, Header, protocol};
 
@@ -59,16 +59,8 @@ fn query(code: u16, group: Ipv6Addr, rest: &[u8]) -> Option<Query<Ipv6Addr>> {
         }
         _ => return None,
     };
-    if !(group.is_unspecified() || group.is_multicast()) {
-        return None;
-    }
-    Some(Query {
-        version,
-        group: Some(group).filter(|group| !group.is_unspecified()),
-        response_time: Duration::from_millis(millis.into()),
-        robustness: numbers.map(|(flags, _)| flags & 7),
-        interval: numbers.map(|(_, code)| Duration::from_secs(value_of(code.into(), 4).into())),
-    })
+    let response_time = Duration::from_millis(millis.into());
+    Query::read(version, group, response_time, numbers)
 }
 
 /// Whether the first extension header, hop-by-hop options, has the option.
@@ -94,13 +86,7 @@ pub fn packet(source: Ipv6Addr, message: &Message<Ipv6Addr>) -> (Ipv6Addr, Vec<u
         |kind: u8, group: Ipv6Addr| [&[kind, 0, 0, 0, 0, 0, 0, 0][..], &group.octets()].concat();
     let (destination, mut body) = match message {
         Message::Report(records) => {
-            let [high, low] = (records.len() as u16).to_be_bytes();
-            let mut body = vec![V2_REPORT, 0, 0, 0, 0, 0, high, low];
-            for record in records {
-                // Neither auxiliary data nor sources.
-                body.extend([record.kind as u8, 0, 0, 0]);
-                body.extend(record.group.octets());
-            }
+            let body = report(V2_REPORT, records, Ipv6Addr::octets);
             (ALL_V2_ROUTERS, body)
         }
         Message::OlderReport(_, group) => (*group, plain(V1_REPORT, *group)),
