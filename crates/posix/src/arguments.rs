@@ -1,6 +1,5 @@
 //! What whoever starts the program says of it before the program's own arguments.
 
-#[cfg(any(solo5, test))]
 use core::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -43,26 +42,22 @@ pub struct Settings {
     pub env: Vec<(String, String)>,
 }
 
-#[cfg(any(solo5, test))]
 global! {
     static SETTINGS: RefCell<Option<Settings>> = RefCell::new(None);
     static WORDS: RefCell<Vec<Vec<u8>>> = RefCell::new(Vec::new());
 }
 
 /// Calls `f` with the settings that the program was started with.
-#[cfg(any(solo5, test))]
 pub(crate) fn with<R>(f: impl FnOnce(&Settings) -> R) -> R {
     SETTINGS.with(|settings| f(settings.borrow_mut().get_or_insert_default()))
 }
 
 /// Calls `f` with the program's name and its arguments.
-#[cfg(any(solo5, test))]
 pub(crate) fn with_words<R>(f: impl FnOnce(&[Vec<u8>]) -> R) -> R {
     WORDS.with(|words| f(&words.borrow()))
 }
 
 /// What `gethostname` tells.
-#[cfg(any(solo5, test))]
 pub(crate) fn host_name() -> String {
     with(|settings| {
         let name = settings.hostname.as_ref().or(settings.name.as_ref());
@@ -71,7 +66,6 @@ pub(crate) fn host_name() -> String {
 }
 
 /// Reads settings from the arguments behind the program's name; how many they are. An error is a line for people.
-#[cfg(any(solo5, test))]
 fn parse<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Result<(Settings, usize), String> {
     let mut settings = Settings::default();
     let mut taken = 0;
@@ -110,7 +104,6 @@ fn parse<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Result<(Settings, 
     Ok((settings, taken))
 }
 
-#[cfg(any(solo5, test))]
 impl Settings {
     fn knows(&self, key: &str) -> bool {
         matches!(
@@ -148,7 +141,6 @@ impl Settings {
     }
 }
 
-#[cfg(any(solo5, test))]
 fn address<A: core::str::FromStr>(key: &str, value: &str) -> Result<A, String> {
     let expected = |_| format!("{key} {value}: expected an address, like 10.0.0.1");
     value.parse().map_err(expected)

@@ -37,70 +37,38 @@
 //!
 //! It knows nothing of devices: [`Platform`] and [`network!`] are what `mkernel` gives it.
 #![warn(missing_debug_implementations)]
+#![cfg_attr(
+    not(solo5),
+    allow(dead_code, reason = "C calls it, and in a unikernel alone")
+)]
 
-#[cfg(any(solo5, test))]
 #[macro_use]
 mod global;
 
-#[cfg_attr(
-    not(solo5),
-    allow(dead_code, reason = "C calls it, and in a unikernel alone")
-)]
 mod arguments;
-#[cfg(any(solo5, test))]
-#[cfg_attr(
-    not(solo5),
-    allow(dead_code, reason = "C calls it, and in a unikernel alone")
-)]
 mod descriptors;
-#[cfg(any(solo5, test))]
 mod errno;
-#[cfg(any(solo5, test))]
 mod error;
 #[cfg(solo5)]
 mod ffi;
-#[cfg(any(solo5, test))]
-#[cfg_attr(
-    not(solo5),
-    allow(dead_code, reason = "C calls it, and in a unikernel alone")
-)]
 mod files;
-#[cfg(any(solo5, test))]
 mod futex;
-#[cfg(any(solo5, test))]
 mod machine;
-#[cfg(any(solo5, test))]
 mod parking;
-#[cfg(any(solo5, test))]
 mod pthread;
-#[cfg(any(solo5, test))]
-#[cfg_attr(
-    not(solo5),
-    allow(dead_code, reason = "C calls it, and in a unikernel alone")
-)]
 mod readiness;
-#[cfg(any(solo5, test))]
 mod report;
-#[cfg(any(solo5, test))]
 mod scheduler;
-#[cfg(any(solo5, test))]
-#[cfg_attr(
-    not(solo5),
-    allow(dead_code, reason = "C calls it, and in a unikernel alone")
-)]
 mod sockets;
-#[cfg(any(solo5, test))]
 mod stack;
 #[cfg(test)]
+#[warn(dead_code)]
 mod testing;
-#[cfg(any(solo5, test))]
 mod thread;
-#[cfg(any(solo5, test))]
 mod time;
-#[cfg(any(solo5, test))]
 mod wait;
 
-use core::pin::Pin;
+use core::pin::{Pin, pin};
 use std::rc::Rc;
 
 use miou_rs::EventSource;
@@ -150,10 +118,7 @@ macro_rules! network {
 /// Whether a thread of this crate's runs: neither a task, nor a program of the host's.
 #[must_use]
 pub fn is_in_thread() -> bool {
-    #[cfg(any(solo5, test))]
-    return thread::current().is_some();
-    #[cfg(not(any(solo5, test)))]
-    false
+    thread::current().is_some()
 }
 
 /// Has the thread wait for a future, which runs to its end among all other threads and tasks.
@@ -167,14 +132,6 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
         is_in_thread(),
         "no thread of POSIX's runs that could wait: call this from one"
     );
-    #[cfg(any(solo5, test))]
-    {
-        let mut future = core::pin::pin!(future);
-        wait::wait("a future", |context| future.as_mut().poll(context))
-    }
-    #[cfg(not(any(solo5, test)))]
-    {
-        drop(future);
-        unreachable!("asserted above")
-    }
+    let mut future = pin!(future);
+    wait::wait("a future", |context| future.as_mut().poll(context))
 }

@@ -2,10 +2,6 @@
 //!
 //! Objects have the sizes of glibc's `pthread_mutex_t` and so on; all zeros is a free one, as its static initialisers have it.
 //! There is one processor and no preemption, so what these functions change is not changed by others before they wait.
-#![cfg_attr(
-    not(solo5),
-    allow(dead_code, reason = "C calls them, and in a unikernel alone")
-)]
 
 mod attributes;
 mod barriers;

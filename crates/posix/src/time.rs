@@ -1,8 +1,4 @@
 //! Times as C has them, and sleeping.
-#![cfg_attr(
-    not(solo5),
-    allow(dead_code, reason = "C calls it, and in a unikernel alone")
-)]
 
 use core::ffi::{c_int, c_uint};
 use core::task::Poll;

@@ -19,7 +19,6 @@ pub(crate) fn wait<T>(what: &'static str, poll: impl FnMut(&mut Context<'_>) -> 
     wait_for((what, 0), poll)
 }
 
-#[cfg_attr(not(solo5), allow(dead_code, reason = "C calls who calls it"))]
 /// As [`wait`], until `deadline` at most: `None` when it has passed. A result that is there by then counts.
 pub(crate) fn wait_until<T>(
     what: &'static str,
