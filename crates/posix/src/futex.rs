@@ -7,10 +7,11 @@ use libc::{
     FUTEX_CMP_REQUEUE, FUTEX_REQUEUE, FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAKE, FUTEX_WAKE_BITSET,
     timespec,
 };
+use miou_rs::Instant;
 
 use crate::errno::fail;
 use crate::parking::{self, ALL, park, unpark};
-use crate::time::{Deadline, after, at};
+use crate::time::{after, at};
 
 /// Waits for a word to change, or wakes who does.
 ///
@@ -37,12 +38,12 @@ unsafe fn futex(
     // SAFETY: the caller gives a word, and a time or null where the operation has one.
     let (current, time) = unsafe { (|| word.read_volatile(), || timeout.as_ref()) };
     match operation & FUTEX_CMD_MASK {
-        FUTEX_WAIT => match time().map_or(Ok(Deadline::NEVER), after) {
+        FUTEX_WAIT => match time().map(after).transpose() {
             Ok(deadline) => wait(address, current() == value, deadline, ALL),
             Err(error) => fail(error),
         },
         FUTEX_WAIT_BITSET if third == 0 => fail(EINVAL),
-        FUTEX_WAIT_BITSET => match time().map_or(Ok(Deadline::NEVER), |time| at(clock, time)) {
+        FUTEX_WAIT_BITSET => match time().map(|time| at(clock, time)).transpose() {
             Ok(deadline) => wait(address, current() == value, deadline, third),
             Err(error) => fail(error),
         },
@@ -60,11 +61,11 @@ unsafe fn futex(
     }
 }
 
-fn wait(address: usize, as_expected: bool, deadline: Deadline, mask: u32) -> c_int {
+fn wait(address: usize, as_expected: bool, deadline: Option<Instant>, mask: u32) -> c_int {
     if !as_expected {
         return fail(EAGAIN);
     }
-    match park("a futex at", address, mask, deadline.instant()) {
+    match park("a futex at", address, mask, deadline) {
         true => 0,
         false => fail(ETIMEDOUT),
     }

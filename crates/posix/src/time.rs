@@ -14,34 +14,21 @@ use crate::errno::fail;
 use crate::scheduler::inside;
 use crate::wait::{give_way, wait_until};
 
-/// When to stop waiting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Deadline(Option<Instant>);
-
-impl Deadline {
-    pub(crate) const NEVER: Self = Self(None);
-
-    /// As the functions of [`wait`](crate::wait) have it.
-    pub(crate) fn instant(self) -> Option<Instant> {
-        self.0
-    }
-}
-
 /// That time from now on: EINVAL if it is not normalised or negative.
-pub(crate) fn after(time: &timespec) -> Result<Deadline, c_int> {
+pub(crate) fn after(time: &timespec) -> Result<Instant, c_int> {
     let time = duration(time).ok_or(EINVAL)?;
-    Ok(Deadline(Some(inside(Instant::now) + time)))
+    Ok(inside(Instant::now) + time)
 }
 
 /// When `clock` shows that time; one before 1970 has passed. EINVAL if it is not normalised, or there is no such clock to
 /// wait for.
-pub(crate) fn at(clock: clockid_t, time: &timespec) -> Result<Deadline, c_int> {
+pub(crate) fn at(clock: clockid_t, time: &timespec) -> Result<Instant, c_int> {
     let time = duration(&timespec {
         tv_sec: time.tv_sec.max(0),
         ..*time
     });
     let time = time.ok_or(EINVAL)?;
-    let instant = match clock {
+    Ok(match clock {
         CLOCK_MONOTONIC | CLOCK_MONOTONIC_RAW | CLOCK_MONOTONIC_COARSE | CLOCK_BOOTTIME => {
             Instant::from_nanos(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
         }
@@ -49,8 +36,7 @@ pub(crate) fn at(clock: clockid_t, time: &timespec) -> Result<Deadline, c_int> {
             inside(Instant::now) + time.saturating_sub(wall_clock())
         }
         _ => return Err(EINVAL),
-    };
-    Ok(Deadline(Some(instant)))
+    })
 }
 
 /// The time since 1970.
@@ -71,14 +57,11 @@ pub(crate) fn duration(time: &timespec) -> Option<Duration> {
 }
 
 /// Others run meanwhile, also if the time has come already.
-fn sleep_until(deadline: Deadline) {
-    if deadline
-        .instant()
-        .is_some_and(|deadline| inside(Instant::now) >= deadline)
-    {
+fn sleep_until(deadline: Instant) {
+    if inside(Instant::now) >= deadline {
         return give_way();
     }
-    wait_until("a time", deadline.instant(), |_| Poll::<()>::Pending);
+    wait_until("a time", Some(deadline), |_| Poll::<()>::Pending);
 }
 
 #[cfg_attr(solo5, unsafe(no_mangle))]
@@ -124,5 +107,5 @@ extern "C" fn sleep(seconds: c_uint) -> c_uint {
 }
 
 fn sleep_for(time: Duration) {
-    sleep_until(Deadline(Some(inside(Instant::now) + time)));
+    sleep_until(inside(Instant::now) + time);
 }

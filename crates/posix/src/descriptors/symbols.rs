@@ -183,7 +183,7 @@ fn setting(new: &itimerspec, clock: c_int, flags: c_int) -> Result<Setting> {
     };
     let deadline = deadline.map_err(Errno)?;
     Ok(Setting {
-        at: deadline.instant().map(blocking::time),
+        at: Some(blocking::time(deadline)),
         ..interval
     })
 }

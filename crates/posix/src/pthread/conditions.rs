@@ -6,10 +6,11 @@ use libc::{
     CLOCK_MONOTONIC, CLOCK_REALTIME, EINVAL, ETIMEDOUT, clockid_t, pthread_cond_t,
     pthread_condattr_t, pthread_mutex_t, timespec,
 };
+use miou_rs::Instant;
 
 use super::mutexes::Mutex;
 use crate::parking::{ALL, park, unpark};
-use crate::time::{Deadline, at};
+use crate::time::at;
 
 /// What `pthread_cond_t` and `pthread_condattr_t` begin with.
 #[repr(C)]
@@ -49,7 +50,7 @@ extern "C" fn pthread_cond_destroy(_condition: *mut pthread_cond_t) -> c_int {
 unsafe fn wait(
     condition: *mut pthread_cond_t,
     mutex: *mut pthread_mutex_t,
-    deadline: Deadline,
+    deadline: Option<Instant>,
 ) -> c_int {
     let mutex = mutex.cast::<Mutex>();
     // SAFETY: see above. Nobody runs between the two calls, so nobody wakes before this thread waits.
@@ -58,8 +59,8 @@ unsafe fn wait(
             0 => {}
             error => return error,
         }
-        let woken = park("a condition at", condition.addr(), ALL, deadline.instant());
-        match Mutex::lock(mutex, Deadline::NEVER) {
+        let woken = park("a condition at", condition.addr(), ALL, deadline);
+        match Mutex::lock(mutex, None) {
             0 if woken => 0,
             0 => ETIMEDOUT,
             error => error,
@@ -73,7 +74,7 @@ unsafe extern "C" fn pthread_cond_wait(
     mutex: *mut pthread_mutex_t,
 ) -> c_int {
     // SAFETY: the caller gives initialised ones.
-    unsafe { wait(condition, mutex, Deadline::NEVER) }
+    unsafe { wait(condition, mutex, None) }
 }
 
 #[cfg_attr(solo5, unsafe(no_mangle))]
@@ -85,7 +86,7 @@ unsafe extern "C" fn pthread_cond_timedwait(
     // SAFETY: the caller gives initialised ones, and a time.
     unsafe {
         match at((*condition.cast::<Condition>()).clock, &*deadline) {
-            Ok(deadline) => wait(condition, mutex, deadline),
+            Ok(deadline) => wait(condition, mutex, Some(deadline)),
             Err(error) => error,
         }
     }

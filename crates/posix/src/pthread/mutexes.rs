@@ -6,10 +6,11 @@ use libc::{
     CLOCK_REALTIME, EAGAIN, EBUSY, EDEADLK, EPERM, ETIMEDOUT, PTHREAD_MUTEX_ERRORCHECK,
     PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_RECURSIVE, pthread_mutex_t, pthread_mutexattr_t, timespec,
 };
+use miou_rs::Instant;
 
 use super::threads::gettid;
 use crate::parking::{ALL, park, unpark};
-use crate::time::{Deadline, at};
+use crate::time::at;
 
 /// What `pthread_mutex_t` begins with.
 #[repr(C)]
@@ -50,7 +51,7 @@ impl Mutex {
     /// # Safety
     ///
     /// `this` is initialised.
-    pub(super) unsafe fn lock(this: *mut Self, deadline: Deadline) -> c_int {
+    pub(super) unsafe fn lock(this: *mut Self, deadline: Option<Instant>) -> c_int {
         // SAFETY: see above; no reference is held while others run. Who waits for it promises that it stays.
         unsafe {
             loop {
@@ -63,7 +64,7 @@ impl Mutex {
                     return EDEADLK;
                 }
                 (*this).waiting += 1;
-                let woken = park("a mutex at", this.addr(), ALL, deadline.instant());
+                let woken = park("a mutex at", this.addr(), ALL, deadline);
                 (*this).waiting -= 1;
                 if !woken {
                     return ETIMEDOUT;
@@ -120,7 +121,7 @@ unsafe extern "C" fn pthread_mutex_destroy(mutex: *mut pthread_mutex_t) -> c_int
 #[cfg_attr(solo5, unsafe(no_mangle))]
 pub(super) unsafe extern "C" fn pthread_mutex_lock(mutex: *mut pthread_mutex_t) -> c_int {
     // SAFETY: the caller gives an initialised one.
-    unsafe { Mutex::lock(mutex.cast(), Deadline::NEVER) }
+    unsafe { Mutex::lock(mutex.cast(), None) }
 }
 
 #[cfg_attr(solo5, unsafe(no_mangle))]
@@ -137,7 +138,7 @@ unsafe extern "C" fn pthread_mutex_timedlock(
     // SAFETY: the caller gives an initialised one, and a time.
     unsafe {
         match at(CLOCK_REALTIME, &*deadline) {
-            Ok(deadline) => Mutex::lock(mutex.cast(), deadline),
+            Ok(deadline) => Mutex::lock(mutex.cast(), Some(deadline)),
             Err(error) => error,
         }
     }

@@ -3,10 +3,11 @@
 use core::ffi::{c_int, c_uint};
 
 use libc::{CLOCK_REALTIME, EAGAIN, EINVAL, EOVERFLOW, ETIMEDOUT, sem_t, timespec};
+use miou_rs::Instant;
 
 use crate::errno::fail;
 use crate::parking::{ALL, park, unpark};
-use crate::time::{Deadline, at};
+use crate::time::at;
 
 /// `SEM_VALUE_MAX`.
 const MAXIMUM: c_uint = c_int::MAX.cast_unsigned();
@@ -59,10 +60,10 @@ unsafe fn take(semaphore: *mut sem_t) -> bool {
 /// # Safety
 ///
 /// `semaphore` is initialised.
-unsafe fn wait(semaphore: *mut sem_t, deadline: Deadline) -> c_int {
+unsafe fn wait(semaphore: *mut sem_t, deadline: Option<Instant>) -> c_int {
     // SAFETY: the caller's promise is the same.
     while !unsafe { take(semaphore) } {
-        if !park("a semaphore at", semaphore.addr(), ALL, deadline.instant()) {
+        if !park("a semaphore at", semaphore.addr(), ALL, deadline) {
             return fail(ETIMEDOUT);
         }
     }
@@ -72,7 +73,7 @@ unsafe fn wait(semaphore: *mut sem_t, deadline: Deadline) -> c_int {
 #[cfg_attr(solo5, unsafe(no_mangle))]
 unsafe extern "C" fn sem_wait(semaphore: *mut sem_t) -> c_int {
     // SAFETY: the caller gives an initialised one.
-    unsafe { wait(semaphore, Deadline::NEVER) }
+    unsafe { wait(semaphore, None) }
 }
 
 #[cfg_attr(solo5, unsafe(no_mangle))]
@@ -80,7 +81,7 @@ unsafe extern "C" fn sem_timedwait(semaphore: *mut sem_t, deadline: *const times
     // SAFETY: the caller gives an initialised one, and a time.
     unsafe {
         match at(CLOCK_REALTIME, &*deadline) {
-            Ok(deadline) => wait(semaphore, deadline),
+            Ok(deadline) => wait(semaphore, Some(deadline)),
             Err(error) => fail(error),
         }
     }

@@ -34,8 +34,7 @@ unsafe fn span(time: *const timespec) -> Result<Patience> {
     if time.tv_sec == 0 && time.tv_nsec == 0 {
         return Ok(Patience::None);
     }
-    let deadline = after(time).map_err(Errno)?.instant();
-    Ok(deadline.map_or(Patience::Forever, Patience::Until))
+    after(time).map(Patience::Until).map_err(Errno)
 }
 
 /// # Safety
