@@ -155,7 +155,7 @@ mod argv {
     use std::ffi::CString;
 
     use super::{SETTINGS, Settings, WORDS, parse};
-    use crate::descriptors::console;
+    use crate::report;
 
     /// The exit status for a command line that is no good (`EX_USAGE` of BSD's sysexits), as `mkernel::cli` has it.
     const USAGE: c_int = 64;
@@ -179,13 +179,11 @@ mod argv {
         let readable = (1..number).map_while(|index| text(index).ok());
         let (settings, taken) = match parse(readable) {
             Ok(parsed) => parsed,
-            Err(why) => fail(&why),
+            Err(why) => report::end(&why, USAGE),
         };
         set_variables(&settings);
         if settings.ipv6.is_some() {
-            console::write(
-                b"--ipv6: the network speaks IPv4 alone, and this address is not used\n",
-            );
+            report::print("--ipv6: the network speaks IPv4 alone, and this address is not used\n");
         }
         SETTINGS.with(|kept| *kept.borrow_mut() = Some(settings));
         let octets = |index: usize| {
@@ -216,12 +214,6 @@ mod argv {
                 unsafe { libc::setenv(name.as_ptr(), value.as_ptr(), 1) };
             }
         }
-    }
-
-    fn fail(why: &str) -> ! {
-        console::write(format!("{why}\n").as_bytes());
-        // SAFETY: it may be called from anywhere.
-        unsafe { libc::exit(USAGE) }
     }
 }
 

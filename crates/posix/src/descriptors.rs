@@ -2,7 +2,7 @@
 
 pub(crate) mod blocking;
 pub(crate) mod calls;
-pub(crate) mod console;
+mod console;
 mod event;
 pub(crate) mod open;
 pub(crate) mod pipe;

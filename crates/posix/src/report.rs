@@ -33,7 +33,7 @@ pub(crate) fn runs(number: c_int) {
 }
 
 /// Writes to the console, whatever locks there are in the way of standard error.
-fn print(text: &str) {
+pub(crate) fn print(text: &str) {
     machine::print(text.as_bytes());
 }
 
@@ -42,6 +42,13 @@ pub(crate) fn fatal(reason: &str) -> ! {
     print(&format!("posix: {reason}\n"));
     // SAFETY: it takes nothing and does not return.
     unsafe { libc::abort() }
+}
+
+/// Says why the program ends, and ends it with this status.
+pub(crate) fn end(reason: &str, status: c_int) -> ! {
+    print(&format!("{reason}\n"));
+    // SAFETY: it may be called from anywhere.
+    unsafe { libc::exit(status) }
 }
 
 pub(crate) fn described(thread: &Thread) -> String {

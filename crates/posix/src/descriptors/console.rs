@@ -6,24 +6,12 @@ use libc::S_IFCHR;
 
 use super::open::{Description, Kind, gather};
 use crate::error::Result;
+use crate::machine::print;
 use crate::readiness::queue::Queue;
 use crate::readiness::{Events, READ, WRITE};
 
 /// The console.
 pub(super) struct Console;
-
-#[cfg(solo5)]
-pub(crate) fn write(octets: &[u8]) {
-    unsafe extern "C" {
-        fn solo5_console_write(octets: *const u8, size: usize);
-    }
-    // SAFETY: a slice is valid for reads of its length.
-    unsafe { solo5_console_write(octets.as_ptr(), octets.len()) };
-}
-
-/// A test has none.
-#[cfg(not(solo5))]
-pub(crate) fn write(_octets: &[u8]) {}
 
 impl Description for Console {
     /// Always at the end.
@@ -33,7 +21,7 @@ impl Description for Console {
 
     fn write(&self, buffers: &[IoSlice<'_>]) -> Result<usize> {
         gather(buffers, |octets| {
-            write(octets);
+            print(octets);
             Ok(octets.len())
         })
     }

@@ -16,7 +16,7 @@ use crate::readiness::ALL;
 use crate::readiness::queue::Place;
 use crate::wait::wait;
 #[cfg(solo5)]
-use crate::wait::wait_until;
+use crate::{report, wait::wait_until};
 
 #[cfg(solo5)]
 unsafe extern "Rust" {
@@ -70,11 +70,7 @@ fn attach(network: &Network) {
             // SAFETY: the function takes nothing, and stays.
             unsafe { libc::atexit(finish) };
         }
-        Err((why, status)) => {
-            crate::descriptors::console::write(format!("{why}\n").as_bytes());
-            // SAFETY: it may be called from anywhere.
-            unsafe { libc::exit(status) }
-        }
+        Err((why, status)) => report::end(&why, status),
     }
 }
 
