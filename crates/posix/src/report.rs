@@ -2,10 +2,8 @@
 
 use core::cell::Cell;
 use core::ffi::{c_int, c_void};
-#[cfg(solo5)]
 use core::time::Duration;
 
-#[cfg(solo5)]
 use miou_rs::HogReport;
 
 use crate::machine;
@@ -13,7 +11,6 @@ use crate::stack::Stack;
 use crate::thread::Thread;
 
 /// For how long a thread may compute before it is reported.
-#[cfg(solo5)]
 pub(crate) const LONG: Duration = Duration::from_secs(1);
 
 global! {
@@ -125,7 +122,6 @@ pub(crate) fn waits_in_a_task(what: (&'static str, usize)) -> ! {
 }
 
 /// Reports a poll that took long, if it was a thread's that was not reported before and others were there.
-#[cfg(solo5)]
 pub(crate) fn hog(report: &HogReport) {
     let ran = RAN.with(Cell::get);
     let Some(thread) = Thread::all().find(|thread| thread.number == ran) else {

@@ -26,7 +26,6 @@ pub(crate) struct Stack {
 
 impl Stack {
     /// One below which is memory that faults.
-    #[cfg(solo5)]
     pub(crate) const fn guarded(bottom: *mut u8, size: usize) -> Self {
         let marked = false;
         Self {

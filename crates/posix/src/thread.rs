@@ -64,7 +64,6 @@ pub(crate) struct Thread {
     pub(crate) detached: Cell<bool>,
     pub(crate) result: Cell<*mut c_void>,
     /// Whether it was reported for not waiting.
-    #[cfg(solo5)]
     pub(crate) reported: Cell<bool>,
     older: Cell<*const Self>,
     newer: Cell<*const Self>,
@@ -114,7 +113,6 @@ impl Thread {
             ended: Cell::new(false),
             detached: Cell::new(false),
             result: Cell::new(ptr::null_mut()),
-            #[cfg(solo5)]
             reported: Cell::new(false),
             older: Cell::new(ptr::null()),
             newer: Cell::new(ptr::null()),

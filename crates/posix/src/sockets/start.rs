@@ -2,21 +2,16 @@
 
 use core::cell::{Cell, OnceCell};
 use core::task::Poll;
-#[cfg(solo5)]
 use core::time::Duration;
 use std::rc::Rc;
 
-#[cfg(solo5)]
 use miou_rs::Instant;
 
 use super::Network;
-#[cfg(solo5)]
 use crate::descriptors::process;
 use crate::readiness::ALL;
 use crate::readiness::queue::Place;
-use crate::wait::wait;
-#[cfg(solo5)]
-use crate::{report, wait::wait_until};
+use crate::wait::{wait, wait_until};
 
 #[cfg(solo5)]
 unsafe extern "Rust" {
@@ -70,12 +65,11 @@ fn attach(network: &Network) {
             // SAFETY: the function takes nothing, and stays.
             unsafe { libc::atexit(finish) };
         }
-        Err((why, status)) => report::end(&why, status),
+        Err((why, status)) => crate::report::end(&why, status),
     }
 }
 
 /// Closes what is open when the program ends, and has what was written reach its peers, as a system does it behind a program.
-#[cfg(solo5)]
 extern "C" fn finish() {
     /// A peer that takes nothing does not keep the program for ever.
     const LIMIT: Duration = Duration::from_secs(10);
