@@ -78,7 +78,7 @@ pub(crate) fn write_all(
     waits: bool,
     mut write: impl FnMut(&[IoSlice<'_>]) -> Result<usize>,
 ) -> Result<usize> {
-    let wanted: usize = rest.iter().map(|buffer| buffer.len()).sum();
+    let wanted = total(rest);
     let mut done = 0;
     while done < wanted {
         match write(rest) {

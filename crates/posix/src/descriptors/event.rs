@@ -48,8 +48,7 @@ impl Description for Event {
     }
 
     fn write(&self, buffers: &[IoSlice<'_>]) -> Result<usize> {
-        let size: usize = buffers.iter().map(|buffer| buffer.len()).sum();
-        if size != SIZE {
+        if total(buffers) != SIZE {
             return fail(EINVAL);
         }
         let octets: Vec<u8> = buffers

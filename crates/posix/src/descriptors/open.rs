@@ -2,6 +2,7 @@
 
 use core::cell::{Cell, RefCell};
 use core::ffi::c_int;
+use core::ops::Deref;
 use std::io::{IoSlice, IoSliceMut};
 use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -160,36 +161,35 @@ impl Drop for Open {
 }
 
 /// Octets that all buffers together have.
-pub(crate) fn total(buffers: &[IoSliceMut<'_>]) -> usize {
+pub(crate) fn total(buffers: &[impl Deref<Target = [u8]>]) -> usize {
     buffers.iter().map(|buffer| buffer.len()).sum()
 }
 
 /// Gives each buffer in turn to `read` until one is not filled. What has been read before an error counts.
 pub(crate) fn scatter(
     buffers: &mut [IoSliceMut<'_>],
-    mut read: impl FnMut(&mut [u8]) -> Result<usize>,
+    read: impl FnMut(&mut [u8]) -> Result<usize>,
 ) -> Result<usize> {
-    let mut done = 0;
-    for buffer in buffers.iter_mut().filter(|buffer| !buffer.is_empty()) {
-        match read(buffer) {
-            Ok(octets) if octets == buffer.len() => done += octets,
-            Ok(octets) => return Ok(done + octets),
-            Err(_) if done > 0 => break,
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(done)
+    in_turn(buffers.iter_mut().map(|buffer| &mut **buffer), read)
 }
 
 /// As [`scatter`], for what is written.
 pub(crate) fn gather(
     buffers: &[IoSlice<'_>],
-    mut write: impl FnMut(&[u8]) -> Result<usize>,
+    write: impl FnMut(&[u8]) -> Result<usize>,
+) -> Result<usize> {
+    in_turn(buffers.iter().map(|buffer| &**buffer), write)
+}
+
+fn in_turn<B: Deref<Target = [u8]>>(
+    buffers: impl Iterator<Item = B>,
+    mut call: impl FnMut(B) -> Result<usize>,
 ) -> Result<usize> {
     let mut done = 0;
-    for buffer in buffers.iter().filter(|buffer| !buffer.is_empty()) {
-        match write(buffer) {
-            Ok(octets) if octets == buffer.len() => done += octets,
+    for buffer in buffers.filter(|buffer| !buffer.is_empty()) {
+        let wanted = buffer.len();
+        match call(buffer) {
+            Ok(octets) if octets == wanted => done += octets,
             Ok(octets) => return Ok(done + octets),
             Err(_) if done > 0 => break,
             Err(error) => return Err(error),

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use libc::{EBADF, EPIPE, S_IFIFO};
 
-use super::open::{Description, Kind, gather, scatter};
+use super::open::{Description, Kind, gather, scatter, total};
 use crate::error::{Errno, Result, fail};
 use crate::readiness::queue::Queue;
 use crate::readiness::{ALL, ERR, Events, HUP, READ, WRITE};
@@ -116,7 +116,7 @@ impl Description for WriteEnd {
         if !pipe.is_read.get() {
             return fail(EPIPE);
         }
-        let wanted: usize = buffers.iter().map(|buffer| buffer.len()).sum();
+        let wanted = total(buffers);
         let room = pipe.room();
         if room == 0 || (wanted <= ATOMIC && room < wanted) {
             pipe.was_full.set(true);

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use libc::{ECONNRESET, ENOTCONN, EPIPE};
 
-use crate::descriptors::open::{gather, scatter};
+use crate::descriptors::open::{gather, scatter, total};
 use crate::descriptors::pipe::{copy, take};
 use crate::error::{Errno, Result, fail};
 use crate::readiness::queue::Queue;
@@ -170,7 +170,7 @@ impl End {
             // What is sent to a TCP that wants nothing more, or has gone, is answered by a reset.
             side.end(EPIPE);
             other.end(ECONNRESET);
-            return Ok(buffers.iter().map(|buffer| buffer.len()).sum());
+            return Ok(total(buffers));
         }
         if other.room() == 0 {
             side.wants_room.set(true);
