@@ -1,7 +1,7 @@
 //! Between C's pointers and Rust.
 
 use core::ffi::{c_int, c_void};
-use core::slice;
+use core::{ptr, slice};
 use std::io::{IoSlice, IoSliceMut};
 
 use libc::{EFAULT, EINVAL, iovec, size_t, ssize_t};
@@ -32,6 +32,14 @@ pub(crate) fn octets(work: impl FnOnce() -> Result<usize>) -> ssize_t {
     }
 }
 
+/// As [`number`], for what is in memory: null if it fails.
+pub(crate) fn pointer<T>(work: impl FnOnce() -> Result<*mut T>) -> *mut T {
+    inside(work).unwrap_or_else(|error| {
+        errno::fail(error.0);
+        ptr::null_mut()
+    })
+}
+
 /// Octets to be written to.
 ///
 /// # Safety
@@ -58,10 +66,18 @@ pub(crate) unsafe fn bytes<'a>(data: *const c_void, size: size_t) -> &'a [u8] {
     }
 }
 
-fn count(number: usize) -> Result<usize> {
-    match number <= MOST_BUFFERS {
-        true => Ok(number),
-        false => fail(EINVAL),
+/// Descriptions of buffers.
+///
+/// # Safety
+///
+/// There are `number` at `parts`, for as long as they are used.
+unsafe fn described<'a>(parts: *const iovec, number: usize) -> Result<&'a [iovec]> {
+    match number {
+        0 => Ok(&[]),
+        _ if parts.is_null() => fail(EFAULT),
+        // SAFETY: the caller's promise is the same.
+        1..=MOST_BUFFERS => Ok(unsafe { slice::from_raw_parts(parts, number) }),
+        _ => fail(EINVAL),
     }
 }
 
@@ -78,16 +94,11 @@ pub(crate) unsafe fn scattered<'a>(
     parts: *const iovec,
     number: usize,
 ) -> Result<Vec<IoSliceMut<'a>>> {
-    if number > 0 && parts.is_null() {
-        return fail(EFAULT);
-    }
-    let all = (0..count(number)?).map(|index| {
-        // SAFETY: the caller gives so many.
-        let part = unsafe { &*parts.add(index) };
-        // SAFETY: the caller's promise is the same.
-        IoSliceMut::new(unsafe { bytes_mut(part.iov_base, part.iov_len) })
-    });
-    Ok(all.collect())
+    // SAFETY: the caller's promise is the same.
+    let parts = unsafe { described(parts, number)? }.iter();
+    // SAFETY: as above.
+    let all = parts.map(|part| unsafe { bytes_mut(part.iov_base, part.iov_len) });
+    Ok(all.map(IoSliceMut::new).collect())
 }
 
 /// Buffers to be written.
@@ -100,16 +111,11 @@ pub(crate) unsafe fn scattered<'a>(
 ///
 /// `EINVAL` if there are too many.
 pub(crate) unsafe fn gathered<'a>(parts: *const iovec, number: usize) -> Result<Vec<IoSlice<'a>>> {
-    if number > 0 && parts.is_null() {
-        return fail(EFAULT);
-    }
-    let all = (0..count(number)?).map(|index| {
-        // SAFETY: the caller gives so many.
-        let part = unsafe { &*parts.add(index) };
-        // SAFETY: the caller's promise is the same.
-        IoSlice::new(unsafe { bytes(part.iov_base, part.iov_len) })
-    });
-    Ok(all.collect())
+    // SAFETY: the caller's promise is the same.
+    let parts = unsafe { described(parts, number)? }.iter();
+    // SAFETY: as above.
+    let all = parts.map(|part| unsafe { bytes(part.iov_base, part.iov_len) });
+    Ok(all.map(IoSlice::new).collect())
 }
 
 /// A count of buffers, as C has it.

@@ -1,15 +1,14 @@
 //! Reading directories.
 
 use core::ffi::{c_char, c_int};
-use core::ptr;
 
 use libc::{ENOTDIR, O_CLOEXEC, O_DIRECTORY, O_RDONLY, dirent64};
 
 use super::{open_at, path};
 use crate::descriptors::{calls, process};
 use crate::error::{Result, fail};
+use crate::ffi::{nothing, pointer};
 use crate::files::directory::Directory;
-use crate::scheduler::inside;
 
 fn made(fd: c_int) -> Result<*mut Directory> {
     let open = process::open(fd)?;
@@ -20,26 +19,19 @@ fn made(fd: c_int) -> Result<*mut Directory> {
     Ok(Box::into_raw(Box::new(Directory::new(fd, file.node()))))
 }
 
-fn complete(result: Result<*mut Directory>) -> *mut Directory {
-    result.unwrap_or_else(|error| {
-        crate::errno::fail(error.0);
-        ptr::null_mut()
-    })
-}
-
 #[unsafe(no_mangle)]
 extern "C" fn fdopendir(fd: c_int) -> *mut Directory {
-    complete(inside(|| made(fd)))
+    pointer(|| made(fd))
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn opendir(name: *const c_char) -> *mut Directory {
     // SAFETY: the caller gives a string.
     let name = unsafe { path(name) };
-    complete(inside(|| {
+    pointer(|| {
         let flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
         made(open_at(libc::AT_FDCWD, name, flags, 0)?)
-    }))
+    })
 }
 
 /// Null at the end, without an error.
@@ -69,7 +61,7 @@ unsafe extern "C" fn dirfd(directory: *mut Directory) -> c_int {
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn closedir(directory: *mut Directory) -> c_int {
-    crate::ffi::nothing(|| {
+    nothing(|| {
         // SAFETY: the caller gives what `opendir` has made, once.
         let directory = unsafe { Box::from_raw(directory) };
         calls::close(directory.fd)

@@ -9,11 +9,10 @@ use libc::{
 };
 
 use super::{at, path};
-use crate::error::{Errno, Result, fail};
-use crate::ffi::{bytes_mut, nothing, octets};
+use crate::error::{Result, fail};
+use crate::ffi::{bytes_mut, nothing, octets, pointer};
 use crate::files::node::Content;
 use crate::files::tree;
-use crate::scheduler::inside;
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn mkdirat(fd: c_int, name: *const c_char, permissions: mode_t) -> c_int {
@@ -227,30 +226,23 @@ unsafe fn give(text: &[u8], room: *mut c_char, size: usize) -> Result<*mut c_cha
     Ok(place)
 }
 
-fn complete(result: Result<*mut c_char>) -> *mut c_char {
-    result.unwrap_or_else(|Errno(error)| {
-        crate::errno::fail(error);
-        ptr::null_mut()
-    })
-}
-
 #[unsafe(no_mangle)]
 unsafe extern "C" fn getcwd(room: *mut c_char, size: size_t) -> *mut c_char {
-    complete(inside(|| {
+    pointer(|| {
         let path = tree::with(tree::Tree::current);
         // SAFETY: the caller gives `size` writable bytes, or null.
         unsafe { give(&path, room, size) }
-    }))
+    })
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn realpath(name: *const c_char, room: *mut c_char) -> *mut c_char {
     // SAFETY: the caller gives a string.
     let name = unsafe { path(name) };
-    complete(inside(|| {
+    pointer(|| {
         let place = tree::with(|tree| tree.find(None, name, true))?;
         place.existing()?;
         // SAFETY: the caller gives as many bytes as any path has (`PATH_MAX`), or null.
         unsafe { give(&place.path, room, libc::PATH_MAX as usize) }
-    }))
+    })
 }
