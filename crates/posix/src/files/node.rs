@@ -3,12 +3,13 @@
 use core::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use libc::{S_IFCHR, S_IFDIR, S_IFLNK, S_IFREG, mode_t};
 
 use super::pages::{Budget, Pages};
 use crate::error::Result;
+use crate::time::wall_clock;
 
 /// Octets that a node and its name take beside what is in it.
 const HELD: usize = 256;
@@ -45,11 +46,6 @@ pub(crate) enum Device {
     Random,
 }
 
-/// The time since 1970.
-pub(crate) fn now() -> Duration {
-    SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()
-}
-
 impl Node {
     /// # Errors
     ///
@@ -66,12 +62,13 @@ impl Node {
                 _ => 0,
             };
         budget.take(held)?;
+        let now = wall_clock();
         Ok(Rc::new(Self {
             number,
             content,
             permissions: Cell::new(permissions & 0o7777),
-            modified: Cell::new(now()),
-            accessed: Cell::new(now()),
+            modified: Cell::new(now),
+            accessed: Cell::new(now),
             budget: budget.clone(),
             held,
         }))
@@ -117,7 +114,7 @@ impl Node {
     }
 
     pub(crate) fn touch(&self) {
-        self.modified.set(now());
+        self.modified.set(wall_clock());
     }
 }
 

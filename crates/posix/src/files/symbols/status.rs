@@ -12,8 +12,9 @@ use super::{also_64, at, path};
 use crate::descriptors::process;
 use crate::error::{Errno, Result, fail};
 use crate::ffi::nothing;
-use crate::files::node::{Node, now};
+use crate::files::node::Node;
 use crate::files::tree;
+use crate::time::{duration, wall_clock};
 
 /// Octets that a program should read at once.
 const BLOCK: i64 = 4096;
@@ -194,9 +195,9 @@ fn with_node(
 /// A time that is to be set, if it is to be.
 fn time(time: &timespec) -> Result<Option<Duration>> {
     match time.tv_nsec {
-        UTIME_NOW => Ok(Some(now())),
+        UTIME_NOW => Ok(Some(wall_clock())),
         UTIME_OMIT => Ok(None),
-        _ => crate::time::duration(time).map(Some).ok_or(Errno(EINVAL)),
+        _ => duration(time).map(Some).ok_or(Errno(EINVAL)),
     }
 }
 
@@ -211,7 +212,7 @@ unsafe extern "C" fn utimensat(
     let (name, times) = unsafe { ((!name.is_null()).then(|| path(name)), times.as_ref()) };
     nothing(|| {
         let [accessed, modified] = match times {
-            None => [Some(now()); 2],
+            None => [Some(wall_clock()); 2],
             Some([accessed, modified]) => [time(accessed)?, time(modified)?],
         };
         with_node(fd, name, flags, |node| {
