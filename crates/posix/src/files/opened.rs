@@ -1,6 +1,6 @@
 //! Open files.
 
-use core::cell::{Cell, RefCell};
+use core::cell::Cell;
 use core::ffi::c_int;
 use std::io::{IoSlice, IoSliceMut};
 use std::rc::Rc;
@@ -21,13 +21,13 @@ pub(crate) struct Opened {
     appends: Cell<bool>,
     position: Cell<u64>,
     /// What a generated file was when it was opened.
-    generated: Option<RefCell<Vec<u8>>>,
+    generated: Option<Vec<u8>>,
 }
 
 impl Opened {
     pub(super) fn new(node: Rc<Node>, path: Vec<u8>, flags: c_int) -> Rc<Self> {
         let generated = match node.content {
-            Content::Generated(generate) => Some(RefCell::new(generate())),
+            Content::Generated(generate) => Some(generate()),
             _ => None,
         };
         Rc::new(Self {
@@ -55,12 +55,9 @@ impl Opened {
                 Ok(buffer.len())
             }
             Content::Generated(_) => {
-                let generated = self.generated.as_ref().map(RefCell::borrow);
-                let text = generated.as_ref().map_or(&[][..], |text| &text[..]);
-                let start = usize::try_from(offset)
-                    .unwrap_or(usize::MAX)
-                    .min(text.len());
-                let rest = &text[start..];
+                let text = self.generated.as_deref().unwrap_or_default();
+                let start = usize::try_from(offset).unwrap_or(usize::MAX);
+                let rest = text.get(start..).unwrap_or_default();
                 let size = rest.len().min(buffer.len());
                 buffer[..size].copy_from_slice(&rest[..size]);
                 Ok(size)
