@@ -228,13 +228,13 @@ impl Walk {
         &self.stack[self.stack.len() - 1].1
     }
 
-    fn path(&self, name: Option<&[u8]>) -> Vec<u8> {
+    /// The path of a name here.
+    fn path(&self, name: &[u8]) -> Vec<u8> {
         let names = self.stack[1..].iter().map(|(name, _)| &name[..]);
-        let path: Vec<u8> = names
-            .chain(name)
+        let names = names.chain([name]);
+        names
             .flat_map(|name| b"/".iter().chain(name).copied())
-            .collect();
-        if path.is_empty() { b"/".to_vec() } else { path }
+            .collect()
     }
 
     fn finish(mut self, follow: bool) -> Result<Place> {
@@ -271,20 +271,15 @@ impl Walk {
         }
         // The root, or what `..` led to.
         let (name, node) = self.stack.pop().ok_or(Errno(EINVAL))?;
-        let is_root = self.stack.is_empty();
-        if is_root {
+        if self.stack.is_empty() {
             self.stack.push((Vec::new(), node.clone()));
         }
-        let mut place = self.end(name, Some(node));
-        if is_root {
-            place.path = b"/".to_vec();
-        }
-        Ok(place)
+        Ok(self.end(name, Some(node)))
     }
 
     fn end(self, name: Vec<u8>, node: Option<Rc<Node>>) -> Place {
         Place {
-            path: self.path(Some(&name)),
+            path: self.path(&name),
             directory: self.here().clone(),
             name,
             node,
