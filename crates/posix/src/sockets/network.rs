@@ -1,7 +1,7 @@
 //! What sockets are above: the stack, and what is bound inside of the program.
 
 use core::cell::OnceCell;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use netstack::{Resolver, Stack};
 
@@ -42,8 +42,22 @@ impl Network {
         address.is_loopback() || address.is_unspecified() || self.is_of_stack(address)
     }
 
+    /// Where the stack has what is sent to a socket that is bound there, if it does; `::` is 0.0.0.0 to it, unless that is left
+    /// out.
+    pub(super) fn outside(&self, bound: SocketAddr, only_v6: bool) -> Option<(&Stack, SocketAddr)> {
+        let stack = self.stack()?;
+        if !bound.ip().is_unspecified() && !self.is_of_stack(bound.ip()) {
+            return None;
+        }
+        match bound {
+            SocketAddr::V4(_) => Some((stack, bound)),
+            SocketAddr::V6(_) if only_v6 => None,
+            SocketAddr::V6(_) => Some((stack, (Ipv4Addr::UNSPECIFIED, bound.port()).into())),
+        }
+    }
+
     /// Whether it is an address of the stack's.
-    pub(super) fn is_of_stack(&self, address: IpAddr) -> bool {
+    fn is_of_stack(&self, address: IpAddr) -> bool {
         let addresses = self.stack().map(Stack::addresses).unwrap_or_default();
         addresses.iter().any(|ours| ours.address() == address)
     }

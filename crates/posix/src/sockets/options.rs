@@ -3,6 +3,7 @@
 use core::cell::Cell;
 use core::ffi::c_int;
 use core::time::Duration;
+use std::net::SocketAddr;
 
 use libc::{
     EINVAL, ENOPROTOOPT, IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPV6_UNICAST_HOPS, IPV6_V6ONLY,
@@ -12,6 +13,7 @@ use libc::{
 };
 
 use super::Socket;
+use super::local::Binding;
 use crate::error::{Result, fail};
 
 /// The value of an option, as `getsockopt` copies it.
@@ -102,6 +104,17 @@ fn time(value: &[u8]) -> Result<Option<Duration>> {
 const _: () = assert!(size_of::<timeval>() == 16 && size_of::<linger>() == 8);
 
 impl Options {
+    /// What a socket with these options asks for that is bound to `address`.
+    pub(super) fn binding(&self, address: SocketAddr) -> Binding {
+        Binding {
+            address,
+            reuse_address: self.reuse_address.get(),
+            reuse_port: self.reuse_port.get(),
+            only_v6: self.only_v6.get(),
+            listens: false,
+        }
+    }
+
     /// As those of a listener are those of what it accepts.
     pub(super) fn inherit(&self, from: &Self) {
         self.keep_alive.set(from.keep_alive.get());

@@ -17,7 +17,6 @@ use libc::{EADDRNOTAVAIL, EINVAL, EISCONN, ENOTCONN, EPIPE, IPPROTO_TCP, S_IFSOC
 use netstack::TcpStream;
 
 use super::address::{Address, Family};
-use super::local::Binding;
 use super::network::Network;
 use super::notice::{Noticed, Which, waker};
 use super::options::{Options, Value};
@@ -110,13 +109,7 @@ impl Tcp {
         let Some(this) = self.this.upgrade() else {
             return fail(EINVAL);
         };
-        let binding = Binding {
-            address,
-            reuse_address: self.options.reuse_address.get(),
-            reuse_port: self.options.reuse_port.get(),
-            only_v6: self.options.only_v6.get(),
-            listens: false,
-        };
+        let binding = self.options.binding(address);
         let bound = self.network.tcp.bind(binding, &this)?;
         self.bound.set(Some(bound));
         Ok(bound)

@@ -57,31 +57,26 @@ impl Tcp {
     }
 
     fn listen_outside(&self, bound: SocketAddr, backlog: usize) -> Result<Option<TcpListener>> {
-        let network = &self.network;
-        let ip = bound.ip();
-        let (Some(stack), true) = (
-            network.stack(),
-            ip.is_unspecified() || network.is_of_stack(ip),
-        ) else {
+        let only_v6 = self.options.only_v6.get();
+        let Some((stack, address)) = self.network.outside(bound, only_v6) else {
             return Ok(None);
         };
-        let address = match bound {
-            SocketAddr::V6(_) if self.options.only_v6.get() => return Ok(None),
-            SocketAddr::V6(address) => ([0, 0, 0, 0], address.port()).into(),
-            address => address,
-        };
+        let shares = self.options.reuse_port.get();
         let options = tcp::Options::default();
         match TcpListener::bind_with(stack, address, backlog, &options) {
             Ok(listener) => Ok(Some(listener)),
             // The first of those that share the port has the stack's connections.
-            Err(error) if Errno::from(&error) == Errno(EADDRINUSE) => {
-                match self.options.reuse_port.get() {
-                    true => Ok(None),
-                    false => fail(EADDRINUSE),
-                }
-            }
+            Err(error) if shares && Errno::from(&error) == Errno(EADDRINUSE) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// A socket for what this one accepts.
+    fn new_accepted(&self) -> Rc<Self> {
+        let new = Self::new(&self.network, self.family);
+        new.options.inherit(&self.options);
+        new.settings.inherit(&self.settings);
+        new
     }
 
     /// Connects to this listener from inside of the program.
@@ -94,9 +89,7 @@ impl Tcp {
         }
         drop(inside);
         let from = client.bound.get().unwrap_or(client.family.any());
-        let server = Tcp::new(&self.network, self.family);
-        server.options.inherit(&self.options);
-        server.settings.inherit(&self.settings);
+        let server = self.new_accepted();
         let [ours, theirs] = End::pair(Manner::Tcp, [&client.queue, &server.queue]);
         client.enter(State::Inside(to, Rc::new(ours)));
         server.enter(State::Inside(from, Rc::new(theirs)));
@@ -127,9 +120,7 @@ impl Listener {
         match outside.poll_accept(&mut context) {
             Poll::Ready(accepted) => {
                 let (stream, peer) = accepted?;
-                let new = Tcp::new(&socket.network, socket.family);
-                new.options.inherit(&socket.options);
-                new.settings.inherit(&socket.settings);
+                let new = socket.new_accepted();
                 new.apply(&stream);
                 new.enter(State::Outside(Rc::new(stream)));
                 Ok((new, peer))

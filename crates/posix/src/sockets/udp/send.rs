@@ -1,7 +1,7 @@
 //! Where datagrams come from and go to.
 
 use std::io::IoSlice;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use libc::{
@@ -14,7 +14,6 @@ use super::Udp;
 use crate::error::{Errno, Result, fail};
 use crate::readiness::{ERR, READ};
 use crate::sockets::address::{Address, reachable};
-use crate::sockets::local::Binding;
 
 /// So many ports are tried where any will do.
 const TRIES: usize = 16;
@@ -40,13 +39,7 @@ impl Udp {
         let Some(this) = self.this.upgrade() else {
             return fail(EINVAL);
         };
-        let binding = Binding {
-            address,
-            reuse_address: self.options.reuse_address.get(),
-            reuse_port: self.options.reuse_port.get(),
-            only_v6: self.options.only_v6.get(),
-            listens: false,
-        };
+        let binding = self.options.binding(address);
         let udp = &self.network.udp;
         let bound = udp.bind(binding, &this)?;
         match self.open_outside(bound) {
@@ -63,25 +56,15 @@ impl Udp {
     }
 
     fn open_outside(&self, bound: SocketAddr) -> Result<Option<Rc<UdpSocket>>> {
-        let ip = bound.ip();
-        let (Some(stack), true) = (
-            self.network.stack(),
-            ip.is_unspecified() || self.network.is_of_stack(ip),
-        ) else {
+        let only_v6 = self.options.only_v6.get();
+        let Some((stack, address)) = self.network.outside(bound, only_v6) else {
             return Ok(None);
         };
-        let address = match bound {
-            SocketAddr::V6(_) if self.options.only_v6.get() => return Ok(None),
-            SocketAddr::V6(address) => (Ipv4Addr::UNSPECIFIED, address.port()).into(),
-            address => address,
-        };
+        let shares = self.options.reuse_port.get() || self.options.reuse_address.get();
         match UdpSocket::bind(stack, address) {
             Ok(socket) => Ok(Some(Rc::new(socket))),
             // The first of those that share the port has the stack's datagrams.
-            Err(error) if Errno::from(&error) == Errno(EADDRINUSE) => {
-                let shares = self.options.reuse_port.get() || self.options.reuse_address.get();
-                if shares { Ok(None) } else { fail(EADDRINUSE) }
-            }
+            Err(error) if shares && Errno::from(&error) == Errno(EADDRINUSE) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
