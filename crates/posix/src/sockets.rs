@@ -30,6 +30,7 @@ pub(crate) use options::Value;
 use crate::descriptors::open::Description;
 use crate::error::{Result, fail};
 use address::{Address, Family};
+use options::Options;
 
 /// What came of a call that receives.
 pub(crate) struct Received {
@@ -81,12 +82,22 @@ pub(crate) trait Socket {
     /// `SO_ERROR`: what has happened since it was last asked.
     fn take_error(&self) -> c_int;
 
-    fn set_option(&self, level: c_int, name: c_int, value: &[u8]) -> Result<()>;
+    /// Those that every socket has.
+    fn options(&self) -> &Options;
 
-    fn option(&self, level: c_int, name: c_int) -> Result<Value>;
+    fn set_option(&self, level: c_int, name: c_int, value: &[u8]) -> Result<()> {
+        self.options().set(level, name, value)
+    }
+
+    fn option(&self, level: c_int, name: c_int) -> Result<Value> {
+        self.options().value(self, level, name)
+    }
 
     /// How long calls wait to receive and to send.
-    fn limits(&self) -> (Option<Duration>, Option<Duration>);
+    fn limits(&self) -> (Option<Duration>, Option<Duration>) {
+        let options = self.options();
+        (options.receive_limit.get(), options.send_limit.get())
+    }
 
     /// Whether what is received has no borders.
     fn is_stream(&self) -> bool {

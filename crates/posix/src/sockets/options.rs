@@ -42,7 +42,7 @@ impl Value {
 }
 
 /// Options that every socket has.
-pub(super) struct Options {
+pub(crate) struct Options {
     pub(super) reuse_address: Cell<bool>,
     pub(super) reuse_port: Cell<bool>,
     pub(super) only_v6: Cell<bool>,
@@ -187,7 +187,12 @@ impl Options {
     /// # Errors
     ///
     /// `ENOPROTOOPT` for options that there are not.
-    pub(super) fn value(&self, socket: &dyn Socket, level: c_int, name: c_int) -> Result<Value> {
+    pub(super) fn value(
+        &self,
+        socket: &(impl Socket + ?Sized),
+        level: c_int,
+        name: c_int,
+    ) -> Result<Value> {
         let (domain, kind, protocol) = socket.sort();
         Ok(Value::Number(match (level, name) {
             (SOL_SOCKET, SO_RCVTIMEO) => return Ok(Value::Time(self.receive_limit.get())),

@@ -1,7 +1,6 @@
 //! `socketpair`: two sockets that are connected to each other.
 
 use core::ffi::c_int;
-use core::time::Duration;
 use std::io::{IoSlice, IoSliceMut};
 use std::net::Shutdown;
 use std::rc::Rc;
@@ -9,7 +8,7 @@ use std::rc::Rc;
 use libc::{AF_UNIX, EINVAL, EISCONN, EOPNOTSUPP, S_IFSOCK, SOCK_STREAM};
 
 use super::address::Address;
-use super::options::{Options, Value};
+use super::options::Options;
 use super::stream::{End, Manner};
 use super::{Flags, Received, Socket};
 use crate::descriptors::open::{Description, Kind};
@@ -122,20 +121,7 @@ impl Socket for Paired {
         self.end.take_error()
     }
 
-    fn set_option(&self, level: c_int, name: c_int, value: &[u8]) -> Result<()> {
-        self.options.set(level, name, value)
-    }
-
-    fn option(&self, level: c_int, name: c_int) -> Result<Value> {
-        self.options.value(self, level, name)
-    }
-
-    fn limits(&self) -> (Option<Duration>, Option<Duration>) {
-        let Options {
-            receive_limit,
-            send_limit,
-            ..
-        } = &self.options;
-        (receive_limit.get(), send_limit.get())
+    fn options(&self) -> &Options {
+        &self.options
     }
 }

@@ -7,7 +7,6 @@ mod settings;
 
 use core::cell::{Cell, OnceCell, RefCell};
 use core::ffi::c_int;
-use core::time::Duration;
 use std::io::{IoSlice, IoSliceMut};
 use std::net::{Shutdown, SocketAddr};
 use std::rc::{Rc, Weak};
@@ -307,9 +306,8 @@ impl Socket for Tcp {
         }
     }
 
-    fn limits(&self) -> (Option<Duration>, Option<Duration>) {
-        let options = &self.options;
-        (options.receive_limit.get(), options.send_limit.get())
+    fn options(&self) -> &Options {
+        &self.options
     }
 }
 

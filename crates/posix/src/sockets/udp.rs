@@ -6,7 +6,6 @@ mod send;
 use core::cell::{Cell, OnceCell, RefCell};
 use core::ffi::c_int;
 use core::task::{Context, Poll};
-use core::time::Duration;
 use std::io::{IoSlice, IoSliceMut};
 use std::net::{Shutdown, SocketAddr};
 use std::rc::{Rc, Weak};
@@ -20,7 +19,7 @@ use netstack::UdpSocket;
 use super::address::{Address, Family};
 use super::network::Network;
 use super::notice::{Noticed, Which, waker};
-use super::options::{Options, Value};
+use super::options::Options;
 use super::{Flags, Received, Socket};
 use crate::descriptors::open::{Description, Kind};
 use crate::error::{Errno, Result, fail};
@@ -246,17 +245,8 @@ impl Socket for Udp {
         self.error.take()
     }
 
-    fn set_option(&self, level: c_int, name: c_int, value: &[u8]) -> Result<()> {
-        self.options.set(level, name, value)
-    }
-
-    fn option(&self, level: c_int, name: c_int) -> Result<Value> {
-        self.options.value(self, level, name)
-    }
-
-    fn limits(&self) -> (Option<Duration>, Option<Duration>) {
-        let options = &self.options;
-        (options.receive_limit.get(), options.send_limit.get())
+    fn options(&self) -> &Options {
+        &self.options
     }
 }
 
