@@ -1,10 +1,10 @@
-//! Mutexes. Their attributes are nolibc's, which begin with the type.
+//! Mutexes. What makes them and ends their use is nolibc's, and so are their attributes.
 
 use core::ffi::{c_int, c_uint};
 
 use libc::{
     CLOCK_REALTIME, EAGAIN, EBUSY, EDEADLK, EPERM, ETIMEDOUT, PTHREAD_MUTEX_ERRORCHECK,
-    PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_RECURSIVE, pthread_mutex_t, pthread_mutexattr_t, timespec,
+    PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_RECURSIVE, pthread_mutex_t, timespec,
 };
 use miou_rs::Instant;
 
@@ -12,7 +12,7 @@ use super::threads::gettid;
 use crate::parking::{ALL, park, unpark};
 use crate::time::at;
 
-/// What `pthread_mutex_t` begins with.
+/// What `pthread_mutex_t` begins with: as in nolibc, which leaves the words between the first and the last at zero.
 #[repr(C)]
 pub(super) struct Mutex {
     /// How many times it is locked.
@@ -87,34 +87,6 @@ impl Mutex {
             unpark(core::ptr::from_mut(this).addr(), 1, ALL);
         }
         0
-    }
-}
-
-#[cfg_attr(solo5, unsafe(no_mangle))]
-unsafe extern "C" fn pthread_mutex_init(
-    mutex: *mut pthread_mutex_t,
-    attributes: *const pthread_mutexattr_t,
-) -> c_int {
-    // SAFETY: the caller gives a place, and initialised attributes, which begin with the type, or null.
-    unsafe {
-        let kind = attributes.cast::<c_int>().as_ref().copied();
-        mutex.cast::<Mutex>().write(Mutex {
-            locked: 0,
-            waiting: 0,
-            owner: 0,
-            _unused: 0,
-            kind: kind.unwrap_or(PTHREAD_MUTEX_NORMAL),
-        });
-    }
-    0
-}
-
-#[cfg_attr(solo5, unsafe(no_mangle))]
-unsafe extern "C" fn pthread_mutex_destroy(mutex: *mut pthread_mutex_t) -> c_int {
-    // SAFETY: the caller gives an initialised one.
-    match unsafe { (*mutex.cast::<Mutex>()).locked } {
-        0 => 0,
-        _ => EBUSY,
     }
 }
 

@@ -1,13 +1,13 @@
-//! Read-write locks. Who waits to write goes before those who come to read.
+//! Read-write locks. Who waits to write goes before those who come to read. What makes them and ends their use is nolibc's.
 
 use core::ffi::{c_int, c_uint};
 
-use libc::{EAGAIN, EBUSY, EDEADLK, EPERM, pthread_rwlock_t, pthread_rwlockattr_t};
+use libc::{EAGAIN, EBUSY, EDEADLK, EPERM, pthread_rwlock_t};
 
 use super::threads::gettid;
 use crate::parking::{ALL, park, unpark};
 
-/// What `pthread_rwlock_t` begins with.
+/// What `pthread_rwlock_t` begins with; the first two words are as in nolibc.
 #[repr(C)]
 struct ReadWriteLock {
     readers: c_uint,
@@ -68,28 +68,6 @@ impl ReadWriteLock {
                 (*this).writers_waiting -= c_uint::from(writes);
             }
         }
-    }
-}
-
-#[cfg_attr(solo5, unsafe(no_mangle))]
-unsafe extern "C" fn pthread_rwlock_init(
-    lock: *mut pthread_rwlock_t,
-    _attributes: *const pthread_rwlockattr_t,
-) -> c_int {
-    // SAFETY: the caller gives a place. All zeros is a free one.
-    unsafe { lock.write_bytes(0, 1) };
-    0
-}
-
-#[cfg_attr(solo5, unsafe(no_mangle))]
-unsafe extern "C" fn pthread_rwlock_destroy(lock: *mut pthread_rwlock_t) -> c_int {
-    // SAFETY: the caller gives an initialised one.
-    let ReadWriteLock {
-        readers, writer, ..
-    } = unsafe { &*lock.cast::<ReadWriteLock>() };
-    match (readers, writer) {
-        (0, 0) => 0,
-        _ => EBUSY,
     }
 }
 

@@ -1,58 +1,23 @@
-//! Unnamed semaphores.
+//! Waiting for unnamed semaphores. How they count, and what has nothing to do with waiting, is nolibc's.
 
-use core::ffi::{c_int, c_uint};
+use core::ffi::c_int;
 
-use libc::{CLOCK_REALTIME, EAGAIN, EINVAL, EOVERFLOW, ETIMEDOUT, sem_t, timespec};
+use libc::{CLOCK_REALTIME, ETIMEDOUT, sem_t, timespec};
 use miou_rs::Instant;
+use nolibc::semaphores;
 
 use crate::errno::fail;
 use crate::parking::{ALL, park, unpark};
 use crate::time::at;
 
-/// `SEM_VALUE_MAX`.
-const MAXIMUM: c_uint = c_int::MAX.cast_unsigned();
-
-const _: () = assert!(size_of::<c_uint>() <= size_of::<sem_t>());
-const _: () = assert!(align_of::<c_uint>() <= align_of::<sem_t>());
-
-#[cfg_attr(solo5, unsafe(no_mangle))]
-unsafe extern "C" fn sem_init(semaphore: *mut sem_t, _shared: c_int, value: c_uint) -> c_int {
-    if value > MAXIMUM {
-        return fail(EINVAL);
-    }
-    // SAFETY: the caller gives a place.
-    unsafe { semaphore.cast::<c_uint>().write(value) };
-    0
-}
-
-#[cfg_attr(solo5, unsafe(no_mangle))]
-extern "C" fn sem_destroy(_semaphore: *mut sem_t) -> c_int {
-    0
-}
-
 #[cfg_attr(solo5, unsafe(no_mangle))]
 unsafe extern "C" fn sem_post(semaphore: *mut sem_t) -> c_int {
-    // SAFETY: the caller gives an initialised one; nothing else refers to it meanwhile.
-    let value = unsafe { &mut *semaphore.cast::<c_uint>() };
-    if *value >= MAXIMUM {
-        return fail(EOVERFLOW);
+    // SAFETY: the caller's promise is the same.
+    let result = unsafe { semaphores::sem_post(semaphore) };
+    if result == 0 {
+        unpark(semaphore.addr(), 1, ALL);
     }
-    *value += 1;
-    unpark(semaphore.addr(), 1, ALL);
-    0
-}
-
-/// Takes one, if there is one.
-///
-/// # Safety
-///
-/// `semaphore` is initialised.
-unsafe fn take(semaphore: *mut sem_t) -> bool {
-    // SAFETY: see above; nothing else refers to it meanwhile.
-    let value = unsafe { &mut *semaphore.cast::<c_uint>() };
-    let taken = value.checked_sub(1);
-    *value = taken.unwrap_or(0);
-    taken.is_some()
+    result
 }
 
 /// Takes one, when there is one.
@@ -62,7 +27,7 @@ unsafe fn take(semaphore: *mut sem_t) -> bool {
 /// `semaphore` is initialised.
 unsafe fn wait(semaphore: *mut sem_t, deadline: Option<Instant>) -> c_int {
     // SAFETY: the caller's promise is the same.
-    while !unsafe { take(semaphore) } {
+    while unsafe { semaphores::sem_trywait(semaphore) } != 0 {
         if !park("a semaphore at", semaphore.addr(), ALL, deadline) {
             return fail(ETIMEDOUT);
         }
@@ -85,22 +50,6 @@ unsafe extern "C" fn sem_timedwait(semaphore: *mut sem_t, deadline: *const times
             Err(error) => fail(error),
         }
     }
-}
-
-#[cfg_attr(solo5, unsafe(no_mangle))]
-unsafe extern "C" fn sem_trywait(semaphore: *mut sem_t) -> c_int {
-    // SAFETY: the caller gives an initialised one.
-    match unsafe { take(semaphore) } {
-        true => 0,
-        false => fail(EAGAIN),
-    }
-}
-
-#[cfg_attr(solo5, unsafe(no_mangle))]
-unsafe extern "C" fn sem_getvalue(semaphore: *mut sem_t, value: *mut c_int) -> c_int {
-    // SAFETY: the caller gives an initialised one, and a place. A value is at most 2³¹-1.
-    unsafe { value.write((*semaphore.cast::<c_uint>()).cast_signed()) };
-    0
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use nolibc::locks::{pthread_mutex_destroy, pthread_mutex_init};
+
 use super::*;
 use crate::testing::{run, spawn, together};
 use crate::wait::give_way;

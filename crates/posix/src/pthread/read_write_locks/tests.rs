@@ -2,6 +2,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use libc::PTHREAD_RWLOCK_INITIALIZER;
+use nolibc::locks::pthread_rwlock_destroy;
 
 use super::*;
 use crate::testing::{run, spawn, together};

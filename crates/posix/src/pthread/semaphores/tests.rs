@@ -2,13 +2,16 @@ use core::mem::MaybeUninit;
 use std::cell::Cell;
 use std::rc::Rc;
 
+use libc::{EAGAIN, EOVERFLOW};
+use nolibc::semaphores::{sem_getvalue, sem_init, sem_trywait};
+
 use super::*;
 use crate::testing::{run, spawn, together};
 use crate::wait::give_way;
 
 type Semaphore = Rc<Cell<MaybeUninit<sem_t>>>;
 
-fn semaphore(value: c_uint) -> Semaphore {
+fn semaphore(value: u32) -> Semaphore {
     let semaphore = Rc::new(Cell::new(MaybeUninit::uninit()));
     // SAFETY: a place.
     assert_eq!(unsafe { sem_init(semaphore.as_ptr().cast(), 0, value) }, 0);
@@ -59,7 +62,7 @@ fn as_many_go_on_as_it_counts() {
 #[test]
 fn a_deadline_that_has_passed_and_too_great_a_value_are_errors() {
     run(|| {
-        let full = semaphore(MAXIMUM);
+        let full = semaphore(i32::MAX.cast_unsigned());
         assert_eq!(call(sem_post, &full), EOVERFLOW);
         let empty = semaphore(0);
         let past = timespec {
