@@ -89,24 +89,25 @@ fn answer(
     (kind, protocol): (c_int, c_int),
     next: *mut addrinfo,
 ) -> *mut addrinfo {
-    // SAFETY: all zeros is a valid value of both.
-    let mut made: Box<Answer> = Box::new(unsafe { core::mem::zeroed() });
     let mut octets = [0; LONGEST];
     let length = Address::Internet((ip, port).into()).write(&mut octets);
-    let place = (&raw mut made.address).cast::<[u8; LONGEST]>();
-    // SAFETY: it has as many octets.
-    unsafe { place.write(octets) };
-    made.info = addrinfo {
-        ai_flags: 0,
-        ai_family: if ip.is_ipv4() { AF_INET } else { AF_INET6 },
-        ai_socktype: kind,
-        ai_protocol: protocol,
-        ai_addrlen: length as socklen_t,
-        ai_addr: place.cast::<sockaddr>(),
-        ai_canonname: ptr::null_mut(),
-        ai_next: next,
-    };
-    Box::into_raw(made).cast()
+    let made = Box::into_raw(Box::<Answer>::new_uninit()).cast::<Answer>();
+    // SAFETY: both places lie in what was allocated, and the address's has as many octets.
+    unsafe {
+        let place = &raw mut (*made).address;
+        place.cast::<[u8; LONGEST]>().write(octets);
+        (&raw mut (*made).info).write(addrinfo {
+            ai_flags: 0,
+            ai_family: if ip.is_ipv4() { AF_INET } else { AF_INET6 },
+            ai_socktype: kind,
+            ai_protocol: protocol,
+            ai_addrlen: length as socklen_t,
+            ai_addr: place.cast::<sockaddr>(),
+            ai_canonname: ptr::null_mut(),
+            ai_next: next,
+        });
+    }
+    made.cast()
 }
 
 #[unsafe(no_mangle)]
