@@ -51,6 +51,8 @@
 #![forbid(unsafe_code)]
 #![warn(missing_debug_implementations)]
 
+#[cfg(any(feature = "cli", feature = "posix"))]
+mod addressing;
 pub mod block;
 mod busy_poll;
 #[cfg(feature = "cli")]

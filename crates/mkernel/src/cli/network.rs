@@ -4,7 +4,6 @@ use std::error::Error;
 use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
-use std::time::Duration;
 use std::{fmt, io};
 
 use clap::Args;
@@ -15,15 +14,11 @@ use solo5_ffi::Net;
 
 #[cfg(feature = "ipv6")]
 use super::ipv6::Ipv6Network;
+use crate::addressing::{self, LEASE_WAIT};
 use crate::hypercalls::Hypercalls;
 use crate::log::{self, Filter, info, warn};
 use crate::net;
 use crate::source::{Solo5, source};
-
-/// Our address where neither one nor DHCP is asked for.
-const ADDRESS: &str = "10.0.0.2/24";
-/// For how long a lease is waited for: four questions go out in that time (RFC 2131 section 4.1).
-const LEASE_WAIT: Duration = Duration::from_secs(60);
 
 /// The arguments of a service on one network device: a part of a [`clap::Parser`], to be flattened.
 #[derive(Args, Clone, Debug)]
@@ -159,12 +154,7 @@ impl Network {
         mut config: Config,
     ) -> Result<Online, StartError> {
         let name = self.name.as_deref().unwrap_or("this unikernel");
-        config.addresses = match (self.dhcp, self.ipv4) {
-            (true, _) => Vec::new(),
-            (false, None) => ADDRESS.parse().into_iter().collect(),
-            (false, Some(given)) => vec![given.into()],
-        };
-        config.gateways = self.ipv4_gateway.into_iter().map(IpAddr::V4).collect();
+        addressing::set(&mut config, self.dhcp, self.ipv4, self.ipv4_gateway);
         #[cfg(feature = "ipv6")]
         {
             config = self.ipv6.add_to(config);
