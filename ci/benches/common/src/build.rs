@@ -1,8 +1,8 @@
 //! Building what is measured, with Cargo.
 
-use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, fs};
 
 use anyhow::{Context, Result, ensure};
 
@@ -58,4 +58,20 @@ pub fn unikernel(root: &Path, package: &str, profile: &str) -> Result<PathBuf> {
     let arguments = ["--profile", profile, "-p", package, "--target", target];
     cargo_build(root, &arguments, &[])?;
     Ok(root.join("target").join(target).join(profile).join(package))
+}
+
+/// The program in the folder `guest` of a benchmark, a package outside of the workspace, for `target`, in release mode.
+///
+/// # Errors
+///
+/// When it does not build.
+pub fn guest(root: &Path, benchmark: &str, target: &str) -> Result<PathBuf> {
+    let package = root.join("ci/benches").join(benchmark).join("guest");
+    let folder = root.join("target/benches").join(benchmark);
+    let into = format!("--target-dir={}", folder.display());
+    cargo_build(&package, &["--release", "--target", target, &into], &[])?;
+    let release = folder.join(target).join("release");
+    let program = release.join(format!("{benchmark}-guest"));
+    fs::metadata(&program).with_context(|| program.display().to_string())?;
+    Ok(program)
 }

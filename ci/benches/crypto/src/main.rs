@@ -3,9 +3,9 @@
 //!
 //! With `--hvt` nothing is measured, as `ci/hvt` may emulate the processor: each provider does everything once there.
 
-use std::path::{Path, PathBuf};
+use std::env;
+use std::path::Path;
 use std::process::Command;
-use std::{env, fs};
 
 use anyhow::{Context, Result};
 use bench_common::{Options, Ratio, Report, SERVER_CPU, Start, build};
@@ -27,13 +27,13 @@ fn main() -> Result<()> {
     let wanted: Vec<&str> = wanted.collect();
     let root = build::repository();
     if !options.switches.is_empty() {
-        let guest = guest(&root, "x86_64-solo5-hvt")?;
+        let guest = build::guest(&root, "crypto", "x86_64-solo5-hvt")?;
         for subject in wanted {
             println!("{subject}: {}", on_hvt(&root, &guest, subject)?);
         }
         return Ok(());
     }
-    let guest = guest(&root, "x86_64-solo5-spt")?;
+    let guest = build::guest(&root, "crypto", "x86_64-solo5-spt")?;
     let tender = build::tender(&root, "solo5-spt")?;
     let mut report = Report::default();
     for _ in 0..options.rounds {
@@ -54,17 +54,6 @@ fn main() -> Result<()> {
     report.print_table(&wanted, &ratios.map(|(title, to)| Ratio { title, to }));
     report.print_rows();
     options.json.map_or(Ok(()), |file| report.save(&file))
-}
-
-/// The unikernel for `target`.
-fn guest(root: &Path, target: &str) -> Result<PathBuf> {
-    let package = root.join("ci/benches/crypto/guest");
-    let folder = root.join("target/benches/crypto");
-    let into = format!("--target-dir={}", folder.display());
-    build::cargo_build(&package, &["--release", "--target", target, &into], &[])?;
-    let program = folder.join(target).join("release/crypto-guest");
-    fs::metadata(&program).with_context(|| program.display().to_string())?;
-    Ok(program)
 }
 
 /// The figure that the unikernel prints.

@@ -1,10 +1,10 @@
 //! `ci/bench std`: what threads of std cost in a unikernel under `solo5-spt`, and in the same program on Linux, each on one
 //! processor: nanoseconds, and the memory of a thread that waits.
 
+use std::env;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::{env, fs};
 
 use anyhow::{Context, Result, ensure};
 use bench_common::{Options, Ratio, Report, SERVER_CPU, Start, build};
@@ -39,7 +39,7 @@ fn main() -> Result<()> {
             "linux" => "x86_64-unknown-linux-gnu",
             _ => "x86_64-solo5-spt",
         };
-        subjects.push((subject, program(&root, target)?));
+        subjects.push((subject, build::guest(&root, "std", target)?));
     }
     for _ in 0..options.rounds {
         for case in CASES.into_iter().filter(|case| options.wants(case)) {
@@ -68,17 +68,6 @@ fn main() -> Result<()> {
     report.print_table(&names, &[Ratio { title, to }]);
     report.print_rows();
     options.json.map_or(Ok(()), |file| report.save(&file))
-}
-
-/// The program for `target`.
-fn program(root: &Path, target: &str) -> Result<PathBuf> {
-    let package = root.join("ci/benches/std/guest");
-    let folder = root.join("target/benches/std");
-    let into = format!("--target-dir={}", folder.display());
-    build::cargo_build(&package, &["--release", "--target", target, &into], &[])?;
-    let program = folder.join(target).join("release/std-guest");
-    fs::metadata(&program).with_context(|| program.display().to_string())?;
-    Ok(program)
 }
 
 fn command(tender: &Path, subject: &str, program: &Path) -> Command {
