@@ -2,6 +2,7 @@
 
 use std::env;
 use std::path::PathBuf;
+use std::process;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -23,7 +24,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// Reads the arguments of this process, over these defaults; `switches` are what else the benchmark knows.
+    /// Reads the arguments of this process, over these defaults; `switches` are what else the benchmark knows. `--help`
+    /// prints what there is and ends the process.
     ///
     /// # Errors
     ///
@@ -42,18 +44,24 @@ impl Options {
             }
         });
         let mut arguments = arguments.collect::<Vec<_>>().into_iter();
+        let mut usage = format!(
+            "[--rounds {rounds}] [--seconds {seconds}] [--case PART]... [--subject NAME]... [--json FILE]"
+        );
+        for switch in switches {
+            usage.push_str(&format!(" [{switch}]"));
+        }
         while let Some(name) = arguments.next() {
             if switches.contains(&name.as_str()) {
                 options.switches.push(name);
                 continue;
             }
+            if name == "--help" {
+                println!("{usage}");
+                process::exit(0);
+            }
             if !["--rounds", "--seconds", "--case", "--subject", "--json"].contains(&name.as_str())
             {
-                let more = switches.iter().map(|switch| format!(" [{switch}]"));
-                bail!(
-                    "{name}: expected [--rounds N] [--seconds N] [--case PART]... [--subject NAME]... [--json FILE]{}",
-                    more.collect::<String>()
-                );
+                bail!("{name}: expected {usage}");
             }
             let value = arguments
                 .next()

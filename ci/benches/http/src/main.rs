@@ -38,11 +38,15 @@ fn main() -> Result<()> {
     let options = Options::parse(ROUNDS, SECONDS, &[])?;
     let names = Subject::ALL.map(Subject::name);
     options.check_subjects(&names)?;
-    let cases: Vec<Case> = cases::all()
-        .into_iter()
-        .filter(|case| options.wants(&case.name))
-        .collect();
-    ensure!(!cases.is_empty(), "no case {}", options.cases.join(", "));
+    let mut cases = cases::all();
+    let known: Vec<String> = cases.iter().map(|case| case.name.clone()).collect();
+    cases.retain(|case| options.wants(&case.name));
+    ensure!(
+        !cases.is_empty(),
+        "no case {}: expected a part of {}",
+        options.cases.join(", "),
+        known.join(", ")
+    );
     let wanted = wanted(&options);
     let wrk = Command::new("wrk").arg("-v").stdout(Stdio::null()).status();
     ensure!(wrk.is_ok(), "no wrk: apt-get install wrk");
