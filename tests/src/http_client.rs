@@ -34,10 +34,36 @@ impl HttpClient {
     ///
     /// When there is none.
     pub fn ask(&mut self, method: &str, path: &str, content: &[u8]) -> io::Result<(u16, String)> {
+        self.ask_with(method, path, "", content)
+    }
+
+    /// Likewise, of content that is JSON.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::ask`].
+    pub fn ask_json(
+        &mut self,
+        method: &str,
+        path: &str,
+        content: &str,
+    ) -> io::Result<(u16, String)> {
+        let field = "content-type: application/json\r\n";
+        self.ask_with(method, path, field, content.as_bytes())
+    }
+
+    fn ask_with(
+        &mut self,
+        method: &str,
+        path: &str,
+        fields: &str,
+        content: &[u8],
+    ) -> io::Result<(u16, String)> {
         let length = content.len();
-        let mut request =
-            format!("{method} {path} HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n")
-                .into_bytes();
+        let mut request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: a\r\n{fields}content-length: {length}\r\n\r\n"
+        )
+        .into_bytes();
         request.extend(content);
         self.0.write_all(&request)?;
         let head = read_head(&mut self.0)?;

@@ -21,6 +21,7 @@ pub mod honest;
 mod http_client;
 mod http_server;
 mod network;
+mod postgres;
 mod power_cut;
 mod process;
 
@@ -29,5 +30,6 @@ pub use guest::Guest;
 pub use http_client::{HttpClient, read_head};
 pub use http_server::HttpServer;
 pub use network::Network;
+pub use postgres::{Postgres, PostgresServer};
 pub use power_cut::PowerCut;
 pub use process::{Outcome, Running};

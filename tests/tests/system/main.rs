@@ -19,6 +19,7 @@
 //! - [`tls_disk`]: certificates on a block device.
 //! - [`unread`]: a network device whose frames nobody reads.
 //! - [`user_network`]: networks without root and TAP interfaces.
+//! - [`todo`]: the example of that name, and what it has acknowledged when its database was ended under load.
 //! - [`toolchain`]: `cargo run` and `cargo test` with `--target`, crates from crates.io, linkers, missing symbols.
 //!
 //! `cargo test -p system-tests spt` runs the tests that need neither KVM nor QEMU.
@@ -55,6 +56,7 @@ mod std_sockets;
 mod std_threads;
 mod tls_compiled_in;
 mod tls_disk;
+mod todo;
 mod toolchain;
 mod unread;
 mod user_network;
