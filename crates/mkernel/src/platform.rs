@@ -1,6 +1,7 @@
 //! What is below the threads of a program.
 
 mod network;
+mod storage;
 
 use std::rc::Rc;
 
@@ -18,3 +19,4 @@ impl posix::Platform for Solo5 {
 
 posix::platform!(Solo5);
 posix::network!(network::start);
+posix::storage!(storage::start);

@@ -1,13 +1,18 @@
-//! Files: a tree in memory, with the devices and the generated files that programs expect in it.
+//! Files: a tree, in memory or of a disk, with the devices and the generated files that programs expect in it.
 
 #[cfg(solo5)]
 mod directory;
 pub(crate) mod node;
+pub(crate) mod disk;
+mod journal;
 mod opened;
 mod pages;
 #[cfg(solo5)]
+mod start;
+#[cfg(solo5)]
 mod symbols;
 pub(crate) mod tree;
+mod volume;
 
 use std::io::{IoSlice, IoSliceMut};
 use std::rc::Rc;
@@ -26,8 +31,11 @@ pub(crate) trait File {
 
     fn set_len(&self, len: u64) -> Result<()>;
 
-    /// Sees that there is room up to `end`, and has the file be at least so long.
-    fn reserve(&self, end: u64) -> Result<()>;
+    /// Sees that there is room from `start` to `end`, and has the file be at least so long.
+    fn reserve(&self, start: u64, end: u64) -> Result<()>;
+
+    /// Makes durable what was done: `only_data` as `fdatasync` does.
+    fn sync(&self, only_data: bool) -> Result<()>;
 
     fn node(&self) -> &Rc<Node>;
 

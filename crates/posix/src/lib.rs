@@ -75,6 +75,7 @@ use miou_rs::EventSource;
 use netstack::{Resolver, Stack};
 
 pub use arguments::Settings;
+pub use files::disk::Disk;
 
 /// What is below a program: who links this crate gives it by [`platform!`].
 pub trait Platform: Sync {
@@ -110,6 +111,24 @@ macro_rules! network {
             #[unsafe(no_mangle)]
             fn __solo5_posix_network(settings: &$crate::Settings) -> $crate::Starting {
                 $start(settings)
+            }
+        };
+    };
+}
+
+/// What `/` is to be on: a disk, or why it cannot be, in a line for people. Without one it is in memory.
+pub type Storage = Option<Result<Disk, String>>;
+
+/// Says what the files of a program are on: a function that gives [`Storage`], which is called once, when the program first asks
+/// for a file. It is linked, with the device that it declares, only in programs that can.
+#[macro_export]
+macro_rules! storage {
+    ($start:path) => {
+        const _: () = {
+            // SAFETY: this crate alone declares a function of this name, and with this type.
+            #[unsafe(no_mangle)]
+            fn __solo5_posix_storage() -> $crate::Storage {
+                $start()
             }
         };
     };

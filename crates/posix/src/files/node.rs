@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use libc::{S_IFCHR, S_IFDIR, S_IFLNK, S_IFREG, mode_t};
 
-use super::pages::{Budget, Pages};
+use super::pages::Budget;
+use super::volume::{Octets, Volume};
 use crate::error::Result;
 use crate::time::wall_clock;
 
@@ -24,12 +25,17 @@ pub(crate) struct Node {
     /// When the content was last changed, since 1970.
     pub(crate) modified: Cell<Duration>,
     pub(crate) accessed: Cell<Duration>,
+    /// How many names it has.
+    pub(crate) names: Cell<u32>,
+    /// Whether its volume knows that something of it has changed.
+    pub(crate) is_changed: Cell<bool>,
+    pub(crate) volume: Rc<dyn Volume>,
     budget: Rc<Budget>,
     held: usize,
 }
 
 pub(crate) enum Content {
-    File(RefCell<Pages>),
+    File(RefCell<Box<dyn Octets>>),
     Directory(RefCell<BTreeMap<Vec<u8>, Rc<Node>>>),
     /// A symbolic link, to a path.
     Link(Vec<u8>),
@@ -54,6 +60,7 @@ impl Node {
         number: u64,
         content: Content,
         permissions: mode_t,
+        volume: &Rc<dyn Volume>,
         budget: &Rc<Budget>,
     ) -> Result<Rc<Self>> {
         let held = HELD
@@ -69,6 +76,9 @@ impl Node {
             permissions: Cell::new(permissions & 0o7777),
             modified: Cell::new(now),
             accessed: Cell::new(now),
+            names: Cell::new(0),
+            is_changed: Cell::new(false),
+            volume: volume.clone(),
             budget: budget.clone(),
             held,
         }))
@@ -91,30 +101,32 @@ impl Node {
         }
     }
 
+    /// Its type and permissions.
+    pub(crate) fn mode(&self) -> mode_t {
+        self.kind() | self.permissions.get()
+    }
+
     pub(crate) fn len(&self) -> u64 {
         match &self.content {
-            Content::File(pages) => pages.borrow().len(),
+            Content::File(octets) => octets.borrow().len(),
             Content::Link(target) => target.len() as u64,
             Content::Directory(_) => 4096,
             Content::Device(_) | Content::Generated(_) => 0,
         }
     }
 
-    /// Octets of memory that the content takes.
+    /// Octets of the volume that the content takes.
     pub(crate) fn allocated(&self) -> u64 {
         match &self.content {
-            Content::File(pages) => pages.borrow().held(),
+            Content::File(octets) => octets.borrow().held(),
             _ => 0,
         }
     }
 
-    /// Octets that are left for all files.
-    pub(crate) fn free(&self) -> u64 {
-        self.budget.left()
-    }
-
-    pub(crate) fn touch(&self) {
+    /// The content has changed.
+    pub(crate) fn touch(self: &Rc<Self>) {
         self.modified.set(wall_clock());
+        self.volume.change(self);
     }
 }
 

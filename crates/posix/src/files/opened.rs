@@ -5,20 +5,27 @@ use core::ffi::c_int;
 use std::io::{IoSlice, IoSliceMut};
 use std::rc::Rc;
 
-use libc::{EBADF, EINVAL, EISDIR, ENOSPC, ESPIPE, O_APPEND, SEEK_CUR, SEEK_END, SEEK_SET};
+use libc::{
+    EBADF, EINVAL, EISDIR, ENODEV, ENOSPC, EOPNOTSUPP, ESPIPE, O_APPEND, O_SYNC, SEEK_CUR, SEEK_END,
+    SEEK_SET,
+};
 
 use super::File;
 use super::node::{Content, Device, Node};
+use super::volume::Sync;
 use crate::descriptors::open::{Description, Kind, gather, scatter};
-use crate::error::{Result, fail};
+use crate::error::{Errno, Result, fail};
 use crate::readiness::queue::Queue;
 use crate::readiness::{Events, READ, WRITE};
+use crate::wait::wait;
 
 /// An open file, directory or device, with a position.
 pub(crate) struct Opened {
     node: Rc<Node>,
     path: Vec<u8>,
     appends: Cell<bool>,
+    /// `O_SYNC`, of which `O_DSYNC` is a part, or neither.
+    syncs: c_int,
     position: Cell<u64>,
     /// What a generated file was when it was opened.
     generated: Option<Vec<u8>>,
@@ -34,6 +41,7 @@ impl Opened {
             node,
             path,
             appends: Cell::new(flags & O_APPEND != 0),
+            syncs: flags & O_SYNC,
             position: Cell::new(0),
             generated,
         })
@@ -41,7 +49,7 @@ impl Opened {
 
     fn read_once(&self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
         match &self.node.content {
-            Content::File(pages) => Ok(pages.borrow().read(offset, buffer)),
+            Content::File(file) => file.borrow().read(offset, buffer),
             Content::Directory(_) => fail(EISDIR),
             Content::Link(_) => fail(EBADF),
             Content::Device(Device::Null) => Ok(0),
@@ -67,13 +75,28 @@ impl Opened {
 
     fn write_once(&self, offset: u64, octets: &[u8]) -> Result<usize> {
         match &self.node.content {
-            Content::File(pages) => {
-                let written = pages.borrow_mut().write(offset, octets)?;
+            Content::File(file) => {
+                let written = self.with_room(|| file.borrow_mut().write(offset, octets))?;
                 self.node.touch();
                 Ok(written)
             }
             Content::Device(_) => Ok(octets.len()),
             Content::Directory(_) | Content::Link(_) | Content::Generated(_) => fail(EBADF),
+        }
+    }
+
+    /// Does `work`, and again if a sync gives back room that it needs.
+    fn with_room<T>(&self, mut work: impl FnMut() -> Result<T>) -> Result<T> {
+        let outcome = work();
+        match outcome {
+            Err(Errno(ENOSPC)) if self.node.volume.has_pending_room() => {
+                self.sync(false).or_else(|error| match error {
+                    Errno(EOPNOTSUPP) => Ok(()),
+                    error => Err(error),
+                })?;
+                work()
+            }
+            outcome => outcome,
         }
     }
 
@@ -131,12 +154,21 @@ impl File for Opened {
     }
 
     fn write_at(&self, offset: u64, buffers: &[IoSlice<'_>]) -> Result<usize> {
-        let mut to = offset;
-        gather(buffers, |octets| {
+        // Linux appends also what is to go elsewhere.
+        let mut to = match self.appends.get() {
+            true => self.node.len(),
+            false => offset,
+        };
+        let written = gather(buffers, |octets| {
             let written = self.write_once(to, octets)?;
             to += written as u64;
             Ok(written)
-        })
+        })?;
+        match self.syncs {
+            0 => {}
+            flags => self.sync(flags != O_SYNC)?,
+        }
+        Ok(written)
     }
 
     fn seek(&self, offset: i64, whence: c_int) -> Result<u64> {
@@ -159,20 +191,28 @@ impl File for Opened {
     }
 
     fn set_len(&self, len: u64) -> Result<()> {
-        let Content::File(pages) = &self.node.content else {
+        let Content::File(file) = &self.node.content else {
             return fail(EINVAL);
         };
-        pages.borrow_mut().set_len(len)?;
+        file.borrow_mut().set_len(len)?;
         self.node.touch();
         Ok(())
     }
 
-    fn reserve(&self, end: u64) -> Result<()> {
-        match end.saturating_sub(self.node.allocated()) > self.node.free() {
-            true => fail(ENOSPC),
-            false if end > self.node.len() => self.set_len(end),
-            false => Ok(()),
-        }
+    fn reserve(&self, start: u64, end: u64) -> Result<()> {
+        let Content::File(file) = &self.node.content else {
+            return fail(ENODEV);
+        };
+        self.with_room(|| file.borrow_mut().reserve(start, end))?;
+        self.node.touch();
+        Ok(())
+    }
+
+    fn sync(&self, only_data: bool) -> Result<()> {
+        let waits = crate::is_in_thread();
+        let manner = Sync { only_data, waits };
+        let mut syncing = self.node.volume.clone().sync(manner);
+        wait("the disk", |context| syncing.as_mut().poll(context))
     }
 
     fn node(&self) -> &Rc<Node> {

@@ -6,13 +6,14 @@ use std::rc::Rc;
 
 use libc::{EFBIG, ENOSPC};
 
+use super::volume::Octets;
 use crate::error::{Result, fail};
 
 const PAGE: usize = 4096;
 /// Octets that a page takes, with its place in a tree.
 const HELD: usize = PAGE + 32;
 /// A file's longest length, so that sums do not overflow.
-const LONGEST: u64 = 1 << 60;
+pub(super) const LONGEST: u64 = 1 << 60;
 
 /// What all files together may hold.
 pub(crate) struct Budget {
@@ -68,17 +69,18 @@ impl Pages {
         }
     }
 
-    pub(crate) fn len(&self) -> u64 {
+}
+
+impl Octets for Pages {
+    fn len(&self) -> u64 {
         self.len
     }
 
-    /// Octets that the pages take.
-    pub(crate) fn held(&self) -> u64 {
+    fn held(&self) -> u64 {
         self.pages.len() as u64 * PAGE as u64
     }
 
-    /// Copies what is at `offset`, as much as fits and is there.
-    pub(crate) fn read(&self, mut offset: u64, buffer: &mut [u8]) -> usize {
+    fn read(&self, mut offset: u64, buffer: &mut [u8]) -> Result<usize> {
         let left = self.len.saturating_sub(offset);
         let size = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
         let mut rest = &mut buffer[..size];
@@ -92,15 +94,10 @@ impl Pages {
             offset += now.len() as u64;
             rest = later;
         }
-        size
+        Ok(size)
     }
 
-    /// Writes at `offset`; what is between the end and there becomes zeros.
-    ///
-    /// # Errors
-    ///
-    /// `ENOSPC` when there is no room for any of it, `EFBIG` if no file is so long.
-    pub(crate) fn write(&mut self, offset: u64, octets: &[u8]) -> Result<usize> {
+    fn write(&mut self, offset: u64, octets: &[u8]) -> Result<usize> {
         let mut rest = octets;
         let mut to = offset;
         if offset.saturating_add(octets.len() as u64) > LONGEST {
@@ -128,10 +125,7 @@ impl Pages {
         Ok(octets.len() - rest.len())
     }
 
-    /// # Errors
-    ///
-    /// `EFBIG` if no file is so long.
-    pub(crate) fn set_len(&mut self, len: u64) -> Result<()> {
+    fn set_len(&mut self, len: u64) -> Result<()> {
         if len > LONGEST {
             return fail(EFBIG);
         }
@@ -147,6 +141,14 @@ impl Pages {
         }
         self.len = len;
         Ok(())
+    }
+
+    fn reserve(&mut self, _start: u64, end: u64) -> Result<()> {
+        match end.saturating_sub(self.held()) > self.budget.left() {
+            true => fail(ENOSPC),
+            false if end > self.len => self.set_len(end),
+            false => Ok(()),
+        }
     }
 }
 

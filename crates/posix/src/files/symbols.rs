@@ -178,27 +178,43 @@ fn writable(fd: c_int) -> Result<Rc<Open>> {
 }
 
 fn reserve(fd: c_int, offset: off64_t, len: off64_t) -> Result<()> {
-    let end = place(offset)?
-        .checked_add(place(len)?)
-        .ok_or(Errno(EINVAL))?;
-    writable(fd)?.description().as_file()?.reserve(end)
+    let start = place(offset)?;
+    if len <= 0 {
+        return fail(EINVAL);
+    }
+    let end = start.checked_add(place(len)?).ok_or(Errno(EINVAL))?;
+    let open = process::open(fd)?;
+    open.check_writable()?;
+    open.description().as_file()?.reserve(start, end)
 }
 
-/// What is in memory lasts as long as the program whatever is done, as in Linux' `tmpfs`: there is nothing to write.
-#[unsafe(no_mangle)]
-extern "C" fn fsync(fd: c_int) -> c_int {
+fn sync_one(fd: c_int, only_data: bool) -> c_int {
     nothing(|| {
-        process::open(fd)?
-            .description()
-            .as_file()
-            .or(fail(EINVAL))?;
-        Ok(())
+        let open = process::open(fd)?;
+        let file = open.description().as_file().or(fail(EINVAL))?;
+        file.sync(only_data)
     })
 }
 
 #[unsafe(no_mangle)]
+extern "C" fn fsync(fd: c_int) -> c_int {
+    sync_one(fd, false)
+}
+
+#[unsafe(no_mangle)]
 extern "C" fn fdatasync(fd: c_int) -> c_int {
-    fsync(fd)
+    sync_one(fd, true)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn syncfs(fd: c_int) -> c_int {
+    sync_one(fd, false)
+}
+
+/// Tells nobody whether it could.
+#[unsafe(no_mangle)]
+extern "C" fn sync() {
+    crate::scheduler::inside(super::start::sync);
 }
 
 /// There is no other program that a lock would keep out.

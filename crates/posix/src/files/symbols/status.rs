@@ -2,6 +2,7 @@
 
 use core::ffi::{c_char, c_int, c_uint};
 use core::time::Duration;
+use std::rc::Rc;
 
 use libc::{
     AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, EINVAL, UTIME_NOW, UTIME_OMIT, gid_t, mode_t,
@@ -22,7 +23,9 @@ const BLOCK: i64 = 4096;
 /// What every call tells of something.
 #[derive(Default)]
 struct Status {
+    volume: u64,
     number: u64,
+    names: u32,
     mode: mode_t,
     len: u64,
     allocated: u64,
@@ -33,8 +36,10 @@ struct Status {
 impl Status {
     fn of(node: &Node) -> Self {
         Self {
+            volume: node.volume.id(),
             number: node.number,
-            mode: node.kind() | node.permissions.get(),
+            names: node.names.get(),
+            mode: node.mode(),
             len: node.len(),
             allocated: node.allocated(),
             modified: node.modified.get(),
@@ -49,6 +54,7 @@ impl Status {
             Ok(file) => Self::of(file.node()),
             Err(_) => Self {
                 number: open.id(),
+                names: 1,
                 mode: description.kind() | 0o600,
                 ..Self::default()
             },
@@ -72,10 +78,10 @@ impl Status {
     unsafe fn write(&self, place: *mut Stat) {
         // SAFETY: all zeros is a valid value.
         let mut stat: Stat = unsafe { core::mem::zeroed() };
-        stat.st_dev = 1;
+        stat.st_dev = self.volume;
         stat.st_ino = self.number;
         stat.st_mode = self.mode;
-        stat.st_nlink = 1;
+        stat.st_nlink = self.names.into();
         stat.st_size = self.len.cast_signed();
         stat.st_blksize = BLOCK;
         stat.st_blocks = (self.allocated / 512).cast_signed();
@@ -99,10 +105,10 @@ impl Status {
         let mut statx: Statx = unsafe { core::mem::zeroed() };
         // No time of birth, which nobody keeps.
         statx.stx_mask = libc::STATX_BASIC_STATS;
-        statx.stx_dev_minor = 1;
+        statx.stx_dev_minor = self.volume as u32;
         statx.stx_ino = self.number;
         statx.stx_mode = self.mode as u16;
-        statx.stx_nlink = 1;
+        statx.stx_nlink = self.names;
         statx.stx_size = self.len;
         statx.stx_blksize = BLOCK as u32;
         statx.stx_blocks = self.allocated / 512;
@@ -174,7 +180,7 @@ fn with_node(
     fd: c_int,
     name: Option<&[u8]>,
     flags: c_int,
-    work: impl FnOnce(&Node) -> Result<()>,
+    work: impl FnOnce(&Rc<Node>) -> Result<()>,
 ) -> Result<()> {
     let Some(name) = name else {
         return work(
@@ -218,6 +224,7 @@ unsafe extern "C" fn utimensat(
         with_node(fd, name, flags, |node| {
             node.accessed.set(accessed.unwrap_or(node.accessed.get()));
             node.modified.set(modified.unwrap_or(node.modified.get()));
+            node.volume.change(node);
             Ok(())
         })
     })
@@ -237,6 +244,7 @@ fn set_permissions(
 ) -> Result<()> {
     with_node(fd, name, flags, |node| {
         node.permissions.set(permissions & 0o7777);
+        node.volume.change(node);
         Ok(())
     })
 }

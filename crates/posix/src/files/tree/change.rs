@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use libc::{EBUSY, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, mode_t};
+use libc::{EBUSY, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EXDEV, mode_t};
 
-use super::{Content, Place, Tree};
-use crate::error::{Result, fail};
+use super::{Content, Last, Place, Tree};
+use crate::error::{Errno, Result, fail};
 use crate::files::node::Node;
 
 /// Where a call's path begins, and the path.
@@ -16,27 +16,26 @@ impl Tree {
     /// # Errors
     ///
     /// As of `mkdir`.
-    pub(crate) fn make_directory(&self, (base, path): At<'_>, permissions: mode_t) -> Result<()> {
-        let place = self.find(base, path, false)?;
+    pub(crate) fn make_directory(&self, at: At<'_>, permissions: mode_t) -> Result<()> {
+        let place = self.find_name(at)?;
         if place.node.is_some() {
             return fail(EEXIST);
         }
-        let content = Content::Directory(RefCell::default());
-        place.put(self.make(content, permissions)?);
-        Ok(())
+        let content = |_| Content::Directory(RefCell::default());
+        place.put(self.make(content, permissions, place.volume())?)
     }
 
     /// # Errors
     ///
     /// As of `symlink`.
-    pub(crate) fn make_link(&self, target: &[u8], (base, path): At<'_>) -> Result<()> {
-        let place = self.find(base, path, false)?;
+    pub(crate) fn make_link(&self, target: &[u8], at: At<'_>) -> Result<()> {
+        let place = self.find_name(at)?;
         match place.node {
             Some(_) => fail(EEXIST),
             None if target.is_empty() || place.is_directory => fail(ENOENT),
             None => {
-                place.put(self.make(Content::Link(target.to_vec()), 0o777)?);
-                Ok(())
+                let content = |_| Content::Link(target.to_vec());
+                place.put(self.make(content, 0o777, place.volume())?)
             }
         }
     }
@@ -44,51 +43,44 @@ impl Tree {
     /// # Errors
     ///
     /// As of `link`.
-    pub(crate) fn add_name(
-        &self,
-        (from, old): At<'_>,
-        (to, new): At<'_>,
-        follow: bool,
-    ) -> Result<()> {
+    pub(crate) fn add_name(&self, (from, old): At<'_>, to: At<'_>, follow: bool) -> Result<()> {
         let node = self.find(from, old, follow)?.existing()?.clone();
-        if node.entries().is_some() {
-            return fail(libc::EPERM);
-        }
-        let place = self.find(to, new, false)?;
+        let place = self.find_name(to)?;
         match place.node {
             Some(_) => fail(EEXIST),
-            None => {
-                place.put(node);
-                Ok(())
-            }
+            None if place.is_directory => fail(ENOENT),
+            None if node.entries().is_some() => fail(libc::EPERM),
+            None if node.volume.id() != place.volume().id() => fail(EXDEV),
+            None => place.put(node),
         }
     }
 
     /// # Errors
     ///
     /// As of `unlink`.
-    pub(crate) fn remove_file(&self, (base, path): At<'_>) -> Result<()> {
-        let place = self.find(base, path, false)?;
+    pub(crate) fn remove_file(&self, at: At<'_>) -> Result<()> {
+        let place = self.find_name(at)?;
         if place.existing()?.entries().is_some() {
             return fail(EISDIR);
         }
-        place.take();
-        Ok(())
+        place.take()
     }
 
     /// # Errors
     ///
     /// As of `rmdir`.
-    pub(crate) fn remove_directory(&self, (base, path): At<'_>) -> Result<()> {
-        let place = self.find(base, path, false)?;
-        if place.name.is_empty() {
-            return fail(EBUSY);
+    pub(crate) fn remove_directory(&self, at: At<'_>) -> Result<()> {
+        let place = self.find_name(at)?;
+        match place.last {
+            Last::Name => {}
+            Last::Here => return fail(EINVAL),
+            Last::Above => return fail(ENOTEMPTY),
+            Last::Root => return fail(EBUSY),
         }
         if !place.directory()?.borrow().is_empty() {
             return fail(ENOTEMPTY);
         }
-        place.take();
-        Ok(())
+        place.take()
     }
 
     /// Gives what is at one path another, where something may be that goes; `keep` has it stay, and the call fail.
@@ -96,27 +88,54 @@ impl Tree {
     /// # Errors
     ///
     /// As of `renameat2`.
-    pub(crate) fn rename(&self, (from, old): At<'_>, (to, new): At<'_>, keep: bool) -> Result<()> {
-        let source = self.find(from, old, false)?;
-        let node = source.existing()?.clone();
-        let target = self.find(to, new, false)?;
-        if source.name.is_empty() || target.name.is_empty() {
-            return fail(EBUSY);
+    pub(crate) fn rename(&self, from: At<'_>, to: At<'_>, keep: bool) -> Result<()> {
+        let (source, target) = (self.find_name(from)?, self.find_name(to)?);
+        match (source.last, target.last) {
+            (Last::Name, Last::Name) => {}
+            (Last::Name, _) if keep => return fail(EEXIST),
+            _ => return fail(EBUSY),
+        }
+        let node = source.node.clone().ok_or(Errno(ENOENT))?;
+        if target.node.is_some() && keep {
+            return fail(EEXIST);
+        }
+        if node.entries().is_none() && (source.is_directory || target.is_directory) {
+            return fail(ENOTDIR);
         }
         if node.entries().is_some() && is_below(&target, &source) {
             return fail(EINVAL);
         }
         match &target.node {
-            None if target.is_directory && node.entries().is_none() => return fail(ENOTDIR),
             None => {}
-            Some(_) if keep => return fail(EEXIST),
+            Some(_) if is_below(&source, &target) => return fail(ENOTEMPTY),
             Some(other) if Rc::ptr_eq(other, &node) => return Ok(()),
             Some(other) => check_replaced(&node, other)?,
         }
-        source.take();
-        target.put(node);
-        Ok(())
+        if source.is_mounted() || target.is_mounted() {
+            return fail(EBUSY);
+        }
+        if source.volume().id() != target.volume().id() {
+            return fail(EXDEV);
+        }
+        move_name(&source, &target)
     }
+}
+
+fn move_name(source: &Place, target: &Place) -> Result<()> {
+    let (from, to) = (&source.directory, &target.directory);
+    let volume = source.volume();
+    volume.rename(from, &source.name, to, &target.name)?;
+    let node = source.unlist();
+    let former = target.unlist();
+    if let (Some(node), Some(entries)) = (node, to.entries()) {
+        node.names.set(node.names.get() + 1);
+        entries.borrow_mut().insert(target.name.clone(), node);
+        to.touch();
+    }
+    if let Some(former) = former {
+        volume.replaced(&target.name, &former);
+    }
+    Ok(())
 }
 
 /// Whether something lies in a directory that is itself at `above`.

@@ -44,11 +44,14 @@ impl Tree {
         content: Content,
         permissions: u32,
     ) -> Rc<Node> {
-        let node = self.make(content, permissions);
+        let node = self.make(|_| content, permissions, &self.memory);
         let node = node.expect("the least budget has room for what is always there");
         if let Some(entries) = parent.entries() {
-            let name = name.as_bytes().to_vec();
-            entries.borrow_mut().insert(name, node.clone());
+            // In the place of what a disk has by that name, which no program that ran here has made.
+            entries
+                .borrow_mut()
+                .insert(name.as_bytes().to_vec(), node.clone());
+            node.names.set(1);
         }
         node
     }

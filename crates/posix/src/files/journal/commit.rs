@@ -1,0 +1,232 @@
+//! Making durable what was done.
+
+use core::future::poll_fn;
+use core::mem;
+use core::task::Poll;
+use core::time::Duration;
+use std::rc::Rc;
+
+use libc::{EBUSY, EIO, EOPNOTSUPP};
+
+use super::extents::Run;
+use super::log::Log;
+use super::ops::{Op, Ops};
+use super::{Content, Journal, Node, Pending, attributes, describe};
+use crate::error::{Result, fail};
+use crate::files::volume::Sync;
+use crate::readiness::ALL;
+use crate::readiness::queue::Place;
+
+/// How long what nobody syncs may wait for a commit.
+const LATER: Duration = Duration::from_secs(1);
+/// Octets of one record of many.
+const PART: usize = 32 << 10;
+
+/// What a commit writes: decided at once, whatever happens meanwhile.
+struct Batch {
+    number: u64,
+    is_ordered: bool,
+    record: Record,
+    freed: Vec<Run>,
+}
+
+enum Record {
+    None,
+    Ops(Vec<u8>),
+    /// All there is, for the other area.
+    Whole(Vec<Vec<u8>>),
+}
+
+impl Journal {
+    pub(super) async fn synced(self: Rc<Self>, manner: Sync) -> Result<()> {
+        let progress = &self.progress;
+        let only_data = manner.only_data && !self.pending.borrow().is_needed;
+        // What is not needed may be in a commit that has begun.
+        let wanted = match only_data || self.is_clean() {
+            true => progress.next.get(),
+            false => progress.next.get() + 1,
+        };
+        while progress.durable.get() < wanted {
+            self.check()?;
+            if progress.is_running.get() {
+                self.wait_for_end(manner.waits).await?;
+                continue;
+            }
+            progress.is_running.set(true);
+            let outcome = self.commit(manner.waits).await;
+            progress.is_running.set(false);
+            progress.ended.wake(ALL);
+            outcome?;
+        }
+        self.check()?;
+        if only_data && self.pending.borrow().has_data {
+            let flushed = self.device.flush(manner.waits).await;
+            self.note(flushed)?;
+        }
+        match self.device.can_flush {
+            true => Ok(()),
+            false => fail(EOPNOTSUPP),
+        }
+    }
+
+    fn is_clean(&self) -> bool {
+        let pending = self.pending.borrow();
+        !pending.is_needed && !pending.has_data && !pending.whole && pending.changed.is_empty()
+    }
+
+    async fn wait_for_end(&self, waits: bool) -> Result<()> {
+        if !waits {
+            // Who is no thread cannot let the one that commits go on.
+            return fail(EBUSY);
+        }
+        let progress = &self.progress;
+        let mut place = Place::new(&progress.ended);
+        poll_fn(|context| match progress.is_running.get() {
+            true => {
+                place.wait(ALL, context.waker());
+                Poll::Pending
+            }
+            false => Poll::Ready(Ok(())),
+        })
+        .await
+    }
+
+    /// A flush that fails is the last.
+    fn note(&self, flushed: Result<()>) -> Result<()> {
+        if flushed.is_err() {
+            self.progress.has_failed.set(true);
+            return fail(EIO);
+        }
+        Ok(())
+    }
+
+    async fn flush(&self, waits: bool) -> Result<()> {
+        let flushed = self.device.flush(waits).await;
+        self.note(flushed)
+    }
+
+    async fn commit(&self, waits: bool) -> Result<()> {
+        let batch = self.take_batch();
+        if batch.is_ordered {
+            self.flush(waits).await?;
+        }
+        if let Err(error) = self.write_record(&batch, waits).await {
+            // The host may have no room now: the next commit has it all.
+            let mut pending = self.pending.borrow_mut();
+            pending.freed.extend(batch.freed);
+            (pending.whole, pending.is_needed, pending.is_ordered) = (true, true, true);
+            return Err(error);
+        }
+        self.flush(waits).await?;
+        let mut blocks = self.blocks.borrow_mut();
+        batch.freed.into_iter().for_each(|run| blocks.give_back(run));
+        self.progress.durable.set(batch.number);
+        Ok(())
+    }
+
+    fn take_batch(&self) -> Batch {
+        let pending: Pending = mem::take(&mut *self.pending.borrow_mut());
+        let number = self.progress.next.get() + 1;
+        self.progress.next.set(number);
+        let mut ops = pending.ops;
+        for node in pending.changed.iter().filter_map(std::rc::Weak::upgrade) {
+            node.is_changed.set(false);
+            // What has no name is nothing to the journal.
+            if node.names.get() > 0 && !pending.whole {
+                ops.push(&attributes(&node));
+            }
+        }
+        let is_whole = pending.whole || !self.log.borrow().has_room(&self.device, ops.octets.len());
+        Batch {
+            number,
+            is_ordered: pending.is_ordered,
+            record: match is_whole {
+                true => Record::Whole(self.all()),
+                false if ops.octets.is_empty() => Record::None,
+                false => Record::Ops(ops.octets),
+            },
+            freed: pending.freed,
+        }
+    }
+
+    /// All there is, in parts.
+    fn all(&self) -> Vec<Vec<u8>> {
+        let mut parts = Vec::new();
+        let mut ops = Ops::default();
+        let mut tell = |op: &Op<'_>| {
+            ops.push(op);
+            if ops.octets.len() >= PART {
+                parts.push(mem::take(&mut ops).octets);
+            }
+        };
+        let mut todo: Vec<Rc<Node>> = self.root.borrow().upgrade().into_iter().collect();
+        // A file with more than one name is described once.
+        let mut told = std::collections::BTreeSet::new();
+        todo.iter().for_each(|root| tell(&attributes(root)));
+        while let Some(directory) = todo.pop() {
+            let Content::Directory(entries) = &directory.content else {
+                continue;
+            };
+            for (name, node) in entries.borrow().iter() {
+                if node.volume.id() != directory.volume.id() {
+                    continue;
+                }
+                if node.names.get() == 1 || told.insert(node.number) {
+                    describe(node, &mut tell);
+                }
+                tell(&Op::Name {
+                    directory: directory.number,
+                    node: node.number,
+                    name,
+                });
+                if node.entries().is_some() {
+                    todo.push(node.clone());
+                }
+            }
+        }
+        parts.push(ops.octets);
+        parts
+    }
+
+    async fn write_record(&self, batch: &Batch, waits: bool) -> Result<()> {
+        match &batch.record {
+            Record::None => Ok(()),
+            Record::Ops(ops) => self.log.borrow_mut().append(&self.device, ops),
+            Record::Whole(parts) => {
+                let mut log: Log = self.log.borrow().next(parts.len() as u64);
+                for part in parts {
+                    if !log.has_room(&self.device, part.len()) {
+                        return fail(libc::ENOSPC);
+                    }
+                    log.append(&self.device, part)?;
+                }
+                self.flush(waits).await?;
+                log.header().write(&self.device)?;
+                self.log.replace(log);
+                Ok(())
+            }
+        }
+    }
+
+    /// Has a commit begin after a while.
+    pub(super) fn commit_later(&self) {
+        let has_scheduler = cfg!(solo5) || crate::is_in_thread();
+        if !has_scheduler || self.progress.is_due.replace(true) {
+            return;
+        }
+        let this = self.this.clone();
+        let task = miou_rs::spawn_named("files", async move {
+            loop {
+                miou_rs::sleep(LATER).await;
+                let Some(this) = this.upgrade() else { return };
+                // Who syncs hears of what fails.
+                let _ = this.clone().synced(Sync::WAITING).await;
+                if this.is_clean() || this.progress.has_failed.get() {
+                    this.progress.is_due.set(false);
+                    return;
+                }
+            }
+        });
+        *self.progress.later.borrow_mut() = Some(task);
+    }
+}

@@ -1,0 +1,40 @@
+//! The disk of the program, if it has one, from the first file to the end.
+
+use super::disk::Disk;
+use super::tree;
+use super::volume::Sync;
+use crate::wait::wait;
+
+unsafe extern "Rust" {
+    /// What [`storage!`](crate::storage) defines.
+    safe fn __solo5_posix_storage() -> crate::Storage;
+}
+
+/// What is below `/`; `None` if that is memory.
+pub(super) fn disk() -> Option<Result<Disk, String>> {
+    let disk = __solo5_posix_storage()?;
+    // SAFETY: the function takes nothing, and stays.
+    unsafe { libc::atexit(finish) };
+    Some(disk)
+}
+
+/// Ends the program: there is no way to tell who asked for a file.
+pub(super) fn refuse(why: &str) -> ! {
+    crate::report::end(&format!("cannot use the device \"storage\": {why}"), 1)
+}
+
+/// Makes durable what was done to files of the disk, as far as it can be.
+pub(super) fn sync() {
+    let waits = crate::is_in_thread();
+    let manner = Sync {
+        only_data: false,
+        waits,
+    };
+    let mut syncing = tree::with(tree::Tree::volume).sync(manner);
+    wait("the disk", |context| syncing.as_mut().poll(context).map(drop));
+}
+
+/// What a system would do behind a program.
+extern "C" fn finish() {
+    crate::scheduler::inside(sync);
+}
