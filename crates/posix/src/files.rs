@@ -5,6 +5,7 @@ mod directory;
 pub(crate) mod node;
 pub(crate) mod disk;
 mod journal;
+pub(crate) mod locks;
 mod opened;
 mod pages;
 #[cfg(solo5)]
@@ -19,6 +20,14 @@ use std::rc::Rc;
 
 use crate::error::Result;
 use node::Node;
+
+/// How a file is locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lock {
+    None,
+    Shared,
+    Exclusive,
+}
 
 /// An open file: what can be done at a place in it.
 pub(crate) trait File {
@@ -36,6 +45,9 @@ pub(crate) trait File {
 
     /// Makes durable what was done: `only_data` as `fdatasync` does.
     fn sync(&self, only_data: bool) -> Result<()>;
+
+    /// Locks it, or no more; `waits` for others, or is `EWOULDBLOCK`.
+    fn lock(&self, lock: Lock, waits: bool) -> Result<()>;
 
     fn node(&self) -> &Rc<Node>;
 

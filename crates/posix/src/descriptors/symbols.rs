@@ -2,11 +2,12 @@
 
 mod readiness;
 
-use core::ffi::{c_int, c_uint, c_ulong, c_void};
+use core::ffi::{c_int, c_short, c_uint, c_ulong, c_void};
 use std::io::{IoSlice, IoSliceMut};
 
 use libc::{
-    EBADF, EINVAL, ENOTTY, FIONBIO, FIONREAD, O_CLOEXEC, iovec, itimerspec, size_t, ssize_t,
+    EBADF, EINVAL, ENOTTY, F_GETLK, F_SETLK, F_SETLKW, F_UNLCK, FIONBIO, FIONREAD, O_CLOEXEC, iovec,
+    itimerspec, size_t, ssize_t,
 };
 
 use super::{blocking, calls};
@@ -77,13 +78,47 @@ extern "C" fn dup3(fd: c_int, to: c_int, flags: c_int) -> c_int {
 /// Declared with the argument that all commands known here have, which on x86_64 a caller of the variadic C function passes
 /// in the same register.
 #[unsafe(no_mangle)]
-extern "C" fn fcntl(fd: c_int, command: c_int, argument: c_int) -> c_int {
-    number(|| calls::control(fd, command, argument))
+unsafe extern "C" fn fcntl(fd: c_int, command: c_int, argument: *mut c_void) -> c_int {
+    number(|| match command {
+        // Locks of this kind are a process's, and there is one.
+        F_SETLK | F_SETLKW => super::process::open(fd).map(|_| 0),
+        F_GETLK => {
+            super::process::open(fd)?;
+            // SAFETY: with this command the caller gives a description of a lock.
+            unsafe { (*argument.cast::<libc::flock>()).l_type = F_UNLCK as c_short };
+            Ok(0)
+        }
+        _ => calls::control(fd, command, argument.addr() as c_int),
+    })
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn fcntl64(fd: c_int, command: c_int, argument: c_int) -> c_int {
-    fcntl(fd, command, argument)
+unsafe extern "C" fn fcntl64(fd: c_int, command: c_int, argument: *mut c_void) -> c_int {
+    // SAFETY: the caller's promise is the same.
+    unsafe { fcntl(fd, command, argument) }
+}
+
+/// What there is a limit to is the number of descriptors; no other is known.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn getrlimit(resource: c_int, limit: *mut libc::rlimit) -> c_int {
+    let most = match resource as libc::__rlimit_resource_t {
+        libc::RLIMIT_NOFILE => super::table::LIMIT as libc::rlim_t,
+        libc::RLIMIT_CORE => 0,
+        _ => libc::RLIM_INFINITY,
+    };
+    let told = libc::rlimit {
+        rlim_cur: most,
+        rlim_max: most,
+    };
+    // SAFETY: the caller gives a place.
+    unsafe { limit.write(told) };
+    0
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn getrlimit64(resource: c_int, limit: *mut libc::rlimit) -> c_int {
+    // SAFETY: the caller's promise is the same.
+    unsafe { getrlimit(resource, limit) }
 }
 
 /// As with [`fcntl`].

@@ -1,12 +1,13 @@
 //! What names in the tree stand for.
 
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
 use libc::{S_IFCHR, S_IFDIR, S_IFLNK, S_IFREG, mode_t};
 
+use super::locks::Locks;
 use super::pages::Budget;
 use super::volume::{Octets, Volume};
 use crate::error::Result;
@@ -30,6 +31,8 @@ pub(crate) struct Node {
     /// Whether its volume knows that something of it has changed.
     pub(crate) is_changed: Cell<bool>,
     pub(crate) volume: Rc<dyn Volume>,
+    /// If it was ever locked.
+    pub(crate) locks: OnceCell<Box<Locks>>,
     budget: Rc<Budget>,
     held: usize,
 }
@@ -79,6 +82,7 @@ impl Node {
             names: Cell::new(0),
             is_changed: Cell::new(false),
             volume: volume.clone(),
+            locks: OnceCell::new(),
             budget: budget.clone(),
             held,
         }))

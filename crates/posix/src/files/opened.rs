@@ -2,6 +2,8 @@
 
 use core::cell::Cell;
 use core::ffi::c_int;
+use core::sync::atomic::{AtomicU64, Ordering};
+use core::task::Poll;
 use std::io::{IoSlice, IoSliceMut};
 use std::rc::Rc;
 
@@ -10,17 +12,21 @@ use libc::{
     SEEK_SET,
 };
 
-use super::File;
+use super::{File, Lock};
 use super::node::{Content, Device, Node};
 use super::volume::Sync;
 use crate::descriptors::open::{Description, Kind, gather, scatter};
 use crate::error::{Errno, Result, fail};
-use crate::readiness::queue::Queue;
-use crate::readiness::{Events, READ, WRITE};
+use crate::readiness::queue::{Place, Queue};
+use crate::readiness::{ALL, Events, READ, WRITE};
 use crate::wait::wait;
+
+static OPENED: AtomicU64 = AtomicU64::new(0);
 
 /// An open file, directory or device, with a position.
 pub(crate) struct Opened {
+    /// One that no other has.
+    number: u64,
     node: Rc<Node>,
     path: Vec<u8>,
     appends: Cell<bool>,
@@ -38,6 +44,7 @@ impl Opened {
             _ => None,
         };
         Rc::new(Self {
+            number: OPENED.fetch_add(1, Ordering::Relaxed),
             node,
             path,
             appends: Cell::new(flags & O_APPEND != 0),
@@ -103,6 +110,14 @@ impl Opened {
     /// Whether the position means something.
     fn has_places(&self) -> bool {
         !matches!(self.node.content, Content::Device(_))
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        if let Some(locks) = self.node.locks.get() {
+            locks.unlock(self.number);
+        }
     }
 }
 
@@ -213,6 +228,32 @@ impl File for Opened {
         let manner = Sync { only_data, waits };
         let mut syncing = self.node.volume.clone().sync(manner);
         wait("the disk", |context| syncing.as_mut().poll(context))
+    }
+
+    fn lock(&self, lock: Lock, waits: bool) -> Result<()> {
+        let locks = self.node.locks.get_or_init(Box::default);
+        // One of the other kind goes first, whether or not there will be another: so nobody waits for himself.
+        locks.unlock(self.number);
+        let exclusive = match lock {
+            Lock::None => return Ok(()),
+            Lock::Shared => false,
+            Lock::Exclusive => true,
+        };
+        if locks.lock(self.number, exclusive) {
+            return Ok(());
+        }
+        if !waits {
+            return Err(Errno::AGAIN);
+        }
+        let mut place = Place::new(&locks.changed);
+        wait("the lock of a file", |context| {
+            place.wait(ALL, context.waker());
+            match locks.lock(self.number, exclusive) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        });
+        Ok(())
     }
 
     fn node(&self) -> &Rc<Node> {

@@ -1,10 +1,12 @@
 //! The functions of C for files.
 
 mod directories;
+mod locks;
 mod paths;
 mod status;
+mod volumes;
 
-use core::ffi::{CStr, c_char, c_int, c_void};
+use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::io::{IoSlice, IoSliceMut};
 use std::rc::Rc;
 
@@ -217,8 +219,8 @@ extern "C" fn sync() {
     crate::scheduler::inside(super::start::sync);
 }
 
-/// There is no other program that a lock would keep out.
+/// Does more than Linux, which with this makes durable only what is in blocks that the file had.
 #[unsafe(no_mangle)]
-extern "C" fn flock(fd: c_int, _operation: c_int) -> c_int {
-    nothing(|| process::open(fd).map(drop))
+extern "C" fn sync_file_range(fd: c_int, _offset: off64_t, _len: off64_t, _flags: c_uint) -> c_int {
+    sync_one(fd, true)
 }
