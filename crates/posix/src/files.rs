@@ -2,10 +2,10 @@
 
 #[cfg(solo5)]
 mod directory;
-pub(crate) mod node;
 pub(crate) mod disk;
 mod journal;
 pub(crate) mod locks;
+pub(crate) mod node;
 mod opened;
 mod pages;
 #[cfg(solo5)]

@@ -53,6 +53,7 @@ mod site;
 mod std_exercise;
 mod std_files;
 mod std_sockets;
+mod std_storage;
 mod std_threads;
 mod tls_compiled_in;
 mod tls_disk;

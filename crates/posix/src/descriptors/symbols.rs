@@ -6,8 +6,8 @@ use core::ffi::{c_int, c_short, c_uint, c_ulong, c_void};
 use std::io::{IoSlice, IoSliceMut};
 
 use libc::{
-    EBADF, EINVAL, ENOTTY, F_GETLK, F_SETLK, F_SETLKW, F_UNLCK, FIONBIO, FIONREAD, O_CLOEXEC, iovec,
-    itimerspec, size_t, ssize_t,
+    EBADF, EINVAL, ENOTTY, F_GETLK, F_SETLK, F_SETLKW, F_UNLCK, FIONBIO, FIONREAD, O_CLOEXEC,
+    iovec, itimerspec, size_t, ssize_t,
 };
 
 use super::{blocking, calls};

@@ -129,6 +129,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    #[cfg(test)]
+    pub(super) fn of<D: SectorDevice + 'static>(device: BlockDevice<D>) -> Self {
+        Self::new(Disk::new(device, |_| false).device)
+    }
+
     fn new(device: Box<dyn Device>) -> Self {
         Self {
             capacity: device.capacity(),
@@ -146,14 +151,19 @@ impl Shared {
         self.device.borrow_mut().write_at(offset, octets)
     }
 
+    /// As [`flush`](Self::flush), and nothing else runs meanwhile.
+    pub(super) fn flush_now(&self) -> Result<()> {
+        match self.can_flush {
+            true => self.device.borrow_mut().flush(),
+            false => Ok(()),
+        }
+    }
+
     /// Makes durable what was written, where the device can; others run meanwhile if `waits` says that what polls this may
     /// be pending.
     pub(super) async fn flush(&self, waits: bool) -> Result<()> {
-        if !self.can_flush {
-            return Ok(());
-        }
-        if !waits {
-            return self.device.borrow_mut().flush();
+        if !waits || !self.can_flush {
+            return self.flush_now();
         }
         let number = self.device.borrow_mut().begin_flush()?;
         poll_fn(|context| self.device.borrow_mut().poll_flush(number, context)).await

@@ -8,13 +8,13 @@ use std::io::{IoSlice, IoSliceMut};
 use std::rc::Rc;
 
 use libc::{
-    EBADF, EINVAL, EISDIR, ENODEV, ENOSPC, EOPNOTSUPP, ESPIPE, O_APPEND, O_SYNC, SEEK_CUR, SEEK_END,
-    SEEK_SET,
+    EBADF, EINVAL, EISDIR, ENODEV, ENOSPC, EOPNOTSUPP, ESPIPE, O_APPEND, O_SYNC, SEEK_CUR,
+    SEEK_END, SEEK_SET,
 };
 
-use super::{File, Lock};
 use super::node::{Content, Device, Node};
 use super::volume::Sync;
+use super::{File, Lock};
 use crate::descriptors::open::{Description, Kind, gather, scatter};
 use crate::error::{Errno, Result, fail};
 use crate::readiness::queue::{Place, Queue};

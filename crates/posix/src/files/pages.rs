@@ -68,7 +68,6 @@ impl Pages {
             len: 0,
         }
     }
-
 }
 
 impl Octets for Pages {

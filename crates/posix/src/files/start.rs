@@ -31,7 +31,9 @@ pub(super) fn sync() {
         waits,
     };
     let mut syncing = tree::with(tree::Tree::volume).sync(manner);
-    wait("the disk", |context| syncing.as_mut().poll(context).map(drop));
+    wait("the disk", |context| {
+        syncing.as_mut().poll(context).map(drop)
+    });
 }
 
 /// What a system would do behind a program.

@@ -6,6 +6,7 @@ mod paths;
 mod status;
 mod volumes;
 
+use core::cell::Cell;
 use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::io::{IoSlice, IoSliceMut};
 use std::rc::Rc;
@@ -39,9 +40,23 @@ fn at<T>(fd: c_int, path: &[u8], work: impl FnOnce(Option<&[u8]>) -> Result<T>) 
     work(Some(file.path()))
 }
 
+global! {
+    /// The permissions that new files do not get.
+    static MASK: Cell<mode_t> = Cell::new(0o022);
+}
+
+fn mask() -> mode_t {
+    MASK.with(Cell::get)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn umask(mask: mode_t) -> mode_t {
+    MASK.with(|kept| kept.replace(mask & 0o777))
+}
+
 fn open_at(fd: c_int, path: &[u8], flags: c_int, permissions: mode_t) -> Result<c_int> {
     let opened = at(fd, path, |base| {
-        tree::with(|tree| tree.open(base, path, flags, permissions))
+        tree::with(|tree| tree.open(base, path, flags, permissions & !mask()))
     })?;
     process::add(opened, flags & !O_CLOEXEC, flags & O_CLOEXEC != 0)
 }

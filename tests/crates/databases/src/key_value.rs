@@ -63,7 +63,9 @@ impl Database for Sled {
     }
 
     fn add(&mut self, number: u64) {
-        self.0.insert(number.to_be_bytes(), content(number)).unwrap();
+        self.0
+            .insert(number.to_be_bytes(), content(number))
+            .unwrap();
         self.0.flush().unwrap();
     }
 }
@@ -89,7 +91,9 @@ impl Database for Fjall {
     }
 
     fn add(&mut self, number: u64) {
-        self.rows.insert(number.to_be_bytes(), content(number)).unwrap();
+        self.rows
+            .insert(number.to_be_bytes(), content(number))
+            .unwrap();
         self.keyspace.persist(fjall::PersistMode::SyncAll).unwrap();
     }
 }

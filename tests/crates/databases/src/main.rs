@@ -22,8 +22,14 @@ trait Database {
 
 /// What belongs to a row: some hundreds of octets, or some thousands.
 fn content(number: u64) -> Vec<u8> {
-    let octets = if number.is_multiple_of(16) { 9_000 } else { 300 };
-    (0..octets).map(|place: u64| (place ^ number) as u8).collect()
+    let octets = if number.is_multiple_of(16) {
+        9_000
+    } else {
+        300
+    };
+    (0..octets)
+        .map(|place: u64| (place ^ number) as u8)
+        .collect()
 }
 
 const NAMES: [&str; 5] = ["rusqlite", "rusqlite-wal", "redb", "sled", "fjall"];
@@ -46,7 +52,9 @@ fn main() -> ExitCode {
         NAMES.iter().for_each(|name| println!("{name}"));
         return ExitCode::SUCCESS;
     }
-    let until = arguments.next().map_or(u64::MAX, |until| until.parse().expect("a number"));
+    let until = arguments
+        .next()
+        .map_or(u64::MAX, |until| until.parse().expect("a number"));
     let mut database = open(&name);
     let found = database.check();
     println!("found {found}");

@@ -119,7 +119,10 @@ impl Journal {
         }
         self.flush(waits).await?;
         let mut blocks = self.blocks.borrow_mut();
-        batch.freed.into_iter().for_each(|run| blocks.give_back(run));
+        batch
+            .freed
+            .into_iter()
+            .for_each(|run| blocks.give_back(run));
         self.progress.durable.set(batch.number);
         Ok(())
     }

@@ -53,8 +53,11 @@ impl Stored {
 
     /// As [`restore_len`](Self::restore_len); false if there is something, or no room for it.
     pub(super) fn restore(&self, first: u64, run: Run) -> bool {
-        let end = first.checked_add(run.count);
-        if run.count == 0 || end.is_none_or(|end| end > LONGEST / BLOCK) {
+        let lies = |at: u64| {
+            let end = at.checked_add(run.count);
+            end.is_some_and(|end| end <= LONGEST / BLOCK)
+        };
+        if run.count == 0 || !lies(first) || !lies(run.disk) {
             return false;
         }
         match self.extents.borrow().find(first) {
@@ -137,7 +140,9 @@ impl Stored {
             }
         };
         let room = run.count * BLOCK - within;
-        let part = &octets[..octets.len().min(usize::try_from(room).unwrap_or(usize::MAX))];
+        let part = &octets[..octets
+            .len()
+            .min(usize::try_from(room).unwrap_or(usize::MAX))];
         let at = run.disk * BLOCK + within;
         if !is_new {
             self.journal.write(at, part)?;
@@ -278,4 +283,3 @@ impl Drop for Stored {
         self.journal.free_later(gone);
     }
 }
-

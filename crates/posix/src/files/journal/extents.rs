@@ -94,13 +94,7 @@ impl Extents {
             && first - before < run.count
         {
             let kept = first - before;
-            self.runs.insert(
-                before,
-                Run {
-                    count: kept,
-                    ..run
-                },
-            );
+            self.runs.insert(before, Run { count: kept, ..run });
             gone.push(Run {
                 disk: run.disk + kept,
                 count: run.count - kept,

@@ -92,7 +92,8 @@ impl Header {
             identity: number(32)?,
             whole: number(40)?,
         };
-        let areas = found.area.is_multiple_of(BLOCK) && (LEAST_AREA..=MOST_AREA).contains(&found.area);
+        let areas =
+            found.area.is_multiple_of(BLOCK) && (LEAST_AREA..=MOST_AREA).contains(&found.area);
         let makes_sense = areas
             && found.size >= LEAST
             && AREAS + 2 * found.area < found.size

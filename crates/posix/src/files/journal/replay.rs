@@ -77,6 +77,8 @@ fn make(device: &Shared) -> Result<Header> {
     unsafe { libc::getrandom(identity.as_mut_ptr().cast(), identity.len(), 0) };
     let header = Header::new(device.capacity, u64::from_le_bytes(identity));
     header.write(device)?;
+    // Before anything else is there: what has no header is never written.
+    device.flush_now()?;
     Ok(header)
 }
 
@@ -185,7 +187,9 @@ impl Journal {
                 let node = replay.node(node)?;
                 let mut is_right = false;
                 with_stored(&node, |stored| is_right = stored.restore(first, run));
-                is_right.then_some(()).ok_or("blocks where there are some, or no memory for them")
+                is_right
+                    .then_some(())
+                    .ok_or("blocks where there are some, or no memory for them")
             }
             Op::Unmap { node, first } => {
                 let node = replay.node(node)?;
@@ -251,7 +255,10 @@ impl Journal {
 
     /// A node has lost a name.
     fn lost(&self, replay: &mut Replay, name: &[u8], node: &Rc<Node>) -> Outcome<()> {
-        if node.entries().is_some_and(|entries| !entries.borrow().is_empty()) {
+        if node
+            .entries()
+            .is_some_and(|entries| !entries.borrow().is_empty())
+        {
             return Err("a directory that is gone and not empty");
         }
         node.names.set(node.names.get() - 1);

@@ -8,7 +8,7 @@ use libc::{
     RENAME_NOREPLACE, mode_t, size_t, ssize_t,
 };
 
-use super::{at, path};
+use super::{at, mask, path};
 use crate::error::{Result, fail};
 use crate::ffi::{bytes_mut, nothing, octets, pointer};
 use crate::files::node::Content;
@@ -20,7 +20,7 @@ unsafe extern "C" fn mkdirat(fd: c_int, name: *const c_char, permissions: mode_t
     let name = unsafe { path(name) };
     nothing(|| {
         at(fd, name, |base| {
-            tree::with(|tree| tree.make_directory((base, name), permissions))
+            tree::with(|tree| tree.make_directory((base, name), permissions & !mask()))
         })
     })
 }

@@ -140,9 +140,15 @@ fn draw(random: &mut fastrand::Rng) -> Call {
         56..58 => {
             let target = path(random);
             // A relative one: roots are not the same.
-            Call::MakeLink(target.trim_start_matches('/').to_owned() + "x", path(random))
+            Call::MakeLink(
+                target.trim_start_matches('/').to_owned() + "x",
+                path(random),
+            )
         }
-        58 => Call::MakeLink(["a", "b", "../a", "c/d", "./b/"][random.usize(..5)].into(), path(random)),
+        58 => Call::MakeLink(
+            ["a", "b", "../a", "c/d", "./b/"][random.usize(..5)].into(),
+            path(random),
+        ),
         59 => Call::Target(path(random)),
         60 => Call::SetPermissions(path(random), 0o600 + random.u32(..8)),
         61..63 => Call::List(path(random)),
@@ -162,7 +168,9 @@ fn make(world: &mut dyn World, call: &Call, step: usize) -> String {
             format!("{:?}", read.map(|octets| digest(&octets)))
         }
         Call::Write(slot, octets, at) => {
-            let data: Vec<u8> = (0..*octets).map(|place| (place * 7 + step) as u8 | 1).collect();
+            let data: Vec<u8> = (0..*octets)
+                .map(|place| (place * 7 + step) as u8 | 1)
+                .collect();
             format!("{:?}", world.write(*slot, &data, *at))
         }
         // Where a directory ends is the file system's affair.
@@ -199,7 +207,10 @@ fn digest(octets: &[u8]) -> (usize, u32) {
 /// All there is below a directory, in words.
 pub(super) fn every(world: &mut dyn World, path: &str) -> String {
     let mut all = String::new();
-    for name in world.list(if path.is_empty() { "/" } else { path }).unwrap_or_default() {
+    for name in world
+        .list(if path.is_empty() { "/" } else { path })
+        .unwrap_or_default()
+    {
         let path = format!("{path}/{name}");
         let told = world.status(&path, false);
         all += &format!("{path} {told:x?}");

@@ -28,7 +28,11 @@ fn done(result: c_int) -> Result<()> {
 
 fn told(stat: &stat64) -> Told {
     let is_directory = stat.st_mode & S_IFMT == S_IFDIR;
-    let [names, len] = if is_directory { [0; 2] } else { [stat.st_nlink, stat.st_size as u64] };
+    let [names, len] = if is_directory {
+        [0; 2]
+    } else {
+        [stat.st_nlink, stat.st_size as u64]
+    };
     (stat.st_mode, names, len)
 }
 
@@ -49,7 +53,9 @@ impl Linux {
     }
 
     fn fd(&self, slot: usize) -> Result<c_int> {
-        self.slots[slot].as_ref().map_or(fail(EBADF), |fd| Ok(fd.as_raw_fd()))
+        self.slots[slot]
+            .as_ref()
+            .map_or(fail(EBADF), |fd| Ok(fd.as_raw_fd()))
     }
 }
 

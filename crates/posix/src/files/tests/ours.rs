@@ -34,7 +34,11 @@ fn mounted(device: &Device) -> Tree {
 fn told(node: &Node) -> Told {
     let is_directory = node.entries().is_some();
     let names = u64::from(node.names.get());
-    let [names, len] = if is_directory { [0; 2] } else { [names, node.len()] };
+    let [names, len] = if is_directory {
+        [0; 2]
+    } else {
+        [names, node.len()]
+    };
     (node.mode(), names, len)
 }
 
@@ -108,7 +112,10 @@ impl World for Ours {
     }
 
     fn seek(&mut self, slot: usize, offset: i64, whence: c_int) -> Result<u64> {
-        self.slot(slot)?.description().as_file()?.seek(offset, whence)
+        self.slot(slot)?
+            .description()
+            .as_file()?
+            .seek(offset, whence)
     }
 
     fn set_len(&mut self, slot: usize, len: u64) -> Result<()> {
@@ -150,15 +157,18 @@ impl World for Ours {
     }
 
     fn rename(&mut self, old: &str, new: &str, keep: bool) -> Result<()> {
-        self.tree.rename((None, &absolute(old)), (None, &absolute(new)), keep)
+        self.tree
+            .rename((None, &absolute(old)), (None, &absolute(new)), keep)
     }
 
     fn link(&mut self, old: &str, new: &str) -> Result<()> {
-        self.tree.add_name((None, &absolute(old)), (None, &absolute(new)), false)
+        self.tree
+            .add_name((None, &absolute(old)), (None, &absolute(new)), false)
     }
 
     fn make_link(&mut self, target: &str, path: &str) -> Result<()> {
-        self.tree.make_link(target.as_bytes(), (None, &absolute(path)))
+        self.tree
+            .make_link(target.as_bytes(), (None, &absolute(path)))
     }
 
     fn target(&mut self, path: &str) -> Result<String> {
@@ -182,7 +192,9 @@ impl World for Ours {
     fn list(&mut self, path: &str) -> Result<Vec<String>> {
         let place = self.tree.find(None, &absolute(path), true)?;
         let entries = place.directory()?.borrow();
-        let names = entries.keys().map(|name| String::from_utf8_lossy(name).into_owned());
+        let names = entries
+            .keys()
+            .map(|name| String::from_utf8_lossy(name).into_owned());
         Ok(names.collect())
     }
 
@@ -196,4 +208,3 @@ impl World for Ours {
         }
     }
 }
-

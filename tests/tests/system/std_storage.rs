@@ -1,0 +1,134 @@
+//! Files of std on a disk: the cases of `tests/guests/std-storage`.
+
+use std::fs::File;
+use std::process::Command;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use system_tests::{Guest, PowerCut, Running, Target, host_program};
+use tempfile::TempDir;
+
+/// `ci/long` has more of them.
+const KILLS: u64 = if cfg!(feature = "long") { 300 } else { 30 };
+const CUTS: u64 = if cfg!(feature = "long") { 100 } else { 3 };
+const SEEDS: u64 = if cfg!(feature = "long") { 100 } else { 4 };
+
+on_each_target! { calls_come_to_what_they_come_to_on_linux, what_nobody_syncs_is_written_at_the_end }
+
+/// A guest on an image of its own, which lasts as long as the directory.
+fn guest(target: Target) -> (TempDir, Guest) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let image = directory.path().join("disk.img");
+    let made = File::create(&image).and_then(|file| file.set_len(64 << 20));
+    made.expect("room for an image");
+    let guest = Guest::build("std-storage", target);
+    let option = format!("--block:storage={}", image.display());
+    (directory, guest.option(option))
+}
+
+fn case(guest: &Guest, arguments: &[&str]) -> String {
+    let guest = guest.clone();
+    let outcome = arguments
+        .iter()
+        .fold(guest, |guest, it| guest.argument(it))
+        .run();
+    assert_eq!(outcome.status, 0, "{outcome}");
+    outcome.stdout
+}
+
+/// The lines of a trace, without what the tender says.
+fn steps(text: &str) -> Vec<&str> {
+    let start = text.find("0: ").expect("a trace");
+    let lines = text[start..].lines();
+    lines
+        .take_while(|line| !line.starts_with("Solo5:"))
+        .collect()
+}
+
+fn calls_come_to_what_they_come_to_on_linux(target: Target) {
+    let (directory, guest) = guest(target);
+    let program = host_program("std-storage", "std-storage");
+    let seeds: Vec<u64> = (0..SEEDS).collect();
+    for seed in target.some(&seeds, 1) {
+        let here = directory.path().join(seed.to_string());
+        let mut command = Command::new(&program);
+        command.args(["trace", &seed.to_string()]).arg(here);
+        let expected = Running::start(command, Duration::from_secs(120)).wait();
+        assert_eq!(expected.status, 0, "{expected}");
+        // On the disk, and in memory.
+        for folder in ["", "/tmp"] {
+            let folder = format!("{folder}/{seed}");
+            let found = case(&guest, &["trace", &seed.to_string(), &folder]);
+            let (expected, found) = (steps(&expected.stdout), steps(&found));
+            for (expected, found) in expected.iter().zip(&found) {
+                assert_eq!(found, expected, "seed {seed} in {folder}");
+            }
+            assert_eq!(found.len(), expected.len(), "seed {seed} in {folder}");
+        }
+    }
+}
+
+fn what_nobody_syncs_is_written_at_the_end(target: Target) {
+    let (_directory, guest) = guest(target);
+    case(&guest, &["leave"]);
+    let found = case(&guest, &["find"]);
+    assert!(found.contains("behind\n"), "{found}");
+}
+
+#[test]
+fn spt_a_device_with_something_else_on_it_is_left_alone() {
+    let (directory, guest) = guest(Target::Spt);
+    std::fs::write(directory.path().join("disk.img"), vec![1; 1 << 20]).expect("room");
+    let outcome = guest.argument("leave").run();
+    outcome.assert_error(1, "cannot use the device \"storage\": it holds something");
+}
+
+/// The last number that was promised, and whether all that was found is right.
+fn promised(stdout: &str, last: u64) -> u64 {
+    let found = stdout.lines().find_map(|line| line.strip_prefix("found "));
+    let found: u64 = found
+        .expect("it says what it has found")
+        .parse()
+        .expect("a number");
+    // One more may have become durable without having been printed.
+    assert!(
+        (last..=last + 1).contains(&found),
+        "{found} after {last}\n{stdout}"
+    );
+    let whole = &stdout[..stdout.rfind('\n').map_or(0, |end| end + 1)];
+    let numbers = whole.lines().filter_map(|line| line.parse().ok());
+    numbers.last().unwrap_or(found)
+}
+
+/// Has it count for some numbers more, and ends it in the middle of something.
+fn count(guest: &Guest, last: u64, more: u64) -> u64 {
+    let mut running = guest.clone().argument("count").start();
+    running.wait_for(&format!("\n{}\n", last + more));
+    running.signal(Signal::SIGKILL);
+    let outcome = running.wait();
+    assert_eq!(outcome.status, 128 + 9, "{outcome}");
+    promised(&outcome.stdout, last)
+}
+
+#[test]
+fn spt_what_was_promised_outlives_every_kill() {
+    let (_directory, guest) = guest(Target::Spt);
+    let mut last = 0;
+    for kill in 0..KILLS {
+        last = count(&guest, last, 2 + kill * 7 % 19);
+    }
+    assert!(last > KILLS);
+}
+
+#[test]
+fn spt_what_was_promised_outlives_every_cut() {
+    let mut disk = PowerCut::new(4 << 20);
+    let guest = Guest::build("std-storage", Target::Spt);
+    let mut last = 0;
+    for cut in 0..CUTS {
+        let option = format!("--block:storage={}", disk.device().display());
+        last = count(&guest.clone().option(option), last, 5 + cut * 7 % 19);
+        disk.cut();
+    }
+    assert!(last > CUTS);
+}
