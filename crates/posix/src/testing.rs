@@ -6,6 +6,7 @@ use core::ffi::c_void;
 use core::ptr::{self, NonNull};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use miou_rs::{Builder, VirtualClock};
 
@@ -14,6 +15,12 @@ use crate::scheduler::Source;
 use crate::thread::{self, Body, Start, Thread};
 
 const STACK: usize = 256 << 10;
+
+/// To be held by tests that make calls of the kernel with descriptors: those of one may close what another has opened.
+pub(crate) fn descriptors() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Runs `f` as `main`, and the threads that it makes: first in, first out.
 pub(crate) fn run(f: impl FnOnce() + 'static) {

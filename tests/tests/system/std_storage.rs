@@ -96,8 +96,8 @@ fn promised(stdout: &str, last: u64) -> u64 {
         "{found} after {last}\n{stdout}"
     );
     let whole = &stdout[..stdout.rfind('\n').map_or(0, |end| end + 1)];
-    let numbers = whole.lines().filter_map(|line| line.parse().ok());
-    numbers.last().unwrap_or(found)
+    let mut numbers = whole.lines().filter_map(|line| line.parse().ok());
+    numbers.next_back().unwrap_or(found)
 }
 
 /// Has it count for some numbers more, and ends it in the middle of something.

@@ -12,10 +12,13 @@ unsafe extern "Rust" {
 
 /// What is below `/`; `None` if that is memory.
 pub(super) fn disk() -> Option<Result<Disk, String>> {
-    let disk = __solo5_posix_storage()?;
+    __solo5_posix_storage()
+}
+
+/// There is a tree on it, which is to be synced at the end.
+pub(super) fn has_begun() {
     // SAFETY: the function takes nothing, and stays.
     unsafe { libc::atexit(finish) };
-    Some(disk)
 }
 
 /// Ends the program: there is no way to tell who asked for a file.

@@ -80,7 +80,9 @@ fn begin() -> Tree {
     #[cfg(solo5)]
     if let Some(disk) = super::start::disk() {
         let tree = disk.and_then(|disk| Tree::on(disk, octets));
-        return tree.unwrap_or_else(|why| super::start::refuse(&why));
+        let tree = tree.unwrap_or_else(|why| super::start::refuse(&why));
+        super::start::has_begun();
+        return tree;
     }
     Tree::new(octets)
 }
@@ -89,7 +91,7 @@ impl Tree {
     /// One whose files may hold so many octets.
     pub(crate) fn new(octets: usize) -> Self {
         let budget = Budget::new(octets.max(LEAST));
-        let memory = Memory::new(&budget);
+        let memory = Memory::volume(&budget);
         let directory = Content::Directory(RefCell::default());
         let root = Node::new(1, directory, 0o755, &memory, &budget);
         let root = root.expect("the budget has room for a directory");
@@ -104,7 +106,7 @@ impl Tree {
     /// A line that says what is wrong with the disk.
     pub(crate) fn on(disk: Disk, octets: usize) -> core::result::Result<Self, String> {
         let budget = Budget::new(octets.max(LEAST));
-        let memory = Memory::new(&budget);
+        let memory = Memory::volume(&budget);
         let mounted = disk.mount(&budget)?;
         if budget.left() < LEAST as u64 / 2 {
             return Err(String::from(

@@ -117,7 +117,7 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    pub(crate) fn new(budget: &Rc<Budget>) -> Rc<dyn Volume> {
+    pub(crate) fn volume(budget: &Rc<Budget>) -> Rc<dyn Volume> {
         Rc::new(Self {
             budget: budget.clone(),
             size: budget.left(),

@@ -93,7 +93,7 @@ impl Blocks {
     fn find(&self, from: u64, to: u64) -> Option<u64> {
         let mut block = from;
         while block < to {
-            if block % BITS == 0 && self.used[(block / BITS) as usize] == u64::MAX {
+            if block.is_multiple_of(BITS) && self.used[(block / BITS) as usize] == u64::MAX {
                 block += BITS;
             } else if self.is_free(block) {
                 return Some(block);

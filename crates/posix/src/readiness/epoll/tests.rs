@@ -130,6 +130,7 @@ fn make(world: &mut dyn World, fds: &mut Vec<c_int>, epolls: &[c_int], call: Cal
 
 #[test]
 fn epoll_and_poll_tell_what_linux_tells() {
+    let _descriptors = crate::testing::descriptors();
     let seeds = std::env::var("POSIX_SEEDS").map_or(300, |seeds| seeds.parse().expect("a number"));
     let failures = (0..seeds).filter_map(|seed| compare(seed).err());
     let mut failures: Vec<String> = failures.collect();
