@@ -2,6 +2,7 @@
 
 mod cuts;
 mod images;
+mod threads;
 
 use std::cell::RefCell;
 use std::io::{IoSlice, IoSliceMut};

@@ -1,0 +1,139 @@
+//! Threads that write and sync at the same time, on a disk whose flushes take long.
+
+use core::cell::Cell;
+
+use blockdev::power_cut::{Limits, Recorder};
+
+use super::*;
+use crate::testing::{run, spawn, together};
+
+const THREADS: u8 = 5;
+const RECORDS: u8 = 6;
+const OCTETS: usize = 300;
+
+/// What was promised: by when in the record of the device, whose file, and how many records of it.
+type Promises = Rc<RefCell<Vec<(usize, u8, u8)>>>;
+
+fn path(thread: u8) -> String {
+    format!("/{thread}")
+}
+
+/// Records from 1 on.
+fn records(count: u8) -> Vec<u8> {
+    (1..=count).flat_map(|record| [record; OCTETS]).collect()
+}
+
+fn cuts(seed: u64) {
+    let (recorder, recording) = Recorder::new(device(256 << 10));
+    let tree = Rc::new(mount(recorder.with_slow_flushes(3)).expect("a new file system"));
+    let promises = Promises::default();
+    let flushed = Rc::new(Cell::new(0));
+    let (ours, known) = (promises.clone(), recording.clone());
+    run(move || {
+        let threads = (0..THREADS).map(|thread| {
+            let (tree, promises, known, flushed) =
+                (tree.clone(), ours.clone(), known.clone(), flushed.clone());
+            spawn(move || {
+                let mut random = fastrand::Rng::with_seed(seed * 100 + u64::from(thread));
+                for record in 1..=RECORDS {
+                    let file = open(&tree, &path(thread));
+                    let end = file.node().len();
+                    let octets = [record; OCTETS];
+                    assert_eq!(file.write_at(end, &[IoSlice::new(&octets)]), Ok(OCTETS));
+                    assert_eq!(file.sync(random.bool()), Ok(()));
+                    flushed.set(flushed.get() + 1);
+                    promises
+                        .borrow_mut()
+                        .push((known.position(), thread, record));
+                }
+            })
+        });
+        let threads: Vec<_> = threads.collect();
+        together(threads);
+    });
+    let limits = Limits {
+        exhaustive: 4,
+        samples: 6,
+        seed,
+    };
+    let promises = promises.borrow();
+    let tally = recording.each_cut(&limits, |cut| {
+        let tree = mount(cut.device)?;
+        let kept = promises
+            .iter()
+            .filter(|(position, ..)| *position <= cut.last);
+        for (_, thread, count) in kept {
+            let found = read(&tree, &path(*thread)).unwrap_or_default();
+            if !found.starts_with(&records(*count)) {
+                return Err(format!("{count} of {thread}: lost {:?}", cut.lost));
+            }
+        }
+        Ok(())
+    });
+    let tally = tally.unwrap_or_else(|why| panic!("seed {seed}: {why}"));
+    // Who syncs at the same time shares what is done.
+    assert!(
+        tally.flushes < 2 * u64::from(THREADS * RECORDS),
+        "{tally:?}"
+    );
+}
+
+#[test]
+fn threads_share_commits_and_keep_what_they_were_promised() {
+    (0..10).for_each(cuts);
+}
+
+#[test]
+fn what_nobody_syncs_is_durable_after_a_while() {
+    let (recorder, recording) = Recorder::new(device(256 << 10));
+    let tree = mount(recorder.with_slow_flushes(2)).expect("a new file system");
+    run(move || {
+        let _file = write(&tree, "/file", b"text");
+        crate::wait::wait_until(
+            "time to pass",
+            Some(miou_rs::Instant::now() + core::time::Duration::from_secs(3)),
+            |_| core::task::Poll::<()>::Pending,
+        );
+    });
+    let promised = recording.position();
+    let checked = recording.each_cut(&Limits::default(), |cut| {
+        if cut.last < promised {
+            return Ok(());
+        }
+        let tree = mount(cut.device)?;
+        match read(&tree, "/file").as_deref() {
+            Some(b"text") => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
+    checked.expect("it is there");
+}
+
+#[test]
+fn a_host_without_room_is_an_error_until_it_has_some() {
+    use blockdev::{FaultError, FaultyDevice};
+
+    let device = Rc::new(RefCell::new(FaultyDevice::new(device(1 << 20))));
+    let disk = Disk::new(BlockDevice::new(device.clone()), |error| {
+        matches!(error, FaultError::Full { .. })
+    });
+    let tree = Tree::on(disk, MEMORY).expect("a new file system");
+    write(&tree, "/file", b"text");
+    assert_eq!(sync(&tree), Ok(()));
+    device.borrow_mut().limit(0);
+    assert_eq!(
+        open(&tree, "/more").write_at(0, &[IoSlice::new(b"more")]),
+        fail(ENOSPC)
+    );
+    assert_eq!(sync(&tree), fail(ENOSPC));
+    device.borrow_mut().repair();
+    assert_eq!(
+        open(&tree, "/more").write_at(0, &[IoSlice::new(b"more")]),
+        Ok(4)
+    );
+    assert_eq!(sync(&tree), Ok(()));
+    drop(tree);
+    let tree = mount(device).expect("the file system");
+    assert_eq!(read(&tree, "/file").as_deref(), Some(&b"text"[..]));
+    assert_eq!(read(&tree, "/more").as_deref(), Some(&b"more"[..]));
+}
