@@ -52,7 +52,8 @@ pub(in crate::files) fn mount(
             ));
         }
     };
-    let blocks = Blocks::new(header.first_block(), device.capacity / BLOCK).map_err(fails)?;
+    let blocks = Blocks::new(header.first_block(), device.capacity / BLOCK)
+        .map_err(|_| String::from(NO_MEMORY))?;
     let journal = Rc::new_cyclic(|this| Journal {
         this: this.clone(),
         device,
@@ -93,6 +94,9 @@ struct Replay {
     renamed: Option<Rc<Node>>,
 }
 
+const NO_MEMORY: &str = "more than there is memory for: give the unikernel more (--mem)";
+const NO_ROOM: &str = "more than there is room for";
+
 /// Why there is no tree, in words.
 type Outcome<T> = core::result::Result<T, &'static str>;
 
@@ -102,7 +106,7 @@ impl Journal {
         let volume: Rc<dyn Volume> = self.clone();
         let content = Content::Directory(RefCell::default());
         let root = Node::new(ROOT, content, 0o755, &volume, &self.budget)
-            .map_err(|_| String::from("there is no memory for it"))?;
+            .map_err(|_| String::from(NO_MEMORY))?;
         root.names.set(1);
         let mut replay = Replay {
             volume,
@@ -162,7 +166,8 @@ impl Journal {
                 name,
             } => {
                 let node = replay.node(node)?;
-                self.put(replay, directory, name, node)
+                self.keep_name(name, &node).map_err(|_| NO_ROOM)?;
+                self.insert(replay, directory, name, node)
             }
             Op::Unname { directory, name } => {
                 let directory = replay.node(directory)?;
@@ -181,7 +186,9 @@ impl Journal {
             }
             Op::To { directory, name } => {
                 let node = replay.renamed.take().ok_or("half of a renaming")?;
-                self.put_renamed(replay, directory, name, node)
+                let kept = self.keep(super::KEPT_NAME + name.len());
+                kept.map_err(|_| NO_ROOM)?;
+                self.insert(replay, directory, name, node)
             }
             Op::Map { node, first, run } => {
                 let node = replay.node(node)?;
@@ -210,24 +217,6 @@ impl Journal {
     }
 
     /// Gives a node a name, which something else may lose.
-    fn put(&self, replay: &mut Replay, directory: u64, name: &[u8], node: Rc<Node>) -> Outcome<()> {
-        self.keep_name(name, &node)
-            .map_err(|_| "more than there is room for")?;
-        self.insert(replay, directory, name, node)
-    }
-
-    fn put_renamed(
-        &self,
-        replay: &mut Replay,
-        directory: u64,
-        name: &[u8],
-        node: Rc<Node>,
-    ) -> Outcome<()> {
-        self.keep(super::KEPT_NAME + name.len())
-            .map_err(|_| "more than there is room for")?;
-        self.insert(replay, directory, name, node)
-    }
-
     fn insert(
         &self,
         replay: &mut Replay,
@@ -287,8 +276,8 @@ impl Replay {
             S_IFLNK if (1..LONGEST_PATH).contains(&target.len()) => Content::Link(target.to_vec()),
             _ => return Err("something that is neither file, directory nor link"),
         };
-        let node = Node::new(number, content, mode, &self.volume, &self.budget)
-            .map_err(|_| "more than there is memory for: give the unikernel more (--mem)")?;
+        let node =
+            Node::new(number, content, mode, &self.volume, &self.budget).map_err(|_| NO_MEMORY)?;
         self.nodes.insert(number, node);
         Ok(())
     }

@@ -251,7 +251,7 @@ fn compare(seed: u64, mut ours: Ours) -> core::result::Result<(), String> {
 
 fn compare_all(ours: impl Fn() -> Ours) {
     let _descriptors = crate::testing::descriptors();
-    let seeds = std::env::var("POSIX_SEEDS").map_or(150, |seeds| seeds.parse().expect("a number"));
+    let seeds = std::env::var("POSIX_SEEDS").map_or(60, |seeds| seeds.parse().expect("a number"));
     let failures = (0..seeds).filter_map(|seed| compare(seed, ours()).err());
     let mut failures: Vec<String> = failures.collect();
     failures.sort_by_key(String::len);
