@@ -1,5 +1,7 @@
 //! The numbers by which calls of C say why they failed.
 
+mod texts;
+
 use core::ffi::c_int;
 use std::io::{self, ErrorKind};
 

@@ -9,6 +9,8 @@ use libc::{
     EPERM, ERANGE, ESRCH, ETIMEDOUT, size_t,
 };
 
+weak! { strerror __xpg_strerror_r }
+
 #[unsafe(no_mangle)]
 extern "C" fn __errno_location() -> *mut c_int {
     // SAFETY: this makes an address of a field; it reads nothing.
@@ -39,7 +41,6 @@ fn text(error: c_int) -> &'static CStr {
     }
 }
 
-#[unsafe(no_mangle)]
 extern "C" fn strerror(error: c_int) -> *const c_char {
     text(error).as_ptr()
 }
@@ -59,7 +60,6 @@ unsafe extern "C" fn perror(before: *const c_char) {
     console_write(b"\n");
 }
 
-#[unsafe(no_mangle)]
 unsafe extern "C" fn __xpg_strerror_r(error: c_int, buffer: *mut c_char, size: size_t) -> c_int {
     let text = text(error).to_bytes();
     let Some(room) = size.checked_sub(1) else {
