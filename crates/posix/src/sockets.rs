@@ -1,18 +1,19 @@
-//! Sockets: TCP and UDP over the network device and inside of the program, and pairs.
+//! Sockets: TCP and UDP over the network device and inside of the program, and Unix sockets.
 
 pub(crate) mod address;
+mod inbox;
 mod local;
 pub(crate) mod names;
 mod network;
 mod notice;
 mod options;
-pub(crate) mod pair;
 pub(crate) mod start;
 mod stream;
 #[cfg(solo5)]
 mod symbols;
 mod tcp;
 mod udp;
+pub(crate) mod unix;
 
 use core::ffi::c_int;
 use core::time::Duration;

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use libc::{S_IFCHR, S_IFDIR, S_IFLNK, S_IFREG, mode_t};
+use libc::{S_IFCHR, S_IFDIR, S_IFLNK, S_IFREG, S_IFSOCK, mode_t};
 
 use super::locks::Locks;
 use super::pages::Budget;
 use super::volume::{Octets, Volume};
 use crate::error::Result;
+use crate::sockets::unix::Named;
 use crate::time::wall_clock;
 
 /// Octets that a node and its name take beside what is in it.
@@ -43,6 +44,8 @@ pub(crate) enum Content {
     /// A symbolic link, to a path.
     Link(Vec<u8>),
     Device(Device),
+    /// The name of a Unix socket, which may be gone.
+    Socket(Named),
     /// A file whose content is made when it is opened.
     Generated(fn() -> Vec<u8>),
 }
@@ -102,6 +105,7 @@ impl Node {
             Content::Directory(_) => S_IFDIR,
             Content::Link(_) => S_IFLNK,
             Content::Device(_) => S_IFCHR,
+            Content::Socket(_) => S_IFSOCK,
         }
     }
 
@@ -115,7 +119,7 @@ impl Node {
             Content::File(octets) => octets.borrow().len(),
             Content::Link(target) => target.len() as u64,
             Content::Directory(_) => 4096,
-            Content::Device(_) | Content::Generated(_) => 0,
+            Content::Device(_) | Content::Socket(_) | Content::Generated(_) => 0,
         }
     }
 

@@ -58,7 +58,7 @@ impl Opened {
         match &self.node.content {
             Content::File(file) => file.borrow().read(offset, buffer),
             Content::Directory(_) => fail(EISDIR),
-            Content::Link(_) => fail(EBADF),
+            Content::Link(_) | Content::Socket(_) => fail(EBADF),
             Content::Device(Device::Null) => Ok(0),
             Content::Device(Device::Zero) => {
                 buffer.fill(0);
@@ -88,7 +88,10 @@ impl Opened {
                 Ok(written)
             }
             Content::Device(_) => Ok(octets.len()),
-            Content::Directory(_) | Content::Link(_) | Content::Generated(_) => fail(EBADF),
+            Content::Directory(_)
+            | Content::Link(_)
+            | Content::Socket(_)
+            | Content::Generated(_) => fail(EBADF),
         }
     }
 

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use libc::{
-    EBUSY, EEXIST, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, O_ACCMODE, O_CREAT, O_DIRECTORY,
-    O_EXCL, O_NOFOLLOW, O_RDONLY, O_TRUNC, mode_t,
+    EBUSY, EEXIST, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, ENXIO, O_ACCMODE, O_CREAT,
+    O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_TRUNC, mode_t,
 };
 
 use super::disk::Disk;
@@ -232,6 +232,7 @@ impl Tree {
             Content::Directory(_) => {}
             _ if flags & O_DIRECTORY != 0 || place.is_directory => return fail(ENOTDIR),
             Content::Link(_) => return fail(ELOOP),
+            Content::Socket(_) => return fail(ENXIO),
             Content::Generated(_) if writes => return fail(libc::EACCES),
             Content::File(file) if writes && flags & O_TRUNC != 0 => {
                 file.borrow_mut().set_len(0)?;

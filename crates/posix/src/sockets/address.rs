@@ -1,6 +1,7 @@
 //! Addresses, as C has them and as Rust has them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::rc::Rc;
 
 use libc::{AF_INET, AF_INET6, AF_UNIX, AF_UNSPEC, EAFNOSUPPORT, EINVAL};
 
@@ -14,18 +15,23 @@ pub(crate) enum Family {
     V6,
 }
 
+/// The name of a Unix socket: a path, or one of its own that begins with a zero.
+pub(crate) type Name = Rc<[u8]>;
+
 /// An address that a call is given or gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Address {
     /// None: `connect` then ends what was tied to a peer.
     Unspecified,
     Internet(SocketAddr),
-    /// Of a pair, which has no names.
+    /// Of a Unix socket that has no name.
     Unnamed,
+    Unix(Name),
 }
 
 /// Octets that the longest of them takes.
-pub(crate) const LONGEST: usize = size_of::<libc::sockaddr_in6>();
+pub(crate) const LONGEST: usize = size_of::<libc::sockaddr_un>();
+const INTERNET6: usize = size_of::<libc::sockaddr_in6>();
 
 impl Address {
     /// Reads a `sockaddr`.
@@ -37,12 +43,17 @@ impl Address {
         let Some((family, rest)) = octets.split_first_chunk() else {
             return fail(EINVAL);
         };
+        let family = i32::from(u16::from_ne_bytes(*family));
+        match family {
+            AF_UNSPEC => return Ok(Self::Unspecified),
+            AF_UNIX => return Self::read_name(rest),
+            _ => {}
+        }
         let Some((port, rest)) = rest.split_first_chunk() else {
             return fail(EINVAL);
         };
         let port = u16::from_be_bytes(*port);
-        match i32::from(u16::from_ne_bytes(*family)) {
-            AF_UNSPEC => Ok(Self::Unspecified),
+        match family {
             AF_INET => match rest.first_chunk::<4>() {
                 Some(address) if octets.len() >= size_of::<libc::sockaddr_in>() => {
                     let address = Ipv4Addr::from(*address);
@@ -64,6 +75,19 @@ impl Address {
         }
     }
 
+    /// Reads what follows the family of a Unix socket's: a path ends with a zero, or where the address does.
+    fn read_name(octets: &[u8]) -> Result<Self> {
+        let name = match octets {
+            [] => return Ok(Self::Unnamed),
+            [0, ..] => octets,
+            _ => octets.split(|octet| *octet == 0).next().unwrap_or_default(),
+        };
+        match octets.len() <= LONGEST - 2 {
+            true => Ok(Self::Unix(name.into())),
+            false => fail(EINVAL),
+        }
+    }
+
     /// Writes a `sockaddr`; its length.
     pub(crate) fn write(&self, octets: &mut [u8; LONGEST]) -> usize {
         let family = |number: i32| (number as u16).to_ne_bytes();
@@ -71,6 +95,12 @@ impl Address {
             Self::Unspecified | Self::Unnamed => {
                 octets[..2].copy_from_slice(&family(AF_UNIX));
                 2
+            }
+            Self::Unix(name) => {
+                octets[..2].copy_from_slice(&family(AF_UNIX));
+                octets[2..2 + name.len()].copy_from_slice(name);
+                let zero = usize::from(name.first() != Some(&0));
+                (2 + name.len() + zero).min(LONGEST)
             }
             Self::Internet(SocketAddr::V4(address)) => {
                 octets[..2].copy_from_slice(&family(AF_INET));
@@ -85,7 +115,7 @@ impl Address {
                 octets[4..8].copy_from_slice(&address.flowinfo().to_ne_bytes());
                 octets[8..24].copy_from_slice(&address.ip().octets());
                 octets[24..28].copy_from_slice(&address.scope_id().to_ne_bytes());
-                LONGEST
+                INTERNET6
             }
         }
     }

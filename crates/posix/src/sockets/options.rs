@@ -6,10 +6,10 @@ use core::time::Duration;
 use std::net::SocketAddr;
 
 use libc::{
-    EINVAL, ENOPROTOOPT, IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPV6_UNICAST_HOPS, IPV6_V6ONLY,
-    SO_BROADCAST, SO_DOMAIN, SO_ERROR, SO_KEEPALIVE, SO_LINGER, SO_OOBINLINE, SO_PROTOCOL,
-    SO_RCVBUF, SO_RCVTIMEO, SO_REUSEADDR, SO_REUSEPORT, SO_SNDBUF, SO_SNDTIMEO, SO_TYPE,
-    SOL_SOCKET, linger, timeval,
+    AF_UNIX, EINVAL, ENOPROTOOPT, IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPV6_UNICAST_HOPS,
+    IPV6_V6ONLY, SO_BROADCAST, SO_DOMAIN, SO_ERROR, SO_KEEPALIVE, SO_LINGER, SO_OOBINLINE,
+    SO_PEERCRED, SO_PROTOCOL, SO_RCVBUF, SO_RCVTIMEO, SO_REUSEADDR, SO_REUSEPORT, SO_SNDBUF,
+    SO_SNDTIMEO, SO_TYPE, SOL_SOCKET, linger, timeval,
 };
 
 use super::Socket;
@@ -21,6 +21,8 @@ pub(crate) enum Value {
     Number(c_int),
     Linger(Option<c_int>),
     Time(Option<Duration>),
+    /// Whose a Unix socket's peer is: this program, and its only user.
+    Credentials,
 }
 
 impl Value {
@@ -37,6 +39,7 @@ impl Value {
                 let [seconds, micros] = [time.as_secs(), time.subsec_micros().into()];
                 [seconds, micros].map(u64::to_ne_bytes).concat()
             }
+            Self::Credentials => [1, 0, 0].map(c_int::to_ne_bytes).concat(),
         }
     }
 }
@@ -198,6 +201,7 @@ impl Options {
             (SOL_SOCKET, SO_RCVTIMEO) => return Ok(Value::Time(self.receive_limit.get())),
             (SOL_SOCKET, SO_SNDTIMEO) => return Ok(Value::Time(self.send_limit.get())),
             (SOL_SOCKET, SO_LINGER) => return Ok(Value::Linger(self.linger.get())),
+            (SOL_SOCKET, SO_PEERCRED) if domain == AF_UNIX => return Ok(Value::Credentials),
             (SOL_SOCKET, SO_ERROR) => socket.take_error(),
             (SOL_SOCKET, SO_TYPE) => kind,
             (SOL_SOCKET, SO_DOMAIN) => domain,

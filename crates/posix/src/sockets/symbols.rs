@@ -8,12 +8,12 @@ use std::net::Shutdown;
 use std::rc::Rc;
 
 use libc::{
-    AF_UNIX, EAFNOSUPPORT, EAGAIN, EINPROGRESS, EINVAL, EOPNOTSUPP, EPROTONOSUPPORT, O_NONBLOCK,
-    O_RDWR, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, sockaddr, socklen_t,
+    AF_UNIX, EAGAIN, EINPROGRESS, EINVAL, EOPNOTSUPP, O_NONBLOCK, O_RDWR, SOCK_CLOEXEC,
+    SOCK_NONBLOCK, sockaddr, socklen_t,
 };
 
 use super::address::{Address, LONGEST};
-use super::{internet, pair, start};
+use super::{internet, start, unix};
 use crate::descriptors::blocking::{self, Manner};
 use crate::descriptors::calls::{to_read, to_write};
 use crate::descriptors::open::Description;
@@ -37,10 +37,10 @@ fn split(kind: c_int) -> (c_int, c_int, bool) {
 extern "C" fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int {
     number(|| {
         let (kind, mode, closes_on_exec) = split(kind);
-        if domain == AF_UNIX {
-            return fail(EAFNOSUPPORT);
-        }
-        let socket = internet(&start::network(), domain, kind, protocol)?;
+        let socket = match domain {
+            AF_UNIX => unix::socket(kind, protocol)?,
+            _ => internet(&start::network(), domain, kind, protocol)?,
+        };
         process::add(socket, mode, closes_on_exec)
     })
 }
@@ -54,13 +54,11 @@ unsafe extern "C" fn socketpair(
 ) -> c_int {
     nothing(|| {
         let (kind, mode, closes_on_exec) = split(kind);
-        match (domain, kind, protocol) {
-            (AF_UNIX, SOCK_STREAM, 0 | AF_UNIX) => {}
-            (AF_UNIX, SOCK_STREAM, _) => return fail(EPROTONOSUPPORT),
-            (AF_UNIX, ..) => return fail(libc::ESOCKTNOSUPPORT),
-            _ => return fail(EOPNOTSUPP),
+        if domain != AF_UNIX {
+            return fail(EOPNOTSUPP);
         }
-        let made = process::add_both(pair::pair(), [mode; 2], closes_on_exec)?;
+        let pair = unix::pair(kind, protocol)?;
+        let made = process::add_both(pair, [mode; 2], closes_on_exec)?;
         // SAFETY: the caller gives a place for two numbers.
         unsafe { ends.write(made) };
         Ok(())
@@ -152,14 +150,18 @@ unsafe extern "C" fn accept(fd: c_int, address: *mut sockaddr, size: *mut sockle
 
 fn connect_to(fd: c_int, address: &Address) -> Result<()> {
     let open = process::open(fd)?;
-    match open.description().as_socket()?.connect(address) {
-        Err(Errno(EINPROGRESS)) if !open.is_nonblocking() => {}
-        result => return result,
-    }
     let manner = Manner {
         what: "a connection to be made",
         ..to_write(&open)
     };
+    match open.description().as_socket()?.connect(address) {
+        Err(Errno(EINPROGRESS)) if manner.waits => {}
+        // A Unix socket's listener has no place for it: it is asked again.
+        Err(Errno::AGAIN) if manner.waits => {
+            return blocking::call(&open, manner, |socket| socket.as_socket()?.connect(address));
+        }
+        result => return result,
+    }
     let outcome = blocking::call(&open, manner, |socket| socket.as_socket()?.connected());
     match outcome {
         Err(Errno(EAGAIN)) => fail(EINPROGRESS),

@@ -1,6 +1,5 @@
 //! UDP: datagrams by the stack, and inside of the program.
 
-mod inbox;
 mod send;
 
 use core::cell::{Cell, OnceCell, RefCell};
@@ -17,6 +16,7 @@ use libc::{
 use netstack::UdpSocket;
 
 use super::address::{Address, Family};
+use super::inbox::{Inbox, copy};
 use super::network::Network;
 use super::notice::{Noticed, Which, waker};
 use super::options::Options;
@@ -25,7 +25,6 @@ use crate::descriptors::open::{Description, Kind};
 use crate::error::{Errno, Result, fail};
 use crate::readiness::queue::Queue;
 use crate::readiness::{ALL, ERR, Events, HUP, RDHUP, READ, WRITE};
-use inbox::{Inbox, copy};
 
 /// A UDP socket.
 pub(crate) struct Udp {
@@ -37,7 +36,7 @@ pub(crate) struct Udp {
     bound: Cell<Option<SocketAddr>>,
     peer: Cell<Option<SocketAddr>>,
     outside: RefCell<Option<Rc<UdpSocket>>>,
-    inbox: RefCell<Inbox>,
+    inbox: RefCell<Inbox<SocketAddr>>,
     error: Cell<c_int>,
     is_read_closed: Cell<bool>,
     is_write_closed: Cell<bool>,

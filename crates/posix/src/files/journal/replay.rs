@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use libc::{S_IFDIR, S_IFLNK, S_IFMT, S_IFREG};
+use libc::{S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK};
 
 use super::blocks::Blocks;
 use super::log::{BLOCK, Header, LEAST, Log, is_unused};
@@ -17,6 +17,7 @@ use crate::files::node::{Content, Node};
 use crate::files::pages::Budget;
 use crate::files::tree::{LONGEST_NAME, LONGEST_PATH};
 use crate::files::volume::Volume;
+use crate::sockets::unix::Named;
 
 /// The number of the root.
 const ROOT: u64 = 1;
@@ -274,7 +275,9 @@ impl Replay {
             S_IFREG => Content::File(RefCell::new(self.volume.octets(number))),
             S_IFDIR => Content::Directory(RefCell::default()),
             S_IFLNK if (1..LONGEST_PATH).contains(&target.len()) => Content::Link(target.to_vec()),
-            _ => return Err("something that is neither file, directory nor link"),
+            // Of a program that has ended.
+            S_IFSOCK => Content::Socket(Named::gone()),
+            _ => return Err("something that is neither file, directory, link nor socket"),
         };
         let node =
             Node::new(number, content, mode, &self.volume, &self.budget).map_err(|_| NO_MEMORY)?;

@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use libc::{EBUSY, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EXDEV, mode_t};
+use libc::{EADDRINUSE, EBUSY, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EXDEV, mode_t};
 
 use super::{Content, Last, Place, Tree};
 use crate::error::{Errno, Result, fail};
 use crate::files::node::Node;
+use crate::sockets::unix::Named;
 
 /// Where a call's path begins, and the path.
 pub(crate) type At<'a> = (Option<&'a [u8]>, &'a [u8]);
@@ -23,6 +24,23 @@ impl Tree {
         }
         let content = |_| Content::Directory(RefCell::default());
         place.put(self.make(content, permissions, place.volume())?)
+    }
+
+    /// Gives a socket a path.
+    ///
+    /// # Errors
+    ///
+    /// As of `bind`.
+    pub(crate) fn make_socket(&self, socket: Named, path: &[u8]) -> Result<()> {
+        let place = self.find_name((None, path))?;
+        match place.node {
+            Some(_) => fail(EADDRINUSE),
+            None if place.is_directory => fail(ENOENT),
+            None => {
+                let content = |_| Content::Socket(socket);
+                place.put(self.make(content, 0o755, place.volume())?)
+            }
+        }
     }
 
     /// # Errors

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 
 use libc::{
     AF_INET, AF_INET6, AF_UNSPEC, AI_NUMERICHOST, AI_PASSIVE, EAI_FAMILY, EAI_NONAME, EAI_SERVICE,
-    IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM, SOCK_STREAM, addrinfo, size_t, sockaddr, sockaddr_in6,
-    socklen_t,
+    IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM, SOCK_STREAM, addrinfo, size_t, sockaddr,
+    sockaddr_storage, socklen_t,
 };
 
 use crate::ffi::{bytes_mut, nothing};
@@ -19,8 +19,10 @@ use crate::sockets::names::{self, Wanted};
 #[repr(C)]
 struct Answer {
     info: addrinfo,
-    address: sockaddr_in6,
+    address: sockaddr_storage,
 }
+
+const _: () = assert!(size_of::<sockaddr_storage>() >= LONGEST);
 
 /// # Safety
 ///

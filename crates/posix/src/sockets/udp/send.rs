@@ -82,7 +82,7 @@ impl Udp {
                 return Ok(());
             }
             Address::Internet(peer) => self.family.inward(peer)?,
-            Address::Unnamed => return fail(EAFNOSUPPORT),
+            Address::Unnamed | Address::Unix(_) => return fail(EAFNOSUPPORT),
         };
         let peer = reachable(peer);
         let bound = self.bind_to(self.family.any())?;
@@ -98,7 +98,7 @@ impl Udp {
             None => return fail(ENETUNREACH),
         }
         self.peer.set(Some(peer));
-        self.inbox.borrow_mut().retain(peer);
+        self.inbox.borrow_mut().retain(&peer);
         Ok(())
     }
 

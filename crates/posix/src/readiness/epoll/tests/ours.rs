@@ -12,7 +12,7 @@ use crate::descriptors::process;
 use crate::error::{Errno, fail};
 use crate::readiness::epoll::Told;
 use crate::sockets::address::Address;
-use crate::sockets::{internet, pair, start};
+use crate::sockets::{internet, start, unix};
 
 #[derive(Default)]
 pub(super) struct Ours {
@@ -24,7 +24,10 @@ impl World for Ours {
         let mode = O_RDWR | O_NONBLOCK;
         let pair = match kind {
             Kind::Pipe => calls::make_pipe(O_NONBLOCK).expect("a pipe"),
-            Kind::Unix => process::add_both(pair::pair(), [mode; 2], false).expect("a pair"),
+            Kind::Unix => {
+                let pair = unix::pair(SOCK_STREAM, 0).expect("a pair");
+                process::add_both(pair, [mode; 2], false).expect("room")
+            }
             Kind::Tcp => {
                 let network = start::network();
                 let [listener, client] =
@@ -102,7 +105,7 @@ impl World for Ours {
             events,
             revents: 0,
         }];
-        calls::poll(&mut entries, Patience::None);
+        calls::poll(&mut entries, Patience::None).expect("no signal");
         entries[0].revents
     }
 }

@@ -2,22 +2,34 @@
 
 use std::collections::VecDeque;
 use std::io::IoSliceMut;
-use std::net::SocketAddr;
 use std::rc::Rc;
 
 /// What a queue may hold: datagrams, and octets of them with what each takes beside.
 const MOST: usize = 256;
-const MOST_OCTETS: usize = 512 << 10;
+pub(super) const MOST_OCTETS: usize = 512 << 10;
 const BESIDE: usize = 96;
 
-/// A queue.
-#[derive(Default)]
-pub(super) struct Inbox {
-    datagrams: VecDeque<(SocketAddr, Rc<[u8]>)>,
+/// A queue of datagrams, each with where it has come from.
+pub(super) struct Inbox<A> {
+    datagrams: VecDeque<(A, Rc<[u8]>)>,
     octets: usize,
 }
 
-impl Inbox {
+impl<A> Default for Inbox<A> {
+    fn default() -> Self {
+        Self {
+            datagrams: VecDeque::new(),
+            octets: 0,
+        }
+    }
+}
+
+impl<A: Clone + PartialEq> Inbox<A> {
+    /// Whether a short datagram has room.
+    pub(super) fn has_room(&self) -> bool {
+        self.datagrams.len() < MOST && self.octets + BESIDE < MOST_OCTETS
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.datagrams.is_empty()
     }
@@ -28,7 +40,7 @@ impl Inbox {
     }
 
     /// Keeps a datagram, if there is room: what has no room is lost.
-    pub(super) fn put(&mut self, from: SocketAddr, payload: &[u8]) -> bool {
+    pub(super) fn put(&mut self, from: A, payload: &[u8]) -> bool {
         let octets = self.octets + payload.len() + BESIDE;
         if self.datagrams.len() >= MOST || octets > MOST_OCTETS {
             return false;
@@ -38,19 +50,19 @@ impl Inbox {
         true
     }
 
-    pub(super) fn take(&mut self) -> Option<(SocketAddr, Rc<[u8]>)> {
+    pub(super) fn take(&mut self) -> Option<(A, Rc<[u8]>)> {
         let next = self.datagrams.pop_front()?;
         self.octets -= next.1.len() + BESIDE;
         Some(next)
     }
 
-    pub(super) fn peek(&self) -> Option<(SocketAddr, Rc<[u8]>)> {
+    pub(super) fn peek(&self) -> Option<(A, Rc<[u8]>)> {
         self.datagrams.front().cloned()
     }
 
     /// Keeps only what has come from there.
-    pub(super) fn retain(&mut self, peer: SocketAddr) {
-        self.datagrams.retain(|(from, _)| *from == peer);
+    pub(super) fn retain(&mut self, peer: &A) {
+        self.datagrams.retain(|(from, _)| from == peer);
         let octets = self.datagrams.iter();
         self.octets = octets.map(|(_, payload)| payload.len() + BESIDE).sum();
     }

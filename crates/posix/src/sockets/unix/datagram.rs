@@ -1,0 +1,274 @@
+//! Datagrams.
+
+use core::cell::{Cell, RefCell};
+use core::ffi::c_int;
+use std::io::{IoSlice, IoSliceMut};
+use std::net::Shutdown;
+use std::rc::{Rc, Weak};
+
+use libc::{
+    AF_UNIX, ECONNREFUSED, EINVAL, EMSGSIZE, ENOTCONN, EOPNOTSUPP, EPERM, EPIPE, EPROTOTYPE,
+    S_IFSOCK, SOCK_DGRAM,
+};
+
+use super::{Named, address, bind, find, name, release};
+use crate::descriptors::open::{Description, Kind, total};
+use crate::error::{Errno, Result, fail};
+use crate::readiness::queue::Queue;
+use crate::readiness::{ALL, Events, HUP, RDHUP, READ, WRITE};
+use crate::sockets::address::{Address, Name};
+use crate::sockets::inbox::{Inbox, MOST_OCTETS, copy};
+use crate::sockets::options::Options;
+use crate::sockets::{Flags, Received, Socket};
+
+/// Octets of a datagram, at most.
+const LONGEST: usize = MOST_OCTETS / 2;
+
+/// A socket.
+pub(crate) struct Datagram {
+    this: Weak<Self>,
+    queue: Queue,
+    options: Options,
+    name: RefCell<Option<Name>>,
+    /// Whom it is connected to, and by what name.
+    peer: RefCell<Option<(Weak<Self>, Option<Name>)>>,
+    inbox: RefCell<Inbox<Option<Name>>>,
+    /// Those whose datagram had no room here.
+    waiting: RefCell<Vec<Weak<Self>>>,
+    is_read_closed: Cell<bool>,
+    is_write_closed: Cell<bool>,
+}
+
+impl Datagram {
+    pub(super) fn new() -> Rc<Self> {
+        Rc::new_cyclic(|this| Self {
+            this: this.clone(),
+            queue: Queue::default(),
+            options: Options::default(),
+            name: RefCell::default(),
+            peer: RefCell::default(),
+            inbox: RefCell::default(),
+            waiting: RefCell::default(),
+            is_read_closed: Cell::default(),
+            is_write_closed: Cell::default(),
+        })
+    }
+
+    pub(super) fn pair() -> [Rc<Self>; 2] {
+        let [one, other] = [Self::new(), Self::new()];
+        one.peer.replace(Some((Rc::downgrade(&other), None)));
+        other.peer.replace(Some((Rc::downgrade(&one), None)));
+        [one, other]
+    }
+
+    fn name(&self) -> Option<Name> {
+        self.name.borrow().clone()
+    }
+
+    /// Whom it is connected to, if it is.
+    fn peer_socket(&self) -> Option<Weak<Self>> {
+        self.peer.borrow().as_ref().map(|(peer, _)| peer.clone())
+    }
+
+    /// The socket of that name, which takes datagrams of this one.
+    fn target(&self, address: &Address) -> Result<Rc<Self>> {
+        let Named::Datagram(target) = find(name(address)?)? else {
+            return fail(EPROTOTYPE);
+        };
+        let Some(target) = target.upgrade() else {
+            return fail(ECONNREFUSED);
+        };
+        match target.peer_socket() {
+            Some(peer) if !peer.ptr_eq(&self.this) => fail(EPERM),
+            _ => Ok(target),
+        }
+    }
+
+    /// Has `sender` told when there is room.
+    fn keep(&self, sender: &Weak<Self>) {
+        let mut waiting = self.waiting.borrow_mut();
+        waiting.retain(|other| other.strong_count() > 0 && !other.ptr_eq(sender));
+        waiting.push(sender.clone());
+    }
+}
+
+impl Description for Datagram {
+    fn read(&self, buffers: &mut [IoSliceMut<'_>]) -> Result<usize> {
+        Ok(self.receive(buffers, Flags::default())?.octets)
+    }
+
+    fn write(&self, buffers: &[IoSlice<'_>]) -> Result<usize> {
+        self.send(buffers, None)
+    }
+
+    fn ready(&self) -> Events {
+        let mut events = 0;
+        let peer = self.peer_socket().and_then(|peer| peer.upgrade());
+        match peer.filter(|peer| !peer.inbox.borrow().has_room()) {
+            Some(peer) => peer.keep(&self.this),
+            None => events |= WRITE,
+        }
+        if !self.inbox.borrow().is_empty() {
+            events |= READ;
+        }
+        if self.is_read_closed.get() {
+            events |= READ | RDHUP;
+            if self.is_write_closed.get() {
+                events |= HUP;
+            }
+        }
+        events
+    }
+
+    fn queue(&self) -> Option<&Queue> {
+        Some(&self.queue)
+    }
+
+    /// Octets of the next datagram.
+    fn readable(&self) -> Result<usize> {
+        Ok(self.inbox.borrow().next_len().unwrap_or(0))
+    }
+
+    fn kind(&self) -> Kind {
+        S_IFSOCK
+    }
+
+    fn as_socket(&self) -> Result<&dyn Socket> {
+        Ok(self)
+    }
+}
+
+impl Socket for Datagram {
+    fn sort(&self) -> (c_int, c_int, c_int) {
+        (AF_UNIX, SOCK_DGRAM, 0)
+    }
+
+    fn bind(&self, address: &Address) -> Result<()> {
+        if self.name.borrow().is_some() {
+            return fail(EINVAL);
+        }
+        let name = name(address)?;
+        bind(name, Named::Datagram(self.this.clone()))?;
+        self.name.replace(Some(name.clone()));
+        Ok(())
+    }
+
+    fn listen(&self, _backlog: c_int) -> Result<()> {
+        fail(EOPNOTSUPP)
+    }
+
+    fn accept(&self) -> Result<(Rc<dyn Description>, Address)> {
+        fail(EOPNOTSUPP)
+    }
+
+    fn connect(&self, address: &Address) -> Result<()> {
+        let peer = match address {
+            Address::Unspecified => None,
+            _ => {
+                let target = self.target(address)?;
+                Some((Rc::downgrade(&target), Some(name(address)?.clone())))
+            }
+        };
+        self.peer.replace(peer);
+        self.queue.wake(WRITE);
+        Ok(())
+    }
+
+    fn receive(&self, buffers: &mut [IoSliceMut<'_>], flags: Flags) -> Result<Received> {
+        let next = match flags.peek {
+            true => self.inbox.borrow().peek(),
+            false => self.inbox.borrow_mut().take(),
+        };
+        let Some((from, payload)) = next else {
+            return match self.is_read_closed.get() {
+                true => Ok(Received {
+                    octets: 0,
+                    whole: 0,
+                    from: None,
+                }),
+                false => Err(Errno::AGAIN),
+            };
+        };
+        if !flags.peek {
+            for sender in self.waiting.take().iter().filter_map(Weak::upgrade) {
+                sender.queue.wake(WRITE);
+            }
+        }
+        Ok(Received {
+            octets: copy(&payload, buffers),
+            whole: payload.len(),
+            from: from.map(Address::Unix),
+        })
+    }
+
+    fn send(&self, buffers: &[IoSlice<'_>], to: Option<&Address>) -> Result<usize> {
+        if self.is_write_closed.get() {
+            return fail(EPIPE);
+        }
+        let octets = total(buffers);
+        if octets > LONGEST {
+            return fail(EMSGSIZE);
+        }
+        let target = match to {
+            Some(to) => self.target(to)?,
+            None => {
+                let peer = self.peer_socket().ok_or(Errno(ENOTCONN))?;
+                let Some(peer) = peer.upgrade() else {
+                    self.peer.take();
+                    return fail(ECONNREFUSED);
+                };
+                peer
+            }
+        };
+        if target.is_read_closed.get() {
+            return fail(EPIPE);
+        }
+        let parts = buffers.iter().flat_map(|part| part.iter().copied());
+        let payload: Vec<u8> = parts.collect();
+        if !target.inbox.borrow_mut().put(self.name(), &payload) {
+            target.keep(&self.this);
+            return Err(Errno::AGAIN);
+        }
+        target.queue.wake(READ);
+        Ok(octets)
+    }
+
+    fn shutdown(&self, how: Shutdown) -> Result<()> {
+        if how != Shutdown::Write {
+            self.is_read_closed.set(true);
+        }
+        if how != Shutdown::Read {
+            self.is_write_closed.set(true);
+        }
+        self.queue.wake(ALL);
+        Ok(())
+    }
+
+    fn local(&self) -> Result<Address> {
+        Ok(address(self.name.borrow().as_ref()))
+    }
+
+    fn peer(&self) -> Result<Address> {
+        match &*self.peer.borrow() {
+            Some((_, name)) => Ok(address(name.as_ref())),
+            None => fail(ENOTCONN),
+        }
+    }
+
+    fn take_error(&self) -> c_int {
+        0
+    }
+
+    fn options(&self) -> &Options {
+        &self.options
+    }
+}
+
+impl Drop for Datagram {
+    fn drop(&mut self) {
+        release(self.name.borrow().as_ref());
+        for sender in self.waiting.take().iter().filter_map(Weak::upgrade) {
+            sender.queue.wake(ALL);
+        }
+    }
+}
