@@ -15,6 +15,11 @@ impl posix::Platform for Solo5 {
     fn event_source(&self) -> Rc<dyn EventSource> {
         source::source()
     }
+
+    #[cfg(feature = "signals")]
+    fn shutdown(&self) -> Option<std::pin::Pin<Box<dyn Future<Output = ()>>>> {
+        Some(Box::pin(crate::shutdown()))
+    }
 }
 
 posix::platform!(Solo5);

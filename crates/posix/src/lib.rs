@@ -59,6 +59,7 @@ mod pthread;
 mod readiness;
 mod report;
 mod scheduler;
+mod signals;
 mod sockets;
 mod stack;
 #[cfg(test)]
@@ -81,6 +82,12 @@ pub use files::disk::Disk;
 pub trait Platform: Sync {
     /// Where events come from. Called once, before `main`.
     fn event_source(&self) -> Rc<dyn EventSource>;
+
+    /// Ready when the host wants the program to end, if it can be told of that. Called once, when the program first has a
+    /// handler for SIGTERM or SIGINT.
+    fn shutdown(&self) -> Option<Pin<Box<dyn Future<Output = ()>>>> {
+        None
+    }
 }
 
 /// Says what is below the program: an expression of a type that is [`Platform`], and constant. Once in a program.

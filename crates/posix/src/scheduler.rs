@@ -13,6 +13,8 @@ use crate::thread;
 
 #[cfg(solo5)]
 mod start;
+#[cfg(solo5)]
+pub(crate) use start::platform;
 
 global! {
     /// Its thread pointer, and its part of nolibc's state while a thread's is in place.

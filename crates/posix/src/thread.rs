@@ -19,6 +19,7 @@ use miou_rs::Promise;
 
 use crate::machine::{self, LibcState};
 use crate::pthread::keys::Values;
+use crate::signals::OfThread;
 use crate::stack::{self, Stack, switch};
 use crate::{parking, report, scheduler};
 
@@ -60,6 +61,7 @@ pub(crate) struct Thread {
     /// What it waits for, and where that is in memory or which thread it is.
     pub(crate) waits: Cell<Option<(&'static str, usize)>>,
     pub(crate) values: Values,
+    pub(crate) signals: OfThread,
     pub(crate) ended: Cell<bool>,
     pub(crate) detached: Cell<bool>,
     pub(crate) result: Cell<*mut c_void>,
@@ -86,6 +88,9 @@ pub(crate) fn current() -> Option<&'static Thread> {
 pub(crate) fn spawn(stack_size: usize, start: Start, detached: bool) -> Option<&'static Thread> {
     let thread = Thread::new(stack_size, start)?;
     thread.detached.set(detached);
+    if let Some(parent) = current() {
+        thread.signals.blocked.set(parent.signals.blocked.get());
+    }
     scheduler::inside(|| {
         let promise = miou_rs::spawn(Body(NonNull::from(thread)));
         thread.promise.set(Some(promise));
@@ -110,6 +115,7 @@ impl Thread {
             name: Cell::default(),
             waits: Cell::new(None),
             values: Values::new(),
+            signals: OfThread::default(),
             ended: Cell::new(false),
             detached: Cell::new(false),
             result: Cell::new(ptr::null_mut()),
@@ -243,6 +249,11 @@ impl Thread {
         }
         scheduler::enter(&self.libc);
         true
+    }
+
+    /// Whether thread-local variables are the scheduler's.
+    pub(crate) fn inside(&self) -> bool {
+        self.inside.get()
     }
 
     /// Has thread-local variables be the thread's own.

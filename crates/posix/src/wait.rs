@@ -6,7 +6,7 @@ use core::task::{Context, Poll, Waker};
 use miou_rs::{Instant, sleep_until};
 
 use crate::scheduler::{self, inside};
-use crate::{report, thread};
+use crate::{report, signals, thread};
 
 /// Has the thread wait until `poll` is ready; other threads and tasks run meanwhile. `what` is what reports say that it waits
 /// for, as in "waits for a connection".
@@ -68,6 +68,7 @@ pub(crate) fn wait_for<T>(
             thread.waits.set(Some(what));
             thread.suspend();
             thread.waits.set(None);
+            signals::deliver(thread);
         }
     })
 }

@@ -15,6 +15,7 @@
 //! - [`runner`]: what `solo5-run` adds to what it is told.
 //! - [`site`]: the example of that name, on images of each kind, with curl as client.
 //! - [`std_exercise`]: the standard library in a unikernel; how programs end, overflow and run out of memory.
+//! - [`std_signals`]: signals as programs handle them, and how programs end.
 //! - [`tls_compiled_in`]: a certificate that is part of the program.
 //! - [`tls_disk`]: certificates on a block device.
 //! - [`unread`]: a network device whose frames nobody reads.
@@ -52,6 +53,7 @@ mod runner;
 mod site;
 mod std_exercise;
 mod std_files;
+mod std_signals;
 mod std_sockets;
 mod std_storage;
 mod std_threads;

@@ -1,4 +1,4 @@
-//! Sockets of std, tokio and axum in a unikernel: the cases of `tests/guests/std-sockets` and `std-tokio`.
+//! Sockets of std, tokio and axum in a unikernel: the cases of `tests/guests/std-sockets`, `std-tokio` and `std-smol`.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener};
@@ -10,6 +10,7 @@ use system_tests::{Guest, Network, Target};
 on_each_target! {
     sockets_inside_of_the_program, a_thread_serves_each_connection, a_server_outside_is_connected_to,
     settings_are_checked_before_main, tokio_runs_with_one_thread, tokio_runs_with_many, axum_serves,
+    smol_and_socket2_run,
 }
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -41,6 +42,10 @@ fn tokio_runs_with_one_thread(target: Target) {
 
 fn tokio_runs_with_many(target: Target) {
     runs("std-tokio", target, "multi_thread");
+}
+
+fn smol_and_socket2_run(target: Target) {
+    runs("std-smol", target, "");
 }
 
 fn a_thread_serves_each_connection(target: Target) {

@@ -3,7 +3,7 @@
 use core::ffi::c_int;
 use libc::{SIG_IGN, sigaction as Action, sighandler_t, sigset_t, stack_t};
 
-weak! { sigaction signal pthread_sigmask sigprocmask }
+weak! { sigaction signal pthread_sigmask sigprocmask sigaddset }
 
 /// Every signal reads as ignored. (std then installs no handlers of its own.)
 unsafe extern "C" fn sigaction(_signal: c_int, _new: *const Action, old: *mut Action) -> c_int {
@@ -47,7 +47,6 @@ unsafe extern "C" fn sigfillset(set: *mut sigset_t) -> c_int {
     0
 }
 
-#[unsafe(no_mangle)]
 extern "C" fn sigaddset(_set: *mut sigset_t, _signal: c_int) -> c_int {
     0
 }

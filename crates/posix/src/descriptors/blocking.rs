@@ -11,6 +11,7 @@ use super::timer::Time;
 use crate::error::{Errno, Result};
 use crate::readiness::queue::Place;
 use crate::readiness::{ALL, Events};
+use crate::signals::Interruption;
 use crate::wait::{give_way, wait_until};
 
 /// So many calls that might have waited may return in a row before others have their turn: or a program that asks again
@@ -51,15 +52,24 @@ pub(crate) fn call<T>(
     };
     let mut place = Place::new(queue);
     let deadline = manner.limit.map(|limit| now() + limit);
+    let interruption = Interruption::unless_restarted();
     let outcome = wait(manner.what, deadline, |context| {
         // First a place, so that what `work` itself brings about is not missed.
         place.wait(manner.events, context.waker());
         match work(description) {
-            Err(Errno::AGAIN) => Poll::Pending,
+            Err(Errno::AGAIN) => pending_unless(interruption),
             result => Poll::Ready(result),
         }
     });
     outcome.unwrap_or(Err(Errno::AGAIN))
+}
+
+/// Waits on, unless a handler of signals has run.
+pub(crate) fn pending_unless<T>(interruption: Interruption) -> Poll<Result<T>> {
+    match interruption.check() {
+        Ok(()) => Poll::Pending,
+        Err(error) => Poll::Ready(Err(error)),
+    }
 }
 
 /// The monotonic clock's time.

@@ -24,6 +24,7 @@ use crate::readiness::epoll::{Epoll, Told};
 use crate::readiness::poll::{Set, opens};
 use crate::readiness::queue::Place;
 use crate::readiness::{RDHUP, READ, WRITE};
+use crate::signals::Interruption;
 use crate::wait::give_way;
 
 /// The flags that `fcntl` may set.
@@ -221,24 +222,28 @@ impl Patience {
     }
 }
 
-pub(crate) fn poll(entries: &mut [pollfd], patience: Patience) -> usize {
+pub(crate) fn poll(entries: &mut [pollfd], patience: Patience) -> Result<usize> {
     let opens = process::with(|process| opens(&process.table, entries));
     let mut set = Set::new(&opens);
     ring_timers();
     let count = set.look(entries);
     if count > 0 {
         blocking::has_not_waited();
-        return count;
+        return Ok(count);
     }
     if patience == Patience::None {
         give_way();
         ring_timers();
-        return set.look(entries);
+        return Ok(set.look(entries));
     }
+    let interruption = Interruption::by_all();
     let outcome = blocking::wait("descriptors", patience.deadline(), |context| {
-        set.poll(context, entries)
+        match set.poll(context, entries) {
+            Poll::Ready(count) => Poll::Ready(Ok(count)),
+            Poll::Pending => blocking::pending_unless(interruption),
+        }
     });
-    outcome.unwrap_or(0)
+    outcome.unwrap_or(Ok(0))
 }
 
 fn ring_timers() {
@@ -286,13 +291,14 @@ pub(crate) fn wait_epoll(fd: c_int, most: usize, patience: Patience) -> Result<V
     }
     let queue = open.description().queue().ok_or(Errno(EINVAL))?;
     let mut place = Place::new(queue);
+    let interruption = Interruption::by_all();
     let outcome = blocking::wait("descriptors of epoll", patience.deadline(), |context| {
         place.wait(READ, context.waker());
         let told = epoll.take(most);
         match told.is_empty() {
-            true => Poll::Pending,
-            false => Poll::Ready(told),
+            true => blocking::pending_unless(interruption),
+            false => Poll::Ready(Ok(told)),
         }
     });
-    Ok(outcome.unwrap_or_default())
+    outcome.unwrap_or_else(|| Ok(Vec::new()))
 }

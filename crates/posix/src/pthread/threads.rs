@@ -19,7 +19,7 @@ use crate::wait::give_way;
 ///
 /// It is one that [`pthread_create`] or [`pthread_self`] gave, of a thread that has not been joined, and not ended if it is
 /// detached.
-pub(super) unsafe fn of(thread: pthread_t) -> &'static Thread {
+pub(crate) unsafe fn of(thread: pthread_t) -> &'static Thread {
     // SAFETY: see above.
     unsafe { &*ptr::with_exposed_provenance(thread as usize) }
 }

@@ -26,6 +26,11 @@ unsafe extern "Rust" {
     safe fn __solo5_posix_platform() -> &'static dyn Platform;
 }
 
+/// What is below the program.
+pub(crate) fn platform() -> &'static dyn Platform {
+    __solo5_posix_platform()
+}
+
 /// Makes a thread of `main`, which stays on the stack of the program, and starts the scheduler on another as large.
 ///
 /// # Safety
@@ -60,7 +65,7 @@ unsafe extern "C" fn __solo5_call_main(
 
 /// The scheduler; it ends with the program.
 unsafe extern "C" fn run(main_thread: *mut c_void) -> ! {
-    let source = Source::new(__solo5_posix_platform().event_source());
+    let source = Source::new(platform().event_source());
     // SAFETY: the address of main's record, which stays.
     let body = Body(unsafe { NonNull::new_unchecked(main_thread.cast()) });
     Builder::new()

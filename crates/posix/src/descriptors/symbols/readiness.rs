@@ -47,7 +47,7 @@ unsafe fn poll_entries(files: *mut pollfd, count: c_ulong, patience: Patience) -
         // SAFETY: the caller's promise is the same.
         _ => unsafe { slice::from_raw_parts_mut(files, count) },
     };
-    Ok(calls::poll(entries, patience) as c_int)
+    Ok(calls::poll(entries, patience)? as c_int)
 }
 
 #[unsafe(no_mangle)]

@@ -1,0 +1,349 @@
+//! Signals: those that the program sends to itself, and the end that the host asks for, which is SIGTERM or SIGINT to the tender.
+//!
+//! A handler runs on the thread that a signal is for: at once if that is the one that runs, or else when it goes on, as which it
+//! is woken. Where one waits for descriptors, its call then fails with `EINTR` as on Linux.
+
+use core::cell::Cell;
+use core::ffi::c_int;
+
+use libc::{
+    EINVAL, SA_NODEFER, SA_RESETHAND, SA_RESTART, SA_SIGINFO, SIG_DFL, SIG_IGN, SIGBUS, SIGCHLD,
+    SIGCONT, SIGINT, SIGKILL, SIGSEGV, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG,
+    SIGWINCH,
+};
+
+use crate::error::{Errno, Result, fail};
+use crate::report;
+use crate::scheduler::inside;
+use crate::thread::{self, Thread};
+
+#[cfg(solo5)]
+mod symbols;
+
+/// Signals are numbered from 1 on.
+const MOST: c_int = 64;
+
+/// A set of them: bit *n* - 1 for signal *n*.
+pub(crate) type Set = u64;
+
+/// What is done about a signal: by whom, whether and how, and what is blocked meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Action {
+    pub(crate) handler: usize,
+    pub(crate) flags: c_int,
+    pub(crate) mask: Set,
+}
+
+/// What there is of signals for one thread.
+#[derive(Default)]
+pub(crate) struct OfThread {
+    pub(crate) blocked: Cell<Set>,
+    pub(crate) pending: Cell<Set>,
+    /// How many handlers have run; and of these, how many have no call go on that waited.
+    pub(crate) handled: Cell<u32>,
+    pub(crate) interrupted: Cell<u32>,
+}
+
+const DEFAULT: Action = Action {
+    handler: SIG_DFL,
+    flags: 0,
+    mask: 0,
+};
+
+global! {
+    static ACTIONS: [Cell<Action>; MOST as usize] = [const { Cell::new(DEFAULT) }; MOST as usize];
+    /// Whether the host's wish is waited for.
+    static LISTENS: Cell<bool> = Cell::new(false);
+}
+
+fn bit(signal: c_int) -> Set {
+    1 << (signal - 1)
+}
+
+fn action(signal: c_int) -> Action {
+    ACTIONS.with(|actions| actions[signal as usize - 1].get())
+}
+
+fn set_action(signal: c_int, action: Action) {
+    ACTIONS.with(|actions| actions[signal as usize - 1].set(action));
+}
+
+/// # Errors
+///
+/// `EINVAL` if there is no such signal.
+fn check(signal: c_int) -> Result<()> {
+    match signal {
+        1..=MOST => Ok(()),
+        _ => fail(EINVAL),
+    }
+}
+
+/// What is done about a signal so far, and from now on if there is something new.
+///
+/// # Errors
+///
+/// `EINVAL` if nothing can be done about it.
+pub(crate) fn exchange(signal: c_int, new: Option<Action>) -> Result<Action> {
+    check(signal)?;
+    let old = action(signal);
+    if let Some(new) = new {
+        if matches!(signal, SIGKILL | SIGSTOP) {
+            return fail(EINVAL);
+        }
+        set_action(signal, new);
+        let is_handled = !matches!(new.handler, SIG_DFL | SIG_IGN);
+        if is_handled && matches!(signal, SIGTERM | SIGINT) {
+            listen();
+        }
+    }
+    // std would have handlers for these, on stacks of their own: faults are the tender's to report.
+    match (signal, old.handler) {
+        (SIGSEGV | SIGBUS, SIG_DFL) => Ok(Action {
+            handler: SIG_IGN,
+            ..old
+        }),
+        _ => Ok(old),
+    }
+}
+
+/// Sets which signals the thread that runs has blocked; those before.
+///
+/// # Errors
+///
+/// `EINVAL` if `how` is unknown.
+pub(crate) fn mask(how: c_int, set: Option<Set>) -> Result<Set> {
+    let Some(thread) = thread::current() else {
+        return Ok(0);
+    };
+    let blocked = &thread.signals.blocked;
+    let old = blocked.get();
+    let new = match (how, set) {
+        (_, None) => old,
+        (libc::SIG_BLOCK, Some(set)) => old | set,
+        (libc::SIG_UNBLOCK, Some(set)) => old & !set,
+        (libc::SIG_SETMASK, Some(set)) => set,
+        _ => return fail(EINVAL),
+    };
+    blocked.set(new & !(bit(SIGKILL) | bit(SIGSTOP)));
+    deliver(thread);
+    Ok(old)
+}
+
+/// Sends a signal to a thread; 0 only looks whether that can be.
+///
+/// # Errors
+///
+/// `EINVAL` if there is no such signal.
+pub(crate) fn send(thread: &Thread, signal: c_int) -> Result<()> {
+    if signal == 0 {
+        return Ok(());
+    }
+    check(signal)?;
+    let pending = &thread.signals.pending;
+    pending.set(pending.get() | bit(signal));
+    match thread::current() {
+        Some(current) if core::ptr::eq(current, thread) => deliver(thread),
+        _ => inside(|| thread.wake()),
+    }
+    Ok(())
+}
+
+/// Sends a signal to the program: to the thread that runs or, if that has it blocked, to the oldest that has not.
+///
+/// # Errors
+///
+/// `EINVAL` if there is no such signal.
+pub(crate) fn send_to_program(signal: c_int) -> Result<()> {
+    if signal == 0 {
+        return Ok(());
+    }
+    check(signal)?;
+    let is_open =
+        |thread: &&Thread| !thread.ended.get() && thread.signals.blocked.get() & bit(signal) == 0;
+    let oldest = Thread::all().filter(is_open).last();
+    let current = thread::current().filter(is_open);
+    let main = Thread::all().last();
+    current
+        .or(oldest)
+        .or(main)
+        .map_or(Ok(()), |thread| send(thread, signal))
+}
+
+/// Does what is to be done about the signals that wait for this thread, which runs.
+pub(crate) fn deliver(thread: &Thread) {
+    loop {
+        let ready = thread.signals.pending.get() & !thread.signals.blocked.get();
+        if ready == 0 {
+            return;
+        }
+        let signal = ready.trailing_zeros() as c_int + 1;
+        let pending = &thread.signals.pending;
+        pending.set(pending.get() & !bit(signal));
+        act(thread, signal);
+    }
+}
+
+fn act(thread: &Thread, signal: c_int) {
+    let action = action(signal);
+    match action.handler {
+        SIG_IGN => {}
+        SIG_DFL => act_by_default(signal),
+        _ => handle(thread, signal, action),
+    }
+}
+
+/// There is nobody who could let the program go on again if it stopped.
+fn act_by_default(signal: c_int) {
+    match signal {
+        SIGCHLD | SIGURG | SIGWINCH | SIGCONT => {}
+        SIGSTOP | SIGTSTP | SIGTTIN | SIGTTOU => {}
+        _ => {
+            report::print(&format!("posix: ended by signal {signal}\n"));
+            // SAFETY: it takes any number. As by a shell's count, and without what `exit` does.
+            unsafe { libc::_exit(128 + signal) }
+        }
+    }
+}
+
+/// Calls a handler, with thread-local variables that are the thread's.
+fn handle(thread: &Thread, signal: c_int, action: Action) {
+    let Action {
+        handler,
+        flags,
+        mask,
+    } = action;
+    if flags & SA_RESETHAND != 0 {
+        set_action(signal, DEFAULT);
+    }
+    let own = if flags & SA_NODEFER == 0 {
+        bit(signal)
+    } else {
+        0
+    };
+    let OfThread {
+        blocked,
+        handled,
+        interrupted,
+        ..
+    } = &thread.signals;
+    let before = blocked.replace(blocked.get() | mask | own);
+    let was_inside = thread.inside();
+    if was_inside {
+        thread.leave();
+    }
+    // SAFETY: whoever set the action gave a function of this type, by its flags.
+    unsafe { call(handler, flags & SA_SIGINFO != 0, signal) };
+    if was_inside {
+        thread.enter();
+    }
+    blocked.set(before);
+    handled.set(handled.get().wrapping_add(1));
+    if flags & SA_RESTART == 0 {
+        interrupted.set(interrupted.get().wrapping_add(1));
+    }
+}
+
+/// # Safety
+///
+/// `handler` is the address of a function that takes a signal, or a signal and what is known of it.
+unsafe fn call(handler: usize, with_information: bool, signal: c_int) {
+    use core::ffi::c_void;
+    use core::mem::transmute;
+
+    let handler = core::ptr::with_exposed_provenance::<()>(handler);
+    if !with_information {
+        // SAFETY: the caller's promise is the same.
+        let handler = unsafe { transmute::<*const (), extern "C" fn(c_int)>(handler) };
+        return handler(signal);
+    }
+    // SAFETY: all zeros is a valid value of the structure, of which the signal and who sent it are set: the program itself.
+    let mut information: libc::siginfo_t = unsafe { core::mem::zeroed() };
+    information.si_signo = signal;
+    // SAFETY: the caller's promise is the same.
+    let handler = unsafe {
+        transmute::<*const (), extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void)>(handler)
+    };
+    handler(signal, &raw mut information, core::ptr::null_mut());
+}
+
+/// What a thread that waits remembers, to see that a handler has run meanwhile.
+#[derive(Clone, Copy)]
+pub(crate) struct Interruption {
+    before: u32,
+    /// Only a handler that has no call go on.
+    is_strict: bool,
+}
+
+impl Interruption {
+    /// For calls that end with whatever handler.
+    pub(crate) fn by_all() -> Self {
+        Self::new(false)
+    }
+
+    /// For calls that go on where the handler's action says so (`SA_RESTART`).
+    pub(crate) fn unless_restarted() -> Self {
+        Self::new(true)
+    }
+
+    fn new(is_strict: bool) -> Self {
+        let before = Self::count(is_strict);
+        Self { before, is_strict }
+    }
+
+    fn count(is_strict: bool) -> u32 {
+        thread::current().map_or(0, |thread| match is_strict {
+            true => thread.signals.interrupted.get(),
+            false => thread.signals.handled.get(),
+        })
+    }
+
+    /// # Errors
+    ///
+    /// `EINTR` if there was one.
+    pub(crate) fn check(self) -> Result<()> {
+        match Self::count(self.is_strict) == self.before {
+            true => Ok(()),
+            false => Err(Errno(libc::EINTR)),
+        }
+    }
+}
+
+/// From now on the host's wish that the program end is a signal to it, if the platform tells of it.
+fn listen() {
+    if !LISTENS.with(|listens| listens.replace(true)) {
+        await_wish();
+    }
+}
+
+#[cfg(solo5)]
+fn await_wish() {
+    let Some(end) = crate::scheduler::platform().shutdown() else {
+        return;
+    };
+    inside(|| {
+        let listening = miou_rs::spawn(async move {
+            end.await;
+            wish();
+        });
+        // For as long as the program runs.
+        core::mem::forget(listening);
+    });
+}
+
+/// In a test there is no host.
+#[cfg(not(solo5))]
+fn await_wish() {}
+
+/// The host asks for the end: as SIGTERM, or as SIGINT where that alone has a handler.
+fn wish() {
+    let is_handled = |signal| !matches!(action(signal).handler, SIG_DFL | SIG_IGN);
+    let signal = match is_handled(SIGTERM) || !is_handled(SIGINT) {
+        true => SIGTERM,
+        false => SIGINT,
+    };
+    // There is such a signal.
+    let _ = send_to_program(signal);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,192 @@
+//! The functions of C for signals.
+
+use core::ffi::c_int;
+use core::task::Poll;
+
+use libc::{EINVAL, ESRCH, SIG_ERR, pid_t, pthread_t, sighandler_t, sigset_t};
+
+use super::{Action, Interruption, MOST, Set, bit, exchange, mask, send, send_to_program};
+use crate::errno;
+use crate::error::{Result, fail};
+use crate::pthread::threads::of;
+use crate::thread;
+use crate::wait::wait;
+
+/// As `ffi::nothing`, on the thread's own side: handlers run here.
+fn nothing(outcome: Result<()>) -> c_int {
+    match outcome {
+        Ok(()) => 0,
+        Err(error) => errno::fail(error.0),
+    }
+}
+
+/// The signals of a set, which are its first word.
+///
+/// # Safety
+///
+/// It is a set.
+unsafe fn read(set: *const sigset_t) -> Set {
+    // SAFETY: the caller's promise is the same.
+    unsafe { set.cast::<Set>().read() }
+}
+
+/// # Safety
+///
+/// It is a place for a set.
+unsafe fn write(set: *mut sigset_t, signals: Set) {
+    // SAFETY: the caller's promise is the same.
+    unsafe {
+        set.write_bytes(0, 1);
+        set.cast::<Set>().write(signals);
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sigaction(
+    signal: c_int,
+    new: *const libc::sigaction,
+    old: *mut libc::sigaction,
+) -> c_int {
+    // SAFETY: the caller gives an action, or null.
+    let new = unsafe { new.as_ref() }.map(|new| Action {
+        handler: new.sa_sigaction,
+        flags: new.sa_flags,
+        // SAFETY: it is the set of a live action.
+        mask: unsafe { read(&raw const new.sa_mask) },
+    });
+    nothing(exchange(signal, new).map(|former| {
+        if old.is_null() {
+            return;
+        }
+        // SAFETY: the caller gives a place for an action, or null. All zeros is a valid one.
+        unsafe {
+            old.write_bytes(0, 1);
+            (*old).sa_sigaction = former.handler;
+            (*old).sa_flags = former.flags;
+            write(&raw mut (*old).sa_mask, former.mask);
+        }
+    }))
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn signal(signal: c_int, handler: sighandler_t) -> sighandler_t {
+    let new = Action {
+        handler,
+        flags: libc::SA_RESTART,
+        mask: 0,
+    };
+    match exchange(signal, Some(new)) {
+        Ok(former) => former.handler,
+        Err(error) => {
+            errno::fail(error.0);
+            SIG_ERR
+        }
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn raise(signal: c_int) -> c_int {
+    nothing(match thread::current() {
+        Some(thread) => send(thread, signal),
+        None => send_to_program(signal),
+    })
+}
+
+/// There is no other process.
+#[unsafe(no_mangle)]
+extern "C" fn kill(process: pid_t, signal: c_int) -> c_int {
+    nothing(match process {
+        -1..=1 => send_to_program(signal),
+        _ => fail(ESRCH),
+    })
+}
+
+/// Its result is the error itself.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pthread_kill(thread: pthread_t, signal: c_int) -> c_int {
+    // SAFETY: the caller gives a thread that is there.
+    let outcome = send(unsafe { of(thread) }, signal);
+    outcome.err().map_or(0, |error| error.0)
+}
+
+/// Its result is the error itself.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pthread_sigmask(
+    how: c_int,
+    new: *const sigset_t,
+    old: *mut sigset_t,
+) -> c_int {
+    // SAFETY: the caller gives a set, or null.
+    let new = (!new.is_null()).then(|| unsafe { read(new) });
+    match mask(how, new) {
+        Ok(former) => {
+            if !old.is_null() {
+                // SAFETY: the caller gives a place for a set, or null.
+                unsafe { write(old, former) };
+            }
+            0
+        }
+        Err(error) => error.0,
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sigprocmask(how: c_int, new: *const sigset_t, old: *mut sigset_t) -> c_int {
+    // SAFETY: the caller's promises are the same.
+    match unsafe { pthread_sigmask(how, new, old) } {
+        0 => 0,
+        error => errno::fail(error),
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sigpending(set: *mut sigset_t) -> c_int {
+    let pending = thread::current().map_or(0, |thread| thread.signals.pending.get());
+    // SAFETY: the caller gives a place for a set.
+    unsafe { write(set, pending) };
+    0
+}
+
+/// Waits until a handler has run.
+#[unsafe(no_mangle)]
+extern "C" fn pause() -> c_int {
+    let interruption = Interruption::by_all();
+    wait("a signal", |_| match interruption.check() {
+        Ok(()) => Poll::Pending,
+        Err(_) => Poll::Ready(()),
+    });
+    errno::fail(libc::EINTR)
+}
+
+/// # Safety
+///
+/// It is a set.
+unsafe fn change(set: *mut sigset_t, signal: c_int, to: impl FnOnce(Set, Set) -> Set) -> c_int {
+    if !(1..=MOST).contains(&signal) {
+        return errno::fail(EINVAL);
+    }
+    // SAFETY: the caller's promise is the same.
+    unsafe { write(set, to(read(set), bit(signal))) };
+    0
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sigaddset(set: *mut sigset_t, signal: c_int) -> c_int {
+    // SAFETY: the caller gives a set.
+    unsafe { change(set, signal, |set, one| set | one) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sigdelset(set: *mut sigset_t, signal: c_int) -> c_int {
+    // SAFETY: the caller gives a set.
+    unsafe { change(set, signal, |set, one| set & !one) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sigismember(set: *const sigset_t, signal: c_int) -> c_int {
+    match signal {
+        // SAFETY: the caller gives a set.
+        1..=MOST => c_int::from(unsafe { read(set) } & bit(signal) != 0),
+        _ => errno::fail(EINVAL),
+    }
+}
