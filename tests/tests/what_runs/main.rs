@@ -5,6 +5,7 @@
 
 mod databases;
 mod postgres;
+mod suites;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -52,14 +53,22 @@ fn folder() -> PathBuf {
     workspace().join("tests/crates")
 }
 
+fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Where Cargo builds what is run here.
+fn target_folder() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
+}
+
 fn build(group: &str) -> Guest {
     /// Cargo works on one at a time anyway, and the limit is for one.
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| workspace().join("target"), PathBuf::from)
-        .join("crates");
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // Without debug information, and so without libraries in common.
+    let target = target_folder().join("crates");
+    let mut command = cargo();
     command
         .args(["build", "-q", "--locked", "-p", group])
         .args(["--target", Target::Spt.triple(), "--target-dir"])
