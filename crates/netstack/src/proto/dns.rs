@@ -70,6 +70,17 @@ pub fn question(id: u16, name: &str, family: Family) -> Result<Vec<u8>, NameErro
     Ok(wire::question(id, &qname, family))
 }
 
+/// As [`question`], padded so that its length says little of the name (RFC 7830, RFC 8467): for encrypted channels.
+///
+/// # Errors
+///
+/// As [`question`].
+pub fn padded_question(id: u16, name: &str, family: Family) -> Result<Vec<u8>, NameError> {
+    let mut message = question(id, name, family)?;
+    wire::pad(&mut message);
+    Ok(message)
+}
+
 /// Reads the answer to the question `id` for `name` and `family`; `None` if `bytes` are not that answer.
 ///
 /// A record that cannot be read, or that nobody asked for, costs nothing but itself.

@@ -3,6 +3,7 @@
 mod channel;
 mod lookups;
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -57,6 +58,8 @@ pub struct Resolver(Rc<Inner>);
 struct Inner {
     stack: Stack,
     servers: RefCell<Vec<IpAddr>>,
+    /// In these names of one label are looked for.
+    domains: RefCell<Vec<String>>,
     /// Its cache.
     names: Cell<usize>,
     /// Makes TLS of connections, if all questions are to go over that.
@@ -80,7 +83,8 @@ impl Resolver {
         Self::with(stack, servers, None)
     }
 
-    /// A resolver that asks over TLS, and never in the clear (RFC 7858, with RFC 8310's strict profile): `secure` is
+    /// A resolver that asks over TLS, and never in the clear (RFC 7858, with RFC 8310's strict profile), its questions
+    /// padded to a multiple of 128 octets (RFC 8467): `secure` is
     /// given each connection to a server's port 853, and the server's address, and makes TLS of it; what the server
     /// must be to be trusted it knows.
     pub fn over_tls<F, S>(
@@ -103,6 +107,7 @@ impl Resolver {
         Self(Rc::new(Inner {
             stack: stack.clone(),
             servers: RefCell::new(servers.into_iter().collect()),
+            domains: RefCell::default(),
             names: Cell::new(stack.driver.with(Driver::open_names)),
             secure,
             kept: RefCell::new(None),
@@ -126,6 +131,31 @@ impl Resolver {
         });
     }
 
+    /// Looks for names of one label in these domains from now on, one after the other, before it asks for them as they
+    /// are: those that the network has told of, [`Stack::domains`]. Others, and names that end in a dot, are asked for as
+    /// they are, always. None unless said so.
+    pub fn set_domains(&self, domains: impl IntoIterator<Item = String>) {
+        self.0.domains.replace(domains.into_iter().collect());
+    }
+
+    /// The domains that names of one label are looked for in.
+    pub fn domains(&self) -> Vec<String> {
+        self.0.domains.borrow().clone()
+    }
+
+    /// The name to ask for in place of `name`: in the first domain that has it, or may have.
+    pub(crate) async fn full_name<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        let is_label = !name.contains(['.', ':']) && !is_localhost(name);
+        for domain in self.domains().iter().filter(|_| is_label) {
+            let full = format!("{name}.{domain}");
+            match self.lookup_full(&full).await {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                _ => return full.into(),
+            }
+        }
+        name.into()
+    }
+
     /// The addresses of `name`, which may be an address written out, in the order in which they are to be tried (RFC
     /// 6724 §6). What the stack has no address of its own to speak to is not asked for.
     ///
@@ -135,6 +165,11 @@ impl Resolver {
     /// answered or there is none, `InvalidInput` if `name` is none, `Other` if the servers answered with failures,
     /// `OutOfMemory` if there is none left for an answer.
     pub async fn lookup(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+        let name = self.full_name(name).await;
+        self.lookup_full(&name).await
+    }
+
+    async fn lookup_full(&self, name: &str) -> io::Result<Vec<IpAddr>> {
         let mut lookups = Lookups::new(self, name);
         let (mut found, mut failure) = (Vec::new(), None);
         let mut patience = None;
@@ -165,7 +200,7 @@ impl Resolver {
         }
     }
 
-    /// The addresses of `name` that are of `family`, in the order in which the server gave them.
+    /// The addresses of `name`, as it is, that are of `family`, in the order in which the server gave them.
     ///
     /// # Errors
     ///
@@ -236,7 +271,7 @@ impl Resolver {
                 // An identifier that cannot be guessed (RFC 5452 §9.2).
                 let driver = &self.0.stack.driver;
                 let id = driver.with(|driver| driver.proto.random_u16());
-                let question = Question::new(id, name, family)?;
+                let question = Question::new(id, name, family, self.0.secure.is_some())?;
                 match within(driver, patience, self.ask(server, &question)).await {
                     Ok(Answer::Failed) => last = Ok(Answer::Failed),
                     Ok(answer) => return Ok(answer),
@@ -315,9 +350,12 @@ struct Question<'a> {
 }
 
 impl<'a> Question<'a> {
-    fn new(id: u16, name: &'a str, family: Family) -> io::Result<Self> {
-        let message =
-            dns::question(id, name, family).map_err(|error| invalid(error.to_string()))?;
+    fn new(id: u16, name: &'a str, family: Family, secure: bool) -> io::Result<Self> {
+        let message = match secure {
+            false => dns::question(id, name, family),
+            true => dns::padded_question(id, name, family),
+        };
+        let message = message.map_err(|error| invalid(error.to_string()))?;
         Ok(Self {
             id,
             name,

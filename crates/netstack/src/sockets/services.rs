@@ -18,8 +18,8 @@ impl Stack {
         self.driver.with(|driver| driver.proto.time_servers())
     }
 
-    /// The domains in which names without one are to be looked for, as the network has told. The resolver does not:
-    /// it asks for names as they are.
+    /// The domains in which names without one are to be looked for, as the network has told: a resolver does so when
+    /// they are given to it by [`Resolver::set_domains`](crate::Resolver::set_domains).
     #[must_use]
     pub fn domains(&self) -> Vec<String> {
         self.driver.with(|driver| driver.proto.domains())

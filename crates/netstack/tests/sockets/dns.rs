@@ -11,7 +11,7 @@ use std::rc::Rc;
 const HOST: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 7);
 
 /// What the server says: `long.example` does not fit a datagram, `none.example` does not exist,
-/// `broken.example` is refused, and `rude.example` without the question.
+/// nor does what is in `nowhere`, `broken.example` is refused, and `rude.example` without the question.
 fn answer(question: &[u8], by_tcp: bool) -> Vec<u8> {
     let asks = |label: &[u8]| question[13..].starts_with(label);
     let mut reply = question.to_vec();
@@ -20,7 +20,7 @@ fn answer(question: &[u8], by_tcp: bool) -> Vec<u8> {
             reply[2] |= 0x02;
             0
         }
-        () if asks(b"none") => 3,
+        () if asks(b"none") || question.windows(8).any(|it| it == b"\x07nowhere") => 3,
         () if asks(b"broken") => 2,
         () if asks(b"rude") => 5,
         () => {
@@ -324,6 +324,34 @@ fn rfc6724_6_what_is_on_our_link_is_tried_first() {
     });
 }
 
+#[test]
+fn rfc8106_5_2_names_of_one_label_are_looked_for_in_domains() {
+    let world = World::new();
+    let questions = serve(&world);
+    world.run(async {
+        let resolver = Resolver::new(&world.client, [SERVER.into()]);
+        assert!(resolver.domains().is_empty());
+        resolver.set_domains(["nowhere".to_owned(), "example".to_owned()]);
+        let found = resolver.lookup("a").await.expect("an answer");
+        assert_eq!(found, [IpAddr::V4(HOST)]);
+        assert_eq!(
+            questions.get(),
+            2,
+            "in the first domain, then in the second"
+        );
+        // What has more labels, or a dot at its end, is asked for as it is.
+        let error = resolver.lookup("b.nowhere").await.expect_err("none");
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        resolver.lookup("c.").await.expect("an answer");
+        assert_eq!(questions.get(), 4);
+        // Nobody needs to be asked for these.
+        for name in ["localhost", "::1", "10.0.0.9"] {
+            let _ = resolver.lookup(name).await;
+        }
+        assert_eq!(questions.get(), 4);
+    });
+}
+
 /// What stands for TLS: octets as they are, behind a greeting that only the right server gives.
 async fn greeted(stream: TcpStream) -> std::io::Result<TcpStream> {
     let mut greeting = [0; 5];
@@ -332,6 +360,23 @@ async fn greeted(stream: TcpStream) -> std::io::Result<TcpStream> {
         b"right" => Ok(stream),
         _ => Err(ErrorKind::InvalidData.into()),
     }
+}
+
+/// A question without the option that pads it to 128 octets (RFC 8467 §4.1), which it must have.
+fn without_padding(mut question: Vec<u8>) -> Vec<u8> {
+    assert_eq!((question.len(), question[11]), (128, 1));
+    let name = question[12..].iter().position(|octet| *octet == 0);
+    let end = 12 + name.expect("the root") + 1 + 4;
+    let padding = question.split_off(end);
+    // RFC 6891 §6.1.2: the root, OPT; RFC 7830 §3: option 12, as long as it is, and zeros.
+    assert_eq!(
+        (&padding[..3], &padding[11..13]),
+        (&[0, 0, 41][..], &[0, 12][..])
+    );
+    assert_eq!(usize::from(padding[14]), padding.len() - 15);
+    assert!(padding[15..].iter().all(|octet| *octet == 0));
+    question[11] = 0;
+    question
 }
 
 /// Serves on port 853, after a greeting, `each` questions on a connection.
@@ -348,7 +393,7 @@ fn serve_tls(world: &World, greeting: &'static [u8], each: usize) {
                 }
                 let mut question = vec![0; u16::from_be_bytes(length).into()];
                 stream.read_exact(&mut question).await.expect("a question");
-                let reply = answer(&question, true);
+                let reply = answer(&without_padding(question), true);
                 let length = (reply.len() as u16).to_be_bytes();
                 let message = [&length[..], &reply].concat();
                 stream.write_all(&message).await.expect("sent");

@@ -434,3 +434,20 @@ fn the_cache_keeps_the_families_of_a_name_apart() {
     assert_eq!(cache.get(start, ("a.org", V4)), Some(&known));
     assert_eq!(cache.get(start, ("a.org", V6)), Some(&Cached::None));
 }
+
+#[test]
+fn rfc8467_4_1_padded_questions_are_multiples_of_128_octets() {
+    for len in 1..=63 {
+        let name = format!("{0}.{0}.{0}.example", "a".repeat(len));
+        let plain = super::question(7, &name, V6).expect("a name");
+        let padded = super::padded_question(7, &name, V6).expect("a name");
+        assert_eq!(padded.len() % 128, 0);
+        assert!(padded.len() - plain.len() <= 15 + 127);
+        assert_eq!(padded[12..plain.len()], plain[12..]);
+        // An answer that repeats all of it can be read.
+        let mut answer = padded;
+        answer[2] |= 0x80;
+        let read = super::answer(7, &name, V6, &answer);
+        assert_eq!(read, Some(Answer::None(Duration::ZERO)));
+    }
+}

@@ -22,6 +22,14 @@ const TYPE_CNAME: u16 = 5;
 const TYPE_SOA: u16 = 6;
 /// RFC 3596 §2.1.
 const TYPE_AAAA: u16 = 28;
+/// RFC 6891 §6.1.1.
+const TYPE_OPT: u16 = 41;
+/// The option of it that pads (RFC 7830 §3).
+const OPTION_PADDING: u16 = 12;
+/// Questions are padded to a multiple of so many octets (RFC 8467 §4.1).
+const PADDED_TO: usize = 128;
+/// Octets of an answer over UDP that we would take, which says nothing over a stream.
+const UDP_PAYLOAD: u16 = 1232;
 
 /// The type of the records that hold addresses of `family`.
 fn type_of(family: Family) -> u16 {
@@ -131,6 +139,28 @@ pub(super) fn question(id: u16, name: &Name, family: Family) -> Vec<u8> {
         message.extend(word.to_be_bytes());
     }
     message
+}
+
+/// Pads a question, so that its length says little of the name.
+pub(super) fn pad(message: &mut Vec<u8>) {
+    // The root's name, type, class, and four octets that are flags here; then the length of one option with its header.
+    let header = 1 + 2 + 2 + 4 + 2 + 4;
+    let padding = (message.len() + header).next_multiple_of(PADDED_TO) - message.len() - header;
+    // There is one additional record.
+    message[10..12].copy_from_slice(&1u16.to_be_bytes());
+    message.push(0);
+    let padding_len = padding as u16;
+    let words = [
+        TYPE_OPT,
+        UDP_PAYLOAD,
+        0,
+        0,
+        padding_len + 4,
+        OPTION_PADDING,
+        padding_len,
+    ];
+    message.extend(words.map(u16::to_be_bytes).as_flattened());
+    message.resize(message.len() + padding, 0);
 }
 
 /// Reads a message from its start.

@@ -23,7 +23,8 @@ impl TcpStream {
     ///
     /// Those of [`Resolver::lookup`] if no address was found, else of the last [`TcpStream::connect`].
     pub async fn connect_host(resolver: &Resolver, host: &str, port: u16) -> io::Result<Self> {
-        let lookups = Lookups::new(resolver, host);
+        let host = resolver.full_name(host).await;
+        let lookups = Lookups::new(resolver, &host);
         let attempts = Attempts::new(&lookups.awaited());
         let mut race = Race::new(resolver.stack(), port, attempts);
         race.lookups = Some(lookups);
