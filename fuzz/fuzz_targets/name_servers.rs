@@ -1,6 +1,7 @@
 //! The options RDNSS and DNSSL of router advertisements: no panic, bounded lists, names that can be asked for.
 #![no_main]
 
+use core::net::Ipv6Addr;
 use core::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
@@ -19,13 +20,17 @@ fuzz_target!(|data: &[u8]| {
         let kind = [SERVERS, DOMAINS][usize::from(what & 1)];
         let body = [&[0, 0, 0, 0, 0, what >> 4], value].concat();
         let before: Vec<_> = held.servers().collect();
-        let changed = held.advertised(now, kind, &body);
+        // One of four routers, of which two have shown that they are there.
+        let router = |number: u8| Ipv6Addr::from_bits(0xfe80 << 112 | u128::from(number));
+        let proven = |it: Ipv6Addr| it.to_bits() & 1 != 0;
+        let router = router(what >> 2 & 3);
+        let changed = held.advertised(now, router, (kind, &body), proven);
         assert!(
             changed || held.servers().eq(before),
             "a change that was not told"
         );
         // As it stands, too.
-        held.advertised(now, kind, value);
+        held.advertised(now, router, (kind, value), proven);
         assert!(held.servers().count() <= 8 && held.domains().count() <= 8);
         for domain in held.domains() {
             assert!(dns::question(1, domain, Family::V6).is_ok(), "{domain}");

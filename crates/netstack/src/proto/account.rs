@@ -20,7 +20,7 @@ pub(crate) enum Kind {
     OutOfOrder,
     /// Fragments of IP datagrams.
     Fragments,
-    /// Neighbours, and packets that wait for their addresses.
+    /// Neighbours, and packets that wait for their addresses; what routers and servers say of the link, and its groups.
     Neighbours,
     /// Events that the user has not polled.
     Events,

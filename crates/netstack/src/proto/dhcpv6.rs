@@ -138,6 +138,24 @@ impl Client {
         self.lease.as_ref()
     }
 
+    /// Whether it asks for addresses, and not for information alone.
+    pub(crate) fn is_stateful(&self) -> bool {
+        self.stateful
+    }
+
+    /// Octets of memory held beside its own.
+    pub(crate) fn octets(&self) -> usize {
+        let state = match &self.state {
+            State::Soliciting { best } => best.as_ref().map_or(0, Answer::octets),
+            State::Requesting { server, addresses } => {
+                server.capacity() + addresses.capacity() * size_of::<Ipv6Addr>()
+            }
+            _ => 0,
+        };
+        let farewell = self.farewell.as_ref().map_or(0, Farewell::octets);
+        self.lease.as_ref().map_or(0, Lease::octets) + state + farewell
+    }
+
     /// When [`Client::poll`] wants to be called next.
     #[must_use]
     pub fn poll_at(&self) -> Instant {

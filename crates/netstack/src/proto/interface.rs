@@ -392,9 +392,9 @@ impl Interface {
     /// Has the account know what waits to be sent, and what to be read from UDP sockets.
     #[inline]
     pub(super) fn settle_waiting(&mut self) {
-        let (neighbours, datagrams) = (self.egress.held(), self.udp.held());
-        let account = self.tcp.account();
-        account.set(Kind::Neighbours, neighbours);
+        let link = self.egress.held() + self.groups_held();
+        let (account, datagrams) = (self.tcp.account(), self.udp.held());
+        account.set(Kind::Neighbours, link);
         account.set(Kind::Datagrams, datagrams);
     }
 

@@ -13,6 +13,9 @@ use crate::proto::{Instant, Interface};
 use crate::sockets::error::invalid;
 use crate::sockets::stack::Stack;
 
+type Runs = fn(&Interface) -> bool;
+type Start = fn(&mut Interface, Instant) -> bool;
+
 impl Stack {
     /// Asks the link's DHCPv6 servers for an address, takes it when the link has been asked whether it is free, and
     /// waits at most `timeout` for that. The lease is extended in the background for as long as the stack runs.
@@ -23,7 +26,11 @@ impl Stack {
     ///
     /// `TimedOut` (the search goes on all the same), `InvalidInput` where IPv6 is not spoken, or what broke the device.
     pub async fn dhcpv6(&self, timeout: Duration) -> io::Result<Lease> {
-        self.search_v6(timeout, Interface::start_dhcpv6, |proto| {
+        let search = (
+            Interface::runs_dhcpv6_stateful as _,
+            Interface::start_dhcpv6 as _,
+        );
+        self.search_v6(timeout, search, |proto| {
             let lease = proto.lease_v6()?;
             let held = |address: IpAddr| proto.addresses().iter().any(|it| it.address() == address);
             let in_use = lease.addresses.iter().any(|it| held(it.address.into()));
@@ -39,23 +46,25 @@ impl Stack {
     ///
     /// As [`Stack::dhcpv6`].
     pub async fn dhcpv6_information(&self, timeout: Duration) -> io::Result<Information> {
-        self.search_v6(timeout, Interface::start_dhcpv6_stateless, |proto| {
-            proto.information_v6().cloned()
-        })
-        .await
+        let search = (
+            Interface::runs_dhcpv6 as _,
+            Interface::start_dhcpv6_stateless as _,
+        );
+        self.search_v6(timeout, search, |proto| proto.information_v6().cloned())
+            .await
     }
 
-    /// Waits for what the client that runs has found, or one that `start` begins.
+    /// Waits for what the client has found that runs, as the first says, or that the second starts.
     async fn search_v6<T>(
         &self,
         timeout: Duration,
-        start: fn(&mut Interface, Instant) -> bool,
+        (runs, start): (Runs, Start),
         found: impl Fn(&Interface) -> Option<T> + Unpin,
     ) -> io::Result<T> {
         self.driver.with(|driver| {
             driver.check()?;
             let now = driver.now();
-            if !driver.proto.runs_dhcpv6() && !start(&mut driver.proto, now) {
+            if !runs(&driver.proto) && !start(&mut driver.proto, now) {
                 return Err(invalid(
                     "DHCPv6: expected a stack that speaks IPv6".to_owned(),
                 ));

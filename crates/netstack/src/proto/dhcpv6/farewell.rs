@@ -24,6 +24,11 @@ impl Farewell {
         }
     }
 
+    /// Octets of memory held beside its own.
+    pub(super) fn octets(&self) -> usize {
+        self.server.capacity() + self.addresses.capacity() * size_of::<Ipv6Addr>()
+    }
+
     /// When there is something to do.
     pub(super) fn at(&self) -> Instant {
         self.exchange.next

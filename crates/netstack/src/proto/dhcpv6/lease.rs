@@ -38,6 +38,13 @@ pub struct Information {
 }
 
 impl Information {
+    /// Octets of memory held beside its own.
+    pub(in crate::proto) fn octets(&self) -> usize {
+        let addresses = (self.dns.capacity() + self.ntp.capacity()) * size_of::<Ipv6Addr>();
+        let names: usize = self.domains.iter().map(String::capacity).sum();
+        addresses + self.domains.capacity() * size_of::<String>() + names
+    }
+
     /// What is not told stays as it was `before`.
     pub(super) fn or(mut self, before: &Self) -> Self {
         if self.dns.is_empty() {
@@ -131,6 +138,12 @@ impl Lease {
     /// The addresses, without their times.
     pub(in crate::proto) fn held(&self) -> Vec<Ipv6Addr> {
         self.addresses.iter().map(|held| held.address).collect()
+    }
+
+    /// Octets of memory held beside its own.
+    pub(super) fn octets(&self) -> usize {
+        let addresses = self.addresses.capacity() * size_of::<Address>();
+        addresses + self.server.capacity() + self.information.octets()
     }
 
     /// When the first address is no longer ours.

@@ -153,6 +153,13 @@ pub(super) struct Answer {
 }
 
 impl Answer {
+    /// Octets of memory held beside its own.
+    pub(super) fn octets(&self) -> usize {
+        let offered = self.association.as_ref();
+        let offered = offered.map_or(0, |it| it.addresses.capacity() * size_of::<Offered>());
+        self.server.capacity() + offered + self.information.octets()
+    }
+
     /// Reads a message to `client`; `None` if it is none that a client takes (RFC 8415 §16.3, §16.10). Of
     /// Reconfigure messages none is taken: we have not said that we would, and could not verify them.
     pub(super) fn decode(message: &[u8], client: &Client) -> Option<Self> {

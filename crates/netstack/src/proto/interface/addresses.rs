@@ -102,6 +102,11 @@ impl Interface {
             IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         };
         let source = self.egress.source(now, any, destination).ok()?;
+        if let (IpAddr::V6(source), Some(v6)) = (source, &self.egress.v6)
+            && let Some(candidate) = v6.candidate(now, source)
+        {
+            return Some(candidate);
+        }
         let mut ours = self.addresses().into_iter();
         let prefix = ours.find(|cidr| cidr.address() == source);
         // A loopback address is on no list.

@@ -34,6 +34,9 @@ pub enum MulticastError {
 pub(super) trait Memberships: Send {
     fn contains(&self, group: Ipv4Addr) -> bool;
 
+    /// Octets of memory held.
+    fn octets(&self) -> usize;
+
     fn join(&mut self, now: Instant, group: Ipv4Addr) -> Result<(), Full>;
 
     fn leave(&mut self, now: Instant, group: Ipv4Addr);
@@ -60,6 +63,10 @@ impl Memberships for Memberships4 {
     fn contains(&self, group: Ipv4Addr) -> bool {
         // RFC 1112 §4: a host is always in the group of all.
         group == igmp::ALL_SYSTEMS || self.0.contains(group)
+    }
+
+    fn octets(&self) -> usize {
+        size_of::<Self>() + self.0.octets()
     }
 
     fn join(&mut self, now: Instant, group: Ipv4Addr) -> Result<(), Full> {
@@ -172,6 +179,13 @@ impl Interface {
                 }
             }
         }
+    }
+
+    /// Octets that the list of groups takes.
+    #[inline]
+    pub(super) fn groups_held(&self) -> usize {
+        let memberships = self.multicast.as_ref();
+        memberships.map_or(0, |memberships| memberships.octets())
     }
 
     /// Whether `group` is one that we are in.

@@ -1,6 +1,7 @@
 //! IPv6 at work, from [`Interface::start_ipv6`] on: a program that does not call it does not link it.
 
 mod addresses;
+mod advertisements;
 mod control_messages;
 #[cfg(feature = "dhcp")]
 mod dhcp;
@@ -41,13 +42,17 @@ pub struct Ipv6 {
     /// (DupAddrDetectTransmits of RFC 4862 §5.1); with 0 addresses are used at once.
     pub dad_transmits: u8,
     /// What our stable addresses come from, with their prefix and the hardware address (RFC 7217): secret,
-    /// different for each host, and the same at each start. With none, whoever knows the hardware address
-    /// can tell the addresses.
+    /// different for each host, and the same at each start. With none there is another one at each start,
+    /// which comes from the stack's seed: then the addresses stay the same only until the next start, the
+    /// link-local one too.
     pub secret: Option<[u8; 16]>,
     /// Makes, under each prefix that routers advertise, temporary addresses too (RFC 8981), from which connections are
     /// opened: each for a day, so that who sees them cannot tell for longer that they are of one host. Not unless said
     /// so: a server is spoken to at its stable address.
     pub temporary: bool,
+    /// What follows the flags of router advertisements, if anything does: the call that has the client linked.
+    #[cfg(feature = "dhcp")]
+    dhcpv6: Option<fn(&mut Interface, Instant, u8)>,
     /// Starts it: the call that has it linked.
     start: fn(&mut Interface, Instant, &Ipv6),
 }
@@ -59,6 +64,16 @@ impl Ipv6 {
         temporary: bool,
         ;
         some secret: [u8; 16],
+    }
+
+    /// Asks the link's DHCPv6 servers when a router says that they know something (RFC 4861 §4.2): for addresses, if its
+    /// M flag is set, and for name servers and the like if its O flag is. They are asked from then on, whatever routers
+    /// say later, until [`Interface::stop_dhcpv6`]. Not unless said so.
+    #[cfg(feature = "dhcp")]
+    #[must_use]
+    pub fn dhcpv6(mut self, as_routers_say: bool) -> Self {
+        self.dhcpv6 = as_routers_say.then_some(Interface::follow_flags);
+        self
     }
 
     /// Starts IPv6 on a stack.
@@ -74,6 +89,8 @@ impl Default for Ipv6 {
             dad_transmits: 1,
             secret: None,
             temporary: false,
+            #[cfg(feature = "dhcp")]
+            dhcpv6: None,
             start: Interface::start_ipv6,
         }
     }
@@ -164,7 +181,11 @@ impl V6 {
     /// Octets of memory held.
     pub(super) fn held(&self) -> usize {
         let addresses = self.addresses.capacity() * size_of::<Address>();
-        self.neighbours.held() + self.routers.held() + addresses
+        #[cfg(feature = "dhcp")]
+        let dhcp = self.dhcp.as_ref().map_or(0, |dhcp| dhcp.octets());
+        #[cfg(not(feature = "dhcp"))]
+        let dhcp = 0;
+        self.neighbours.held() + self.routers.held() + self.groups.octets() + addresses + dhcp
     }
 
     pub(super) fn poll_at(&self) -> Option<Instant> {
@@ -241,12 +262,15 @@ impl Interface {
             key
         };
         let (random, label_key, groups) = (Random::new(key()), key(), Groups::new(key()));
+        let mut settings = settings.clone();
+        settings.secret.get_or_insert_with(key);
+        let accept_ra = settings.accept_ra;
         let mut neighbours = CacheLimits::default();
         let budget = self.tcp.config().budget();
         neighbours.queued_octets = neighbours.queued_octets.min(budget / 32);
         self.egress.v6 = Some(Box::new(V6 {
             calls: &CALLS,
-            settings: settings.clone(),
+            settings,
             addresses: Vec::new(),
             routes: Vec::new(),
             routers: Routers::default(),
@@ -262,7 +286,7 @@ impl Interface {
             nd: Nd::default(),
         }));
         self.add_stable_address(now, LINK_LOCAL, None);
-        if settings.accept_ra {
+        if accept_ra {
             self.look_for_routers(now);
         }
     }

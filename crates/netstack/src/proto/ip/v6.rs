@@ -2,6 +2,7 @@
 
 pub mod identifier;
 pub mod name_servers;
+pub(crate) mod told;
 
 mod extension;
 mod fragmentation;

@@ -133,6 +133,11 @@ impl<A: Copy + Eq> Groups<A> {
         }
     }
 
+    /// Octets of memory held beside its own.
+    pub(crate) fn octets(&self) -> usize {
+        self.groups.capacity() * size_of::<Group<A>>()
+    }
+
     /// Whether somebody is in `group`.
     #[must_use]
     pub fn contains(&self, group: A) -> bool {

@@ -1,6 +1,7 @@
 //! IPv6 between two stacks, and what one says to frames of ours.
 
 mod attacks;
+mod bursts;
 #[cfg(feature = "dhcp")]
 mod dhcp;
 mod discovery;

@@ -5,11 +5,14 @@ mod temporary;
 use core::net::{IpAddr, Ipv6Addr};
 use core::time::Duration;
 
+use super::egress::Hop;
 use super::{FIRST_WAIT, V6};
 use crate::proto::Instant;
 use crate::proto::interface::{Event, Interface, SendError, Transmit};
+use crate::proto::ip;
 use crate::proto::ip::selection::{self, Candidate, DEFAULT_POLICY};
-use crate::proto::ip::v6::{ALL_NODES, Cidr, LINK_LOCAL, identifier, solicited_node};
+use crate::proto::ip::v6::told::{Told, makes_way};
+use crate::proto::ip::v6::{ALL_NODES, Cidr, identifier, solicited_node};
 use crate::proto::link::ethernet::MacAddr;
 use crate::proto::link::nd;
 use temporary::Made;
@@ -33,6 +36,9 @@ enum Origin {
     Temporary(Made),
 }
 
+/// By whom a prefix is advertised, and until when addresses under it are preferred and valid.
+type Advertised = (Told, (Instant, Instant));
+
 /// What is known of an address that nobody else may have.
 #[derive(Clone, Copy, Debug)]
 enum State {
@@ -55,6 +61,8 @@ pub(super) struct Address {
     /// Until when new connections may use it, and all.
     preferred_until: Instant,
     valid_until: Instant,
+    /// Who advertises its prefix, if anybody does.
+    told: Option<Told>,
 }
 
 impl Address {
@@ -114,17 +122,47 @@ impl V6 {
         })
     }
 
-    /// The address of ours from which to speak to `destination` (RFC 6724 §5).
-    pub(super) fn source_for(&self, now: Instant, destination: Ipv6Addr) -> Option<Ipv6Addr> {
+    /// The address of ours from which to speak to `destination`, by way of a router or not (RFC 6724 §5).
+    pub(super) fn source_for(
+        &self,
+        now: Instant,
+        destination: Ipv6Addr,
+        router: Option<Ipv6Addr>,
+    ) -> Option<Ipv6Addr> {
         if self.is_local(destination) {
             return Some(destination);
         }
         let assigned = self.addresses.iter().filter(|it| it.is_assigned());
-        let candidates = assigned.map(|it| it.candidate(now));
+        let advertised = |address: Ipv6Addr| {
+            router.is_some_and(|router| self.routers.is_advertised(now, router, address))
+        };
+        let candidates = assigned.map(|it| Candidate {
+            of_next_hop: advertised(it.cidr.address()),
+            ..it.candidate(now)
+        });
         let best = selection::source(DEFAULT_POLICY, destination.into(), candidates)?;
         match best.address {
             IpAddr::V6(address) => Some(address),
             IpAddr::V4(_) => None,
+        }
+    }
+
+    /// An address of ours, as a source.
+    pub(in crate::proto::interface) fn candidate(
+        &self,
+        now: Instant,
+        address: Ipv6Addr,
+    ) -> Option<Candidate> {
+        let mut ours = self.addresses.iter();
+        let ours = ours.find(|it| it.cidr.address() == address)?;
+        Some(ours.candidate(now))
+    }
+
+    /// A neighbour did not answer.
+    pub(super) fn is_unreachable(&mut self, neighbour: Ipv6Addr) {
+        self.routers.is_unreachable(neighbour);
+        for told in self.addresses.iter_mut().filter_map(|it| it.told.as_mut()) {
+            told.doubt(neighbour);
         }
     }
 
@@ -159,14 +197,14 @@ impl Interface {
     }
 
     /// Adds the address under a prefix of 64 bits that is ours alone (RFC 7217), unless there is one.
-    /// `until` says for how long it is preferred and valid.
+    /// `advertised` says by whom it is, and for how long it is preferred and valid.
     pub(super) fn add_stable_address(
         &mut self,
         now: Instant,
         prefix: Ipv6Addr,
-        until: Option<(Instant, Instant)>,
+        advertised: Option<Advertised>,
     ) {
-        self.add_stable_anew(now, prefix, 0, until);
+        self.add_stable_anew(now, prefix, 0, advertised);
     }
 
     fn add_stable_anew(
@@ -174,7 +212,7 @@ impl Interface {
         now: Instant,
         prefix: Ipv6Addr,
         mut duplicates: u8,
-        until: Option<(Instant, Instant)>,
+        advertised: Option<Advertised>,
     ) {
         let mac = self.egress.mac;
         let Some(v6) = self.egress.v6.as_deref_mut() else {
@@ -185,8 +223,13 @@ impl Interface {
         let identifier = stable.identifier(prefix, &[], &mut duplicates);
         let address = identifier::join(prefix, identifier);
         if let Ok(cidr) = Cidr::new(address, 64) {
+            let (told, until) = advertised.unzip();
             let until = until.unwrap_or((Instant::FAR_FUTURE, Instant::FAR_FUTURE));
             self.add_entry_v6(now, cidr, Origin::Stable(duplicates), until);
+            let v6 = self.egress.v6.as_deref_mut();
+            if let Some(entry) = v6.and_then(|v6| v6.addresses.last_mut()) {
+                entry.told = told;
+            }
         }
     }
 
@@ -220,6 +263,7 @@ impl Interface {
             origin,
             preferred_until,
             valid_until,
+            told: None,
         });
     }
 
@@ -328,7 +372,8 @@ impl Interface {
         {
             let prefix = entry.cidr.network().address();
             let until = (entry.preferred_until, entry.valid_until);
-            self.add_stable_anew(now, prefix, duplicates + 1, Some(until));
+            let advertised = entry.told.map(|told| (told, until));
+            self.add_stable_anew(now, prefix, duplicates + 1, advertised);
             return;
         }
         if let Origin::Temporary(made) = entry.origin {
@@ -343,7 +388,13 @@ impl Interface {
     }
 
     /// A router gives the hosts of its link a prefix (RFC 4862 §5.5.3), for so many seconds.
-    pub(super) fn configure(&mut self, now: Instant, prefix: Cidr, (preferred, valid): (u32, u32)) {
+    pub(super) fn configure(
+        &mut self,
+        now: Instant,
+        told: Told,
+        prefix: Cidr,
+        (preferred, valid): (u32, u32),
+    ) {
         if preferred > valid || prefix.prefix() != 64 || prefix.address().is_unicast_link_local() {
             return;
         }
@@ -355,14 +406,13 @@ impl Interface {
         let mut known = false;
         let mut learned = 0;
         for entry in &mut v6.addresses {
-            if !matches!(entry.origin, Origin::Stable(_))
-                || entry.cidr.network().address() == LINK_LOCAL
-            {
+            let Some(by) = &mut entry.told else {
                 continue;
-            }
+            };
             learned += 1;
             if entry.cidr.network() == network {
                 known = true;
+                by.again(told);
                 entry.preferred_until = until.0;
                 // Rules 1 to 3: an advertisement that anybody can send does not take it away at once.
                 let two_hours = now + TWO_HOURS;
@@ -373,10 +423,39 @@ impl Interface {
                 }
             }
         }
-        if !known && valid > 0 && learned < LEARNED {
-            self.add_stable_address(now, network.address(), Some(until));
+        if !known && valid > 0 && (learned < LEARNED || self.make_way(now, told)) {
+            self.add_stable_address(now, network.address(), Some((told, until)));
         }
         self.renew_temporary(now);
+    }
+
+    /// Gives up the addresses under an advertised prefix for those under another, unless all are worth more.
+    fn make_way(&mut self, now: Instant, other: Told) -> bool {
+        while let Some(v6) = self.egress.v6.as_deref_mut() {
+            let neighbours = &v6.neighbours;
+            let is_there = |router| neighbours.is_confirmed(router);
+            let way = makes_way(&mut v6.addresses, |it| it.told.as_mut(), other, is_there);
+            let Some(entry) = way.and_then(|at| v6.addresses.get_mut(at)) else {
+                return false;
+            };
+            let network = entry.cidr.network();
+            if self
+                .tcp
+                .uses_address(|it| ip::Cidr::from(network).contains(it))
+                && let Some(told) = &mut entry.told
+            {
+                // What connections have is not taken away for a while, and then looked at again.
+                told.vouch(now);
+                continue;
+            }
+            let under = v6.addresses.iter().map(|it| it.cidr);
+            let under: Vec<_> = under.filter(|it| it.network() == network).collect();
+            for cidr in under {
+                self.remove_address_v6(now, cidr.address());
+            }
+            return true;
+        }
+        false
     }
 }
 
@@ -398,8 +477,11 @@ impl crate::proto::interface::egress::Egress {
         destination: Ipv6Addr,
     ) -> Result<Ipv6Addr, SendError> {
         let v6 = self.v6.as_deref().ok_or(SendError::NoRoute)?;
-        v6.hop(now, destination).ok_or(SendError::NoRoute)?;
-        let nearest = v6.source_for(now, destination);
+        let router = match v6.hop(now, destination).ok_or(SendError::NoRoute)? {
+            Hop::Station(hop) if hop != destination => Some(hop),
+            _ => None,
+        };
+        let nearest = v6.source_for(now, destination, router);
         let nearest = nearest.ok_or(SendError::NoRoute)?;
         match wanted {
             Ipv6Addr::UNSPECIFIED => Ok(nearest),

@@ -14,6 +14,10 @@ use crate::proto::ip::v4::protocol::UDP;
 use crate::proto::link::ethernet::MacAddr;
 use crate::proto::udp;
 
+/// The flags of router advertisements that have DHCPv6 asked: for addresses, and for other things (RFC 4861 §4.2).
+const MANAGED: u8 = 0x80;
+const OTHER: u8 = 0x40;
+
 /// What the stack asks of its DHCPv6 client.
 ///
 /// There is one that does it, [`Dhcp`]. It is behind a trait so that the calls that start it are the only
@@ -42,6 +46,12 @@ pub(super) trait Configure: Send {
 
     /// Another station has `address`.
     fn refused(&mut self, stack: &mut Interface, now: Instant, address: Ipv6Addr);
+
+    /// Whether it asks for addresses, and not for information alone.
+    fn is_stateful(&self) -> bool;
+
+    /// Octets of memory held.
+    fn octets(&self) -> usize;
 
     /// Whether it says no more than goodbye.
     fn is_stopped(&self) -> bool;
@@ -83,16 +93,35 @@ impl Interface {
         }
         let stale = |event: &Event| matches!(event, Event::Dhcpv6(_) | Event::Informed(_));
         self.events.retain(|event| !stale(event));
+        // What was learned without state holds until more is.
+        let without_state = |it: &&dyn Configure| !(it.is_stateful() || it.is_stopped());
+        let before = self.dhcpv6().filter(without_state);
+        let information = before.and_then(|it| it.information().cloned());
         self.stop_dhcpv6(now);
         let seed = self.dhcp_seed();
         let dhcp = Dhcp {
             client: client(now, self.egress.mac, seed),
             taken: Vec::new(),
-            information: None,
+            information,
             stopped: false,
         };
         let v6 = self.egress.v6.as_deref_mut();
         v6.map(|v6| v6.dhcp = Some(Box::new(dhcp))).is_some()
+    }
+
+    /// Does as the flags of a router advertisement say (RFC 4861 §4.2). A client that runs, or was stopped, stays as it
+    /// is; but where one asks for information alone there may be addresses, too.
+    pub(super) fn follow_flags(&mut self, now: Instant, flags: u8) {
+        let (managed, other) = (flags & MANAGED != 0, flags & OTHER != 0);
+        let stays = |dhcp: &dyn Configure| dhcp.is_stopped() || dhcp.is_stateful() || !managed;
+        if self.dhcpv6().is_some_and(stays) {
+            return;
+        }
+        if managed {
+            self.start_dhcpv6(now);
+        } else if other {
+            self.start_dhcpv6_stateless(now);
+        }
     }
 
     /// Gives the addresses back and asks for no others; the server is told up to four times.
@@ -104,6 +133,12 @@ impl Interface {
     #[must_use]
     pub fn runs_dhcpv6(&self) -> bool {
         self.dhcpv6().is_some_and(|dhcp| !dhcp.is_stopped())
+    }
+
+    /// Whether one runs that asks for addresses.
+    pub(crate) fn runs_dhcpv6_stateful(&self) -> bool {
+        let dhcp = self.dhcpv6().filter(|dhcp| dhcp.is_stateful());
+        dhcp.is_some_and(|dhcp| !dhcp.is_stopped())
     }
 
     fn dhcpv6(&self) -> Option<&dyn Configure> {
@@ -223,6 +258,16 @@ impl Configure for Dhcp {
     fn refused(&mut self, stack: &mut Interface, now: Instant, address: Ipv6Addr) {
         let event = self.client.decline(now, address);
         self.tell(stack, now, event);
+    }
+
+    fn is_stateful(&self) -> bool {
+        self.client.is_stateful()
+    }
+
+    fn octets(&self) -> usize {
+        let information = self.information.as_ref().map_or(0, Information::octets);
+        let taken = self.taken.capacity() * size_of::<Ipv6Addr>();
+        size_of::<Self>() + self.client.octets() + taken + information
     }
 
     fn is_stopped(&self) -> bool {

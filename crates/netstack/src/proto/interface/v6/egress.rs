@@ -177,7 +177,7 @@ impl Egress {
                     }
                 }
                 CachePoll::Solicit { target, station } => {
-                    let Some(source) = v6.source_for(now, target) else {
+                    let Some(source) = v6.source_for(now, target, None) else {
                         continue;
                     };
                     let message = nd::solicitation(target, Ok(self.mac));
@@ -191,7 +191,7 @@ impl Egress {
                 CachePoll::Unreachable { target, frames } => {
                     v6.nd.failed += u64::from(!frames.is_empty());
                     v6.nd.dropped += frames.len() as u64;
-                    v6.routers.is_unreachable(target);
+                    v6.is_unreachable(target);
                     self.undeliverable.extend(frames);
                 }
             }

@@ -5,17 +5,18 @@ use core::cmp::Reverse;
 use core::net::Ipv6Addr;
 use core::time::Duration;
 
-use super::addresses::{after_seconds, is_link_local};
-use super::{FIRST_WAIT, V6};
+use super::FIRST_WAIT;
+use super::addresses::is_link_local;
 use crate::proto::Instant;
 use crate::proto::interface::{Event, Interface, Transmit};
+use crate::proto::ip::v6::ALL_ROUTERS;
 use crate::proto::ip::v6::Cidr;
-use crate::proto::ip::v6::name_servers::{DOMAINS, NameServers, SERVERS};
-use crate::proto::ip::v6::{ALL_ROUTERS, MINIMUM_MTU};
+use crate::proto::ip::v6::name_servers::NameServers;
+use crate::proto::ip::v6::told::{Told, makes_way};
 use crate::proto::link::nd::{self, Cache, Timing};
 
-/// Routers, prefixes on the link, routes and redirects that are kept, at most: who floods us with more
-/// displaces its own.
+/// Routers, prefixes, routes and redirects that are kept, at most: [`told`](crate::proto::ip::v6::told) says what makes
+/// way in a full list.
 const ROUTERS: usize = 8;
 const PREFIXES: usize = 32;
 const ROUTES: usize = 32;
@@ -27,20 +28,39 @@ const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
 /// A router that may be the default one.
 #[derive(Clone, Copy, Debug)]
 struct Router {
-    address: Ipv6Addr,
+    told: Told,
     preference: i8,
     until: Instant,
     /// It did not answer since it last said so: where there are too many, it goes first.
     failed: bool,
 }
 
-/// A prefix whose addresses are on the link, or that a router leads to.
+/// What a router says of a prefix.
 #[derive(Clone, Copy, Debug)]
-struct Network {
-    prefix: Cidr,
-    /// The router; the prefix is on the link if there is none.
-    router: Option<(Ipv6Addr, i8)>,
-    until: Instant,
+pub(super) enum Says {
+    /// It is one of the link's hosts; and whether all of it is on the link.
+    Prefix { on_link: bool },
+    /// The router leads there, and how much it is preferred.
+    Route(i8),
+}
+
+/// A prefix of which a router has told.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Network {
+    pub(super) prefix: Cidr,
+    pub(super) says: Says,
+    pub(super) told: Told,
+    pub(super) until: Instant,
+}
+
+impl Network {
+    fn is_route(&self) -> bool {
+        matches!(self.says, Says::Route(_))
+    }
+
+    fn is_on_link(&self) -> bool {
+        matches!(self.says, Says::Prefix { on_link: true })
+    }
 }
 
 /// What was learned of routers.
@@ -54,7 +74,7 @@ pub(super) struct Routers {
     pub(super) hop_limit: u8,
     pub(super) timing: Timing,
     /// When the next solicitation is due, and the time to the one after that.
-    solicit_at: Instant,
+    pub(super) solicit_at: Instant,
     interval: Duration,
 }
 
@@ -91,8 +111,14 @@ impl Routers {
     }
 
     pub(super) fn is_on_link(&self, now: Instant, address: Ipv6Addr) -> bool {
-        let mut on_link = self.networks.iter().filter(|it| it.router.is_none());
+        let mut on_link = self.networks.iter().filter(|it| it.is_on_link());
         on_link.any(|it| it.until > now && it.prefix.contains(address))
+    }
+
+    /// Whether the address is of a prefix that `router` advertises (RFC 6724 §5, rule 5.5).
+    pub(super) fn is_advertised(&self, now: Instant, router: Ipv6Addr, address: Ipv6Addr) -> bool {
+        let mut networks = self.networks.iter().filter(|it| !it.is_route());
+        networks.any(|it| it.told.router == router && it.until > now && it.prefix.contains(address))
     }
 
     /// The first hop to which a router has redirected us.
@@ -109,13 +135,14 @@ impl Routers {
         destination: Ipv6Addr,
         neighbours: &Cache,
     ) -> Option<(u8, Ipv6Addr)> {
-        let routes = self.networks.iter().filter_map(|it| {
-            let fits = it.until > now && it.prefix.contains(destination);
-            let (router, preference) = it.router.filter(|_| fits)?;
-            Some((it.prefix.prefix(), router, preference))
+        let routes = self.networks.iter().filter_map(|it| match it.says {
+            Says::Route(preference) if it.until > now && it.prefix.contains(destination) => {
+                Some((it.prefix.prefix(), it.told.router, preference))
+            }
+            _ => None,
         });
         let routers = self.routers.iter().filter(|it| it.until > now);
-        let default = routers.map(|it| (0, it.address, it.preference));
+        let default = routers.map(|it| (0, it.told.router, it.preference));
         // Of equals the first that was heard of.
         let best = routes
             .chain(default)
@@ -128,9 +155,10 @@ impl Routers {
     /// A neighbour did not answer: what went by it goes elsewhere (RFC 4861 §7.3.3).
     pub(super) fn is_unreachable(&mut self, neighbour: Ipv6Addr) {
         self.redirects.retain(|(_, hop)| *hop != neighbour);
+        self.doubt(neighbour);
         // Another router is to be tried next time: the last in the list is the last of equals.
         let mut routers = self.routers.iter();
-        if let Some(at) = routers.position(|it| it.address == neighbour) {
+        if let Some(at) = routers.position(|it| it.told.router == neighbour) {
             let router = self.routers.remove(at);
             self.routers.push(Router {
                 failed: true,
@@ -139,66 +167,113 @@ impl Routers {
         }
     }
 
+    /// Nothing shows any more that a router is there.
+    fn doubt(&mut self, router: Ipv6Addr) {
+        let networks = self.networks.iter_mut().map(|it| &mut it.told);
+        let routers = self.routers.iter_mut().map(|it| &mut it.told);
+        routers.chain(networks).for_each(|it| it.doubt(router));
+        self.name_servers.doubt(router);
+    }
+
     /// A neighbour is no router (RFC 4861 §7.2.5), if it was one: nothing but what is its own goes by it.
     pub(super) fn resigned(&mut self, neighbour: Ipv6Addr) {
-        let by_it = |router: &(Ipv6Addr, i8)| router.0 == neighbour;
-        self.routers.retain(|it| it.address != neighbour);
+        self.doubt(neighbour);
+        self.routers.retain(|it| it.told.router != neighbour);
         self.networks
-            .retain(|it| !it.router.as_ref().is_some_and(by_it));
+            .retain(|it| !it.is_route() || it.told.router != neighbour);
         self.redirects
             .retain(|(destination, hop)| *hop != neighbour || destination == hop);
     }
 
-    fn set_default(&mut self, now: Instant, address: Ipv6Addr, preference: i8, lifetime: u16) {
-        let until = now + Duration::from_secs(lifetime.into());
-        let router = Router {
-            address,
-            preference,
-            until,
-            failed: false,
-        };
+    pub(super) fn set_default(
+        &mut self,
+        now: Instant,
+        told: Told,
+        (preference, lifetime): (i8, u16),
+        neighbours: &Cache,
+    ) {
         let mut routers = self.routers.iter();
-        match routers.position(|it| it.address == address) {
-            Some(at) if lifetime == 0 => {
+        let known = routers.position(|it| it.told.router == told.router);
+        if lifetime == 0 {
+            if let Some(at) = known {
                 self.routers.remove(at);
             }
-            Some(at) => self.routers[at] = router,
-            None if lifetime > 0 => {
-                if self.routers.len() >= ROUTERS
-                    && let Some(at) = self.routers.iter().position(|it| it.failed)
-                {
-                    self.routers.remove(at);
-                }
-                if self.routers.len() < ROUTERS {
-                    self.routers.push(router);
-                }
-            }
-            None => {}
+            return;
         }
+        let router = Router {
+            told,
+            preference,
+            until: now + Duration::from_secs(lifetime.into()),
+            failed: false,
+        };
+        if let Some(at) = known {
+            let mut before = self.routers[at].told;
+            before.again(told);
+            self.routers[at] = Router {
+                told: before,
+                ..router
+            };
+            return;
+        }
+        if self.routers.len() >= ROUTERS {
+            let failed = self.routers.iter().position(|it| it.failed);
+            let is_there = |router| neighbours.is_confirmed(router);
+            let way = failed
+                .or_else(|| makes_way(&mut self.routers, |it| Some(&mut it.told), told, is_there));
+            match way {
+                Some(at) => self.routers.remove(at),
+                None => return,
+            };
+        }
+        self.routers.push(router);
     }
 
-    fn set_network(&mut self, now: Instant, network: Network) {
-        let of = |it: &Network| (it.prefix.network(), it.router.map(|(router, _)| router));
-        let mut networks = self.networks.iter();
-        let (mine, gone) = (
-            networks.position(|it| of(it) == of(&network)),
-            network.until <= now,
-        );
-        let most = match network.router {
-            None => PREFIXES,
-            Some(_) => ROUTES,
-        };
-        let alike = |it: &&Network| it.router.is_some() == network.router.is_some();
-        match mine {
-            Some(at) if gone => {
+    pub(super) fn set_network(&mut self, now: Instant, network: Network, neighbours: &Cache) {
+        let gone = network.until <= now;
+        let (mut known, mut alike) = (None, 0);
+        for (at, it) in self.networks.iter_mut().enumerate() {
+            alike += usize::from(it.is_route() == network.is_route());
+            if it.prefix != network.prefix || it.is_route() != network.is_route() {
+                continue;
+            }
+            if network.is_on_link() && it.is_on_link() {
+                // RFC 4861 §6.3.4: it holds of the prefix, whoever has said it before.
+                it.until = network.until;
+            }
+            if it.told.router == network.told.router {
+                known = Some(at);
+            }
+        }
+        // That it says no more of what is on the link does not take back what it has said.
+        let keeps = known.is_some_and(|at| self.networks[at].is_on_link() && !network.is_on_link());
+        if gone {
+            if let Some(at) = known.filter(|_| !keeps) {
                 self.networks.remove(at);
             }
-            Some(at) => self.networks[at] = network,
-            None if !gone && self.networks.iter().filter(alike).count() < most => {
-                self.networks.push(network);
-            }
-            None => {}
+            self.networks.retain(|it| it.until > now);
+            return;
         }
+        if let Some(at) = known {
+            let known = &mut self.networks[at];
+            known.told.again(network.told);
+            if !keeps {
+                (known.says, known.until) = (network.says, network.until);
+            }
+            return;
+        }
+        type OfKind = fn(&mut Network) -> Option<&mut Told>;
+        let (most, told): (_, OfKind) = match network.says {
+            Says::Prefix { .. } => (PREFIXES, |it| (!it.is_route()).then_some(&mut it.told)),
+            Says::Route(_) => (ROUTES, |it| it.is_route().then_some(&mut it.told)),
+        };
+        if alike >= most {
+            let is_there = |router| neighbours.is_confirmed(router);
+            match makes_way(&mut self.networks, told, network.told, is_there) {
+                Some(at) => self.networks.remove(at),
+                None => return,
+            };
+        }
+        self.networks.push(network);
     }
 
     pub(super) fn redirect(&mut self, destination: Ipv6Addr, hop: Ipv6Addr) {
@@ -212,15 +287,6 @@ impl Routers {
     fn expire(&mut self, now: Instant) {
         self.routers.retain(|it| it.until > now);
         self.networks.retain(|it| it.until > now);
-    }
-}
-
-/// A router's preference of two bits (RFC 4191 §2.1): that which is reserved counts as medium.
-fn preference(flags: u8) -> i8 {
-    match flags >> 3 & 0b11 {
-        0b01 => 1,
-        0b11 => -1,
-        _ => 0,
     }
 }
 
@@ -259,165 +325,5 @@ impl Interface {
             let source = source.unwrap_or(Ipv6Addr::UNSPECIFIED);
             self.send_discovery(now, source, ALL_ROUTERS, message, out);
         }
-    }
-
-    /// A router shows itself: `message` has been validated (RFC 4861 §6.1.2).
-    pub(super) fn handle_router(
-        &mut self,
-        now: Instant,
-        router: Ipv6Addr,
-        message: nd::Message,
-        options: &[u8],
-    ) {
-        let mtu = self.egress.device_mtu;
-        let Some(v6) = self
-            .egress
-            .v6
-            .as_deref_mut()
-            .filter(|it| it.settings.accept_ra)
-        else {
-            return;
-        };
-        let nd::Message::RouterAdvertisement {
-            hop_limit,
-            flags,
-            lifetime,
-            reachable,
-            retransmit,
-        } = message
-        else {
-            return;
-        };
-        // §6.3.7, RFC 7559 §2: one that leads nowhere does not end the search.
-        if lifetime > 0 {
-            v6.routers.solicit_at = Instant::FAR_FUTURE;
-        }
-        if hop_limit != 0 {
-            v6.routers.hop_limit = hop_limit;
-        }
-        v6.set_timing(reachable, retransmit);
-        v6.routers
-            .set_default(now, router, preference(flags), lifetime);
-        let mut link_mtu = None;
-        for (kind, body) in nd::options(options) {
-            match kind {
-                option::PREFIX => self.handle_prefix(now, body),
-                option::MTU => {
-                    link_mtu = body.get(2..6).and_then(|it| it.first_chunk::<4>());
-                }
-                option::ROUTE => self.handle_route(now, router, body),
-                SERVERS | DOMAINS => self.handle_name_servers(now, kind, body),
-                _ => {}
-            }
-        }
-        if let Some(link_mtu) = link_mtu {
-            let link_mtu = u32::from_be_bytes(*link_mtu) as usize;
-            if (MINIMUM_MTU..=mtu).contains(&link_mtu) {
-                self.egress.mtu_v6 = link_mtu;
-                self.tell_mtu();
-            }
-        }
-        self.changed();
-    }
-
-    /// A prefix of the link, and of its hosts' addresses (RFC 4861 §6.3.4).
-    fn handle_prefix(&mut self, now: Instant, body: &[u8]) {
-        let Some([len, flags, rest @ ..]) = body.first_chunk::<30>() else {
-            return;
-        };
-        let (Some(valid), Some(preferred), Some(prefix)) = (
-            rest.get(..4).and_then(|it| it.first_chunk::<4>()),
-            rest.get(4..8).and_then(|it| it.first_chunk::<4>()),
-            rest.get(12..28).and_then(|it| it.first_chunk::<16>()),
-        ) else {
-            return;
-        };
-        let (valid, preferred) = (u32::from_be_bytes(*valid), u32::from_be_bytes(*preferred));
-        let Ok(prefix) = Cidr::new(Ipv6Addr::from(*prefix), *len) else {
-            return;
-        };
-        if is_link_local(prefix.address()) || prefix.address().is_multicast() {
-            return;
-        }
-        if flags & 0x80 != 0
-            && let Some(v6) = self.egress.v6.as_deref_mut()
-        {
-            let network = Network {
-                prefix,
-                router: None,
-                until: after_seconds(now, valid),
-            };
-            v6.routers.set_network(now, network);
-        }
-        if flags & 0x40 != 0 {
-            self.configure(now, prefix, (preferred, valid));
-        }
-    }
-
-    /// Servers or domains of names (RFC 8106).
-    fn handle_name_servers(&mut self, now: Instant, kind: u8, body: &[u8]) {
-        let v6 = self.egress.v6.as_deref_mut();
-        if v6.is_some_and(|v6| v6.routers.name_servers.advertised(now, kind, body)) {
-            self.push_event(Event::NameServers);
-        }
-    }
-
-    /// A prefix that a router leads to (RFC 4191 §2.3).
-    fn handle_route(&mut self, now: Instant, router: Ipv6Addr, body: &[u8]) {
-        let [len, flags, l0, l1, l2, l3, prefix @ ..] = body else {
-            return;
-        };
-        // Its length follows that of the prefix.
-        if prefix.len() < usize::from(len.div_ceil(64)) * 8 || flags >> 3 & 0b11 == 0b10 {
-            return;
-        }
-        let mut octets = [0; 16];
-        let known = prefix.len().min(16);
-        octets[..known].copy_from_slice(&prefix[..known]);
-        let lifetime = u32::from_be_bytes([*l0, *l1, *l2, *l3]);
-        let Ok(prefix) = Cidr::new(Ipv6Addr::from(octets), *len) else {
-            return;
-        };
-        if let Some(v6) = self.egress.v6.as_deref_mut() {
-            if *len == 0 {
-                // It stands for the default router, and goes before what the header says.
-                let lifetime = u16::try_from(lifetime).unwrap_or(u16::MAX);
-                v6.routers
-                    .set_default(now, router, preference(*flags), lifetime);
-                return;
-            }
-            let network = Network {
-                prefix: prefix.network(),
-                router: Some((router, preference(*flags))),
-                until: after_seconds(now, lifetime),
-            };
-            v6.routers.set_network(now, network);
-        }
-    }
-}
-
-/// Options of router advertisements.
-mod option {
-    pub(super) const PREFIX: u8 = 3;
-    pub(super) const MTU: u8 = 5;
-    pub(super) const ROUTE: u8 = 24;
-}
-
-impl V6 {
-    /// Times that a router names, in milliseconds; zero leaves them as they are.
-    fn set_timing(&mut self, reachable: u32, retransmit: u32) {
-        // RFC 4861 §6.2.1: no more than an hour.
-        if (1..=3_600_000).contains(&reachable) {
-            // Between half and three halves of it (§6.3.2).
-            let spread = self.random.next_u64() % (u64::from(reachable) + 1);
-            let millis = u64::from(reachable) / 2 + spread;
-            self.routers.timing.reachable = Duration::from_millis(millis.max(1));
-        }
-        if retransmit != 0 {
-            // Anybody on the link may say so: neither all the time nor hardly ever.
-            let millis = u64::from(retransmit).clamp(100, 10_000);
-            self.routers.timing.retransmit = Duration::from_millis(millis);
-        }
-        self.neighbours.set_timing(self.routers.timing);
     }
 }

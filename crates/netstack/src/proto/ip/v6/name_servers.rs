@@ -3,6 +3,7 @@
 use core::net::Ipv6Addr;
 use core::time::Duration;
 
+use super::told::{Told, makes_way};
 use crate::proto::{Instant, domain};
 
 /// Type of the option that names servers, RDNSS (RFC 8106 §5.1).
@@ -15,27 +16,42 @@ const MOST: usize = 8;
 /// A lifetime without an end.
 const INFINITE: u32 = u32::MAX;
 
-/// What routers have said, in the order in which it was said first.
+/// Something that holds until then, and who says so.
+#[derive(Clone, Debug)]
+struct Entry<T> {
+    item: T,
+    until: Instant,
+    told: Told,
+}
+
+/// What routers have said: what was said first last, but of one option in its order (RFC 8106 §6.1).
 #[derive(Clone, Debug, Default)]
 pub struct NameServers {
-    servers: Vec<(Ipv6Addr, Instant)>,
-    domains: Vec<(String, Instant)>,
+    servers: Vec<Entry<Ipv6Addr>>,
+    domains: Vec<Entry<String>>,
 }
 
 impl NameServers {
     /// The servers.
     pub fn servers(&self) -> impl Iterator<Item = Ipv6Addr> + '_ {
-        self.servers.iter().map(|(server, _)| *server)
+        self.servers.iter().map(|it| it.item)
     }
 
     /// The domains.
     pub fn domains(&self) -> impl Iterator<Item = &str> {
-        self.domains.iter().map(|(domain, _)| domain.as_str())
+        self.domains.iter().map(|it| it.item.as_str())
     }
 
     /// Takes an option of a valid router advertisement: its type, one of [`SERVERS`] or [`DOMAINS`], and what is behind
-    /// its length. What is malformed is passed over. Whether servers or domains are others now.
-    pub fn advertised(&mut self, now: Instant, kind: u8, body: &[u8]) -> bool {
+    /// its length. What is malformed is passed over. `is_there` says whether a router, this one or another, has shown
+    /// that it is there. Whether servers or domains are others now.
+    pub fn advertised(
+        &mut self,
+        now: Instant,
+        router: Ipv6Addr,
+        (kind, body): (u8, &[u8]),
+        is_there: impl Fn(Ipv6Addr) -> bool,
+    ) -> bool {
         let Some(([_, _, lifetime @ ..], value)) = body.split_first_chunk::<6>() else {
             return false;
         };
@@ -44,81 +60,91 @@ impl NameServers {
             INFINITE => Some(Instant::FAR_FUTURE),
             seconds => Some(now + Duration::from_secs(seconds.into())),
         };
-        let mut changed = false;
+        let told = Told::new(now, router, is_there(router));
         match kind {
             SERVERS => {
                 let (addresses, []) = value.as_chunks::<16>() else {
                     return false;
                 };
-                for address in addresses {
-                    let server = Ipv6Addr::from(*address);
-                    if !(server.is_unspecified() || server.is_multicast()) {
-                        changed |= put(&mut self.servers, server, until);
-                    }
-                }
+                let servers = addresses.iter().map(|it| Ipv6Addr::from(*it));
+                let servers = servers.filter(|it| !(it.is_unspecified() || it.is_multicast()));
+                put(&mut self.servers, servers, (until, told), is_there)
             }
             DOMAINS => {
-                for name in domain::list(value, MOST) {
-                    changed |= put(&mut self.domains, name, until);
-                }
+                let domains = domain::list(value, MOST).into_iter();
+                put(&mut self.domains, domains, (until, told), is_there)
             }
-            _ => {}
+            _ => false,
         }
-        changed
+    }
+
+    /// A router has failed.
+    pub(crate) fn doubt(&mut self, router: Ipv6Addr) {
+        self.servers.iter_mut().for_each(|it| it.told.doubt(router));
+        self.domains.iter_mut().for_each(|it| it.told.doubt(router));
     }
 
     /// Octets of memory held.
     #[must_use]
     pub fn held(&self) -> usize {
-        let names: usize = self.domains.iter().map(|(name, _)| name.capacity()).sum();
+        let names: usize = self.domains.iter().map(|it| it.item.capacity()).sum();
         names
-            + self.servers.capacity() * size_of::<(Ipv6Addr, Instant)>()
-            + self.domains.capacity() * size_of::<(String, Instant)>()
+            + self.servers.capacity() * size_of::<Entry<Ipv6Addr>>()
+            + self.domains.capacity() * size_of::<Entry<String>>()
     }
 
     /// Forgets what no longer holds; whether that was anything.
     pub fn poll(&mut self, now: Instant) -> bool {
         let before = self.servers.len() + self.domains.len();
-        self.servers.retain(|(_, until)| *until > now);
-        self.domains.retain(|(_, until)| *until > now);
+        self.servers.retain(|it| it.until > now);
+        self.domains.retain(|it| it.until > now);
         self.servers.len() + self.domains.len() < before
     }
 
     /// When [`NameServers::poll`] wants to be called next.
     #[must_use]
     pub fn poll_at(&self) -> Option<Instant> {
-        let servers = self.servers.iter().map(|(_, until)| *until);
-        let domains = self.domains.iter().map(|(_, until)| *until);
+        let servers = self.servers.iter().map(|it| it.until);
+        let domains = self.domains.iter().map(|it| it.until);
         servers.chain(domains).min()
     }
 }
 
-/// Has `item` hold until then, or no longer; whether the list is another now. In a full list the new one takes the
-/// place of what ends first, if that ends before it (RFC 8106 §6.1).
-fn put<T: PartialEq>(list: &mut Vec<(T, Instant)>, item: T, until: Option<Instant>) -> bool {
-    let known = list.iter().position(|(other, _)| *other == item);
-    match (known, until) {
-        (Some(index), Some(until)) => {
-            list[index].1 = until;
-            false
-        }
-        (Some(index), None) => {
-            list.remove(index);
-            true
-        }
-        (None, None) => false,
-        (None, Some(until)) => {
-            if list.len() >= MOST {
-                let ends = list.iter().enumerate().min_by_key(|(_, (_, until))| *until);
-                match ends {
-                    Some((index, (_, ends))) if *ends < until => list.remove(index),
-                    _ => return false,
-                };
+/// Has `items` hold until then, or no longer; whether the list is another now. New ones go in front. In a full list one
+/// takes the place of what makes way for it.
+fn put<T: PartialEq>(
+    list: &mut Vec<Entry<T>>,
+    items: impl Iterator<Item = T>,
+    (until, told): (Option<Instant>, Told),
+    is_there: impl Fn(Ipv6Addr) -> bool,
+) -> bool {
+    let (mut changed, mut front) = (false, 0);
+    for item in items {
+        let known = list.iter().position(|it| it.item == item);
+        match (known, until) {
+            (Some(index), Some(until)) => {
+                list[index].until = until;
+                list[index].told.again(told);
             }
-            list.push((item, until));
-            true
+            (Some(index), None) => {
+                list.remove(index);
+                changed = true;
+            }
+            (None, None) => {}
+            (None, Some(until)) => {
+                if list.len() >= MOST {
+                    match makes_way(list, |it| Some(&mut it.told), told, &is_there) {
+                        Some(index) => list.remove(index),
+                        None => continue,
+                    };
+                }
+                list.insert(front, Entry { item, until, told });
+                front += 1;
+                changed = true;
+            }
         }
     }
+    changed
 }
 
 #[cfg(test)]

@@ -69,6 +69,8 @@ pub enum CachePoll {
 struct Known {
     station: MacAddr,
     reachability: Reachability,
+    /// It has answered a question of ours from there, or connections have gone on by way of it.
+    confirmed: bool,
 }
 
 /// RFC 4861 §7.3.2.
@@ -172,6 +174,12 @@ impl Cache {
         }
     }
 
+    /// Whether a neighbour has shown that it is there: it has answered a question, or TCP has made progress by way of
+    /// it, and it has not failed since.
+    pub(crate) fn is_confirmed(&self, target: Ipv6Addr) -> bool {
+        self.known(target).is_some_and(|known| known.confirmed)
+    }
+
     fn known(&self, target: Ipv6Addr) -> Option<Known> {
         self.table.get(target)?.known()
     }
@@ -199,10 +207,10 @@ impl Cache {
             Some(Some(known)) if known.station == station => return VecDeque::new(),
             Some(_) => {}
         }
-        let reachability = Reachability::Stale;
         let known = Known {
             station,
-            reachability,
+            reachability: Reachability::Stale,
+            confirmed: false,
         };
         self.table.learn(now, address, known)
     }
@@ -216,8 +224,13 @@ impl Cache {
         said: Advertised,
     ) -> (VecDeque<Vec<u8>>, bool) {
         let nothing = (VecDeque::new(), false);
-        let Some(known) = self.table.get(target).map(State::known) else {
-            return nothing;
+        let (known, asked) = match self.table.get(target) {
+            None => return nothing,
+            Some(State::Incomplete { .. }) => (None, true),
+            Some(State::Known(known)) => (
+                Some(*known),
+                matches!(known.reachability, Reachability::Probe(_)),
+            ),
         };
         let Some(station) = said.station.or(known.map(|known| known.station)) else {
             return nothing;
@@ -240,9 +253,12 @@ impl Cache {
             }
             false => Reachability::Stale,
         };
+        let same = known.filter(|known| known.station == station);
         let known = Known {
             station,
             reachability,
+            // Anybody can answer what nobody has asked.
+            confirmed: (said.solicited && asked) || same.is_some_and(|known| known.confirmed),
         };
         (self.table.learn(now, target, known), resigned)
     }
@@ -251,6 +267,7 @@ impl Cache {
     pub fn confirm(&mut self, now: Instant, target: Ipv6Addr) {
         if let Some(mut known) = self.known(target) {
             known.reachability = self.reachable(now);
+            known.confirmed = true;
             self.table.learn(now, target, known);
         }
     }
@@ -265,24 +282,30 @@ impl Cache {
     /// The next thing to do; call until it returns `None`. Each entry gives at most two per call round,
     /// so the work is bounded by the number of entries.
     pub fn poll(&mut self, now: Instant) -> Option<CachePoll> {
-        let target = self.table.due(now)?;
-        let (station, asking) = match self.table.get_mut(target)? {
-            State::Incomplete { asking, .. } => (None, Some(asking)),
-            State::Known(known) => match &mut known.reachability {
-                Reachability::Delay { .. } => {
-                    known.reachability = Reachability::Probe(Asking::from(now));
-                    self.table.changed(now);
-                    return Some(CachePoll::Doubt(target));
-                }
-                Reachability::Probe(asking) => (Some(known.station), Some(asking)),
-                Reachability::Reachable { .. } | Reachability::Stale => (None, None),
-            },
-        };
-        if asking.is_some_and(|asking| asking.again(now, self.retransmit)) {
-            return Some(CachePoll::Solicit { target, station });
+        loop {
+            let target = self.table.due(now)?;
+            let (station, asking) = match self.table.get_mut(target)? {
+                State::Incomplete { asking, .. } => (None, asking),
+                State::Known(known) => match &mut known.reachability {
+                    Reachability::Delay { .. } => {
+                        known.reachability = Reachability::Probe(Asking::from(now));
+                        self.table.changed(now);
+                        return Some(CachePoll::Doubt(target));
+                    }
+                    Reachability::Probe(asking) => (Some(known.station), asking),
+                    // It was not used for long, and nothing is known against it.
+                    Reachability::Reachable { .. } | Reachability::Stale => {
+                        self.table.remove(target);
+                        continue;
+                    }
+                },
+            };
+            if asking.again(now, self.retransmit) {
+                return Some(CachePoll::Solicit { target, station });
+            }
+            let frames = self.table.remove(target);
+            return Some(CachePoll::Unreachable { target, frames });
         }
-        let frames = self.table.remove(target);
-        Some(CachePoll::Unreachable { target, frames })
     }
 
     /// When [`Cache::poll`] wants to be called next.

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::Tcp;
 use crate::proto::Instant;
-use crate::proto::tcp::api::{ConnectionId, Error, Status};
+use crate::proto::tcp::api::{ConnectionId, Error, State, Status};
 use crate::proto::tcp::config::{KeepAlive, Linger};
 
 impl Tcp {
@@ -57,6 +57,12 @@ impl Tcp {
             .iter()
             .take(4096)
             .any(|tcb| now - tcb.progress <= since && by_it(tcb.tuple.remote.ip()))
+    }
+
+    /// Whether a connection has one of these addresses of ours.
+    pub(crate) fn uses_address(&self, is_one: impl Fn(IpAddr) -> bool) -> bool {
+        let mut connections = self.connections.iter();
+        connections.any(|tcb| tcb.state != State::Closed && is_one(tcb.tuple.local.ip()))
     }
 
     /// [`Options::nodelay`](crate::proto::tcp::Options::nodelay) of a connection.

@@ -1,8 +1,10 @@
 //! The DHCPv6 client at the interface.
 
+use super::discovery::advertise;
 use super::groups::{ROUTER, SECOND, sent};
 use super::{OURS, cidr, frame, icmp, link_local, v6};
 use crate::proto::Instant;
+use crate::proto::account::Kind;
 use crate::proto::dhcpv6;
 use crate::proto::interface::tests::{MACS, stack};
 use crate::proto::interface::{Event, Interface, Ipv6};
@@ -145,4 +147,84 @@ fn rfc8415_18_2_10_1_a_lease_takes_no_address_away_that_we_were_given() {
         assert!(!stack.addresses().contains(&cidr("2001:db8::50/128")));
         sent(&mut stack, now, SECOND);
     }
+}
+
+/// The kinds of messages of the client that a stack sends when routers advertise these flags, one after the other.
+fn asked(settings: &Ipv6, flags: &[u8]) -> Vec<u8> {
+    let mut stack = stack(0);
+    let mut now = Instant::from_nanos(0);
+    stack.start_ipv6(now, settings);
+    sent(&mut stack, now, 2 * SECOND);
+    now += 2 * SECOND;
+    let mut kinds = Vec::new();
+    for flags in flags {
+        let advertisement = advertise(1800, *flags, &[]);
+        stack.handle_frame(now, advertisement.into(), &mut |_: &[u8]| {});
+        let message = dhcp_of(&sent(&mut stack, now, 2 * SECOND));
+        kinds.extend(message.map(|(_, message)| message[0]));
+        now += 2 * SECOND;
+    }
+    kinds
+}
+
+#[test]
+fn rfc4861_4_2_servers_are_asked_for_what_the_flags_of_a_router_say() {
+    const SOLICIT: u8 = 1;
+    const INFORMATION_REQUEST: u8 = 11;
+    let by_flags = Ipv6::default().dhcpv6(true);
+    for (flags, expected) in [
+        (&[0][..], &[][..]),
+        (&[0x40], &[INFORMATION_REQUEST]),
+        (&[0x80], &[SOLICIT]),
+        (&[0xc0], &[SOLICIT]),
+        (&[0x40, 0x80], &[INFORMATION_REQUEST, SOLICIT]),
+        // It goes on, and is not begun again for less.
+        (&[0x80, 0x40], &[SOLICIT, SOLICIT]),
+    ] {
+        assert_eq!(asked(&by_flags, flags), expected, "{flags:x?}");
+        assert_eq!(asked(&Ipv6::default(), flags), [0; 0], "not unless told so");
+        let deaf = by_flags.clone().accept_ra(false);
+        assert_eq!(asked(&deaf, flags), [0; 0]);
+    }
+}
+
+#[test]
+fn rfc4861_4_2_a_client_that_was_stopped_is_not_started_again_by_a_router() {
+    let mut stack = stack(0);
+    let now = Instant::from_nanos(0);
+    stack.start_ipv6(now, &Ipv6::default().dhcpv6(true));
+    sent(&mut stack, now, 2 * SECOND);
+    for _ in 0..2 {
+        let advertisement = advertise(1800, 0xc0, &[]);
+        stack.handle_frame(now, advertisement.into(), &mut |_: &[u8]| {});
+        stack.stop_dhcpv6(now);
+        assert!(!stack.runs_dhcpv6());
+    }
+}
+
+#[test]
+fn a_lease_and_groups_are_charged() {
+    let used = |stack: &mut Interface, now| {
+        sent(stack, now, Duration::ZERO);
+        stack.tcp().account().used_by(Kind::Neighbours)
+    };
+    let mut bare = stack(0);
+    let now = Instant::from_nanos(0);
+    bare.start_ipv6(now, &Ipv6::default().accept_ra(false));
+    sent(&mut bare, now, 4 * SECOND);
+    let before = used(&mut bare, now + 4 * SECOND);
+    let (mut with_lease, later) = leased();
+    let after = used(&mut with_lease, later);
+    // Twice the lease's address, the DUID of its server, and the client.
+    assert!(after >= before + 2 * 16 + 3 + 200, "{before} {after}");
+    for groups in ["224.1.2.3", "ff02::1:2:3"] {
+        let before = used(&mut bare, now);
+        let socket = bare.udp_bind(([0, 0, 0, 0], 0)).expect("free");
+        let group = groups.parse().expect("an address");
+        bare.join_multicast(now, socket, group).expect("room");
+        let joined = used(&mut bare, now);
+        assert!(joined >= before, "{groups} {before} {joined}");
+    }
+    let all: usize = used(&mut bare, now);
+    assert!(all > before + 2 * 16, "{before} {all}");
 }

@@ -2,8 +2,8 @@
 
 use super::{Event, Ipv6, Ipv6Addr, OURS, Pair, cidr, dual, icmp, link_local, v6};
 use crate::proto::Instant;
-use crate::proto::interface::Interface;
 use crate::proto::interface::tests::{MACS, answers};
+use crate::proto::interface::{Interface, InterfaceConfig};
 use crate::proto::ip::v6::{ALL_NODES, Header, solicited_node};
 use crate::proto::link::ethernet::{HEADER_LEN, MacAddr};
 use crate::proto::link::nd::{Message, advertisement, nonce, solicitation};
@@ -15,6 +15,15 @@ pub(super) const ROUTER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x77
 /// Two stacks of which the first has been told to speak IPv6, and nothing else.
 pub(super) fn young(settings: &Ipv6) -> Pair {
     let mut pair = Pair::new();
+    pair.stacks[0].start_ipv6(Instant::from_nanos(0), settings);
+    pair
+}
+
+/// The same with another seed.
+fn young_of(seed: u8, settings: &Ipv6) -> Pair {
+    let mut pair = Pair::new();
+    let config = InterfaceConfig::new(MACS[0], 1500, [seed; 32]);
+    pair.stacks[0] = Interface::new(config);
     pair.stacks[0].start_ipv6(Instant::from_nanos(0), settings);
     pair
 }
@@ -54,7 +63,7 @@ pub(super) fn under(stack: &Interface, prefix: &str) -> Option<Ipv6Addr> {
 }
 
 /// A message of discovery in a frame, with its source.
-fn discovery(frame: &[u8]) -> Option<(Ipv6Addr, Message, Vec<u8>)> {
+pub(super) fn discovery(frame: &[u8]) -> Option<(Ipv6Addr, Message, Vec<u8>)> {
     let header = Header::parse(frame.get(HEADER_LEN..)?).ok()?;
     let (message, options) = Message::parse(frame.get(HEADER_LEN + 40..)?)?;
     Some((header.source, message, options.to_vec()))
@@ -186,8 +195,8 @@ fn rfc7217_section_6_a_duplicate_of_a_stable_address_is_replaced_by_another() {
 
 #[test]
 fn rfc4862_section_5_5_3_a_prefix_gives_an_address_and_rfc7217_the_same_at_each_start() {
-    let address = |settings: &Ipv6| {
-        let mut pair = young(settings);
+    let address_of = |seed: u8, settings: &Ipv6| {
+        let mut pair = young_of(seed, settings);
         give(
             &mut pair,
             advertise(1800, 0, &[&prefix("2001:db8::/64", 7200, 3600)]),
@@ -195,9 +204,13 @@ fn rfc4862_section_5_5_3_a_prefix_gives_an_address_and_rfc7217_the_same_at_each_
         pair.run(Duration::from_secs(2));
         under(&pair.stacks[0], "2001:db8::/64").expect("an address")
     };
-    let stable = address(&Ipv6::default());
-    assert_eq!(address(&Ipv6::default()), stable);
-    assert_ne!(address(&Ipv6::default().secret([7; 16])), stable);
+    let ours = Ipv6::default().secret([7; 16]);
+    let stable = address_of(1, &ours);
+    assert_eq!(address_of(2, &ours), stable);
+    assert_ne!(address_of(1, &Ipv6::default().secret([8; 16])), stable);
+    // Without a secret there is one for each start.
+    let without = [1, 2].map(|seed| address_of(seed, &Ipv6::default()));
+    assert_ne!(without[0], without[1]);
     let mut without = young(&Ipv6::default().accept_ra(false));
     give(
         &mut without,

@@ -221,7 +221,34 @@ fn rfc8200_section_4_5_what_is_not_whole_after_a_minute_is_told_to_its_sender() 
 }
 
 #[test]
-fn rfc8201_section_4_datagrams_and_segments_heed_packet_too_big() {
+fn rfc8201_section_4_segments_heed_packet_too_big() {
+    let mut pair = dual();
+    let (client, _) = super::connect(&mut pair, OURS[1].into(), OURS[1].into());
+    let segment = pair.call(0, |stack, now, out| {
+        assert!(stack.tcp().send(client, &[7; 5000]).is_ready());
+        stack.poll(now, 64, out);
+        let mut sent = out.0.iter();
+        sent.find(|frame| frame.len() == 1514).cloned()
+    });
+    let segment = segment.expect("a segment that fills the link");
+    let mut maximum = Vec::new();
+    // Of 1,279 octets no link may say that it takes no more.
+    for mtu in [1279_u32, 1400, 1300] {
+        let quoted = &segment[HEADER_LEN..][..1000];
+        let message = [&[2, 0, 0, 0], &mtu.to_be_bytes()[..], quoted].concat();
+        let told = icmp(v6("fd00::77"), OURS[0], 60, &message);
+        pair.call(0, |stack, now, out| {
+            stack.handle_frame(now, told.into(), out)
+        });
+        let status = pair.stacks[0].tcp().status(client).expect("held");
+        maximum.push(status.maximum_segment);
+    }
+    // Less the header of IPv6, and that of TCP with timestamps.
+    assert_eq!(maximum, [1500 - 72, 1400 - 72, 1300 - 72]);
+}
+
+#[test]
+fn rfc8201_section_4_datagrams_heed_packet_too_big() {
     let mut pair = dual();
     let any = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0);
     let there = SocketAddr::new(OURS[1].into(), 53);

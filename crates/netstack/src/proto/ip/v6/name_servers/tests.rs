@@ -18,8 +18,13 @@ fn option(kind: u8, lifetime: u32, value: &[u8]) -> Advertised {
 }
 
 impl NameServers {
-    fn hear(&mut self, now: Instant, (kind, body): &Advertised) -> bool {
-        self.advertised(now, *kind, body)
+    fn hear(&mut self, now: Instant, option: &Advertised) -> bool {
+        self.hear_from(now, 1, option)
+    }
+
+    /// An option of one of many routers, of which none has shown that it is there.
+    fn hear_from(&mut self, now: Instant, router: u16, (kind, body): &Advertised) -> bool {
+        self.advertised(now, server(router), (*kind, body), |_| false)
     }
 }
 
@@ -46,7 +51,7 @@ fn rfc8106_5_1_servers_hold_for_their_lifetime() {
         !held.hear(START + secs(30), &servers(60, &[1])),
         "the same for longer"
     );
-    assert_eq!(numbers(&held), [1, 2, 3]);
+    assert_eq!(numbers(&held), [3, 1, 2]);
     for (at, left) in [(40, &[1, 2][..]), (60, &[1]), (90, &[])] {
         let at = START + secs(at);
         assert_eq!(held.poll_at(), Some(at));
@@ -79,20 +84,35 @@ fn rfc8106_5_2_domains_too() {
 }
 
 #[test]
-fn rfc8106_6_1_of_many_those_are_kept_that_hold_longest() {
+fn rfc8106_6_1_new_servers_are_asked_before_old_ones_in_the_order_of_their_option() {
     let mut held = NameServers::default();
-    for number in 0..1000 {
-        held.hear(START, &servers(1000 - u32::from(number), &[number]));
-    }
-    assert_eq!(numbers(&held), [0, 1, 2, 3, 4, 5, 6, 7]);
-    assert!(held.hear(START, &servers(2000, &[5000])));
-    assert_eq!(numbers(&held), [0, 1, 2, 3, 4, 5, 6, 5000]);
-    for number in 0..1000 {
+    held.hear(START, &servers(60, &[1, 2]));
+    held.hear(START, &servers(60, &[2, 3, 1, 4]));
+    assert_eq!(numbers(&held), [3, 4, 1, 2]);
+}
+
+#[test]
+fn a_full_list_of_servers_without_an_end_lets_a_router_in() {
+    let mut held = NameServers::default();
+    for number in 100..1100 {
+        held.hear_from(START, number, &servers(u32::MAX, &[number]));
         let name = format!("\x08a{number:07}\x00");
-        held.hear(START, &option(DOMAINS, number + 1, name.as_bytes()));
+        held.hear_from(START, number, &option(DOMAINS, u32::MAX, name.as_bytes()));
     }
+    assert_eq!(numbers(&held), [107, 106, 105, 104, 103, 102, 101, 100]);
     assert_eq!(held.domains().count(), 8);
-    assert_eq!(held.domains().next(), Some("a0000992"));
+    // It has not shown that it is there, nor have the others.
+    assert!(held.hear(START + secs(1), &servers(60, &[1, 2])));
+    assert_eq!(numbers(&held), [1, 2, 105, 104, 103, 102, 101, 100]);
+    // One that has is heard at once, and what it repeats stays.
+    let proven = |router| router == server(2);
+    let (kind, body) = servers(u32::MAX, &[3]);
+    assert!(held.advertised(START + secs(1), server(2), (kind, &body), proven));
+    for number in 2000..3000 {
+        let now = START + secs(u64::from(number) - 1998);
+        held.hear_from(now, number, &servers(u32::MAX, &[number]));
+    }
+    assert!(numbers(&held).contains(&3));
 }
 
 #[test]

@@ -1,0 +1,153 @@
+//! Who has said something of the link, and when last. Lists of such things are bounded, anybody on the link can fill
+//! them, and a lifetime need not end: so what is in a full list makes way by who stands behind it.
+
+use core::net::Ipv6Addr;
+use core::time::Duration;
+
+use crate::proto::Instant;
+
+/// A router says all it has to say at least so often (RFC 4861 §6.2.1, MaxRtrAdvInterval).
+const LONGEST_INTERVAL: Duration = Duration::from_secs(1800);
+/// What nobody vouches for stays so long at least: a flood displaces itself no faster.
+const LEAST: Duration = Duration::from_secs(1);
+
+/// A router's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Whose it is.
+    pub router: Ipv6Addr,
+    /// When it was said last.
+    at: Instant,
+    /// Whether the router has shown that it is there: it has answered a question, or connections went on by way of it.
+    proven: bool,
+}
+
+impl Told {
+    /// What `router` says now; `proven` if it has shown that it is there.
+    #[must_use]
+    pub fn new(now: Instant, router: Ipv6Addr, proven: bool) -> Self {
+        Self {
+            router,
+            at: now,
+            proven,
+        }
+    }
+
+    /// The same is said again. Who has not shown that it is there takes over nothing of who has.
+    pub fn again(&mut self, told: Self) {
+        if told.router == self.router {
+            self.at = told.at;
+            self.proven |= told.proven;
+        } else if told.proven || !self.proven {
+            *self = told;
+        }
+    }
+
+    /// It is seen to be of use now, whatever its router says.
+    pub fn vouch(&mut self, now: Instant) {
+        (self.at, self.proven) = (now, true);
+    }
+
+    /// Its router has failed.
+    pub fn doubt(&mut self, router: Ipv6Addr) {
+        self.proven &= self.router != router;
+    }
+
+    /// Whether it may make way for `other`. A word that is repeated as it should be gives way to none, if its router is
+    /// there.
+    fn may_go(&self, other: &Self) -> bool {
+        let quiet = other.at - self.at;
+        match (self.proven, other.proven) {
+            (false, true) => true,
+            (false, false) => quiet >= LEAST,
+            (true, _) => quiet > LONGEST_INTERVAL,
+        }
+    }
+}
+
+/// Which of `list`, which is full, makes way for what is told now: of those whose router has not shown that it is there
+/// the one that was not repeated for longest. `is_there` says whether a router has shown it meanwhile.
+pub fn makes_way<T>(
+    list: &mut [T],
+    told: fn(&mut T) -> Option<&mut Told>,
+    new: Told,
+    is_there: impl Fn(Ipv6Addr) -> bool,
+) -> Option<usize> {
+    // Each turn but the last proves one.
+    loop {
+        let held = list.iter_mut().enumerate();
+        let held = held.filter_map(|(at, it)| Some((at, *told(it)?)));
+        let (at, first) = held
+            .filter(|(_, it)| it.may_go(&new))
+            .min_by_key(|(_, it)| (it.proven, it.at))?;
+        if first.proven || !is_there(first.router) {
+            return Some(at);
+        }
+        told(&mut list[at])?.proven = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LEAST, LONGEST_INTERVAL, Told, makes_way};
+    use crate::proto::Instant;
+    use core::net::Ipv6Addr;
+    use core::time::Duration;
+
+    const START: Instant = Instant::from_nanos(7);
+    const NOBODY: fn(Ipv6Addr) -> bool = |_| false;
+
+    fn router(number: u128) -> Ipv6Addr {
+        Ipv6Addr::from_bits(0xfe80 << 112 | number)
+    }
+
+    fn first(list: &mut [Told], new: Told, is_there: impl Fn(Ipv6Addr) -> bool) -> Option<usize> {
+        makes_way(list, |it| Some(it), new, is_there)
+    }
+
+    #[test]
+    fn what_nobody_vouches_for_makes_way_after_a_second_the_oldest_first() {
+        let mut list = [1, 0, 2].map(|at| Told::new(START + LEAST * at, router(at.into()), false));
+        let new = |after: Duration| Told::new(START + after, router(9), false);
+        assert_eq!(
+            first(&mut list, new(LEAST - Duration::from_nanos(1)), NOBODY),
+            None
+        );
+        assert_eq!(first(&mut list, new(LEAST), NOBODY), Some(1));
+        list[1].again(new(LEAST));
+        assert_eq!(first(&mut list, new(LEAST * 2), NOBODY), Some(0));
+    }
+
+    #[test]
+    fn who_is_there_goes_before_who_may_not_be() {
+        let mut list = [1, 2].map(|at| Told::new(START, router(at), at == 1));
+        let new = Told::new(START, router(9), true);
+        assert_eq!(first(&mut list, new, NOBODY), Some(1));
+        // It has shown it meanwhile.
+        assert_eq!(first(&mut list, new, |it| it == router(2)), None);
+        assert_eq!(first(&mut list, new, NOBODY), None);
+        list[1].doubt(router(2));
+        assert_eq!(first(&mut list, new, NOBODY), Some(1));
+    }
+
+    #[test]
+    fn rfc4861_6_2_1_what_is_not_repeated_in_half_an_hour_makes_way_whoever_said_it() {
+        let mut list = [Told::new(START, router(1), true); 2];
+        list[0].again(Told::new(START + LEAST, router(1), true));
+        let new = |after| Told::new(START + after, router(2), false);
+        assert_eq!(first(&mut list, new(LONGEST_INTERVAL), NOBODY), None);
+        assert_eq!(
+            first(&mut list, new(LONGEST_INTERVAL + LEAST), NOBODY),
+            Some(1)
+        );
+        // Its router repeats it, of whose answers nothing is known by now.
+        list[0].again(Told::new(START + LONGEST_INTERVAL, router(1), false));
+        assert_eq!(
+            first(&mut list[..1], new(LONGEST_INTERVAL * 2), NOBODY),
+            None
+        );
+        // A stranger that repeats it is not heard.
+        list[1].again(new(LONGEST_INTERVAL));
+        assert_eq!(list[1].router, router(1));
+    }
+}
