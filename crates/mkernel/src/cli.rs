@@ -42,7 +42,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 #[cfg(feature = "ipv6")]
-pub use ipv6::Ipv6Network;
+pub use ipv6::{Dhcpv6, Ipv6Network};
 pub use network::{Network, Online, StartError};
 #[cfg(feature = "tls")]
 pub use tls::Tls;

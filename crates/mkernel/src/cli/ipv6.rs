@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use clap::{ArgAction, Args};
+use clap::{ArgAction, Args, ValueEnum};
 use netstack::{Config, proto::ip::v6::Cidr};
 
 /// The part of [`Network`](super::Network) that is about IPv6, which is always spoken: with a link-local address, and
@@ -21,6 +21,25 @@ pub struct Ipv6Network {
     /// Take addresses and routers of IPv6 from router advertisements
     #[arg(long, value_name = "BOOL", action = ArgAction::Set, default_value_t = true)]
     pub accept_ra: bool,
+    /// When to ask servers of DHCPv6
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
+    pub dhcpv6: Dhcpv6,
+    /// A secret of 32 hexadecimal digits, for addresses that are the same at each start
+    #[arg(long, value_name = "SECRET", value_parser = secret)]
+    pub ipv6_secret: Option<[u8; 16]>,
+}
+
+/// When servers of DHCPv6 are asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[non_exhaustive]
+pub enum Dhcpv6 {
+    /// For an address, or for name servers, when a router says that there are such servers
+    #[default]
+    Advertised,
+    /// For an address at once, which is waited for
+    Always,
+    /// Never
+    Never,
 }
 
 /// Reads an address.
@@ -29,11 +48,24 @@ fn address(text: &str) -> Result<Ipv6Addr, &'static str> {
     text.parse().map_err(|_| expected)
 }
 
+/// Reads a secret.
+fn secret(text: &str) -> Result<[u8; 16], &'static str> {
+    let digits = text.len() == 32 && text.bytes().all(|it| it.is_ascii_hexdigit());
+    let secret = u128::from_str_radix(text, 16).ok().filter(|_| digits);
+    secret
+        .map(u128::to_be_bytes)
+        .ok_or("expected 32 hexadecimal digits")
+}
+
 impl Ipv6Network {
     /// What a stack is to start with, for IPv6 too.
     pub(super) fn add_to(&self, mut config: Config) -> Config {
         let settings = config.ipv6.take().unwrap_or_default();
-        config.ipv6 = Some(settings.accept_ra(self.accept_ra));
+        let mut settings = settings
+            .accept_ra(self.accept_ra)
+            .dhcpv6(self.dhcpv6 == Dhcpv6::Advertised);
+        settings.secret = self.ipv6_secret.or(settings.secret);
+        config.ipv6 = Some(settings);
         for address in &self.ipv6 {
             config = config.address((*address).into());
         }

@@ -13,7 +13,7 @@ use netstack::{AddressEvent, Config, Resolver, Stack, proto::dhcp::Lease, proto:
 use solo5_ffi::Net;
 
 #[cfg(feature = "ipv6")]
-use super::ipv6::Ipv6Network;
+use super::ipv6::{Dhcpv6, Ipv6Network};
 use crate::addressing::{self, LEASE_WAIT};
 use crate::hypercalls::Hypercalls;
 use crate::log::{self, Filter, info, warn};
@@ -85,6 +85,8 @@ pub enum StartError {
     Stack(io::Error),
     /// The network gave us no address.
     Lease(io::Error),
+    /// It gave us none of IPv6.
+    LeaseV6(io::Error),
 }
 
 impl StartError {
@@ -94,7 +96,11 @@ impl StartError {
     pub fn status(&self) -> u8 {
         match self {
             Self::Stack(error) if error.kind() == io::ErrorKind::InvalidInput => super::USAGE,
-            Self::Lease(error) if error.kind() == io::ErrorKind::TimedOut => 75,
+            Self::Lease(error) | Self::LeaseV6(error)
+                if error.kind() == io::ErrorKind::TimedOut =>
+            {
+                75
+            }
             _ => 1,
         }
     }
@@ -102,17 +108,19 @@ impl StartError {
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stack(error) => write!(f, "cannot start the network: {error}"),
-            Self::Lease(error) if error.kind() == io::ErrorKind::TimedOut => {
-                let seconds = LEASE_WAIT.as_secs();
-                write!(
-                    f,
-                    "--dhcp: expected a lease, and no server granted one within {seconds} s"
-                )
-            }
-            Self::Lease(error) => write!(f, "--dhcp: no lease: {error}"),
+        let (option, error) = match self {
+            Self::Stack(error) => return write!(f, "cannot start the network: {error}"),
+            Self::Lease(error) => ("--dhcp", error),
+            Self::LeaseV6(error) => ("--dhcpv6", error),
+        };
+        if error.kind() != io::ErrorKind::TimedOut {
+            return write!(f, "{option}: no lease: {error}");
         }
+        let seconds = LEASE_WAIT.as_secs();
+        write!(
+            f,
+            "{option}: expected a lease, and no server granted one within {seconds} s"
+        )
     }
 }
 
@@ -166,9 +174,6 @@ impl Network {
             info!("{name} asks for a lease, as {}", stack.mac());
             let lease = stack.dhcp(LEASE_WAIT).await.map_err(StartError::Lease)?;
             info!("{name} has {}", describe(&lease));
-            if self.dns.is_empty() {
-                resolver.set_servers(stack.name_servers());
-            }
         } else {
             let addresses = list(stack.addresses());
             let router = self.ipv4_gateway.into_iter();
@@ -177,30 +182,43 @@ impl Network {
                 list(router)
             );
         }
+        #[cfg(feature = "ipv6")]
+        if self.ipv6.dhcpv6 == Dhcpv6::Always {
+            info!("{name} asks for a lease by DHCPv6");
+            let lease = stack.dhcpv6(LEASE_WAIT).await;
+            let lease = lease.map_err(StartError::LeaseV6)?;
+            let addresses = lease.addresses.iter().map(|held| held.address);
+            info!("{name} has a lease of {} by DHCPv6", list(addresses));
+        }
+        if self.dns.is_empty() {
+            resolver.set_servers(stack.name_servers());
+        }
+        resolver.set_domains(stack.domains());
         info!("names are resolved by {}", list(resolver.servers()));
-        let leased = self.dns.is_empty().then(|| resolver.clone());
+        let watch = watch(stack.clone(), resolver.clone(), self.dns.is_empty());
         Ok(Online {
+            _watch: miou_rs::spawn_named("addresses", watch),
             resolver,
-            _watch: miou_rs::spawn_named("addresses", watch(stack.clone(), leased)),
             stack,
         })
     }
 }
 
-/// Logs what becomes of our addresses, and has `resolver` ask the name servers that leases and routers name.
-async fn watch(stack: Stack, resolver: Option<Resolver>) {
+/// Logs what becomes of our addresses, and has `resolver` look in the domains that leases and routers name, and ask the
+/// name servers, if these are theirs to say.
+async fn watch(stack: Stack, resolver: Resolver, named: bool) {
     let mut events = stack.address_events();
     while let Some(event) = poll_fn(|context| Pin::new(&mut events).poll_next(context)).await {
         match event {
             AddressEvent::Leased(lease) => {
                 info!("there is {}", describe(&lease));
-                take_servers(&stack, resolver.as_ref());
+                take_names(&stack, &resolver, named);
             }
-            AddressEvent::NameServers => take_servers(&stack, resolver.as_ref()),
+            AddressEvent::NameServers => take_names(&stack, &resolver, named),
             AddressEvent::LeasedV6(lease) => {
                 let addresses = lease.addresses.iter().map(|held| held.address);
                 info!("there is a lease of {} by DHCPv6", list(addresses));
-                take_servers(&stack, resolver.as_ref());
+                take_names(&stack, &resolver, named);
             }
             AddressEvent::LeaseV6Lost => warn!("the lease of DHCPv6 is lost"),
             AddressEvent::LeaseLost => warn!("the lease is lost, and another looked for"),
@@ -216,13 +234,12 @@ async fn watch(stack: Stack, resolver: Option<Resolver>) {
     }
 }
 
-/// Has `resolver` ask the name servers that the network has told of last, if there are any.
-fn take_servers(stack: &Stack, resolver: Option<&Resolver>) {
+/// Has `resolver` look in the domains that the network has told of last and, if `named`, ask the name servers, if there
+/// are any.
+fn take_names(stack: &Stack, resolver: &Resolver, named: bool) {
+    resolver.set_domains(stack.domains());
     let servers = stack.name_servers();
-    if let Some(resolver) = resolver
-        && !servers.is_empty()
-        && servers != resolver.servers()
-    {
+    if named && !servers.is_empty() && servers != resolver.servers() {
         info!("names are resolved by {} from now on", list(&servers));
         resolver.set_servers(servers);
     }

@@ -109,6 +109,17 @@ fn an_error_names_the_value_and_what_was_expected() {
             "expected an IPv6 address, like fd00::1",
         ),
         ("--accept-ra=maybe", "maybe", "true, false"),
+        ("--dhcpv6=maybe", "maybe", "advertised, always, never"),
+        (
+            "--ipv6-secret=0123",
+            "--ipv6-secret",
+            "expected 32 hexadecimal digits",
+        ),
+        (
+            "--ipv6-secret=+123456789abcdef0123456789abcdef",
+            "--ipv6-secret",
+            "expected 32 hexadecimal digits",
+        ),
         ("--mtu=67", "67", "68..=65535"),
         ("--mtu=many", "many", "--mtu <OCTETS>"),
         (
@@ -154,15 +165,30 @@ fn settings_that_do_not_fit_are_refused_with_the_status_of_a_bad_command_line() 
 
 #[test]
 fn without_a_dhcp_server_the_status_says_that_it_may_be_tried_again() {
-    let error = run(async |source, [one, _]| start(&source, one, "--dhcp").await.map(drop));
-    let error = error.expect_err("no lease");
-    assert!(
-        error
-            .to_string()
-            .contains("no server granted one within 60 s"),
-        "{error}"
-    );
-    assert_eq!(error.status(), 75);
+    for line in ["--dhcp", "--dhcpv6=always"] {
+        let error = run(async |source, [one, _]| start(&source, one, line).await.map(drop));
+        let error = error.expect_err("no lease");
+        let (option, _) = line.split_once('=').unwrap_or((line, ""));
+        let expected = format!("{option}: expected a lease, and no server granted one within 60 s");
+        assert_eq!(error.to_string(), expected);
+        assert_eq!(error.status(), 75);
+    }
+}
+
+#[test]
+fn with_a_secret_the_link_local_address_is_the_same_at_each_start() {
+    let address = |line: &str| {
+        run(async |source, [one, _]| {
+            let online = start(&source, one, line).await.expect("a stack");
+            // It is asked for first.
+            sleep(Duration::from_secs(3)).await;
+            let mut addresses = online.stack.addresses().into_iter();
+            addresses.find_map(|it| it.v6()).expect("one of IPv6")
+        })
+    };
+    let secret = "--ipv6-secret=0123456789abcdef0123456789ABCDEF";
+    assert_eq!(address(secret), address(secret));
+    assert_ne!(address(secret), address(""));
 }
 
 /// A stack at [`SERVER`], and a task that leases 10.0.0.50 to whoever asks, for `seconds`, with two name servers; and with
