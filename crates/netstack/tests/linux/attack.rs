@@ -1,13 +1,14 @@
 //! Segments from a raw socket that try to do harm.
 
 use netstack::{Stack, TcpListener};
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Protocol, SockAddr, Socket, Type};
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use crate::Scenario;
-use crate::host::{ADDRESS, Host, PATIENCE, Spawner, connect};
+use crate::family;
+use crate::host::{Host, PATIENCE, Spawner, connect};
 use crate::link::{Conditions, Passed};
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
@@ -17,11 +18,9 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("exact-reset", exact_reset),
 ];
 
-const KERNEL: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
-
 /// Echo on port 7.
 async fn echo(stack: Stack, spawner: Spawner) -> io::Result<()> {
-    let listener = TcpListener::bind_with(&stack, ([0; 4], 7), 64, &Default::default())?;
+    let listener = TcpListener::bind_with(&stack, (family::any(), 7), 64, &Default::default())?;
     loop {
         let (stream, _) = listener.accept().await?;
         spawner
@@ -36,26 +35,54 @@ async fn echo(stack: Stack, spawner: Spawner) -> io::Result<()> {
     }
 }
 
-/// Sends whole IPv4 packets.
+/// Sends whole packets.
 struct Attacker(Socket);
 
 impl Attacker {
     fn new() -> Self {
-        let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(255)));
+        let socket = Socket::new(family::domain(), Type::RAW, Some(Protocol::from(255)));
         Self(socket.expect("a raw socket"))
     }
 
-    fn send(&self, source: Ipv4Addr, build: impl FnOnce(&mut etherparse::TcpHeader), data: &[u8]) {
+    fn send(&self, source: IpAddr, build: impl FnOnce(&mut etherparse::TcpHeader), data: &[u8]) {
         let mut tcp = etherparse::TcpHeader::new(0, 0, 0, 64240);
         build(&mut tcp);
         let len = (tcp.header_len() + data.len()) as u16;
         let protocol = etherparse::IpNumber::TCP;
-        let ip = etherparse::Ipv4Header::new(len, 64, protocol, source.octets(), ADDRESS);
-        let ip = ip.expect("a header");
-        tcp.checksum = tcp.calc_checksum_ipv4(&ip, data).expect("a checksum");
-        let packet = [&ip.to_bytes()[..], &tcp.to_bytes(), data].concat();
-        let to = SockAddr::from(SocketAddrV4::new(ADDRESS.into(), 0));
+        let (ip, checksum) = match (source, family::ours()) {
+            (IpAddr::V4(source), IpAddr::V4(ours)) => {
+                let (from, to) = (source.octets(), ours.octets());
+                let ip = etherparse::Ipv4Header::new(len, 64, protocol, from, to);
+                let ip = ip.expect("a header");
+                (ip.to_bytes().to_vec(), tcp.calc_checksum_ipv4(&ip, data))
+            }
+            (IpAddr::V6(source), IpAddr::V6(ours)) => {
+                let ip = etherparse::Ipv6Header {
+                    payload_length: len,
+                    next_header: protocol,
+                    hop_limit: 64,
+                    source: source.octets(),
+                    destination: ours.octets(),
+                    ..Default::default()
+                };
+                (ip.to_bytes().to_vec(), tcp.calc_checksum_ipv6(&ip, data))
+            }
+            other => panic!("{other:?}: expected addresses of one family"),
+        };
+        tcp.checksum = checksum.expect("a checksum");
+        let packet = [&ip[..], &tcp.to_bytes(), data].concat();
+        let to = SockAddr::from(SocketAddr::from((family::ours(), 0)));
         self.0.send_to(&packet, &to).expect("sent");
+    }
+}
+
+/// One of very many addresses of a network behind the kernel, where nobody answers.
+fn stranger(n: u32) -> IpAddr {
+    let n = n % 65_536;
+    match family::is_v6() {
+        false => Ipv4Addr::from_bits(Ipv4Addr::new(198, 18, 0, 0).to_bits() + n).into(),
+        // Each in a link of its own, which count as one host.
+        true => Ipv6Addr::new(0x2001, 0xdb8, 0, n as u16, 0, 0, 0, 1).into(),
     }
 }
 
@@ -82,10 +109,8 @@ fn syn_flood() -> String {
     let memory_before = resident();
     let mut longest = Duration::ZERO;
     for n in 0..SYNS {
-        // From a network behind the kernel, where nobody answers.
-        let source = Ipv4Addr::from_bits(Ipv4Addr::new(198, 18, 0, 0).to_bits() + n % 65_536);
         attacker.send(
-            source,
+            stranger(n),
             |tcp| {
                 tcp.source_port = 1024 + (n % 60_000) as u16;
                 tcp.destination_port = 7;
@@ -137,7 +162,7 @@ fn established(host: &Host) -> (std::net::TcpStream, Passed) {
 /// Forges a segment of the connection from the kernel to the stack.
 fn forge(last: &Passed, offset: u32, build: impl FnOnce(&mut etherparse::TcpHeader), data: &[u8]) {
     Attacker::new().send(
-        KERNEL,
+        family::kernel(),
         |tcp| {
             tcp.source_port = last.destination_port;
             tcp.destination_port = last.source_port;

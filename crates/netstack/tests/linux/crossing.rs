@@ -4,12 +4,13 @@ use netstack::proto::tcp::State;
 use netstack::{Stack, TcpListener, TcpStream};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr};
+use std::net::{Shutdown, SocketAddr};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use crate::Scenario;
-use crate::host::{ADDRESS, Host, PATIENCE, connect};
+use crate::family;
+use crate::host::{Host, PATIENCE, connect};
 use crate::link::{Conditions, Control};
 use crate::namespace::kernel_tcp;
 
@@ -18,8 +19,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("simultaneous-open", simultaneous_open),
     ("thousand-connections-out", thousand_connections_out),
 ];
-
-const KERNEL: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 
 /// Waits until the stack has sent a frame that waits on the link.
 fn wait_for_frame(control: &Control) {
@@ -43,7 +42,7 @@ fn simultaneous_close() -> String {
     let (close, closing) = async_channel::bounded::<()>(1);
     let (told, ended) = mpsc::channel();
     let server = move |stack: Stack, _| async move {
-        let listener = TcpListener::bind(&stack, ([0; 4], 7))?;
+        let listener = TcpListener::bind(&stack, (family::any(), 7))?;
         let (stream, _) = listener.accept().await?;
         let mut octet = [0];
         stream.read(&mut octet).await?;
@@ -83,7 +82,7 @@ fn simultaneous_open() -> String {
     let (open, opening) = async_channel::bounded::<()>(1);
     let server = move |stack: Stack, _| async move {
         let _ = opening.recv().await;
-        let (local, peer) = ((Ipv4Addr::from(ADDRESS), PORTS.1), (KERNEL, PORTS.0));
+        let (local, peer) = ((family::ours(), PORTS.1), (family::kernel(), PORTS.0));
         let stream = TcpStream::connect_with(&stack, local, peer, &Default::default()).await?;
         while let Some(chunk) = stream.read_chunk(usize::MAX).await? {
             stream.write_chunk(chunk).await?;
@@ -92,15 +91,15 @@ fn simultaneous_open() -> String {
         stream.flushed().await
     };
     let host = Host::start(conditions("simultaneous-open"), server);
-    // So that the SYN and no ARP request is what waits.
+    // So that the SYN and no question for its hardware address is what waits.
     ping(&host);
     host.control.cross();
     drop(open);
     wait_for_frame(&host.control);
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-    let local = SockAddr::from(SocketAddr::from((KERNEL, PORTS.0)));
+    let socket = Socket::new(family::domain(), Type::STREAM, None).expect("a socket");
+    let local = SockAddr::from(SocketAddr::from((family::kernel(), PORTS.0)));
     socket.bind(&local).expect("the port is free");
-    let peer = SockAddr::from(SocketAddr::from((ADDRESS, PORTS.1)));
+    let peer = SockAddr::from(SocketAddr::from((family::ours(), PORTS.1)));
     socket.set_read_timeout(Some(PATIENCE)).expect("set");
     socket.connect(&peer).expect("a connection");
     let mut stream = std::net::TcpStream::from(socket);
@@ -114,13 +113,13 @@ fn simultaneous_open() -> String {
 
 /// Makes the ends know each other's hardware addresses.
 fn ping(host: &Host) {
-    let socket = std::net::UdpSocket::bind((KERNEL, 0)).expect("a socket");
+    let socket = std::net::UdpSocket::bind((family::kernel(), 0)).expect("a socket");
     let before = host.counters().udp.no_ports;
     let start = Instant::now();
     while host.counters().udp.no_ports == before {
         assert!(start.elapsed() < PATIENCE, "no datagram arrives");
         socket
-            .send_to(b"?", SocketAddr::from((ADDRESS, 9)))
+            .send_to(b"?", SocketAddr::from((family::ours(), 9)))
             .expect("sent");
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -131,8 +130,8 @@ fn thousand_connections_out() -> String {
     const CONNECTIONS: usize = 1000;
     const LEN: usize = 4096;
     // The standard library's backlog is shorter: Linux would answer the rest with cookies.
-    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-    let any = SockAddr::from(SocketAddr::from(([0; 4], 0)));
+    let listener = Socket::new(family::domain(), Type::STREAM, None).expect("a socket");
+    let any = SockAddr::from(SocketAddr::from((family::any(), 0)));
     listener.bind(&any).expect("a free port");
     listener.listen(CONNECTIONS as i32).expect("a listener");
     listener.set_read_timeout(Some(PATIENCE)).expect("set");
@@ -143,7 +142,7 @@ fn thousand_connections_out() -> String {
         for number in 0..CONNECTIONS {
             let (stack, told) = (stack.clone(), told.clone());
             let task = async move {
-                let stream = TcpStream::connect(&stack, (KERNEL, port)).await?;
+                let stream = TcpStream::connect(&stack, (family::kernel(), port)).await?;
                 let sent = vec![number as u8; LEN];
                 stream.write_all(&sent).await?;
                 stream.shutdown()?;

@@ -12,11 +12,12 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::family;
 use crate::link::{Conditions, Control, Link};
 use crate::namespace::Interface;
 use crate::tap::{HostTimer, TapDevice};
 
-/// The stack's address.
+/// The stack's address of IPv4.
 pub(crate) const ADDRESS: [u8; 4] = [10, 0, 0, 2];
 /// No wait of a scenario lasts longer. It is long for kernels whose retransmission time-out cannot be
 /// bounded.
@@ -34,15 +35,16 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Starts a stack at [`ADDRESS`] under `conditions` and runs `server` on it. It is ready when
+    /// Starts a stack at [`family::ours`] under `conditions` and runs `server` on it. It is ready when
     /// this returns.
     pub(crate) fn start<F>(
-        conditions: Conditions,
+        mut conditions: Conditions,
         server: impl FnOnce(Stack, Spawner) -> F + Send + 'static,
     ) -> Self
     where
         F: Future<Output = io::Result<()>> + 'static,
     {
+        conditions.mtu = conditions.mtu.max(family::least_mtu());
         let interface = Interface::new(conditions.mtu);
         let mut config = Config::default()
             .address("10.0.0.2/24".parse().expect("an address"))
@@ -50,6 +52,12 @@ impl Host {
         if conditions.ipv6 {
             interface.add_ipv6();
             config = crate::ipv6::added_to(config);
+        }
+        if family::is_v6() {
+            interface.add_ipv6();
+            config = crate::ipv6::added_to(config).gateway(family::kernel());
+            let capture = conditions.capture;
+            conditions.capture = capture.map(|name| &*family::v6_name(name).leak());
         }
         Self::start_on(interface, conditions, config, server)
     }
@@ -122,7 +130,7 @@ impl Drop for Host {
 
 /// Connects the kernel to a port of the stack.
 pub(crate) fn connect(port: u16) -> TcpStream {
-    let address = SocketAddr::from((ADDRESS, port));
+    let address = SocketAddr::from((family::ours(), port));
     let stream = TcpStream::connect_timeout(&address, PATIENCE).expect("a connection");
     stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
     stream

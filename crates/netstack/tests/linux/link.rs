@@ -32,7 +32,7 @@ pub(crate) struct Conditions {
     pub(crate) duplication: u32,
     /// Per mille of frames that come after the next few.
     pub(crate) reordering: u32,
-    /// Per mille of IPv4 packets in which one bit changes.
+    /// Per mille of IP packets in which one bit changes.
     pub(crate) corruption: u32,
     pub(crate) seed: u64,
     /// The name of the capture, if there is to be one.
@@ -74,9 +74,9 @@ struct Shared {
 /// A hop on the path that takes less than the link.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Path {
-    /// Octets of the longest IPv4 packet that passes.
+    /// Octets of the longest IP packet that passes.
     pub(crate) mtu: usize,
-    /// Whether the router tells the sender (RFC 1191), or drops silently.
+    /// Whether the router tells the sender (RFC 1191, RFC 8201), or drops silently.
     pub(crate) tells: bool,
 }
 
@@ -114,7 +114,7 @@ impl Control {
         shared.longest = [0; 2];
     }
 
-    /// The longest IPv4 packets that passed, from the kernel and from the stack.
+    /// The longest IP packets that passed, from the kernel and from the stack.
     pub(crate) fn longest(&self) -> [u32; 2] {
         self.0.lock().expect("no panic").longest
     }
@@ -182,7 +182,7 @@ impl Link {
             return lane;
         }
         let mut changed = frame.to_vec();
-        if frame[12..14] == [8, 0] && self.chance(self.conditions.corruption) {
+        if is_ip(frame) && self.chance(self.conditions.corruption) {
             let bit = (self.random >> 33) as usize % (8 * (frame.len() - ETHERNET));
             changed[ETHERNET + bit / 8] ^= 1 << (bit % 8);
         }
@@ -214,15 +214,18 @@ impl Link {
     /// told if the router tells.
     fn fits(&mut self, frame: &[u8], from: Sender) -> io::Result<bool> {
         let mut shared = self.control.0.lock().expect("no panic");
-        let Some(ip) = frame.get(ETHERNET..).filter(|_| frame[12..14] == [8, 0]) else {
+        let Some(ip) = frame.get(ETHERNET..).filter(|_| is_ip(frame)) else {
             return Ok(true);
         };
-        let (len, dont_fragment) = (ip.len(), ip[6] & 0x40 != 0);
+        let (len, dont_fragment) = (ip.len(), is_v6(frame) || ip[6] & 0x40 != 0);
         match shared.path {
             Some(Path { mtu, tells }) if len > mtu && dont_fragment => {
                 drop(shared);
                 if tells {
-                    let told = fragmentation_needed(frame, mtu);
+                    let told = match is_v6(frame) {
+                        true => packet_too_big(frame, mtu),
+                        false => fragmentation_needed(frame, mtu),
+                    };
                     match from {
                         Sender::Kernel => {
                             self.record(&told);
@@ -301,15 +304,19 @@ impl FrameDevice for Link {
         }
         let (crossing, cut) = {
             let mut shared = self.control.0.lock().expect("no panic");
-            shared.waiting = self.waiting.len() + usize::from(shared.crossing);
-            (shared.crossing, shared.cut)
+            // What is said of groups and neighbours meanwhile passes.
+            let crossing = shared.crossing && Passed::parse(frame).is_some();
+            shared.waiting = self.waiting.len() + usize::from(crossing);
+            (crossing, shared.cut)
         };
         if crossing {
             self.waiting.push(frame.to_vec());
             return Ok(());
         }
-        for waiting in std::mem::take(&mut self.waiting) {
-            self.tap.write(&waiting)?;
+        if !self.control.0.lock().expect("no panic").crossing {
+            for waiting in std::mem::take(&mut self.waiting) {
+                self.tap.write(&waiting)?;
+            }
         }
         if self.is_fair() && !cut {
             return self.tap.write(frame);
@@ -329,6 +336,14 @@ impl FrameDevice for Link {
         }
         Poll::Ready(Ok(()))
     }
+}
+
+fn is_v6(frame: &[u8]) -> bool {
+    frame[12..14] == [0x86, 0xdd]
+}
+
+fn is_ip(frame: &[u8]) -> bool {
+    is_v6(frame) || frame[12..14] == [8, 0]
 }
 
 /// Whether a frame holds a TCP segment with SYN or FIN.
@@ -357,6 +372,27 @@ fn fragmentation_needed(frame: &[u8], mtu: usize) -> Vec<u8> {
     let mut ip = ip.expect("a header");
     ip.header_checksum = ip.calc_header_checksum();
     let ethernet = [&frame[6..12], &frame[..6], &[8, 0]].concat();
+    [&ethernet, &ip.to_bytes()[..], &icmp, original].concat()
+}
+
+/// The same of IPv6 (RFC 4443 §3.2).
+fn packet_too_big(frame: &[u8], mtu: usize) -> Vec<u8> {
+    let router = std::net::Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 0xfe).octets();
+    // As much of it as fits 1,280 octets.
+    let original = &frame[ETHERNET..frame.len().min(ETHERNET + 1280 - 48)];
+    let sender: [u8; 16] = original[8..24].try_into().expect("sixteen octets");
+    let told = etherparse::Icmpv6Type::PacketTooBig { mtu: mtu as u32 };
+    let icmp = told.to_header(router, sender, original).expect("a header");
+    let icmp = icmp.to_bytes();
+    let ip = etherparse::Ipv6Header {
+        payload_length: (icmp.len() + original.len()) as u16,
+        next_header: etherparse::IpNumber::IPV6_ICMP,
+        hop_limit: 64,
+        source: router,
+        destination: sender,
+        ..Default::default()
+    };
+    let ethernet = [&frame[6..12], &frame[..6], &[0x86, 0xdd]].concat();
     [&ethernet, &ip.to_bytes()[..], &icmp, original].concat()
 }
 

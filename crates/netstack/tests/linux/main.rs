@@ -7,6 +7,10 @@
 //!
 //! Transfers are a tenth as long as with the argument `--long`, which `ci/long linux` gives.
 //!
+//! Scenarios of `transfer`, `attack`, `stall`, `path` and `crossing` run over IPv4 and, under names that end so, over
+//! IPv6.
+//!
+//! - `family`: over which a scenario runs
 //! - `namespace`: the namespaces and their TAP interfaces
 //! - `link`: the lossy link, captures, a look at passing segments
 //! - `host`: a thread that runs a stack and a server on it
@@ -26,6 +30,7 @@ mod attack;
 mod capture;
 mod crossing;
 mod datagrams;
+mod family;
 mod host;
 mod ipv6;
 mod link;
@@ -51,17 +56,29 @@ use namespace::Namespaces;
 /// A named scenario. It panics when something is wrong, and returns what the table shows.
 type Scenario = (&'static str, fn() -> String);
 
-fn scenarios() -> Vec<Scenario> {
+/// Those that run over either family, but not those that are about congestion control alone.
+fn of_both_families() -> Vec<Scenario> {
     [
         transfer::SCENARIOS,
         stall::SCENARIOS,
         attack::SCENARIOS,
+        path::SCENARIOS,
+        crossing::SCENARIOS,
+    ]
+    .concat()
+}
+
+fn scenarios() -> Vec<Scenario> {
+    let both = of_both_families();
+    let over_v6 = both.iter().filter(|(name, _)| !name.contains("-bbr-"));
+    let over_v6 = over_v6.map(|(name, run)| (&*family::v6_name(name).leak(), *run));
+    [
+        &both[..],
+        &over_v6.collect::<Vec<_>>(),
         datagrams::SCENARIOS,
         ipv6::SCENARIOS,
         multicast::SCENARIOS,
         routers::SCENARIOS,
-        path::SCENARIOS,
-        crossing::SCENARIOS,
         // When all others have ended, since it looks at what they captured.
         capture::SCENARIOS,
     ]
@@ -136,6 +153,12 @@ fn run(name: &str) -> ExitCode {
         .iter()
         .find(|(known, _)| *known == name)
         .expect("a name of the list");
+    if of_both_families()
+        .iter()
+        .any(|(it, _)| family::v6_name(it) == *name)
+    {
+        family::choose_v6();
+    }
     let start = Instant::now();
     let result = catch_unwind(AssertUnwindSafe(run));
     let seconds = start.elapsed().as_secs_f64();

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::net::Shutdown;
 
 use crate::Scenario;
+use crate::family;
 use crate::host::{Host, Spawner, connect};
 use crate::link::{Conditions, Path};
 use crate::stream::Octets;
@@ -15,12 +16,16 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
 ];
 
 const COUNT: usize = 2_000_000;
-/// More than what Linux probes with when it suspects a black hole: `tcp_base_mss`, with headers.
-const PATH_MTU: usize = 1200;
+
+/// Octets that the path takes: more than what Linux probes with when it suspects a black hole, which is `tcp_base_mss`
+/// with headers.
+fn path_mtu() -> usize {
+    family::least_mtu().max(1200)
+}
 
 /// Echo on port 7.
 async fn echo(stack: Stack, _: Spawner) -> io::Result<()> {
-    let listener = TcpListener::bind(&stack, ([0; 4], 7))?;
+    let listener = TcpListener::bind(&stack, (family::any(), 7))?;
     let (stream, _) = listener.accept().await?;
     while let Some(chunk) = stream.read_chunk(usize::MAX).await? {
         stream.write_chunk(chunk).await?;
@@ -29,7 +34,7 @@ async fn echo(stack: Stack, _: Spawner) -> io::Result<()> {
     stream.flushed().await
 }
 
-/// The path narrows in the midst of an echo, both ways (RFC 1191): both ends have to send smaller
+/// The path narrows in the midst of an echo, both ways (RFC 1191, RFC 8201): both ends have to send smaller
 /// segments, and only those pass.
 fn narrows(tells: bool) -> String {
     // Linux looks for black holes only when it is told to.
@@ -51,10 +56,10 @@ fn narrows(tells: bool) -> String {
     let mut back = vec![0; first.len()];
     stream.read_exact(&mut back).expect("an echo");
     assert!(back == first, "an octet differs");
-    assert!(host.control.longest() > [PATH_MTU as u32; 2]);
+    assert!(host.control.longest() > [path_mtu() as u32; 2]);
 
     host.control.narrow(Path {
-        mtu: PATH_MTU,
+        mtu: path_mtu(),
         tells,
     });
     let mut writer = stream.try_clone().expect("a second handle");
@@ -69,9 +74,10 @@ fn narrows(tells: bool) -> String {
     let reductions = host.counters().tcp.mtu_reductions;
     assert!(reductions > 0, "the stack went on as before");
     let [kernel, stack] = host.control.longest();
-    assert!(kernel.max(stack) <= PATH_MTU as u32);
+    assert!(kernel.max(stack) <= path_mtu() as u32);
     format!(
-        "{received} octets echoed through {PATH_MTU}: longest packets {kernel} from the kernel, \
-         {stack} from the stack"
+        "{received} octets echoed through {}: longest packets {kernel} from the kernel, \
+         {stack} from the stack",
+        path_mtu()
     )
 }

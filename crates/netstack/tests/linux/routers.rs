@@ -17,8 +17,16 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("router-radvd-without-dad", || {
         slaac(Ipv6::default().dad_transmits(0), "router-radvd-without-dad")
     }),
-    ("dhcpv6-dnsmasq", dhcpv6),
-    ("dhcpv6-dnsmasq-stateless", dhcpv6_stateless),
+    ("dhcpv6-dnsmasq", || dhcpv6(false, "dhcpv6-dnsmasq")),
+    ("dhcpv6-dnsmasq-by-flags", || {
+        dhcpv6(true, "dhcpv6-dnsmasq-by-flags")
+    }),
+    ("dhcpv6-dnsmasq-stateless", || {
+        dhcpv6_stateless(false, "dhcpv6-stateless")
+    }),
+    ("dhcpv6-dnsmasq-stateless-by-flags", || {
+        dhcpv6_stateless(true, "dhcpv6-stateless-by-flags")
+    }),
 ];
 
 /// The kernel's address in the network that its router advertises.
@@ -166,15 +174,37 @@ async fn look_up(stack: &Stack) -> io::Result<()> {
     Ok(())
 }
 
-fn dhcpv6() -> String {
+/// Waits for what a client finds that is asked for by nothing but a router's flags.
+async fn found<T>(stack: &Stack, find: impl Fn(&Stack) -> Option<T>) -> T {
+    loop {
+        match find(stack) {
+            Some(found) => return found,
+            None => stack.sleep(Duration::from_millis(5)).await,
+        }
+    }
+}
+
+fn dhcpv6(by_flags: bool, capture: &'static str) -> String {
     let interface = router();
     let _dnsmasq = dnsmasq("--dhcp-range=2001:db8:1::100,2001:db8:1::1ff,64,2m");
     let _listener = std::net::TcpListener::bind("[::]:7777").expect("a free port");
     let (told, tells) = mpsc::channel();
     let start = Instant::now();
-    let config = Config::default().ipv6(Ipv6::default());
+    let config = Config::default().ipv6(Ipv6::default().dhcpv6(by_flags));
     let serve = move |stack: Stack, _: Spawner| async move {
-        let lease = stack.dhcpv6(PATIENCE).await?;
+        let lease = match by_flags {
+            false => stack.dhcpv6(PATIENCE).await?,
+            true => {
+                let lease = found(&stack, Stack::lease_v6).await;
+                let ours = IpAddr::V6(lease.addresses[0].address);
+                let mine = |stack: &Stack| {
+                    let mut addresses = stack.addresses().into_iter();
+                    addresses.find(|it| it.address() == ours)
+                };
+                found(&stack, mine).await;
+                lease
+            }
+        };
         let after = start.elapsed();
         look_up(&stack).await?;
         stack.dhcpv6_release();
@@ -183,7 +213,7 @@ fn dhcpv6() -> String {
             .expect("the scenario waits");
         std::future::pending::<io::Result<()>>().await
     };
-    let _host = Host::start_on(interface, conditions("dhcpv6-dnsmasq"), config, serve);
+    let _host = Host::start_on(interface, conditions(capture), config, serve);
     let (lease, after, released) = tells.recv_timeout(PATIENCE).expect("a lease");
     let segments = lease.addresses[0].address.segments();
     assert_eq!(segments[..7], ROUTER.segments()[..7]);
@@ -196,20 +226,24 @@ fn dhcpv6() -> String {
     )
 }
 
-fn dhcpv6_stateless() -> String {
+fn dhcpv6_stateless(by_flags: bool, capture: &'static str) -> String {
     let interface = router();
     let _dnsmasq = dnsmasq("--dhcp-range=2001:db8:1::,ra-stateless,64,2m");
     let _listener = std::net::TcpListener::bind("[::]:7777").expect("a free port");
     let (told, tells) = mpsc::channel();
-    let config = Config::default().ipv6(Ipv6::default());
+    let config = Config::default().ipv6(Ipv6::default().dhcpv6(by_flags));
     let serve = move |stack: Stack, _: Spawner| async move {
-        stack.dhcpv6_information(PATIENCE).await?;
+        if !by_flags {
+            stack.dhcpv6_information(PATIENCE).await?;
+        }
+        // Of which no router tells.
+        found(&stack, |stack| stack.time_servers().pop()).await;
         let address = address(&stack).await;
         look_up(&stack).await?;
         told.send(address).expect("the scenario waits");
         std::future::pending::<io::Result<()>>().await
     };
-    let _host = Host::start_on(interface, conditions("dhcpv6-stateless"), config, serve);
+    let _host = Host::start_on(interface, conditions(capture), config, serve);
     let address = tells.recv_timeout(PATIENCE).expect("an address");
     format!("{address} of the router, names of the server")
 }

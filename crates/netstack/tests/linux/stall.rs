@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::Scenario;
+use crate::family;
 use crate::host::{Host, PATIENCE, Spawner, connect};
 use crate::link::Conditions;
 use crate::stream::Octets;
@@ -31,7 +32,7 @@ fn kernel_stops_reading() -> String {
     let _host = Host::start(
         conditions,
         move |stack: Stack, spawner: Spawner| async move {
-            let listener = TcpListener::bind(&stack, ([0; 4], 19))?;
+            let listener = TcpListener::bind(&stack, (family::any(), 19))?;
             let watched = stack.clone();
             spawner
                 .spawn(async move {
@@ -76,7 +77,7 @@ fn stack_stops_reading() -> String {
         ..Conditions::default()
     };
     let _host = Host::start(conditions, move |stack: Stack, _| async move {
-        let listener = TcpListener::bind(&stack, ([0; 4], 9))?;
+        let listener = TcpListener::bind(&stack, (family::any(), 9))?;
         let (stream, _) = listener.accept().await?;
         // The channel is closed when the kernel's side could send no more.
         let _ = resumed.recv().await;
@@ -128,7 +129,7 @@ fn vanishes(user_timeout: bool) -> String {
     let (settled, is_settled) = mpsc::channel();
     let (gone, is_gone) = async_channel::bounded::<()>(1);
     let host = Host::start(Conditions::default(), move |stack: Stack, _| async move {
-        let listener = TcpListener::bind(&stack, ([0; 4], 7))?;
+        let listener = TcpListener::bind(&stack, (family::any(), 7))?;
         let (stream, _) = listener.accept().await?;
         let mut octet = [0];
         stream.read(&mut octet).await?;
@@ -174,7 +175,7 @@ async fn echo(stream: &TcpStream) -> io::Result<()> {
 
 fn link_comes_back() -> String {
     let host = Host::start(Conditions::default(), |stack: Stack, _| async move {
-        let listener = TcpListener::bind(&stack, ([0; 4], 7))?;
+        let listener = TcpListener::bind(&stack, (family::any(), 7))?;
         let (stream, _) = listener.accept().await?;
         echo(&stream).await
     });

@@ -8,6 +8,7 @@ use std::net::Shutdown;
 use std::time::Instant;
 
 use crate::Scenario;
+use crate::family;
 use crate::host::{Host, Spawner, connect};
 use crate::link::Conditions;
 use crate::namespace::{is_long, kernel_tcp, kernel_uses_bbr};
@@ -80,8 +81,8 @@ async fn serve_with(
 ) -> io::Result<()> {
     let mut options = Options::default();
     options.congestion = congestion;
-    let upload = TcpListener::bind(&stack, ([0; 4], 9))?;
-    let download = TcpListener::bind_with(&stack, ([0; 4], 19), 8, &options)?;
+    let upload = TcpListener::bind(&stack, (family::any(), 9))?;
+    let download = TcpListener::bind_with(&stack, (family::any(), 19), 8, &options)?;
     let uploads = spawner.clone();
     spawner
         .spawn(async move {
