@@ -6,16 +6,17 @@
 
 mod crowd;
 mod link;
+pub mod v6;
 mod wire;
 
 pub use crowd::{Client, Crowd, Manner, Progress};
 pub use link::Link;
 pub use wire::{
     ACK, Arp, Datagram, FIN, Mac, PSH, Packet, Protocol, RST, Received, SYN, Segment, icmp_message,
-    tcp_options,
+    icmp6_message, tcp_options,
 };
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// The first of the addresses that strangers have: 172.16.0.0/12, behind the gateway.
 pub const STRANGERS: Ipv4Addr = Ipv4Addr::new(172, 16, 0, 0);
@@ -23,4 +24,9 @@ pub const STRANGERS: Ipv4Addr = Ipv4Addr::new(172, 16, 0, 0);
 /// The stranger with this number.
 pub fn stranger(number: u32) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(STRANGERS) + 1 + number % ((1 << 20) - 2))
+}
+
+/// The same over IPv6, of 2001:db8::/32: each in a network of its own, as these count as hosts.
+pub fn stranger_v6(number: u32) -> Ipv6Addr {
+    Ipv6Addr::from_bits(0x2001_0db8 << 96 | u128::from(number + 1) << 64 | 1)
 }

@@ -1,7 +1,7 @@
 //! Honest clients: the kernel's own sockets, whose users want nothing but to be served.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, SocketAddrV4, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,9 +11,9 @@ pub const LIMIT: Duration = Duration::from_secs(10);
 
 /// One visit to the echo service at `address`: connects, sends, reads the same back, and closes. Returns how long that
 /// took.
-pub fn visit(address: SocketAddrV4, length: usize) -> io::Result<Duration> {
+pub fn visit(address: impl Into<SocketAddr>, length: usize) -> io::Result<Duration> {
     let start = Instant::now();
-    let mut stream = TcpStream::connect_timeout(&SocketAddr::V4(address), LIMIT)?;
+    let mut stream = TcpStream::connect_timeout(&address.into(), LIMIT)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(LIMIT))?;
     stream.set_write_timeout(Some(LIMIT))?;
@@ -36,7 +36,8 @@ pub struct Visits {
 
 impl Visits {
     /// `count` visits to echo, one after the other.
-    pub fn pay(address: SocketAddrV4, count: usize) -> Self {
+    pub fn pay(address: impl Into<SocketAddr>, count: usize) -> Self {
+        let address = address.into();
         let mut visits = Self::default();
         for _ in 0..count {
             visits.add(visit(address, 1000));
@@ -46,10 +47,11 @@ impl Visits {
 
     /// Visits to echo, one after the other, with `pause` in between, for as long as `other` runs.
     pub fn during<T>(
-        address: SocketAddrV4,
+        address: impl Into<SocketAddr>,
         pause: Duration,
         other: impl FnOnce() -> T,
     ) -> (T, Self) {
+        let address = address.into();
         let over = AtomicBool::new(false);
         thread::scope(|scope| {
             let visitor = scope.spawn(|| {
@@ -114,8 +116,8 @@ pub struct SlowReader {
 
 impl SlowReader {
     /// Connects.
-    pub fn connect(address: SocketAddrV4) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&SocketAddr::V4(address), LIMIT)?;
+    pub fn connect(address: impl Into<SocketAddr>) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&address.into(), LIMIT)?;
         stream.set_nonblocking(true)?;
         Ok(Self { stream, read: 0 })
     }

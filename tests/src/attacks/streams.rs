@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-use super::{GUEST, Strangers, port, service};
+use super::{Strangers, port};
 use crate::frames::{ACK, Crowd, Link, Manner, PSH, RST, SYN, Segment, tcp_options};
 
 /// For all handshakes of a burst, at most.
 const HANDSHAKES: Duration = Duration::from_secs(60);
 
 fn crowd(link: &mut Link, from: Strangers, count: usize, port: u16, manner: Manner) -> Crowd {
-    let mut crowd = Crowd::new(service(port), manner, from.first.into());
+    let mut crowd = Crowd::new(from.service(port), manner, from.first.into());
     let deadline = Instant::now() + HANDSHAKES;
     crowd.open(link, from.ends(count), deadline);
     crowd
@@ -127,7 +127,7 @@ pub fn half_open(link: &mut Link, from: Strangers, count: usize, rng: &mut Rng) 
     for end in from.ends(count) {
         link.segment(&Segment {
             from: end,
-            to: service(port::ECHO),
+            to: from.service(port::ECHO),
             seq: rng.u32(..),
             ack: 0,
             flags: SYN,
@@ -146,7 +146,7 @@ pub fn resets(link: &mut Link, from: Strangers, count: usize, rng: &mut Rng) {
         let payload = vec![b'r'; rng.usize(..64)];
         link.segment(&Segment {
             from: end,
-            to: std::net::SocketAddrV4::new(GUEST, ports[rng.usize(..ports.len())]),
+            to: from.service(ports[rng.usize(..ports.len())]),
             seq: rng.u32(..),
             ack: rng.u32(..),
             flags: flags[rng.usize(..flags.len())],

@@ -1,7 +1,7 @@
 //! TCP clients in great number: each does its handshake, and after that only what its [`Manner`] says.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
@@ -24,7 +24,7 @@ pub enum Progress {
 #[derive(Clone, Debug)]
 pub struct Client {
     /// Its address and port.
-    pub from: SocketAddrV4,
+    pub from: SocketAddr,
     /// How far it has come.
     pub progress: Progress,
     /// SND.NXT; a sender that repeats or leaves gaps keeps its own account.
@@ -97,9 +97,9 @@ impl Manner {
 /// Clients of one service.
 #[derive(Debug)]
 pub struct Crowd {
-    to: SocketAddrV4,
+    to: SocketAddr,
     manner: Manner,
-    clients: HashMap<SocketAddrV4, Client>,
+    clients: HashMap<SocketAddr, Client>,
     rng: Rng,
     established: usize,
     resets: usize,
@@ -121,7 +121,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 
 impl Crowd {
     /// No clients yet, of the service at `to`.
-    pub fn new(to: SocketAddrV4, manner: Manner, seed: u64) -> Self {
+    pub fn new(to: SocketAddr, manner: Manner, seed: u64) -> Self {
         Self {
             to,
             manner,
@@ -161,13 +161,13 @@ impl Crowd {
     pub fn open(
         &mut self,
         link: &mut Link,
-        addresses: impl IntoIterator<Item = SocketAddrV4>,
+        addresses: impl IntoIterator<Item = SocketAddr>,
         deadline: Instant,
     ) -> usize {
         let before = self.established;
         let mut addresses = addresses.into_iter().fuse();
         // In the order of their deadlines.
-        let mut waiting: VecDeque<(Instant, SocketAddrV4)> = VecDeque::new();
+        let mut waiting: VecDeque<(Instant, SocketAddr)> = VecDeque::new();
         let mut progress = (Instant::now(), before);
         loop {
             while waiting.len() < AT_ONCE
@@ -197,7 +197,7 @@ impl Crowd {
         }
     }
 
-    fn syn(&mut self, link: &mut Link, from: SocketAddrV4) {
+    fn syn(&mut self, link: &mut Link, from: SocketAddr) {
         let client = Client {
             from,
             progress: Progress::SynSent,
@@ -208,7 +208,7 @@ impl Crowd {
         self.repeat_syn(link, from);
     }
 
-    fn repeat_syn(&mut self, link: &mut Link, from: SocketAddrV4) {
+    fn repeat_syn(&mut self, link: &mut Link, from: SocketAddr) {
         link.segment(&Segment {
             from,
             to: self.to,

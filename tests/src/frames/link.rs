@@ -1,6 +1,6 @@
 //! A packet socket on the interface that a unikernel is connected to.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -123,13 +123,13 @@ impl Link {
         self.frame(&frame);
     }
 
-    /// Sends an IPv4 packet to the unikernel's hardware address.
+    /// Sends a packet to the unikernel's hardware address.
     pub fn packet(&mut self, packet: &Packet<'_>) {
-        self.ethernet(self.guest, 0x0800, &packet.octets());
+        self.ethernet(self.guest, packet.ether_type(), &packet.octets());
     }
 
-    /// Sends what may be longer than a frame as fragments of 1,480 octets each, in order.
-    pub fn fragments(&mut self, from: Ipv4Addr, to: Ipv4Addr, protocol: Protocol, payload: &[u8]) {
+    /// Sends what may be longer than a frame as fragments of 1,448 octets each, in order.
+    pub fn fragments(&mut self, from: IpAddr, to: IpAddr, protocol: Protocol, payload: &[u8]) {
         let identification = self.next_identification();
         let count = payload.len().div_ceil(FRAGMENT);
         for (number, piece) in payload.chunks(FRAGMENT).enumerate() {
@@ -147,18 +147,18 @@ impl Link {
 
     /// Sends a TCP segment.
     pub fn segment(&mut self, segment: &Segment<'_>) {
-        let (from, to) = (*segment.from.ip(), *segment.to.ip());
+        let (from, to) = (segment.from.ip(), segment.to.ip());
         self.whole(from, to, Protocol::TCP, &segment.octets());
     }
 
     /// Sends a UDP datagram.
     pub fn datagram(&mut self, datagram: &Datagram<'_>) {
-        let (from, to) = (*datagram.from.ip(), *datagram.to.ip());
+        let (from, to) = (datagram.from.ip(), datagram.to.ip());
         self.whole(from, to, Protocol::UDP, &datagram.octets());
     }
 
     /// Sends a packet that is not fragmented.
-    pub fn whole(&mut self, from: Ipv4Addr, to: Ipv4Addr, protocol: Protocol, payload: &[u8]) {
+    pub fn whole(&mut self, from: IpAddr, to: IpAddr, protocol: Protocol, payload: &[u8]) {
         let identification = self.next_identification();
         self.packet(&Packet {
             from,
@@ -222,8 +222,8 @@ impl Link {
     }
 }
 
-/// The data of a full fragment.
-const FRAGMENT: usize = 1480;
+/// The data of a full fragment, over either family.
+const FRAGMENT: usize = 1448;
 
 fn link_address(interface: &str) -> LinkAddr {
     let addresses = getifaddrs().expect("the interfaces of this namespace");

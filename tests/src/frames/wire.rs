@@ -1,6 +1,6 @@
 //! Packets as octets and back. Nothing here is shared with the stack under test.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// A hardware address.
 pub type Mac = [u8; 6];
@@ -20,9 +20,9 @@ pub const ACK: u8 = 16;
 #[derive(Clone, Copy, Debug)]
 pub struct Segment<'a> {
     /// Who sent it.
-    pub from: SocketAddrV4,
+    pub from: SocketAddr,
     /// To whom.
-    pub to: SocketAddrV4,
+    pub to: SocketAddr,
     /// SEG.SEQ
     pub seq: u32,
     /// SEG.ACK
@@ -53,8 +53,8 @@ impl Segment<'_> {
         octets.extend([0; 4]);
         octets.extend(self.options);
         octets.extend(self.payload);
-        let sum = pseudo_header(*self.from.ip(), *self.to.ip(), Protocol::TCP, octets.len())
-            + sum(&octets);
+        let sum =
+            pseudo_header(self.from.ip(), self.to.ip(), Protocol::TCP, octets.len()) + sum(&octets);
         octets[16..18].copy_from_slice(&checksum(sum).to_be_bytes());
         octets
     }
@@ -64,9 +64,9 @@ impl Segment<'_> {
 #[derive(Clone, Copy, Debug)]
 pub struct Datagram<'a> {
     /// Who sent it.
-    pub from: SocketAddrV4,
+    pub from: SocketAddr,
     /// To whom.
-    pub to: SocketAddrV4,
+    pub to: SocketAddr,
     /// The data, as with [`Segment::payload`].
     pub payload: &'a [u8],
 }
@@ -81,8 +81,7 @@ impl Datagram<'_> {
         octets.extend((length as u16).to_be_bytes());
         octets.extend([0; 2]);
         octets.extend(self.payload);
-        let sum =
-            pseudo_header(*self.from.ip(), *self.to.ip(), Protocol::UDP, length) + sum(&octets);
+        let sum = pseudo_header(self.from.ip(), self.to.ip(), Protocol::UDP, length) + sum(&octets);
         // RFC 768: zero says that there is none.
         let checksum = match checksum(sum) {
             0 => 0xffff,
@@ -103,7 +102,23 @@ pub fn icmp_message(kind: u8, code: u8, rest: [u8; 4], data: &[u8]) -> Vec<u8> {
     octets
 }
 
-/// The protocol numbers of IPv4's header.
+/// The same of ICMPv6 (RFC 4443), whose checksum is over the addresses too.
+pub fn icmp6_message(
+    (from, to): (Ipv6Addr, Ipv6Addr),
+    (kind, code): (u8, u8),
+    rest: [u8; 4],
+    data: &[u8],
+) -> Vec<u8> {
+    let mut octets = vec![kind, code, 0, 0];
+    octets.extend(rest);
+    octets.extend(data);
+    let pseudo = pseudo_header(from.into(), to.into(), Protocol::ICMPV6, octets.len());
+    let checksum = checksum(pseudo + sum(&octets));
+    octets[2..4].copy_from_slice(&checksum.to_be_bytes());
+    octets
+}
+
+/// The protocol numbers of headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Protocol(pub u8);
 
@@ -114,15 +129,19 @@ impl Protocol {
     pub const TCP: Self = Self(6);
     /// RFC 768
     pub const UDP: Self = Self(17);
+    /// RFC 8200 section 4.5
+    const FRAGMENT: Self = Self(44);
+    /// RFC 4443
+    pub const ICMPV6: Self = Self(58);
 }
 
-/// An IPv4 packet, whole or a fragment.
+/// A packet, whole or a fragment. Both addresses are of one family.
 #[derive(Clone, Copy, Debug)]
 pub struct Packet<'a> {
     /// Who sent it.
-    pub from: Ipv4Addr,
+    pub from: IpAddr,
     /// To whom.
-    pub to: Ipv4Addr,
+    pub to: IpAddr,
     /// What is in it.
     pub protocol: Protocol,
     /// What its fragments have in common.
@@ -136,8 +155,24 @@ pub struct Packet<'a> {
 }
 
 impl Packet<'_> {
+    /// Its type in a header of Ethernet.
+    pub(super) fn ether_type(&self) -> u16 {
+        match self.from {
+            IpAddr::V4(_) => 0x0800,
+            IpAddr::V6(_) => 0x86dd,
+        }
+    }
+
     pub(super) fn octets(&self) -> Vec<u8> {
         assert_eq!(self.offset % 8, 0, "offsets count in units of 8 octets");
+        match (self.from, self.to) {
+            (IpAddr::V4(from), IpAddr::V4(to)) => self.octets_v4(from, to),
+            (IpAddr::V6(from), IpAddr::V6(to)) => self.octets_v6(from, to),
+            other => panic!("{other:?}: expected addresses of one family"),
+        }
+    }
+
+    fn octets_v4(&self, from: Ipv4Addr, to: Ipv4Addr) -> Vec<u8> {
         let length = 20 + self.payload.len();
         let mut octets = Vec::with_capacity(length);
         octets.extend([0x45, 0]);
@@ -146,10 +181,31 @@ impl Packet<'_> {
         let fragment = u16::from(self.more) << 13 | (self.offset / 8) as u16;
         octets.extend(fragment.to_be_bytes());
         octets.extend([64, self.protocol.0, 0, 0]);
-        octets.extend(self.from.octets());
-        octets.extend(self.to.octets());
+        octets.extend(from.octets());
+        octets.extend(to.octets());
         let checksum = checksum(sum(&octets));
         octets[10..12].copy_from_slice(&checksum.to_be_bytes());
+        octets.extend(self.payload);
+        octets
+    }
+
+    fn octets_v6(&self, from: Ipv6Addr, to: Ipv6Addr) -> Vec<u8> {
+        let mut extension = Vec::new();
+        let mut next_header = self.protocol;
+        if self.offset > 0 || self.more {
+            next_header = Protocol::FRAGMENT;
+            extension.extend([self.protocol.0, 0]);
+            extension.extend((self.offset as u16 | u16::from(self.more)).to_be_bytes());
+            extension.extend(u32::from(self.identification).to_be_bytes());
+        }
+        let mut octets = vec![0x60, 0, 0, 0];
+        let length = extension.len() + self.payload.len();
+        octets.extend((length as u16).to_be_bytes());
+        // The hop limit that says that no router has passed it on.
+        octets.extend([next_header.0, 255]);
+        octets.extend(from.octets());
+        octets.extend(to.octets());
+        octets.extend(extension);
         octets.extend(self.payload);
         octets
     }
@@ -214,6 +270,7 @@ impl<'a> Received<'a> {
         match frame.get(12..14)? {
             [8, 6] => Arp::parse(&frame[14..]).map(Self::Arp),
             [8, 0] => Self::parse_ipv4(&frame[14..]),
+            [0x86, 0xdd] => Self::parse_ipv6(&frame[14..]),
             _ => None,
         }
     }
@@ -224,8 +281,8 @@ impl<'a> Received<'a> {
         let payload = octets.get(header.max(20)..length)?;
         let fragment = be16(&octets[6..8]);
         let packet = Packet {
-            from: address(&octets[12..16]),
-            to: address(&octets[16..20]),
+            from: address(&octets[12..16]).into(),
+            to: address(&octets[16..20]).into(),
             protocol: Protocol(octets[9]),
             identification: be16(&octets[4..6]),
             offset: usize::from(fragment & 0x1fff) * 8,
@@ -235,6 +292,28 @@ impl<'a> Received<'a> {
         if packet.offset > 0 || packet.more {
             return Some(Self::Other(packet));
         }
+        Self::parse_payload(packet)
+    }
+
+    /// Of extension headers there is no more made than that they are there.
+    fn parse_ipv6(octets: &'a [u8]) -> Option<Self> {
+        let length = usize::from(be16(octets.get(4..6)?));
+        let address = |at: usize| -> Option<IpAddr> {
+            let octets: [u8; 16] = octets.get(at..at + 16)?.try_into().ok()?;
+            Some(Ipv6Addr::from(octets).into())
+        };
+        Self::parse_payload(Packet {
+            from: address(8)?,
+            to: address(24)?,
+            protocol: Protocol(octets[6]),
+            identification: 0,
+            offset: 0,
+            more: false,
+            payload: octets.get(40..40 + length)?,
+        })
+    }
+
+    fn parse_payload(packet: Packet<'a>) -> Option<Self> {
         match packet.protocol {
             Protocol::TCP => parse_tcp(&packet).map(Self::Tcp),
             Protocol::UDP => parse_udp(&packet).map(Self::Udp),
@@ -247,8 +326,8 @@ fn parse_tcp<'a>(packet: &Packet<'a>) -> Option<Segment<'a>> {
     let octets = packet.payload;
     let header = usize::from(octets.get(12)? >> 4) * 4;
     Some(Segment {
-        from: SocketAddrV4::new(packet.from, be16(&octets[..2])),
-        to: SocketAddrV4::new(packet.to, be16(&octets[2..4])),
+        from: SocketAddr::new(packet.from, be16(&octets[..2])),
+        to: SocketAddr::new(packet.to, be16(&octets[2..4])),
         seq: be32(&octets[4..8]),
         ack: be32(&octets[8..12]),
         flags: *octets.get(13)?,
@@ -261,8 +340,8 @@ fn parse_tcp<'a>(packet: &Packet<'a>) -> Option<Segment<'a>> {
 fn parse_udp<'a>(packet: &Packet<'a>) -> Option<Datagram<'a>> {
     let octets = packet.payload;
     Some(Datagram {
-        from: SocketAddrV4::new(packet.from, be16(octets.get(..2)?)),
-        to: SocketAddrV4::new(packet.to, be16(octets.get(2..4)?)),
+        from: SocketAddr::new(packet.from, be16(octets.get(..2)?)),
+        to: SocketAddr::new(packet.to, be16(octets.get(2..4)?)),
         payload: octets.get(8..)?,
     })
 }
@@ -298,8 +377,12 @@ fn sum(octets: &[u8]) -> u64 {
     words.sum()
 }
 
-fn pseudo_header(from: Ipv4Addr, to: Ipv4Addr, protocol: Protocol, length: usize) -> u64 {
-    sum(&from.octets()) + sum(&to.octets()) + u64::from(protocol.0) + length as u64
+fn pseudo_header(from: IpAddr, to: IpAddr, protocol: Protocol, length: usize) -> u64 {
+    let address = |address| match address {
+        IpAddr::V4(address) => sum(&address.octets()),
+        IpAddr::V6(address) => sum(&address.octets()),
+    };
+    address(from) + address(to) + u64::from(protocol.0) + length as u64
 }
 
 fn checksum(mut sum: u64) -> u16 {

@@ -1,11 +1,12 @@
 //! A unikernel under attack, and the honest clients that watch over it.
 
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
 use hostdev::Tap;
 use nix::unistd::dup;
-use system_tests::attacks::{Strangers, port, service};
+use system_tests::attacks::{Strangers, port};
 use system_tests::frames::Link;
 use system_tests::honest::Visits;
 use system_tests::{Guest, Network, Running, Target};
@@ -42,6 +43,8 @@ impl Setting {
 pub(crate) struct Field {
     pub(crate) guest: Running,
     pub(crate) link: Link,
+    /// Whom honest clients visit.
+    pub(crate) echo: SocketAddr,
 }
 
 /// Clients that come one after the other when the attack is over.
@@ -74,17 +77,21 @@ impl Field {
             .option("--net-mac:service=02:00:00:00:00:02")
             .argument("--ipv4=10.0.0.2/24")
             .argument("--ipv4-gateway=10.0.0.1")
+            .argument("--ipv6=fd00::2/64")
+            .argument("--ipv6-gateway=fd00::1")
             .limit(Duration::from_secs(900));
         Network::with(|network| {
             network.add_tap("tap0", "10.0.0.1/24");
+            network.add_ipv6("tap0", "fd00::1/64");
             let mut inherited = None;
             let interface = interface(&mut inherited);
             let guest = guest.option(format!("--net:service={interface}"));
             let mut guest = guest.start();
             drop(inherited);
-            drop(guest.connect(service(port::ECHO).into(), Duration::from_secs(30)));
+            let echo = setting.from.service(port::ECHO);
+            drop(guest.connect(echo, Duration::from_secs(30)));
             let link = Link::open("tap0", [2, 0, 0, 0, 0, 2]);
-            test(&mut Field { guest, link });
+            test(&mut Field { guest, link, echo });
         });
     }
 
@@ -93,8 +100,7 @@ impl Field {
     pub(crate) fn attack<T>(&mut self, attack: impl FnOnce(&mut Link) -> T) -> T {
         let (cpu, frames) = (self.guest.processor_time(), self.link.sent());
         let pause = Duration::from_millis(50);
-        let (result, during) =
-            Visits::during(service(port::ECHO), pause, || attack(&mut self.link));
+        let (result, during) = Visits::during(self.echo, pause, || attack(&mut self.link));
         println!(
             "{} frames, {:.1} s of the tender's CPU, {:.1} MB resident",
             self.link.sent() - frames,
@@ -102,7 +108,7 @@ impl Field {
             self.guest.resident_memory() as f64 / 1e6
         );
         self.assert_served("during the attack", &during);
-        let afterwards = Visits::pay(service(port::ECHO), AFTERWARDS);
+        let afterwards = Visits::pay(self.echo, AFTERWARDS);
         self.assert_served("afterwards", &afterwards);
         result
     }

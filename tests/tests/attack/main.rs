@@ -5,35 +5,42 @@
 //! - [`windows`]: closed ones, those of slow readers, and segments of no more than a few octets.
 //! - [`connections`]: more idle ones, half-open ones and ones in TIME-WAIT than there is room for.
 //! - [`beneath`]: echo replies and fragments in great number, and noise.
+//! - [`ipv6`]: neighbour discovery, and fragments of IPv6, in great number.
 //! - [`http`]: slow clients of HTTP, and of TLS below it.
 //! - [`http2`]: frames of HTTP/2 that no honest client sends.
 //! - [`tls`]: records that none sends, and handshakes that are not finished.
 //! - [`udp`]: services that are made to talk to each other, or to flood a third.
 //!
-//! Those by HTTP and TLS are on the example `http`, with 32 MiB; the others each with 8 and 16 MiB, and with the feature
+//! Those by HTTP and TLS are on the example `http`, with 32 MiB; the others each with 8 and 16 MiB, with 8 over IPv6 too, and with the feature
 //! `long`, for which all go on for longer, with 64 and 512 MiB too. `ci/long attack` runs these.
 //! What is asserted about time is that a client is served at all; how long it took is printed.
 
 /// Makes a test for each size of memory out of functions that take a [`field::Setting`].
 macro_rules! on_each_size {
     ($($test:ident),* $(,)?) => {
-        on_each_size! { @size mib_8, 8, MANY, $($test),* }
-        on_each_size! { @size mib_16, 16, ONE, $($test),* }
+        on_each_size! { @size mib_8, 8, MANY, V4, $($test),* }
+        on_each_size! { @size mib_8_ipv6, 8, MANY, V6, $($test),* }
+        on_each_size! { @size mib_16, 16, ONE, V4, $($test),* }
         #[cfg(feature = "long")]
-        on_each_size! { @size mib_64, 64, ONE, $($test),* }
+        on_each_size! { @size mib_16_ipv6, 16, ONE, V6, $($test),* }
         #[cfg(feature = "long")]
-        on_each_size! { @size mib_64_from_many, 64, MANY, $($test),* }
+        on_each_size! { @size mib_64, 64, ONE, V4, $($test),* }
         #[cfg(feature = "long")]
-        on_each_size! { @size mib_512, 512, ONE, $($test),* }
+        on_each_size! { @size mib_64_from_many, 64, MANY, V4, $($test),* }
         #[cfg(feature = "long")]
-        on_each_size! { @size mib_512_from_many, 512, MANY, $($test),* }
+        on_each_size! { @size mib_64_from_many_ipv6, 64, MANY, V6, $($test),* }
+        #[cfg(feature = "long")]
+        on_each_size! { @size mib_512, 512, ONE, V4, $($test),* }
+        #[cfg(feature = "long")]
+        on_each_size! { @size mib_512_from_many, 512, MANY, V4, $($test),* }
     };
-    (@size $name:ident, $mebibytes:literal, $strangers:ident, $($test:ident),*) => {
+    (@size $name:ident, $mebibytes:literal, $strangers:ident, $family:ident, $($test:ident),*) => {
         mod $name {
             $(#[test] fn $test() {
                 super::$test(crate::field::Setting {
                     mebibytes: $mebibytes,
-                    from: system_tests::attacks::Strangers::$strangers,
+                    from: system_tests::attacks::Strangers::$strangers
+                        .over(system_tests::attacks::Family::$family),
                 })
             })*
         }
@@ -45,6 +52,7 @@ mod connections;
 mod field;
 mod http;
 mod http2;
+mod ipv6;
 mod out_of_order;
 mod tls;
 mod udp;

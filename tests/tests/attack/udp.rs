@@ -1,9 +1,9 @@
 //! The services over UDP, and what a forged source makes of them.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use system_tests::attacks::{GUEST, Strangers, port, service};
+use system_tests::attacks::{GUEST, Strangers, port};
 use system_tests::frames::{Datagram, Link, Received, stranger};
 
 use crate::field::{Field, Setting};
@@ -15,8 +15,8 @@ const SETTING: Setting = Setting {
 
 /// The answers that come until one goes to an honest client, who asks `service` from now on, each second; each with whom
 /// it was for and its length.
-fn answers_until_honest(link: &mut Link, service: SocketAddrV4) -> Vec<(SocketAddrV4, usize)> {
-    let honest = SocketAddrV4::new(stranger(9), 50_000);
+fn answers_until_honest(link: &mut Link, service: SocketAddr) -> Vec<(SocketAddr, usize)> {
+    let honest = SocketAddr::new(SETTING.from.stranger(9), 50_000);
     let mut answers = Vec::new();
     for _ in 0..10 {
         link.datagram(&Datagram {
@@ -48,13 +48,13 @@ fn a_service_is_not_made_to_talk_to_a_service() {
             for from in services.iter().chain(&[port::DISCARD]).chain(&reserved) {
                 for address in [stranger(0), Ipv4Addr::new(10, 0, 0, 1), GUEST] {
                     link.datagram(&Datagram {
-                        from: SocketAddrV4::new(address, *from),
-                        to: service(to),
+                        from: SocketAddr::new(address.into(), *from),
+                        to: SETTING.from.service(to),
                         payload: b"ping",
                     });
                 }
             }
-            assert_eq!(answers_until_honest(link, service(to)), []);
+            assert_eq!(answers_until_honest(link, SETTING.from.service(to)), []);
         }
         field.assert_lives();
     });
@@ -66,16 +66,16 @@ fn a_source_is_not_flooded_with_characters() {
     const REQUESTS: usize = 5000;
     Field::with(SETTING, |field| {
         let link = &mut field.link;
-        let victim = SocketAddrV4::new(stranger(0), 40_000);
+        let victim = SocketAddr::new(SETTING.from.stranger(0), 40_000);
         for _ in 0..REQUESTS {
             link.datagram(&Datagram {
                 from: victim,
-                to: service(port::CHARGEN),
+                to: SETTING.from.service(port::CHARGEN),
                 payload: b"\n",
             });
         }
         // From another address: this one may have had its share.
-        let answers = answers_until_honest(link, service(port::CHARGEN));
+        let answers = answers_until_honest(link, SETTING.from.service(port::CHARGEN));
         let headers = 14 + 20 + 8;
         let sent = REQUESTS * (headers + 18);
         let received: usize = answers.iter().map(|(_, length)| headers + length).sum();

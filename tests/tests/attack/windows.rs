@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use system_tests::attacks::{self, ClosedWindow, Strangers, port, service};
+use system_tests::attacks::{self, ClosedWindow, Strangers, port};
 use system_tests::honest::{SlowReader, read_slowly};
 
 use crate::field::{Field, Setting};
@@ -42,7 +42,7 @@ fn honest_slow_readers(setting: Setting) {
     Field::with(setting, |field| {
         let (readers, failures) = field.attack(|_| {
             let mut readers = (0..readers)
-                .map(|_| SlowReader::connect(service(port::CHARGEN)))
+                .map(|_| SlowReader::connect(setting.from.service(port::CHARGEN)))
                 .collect::<io::Result<Vec<_>>>()
                 .expect("a slow reader is served too");
             let failures = read_slowly(&mut readers, RATE, time);

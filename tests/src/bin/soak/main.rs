@@ -72,10 +72,13 @@ fn main() -> ExitCode {
         .option("--net-mac:service=02:00:00:00:00:02")
         .argument("--ipv4=10.0.0.2/24")
         .argument("--ipv4-gateway=10.0.0.1")
+        .argument("--ipv6=fd00::2/64")
+        .argument("--ipv6-gateway=fd00::1")
         .limit(Duration::from_secs(arguments.seconds + 600));
     let mut passed = false;
     Network::with(|network| {
         network.add_tap("tap0", "10.0.0.1/24");
+        network.add_ipv6("tap0", "fd00::1/64");
         let mut running = guest.start();
         pin(Pid::from_raw(running.id() as i32), 1);
         pin(Pid::from_raw(0), 0);

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use fastrand::Rng;
-use system_tests::attacks::{self, ClosedWindow, Strangers};
+use system_tests::attacks::{self, ClosedWindow, Family, Strangers};
 use system_tests::frames::Link;
 
 type Attack = fn(&mut Link, Strangers, &mut Rng);
@@ -91,6 +91,7 @@ pub(crate) fn attack(link: &mut Link, seed: u64, counts: &Counts, over: &AtomicB
     while !over.load(Ordering::Relaxed) {
         let chosen = rng.usize(..ATTACKS.len());
         let from = Strangers {
+            family: if rng.bool() { Family::V4 } else { Family::V6 },
             first,
             ports_each: if rng.bool() { 1 } else { 60_000 },
         };
