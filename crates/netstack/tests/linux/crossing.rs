@@ -2,7 +2,7 @@
 
 use netstack::proto::tcp::State;
 use netstack::{Stack, TcpListener, TcpStream};
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{SockAddr, Socket, Type};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::sync::mpsc;

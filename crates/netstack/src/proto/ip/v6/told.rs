@@ -13,9 +13,9 @@ const LEAST: Duration = Duration::from_secs(1);
 
 /// A router's word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Told {
+pub(crate) struct Told {
     /// Whose it is.
-    pub router: Ipv6Addr,
+    pub(crate) router: Ipv6Addr,
     /// When it was said last.
     at: Instant,
     /// Whether the router has shown that it is there: it has answered a question, or connections went on by way of it.
@@ -25,7 +25,7 @@ pub struct Told {
 impl Told {
     /// What `router` says now; `proven` if it has shown that it is there.
     #[must_use]
-    pub fn new(now: Instant, router: Ipv6Addr, proven: bool) -> Self {
+    pub(crate) fn new(now: Instant, router: Ipv6Addr, proven: bool) -> Self {
         Self {
             router,
             at: now,
@@ -34,7 +34,7 @@ impl Told {
     }
 
     /// The same is said again. Who has not shown that it is there takes over nothing of who has.
-    pub fn again(&mut self, told: Self) {
+    pub(crate) fn again(&mut self, told: Self) {
         if told.router == self.router {
             self.at = told.at;
             self.proven |= told.proven;
@@ -44,12 +44,12 @@ impl Told {
     }
 
     /// It is seen to be of use now, whatever its router says.
-    pub fn vouch(&mut self, now: Instant) {
+    pub(crate) fn vouch(&mut self, now: Instant) {
         (self.at, self.proven) = (now, true);
     }
 
     /// Its router has failed.
-    pub fn doubt(&mut self, router: Ipv6Addr) {
+    pub(crate) fn doubt(&mut self, router: Ipv6Addr) {
         self.proven &= self.router != router;
     }
 
@@ -67,7 +67,7 @@ impl Told {
 
 /// Which of `list`, which is full, makes way for what is told now: of those whose router has not shown that it is there
 /// the one that was not repeated for longest. `is_there` says whether a router has shown it meanwhile.
-pub fn makes_way<T>(
+pub(crate) fn makes_way<T>(
     list: &mut [T],
     told: fn(&mut T) -> Option<&mut Told>,
     new: Told,
