@@ -1,11 +1,13 @@
 //! A link between the stack and the TAP interface that treats frames badly, from a seed.
 
 use bytes::BytesMut;
+use netstack::proto::icmp::v6::write_checksum;
 use netstack::proto::link::ethernet::MacAddr;
 use netstack::{FrameDevice, Received};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Write};
+use std::net::Ipv6Addr;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -377,23 +379,22 @@ fn fragmentation_needed(frame: &[u8], mtu: usize) -> Vec<u8> {
 
 /// The same of IPv6 (RFC 4443 §3.2).
 fn packet_too_big(frame: &[u8], mtu: usize) -> Vec<u8> {
-    let router = std::net::Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 0xfe).octets();
+    let router = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 0xfe);
     // As much of it as fits 1,280 octets.
     let original = &frame[ETHERNET..frame.len().min(ETHERNET + 1280 - 48)];
     let sender: [u8; 16] = original[8..24].try_into().expect("sixteen octets");
-    let told = etherparse::Icmpv6Type::PacketTooBig { mtu: mtu as u32 };
-    let icmp = told.to_header(router, sender, original).expect("a header");
-    let icmp = icmp.to_bytes();
+    let mut icmp = [&[2, 0, 0, 0], &(mtu as u32).to_be_bytes(), original].concat();
+    write_checksum(router, sender.into(), &mut icmp);
     let ip = etherparse::Ipv6Header {
-        payload_length: (icmp.len() + original.len()) as u16,
+        payload_length: icmp.len() as u16,
         next_header: etherparse::IpNumber::IPV6_ICMP,
         hop_limit: 64,
-        source: router,
+        source: router.octets(),
         destination: sender,
         ..Default::default()
     };
     let ethernet = [&frame[6..12], &frame[..6], &[0x86, 0xdd]].concat();
-    [&ethernet, &ip.to_bytes()[..], &icmp, original].concat()
+    [&ethernet, &ip.to_bytes()[..], &icmp].concat()
 }
 
 impl Passed {
