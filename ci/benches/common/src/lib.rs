@@ -2,11 +2,13 @@
 
 pub mod build;
 pub mod busy;
+pub mod http;
 pub mod network;
 mod options;
 mod packet;
 mod process;
 mod report;
+pub mod server;
 
 pub use options::Options;
 pub use packet::PacketSocket;

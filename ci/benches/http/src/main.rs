@@ -11,16 +11,12 @@ mod other_executor;
 mod plots;
 mod subjects;
 
-use std::{
-    collections::HashMap,
-    path::Path,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{collections::HashMap, path::Path, time::Duration};
 
 use anyhow::{Result, ensure};
 use bench_common::{
-    CLIENT_CPU, Options, Ratio, Report, SERVER_CPU, build::repository, busy, network,
+    CLIENT_CPU, Options, Ratio, Report, SERVER_CPU, build::repository, busy, http::wrk_is_there,
+    network,
 };
 
 use crate::{
@@ -48,8 +44,7 @@ fn main() -> Result<()> {
         known.join(", ")
     );
     let wanted = wanted(&options);
-    let wrk = Command::new("wrk").arg("-v").stdout(Stdio::null()).status();
-    ensure!(wrk.is_ok(), "no wrk: apt-get install wrk");
+    wrk_is_there()?;
 
     let programs = Programs::prepare(&wanted)?;
     network::enter_namespace()?;

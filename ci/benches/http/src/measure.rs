@@ -1,25 +1,17 @@
 //! One measurement of one server.
 
-use std::{collections::HashMap, path::Path, process::Command, thread, time::Duration};
+use std::{collections::HashMap, process::Command, thread, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use bench_common::{CLIENT_CPU, Report, Start, build::beside_us};
-use serde_json::{Map, Value};
+use bench_common::{
+    Report,
+    build::beside_us,
+    http::{CLIENT, Metrics, numbers, wrk},
+};
 
 use crate::{
     cases::{Case, Load},
     subjects::{DOWNLOAD, Programs, Server, Subject},
-};
-
-/// Metrics by name.
-type Metrics = Vec<(String, f64)>;
-
-/// That of the table's lines.
-const ORDER: [&str; 4] = ["p50_us", "p99_us", "p999_us", "max_us"];
-/// Where clients run.
-const CLIENT: Start<'static> = Start {
-    cpu: CLIENT_CPU,
-    namespace: None,
 };
 
 /// Adds a sample of each metric of the case.
@@ -150,7 +142,14 @@ fn load(case: &Case, server: &Server, seconds: u64, rate: f64) -> Result<Metrics
     let duration = seconds.to_string();
     let tls = if case.tls { "tls" } else { "" };
     match case.load {
-        Load::Closed { connections } => wrk(&address, case.tls, connections, seconds),
+        Load::Closed { connections } => {
+            let scheme = if case.tls { "https" } else { "http" };
+            wrk(
+                &format!("{scheme}://{address}/healthz"),
+                connections,
+                seconds,
+            )
+        }
         Load::Open { connections, .. } => {
             let connections = connections.to_string();
             client(&["open", &address, &connections, &rate.to_string(), &duration])
@@ -171,34 +170,4 @@ fn client(arguments: &[&str]) -> Result<Metrics> {
     let mut command = Command::new(beside_us("load")?);
     command.args(arguments.iter().filter(|argument| !argument.is_empty()));
     numbers(&CLIENT.output(&mut command)?)
-}
-
-/// The closed loop, on one thread. Note that wrk adds, to what it has measured, the requests that it would have
-/// sent had an answer that was late not held it up.
-fn wrk(address: &str, tls: bool, connections: usize, seconds: u64) -> Result<Metrics> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/wrk.lua");
-    let scheme = if tls { "https" } else { "http" };
-    let mut command = Command::new("wrk");
-    command
-        .args(["--threads", "1", "--connections", &connections.to_string()])
-        .args(["--duration", &seconds.to_string()])
-        .arg("--script")
-        .arg(script)
-        .arg(format!("{scheme}://{address}/healthz"));
-    let output = CLIENT.output(&mut command)?;
-    let output = String::from_utf8_lossy(&output);
-    let line = output.lines().find_map(|line| line.strip_prefix("json "));
-    let mut metrics = numbers(line.context("wrk has said nothing")?.as_bytes())?;
-    let errors = metrics.iter().position(|(name, _)| name == "errors");
-    let errors = errors.map_or(0.0, |index| metrics.remove(index).1);
-    ensure!(errors == 0.0, "{errors} requests failed:\n{output}");
-    Ok(metrics)
-}
-
-fn numbers(json: &[u8]) -> Result<Metrics> {
-    let metrics: Map<String, Value> = serde_json::from_slice(json)?;
-    let number = |(name, value): (String, Value)| Some((name, value.as_f64()?));
-    let mut metrics: Metrics = metrics.into_iter().filter_map(number).collect();
-    metrics.sort_by_key(|(name, _)| ORDER.iter().position(|metric| metric == name));
-    Ok(metrics)
 }

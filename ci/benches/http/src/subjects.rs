@@ -2,25 +2,20 @@
 
 use std::{
     fs::{self, File},
-    io::{Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpStream},
     path::PathBuf,
-    process::{Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+    process::Command,
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result};
 use bench_common::{
-    Process, SERVER_CPU, Start,
+    Process,
     build::{self, beside_us, repository},
-    network::{self, Namespace},
+    http, network, server,
 };
 
 use crate::{nginx, other_executor};
 
-/// How long a server may take to answer its first connection.
-const START_UP: Duration = Duration::from_secs(10);
 /// The package of `examples/http`.
 const PACKAGE: &str = "http-server";
 const MTU: usize = 1500;
@@ -134,7 +129,7 @@ impl Server {
         let process = match subject {
             Subject::Mkernel | Subject::AsyncExecutor => {
                 network::add_tap(&link, number, MTU)?;
-                on_server_cpu(
+                server::start(
                     None,
                     &mut unikernel(subject, programs, demand, &link, address)?,
                 )?
@@ -145,7 +140,7 @@ impl Server {
                 // One that is closing does not listen yet.
                 let sockets = (demand.connections + 16).to_string();
                 command.args([&link, &address.to_string(), &sockets, &busy]);
-                on_server_cpu(None, &mut command)?
+                server::start(None, &mut command)?
             }
             Subject::TokioCurrentThread | Subject::TokioMultiThread | Subject::Axum => {
                 let mut command = Command::new(beside_us("peer-tokio")?);
@@ -158,12 +153,12 @@ impl Server {
                 if demand.tls {
                     command.args([&programs.certificate, &programs.key]);
                 }
-                behind_veth(&link, number, &mut command)?
+                server::behind_veth(&link, number, MTU, &mut command)?
             }
             Subject::Nginx => {
                 let (certificate, key) = (&programs.certificate, &programs.key);
                 let configuration = nginx::configure(&programs.files, certificate, key)?;
-                behind_veth(&link, number, &mut nginx::command(&configuration))?
+                server::behind_veth(&link, number, MTU, &mut nginx::command(&configuration))?
             }
         };
         let server = Server {
@@ -189,28 +184,11 @@ impl Server {
 
     /// A connection that has been used once.
     pub fn connect(&self) -> Result<TcpStream> {
-        let mut stream = TcpStream::connect_timeout(&self.address, START_UP)?;
-        stream.set_read_timeout(Some(START_UP))?;
-        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: bench\r\n\r\n")?;
-        let mut answer = [0; 4096];
-        let length = stream.read(&mut answer)?;
-        ensure!(
-            answer[..length].starts_with(b"HTTP/1.1 200"),
-            "{}: answered {:?}",
-            self.subject.name(),
-            String::from_utf8_lossy(&answer[..length])
-        );
-        Ok(stream)
+        http::connect(self.address, "/healthz").context(self.subject.name())
     }
 
     fn wait_until_it_answers(&self, tls: bool) -> Result<()> {
-        let deadline = Instant::now() + START_UP;
-        let soon = Duration::from_millis(200);
-        while let Err(error) = TcpStream::connect_timeout(&self.address, soon) {
-            let late = Instant::now() >= deadline;
-            ensure!(!late, "{}: does not answer: {error}", self.subject.name());
-            thread::sleep(Duration::from_millis(20));
-        }
+        http::wait_until_it_listens(self.address).context(self.subject.name())?;
         if tls {
             return Ok(());
         }
@@ -226,17 +204,11 @@ fn unikernel(
     link: &str,
     address: Ipv4Addr,
 ) -> Result<Command> {
-    let mut command = Command::new(&programs.tender);
-    command
-        .arg("--mem=512")
-        .arg(format!("--net:service={link}"))
-        .arg("--")
-        .arg(match subject {
-            Subject::AsyncExecutor => &programs.async_executor,
-            _ => &programs.mkernel,
-        })
-        .args(["--solo5:quiet", &format!("--ipv4={address}/24")])
-        .stdout(Stdio::null());
+    let program = match subject {
+        Subject::AsyncExecutor => &programs.async_executor,
+        _ => &programs.mkernel,
+    };
+    let mut command = server::unikernel(&programs.tender, program, link, address);
     if demand.busy > 0 {
         command.arg(format!("--busy={}", demand.busy));
     }
@@ -247,19 +219,4 @@ fn unikernel(
         }
     }
     Ok(command)
-}
-
-fn on_server_cpu(namespace: Option<&Namespace>, command: &mut Command) -> Result<Process> {
-    let start = Start {
-        cpu: SERVER_CPU,
-        namespace,
-    };
-    start.process(command)
-}
-
-/// Starts a server in a namespace of its own, joined to ours by a veth pair.
-fn behind_veth(link: &str, number: u8, command: &mut Command) -> Result<Process> {
-    let namespace = Namespace::new()?;
-    network::add_veth(link, number, MTU, &namespace)?;
-    on_server_cpu(Some(&namespace), command)
 }

@@ -1,5 +1,7 @@
 //! `ci/bench std`: what threads of std cost in a unikernel under `solo5-spt`, and in the same program on Linux, each on one
-//! processor: nanoseconds, and the memory of a thread that waits.
+//! processor: nanoseconds, and the memory of a thread that waits. Then how a service of axum answers, in either.
+
+mod todo;
 
 use std::env;
 use std::io::{BufRead, BufReader};
@@ -30,21 +32,44 @@ const PLACE: Start<'_> = Start {
 fn main() -> Result<()> {
     let options = Options::parse(5, 1, &[])?;
     options.check_subjects(&SUBJECTS)?;
-    let root = build::repository();
-    let tender = build::tender(&root, "solo5-spt")?;
+    let mut subjects = SUBJECTS.to_vec();
+    subjects.retain(|it| options.wants_subject(it));
+    let tender = build::tender(&build::repository(), "solo5-spt")?;
     let mut report = Report::default();
-    let mut subjects = Vec::new();
-    for subject in SUBJECTS.into_iter().filter(|it| options.wants_subject(it)) {
-        let target = match subject {
+    if CASES
+        .into_iter()
+        .chain([IDLE])
+        .any(|case| options.wants(case))
+    {
+        threads(&mut report, &options, &subjects, &tender)?;
+    }
+    todo::measure(&mut report, &options, &subjects, &tender)?;
+    let title = "/ linux";
+    let to = &SUBJECTS[1..];
+    report.print_table(&subjects, &[Ratio { title, to }]);
+    report.print_rows();
+    options.json.map_or(Ok(()), |file| report.save(&file))
+}
+
+fn threads(
+    report: &mut Report,
+    options: &Options,
+    subjects: &[&'static str],
+    tender: &Path,
+) -> Result<()> {
+    let mut programs = Vec::new();
+    for subject in subjects {
+        let target = match *subject {
             "linux" => "x86_64-unknown-linux-gnu",
             _ => "x86_64-solo5-spt",
         };
-        subjects.push((subject, build::guest(&root, "std", target)?));
+        let program = build::guest(&build::repository(), "std", target)?;
+        programs.push((*subject, program));
     }
     for _ in 0..options.rounds {
         for case in CASES.into_iter().filter(|case| options.wants(case)) {
-            for (subject, program) in &subjects {
-                let mut command = command(&tender, subject, program);
+            for (subject, program) in &programs {
+                let mut command = command(tender, subject, program);
                 let output = PLACE.output(command.args([case, &options.seconds.to_string()]))?;
                 let text = String::from_utf8(output)?;
                 let figure = text.trim().parse();
@@ -53,21 +78,16 @@ fn main() -> Result<()> {
                 report.add(case, subject, "ns", figure);
             }
         }
-        for (subject, program) in subjects.iter().filter(|_| options.wants(IDLE)) {
+        for (subject, program) in programs.iter().filter(|_| options.wants(IDLE)) {
             let [few, many] = [1, 1 + THREADS].map(|threads| {
-                let mut command = command(&tender, subject, program);
+                let mut command = command(tender, subject, program);
                 resident(command.args(["idle", &threads.to_string()]))
             });
             let bytes = many?.saturating_sub(few?) / THREADS;
             report.add(IDLE, subject, "bytes", bytes as f64);
         }
     }
-    let names: Vec<&str> = subjects.iter().map(|(subject, _)| *subject).collect();
-    let title = "/ linux";
-    let to = &SUBJECTS[1..];
-    report.print_table(&names, &[Ratio { title, to }]);
-    report.print_rows();
-    options.json.map_or(Ok(()), |file| report.save(&file))
+    Ok(())
 }
 
 fn command(tender: &Path, subject: &str, program: &Path) -> Command {
