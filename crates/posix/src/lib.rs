@@ -31,7 +31,7 @@
 //! # Descriptors, sockets and files
 //!
 //! TCP and UDP over [`netstack`], and inside of the program; pipes, `eventfd`, `timerfd`, `poll` and `epoll` as Linux has
-//! them; files in memory. The README has the lists. [`Settings`] that stand first on the command line are taken off it.
+//! them; files in memory, or on a disk. The README has the lists. [`Settings`] that stand first on the command line are taken off it.
 //!
 //! # What it asks for
 //!
