@@ -3,6 +3,7 @@
 use core::cell::Cell;
 use core::fmt;
 use core::panic::Location;
+use core::task::Waker;
 use core::time::Duration;
 use std::borrow::Cow;
 
@@ -130,6 +131,38 @@ pub fn running_tasks() -> Vec<TaskInfo> {
     scheduler::try_with(running).unwrap_or_default()
 }
 
+/// Polls tasks that wait once more, with `waker` in place of their own: what a task waits for clones it, and is on the stack
+/// then, so that a waker which looks there can say what that is. `wanted` is told of each task first, and says whether
+/// to poll it. For a report before the program ends, as what the tasks wait for does not wake them any more.
+///
+/// Of many tasks the first 64 are polled.
+///
+/// # Panics
+///
+/// Outside of a scheduler.
+#[track_caller]
+pub fn poll_waiting(waker: &Waker, mut wanted: impl FnMut(&TaskInfo) -> bool) {
+    /// Each is looked for again among all before it is polled: what was polled before may have ended it.
+    const MOST: usize = 64;
+    scheduler::with(|local| {
+        let mut left = MOST;
+        for task in local.iter_tasks().collect::<Vec<_>>() {
+            let is_there = local.iter_tasks().any(|other| other == task);
+            if left > 0 && is_there && is_waiting(task) && wanted(&local.info_of(task)) {
+                left -= 1;
+                local.poll_with(task, waker);
+            }
+        }
+    });
+}
+
+/// Whether a task of the list has not ended and is not to run. Nothing ends it meanwhile.
+fn is_waiting(task: TaskRef) -> bool {
+    // SAFETY: tasks leave the list before they are freed.
+    let header = unsafe { task.as_ref() };
+    header.has(flag::ALIVE) && !header.has(flag::RUNNING) && !header.has(flag::SCHEDULED)
+}
+
 impl HogReport {
     pub(crate) fn new(
         name: Option<Cow<'static, str>>,
@@ -187,23 +220,30 @@ impl Local {
     }
 
     pub(crate) fn list_tasks(&self) -> impl Iterator<Item = TaskInfo> {
-        self.iter_tasks().filter_map(|task| {
+        let alive = self.iter_tasks().filter(|task| {
             // SAFETY: tasks leave the list before they are freed, and nothing
             // ends one while the list is read.
-            let (header, block) = unsafe { (task.as_ref(), block::of(task)) };
-            let state = if header.has(flag::RUNNING) {
-                TaskState::Running
-            } else if header.has(flag::SCHEDULED) {
-                TaskState::Ready
-            } else {
-                TaskState::Waiting
-            };
-            header.has(flag::ALIVE).then(|| TaskInfo {
-                name: self.name_of(task),
-                location: block.location,
-                state,
-            })
-        })
+            unsafe { task.as_ref() }.has(flag::ALIVE)
+        });
+        alive.map(|task| self.info_of(task))
+    }
+
+    /// What there is to say of a task of the list.
+    fn info_of(&self, task: TaskRef) -> TaskInfo {
+        // SAFETY: as above.
+        let (header, block) = unsafe { (task.as_ref(), block::of(task)) };
+        let state = if header.has(flag::RUNNING) {
+            TaskState::Running
+        } else if header.has(flag::SCHEDULED) {
+            TaskState::Ready
+        } else {
+            TaskState::Waiting
+        };
+        TaskInfo {
+            name: self.name_of(task),
+            location: block.location,
+            state,
+        }
     }
 }
 

@@ -173,7 +173,9 @@ mod yielding;
 pub use builder::Builder;
 pub use combinators::{await_all, await_first, await_one, both};
 pub use hook::Hook;
-pub use inspect::{HogReport, Stats, TaskInfo, TaskState, running_tasks, stats, tasks};
+pub use inspect::{
+    HogReport, Stats, TaskInfo, TaskState, poll_waiting, running_tasks, stats, tasks,
+};
 pub use instant::Instant;
 pub use orphans::{Care, Orphans};
 pub use promise::{Cancel, Promise, spawn, spawn_driver, spawn_named};

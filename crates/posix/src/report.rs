@@ -2,13 +2,15 @@
 
 use core::cell::Cell;
 use core::ffi::{c_int, c_void};
+use core::ptr;
+use core::task::{Context, RawWaker, RawWakerVTable, Waker};
 use core::time::Duration;
 
 use miou_rs::HogReport;
 
 use crate::machine;
 use crate::stack::Stack;
-use crate::thread::Thread;
+use crate::thread::{self, Thread};
 
 /// For how long a thread may compute before it is reported.
 pub(crate) const LONG: Duration = Duration::from_secs(1);
@@ -16,6 +18,8 @@ pub(crate) const LONG: Duration = Duration::from_secs(1);
 global! {
     /// Whether threads that go on say where they are, and then wait again.
     static WANTED: Cell<bool> = Cell::new(false);
+    /// Whether a waker was cloned that tells where.
+    static TRACED: Cell<bool> = Cell::new(false);
     /// The number of the thread that ran last.
     static RAN: Cell<c_int> = Cell::new(0);
 }
@@ -64,7 +68,7 @@ fn waits((what, which): (&'static str, usize)) -> String {
     }
 }
 
-/// Every thread waits and nothing can wake one: ends the program with what each waits for, and where. To be called on the
+/// Every thread waits and nothing can wake one: ends the program with what each waits for, and where, and what tasks do. To be called on the
 /// scheduler's stack.
 pub(crate) fn deadlock() -> ! {
     print("posix: deadlock: every thread waits, and nothing can wake them\n");
@@ -77,12 +81,45 @@ pub(crate) fn deadlock() -> ! {
             thread.resume();
         }
     }
+    miou_rs::poll_waiting(&tracer(), |task| {
+        let is_other = !thread::is_body(task);
+        if is_other {
+            let name = task.name.as_deref().unwrap_or("");
+            print(&format!("task {name:?} of {} waits, at\n", task.location));
+        }
+        is_other
+    });
     fatal("deadlock");
+}
+
+/// Prints the callers of what `poll` has its context's waker kept by, or, where that is kept by nobody, its own.
+pub(crate) fn callers_of(poll: impl FnOnce(&mut Context<'_>)) {
+    TRACED.with(|traced| traced.set(false));
+    poll(&mut Context::from_waker(&tracer()));
+    if !TRACED.with(Cell::get) {
+        callers();
+    }
+}
+
+/// A waker that prints who clones it: that is what a future waits for. It wakes nobody.
+fn tracer() -> Waker {
+    static VTABLE: RawWakerVTable = RawWakerVTable::new(
+        |_| {
+            TRACED.with(|traced| traced.set(true));
+            callers();
+            RawWaker::new(ptr::null(), &VTABLE)
+        },
+        |_| {},
+        |_| {},
+        |_| {},
+    );
+    // SAFETY: it has no data.
+    unsafe { Waker::new(ptr::null(), &VTABLE) }
 }
 
 /// Prints the addresses that the calls of the thread, which runs, return to, in the form that `std` gives them and the runner
 /// finds names for.
-pub(crate) fn callers() {
+fn callers() {
     extern "C" fn frame(context: *mut c_void, count: *mut c_void) -> c_int {
         // SAFETY: the context is the one given, and the count the one below.
         let (address, count) = unsafe { (_Unwind_GetIP(context), &mut *count.cast::<usize>()) };

@@ -15,7 +15,7 @@ use core::pin::Pin;
 use core::ptr::{self, NonNull};
 use core::task::{Context, Poll, Waker};
 
-use miou_rs::Promise;
+use miou_rs::{Promise, TaskInfo};
 
 use crate::machine::{self, LibcState};
 use crate::pthread::keys::Values;
@@ -82,6 +82,11 @@ pub(crate) struct Start {
 pub(crate) fn current() -> Option<&'static Thread> {
     // SAFETY: a thread that runs or is about to is there, and stays as long as it does.
     unsafe { CURRENT.with(Cell::get).as_ref() }
+}
+
+/// Whether a task is one of a thread.
+pub(crate) fn is_body(task: &TaskInfo) -> bool {
+    task.location.file() == file!() || task.name.as_deref() == Some("main")
 }
 
 /// Makes a thread, detached or not, that calls `start` when its turn comes; `None` if there is no memory for it.
@@ -226,15 +231,9 @@ impl Thread {
 
     /// Goes back to the scheduler until it resumes this thread, which runs.
     pub(crate) fn suspend(&self) {
-        loop {
-            let scheduler = SCHEDULER.with(Cell::get);
-            // SAFETY: it was suspended by `resume`, once for this call.
-            unsafe { switch(self.suspended.as_ptr(), scheduler) };
-            if !report::is_wanted() {
-                return;
-            }
-            report::callers();
-        }
+        let scheduler = SCHEDULER.with(Cell::get);
+        // SAFETY: it was suspended by `resume`, once for this call.
+        unsafe { switch(self.suspended.as_ptr(), scheduler) };
     }
 
     /// Wakes the thread's task: for the thread itself, which has begun.

@@ -67,6 +67,10 @@ pub(crate) fn wait_for<T>(
             }
             thread.waits.set(Some(what));
             thread.suspend();
+            while report::is_wanted() {
+                report::callers_of(|context| drop(poll(context)));
+                thread.suspend();
+            }
             thread.waits.set(None);
             signals::deliver(thread);
         }

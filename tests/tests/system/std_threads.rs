@@ -3,7 +3,7 @@
 use system_tests::{Guest, Outcome, Target};
 
 on_each_target! {
-    cases_that_return, cases_that_return_optimised, deadlock_is_told_with_all_threads,
+    cases_that_return, cases_that_return_optimised, deadlock_is_told_with_all_threads, deadlock_is_told_with_all_tasks,
     stack_overflow_is_told_by_name, computing_for_long_is_told_by_name_once, the_program_ends_with_main_or_by_exit,
     crates_that_make_threads,
 }
@@ -42,6 +42,22 @@ fn deadlock_is_told_with_all_threads(target: Target) {
     ] {
         assert!(outcome.stdout.contains(expected), "{expected}: {outcome}");
     }
+}
+
+fn deadlock_is_told_with_all_tasks(target: Target) {
+    let outcome = run(target, "deadlock_of_tasks");
+    assert_eq!(outcome.status, 255, "{outcome}");
+    // What names a place is there for each: a call stack that begins where it waits.
+    for expected in [
+        "thread 1 \"main\" waits for a future, at\n   0: ",
+        "thread 2 \"for ever\" waits for a futex at 0x",
+        "task \"first\" of tests/guests/std-threads/src/ends.rs:",
+        "task \"last\" of tests/guests/std-threads/src/ends.rs:",
+    ] {
+        assert!(outcome.stdout.contains(expected), "{expected}: {outcome}");
+    }
+    let places = outcome.stdout.matches("at\n   0: ").count();
+    assert_eq!(places, 4, "{outcome}");
 }
 
 fn stack_overflow_is_told_by_name(target: Target) {

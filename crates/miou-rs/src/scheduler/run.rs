@@ -2,7 +2,7 @@
 
 use core::hint::cold_path;
 use core::ptr;
-use core::task::Context;
+use core::task::{Context, Waker};
 
 use super::lanes::Lane;
 use super::{CURRENT, Local, POLLED};
@@ -173,6 +173,23 @@ impl Local {
         header.state.toggle(flag::RUNNING | flag::SCHEDULED);
         self.enqueue(task, flags, Lane::Normal);
         false
+    }
+
+    /// Polls a task that waits, which may end it, with a waker that is not its own.
+    pub(crate) fn poll_with(&self, task: TaskRef, waker: &Waker) {
+        // SAFETY: alive; `RUNNING` pins it.
+        let header = unsafe { task.as_ref() };
+        header.set(flag::RUNNING);
+        let mut context = Context::from_waker(waker);
+        // SAFETY: as in `poll_task`.
+        let ended = unsafe { (block::of(task).vtable.poll)(task, &mut context) };
+        if ended {
+            self.finish(task);
+        } else if header.has(flag::CANCELLED) {
+            self.drop_future(task);
+        } else {
+            header.clear(flag::RUNNING);
+        }
     }
 
     /// Looks at the world between two polls.

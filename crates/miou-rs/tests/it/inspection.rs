@@ -1,12 +1,13 @@
 use std::cell::RefCell;
 use std::future::{pending, poll_fn};
 use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::sync::Arc;
+use std::task::{Poll, Wake, Waker};
 use std::time::Duration;
 
 use miou_rs::{
-    Builder, HogReport, TaskState, VirtualClock, running_tasks, sleep, spawn, spawn_named, stats,
-    tasks, yield_now,
+    Builder, HogReport, TaskState, VirtualClock, poll_waiting, running_tasks, sleep, spawn,
+    spawn_named, stats, tasks, yield_now,
 };
 
 use crate::run;
@@ -69,6 +70,64 @@ fn tasks_are_listed_with_name_place_and_state() {
         assert_eq!(found(Some("ready")).state, TaskState::Ready);
         assert_eq!(found(Some("main")).state, TaskState::Running);
         assert_eq!(found(None).state, TaskState::Ready);
+    });
+}
+
+#[test]
+fn what_tasks_wait_for_clones_the_waker_of_who_asks() {
+    struct Asks;
+    impl Wake for Asks {
+        fn wake(self: Arc<Self>) {}
+    }
+    run(async {
+        let kept = Rc::new(RefCell::new(Vec::<Waker>::new()));
+        let place = kept.clone();
+        let keeps = spawn_named(
+            "keeps",
+            poll_fn(move |context| {
+                place.borrow_mut().push(context.waker().clone());
+                Poll::<()>::Pending
+            }),
+        );
+        let awaits = spawn_named("awaits", keeps);
+        let ends = Rc::new(RefCell::new(false));
+        let wanted = ends.clone();
+        let doomed = spawn_named("doomed", pending::<()>());
+        let mut doomed = Some(doomed);
+        let ender = spawn_named(
+            "ender",
+            poll_fn(move |_| match *wanted.borrow() {
+                true => {
+                    // Whichever is asked first: the other may have gone.
+                    doomed.take();
+                    Poll::Ready(7)
+                }
+                false => Poll::Pending,
+            }),
+        );
+        let _ready = spawn_named("ready", async {});
+        yield_now().await;
+        let _scheduled = spawn_named("scheduled", pending::<()>());
+        *ends.borrow_mut() = true;
+        let asks = Arc::new(Asks);
+        let waker = Waker::from(asks.clone());
+        let before = Arc::strong_count(&asks);
+        let mut asked = Vec::new();
+        poll_waiting(&waker, |task| {
+            asked.extend(task.name.clone());
+            task.name.as_deref() != Some("awaits")
+        });
+        asked.retain(|name| name != "doomed");
+        asked.sort();
+        assert_eq!(asked, ["awaits", "ender", "keeps"]);
+        // The one that keeps it.
+        assert_eq!(Arc::strong_count(&asks), before + 1);
+        assert_eq!(ender.await.expect("a value"), 7);
+        poll_waiting(&waker, |task| task.name.as_deref() == Some("awaits"));
+        assert_eq!(Arc::strong_count(&asks), before + 2);
+        drop(awaits);
+        kept.borrow_mut().clear();
+        assert_eq!(Arc::strong_count(&asks), before);
     });
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 /// The cases by their names.
 pub(crate) const CASES: &[(&str, fn())] = &[
     ("deadlock", deadlock),
+    ("deadlock_of_tasks", deadlock_of_tasks),
     ("overflow", overflow),
     ("computes", computes),
     ("exits", exits),
@@ -28,6 +29,30 @@ fn deadlock() {
     let left = spawn("left", [one.clone(), other.clone()]).unwrap();
     let _right = spawn("right", [other, one]).unwrap();
     left.join().unwrap();
+}
+
+/// A thread that waits for a task, which waits for another, which waits for a lock that a thread keeps.
+fn deadlock_of_tasks() {
+    let _for_ever = thread::Builder::new()
+        .name("for ever".into())
+        .spawn(thread::park);
+    mkernel::run(async {
+        let last = mkernel::spawn_named("last", async {
+            std::future::poll_fn::<(), _>(|context| {
+                keep(context.waker().clone());
+                std::task::Poll::Pending
+            })
+            .await;
+        });
+        let first = mkernel::spawn_named("first", last);
+        let _ = first.await;
+    });
+}
+
+/// Keeps a waker that nobody wakes.
+#[inline(never)]
+fn keep(waker: std::task::Waker) {
+    std::mem::forget(black_box(waker));
 }
 
 fn overflow() {
