@@ -1,8 +1,12 @@
 //! The address that a program has on its network, however it is told.
 
+#[cfg(feature = "ipv6")]
+use std::net::Ipv6Addr;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+#[cfg(feature = "ipv6")]
+use netstack::proto::ip::v6;
 use netstack::{Config, proto::ip::v4::Cidr};
 
 /// Our address where neither one nor DHCP is asked for.
@@ -23,4 +27,24 @@ pub(crate) fn set(
         (false, Some(given)) => vec![given.into()],
     };
     config.gateways = gateway.into_iter().map(IpAddr::V4).collect();
+}
+
+/// Has a stack speak IPv6 too, with the addresses and the router that were asked for and, if `accept_ra`, those that router
+/// advertisements tell of.
+#[cfg(feature = "ipv6")]
+pub(crate) fn set_ipv6(
+    mut config: Config,
+    addresses: &[v6::Cidr],
+    gateway: Option<Ipv6Addr>,
+    accept_ra: bool,
+) -> Config {
+    let settings = config.ipv6.take().unwrap_or_default();
+    config.ipv6 = Some(settings.accept_ra(accept_ra));
+    for address in addresses {
+        config = config.address((*address).into());
+    }
+    match gateway {
+        Some(gateway) => config.gateway(gateway.into()),
+        None => config,
+    }
 }

@@ -1,9 +1,9 @@
 //! What whoever starts the program says of it before the program's own arguments.
 
 use core::cell::RefCell;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use netstack::proto::ip::v4::Cidr;
+use netstack::proto::ip::{v4, v6};
 
 /// Settings that stand first on the command line, in the words of `mkernel::cli`; the program does not see them.
 ///
@@ -13,8 +13,10 @@ use netstack::proto::ip::v4::Cidr;
 /// --ipv4 ADDRESS/PREFIX  our address [default: 10.0.0.2/24]
 /// --ipv4-gateway ADDRESS the router to all other networks
 /// --dhcp                 asks for address, router and name servers
+/// --ipv6 ADDRESS/PREFIX  an address of IPv6; may be repeated
+/// --ipv6-gateway ADDRESS the router to all other networks of IPv6, where none shows itself
+/// --accept-ra BOOL       takes addresses and routers of IPv6 from router advertisements [default: true]
 /// --dns ADDRESS          a name server; may be repeated
-/// --ipv6 ADDRESS/PREFIX  is taken, and not used yet
 /// --env KEY=VALUE        a variable of the environment; may be repeated
 /// --                     ends the settings, and is taken too
 /// ```
@@ -29,15 +31,19 @@ pub struct Settings {
     /// Its name among hosts.
     pub hostname: Option<String>,
     /// Our address and the length of its network's prefix.
-    pub ipv4: Option<Cidr>,
+    pub ipv4: Option<v4::Cidr>,
     /// The router to all other networks.
     pub ipv4_gateway: Option<Ipv4Addr>,
     /// Whether to ask the network's DHCP server.
     pub dhcp: bool,
     /// Name servers.
     pub dns: Vec<IpAddr>,
-    /// An address of IPv6.
-    pub ipv6: Option<String>,
+    /// Addresses of IPv6, and the lengths of their networks' prefixes.
+    pub ipv6: Vec<v6::Cidr>,
+    /// The router to all other networks of IPv6.
+    pub ipv6_gateway: Option<Ipv6Addr>,
+    /// Whether router advertisements are heeded, if that was said.
+    pub accept_ra: Option<bool>,
     /// Variables of the environment.
     pub env: Vec<(String, String)>,
 }
@@ -115,6 +121,8 @@ impl Settings {
                 | "--dhcp"
                 | "--dns"
                 | "--ipv6"
+                | "--ipv6-gateway"
+                | "--accept-ra"
                 | "--env"
         )
     }
@@ -129,7 +137,18 @@ impl Settings {
             }
             "--ipv4-gateway" => self.ipv4_gateway = Some(address(key, value)?),
             "--dns" => self.dns.push(address(key, value)?),
-            "--ipv6" => self.ipv6 = Some(value.to_owned()),
+            "--ipv6" => {
+                let error = |why| format!("--ipv6 {value}: {why}");
+                self.ipv6.push(value.parse().map_err(error)?);
+            }
+            "--ipv6-gateway" => {
+                let expected = |_| format!("{key} {value}: expected an IPv6 address, like fd00::1");
+                self.ipv6_gateway = Some(value.parse().map_err(expected)?);
+            }
+            "--accept-ra" => {
+                let expected = |_| format!("{key} {value}: expected true or false");
+                self.accept_ra = Some(value.parse().map_err(expected)?);
+            }
             _ => match value.split_once('=') {
                 Some((name, value)) if !name.is_empty() => {
                     self.env.push((name.to_owned(), value.to_owned()));
@@ -182,9 +201,6 @@ mod argv {
             Err(why) => report::end(&why, USAGE),
         };
         set_variables(&settings);
-        if settings.ipv6.is_some() {
-            report::print("--ipv6: the network speaks IPv4 alone, and this address is not used\n");
-        }
         SETTINGS.with(|kept| *kept.borrow_mut() = Some(settings));
         let octets = |index: usize| {
             // SAFETY: as above.

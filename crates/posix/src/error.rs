@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind};
 
 use libc::{
     EADDRINUSE, EADDRNOTAVAIL, EAGAIN, ECONNABORTED, ECONNREFUSED, ECONNRESET, EHOSTUNREACH,
-    EINVAL, EIO, ENETDOWN, ENETUNREACH, ENOMEM, ENOTCONN, EPIPE, ETIMEDOUT,
+    EINVAL, EIO, ENETDOWN, ENETUNREACH, ENOBUFS, ENOMEM, ENOTCONN, EPIPE, ETIMEDOUT,
 };
 
 /// Why a call failed, as `errno` has it.
@@ -43,6 +43,7 @@ impl From<&io::Error> for Errno {
             ErrorKind::BrokenPipe => EPIPE,
             ErrorKind::InvalidInput => EINVAL,
             ErrorKind::OutOfMemory => ENOMEM,
+            ErrorKind::QuotaExceeded => ENOBUFS,
             _ => EIO,
         })
     }

@@ -87,7 +87,7 @@ pub(crate) trait Socket {
     fn options(&self) -> &Options;
 
     fn set_option(&self, level: c_int, name: c_int, value: &[u8]) -> Result<()> {
-        self.options().set(level, name, value)
+        self.options().set(self, level, name, value)
     }
 
     fn option(&self, level: c_int, name: c_int) -> Result<Value> {

@@ -5,6 +5,8 @@ use std::net::Ipv6Addr;
 use clap::{ArgAction, Args, ValueEnum};
 use netstack::{Config, proto::ip::v6::Cidr};
 
+use crate::addressing;
+
 /// The part of [`Network`](super::Network) that is about IPv6, which is always spoken: with a link-local address, and
 /// what else it is told.
 #[derive(Args, Clone, Debug)]
@@ -61,17 +63,9 @@ impl Ipv6Network {
     /// What a stack is to start with, for IPv6 too.
     pub(super) fn add_to(&self, mut config: Config) -> Config {
         let settings = config.ipv6.take().unwrap_or_default();
-        let mut settings = settings
-            .accept_ra(self.accept_ra)
-            .dhcpv6(self.dhcpv6 == Dhcpv6::Advertised);
+        let mut settings = settings.dhcpv6(self.dhcpv6 == Dhcpv6::Advertised);
         settings.secret = self.ipv6_secret.or(settings.secret);
         config.ipv6 = Some(settings);
-        for address in &self.ipv6 {
-            config = config.address((*address).into());
-        }
-        match self.ipv6_gateway {
-            Some(gateway) => config.gateway(gateway.into()),
-            None => config,
-        }
+        addressing::set_ipv6(config, &self.ipv6, self.ipv6_gateway, self.accept_ra)
     }
 }

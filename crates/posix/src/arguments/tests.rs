@@ -21,6 +21,21 @@ fn settings_are_taken_up_to_the_first_argument_that_is_none() {
 }
 
 #[test]
+fn addresses_of_ipv6_may_be_repeated() {
+    let (settings, taken) = parsed(
+        "--ipv6=fd00::2/64 --ipv6 2001:db8::2/48 --ipv6-gateway fe80::1 --accept-ra=false --dns fd00::1",
+    );
+    let addresses = settings.ipv6.iter().map(ToString::to_string);
+    assert_eq!(
+        addresses.collect::<Vec<_>>(),
+        ["fd00::2/64", "2001:db8::2/48"]
+    );
+    assert_eq!(settings.ipv6_gateway, "fe80::1".parse().ok());
+    assert_eq!((settings.accept_ra, taken), (Some(false), 8));
+    assert_eq!(settings.dns, ["fd00::1".parse::<IpAddr>().expect("one")]);
+}
+
+#[test]
 fn two_dashes_end_the_settings_and_are_taken() {
     let (settings, taken) = parsed("--dhcp -- --name mine");
     assert_eq!((settings.dhcp, settings.name, taken), (true, None, 2));
@@ -32,6 +47,10 @@ fn what_cannot_be_meant_is_an_error_that_names_it() {
     for (line, named) in [
         ("--ipv4 10.0.0.300/24", "10.0.0.300/24"),
         ("--ipv4-gateway here", "here"),
+        ("--ipv6 fd00::2", "fd00::2"),
+        ("--ipv6 10.0.0.2/24", "10.0.0.2/24"),
+        ("--ipv6-gateway 10.0.0.1", "10.0.0.1"),
+        ("--accept-ra maybe", "maybe"),
         ("--env novalue", "novalue"),
         ("--dns", "--dns"),
         ("--dhcp=yes", "yes"),

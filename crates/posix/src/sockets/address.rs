@@ -3,7 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::rc::Rc;
 
-use libc::{AF_INET, AF_INET6, AF_UNIX, AF_UNSPEC, EAFNOSUPPORT, EINVAL};
+use libc::{AF_INET, AF_INET6, AF_UNIX, AF_UNSPEC, EAFNOSUPPORT, EINVAL, ENODEV};
+use netstack::proto::ip::SCOPE;
 
 use crate::error::{Result, fail};
 
@@ -122,6 +123,14 @@ impl Address {
 }
 
 impl Family {
+    /// That of an address.
+    pub(super) fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
+
     /// All addresses.
     pub(crate) fn any(self) -> SocketAddr {
         match self {
@@ -142,11 +151,14 @@ impl Family {
     ///
     /// # Errors
     ///
-    /// `EAFNOSUPPORT` if the socket cannot speak it.
+    /// `EAFNOSUPPORT` if the socket cannot speak it, `ENODEV` if it is of a link that is not ours.
     pub(crate) fn inward(self, address: SocketAddr) -> Result<SocketAddr> {
         match (self, address) {
             (Self::V4, SocketAddr::V6(_)) => fail(EAFNOSUPPORT),
             (Self::V6, SocketAddr::V4(_)) => fail(EINVAL),
+            (_, SocketAddr::V6(v6)) if is_of_link(*v6.ip()) && !is_ours(v6.scope_id()) => {
+                fail(ENODEV)
+            }
             _ => Ok(SocketAddr::new(address.ip().to_canonical(), address.port())),
         }
     }
@@ -157,16 +169,51 @@ impl Family {
             (Self::V6, IpAddr::V4(ip)) => ip.to_ipv6_mapped().into(),
             (_, ip) => ip,
         };
-        Address::Internet(SocketAddr::new(ip, address.port()))
+        Address::Internet(with_scope(ip, address.port()))
     }
+}
+
+/// An address as it is told: one that is of the link alone with the interface, which is the only one (RFC 4007 section 6).
+pub(crate) fn with_scope(ip: IpAddr, port: u16) -> SocketAddr {
+    match ip {
+        IpAddr::V6(ip) if is_of_link(ip) => SocketAddrV6::new(ip, port, 0, SCOPE).into(),
+        _ => (ip, port).into(),
+    }
+}
+
+/// An address written out, with the interface behind a percent sign where it is of the link alone (RFC 4007 section 11).
+pub(super) fn written(text: &str) -> Option<IpAddr> {
+    let Some((ip, zone)) = text.split_once('%') else {
+        return text.parse().ok();
+    };
+    let ip = ip.parse().ok()?;
+    let is_known = zone == "service" || zone.parse() == Ok(SCOPE);
+    (is_of_link(ip) && is_known).then_some(ip.into())
+}
+
+/// Whether an interface is the only one, or none in particular.
+pub(super) fn is_ours(interface: u32) -> bool {
+    [0, SCOPE].contains(&interface)
+}
+
+/// Whether an address says nothing without its interface.
+fn is_of_link(ip: Ipv6Addr) -> bool {
+    let [first, second, ..] = ip.octets();
+    ip.is_unicast_link_local() || (first == 0xff && second & 0xf <= 2)
 }
 
 /// An address that can be sent to: no address stands for this host.
 pub(super) fn reachable(mut address: SocketAddr) -> SocketAddr {
-    match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
-        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
-        _ => {}
+    if address.ip().is_unspecified() {
+        address.set_ip(loopback(address.ip()));
     }
     address
+}
+
+/// This host, in the family of an address.
+pub(super) fn loopback(like: IpAddr) -> IpAddr {
+    match like {
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    }
 }

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use libc::{EAI_AGAIN, EAI_FAIL, EAI_MEMORY, EAI_NONAME};
 
+use super::address::written;
 use super::start;
 use crate::arguments::host_name;
 use crate::wait::wait;
@@ -53,10 +54,10 @@ pub(crate) fn find(node: Option<&str>, wanted: Wanted) -> Result<Vec<IpAddr>, c_
             vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()]
         }
         None => loopback(),
-        Some(node) => match node.parse::<IpAddr>() {
-            Ok(address) => vec![address],
-            Err(_) if wanted.only_numbers => return Err(EAI_NONAME),
-            Err(_) => by_name(node)?,
+        Some(node) => match written(node) {
+            Some(address) => vec![address],
+            None if wanted.only_numbers => return Err(EAI_NONAME),
+            None => by_name(node)?,
         },
     };
     let found: Vec<IpAddr> = found.into_iter().filter(|it| wanted.takes(it)).collect();

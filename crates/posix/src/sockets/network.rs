@@ -1,13 +1,16 @@
 //! What sockets are above: the stack, and what is bound inside of the program.
 
 use core::cell::OnceCell;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::IpAddr;
 
+use netstack::proto::ip::Cidr;
 use netstack::{Resolver, Stack};
 
+use super::address::loopback;
 use super::local::Ports;
 use super::tcp::Tcp;
 use super::udp::Udp;
+use crate::arguments::with;
 use crate::readiness::queue::Queue;
 
 /// The network of the program.
@@ -33,8 +36,16 @@ impl Network {
         self.stack.get()
     }
 
+    /// What answers names: it asks the servers of the settings, or else those that the network tells of.
     pub(crate) fn resolver(&self) -> Option<&Resolver> {
-        self.resolver.get()
+        let (stack, resolver) = (self.stack()?, self.resolver.get()?);
+        if with(|settings| settings.dns.is_empty()) {
+            let told = stack.name_servers();
+            if !told.is_empty() && told != resolver.servers() {
+                resolver.set_servers(told);
+            }
+        }
+        Some(resolver)
     }
 
     /// Whether what is sent there stays inside of the program.
@@ -42,17 +53,20 @@ impl Network {
         address.is_loopback() || address.is_unspecified() || self.is_of_stack(address)
     }
 
-    /// Where the stack has what is sent to a socket that is bound there, if it does; `::` is 0.0.0.0 to it, unless that is left
-    /// out.
-    pub(super) fn outside(&self, bound: SocketAddr, only_v6: bool) -> Option<(&Stack, SocketAddr)> {
+    /// The stack, if it has what is sent to a socket that is bound there.
+    pub(super) fn outside(&self, bound: IpAddr) -> Option<&Stack> {
         let stack = self.stack()?;
-        if !bound.ip().is_unspecified() && !self.is_of_stack(bound.ip()) {
-            return None;
-        }
-        match bound {
-            SocketAddr::V4(_) => Some((stack, bound)),
-            SocketAddr::V6(_) if only_v6 => None,
-            SocketAddr::V6(_) => Some((stack, (Ipv4Addr::UNSPECIFIED, bound.port()).into())),
+        (bound.is_unspecified() || self.is_of_stack(bound)).then_some(stack)
+    }
+
+    /// The address that something comes from which a socket that is bound to `bound` sends there.
+    pub(super) fn source(&self, bound: IpAddr, destination: IpAddr) -> IpAddr {
+        let addresses = self.stack().map(Stack::addresses).unwrap_or_default();
+        let mut ours = addresses.iter().map(Cidr::address);
+        let first = ours.find(|ours| ours.is_ipv4() == destination.is_ipv4());
+        match bound.is_unspecified() {
+            true => first.unwrap_or_else(|| loopback(destination)),
+            false => bound,
         }
     }
 

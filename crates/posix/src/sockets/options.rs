@@ -6,15 +6,17 @@ use core::time::Duration;
 use std::net::SocketAddr;
 
 use libc::{
-    AF_UNIX, EINVAL, ENOPROTOOPT, IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPV6_UNICAST_HOPS,
-    IPV6_V6ONLY, SO_BROADCAST, SO_DOMAIN, SO_ERROR, SO_KEEPALIVE, SO_LINGER, SO_OOBINLINE,
-    SO_PEERCRED, SO_PROTOCOL, SO_RCVBUF, SO_RCVTIMEO, SO_REUSEADDR, SO_REUSEPORT, SO_SNDBUF,
-    SO_SNDTIMEO, SO_TYPE, SOL_SOCKET, linger, timeval,
+    AF_INET6, AF_UNIX, EINVAL, ENOPROTOOPT, IP_MULTICAST_LOOP, IP_MULTICAST_TTL, IP_TOS, IP_TTL,
+    IPPROTO_IP, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, IPV6_MULTICAST_LOOP, IPV6_TCLASS,
+    IPV6_UNICAST_HOPS, IPV6_V6ONLY, SO_BROADCAST, SO_DOMAIN, SO_ERROR, SO_KEEPALIVE, SO_LINGER,
+    SO_OOBINLINE, SO_PEERCRED, SO_PROTOCOL, SO_RCVBUF, SO_RCVTIMEO, SO_REUSEADDR, SO_REUSEPORT,
+    SO_SNDBUF, SO_SNDTIMEO, SO_TYPE, SOL_SOCKET, linger, timeval,
 };
 
 use super::Socket;
+use super::address::Address;
 use super::local::Binding;
-use crate::error::{Result, fail};
+use crate::error::{Errno, Result, fail};
 
 /// The value of an option, as `getsockopt` copies it.
 pub(crate) enum Value {
@@ -54,6 +56,10 @@ pub(crate) struct Options {
     pub(super) ttl: Cell<u8>,
     pub(super) receive_limit: Cell<Option<Duration>>,
     pub(super) send_limit: Cell<Option<Duration>>,
+    /// What is sent to a multicast group comes to those of its members that are in the program.
+    pub(super) loops: Cell<bool>,
+    /// Told as it was set: the stack decides by itself.
+    hops: Cell<u8>,
     broadcast: Cell<bool>,
     inline: Cell<bool>,
     service: Cell<c_int>,
@@ -73,6 +79,8 @@ impl Default for Options {
             ttl: Cell::new(64),
             receive_limit: Cell::default(),
             send_limit: Cell::default(),
+            loops: Cell::new(true),
+            hops: Cell::new(1),
             broadcast: Cell::default(),
             inline: Cell::default(),
             service: Cell::default(),
@@ -104,6 +112,10 @@ fn time(value: &[u8]) -> Result<Option<Duration>> {
     }
 }
 
+fn is_bound(socket: &(impl Socket + ?Sized)) -> bool {
+    matches!(socket.local(), Ok(Address::Internet(address)) if address.port() != 0)
+}
+
 const _: () = assert!(size_of::<timeval>() == 16 && size_of::<linger>() == 8);
 
 impl Options {
@@ -115,6 +127,18 @@ impl Options {
             reuse_port: self.reuse_port.get(),
             only_v6: self.only_v6.get(),
             listens: false,
+        }
+    }
+
+    /// Lets an address pass that the program gives, if it is one of IPv4 only where these are not left out.
+    ///
+    /// # Errors
+    ///
+    /// `error`.
+    pub(super) fn admit(&self, address: SocketAddr, error: c_int) -> Result<()> {
+        match self.only_v6.get() && address.is_ipv4() {
+            true => fail(error),
+            false => Ok(()),
         }
     }
 
@@ -132,9 +156,18 @@ impl Options {
 
     /// # Errors
     ///
-    /// `ENOPROTOOPT` for options that there are not, `EINVAL` for values that they cannot have.
-    pub(super) fn set(&self, level: c_int, name: c_int, value: &[u8]) -> Result<()> {
+    /// `ENOPROTOOPT` for options that there are not, `EINVAL` for values that they cannot have, and of those that decide what
+    /// a socket is bound to when it is.
+    pub(super) fn set(
+        &self,
+        socket: &(impl Socket + ?Sized),
+        level: c_int,
+        name: c_int,
+        value: &[u8],
+    ) -> Result<()> {
         match (level, name) {
+            (IPPROTO_IPV6, _) if socket.sort().0 != AF_INET6 => return fail(ENOPROTOOPT),
+            (IPPROTO_IPV6, IPV6_V6ONLY) if is_bound(socket) => return fail(EINVAL),
             (SOL_SOCKET, SO_RCVTIMEO) => self.receive_limit.set(time(value)?),
             (SOL_SOCKET, SO_SNDTIMEO) => self.send_limit.set(time(value)?),
             (SOL_SOCKET, SO_LINGER) => {
@@ -155,6 +188,7 @@ impl Options {
             (SOL_SOCKET, SO_BROADCAST) => &self.broadcast,
             (SOL_SOCKET, SO_OOBINLINE) => &self.inline,
             (IPPROTO_IPV6, IPV6_V6ONLY) => &self.only_v6,
+            (IPPROTO_IP, IP_MULTICAST_LOOP) | (IPPROTO_IPV6, IPV6_MULTICAST_LOOP) => &self.loops,
             (SOL_SOCKET, SO_RCVBUF) => {
                 // As Linux does it, which counts what it needs itself.
                 self.receive_buffer.set(value.saturating_mul(2));
@@ -162,6 +196,15 @@ impl Options {
             }
             (SOL_SOCKET, SO_SNDBUF) => {
                 self.send_buffer.set(value.saturating_mul(2));
+                return Ok(());
+            }
+            (IPPROTO_IP, IP_MULTICAST_TTL) | (IPPROTO_IPV6, IPV6_MULTICAST_HOPS) => {
+                let hops = if value == -1 {
+                    Ok(1)
+                } else {
+                    u8::try_from(value)
+                };
+                self.hops.set(hops.map_err(|_| Errno(EINVAL))?);
                 return Ok(());
             }
             (IPPROTO_IP, IP_TTL) | (IPPROTO_IPV6, IPV6_UNICAST_HOPS) => {
@@ -177,7 +220,7 @@ impl Options {
                     _ => fail(EINVAL),
                 };
             }
-            (IPPROTO_IP, IP_TOS) => {
+            (IPPROTO_IP, IP_TOS) | (IPPROTO_IPV6, IPV6_TCLASS) => {
                 self.service.set(value);
                 return Ok(());
             }
@@ -214,8 +257,14 @@ impl Options {
             (SOL_SOCKET, SO_RCVBUF) => self.receive_buffer.get(),
             (SOL_SOCKET, SO_SNDBUF) => self.send_buffer.get(),
             (IPPROTO_IPV6, IPV6_V6ONLY) => self.only_v6.get().into(),
+            (IPPROTO_IP, IP_MULTICAST_LOOP) | (IPPROTO_IPV6, IPV6_MULTICAST_LOOP) => {
+                self.loops.get().into()
+            }
+            (IPPROTO_IP, IP_MULTICAST_TTL) | (IPPROTO_IPV6, IPV6_MULTICAST_HOPS) => {
+                self.hops.get().into()
+            }
             (IPPROTO_IP, IP_TTL) | (IPPROTO_IPV6, IPV6_UNICAST_HOPS) => self.ttl.get().into(),
-            (IPPROTO_IP, IP_TOS) => self.service.get(),
+            (IPPROTO_IP, IP_TOS) | (IPPROTO_IPV6, IPV6_TCLASS) => self.service.get(),
             _ => return fail(ENOPROTOOPT),
         }))
     }

@@ -190,6 +190,7 @@ impl Socket for Tcp {
             return fail(libc::EAFNOSUPPORT);
         };
         let address = self.family.inward(address)?;
+        self.options.admit(address, EINVAL)?;
         if self.bound.get().is_some() || !matches!(self.state(), State::Fresh) {
             return fail(EINVAL);
         }
@@ -287,7 +288,7 @@ impl Socket for Tcp {
     fn set_option(&self, level: c_int, name: c_int, value: &[u8]) -> Result<()> {
         match level {
             IPPROTO_TCP => self.settings.set(name, value)?,
-            _ => self.options.set(level, name, value)?,
+            _ => self.options.set(self, level, name, value)?,
         }
         if let State::Outside(stream) = self.state() {
             self.apply(&stream);

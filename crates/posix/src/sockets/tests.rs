@@ -212,3 +212,98 @@ fn sockets_of_ipv6_speak_with_those_of_ipv4_by_mapped_addresses() {
     let (_, peer) = as_socket(&listener).accept().expect("a client");
     assert_eq!(as_socket(&six).local(), Ok(peer));
 }
+
+#[test]
+fn who_leaves_ipv4_out_says_so_before_it_is_bound() {
+    let network = Rc::new(Network::default());
+    let on = 1_i32.to_ne_bytes();
+    let set = |socket: &Rc<dyn Description>| {
+        as_socket(socket).set_option(libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, &on)
+    };
+    let four = socket(&network, SOCK_STREAM);
+    assert_eq!(set(&four), fail(libc::ENOPROTOOPT));
+    let any = Address::Internet("[::]:7000".parse().expect("an address"));
+    let mapped = Address::Internet("[::ffff:127.0.0.1]:7000".parse().expect("an address"));
+    for kind in [SOCK_STREAM, SOCK_DGRAM] {
+        let six = internet(&network, AF_INET6, kind, 0).expect("a socket");
+        assert_eq!(set(&six), Ok(()));
+        assert_eq!(as_socket(&six).bind(&mapped), fail(libc::EINVAL));
+        assert_eq!(as_socket(&six).connect(&mapped), fail(libc::ENETUNREACH));
+        assert_eq!(as_socket(&six).bind(&any), Ok(()));
+        assert_eq!(set(&six), fail(libc::EINVAL));
+        let four = socket(&network, kind);
+        let at = Address::Internet(([0; 4], 7000).into());
+        assert_eq!(as_socket(&four).bind(&at), Ok(()));
+    }
+}
+
+#[test]
+fn addresses_of_the_link_have_its_scope() {
+    let other = Address::Internet("[fe80::1%7]:1".parse().expect("an address"));
+    let network = Rc::new(Network::default());
+    let six = internet(&network, AF_INET6, SOCK_DGRAM, 0).expect("a socket");
+    let sent = as_socket(&six).send(&[IoSlice::new(b"x")], Some(&other));
+    assert_eq!(sent, fail(libc::ENODEV));
+    for (given, told) in [
+        ("[fe80::1]:1", "[fe80::1%1]:1"),
+        ("[fe80::1%1]:1", "[fe80::1%1]:1"),
+        ("[ff02::1]:1", "[ff02::1%1]:1"),
+        ("[fd00::1%7]:1", "[fd00::1]:1"),
+    ] {
+        let given = Family::V6.inward(given.parse().expect("an address"));
+        let Address::Internet(address) = Family::V6.outward(given.expect("ours")) else {
+            panic!("{told}");
+        };
+        assert_eq!(address.to_string(), told);
+    }
+    for (text, ip) in [
+        ("fe80::1%1", Some("fe80::1")),
+        ("fe80::1%service", Some("fe80::1")),
+        ("fe80::1%2", None),
+        ("fd00::1%1", None),
+        ("10.0.0.1", Some("10.0.0.1")),
+    ] {
+        let ip = ip.map(|ip| ip.parse().expect("an address"));
+        assert_eq!(address::written(text), ip, "{text}");
+    }
+}
+
+#[test]
+fn members_of_a_group_have_what_is_sent_to_it() {
+    let network = Rc::new(Network::default());
+    let [first, second, stranger] = [0, 1, 2].map(|_| {
+        let member = socket(&network, SOCK_DGRAM);
+        let reuse = as_socket(&member).set_option(SOL_SOCKET, SO_REUSEADDR, &1_i32.to_ne_bytes());
+        assert_eq!(reuse, Ok(()));
+        as_socket(&member).bind(&on([0; 4], 7000)).expect("shared");
+        member
+    });
+    let change = |member: &Rc<dyn Description>, name, group: [u8; 4]| {
+        let value = [group, [0; 4]].concat();
+        as_socket(member).set_option(libc::IPPROTO_IP, name, &value)
+    };
+    let (join, leave) = (libc::IP_ADD_MEMBERSHIP, libc::IP_DROP_MEMBERSHIP);
+    let group = [239, 1, 2, 3];
+    assert_eq!(change(&first, join, [10, 0, 0, 1]), fail(libc::EINVAL));
+    assert_eq!(change(&first, leave, group), fail(libc::EADDRNOTAVAIL));
+    assert_eq!(change(&first, join, group), Ok(()));
+    assert_eq!(change(&first, join, group), fail(EADDRINUSE));
+    assert_eq!(change(&second, join, group), Ok(()));
+    let send = |text: &[u8]| {
+        let to = on(group, 7000);
+        as_socket(&stranger).send(&[IoSlice::new(text)], Some(&to))
+    };
+    // There is no stack in this test.
+    assert_eq!(send(b"one"), fail(libc::ENETUNREACH));
+    assert_eq!(change(&second, leave, group), Ok(()));
+    assert_eq!(send(b"two"), fail(libc::ENETUNREACH));
+    assert_eq!(read(&first).as_deref(), Ok(&b"one"[..]));
+    assert_eq!(read(&first).as_deref(), Ok(&b"two"[..]));
+    assert_eq!(read(&second).as_deref(), Ok(&b"one"[..]));
+    assert_eq!(read(&second), Err(Errno::AGAIN));
+    assert_eq!(read(&stranger), Err(Errno::AGAIN));
+    for last in 0..19 {
+        assert_eq!(change(&first, join, [239, 0, 0, last]), Ok(()));
+    }
+    assert_eq!(change(&first, join, [239, 0, 0, 99]), fail(libc::ENOBUFS));
+}

@@ -1,12 +1,13 @@
 //! UDP: datagrams by the stack, and inside of the program.
 
+mod groups;
 mod send;
 
 use core::cell::{Cell, OnceCell, RefCell};
 use core::ffi::c_int;
 use core::task::{Context, Poll};
 use std::io::{IoSlice, IoSliceMut};
-use std::net::{Shutdown, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::rc::{Rc, Weak};
 use std::task::Waker;
 
@@ -37,6 +38,8 @@ pub(crate) struct Udp {
     peer: Cell<Option<SocketAddr>>,
     outside: RefCell<Option<Rc<UdpSocket>>>,
     inbox: RefCell<Inbox<SocketAddr>>,
+    /// Multicast groups that it is in.
+    groups: RefCell<Vec<IpAddr>>,
     error: Cell<c_int>,
     is_read_closed: Cell<bool>,
     is_write_closed: Cell<bool>,
@@ -55,6 +58,7 @@ impl Udp {
             peer: Cell::default(),
             outside: RefCell::default(),
             inbox: RefCell::default(),
+            groups: RefCell::default(),
             error: Cell::default(),
             is_read_closed: Cell::default(),
             is_write_closed: Cell::default(),
@@ -163,6 +167,7 @@ impl Socket for Udp {
             return fail(EAFNOSUPPORT);
         };
         let address = self.family.inward(address)?;
+        self.options.admit(address, EINVAL)?;
         if self.bound.get().is_some() {
             return fail(EINVAL);
         }
@@ -246,6 +251,13 @@ impl Socket for Udp {
 
     fn options(&self) -> &Options {
         &self.options
+    }
+
+    fn set_option(&self, level: c_int, name: c_int, value: &[u8]) -> Result<()> {
+        match self.read_change(level, name, value)? {
+            Some(change) => self.change_group(change),
+            None => self.options.set(self, level, name, value),
+        }
     }
 }
 

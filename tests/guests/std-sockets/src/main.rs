@@ -1,5 +1,7 @@
 //! Exercises std's sockets in a unikernel. The first argument names the case.
 
+mod ipv6;
+
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::ExitCode;
@@ -13,6 +15,11 @@ fn main() -> ExitCode {
         [case] if case == "inside" => inside(),
         [case, address] if case == "echo" => echo(address),
         [case, address] if case == "fetch" => fetch(address),
+        [case, address] if case == "greet" => ipv6::greet(address),
+        [case] if case == "only_v6" => ipv6::only_v6(),
+        [case, address] if case == "datagrams" => ipv6::datagrams(address),
+        [case] if case == "groups" => ipv6::groups(),
+        [case, name] if case == "resolve" => ipv6::resolve(name),
         other => {
             eprintln!("no case {other:?}");
             return ExitCode::from(2);

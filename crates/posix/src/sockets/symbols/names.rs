@@ -12,7 +12,7 @@ use libc::{
 
 use crate::ffi::{bytes_mut, nothing};
 use crate::scheduler::inside;
-use crate::sockets::address::{Address, LONGEST};
+use crate::sockets::address::{Address, LONGEST, with_scope};
 use crate::sockets::names::{self, Wanted};
 
 /// An answer with the address that it points to.
@@ -92,7 +92,7 @@ fn answer(
     next: *mut addrinfo,
 ) -> *mut addrinfo {
     let mut octets = [0; LONGEST];
-    let length = Address::Internet((ip, port).into()).write(&mut octets);
+    let length = Address::Internet(with_scope(ip, port)).write(&mut octets);
     let made = Box::into_raw(Box::<Answer>::new_uninit()).cast::<Answer>();
     // SAFETY: both places lie in what was allocated, and the address's has as many octets.
     unsafe {

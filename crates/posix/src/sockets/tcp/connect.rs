@@ -2,7 +2,7 @@
 
 use core::ffi::c_int;
 use core::task::{Context, Poll};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use libc::{
@@ -13,7 +13,7 @@ use netstack::TcpStream;
 use super::{State, Tcp};
 use crate::error::{Errno, Result, fail};
 use crate::readiness::ALL;
-use crate::sockets::address::{Address, reachable};
+use crate::sockets::address::{Address, Family, reachable};
 use crate::sockets::notice::Which;
 
 impl Tcp {
@@ -32,6 +32,7 @@ impl Tcp {
             return fail(EAFNOSUPPORT);
         };
         let to = reachable(self.family.inward(to)?);
+        self.options.admit(to, ENETUNREACH)?;
         self.enter(State::Fresh);
         match self.network.is_ours(to.ip()) {
             true => self.connect_inside(to)?,
@@ -61,15 +62,17 @@ impl Tcp {
     }
 
     fn connect_outside(&self, to: SocketAddr) -> Result<()> {
-        let (Some(stack), SocketAddr::V4(_)) = (self.network.stack(), to) else {
+        let Some(stack) = self.network.stack() else {
             return fail(ENETUNREACH);
         };
-        let local = match self.bound.get() {
+        let mut local = Family::of(to.ip()).any();
+        match self.bound.get() {
             Some(bound) if bound.ip().is_loopback() => return fail(EADDRNOTAVAIL),
-            Some(SocketAddr::V6(bound)) => (Ipv4Addr::UNSPECIFIED, bound.port()).into(),
-            Some(bound) => bound,
-            None => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        };
+            Some(bound) if bound.ip().is_unspecified() => local.set_port(bound.port()),
+            Some(bound) if bound.is_ipv4() != to.is_ipv4() => return fail(ENETUNREACH),
+            Some(bound) => local = bound,
+            None => {}
+        }
         let stream = TcpStream::begin_connect(stack, local, to, &self.stack_options())?;
         self.apply(&stream);
         self.enter(State::Outside(Rc::new(stream)));

@@ -57,13 +57,12 @@ impl Tcp {
     }
 
     fn listen_outside(&self, bound: SocketAddr, backlog: usize) -> Result<Option<TcpListener>> {
-        let only_v6 = self.options.only_v6.get();
-        let Some((stack, address)) = self.network.outside(bound, only_v6) else {
+        let Some(stack) = self.network.outside(bound.ip()) else {
             return Ok(None);
         };
         let shares = self.options.reuse_port.get();
-        let options = tcp::Options::default();
-        match TcpListener::bind_with(stack, address, backlog, &options) {
+        let options = tcp::Options::default().only_v6(self.options.only_v6.get());
+        match TcpListener::bind_with(stack, bound, backlog, &options) {
             Ok(listener) => Ok(Some(listener)),
             // The first of those that share the port has the stack's connections.
             Err(error) if shares && Errno::from(&error) == Errno(EADDRINUSE) => Ok(None),

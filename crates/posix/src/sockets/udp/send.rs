@@ -8,9 +8,10 @@ use libc::{
     EADDRINUSE, EAFNOSUPPORT, ECONNREFUSED, EDESTADDRREQ, EINVAL, EMSGSIZE, ENETUNREACH, EPIPE,
 };
 use netstack::UdpSocket;
-use netstack::proto::udp::MAX_PAYLOAD;
+use netstack::proto::udp::{HEADER_LEN, MAX_PAYLOAD, QueueLimits};
 
 use super::Udp;
+use crate::descriptors::open::total;
 use crate::error::{Errno, Result, fail};
 use crate::readiness::{ERR, READ};
 use crate::sockets::address::{Address, reachable};
@@ -56,13 +57,16 @@ impl Udp {
     }
 
     fn open_outside(&self, bound: SocketAddr) -> Result<Option<Rc<UdpSocket>>> {
-        let only_v6 = self.options.only_v6.get();
-        let Some((stack, address)) = self.network.outside(bound, only_v6) else {
+        let Some(stack) = self.network.outside(bound.ip()) else {
             return Ok(None);
         };
         let shares = self.options.reuse_port.get() || self.options.reuse_address.get();
-        match UdpSocket::bind(stack, address) {
-            Ok(socket) => Ok(Some(Rc::new(socket))),
+        let limits = QueueLimits::default().only_v6(self.options.only_v6.get());
+        match UdpSocket::bind_with(stack, bound, limits) {
+            Ok(socket) => {
+                self.join_outside(&socket)?;
+                Ok(Some(Rc::new(socket)))
+            }
             // The first of those that share the port has the stack's datagrams.
             Err(error) if shares && Errno::from(&error) == Errno(EADDRINUSE) => Ok(None),
             Err(error) => Err(error.into()),
@@ -85,6 +89,7 @@ impl Udp {
             Address::Unnamed | Address::Unix(_) => return fail(EAFNOSUPPORT),
         };
         let peer = reachable(peer);
+        self.options.admit(peer, ENETUNREACH)?;
         let bound = self.bind_to(self.family.any())?;
         let ours = self.network.is_ours(peer.ip());
         match self.outside.borrow().as_deref() {
@@ -119,24 +124,30 @@ impl Udp {
             Some(_) => return fail(EAFNOSUPPORT),
             None => self.peer.get().ok_or(Errno(EDESTADDRREQ))?,
         };
-        let parts: Vec<u8>;
+        self.options.admit(to, ENETUNREACH)?;
+        if total(buffers) > longest(to) {
+            return fail(EMSGSIZE);
+        }
+        let mut parts = Vec::new();
         let payload = match buffers {
             [one] => &one[..],
             _ => {
-                parts = buffers
+                parts
+                    .try_reserve_exact(total(buffers))
+                    .or(fail(libc::ENOBUFS))?;
+                buffers
                     .iter()
-                    .flat_map(|part| part.iter().copied())
-                    .collect();
+                    .for_each(|part| parts.extend_from_slice(part));
                 &parts
             }
         };
-        if payload.len() > MAX_PAYLOAD {
-            return fail(EMSGSIZE);
-        }
         let bound = self.bind_to(self.family.any())?;
         if self.network.is_ours(to.ip()) {
             self.send_inside(bound, to, payload);
             return Ok(payload.len());
+        }
+        if to.ip().is_multicast() && self.options.loops.get() {
+            self.send_to_members(bound, to, payload);
         }
         match self.outside() {
             Some(outside) => Ok(outside.send_to(payload, to)?),
@@ -160,5 +171,13 @@ impl Udp {
             self.error.set(ECONNREFUSED);
             self.queue.wake(ERR);
         }
+    }
+}
+
+/// Octets of the longest datagram that can be sent there.
+fn longest(to: SocketAddr) -> usize {
+    match to {
+        SocketAddr::V4(_) => MAX_PAYLOAD,
+        SocketAddr::V6(_) => usize::from(u16::MAX) - HEADER_LEN,
     }
 }

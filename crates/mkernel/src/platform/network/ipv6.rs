@@ -1,0 +1,29 @@
+//! Addresses of IPv6, which are ours only when the link was asked for others that have them.
+
+use std::future::poll_fn;
+use std::net::IpAddr;
+use std::pin::pin;
+
+use futures_core::Stream as _;
+use netstack::{AddressEvent, Stack, proto::ip::v6::Cidr};
+
+/// Waits until the stack has all of these, but for those that another has: of these a line is printed.
+pub(super) async fn settle(stack: &Stack, addresses: &[Cidr]) {
+    let mut wanted: Vec<IpAddr> = addresses.iter().map(|it| it.address().into()).collect();
+    let mut events = pin!(stack.address_events());
+    loop {
+        let ours = stack.addresses();
+        wanted.retain(|address| ours.iter().all(|it| it.address() != *address));
+        if wanted.is_empty() {
+            return;
+        }
+        match poll_fn(|context| events.as_mut().poll_next(context)).await {
+            Some(AddressEvent::Refused { address, owner }) if wanted.contains(&address) => {
+                eprintln!("--ipv6 {address}: {owner} has this address, which is not used");
+                wanted.retain(|it| *it != address);
+            }
+            Some(_) => {}
+            None => return,
+        }
+    }
+}
