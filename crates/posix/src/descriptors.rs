@@ -10,4 +10,4 @@ pub(crate) mod process;
 #[cfg(solo5)]
 mod symbols;
 pub(crate) mod table;
-mod timer;
+pub(crate) mod timer;

@@ -54,6 +54,7 @@ mod ffi;
 mod files;
 mod futex;
 mod machine;
+mod memory;
 mod parking;
 mod pthread;
 mod readiness;

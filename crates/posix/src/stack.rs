@@ -2,8 +2,9 @@
 
 use core::arch::naked_asm;
 use core::ffi::c_void;
-use core::hint::black_box;
 use core::ptr;
+
+use crate::memory;
 
 /// What a stack ends with at its lowest address, and an overflow changes.
 const CANARY: u64 = 0x7ac3_91e5_40db_862f;
@@ -142,10 +143,7 @@ pub(crate) fn allocate(size: usize, zeroed: usize, reserve: usize) -> Option<*mu
         if libc::posix_memalign(&raw mut block, 64, size) != 0 {
             return None;
         }
-        // Seen to be used, or the compiler would do without.
-        let beside = black_box(libc::malloc(reserve));
-        libc::free(beside);
-        if beside.is_null() {
+        if !memory::is_free(reserve) {
             libc::free(block);
             return None;
         }

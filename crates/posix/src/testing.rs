@@ -1,5 +1,6 @@
 //! Threads in a test: in virtual time, and in an order that a seed gives.
 
+mod everything;
 mod stress;
 
 use core::ffi::c_void;

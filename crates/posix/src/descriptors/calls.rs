@@ -20,6 +20,7 @@ use super::pipe;
 use super::process;
 use super::timer::Timer;
 use crate::error::{Errno, Result, fail};
+use crate::memory;
 use crate::readiness::epoll::{Epoll, Told};
 use crate::readiness::poll::{Set, opens};
 use crate::readiness::queue::Place;
@@ -269,7 +270,12 @@ pub(crate) fn control_epoll(
 ) -> Result<()> {
     let (epoll, open) = (process::open(epoll)?, process::open(fd)?);
     match epoll.description().as_epoll() {
-        Some(epoll) => epoll.control(operation, fd, &open, events, data),
+        Some(epoll) => {
+            if operation == libc::EPOLL_CTL_ADD {
+                memory::check()?;
+            }
+            epoll.control(operation, fd, &open, events, data)
+        }
         None => fail(EINVAL),
     }
 }

@@ -9,6 +9,7 @@ use libc::{EBADF, EPIPE, S_IFIFO};
 
 use super::open::{Description, Kind, gather, scatter, total};
 use crate::error::{Errno, Result, fail};
+use crate::memory;
 use crate::readiness::queue::Queue;
 use crate::readiness::{ALL, ERR, Events, HUP, READ, WRITE};
 
@@ -124,7 +125,7 @@ impl Description for WriteEnd {
         }
         let written = gather(buffers, |buffer| {
             let part = &buffer[..buffer.len().min(pipe.room())];
-            pipe.octets.borrow_mut().extend(part);
+            memory::extend(&mut pipe.octets.borrow_mut(), part)?;
             Ok(part.len())
         })?;
         if pipe.is_full() {

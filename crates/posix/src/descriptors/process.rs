@@ -11,6 +11,7 @@ use super::open::{Description, Open};
 use super::table::Table;
 use super::timer::Timers;
 use crate::error::Result;
+use crate::memory;
 
 /// Descriptors and timers.
 pub(crate) struct Process {
@@ -70,12 +71,13 @@ pub(crate) fn open(fd: c_int) -> Result<Rc<Open>> {
 ///
 /// # Errors
 ///
-/// `EMFILE`.
+/// `EMFILE`, and `ENOMEM` if little memory is left.
 pub(crate) fn add(
     description: Rc<dyn Description>,
     flags: c_int,
     closes_on_exec: bool,
 ) -> Result<c_int> {
+    memory::check()?;
     let open = Open::new(description, flags);
     with(|process| process.table.add(open, closes_on_exec))
 }

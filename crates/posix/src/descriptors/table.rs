@@ -4,10 +4,11 @@ use core::cell::RefCell;
 use core::ffi::c_int;
 use std::rc::Rc;
 
-use libc::{EBADF, EINVAL, EMFILE};
+use libc::{EBADF, EINVAL, EMFILE, ENOMEM};
 
 use super::open::Open;
 use crate::error::{Result, fail};
+use crate::memory;
 
 /// Descriptors, at most.
 pub(crate) const LIMIT: usize = 16 << 10;
@@ -51,16 +52,30 @@ impl Table {
 
     /// # Errors
     ///
-    /// `EMFILE` when there are as many as may be.
+    /// `EMFILE` when there are as many as may be, `ENOMEM` if there is no memory.
     pub(crate) fn add(&self, open: Rc<Open>, closes_on_exec: bool) -> Result<c_int> {
         self.add_from(0, open, closes_on_exec)
+    }
+
+    /// Whether there is room for one more.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Table::add`].
+    pub(crate) fn check(&self) -> Result<()> {
+        let Numbers { entries, lowest } = &*self.numbers.borrow();
+        let is_free = entries.len() < LIMIT || entries[*lowest..].iter().any(Option::is_none);
+        match is_free {
+            true => memory::check(),
+            false => fail(EMFILE),
+        }
     }
 
     /// As [`Table::add`], not below a number.
     ///
     /// # Errors
     ///
-    /// `EMFILE`; `EINVAL` if `least` is none that may be.
+    /// Those; `EINVAL` if `least` is none that may be.
     pub(crate) fn add_from(
         &self,
         least: c_int,
@@ -78,9 +93,7 @@ impl Table {
         if number >= LIMIT {
             return fail(EMFILE);
         }
-        if entries.len() <= number {
-            entries.resize_with(number + 1, || None);
-        }
+        lengthen(entries, number)?;
         entries[number] = Some(Entry {
             open,
             closes_on_exec,
@@ -95,7 +108,7 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// `EBADF` if it is none that may be.
+    /// `EBADF` if it is none that may be, `ENOMEM` if there is no memory.
     pub(crate) fn replace(
         &self,
         fd: c_int,
@@ -107,9 +120,7 @@ impl Table {
             return fail(EBADF);
         }
         let entries = &mut self.numbers.borrow_mut().entries;
-        if entries.len() <= number {
-            entries.resize_with(number + 1, || None);
-        }
+        lengthen(entries, number)?;
         let new = Entry {
             open,
             closes_on_exec,
@@ -165,6 +176,17 @@ impl Table {
             _ => fail(EBADF),
         }
     }
+}
+
+/// Has a number be one of the table's, which has room for all that are opened soon.
+fn lengthen(entries: &mut Vec<Option<Entry>>, number: usize) -> Result<()> {
+    if entries.len() <= number {
+        let more = number + 1 - entries.len();
+        entries.try_reserve(more).or(fail(ENOMEM))?;
+        memory::check()?;
+        entries.resize_with(number + 1, || None);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

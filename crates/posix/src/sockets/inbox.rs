@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::io::IoSliceMut;
 use std::rc::Rc;
 
+use crate::memory;
+
 /// What a queue may hold: datagrams, and octets of them with what each takes beside.
 const MOST: usize = 256;
 pub(super) const MOST_OCTETS: usize = 512 << 10;
@@ -11,7 +13,7 @@ const BESIDE: usize = 96;
 
 /// A queue of datagrams, each with where it has come from.
 pub(super) struct Inbox<A> {
-    datagrams: VecDeque<(A, Rc<[u8]>)>,
+    datagrams: VecDeque<(A, Rc<Vec<u8>>)>,
     octets: usize,
 }
 
@@ -45,18 +47,21 @@ impl<A: Clone + PartialEq> Inbox<A> {
         if self.datagrams.len() >= MOST || octets > MOST_OCTETS {
             return false;
         }
+        let Ok(payload) = memory::copy(payload) else {
+            return false;
+        };
         self.octets = octets;
-        self.datagrams.push_back((from, payload.into()));
+        self.datagrams.push_back((from, Rc::new(payload)));
         true
     }
 
-    pub(super) fn take(&mut self) -> Option<(A, Rc<[u8]>)> {
+    pub(super) fn take(&mut self) -> Option<(A, Rc<Vec<u8>>)> {
         let next = self.datagrams.pop_front()?;
         self.octets -= next.1.len() + BESIDE;
         Some(next)
     }
 
-    pub(super) fn peek(&self) -> Option<(A, Rc<[u8]>)> {
+    pub(super) fn peek(&self) -> Option<(A, Rc<Vec<u8>>)> {
         self.datagrams.front().cloned()
     }
 

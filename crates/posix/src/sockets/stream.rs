@@ -12,6 +12,7 @@ use libc::{ECONNRESET, ENOTCONN, EPIPE};
 use crate::descriptors::open::{gather, scatter, total};
 use crate::descriptors::pipe::{copy, take};
 use crate::error::{Errno, Result, fail};
+use crate::memory;
 use crate::readiness::queue::Queue;
 use crate::readiness::{ALL, ERR, Events, HUP, RDHUP, READ, WRITE};
 
@@ -178,7 +179,7 @@ impl End {
         }
         let written = gather(buffers, |buffer| {
             let part = &buffer[..buffer.len().min(other.room())];
-            other.octets.borrow_mut().extend(part);
+            memory::extend(&mut other.octets.borrow_mut(), part)?;
             Ok(part.len())
         })?;
         if other.room() == 0 {

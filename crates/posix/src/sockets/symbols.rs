@@ -5,7 +5,6 @@ mod names;
 
 use core::ffi::{c_int, c_void};
 use std::net::Shutdown;
-use std::rc::Rc;
 
 use libc::{
     AF_UNIX, EAGAIN, EINPROGRESS, EINVAL, EOPNOTSUPP, O_NONBLOCK, O_RDWR, SOCK_CLOEXEC,
@@ -122,8 +121,12 @@ fn accept_next(fd: c_int, flags: c_int) -> Result<(c_int, Address)> {
         what: "a connection",
         ..to_read(&open)
     };
-    let (accepted, peer): (Rc<dyn Description>, Address) =
-        blocking::call(&open, manner, |listener| listener.as_socket()?.accept())?;
+    let accept = |listener: &dyn Description| {
+        // A connection for which there is no descriptor stays where it is.
+        process::with(|process| process.table.check())?;
+        listener.as_socket()?.accept()
+    };
+    let (accepted, peer) = blocking::call(&open, manner, accept)?;
     Ok((process::add(accepted, mode, closes_on_exec)?, peer))
 }
 

@@ -31,10 +31,12 @@ fn there_is_a_limit_that_holds() {
     for _ in 0..LIMIT {
         table.add(one.clone(), false).expect("below the limit");
     }
+    assert_eq!(table.check(), fail(EMFILE));
     assert_eq!(table.add(one.clone(), false), fail(EMFILE));
     assert_eq!(table.add_from(5, one.clone(), false), fail(EMFILE));
     assert!(table.replace(LIMIT as c_int, one.clone(), false).is_err());
     table.remove(7).expect("open");
+    assert_eq!(table.check(), Ok(()));
     assert_eq!(table.add(one.clone(), false), Ok(7));
     assert_eq!(table.add(one, false), fail(EMFILE));
 }
