@@ -82,7 +82,7 @@ extern "C" fn getpid() -> pid_t {
     PROCESS
 }
 
-pub(super) extern "C" fn gettid() -> pid_t {
+extern "C" fn gettid() -> pid_t {
     PROCESS
 }
 

@@ -1,11 +1,15 @@
 //! `dlfcn.h`: there is one object and nothing to load others from.
 
-use super::auxiliary::gettid;
 use super::random;
 use super::single_thread::SingleThread;
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::mem;
 use core::ptr;
+
+unsafe extern "C" {
+    /// The one that the program is linked with, which may be solo5-posix'.
+    safe fn gettid() -> c_int;
+}
 
 /// What `dlerror` has not told yet.
 static ERROR: SingleThread<Option<&CStr>> = SingleThread::new(None);

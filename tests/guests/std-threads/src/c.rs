@@ -88,3 +88,19 @@ pub(crate) fn objects() {
         assert_eq!(libc::sem_destroy(semaphore), 0);
     }
 }
+
+/// Each thread's number is its own, also by the function that is asked for by name.
+pub(crate) fn numbers() {
+    let number = || {
+        // SAFETY: the name is a string of C, and the function of that name takes nothing and gives a number.
+        unsafe {
+            let found = libc::dlsym(libc::RTLD_DEFAULT, c"gettid".as_ptr());
+            assert!(!found.is_null());
+            let gettid = std::mem::transmute::<*mut c_void, extern "C" fn() -> i32>(found);
+            assert_eq!(gettid(), libc::gettid());
+            gettid()
+        }
+    };
+    let other = std::thread::spawn(number).join().unwrap();
+    assert_ne!(number(), other);
+}

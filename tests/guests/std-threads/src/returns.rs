@@ -29,6 +29,7 @@ pub(crate) const CASES: &[(&str, fn())] = &[
     ("channel_with_timeout", channel_with_timeout),
     ("thread_locals", thread_locals),
     ("c", crate::c::objects),
+    ("c_numbers", crate::c::numbers),
     ("tasks", tasks),
     ("no_memory", no_memory),
 ];
