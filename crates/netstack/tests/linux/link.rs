@@ -380,8 +380,8 @@ fn fragmentation_needed(frame: &[u8], mtu: usize) -> Vec<u8> {
 /// The same of IPv6 (RFC 4443 §3.2).
 fn packet_too_big(frame: &[u8], mtu: usize) -> Vec<u8> {
     let router = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 0xfe);
-    // As much of it as fits 1,280 octets.
-    let original = &frame[ETHERNET..frame.len().min(ETHERNET + 1280 - 48)];
+    // The header and eight octets more: of a longer part tshark would look at the checksum as if it were the whole.
+    let original = &frame[ETHERNET..frame.len().min(ETHERNET + 48)];
     let sender: [u8; 16] = original[8..24].try_into().expect("sixteen octets");
     let mut icmp = [&[2, 0, 0, 0], &(mtu as u32).to_be_bytes(), original].concat();
     write_checksum(router, sender.into(), &mut icmp);
