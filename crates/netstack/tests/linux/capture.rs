@@ -56,6 +56,8 @@ const ROUGH: &[&str] = &[
     "Previous segment(s) not captured (common at capture start)",
     "ACKed segment that wasn't captured (common at capture start)",
     "A new tcp session is started with the same ports as an earlier session in this trace",
+    // Of a segment that the kernel's ICMPv6 error quotes.
+    "TCP SYN-ACK accepting TFO data",
 ];
 
 /// The captures of links that are fair.
