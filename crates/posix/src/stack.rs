@@ -143,7 +143,9 @@ pub(crate) fn allocate(size: usize, zeroed: usize, reserve: usize) -> Option<*mu
         if libc::posix_memalign(&raw mut block, 64, size) != 0 {
             return None;
         }
-        if !memory::is_free(reserve) {
+        // First for another one as large: the allocator notes what is left behind it, which is then where that one would end,
+        // and not on a page that nothing else touches.
+        if reserve > 0 && !memory::is_free(size.max(reserve)) && !memory::is_free(reserve) {
             libc::free(block);
             return None;
         }
