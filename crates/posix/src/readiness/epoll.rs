@@ -160,8 +160,8 @@ impl Epoll {
 
     /// What is ready, at most so much: `epoll_wait` without waiting.
     pub(crate) fn take(&self, most: usize) -> Vec<Told> {
-        let mut told = Vec::new();
         let mut listed = mem::take(&mut *self.ready.borrow_mut());
+        let mut told = Vec::with_capacity(most.min(listed.len()));
         let mut again = VecDeque::new();
         while told.len() < most
             && let Some(item) = listed.pop_front()

@@ -30,14 +30,10 @@ impl Queue {
     /// Wakes those who wait for some of `events`; for [`ALL`], everybody.
     pub(crate) fn wake(&self, events: Events) {
         let matches = |wanted: Events| events == ALL || events & wanted != 0;
-        if !self.waiting.borrow().is_empty() {
-            let mut waiting = self.waiting.borrow_mut();
-            let all = mem::take(&mut *waiting);
-            let (woken, kept) = all.into_iter().partition(|one| matches(one.events));
-            *waiting = kept;
-            drop(waiting);
-            let woken: Vec<Waiting> = woken;
-            woken.into_iter().for_each(|one| one.waker.wake());
+        // Who comes back meanwhile waits for the next time.
+        let next = self.next.get();
+        while let Some(one) = self.take(|one| one.key < next && matches(one.events)) {
+            one.waker.wake();
         }
         // By index, as what is told may come back here.
         let mut index = 0;
@@ -65,12 +61,11 @@ impl Queue {
         }
     }
 
-    fn leave(&self, key: u64) {
+    /// Takes out the first of those who wait for which that is so.
+    fn take(&self, is_meant: impl FnMut(&Waiting) -> bool) -> Option<Waiting> {
         let mut waiting = self.waiting.borrow_mut();
-        let index = waiting.iter().position(|one| one.key == key);
-        let left = index.map(|index| waiting.remove(index));
-        drop(waiting);
-        drop(left);
+        let index = waiting.iter().position(is_meant)?;
+        Some(waiting.remove(index))
     }
 }
 
@@ -112,7 +107,7 @@ impl<'a> Place<'a> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         if let Some(key) = self.key {
-            self.queue.leave(key);
+            drop(self.queue.take(|one| one.key == key));
         }
     }
 }

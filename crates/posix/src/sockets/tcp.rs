@@ -314,11 +314,10 @@ impl Socket for Tcp {
 
 impl Noticed for Tcp {
     fn notice(&self, which: Which) {
-        let ready = self.ready();
+        // Who is told looks what it is, and whether it has ended.
         self.queue.wake(match which {
-            _ if ready & (HUP | ERR) != 0 => ALL,
-            Which::Read => READ | RDHUP,
-            Which::Write => WRITE,
+            Which::Read => READ | RDHUP | HUP | ERR,
+            Which::Write => WRITE | HUP | ERR,
         });
     }
 }

@@ -57,7 +57,8 @@ impl TcpStream {
             .poll_ready(context, Direction::Read, readable)
     }
 
-    /// Ready when [`TcpStream::write`] would not wait; as [`TcpStream::poll_readable`] otherwise.
+    /// Ready when [`TcpStream::write`] would not wait. Only if it would, the task is woken at the next event: not for
+    /// each acknowledgement of a peer that keeps up.
     ///
     /// # Errors
     ///
@@ -83,7 +84,8 @@ impl TcpStream {
 }
 
 impl Connection {
-    /// Asks without changing anything, and has the task woken at the next event in any case.
+    /// Asks without changing anything, and has the task woken at the next event: of what can be read in any case, as
+    /// more of it is one, and of what can be written if that is not ready.
     fn poll_ready<T>(
         &self,
         context: &mut Context<'_>,
@@ -92,8 +94,11 @@ impl Connection {
     ) -> Poll<io::Result<T>> {
         self.driver.with(|driver| {
             driver.check()?;
-            driver.wait_task(direction.queue(self), context.waker());
-            ask(driver.tcp(), self.id).map_err(io::Error::from)
+            let answer = ask(driver.tcp(), self.id);
+            if answer.is_pending() || matches!(direction, Direction::Read) {
+                driver.wait_task(direction.queue(self), context.waker());
+            }
+            answer.map_err(io::Error::from)
         })
     }
 }
