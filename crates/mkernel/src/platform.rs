@@ -1,5 +1,7 @@
 //! What is below the threads of a program.
 
+#[cfg(feature = "authorities")]
+mod authorities;
 mod network;
 mod storage;
 
@@ -19,6 +21,11 @@ impl posix::Platform for Solo5 {
     #[cfg(feature = "signals")]
     fn shutdown(&self) -> Option<std::pin::Pin<Box<dyn Future<Output = ()>>>> {
         Some(Box::pin(crate::shutdown()))
+    }
+
+    #[cfg(feature = "authorities")]
+    fn authorities(&self) -> Option<Vec<u8>> {
+        Some(authorities::pem())
     }
 }
 

@@ -18,6 +18,7 @@ use netstack::proto::ip::{v4, v6};
 /// --accept-ra BOOL       takes addresses and routers of IPv6 from router advertisements [default: true]
 /// --dns ADDRESS          a name server; may be repeated
 /// --env KEY=VALUE        a variable of the environment; may be repeated
+/// --authorities PEM      the certificates of the authorities to trust, which are in /etc/ssl/cert.pem
 /// --                     ends the settings, and is taken too
 /// ```
 ///
@@ -46,6 +47,8 @@ pub struct Settings {
     pub accept_ra: Option<bool>,
     /// Variables of the environment.
     pub env: Vec<(String, String)>,
+    /// The authorities to trust, in PEM.
+    pub authorities: Option<String>,
 }
 
 global! {
@@ -124,6 +127,7 @@ impl Settings {
                 | "--ipv6-gateway"
                 | "--accept-ra"
                 | "--env"
+                | "--authorities"
         )
     }
 
@@ -149,6 +153,12 @@ impl Settings {
                 let expected = |_| format!("{key} {value}: expected true or false");
                 self.accept_ra = Some(value.parse().map_err(expected)?);
             }
+            "--authorities" if !value.contains("-----BEGIN CERTIFICATE-----") => {
+                return Err(format!(
+                    "--authorities {value}: expected certificates, as text in PEM"
+                ));
+            }
+            "--authorities" => self.authorities = Some(value.to_owned()),
             _ => match value.split_once('=') {
                 Some((name, value)) if !name.is_empty() => {
                     self.env.push((name.to_owned(), value.to_owned()));

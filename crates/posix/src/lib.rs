@@ -89,6 +89,12 @@ pub trait Platform: Sync {
     fn shutdown(&self) -> Option<Pin<Box<dyn Future<Output = ()>>>> {
         None
     }
+
+    /// The certificates of the authorities that programs find in `/etc/ssl/cert.pem`, as text in PEM, if they are not told of
+    /// others by `--authorities`. None unless it is said: there is no such file then.
+    fn authorities(&self) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 /// Says what is below the program: an expression of a type that is [`Platform`], and constant. Once in a program.

@@ -53,6 +53,7 @@ fn what_cannot_be_meant_is_an_error_that_names_it() {
         ("--accept-ra maybe", "maybe"),
         ("--env novalue", "novalue"),
         ("--dns", "--dns"),
+        ("--authorities ca.pem", "ca.pem"),
         ("--dhcp=yes", "yes"),
         ("--dhcp --ipv4 10.0.0.2/24", "--dhcp"),
     ] {

@@ -24,6 +24,11 @@ impl Tree {
         let etc = self.furnish_directory(&root, "etc", 0o755);
         self.furnish_with(&etc, "hosts", Content::Generated(hosts), 0o444);
         self.furnish_with(&etc, "resolv.conf", Content::Generated(resolv_conf), 0o444);
+        if authorities().is_some() {
+            let ssl = self.furnish_directory(&etc, "ssl", 0o755);
+            let text = || authorities().unwrap_or_default();
+            self.furnish_with(&ssl, "cert.pem", Content::Generated(text), 0o444);
+        }
         let proc = self.furnish_directory(&root, "proc", 0o555);
         let this = self.furnish_directory(&proc, "self", 0o555);
         self.furnish_with(&this, "cmdline", Content::Generated(command_line), 0o444);
@@ -72,6 +77,15 @@ fn resolv_conf() -> Vec<u8> {
         let lines = servers.map(|server| format!("nameserver {server}\n"));
         lines.collect::<String>().into_bytes()
     })
+}
+
+/// Whom to trust, in PEM.
+fn authorities() -> Option<Vec<u8>> {
+    let given = arguments::with(|settings| settings.authorities.clone());
+    let given = given.map(String::into_bytes);
+    #[cfg(solo5)]
+    let given = given.or_else(|| crate::scheduler::platform().authorities());
+    given
 }
 
 fn command_line() -> Vec<u8> {
