@@ -2,12 +2,11 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use std::{fs, thread};
 
 use system_tests::certificates::{Authority, Signed, with_text};
-use system_tests::{Guest, Network, Outcome, Target};
+use system_tests::{Guest, Network, OpensslServer, Outcome, Target};
 
 on_each_target! {
     a_page_is_fetched, each_failure_has_a_status_of_its_own, what_is_wrong_with_a_certificate_is_told,
@@ -153,48 +152,6 @@ fn each_failure_has_a_status_of_its_own(target: Target) {
     });
 }
 
-/// `openssl s_server`, which ends with this.
-struct Server(Child);
-
-impl Server {
-    /// One that answers with a page of its own, on `port`.
-    fn start(port: u16, signed: &Signed) -> Self {
-        let server = Command::new("openssl")
-            .args([
-                "s_server",
-                "-quiet",
-                "-www",
-                "-accept",
-                &port.to_string(),
-                "-cert",
-            ])
-            .arg(&signed.certificate)
-            .arg("-key")
-            .arg(&signed.key)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let server = Self(server);
-        // Bounded by the limit of the unikernel's run, had it come up by then or not.
-        for _ in 0..200 {
-            if TcpStream::connect((HOST, port)).is_ok() {
-                return server;
-            }
-            thread::sleep(Duration::from_millis(50));
-        }
-        panic!("openssl s_server does not listen");
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 fn what_is_wrong_with_a_certificate_is_told(target: Target) {
     Guest::build("fetch", target);
     let authority = Authority::new();
@@ -231,7 +188,7 @@ fn what_is_wrong_with_a_certificate_is_told(target: Target) {
     Network::with(|network| {
         network.add_tap("tap0", &format!("{HOST}/24"));
         for (port, (signed, more, fault)) in (4433..).zip(target.some(&cases, 3)) {
-            let _server = Server::start(port, signed);
+            let _server = OpensslServer::start((HOST, port), signed);
             let outcome = fetch(target, &format!("https://{HOST}:{port}/"), more);
             match fault {
                 None => {

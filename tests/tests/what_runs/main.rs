@@ -1,10 +1,11 @@
 //! Crates from crates.io in a unikernel: `docs/what-runs.md` says which run, and each of its rows is tried here, on spt.
 //!
 //! The programs are those of `tests/crates`, one for each heading of the page, and `postgres`, which wants a server. They
-//! take long to build, so this is run by `ci/long crates`.
+//! take long to build, so this is run by `ci/long crates`. That of `services` speaks with others, too.
 
 mod databases;
 mod postgres;
+mod services;
 mod suites;
 
 use std::collections::BTreeSet;
@@ -14,8 +15,7 @@ use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use system_tests::{Guest, Outcome, Running, Target, workspace};
-use tempfile::TempDir;
+use system_tests::{Guest, Network, Outcome, Running, Target, workspace};
 
 /// A row of the page's tables.
 struct Row {
@@ -101,13 +101,9 @@ fn check(outcome: &Outcome, row: &Row) {
 }
 
 /// Every row does what the page says, in a unikernel of its own, and there are no others.
-fn group(name: &str) {
+fn group(name: &str, guest: &Guest) {
     let rows = rows(name);
     let lock = fs::read_to_string(folder().join("Cargo.lock")).unwrap();
-    let (_disk, guest) = match name {
-        "databases" => databases::with_disk(build(name)),
-        _ => (TempDir::new().unwrap(), build(name)),
-    };
     let listed = guest.clone().argument("--list").run().stdout;
     let listed: BTreeSet<&str> = listed.lines().collect();
     let expected: BTreeSet<&str> = rows.iter().map(|row| row.krate.as_str()).collect();
@@ -119,10 +115,30 @@ fn group(name: &str) {
     }
 }
 
+/// A group of what needs no device.
+fn alone(name: &str) {
+    group(name, &build(name));
+}
+
+/// A group of what keeps files.
+fn with_disk(name: &str) {
+    let (_directory, guest) = databases::with_disk(build(name));
+    group(name, &guest);
+}
+
+/// A group of what can reach the network.
+fn with_network(name: &str) {
+    let guest = build(name).option("--net:service=tap0");
+    Network::with(|network| {
+        network.add_tap("tap0", "10.0.0.1/24");
+        group(name, &guest);
+    });
+}
+
 /// Makes a test for each group.
 macro_rules! groups {
-    ($($name:ident)*) => {
-        $(#[test] fn $name() { group(stringify!($name)) })*
+    ($($run:ident: $($name:ident)*;)*) => {
+        $($(#[test] fn $name() { $run(stringify!($name)) })*)*
 
         /// Each heading is tried.
         #[test]
@@ -130,9 +146,14 @@ macro_rules! groups {
             let page = fs::read_to_string(workspace().join("docs/what-runs.md")).unwrap();
             let tables = page.split("\n## ").filter(|section| section.contains("\n| `"));
             let names: Vec<&str> = tables.filter_map(|section| section.split(':').next()).collect();
-            assert_eq!(names, [$(stringify!($name)),*]);
+            assert_eq!(names, [$($(stringify!($name)),*),*]);
         }
     };
 }
 
-groups! { encoding cryptography compression protocols storage databases runtime }
+groups! {
+    alone: encoding cryptography compression protocols storage;
+    with_disk: databases;
+    alone: runtime;
+    with_network: services;
+}
