@@ -93,9 +93,9 @@ pub struct Sink {
 
 impl TxSink for Sink {
     fn reserve(&mut self, meta: &TxMeta) -> Option<&mut [u8]> {
-        assert_eq!(meta.source, OURS);
-        let std::net::IpAddr::V4(destination) = meta.destination else {
-            panic!("{}", meta.destination);
+        assert_eq!(meta.source(), OURS);
+        let std::net::IpAddr::V4(destination) = meta.destination() else {
+            panic!("{}", meta.destination());
         };
         self.destination = Some(destination);
         assert!(

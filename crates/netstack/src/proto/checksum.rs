@@ -45,10 +45,15 @@ impl Sum {
         }
     }
 
+    #[inline]
     fn add_address(self, address: IpAddr) -> Self {
         match address {
             IpAddr::V4(address) => self.add_slice(&address.octets()),
-            IpAddr::V6(address) => self.add_slice(&address.octets()),
+            IpAddr::V6(address) => {
+                let bits = u128::from_ne_bytes(address.octets());
+                let sum = add_carry(self.0, bits as u64);
+                Self(add_carry(sum, (bits >> 64) as u64))
+            }
         }
     }
 

@@ -85,7 +85,7 @@ impl TxSink for Sink {
     fn commit(&mut self) {
         let meta = self.meta.take().expect("commit without reserve");
         let segment = Seg::read(&meta, &self.buffer);
-        if let IpAddr::V4(to) = meta.destination {
+        if let IpAddr::V4(to) = meta.destination() {
             self.sent.push((to, segment));
         }
     }

@@ -139,8 +139,8 @@ impl TxSink for Collect<'_> {
     fn commit(&mut self) {
         let meta = self.meta.take().expect("commit without reserve");
         self.out.push(Packet {
-            source: meta.source,
-            destination: meta.destination,
+            source: meta.source(),
+            destination: meta.destination(),
             ecn: meta.ecn,
             dont_fragment: meta.dont_fragment,
             segment: core::mem::take(&mut self.buffer).into(),

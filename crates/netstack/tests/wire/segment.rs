@@ -128,9 +128,9 @@ impl Seg {
     /// Reads a segment of the engine's, to the peer or a host of 10.1.0.0/16; its checksum must be
     /// right.
     pub fn read(meta: &TxMeta, octets: &[u8]) -> Self {
-        assert_eq!((meta.source, meta.len), (OURS.into(), octets.len()));
-        let std::net::IpAddr::V4(peer) = meta.destination else {
-            panic!("{}", meta.destination);
+        assert_eq!((meta.source(), meta.len), (OURS.into(), octets.len()));
+        let std::net::IpAddr::V4(peer) = meta.destination() else {
+            panic!("{}", meta.destination());
         };
         assert!(peer == PEER || peer.octets()[1] == 1, "{peer}");
         let (header, payload) = TcpHeader::from_slice(octets).expect("a well-formed header");

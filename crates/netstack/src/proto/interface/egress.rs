@@ -340,22 +340,22 @@ impl Egress {
         self.loopback.push_back(Bytes::copy_from_slice(packet));
     }
 
-    /// Sends the run of segments of `total_len` octets that was begun last.
+    /// Sends the run of segments of `total_len` octets that was begun last: where in the frame the first
+    /// begins, and octets of payload of each.
     fn finish_run(
         &mut self,
         total_len: usize,
-        (segment, ipv6): (u16, bool),
+        (transport, segment): (usize, u16),
         out: &mut dyn Transmit,
     ) {
         let buffer = &mut self.buffer[..HEADROOM + IP + total_len];
-        let transport = if ipv6 { PAYLOAD_V6 } else { PAYLOAD };
         // RFC 9293 §3.1: the data offset, in words of four octets.
         let tcp_header = usize::from(buffer[HEADROOM + transport + 12] >> 4) * 4;
         let run = Run {
             transport,
             header_len: transport + tcp_header,
             segment,
-            ipv6,
+            ipv6: transport == PAYLOAD_V6,
         };
         out.transmit_run(buffer, &run);
     }

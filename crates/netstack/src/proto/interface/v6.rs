@@ -105,6 +105,9 @@ type Send = fn(
     &mut dyn Transmit,
 ) -> Result<(), SendError>;
 
+/// The flow label of packets between two addresses: of a protocol, and with its ports.
+type FlowLabel = fn(&V6, (Ipv6Addr, Ipv6Addr), u8, [u8; 4]) -> u32;
+
 /// Sends an echo request with identifier, sequence number and data.
 type SendEcho = fn(
     &mut Interface,
@@ -124,7 +127,7 @@ pub(super) struct Calls {
     pub(super) link: fn(&mut Egress, Instant, Ipv6Addr) -> Option<Link>,
     pub(super) await_neighbour: fn(&mut Egress, Instant, Ipv6Addr, Vec<u8>, &mut dyn Transmit),
     pub(super) source: fn(&Egress, Instant, Ipv6Addr, Ipv6Addr) -> Result<Ipv6Addr, SendError>,
-    pub(super) label: fn(&mut Egress, usize),
+    pub(super) flow_label: FlowLabel,
     pub(super) send: Send,
     pub(super) send_echo_request: SendEcho,
     pub(super) join_group: fn(&mut Interface, Instant, Ipv6Addr) -> Result<(), Full>,
@@ -146,7 +149,7 @@ static CALLS: Calls = Calls {
     link: Egress::link_v6,
     await_neighbour: Egress::await_neighbour_v6,
     source: Egress::source_v6,
-    label: Egress::label,
+    flow_label: V6::flow_label,
     send: Egress::send_v6,
     send_echo_request: Interface::send_echo_request_v6,
     join_group: Interface::join_group_v6,

@@ -308,6 +308,18 @@ impl Endpoint {
         self.port
     }
 
+    #[inline]
+    pub(crate) const fn is_ipv6(&self) -> bool {
+        self.ip >> 32 != MAPPED
+    }
+
+    /// Whether it is the same address, whatever the port.
+    #[inline]
+    pub(crate) const fn is_at(&self, other: &Self) -> bool {
+        let (own, other) = (self.ip, other.ip);
+        own == other
+    }
+
     /// The unspecified address of the family.
     pub(crate) fn any(&self) -> Self {
         let ip = match self.ip() {

@@ -10,6 +10,7 @@ mod header;
 
 pub use extension::{Chain, MAX_EXTENSIONS, Refusal, Step, upper_layer};
 pub use fragmentation::{FRAGMENT_LEN, FragmentHeader, Fragments};
+pub(crate) use header::write_flow_label;
 pub use header::{HEADER_LEN, Header, HeaderError, MINIMUM_MTU, protocol};
 
 use core::net::Ipv6Addr;

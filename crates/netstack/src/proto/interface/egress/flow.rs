@@ -1,81 +1,93 @@
 //! The headers of TCP's last segment, which the next one's nearly always equal.
 
-use core::net::IpAddr;
-
 use super::{Egress, IP, PAYLOAD, PAYLOAD_V6};
 use crate::proto::Instant;
 use crate::proto::checksum::Sum;
 use crate::proto::interface::HEADROOM;
-use crate::proto::ip::v4::protocol;
-use crate::proto::ip::{header_len, v6};
+use crate::proto::ip::{Endpoint, v6};
 use crate::proto::link::ethernet::MacAddr;
 use crate::proto::tcp::TxMeta;
 
 /// Ethernet and IP headers that hold for all segments to one destination.
 #[derive(Debug)]
 pub(in crate::proto::interface) struct Flow {
-    source: IpAddr,
-    destination: IpAddr,
+    /// With the ports of the last segment, whose flow label is in `headers` over IPv6.
+    local: Endpoint,
+    remote: Endpoint,
     ttl: u8,
     tos: u8,
-    pub(super) station: MacAddr,
     /// When the neighbour's address is no longer fresh.
     until: Instant,
     /// The headers, with length and checksum zero; those of IPv4 are shorter.
     headers: [u8; PAYLOAD_V6],
     /// The sum of the IPv4 header in `headers`.
     sum: Sum,
-    /// The flow label of the last segment over IPv6, and its ports.
-    label: Option<([u8; 4], u32)>,
 }
 
 impl Egress {
     /// Keeps the headers just begun for the next segment, as long as the neighbour is fresh.
     pub(super) fn remember(&mut self, meta: &TxMeta, station: MacAddr) {
-        let v6 = self.v6.as_ref();
-        let until = match meta.destination {
-            IpAddr::V4(_) => self.arp.fresh_until(station),
-            IpAddr::V6(_) => v6.and_then(|v6| v6.neighbours.fresh_until(station)),
+        let ipv6 = meta.remote.is_ipv6();
+        let until = match ipv6 {
+            false => self.arp.fresh_until(station),
+            true => {
+                let v6 = self.v6.as_ref();
+                v6.and_then(|v6| v6.neighbours.fresh_until(station))
+            }
         };
         let Some(until) = until else {
             return;
         };
         let mut headers = [0; PAYLOAD_V6];
-        let len = IP + header_len(meta.destination);
+        let len = if ipv6 { PAYLOAD_V6 } else { PAYLOAD };
         headers[..len].copy_from_slice(&self.buffer[HEADROOM..][..len]);
-        if meta.destination.is_ipv4() {
+        if !ipv6 {
             headers[IP + 2..IP + 4].fill(0);
             headers[IP + 10..IP + 12].fill(0);
         }
         self.flow = Some(Flow {
-            source: meta.source,
-            destination: meta.destination,
+            local: meta.local,
+            remote: meta.remote,
             ttl: meta.ttl,
             tos: meta.ecn as u8,
-            station,
             until,
             headers,
             sum: Sum::default().add_slice(&headers[IP..PAYLOAD]),
-            label: None,
         });
+    }
+
+    /// Has the flow's headers be those of another connection over IPv6 between the same addresses.
+    #[inline(never)]
+    pub(super) fn relabel(&mut self, meta: &TxMeta) {
+        let label = self.flow_label(meta);
+        if let Some(flow) = &mut self.flow {
+            (flow.local, flow.remote) = (meta.local, meta.remote);
+            v6::write_flow_label(&mut flow.headers[IP..], label);
+        }
     }
 }
 
 impl Flow {
     #[inline]
     pub(super) fn fits(&self, now: Instant, meta: &TxMeta) -> bool {
-        self.destination == meta.destination
-            && self.source == meta.source
+        self.remote.is_at(&meta.remote)
+            && self.local.is_at(&meta.local)
             && (self.ttl, self.tos) == (meta.ttl, meta.ecn as u8)
             && meta.dont_fragment
             && now < self.until
+    }
+
+    /// Whether the flow label in the headers is that of the segment's connection.
+    #[inline]
+    pub(super) fn is_labelled(&self, meta: &TxMeta) -> bool {
+        (self.local.port(), self.remote.port()) == (meta.local.port(), meta.remote.port())
     }
 
     /// Writes the headers for a packet of `total_len` octets into `frame`, and gives the room after
     /// them.
     #[inline]
     pub(super) fn write<'a>(&self, total_len: u16, frame: &'a mut [u8]) -> &'a mut [u8] {
-        if self.destination.is_ipv6() {
+        if self.remote.is_ipv6() {
             return self.write_v6(total_len, frame);
         }
         let (headers, room) = frame.split_at_mut(PAYLOAD);
@@ -86,40 +98,12 @@ impl Flow {
         room
     }
 
+    #[inline]
     fn write_v6<'a>(&self, total_len: u16, frame: &'a mut [u8]) -> &'a mut [u8] {
         let payload_len = total_len - v6::HEADER_LEN as u16;
         let (headers, room) = frame.split_at_mut(PAYLOAD_V6);
         headers.copy_from_slice(&self.headers);
         headers[IP + 4..IP + 6].copy_from_slice(&payload_len.to_be_bytes());
         room
-    }
-
-    /// The label of a packet, if it is of the same flow as the last one.
-    pub(in crate::proto::interface) fn label(
-        &self,
-        header: &v6::Header,
-        ports: [u8; 4],
-    ) -> Option<u32> {
-        let (known, label) = self.label?;
-        (self.is_of(header) && known == ports).then_some(label)
-    }
-
-    /// Keeps the label of a packet that goes where this leads.
-    pub(in crate::proto::interface) fn set_label(
-        &mut self,
-        header: &v6::Header,
-        ports: [u8; 4],
-        label: u32,
-    ) {
-        if self.is_of(header) {
-            self.label = Some((ports, label));
-        }
-    }
-
-    /// Whether a packet of TCP has these addresses.
-    fn is_of(&self, header: &v6::Header) -> bool {
-        self.source == header.source
-            && self.destination == header.destination
-            && header.next_header == protocol::TCP
     }
 }

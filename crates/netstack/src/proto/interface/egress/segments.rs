@@ -2,11 +2,12 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::flow::Flow;
 use super::{Egress, IP, Link, PAYLOAD, PAYLOAD_V6};
 use crate::proto::Instant;
 use crate::proto::interface::{HEADROOM, Transmit};
 use crate::proto::ip::v4::{self, protocol};
-use crate::proto::ip::{header_len, v6};
+use crate::proto::ip::v6;
 use crate::proto::tcp::{TxMeta, TxSink};
 
 /// Puts TCP's segments into frames.
@@ -14,11 +15,26 @@ pub(crate) struct Segments<'a> {
     egress: &'a mut Egress,
     now: Instant,
     out: &'a mut dyn Transmit,
-    /// Of the packet under construction, its length, and [`TxMeta::cut`].
-    pending: Option<(Link, usize)>,
+    /// What is under construction.
+    pending: Pending,
+    /// Octets of that packet.
+    total_len: usize,
+    /// Where its payload starts in the frame: behind a header of IPv4 or IPv6.
+    payload: usize,
+    /// [`TxMeta::cut`].
     cut: u16,
-    /// Whether it is of IPv6.
-    v6: bool,
+}
+
+/// The way of the packet under construction.
+#[derive(Clone, Copy)]
+enum Pending {
+    /// There is none.
+    Nothing,
+    /// There is none, but the headers of a segment that went by the flow are still in the buffer.
+    Headers,
+    /// That of the flow.
+    Flow,
+    Link(Link),
 }
 
 impl Egress {
@@ -32,44 +48,51 @@ impl Egress {
             egress: self,
             now,
             out,
-            pending: None,
+            pending: Pending::Nothing,
+            total_len: 0,
+            payload: PAYLOAD,
             cut: 0,
-            v6: false,
         }
+    }
+
+    /// The flow label of a connection's segments.
+    pub(super) fn flow_label(&self, meta: &TxMeta) -> u32 {
+        let (IpAddr::V6(source), IpAddr::V6(destination), Some(v6)) =
+            (meta.source(), meta.destination(), &self.v6)
+        else {
+            return 0;
+        };
+        let [a, b] = meta.local.port().to_be_bytes();
+        let [c, d] = meta.remote.port().to_be_bytes();
+        let ends = (source, destination);
+        (v6.calls.flow_label)(v6, ends, protocol::TCP, [a, b, c, d])
     }
 }
 
 impl Segments<'_> {
     /// Makes the headers of a segment whose destination is another than the last one's.
+    #[inline(never)]
     fn reserve_anew(&mut self, meta: &TxMeta) -> &mut [u8] {
         self.cut = 0;
-        match (meta.source, meta.destination) {
+        let link = match (meta.source(), meta.destination()) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                self.reserve_v4(meta, source, destination)
+                self.begin_v4(meta, source, destination)
             }
             (IpAddr::V6(source), IpAddr::V6(destination)) => {
-                self.reserve_v6(meta, source, destination)
+                self.begin_v6(meta, source, destination)
             }
             // No connection has addresses of two families: it goes nowhere.
-            _ => {
-                self.pending = None;
-                &mut self.egress.buffer[HEADROOM + PAYLOAD_V6..][..meta.len]
-            }
-        }
+            _ => Link::Nowhere,
+        };
+        self.pending = Pending::Link(link);
+        &mut self.egress.buffer[HEADROOM..][self.payload..][..meta.len]
     }
 
-    /// Completes a packet of IPv6.
-    fn label(&mut self, total_len: usize) {
-        if let Some(v6) = self.egress.v6.as_deref_mut() {
-            v6.ip.out_requests += 1;
-            (v6.calls.label)(self.egress, total_len);
-        }
-    }
-
-    fn reserve_v6(&mut self, meta: &TxMeta, source: Ipv6Addr, destination: Ipv6Addr) -> &mut [u8] {
+    fn begin_v6(&mut self, meta: &TxMeta, source: Ipv6Addr, destination: Ipv6Addr) -> Link {
         let mut header = v6::Header::new(source, destination, protocol::TCP, meta.len);
         header.hop_limit = meta.ttl;
         header.traffic_class = meta.ecn as u8;
+        header.flow_label = self.egress.flow_label(meta);
         let egress = &mut *self.egress;
         let may_send = egress
             .v6
@@ -80,82 +103,120 @@ impl Segments<'_> {
             None => None,
         };
         let link = link.unwrap_or(Link::Nowhere);
-        self.pending = Some((link, header.total_len()));
-        self.egress.begin_v6(link, &header);
+        egress.begin_v6(link, &header);
         if let Link::Station(station) = link {
-            self.egress.remember(meta, station);
+            egress.remember(meta, station);
         }
-        &mut self.egress.buffer[HEADROOM..][PAYLOAD_V6..IP + header.total_len()]
+        link
     }
 
-    fn reserve_v4(&mut self, meta: &TxMeta, source: Ipv4Addr, destination: Ipv4Addr) -> &mut [u8] {
+    fn begin_v4(&mut self, meta: &TxMeta, source: Ipv4Addr, destination: Ipv4Addr) -> Link {
+        let egress = &mut *self.egress;
         let mut header = v4::Header::new(source, destination, protocol::TCP, meta.len);
         header.ttl = meta.ttl;
         header.tos = meta.ecn as u8;
         if !meta.dont_fragment {
             header.dont_fragment = false;
-            header.identification = self.egress.next_identification();
+            header.identification = egress.next_identification();
         }
         // Whoever asks TCP itself for a connection may name any source.
-        let link = match self.egress.routes.may_send(source, destination) {
-            true => self.egress.link(self.now, destination),
+        let link = match egress.routes.may_send(source, destination) {
+            true => egress.link(self.now, destination),
             false => None,
         };
         let link = link.unwrap_or(Link::Nowhere);
-        self.pending = Some((link, header.total_len));
-        self.egress.begin(link, &header);
+        egress.begin(link, &header);
         if let (Link::Station(station), true) = (link, meta.dont_fragment) {
-            self.egress.remember(meta, station);
+            egress.remember(meta, station);
         }
-        &mut self.egress.buffer[HEADROOM..][PAYLOAD..IP + header.total_len]
+        link
+    }
+
+    /// Counts a packet that is sent.
+    #[inline]
+    fn count(&mut self) {
+        if self.payload == PAYLOAD {
+            self.egress.ip.out_requests += 1;
+        } else if let Some(v6) = self.egress.v6.as_deref_mut() {
+            v6.ip.out_requests += 1;
+        }
+    }
+
+    /// Sends what does not go by the flow, or what the device is to cut apart.
+    #[inline(never)]
+    fn commit_otherwise(&mut self) {
+        let link = match self.pending {
+            Pending::Nothing | Pending::Headers => return,
+            Pending::Flow => None,
+            Pending::Link(link) => Some(link),
+        };
+        self.pending = Pending::Nothing;
+        self.count();
+        match link {
+            Some(link) => self.egress.finish(self.now, link, self.total_len, self.out),
+            None => {
+                let run = (self.payload, self.cut);
+                self.egress.finish_run(self.total_len, run, self.out);
+            }
+        }
     }
 }
 
 impl TxSink for Segments<'_> {
     #[inline]
     fn reserve(&mut self, meta: &TxMeta) -> Option<&mut [u8]> {
-        let total_len = header_len(meta.destination) + meta.len;
-        if meta.cut == 0 && total_len > self.egress.device_mtu {
+        let ipv6 = meta.remote.is_ipv6();
+        self.payload = if ipv6 { PAYLOAD_V6 } else { PAYLOAD };
+        self.total_len = self.payload - IP + meta.len;
+        if meta.cut == 0 && self.total_len > self.egress.device_mtu {
             self.egress.ip.frag_fails += 1;
+            self.pending = Pending::Nothing;
             return None;
         }
-        self.v6 = meta.destination.is_ipv6();
-        if let Some(flow) = &self.egress.flow
-            && flow.fits(self.now, meta)
-        {
-            self.pending = Some((Link::Station(flow.station), total_len));
-            self.cut = meta.cut;
-            let frame = &mut self.egress.buffer[HEADROOM..][..IP + total_len];
-            return Some(flow.write(total_len as u16, frame));
+        self.cut = meta.cut;
+        let fits = |flow: &&Flow| flow.fits(self.now, meta);
+        let Some(flow) = self.egress.flow.as_ref().filter(fits) else {
+            return Some(self.reserve_anew(meta));
+        };
+        self.pending = Pending::Flow;
+        if ipv6 && !flow.is_labelled(meta) {
+            self.egress.relabel(meta);
         }
-        Some(self.reserve_anew(meta))
+        let egress = &mut *self.egress;
+        let frame = &mut egress.buffer[HEADROOM..][..IP + self.total_len];
+        Some(egress.flow.as_ref()?.write(self.total_len as u16, frame))
+    }
+
+    #[inline]
+    fn reserve_again(&mut self, meta: &TxMeta) -> Option<&mut [u8]> {
+        if !matches!(self.pending, Pending::Headers) {
+            return self.reserve(meta);
+        }
+        self.pending = Pending::Flow;
+        Some(&mut self.egress.buffer[HEADROOM..][self.payload..IP + self.total_len])
     }
 
     #[inline]
     fn commit(&mut self) {
-        let Some((link, total_len)) = self.pending.take() else {
-            return;
-        };
-        if self.v6 {
-            self.label(total_len);
-        } else {
-            self.egress.ip.out_requests += 1;
+        if self.cut != 0 || !matches!(self.pending, Pending::Flow) {
+            return self.commit_otherwise();
         }
-        if self.cut == 0 {
-            self.egress.finish(self.now, link, total_len, self.out);
-        } else {
-            let run = (self.cut, self.v6);
-            self.egress.finish_run(total_len, run, self.out);
-        }
+        self.count();
+        self.pending = Pending::Headers;
+        let frame = &self.egress.buffer[HEADROOM..][..IP + self.total_len];
+        self.out.transmit(frame);
     }
 
     #[inline]
     fn longest_run(&self, meta: &TxMeta) -> usize {
         // Only what goes out at once: a frame that waits for its neighbour waits as segments.
         let flow = self.egress.flow.as_ref();
-        let offload = self.egress.offload[usize::from(meta.destination.is_ipv6())];
-        if offload && flow.is_some_and(|flow| flow.fits(self.now, meta)) {
-            usize::from(u16::MAX) - header_len(meta.destination)
+        let ipv6 = meta.remote.is_ipv6();
+        if self.egress.offload[usize::from(ipv6)]
+            && flow.is_some_and(|flow| flow.fits(self.now, meta))
+        {
+            let header_len = if ipv6 { v6::HEADER_LEN } else { v4::HEADER_LEN };
+            usize::from(u16::MAX) - header_len
         } else {
             0
         }

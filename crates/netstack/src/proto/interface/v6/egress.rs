@@ -11,7 +11,9 @@ use crate::proto::icmp::v6::write_checksum;
 use crate::proto::interface::egress::{Egress, IP, Link};
 use crate::proto::interface::{HEADROOM, Interface, SendError, Transmit};
 use crate::proto::ip::v4::protocol::{TCP, UDP};
-use crate::proto::ip::v6::{FRAGMENT_LEN, Fragments, HEADER_LEN, Header, protocol, solicited_node};
+use crate::proto::ip::v6::{
+    FRAGMENT_LEN, Fragments, HEADER_LEN, Header, protocol, solicited_node, write_flow_label,
+};
 use crate::proto::link::ethernet::MacAddr;
 use crate::proto::link::nd::{self, CachePoll};
 
@@ -113,7 +115,12 @@ impl V6 {
     }
 
     /// A label that all packets of a flow have, and that tells nothing (RFC 6437 §3).
-    fn flow_label(&self, source: Ipv6Addr, destination: Ipv6Addr, next: u8, ports: [u8; 4]) -> u32 {
+    pub(super) fn flow_label(
+        &self,
+        (source, destination): (Ipv6Addr, Ipv6Addr),
+        next: u8,
+        ports: [u8; 4],
+    ) -> u32 {
         let mut hasher = SipHasher13::new_with_key(&self.label_key);
         hasher.write_u128(source.to_bits());
         hasher.write_u128(destination.to_bits());
@@ -255,18 +262,14 @@ impl Egress {
         header.hop_limit = packet.hop_limit.unwrap_or(v6.routers.hop_limit);
         if header.total_len() <= mtu {
             write(self.begin_v6(link, &header));
-            self.label(header.total_len());
+            self.label(&header);
             self.finish(now, link, header.total_len(), out);
             return Ok(());
         }
         let mut payload = vec![0; len];
         write(&mut payload);
-        header.flow_label = v6.flow_label(
-            source,
-            destination,
-            next_header,
-            ports(next_header, &payload),
-        );
+        let ports = ports(next_header, &payload);
+        header.flow_label = v6.flow_label((source, destination), next_header, ports);
         // RFC 7739 §5.3: nobody can foretell it.
         let identification = v6.random.next_u32();
         let Some(fragments) = Fragments::new(next_header, identification, len, mtu) else {
@@ -288,31 +291,15 @@ impl Egress {
         Ok(())
     }
 
-    /// Writes the flow label of the packet of `total_len` octets that was begun last, when its payload is
-    /// written.
-    pub(super) fn label(&mut self, total_len: usize) {
-        let packet = &mut self.buffer[HEADROOM + IP..][..total_len];
-        let (Ok(header), Some(v6)) = (Header::parse(packet), self.v6.as_deref()) else {
+    /// Writes the flow label of the packet that was begun last, when its payload is written.
+    fn label(&mut self, header: &Header) {
+        let Some(v6) = self.v6.as_deref() else {
             return;
         };
-        let Header {
-            source,
-            destination,
-            next_header,
-            ..
-        } = header;
-        let ports = ports(next_header, &packet[HEADER_LEN..]);
-        let known = self
-            .flow
-            .as_ref()
-            .and_then(|flow| flow.label(&header, ports));
-        let label = known.unwrap_or_else(|| v6.flow_label(source, destination, next_header, ports));
-        if let Some(flow) = self.flow.as_mut().filter(|_| known.is_none()) {
-            flow.set_label(&header, ports, label);
-        }
-        let [_, b, c, d] = label.to_be_bytes();
-        packet[1] |= b;
-        packet[2..4].copy_from_slice(&[c, d]);
+        let packet = &mut self.buffer[HEADROOM + IP..][..header.total_len()];
+        let ports = ports(header.next_header, &packet[HEADER_LEN..]);
+        let ends = (header.source, header.destination);
+        write_flow_label(packet, v6.flow_label(ends, header.next_header, ports));
     }
 }
 

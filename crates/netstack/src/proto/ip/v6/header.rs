@@ -51,6 +51,17 @@ pub enum HeaderError {
     Truncated,
 }
 
+/// Writes a flow label into the header at the start of `packet`.
+///
+/// # Panics
+///
+/// If `packet` is shorter than four octets.
+pub(crate) fn write_flow_label(packet: &mut [u8], label: u32) {
+    let [_, b, c, d] = label.to_be_bytes();
+    packet[1] = packet[1] & 0xf0 | b & 0x0f;
+    packet[2..4].copy_from_slice(&[c, d]);
+}
+
 impl Header {
     /// A header for `payload_len` octets of `next_header` between two addresses.
     #[must_use]

@@ -118,8 +118,8 @@ impl Tcb {
             }
         }
         let meta = TxMeta {
-            source: self.tuple.local.ip(),
-            destination: self.tuple.remote.ip(),
+            local: self.tuple.local,
+            remote: self.tuple.remote,
             len: header.len() + octets as usize,
             cut: 0,
             ecn,

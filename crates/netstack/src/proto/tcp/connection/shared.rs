@@ -37,8 +37,8 @@ impl Reply {
     /// What the IP layer has to know.
     pub(crate) fn meta(&self) -> TxMeta {
         TxMeta {
-            source: self.header.tuple.local.ip(),
-            destination: self.header.tuple.remote.ip(),
+            local: self.header.tuple.local,
+            remote: self.header.tuple.remote,
             len: self.header.len(),
             cut: 0,
             ecn: Ecn::NotEct,

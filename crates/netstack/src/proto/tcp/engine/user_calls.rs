@@ -113,7 +113,7 @@ impl Tcp {
             }
         }
         let replies = &mut self.shared.replies;
-        replies.retain(|reply| reply.meta().source != address);
+        replies.retain(|reply| reply.header.tuple.local.ip() != address);
     }
 
     /// OPEN, active (RFC 9293 §3.10.1). Port 0 of `local` takes an ephemeral one (RFC 6056).

@@ -113,8 +113,8 @@ impl Sender {
         let mss = usize::from(self.mss);
         let template = Template::new(header, mss);
         let meta = TxMeta {
-            source: header.tuple.local.ip(),
-            destination: header.tuple.remote.ip(),
+            local: header.tuple.local,
+            remote: header.tuple.remote,
             len: template.len + mss,
             cut: 0,
             ecn: Ecn::NotEct,
@@ -125,9 +125,14 @@ impl Sender {
         let mut run = 0;
         let mut count = ready.min(share);
         if longest < 2 {
-            while run < count
-                && let Some(buffer) = sink.reserve(&meta)
-            {
+            while run < count {
+                let buffer = match run {
+                    0 => sink.reserve(&meta),
+                    _ => sink.reserve_again(&meta),
+                };
+                let Some(buffer) = buffer else {
+                    break;
+                };
                 self.write_next(now, &template, buffer);
                 sink.commit();
                 run += 1;
@@ -206,7 +211,7 @@ impl Sender {
         let len = buffer.len() as u16;
         let (head, body) = template.write(self.nxt, buffer);
         self.queue.copy_unsummed(self.nxt, body);
-        let sum = Sum::pseudo_header(meta.source, meta.destination, IpNumber::TCP.0, len);
+        let sum = Sum::pseudo_header(meta.source(), meta.destination(), IpNumber::TCP.0, len);
         // The device goes on from the sum itself, not from its complement.
         head[16..18].copy_from_slice(&(!sum.finish()).to_be_bytes());
         // Each is a piece of its own: it may be lost alone.

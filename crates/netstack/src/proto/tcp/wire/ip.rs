@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use crate::proto::ip::Ecn;
+use crate::proto::ip::{Ecn, Endpoint};
 
 /// What the IP layer knows of a segment that arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,10 +20,9 @@ pub struct IpMeta {
 /// What the IP layer has to know of a segment that is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TxMeta {
-    /// Our address.
-    pub source: IpAddr,
-    /// The peer's address.
-    pub destination: IpAddr,
+    /// Our address and port, and the peer's.
+    pub(crate) local: Endpoint,
+    pub(crate) remote: Endpoint,
     /// Octets of the segment: TCP header, options and payload.
     pub len: usize,
     /// Not zero: this is a run of full segments with so many octets of payload each, which the device
@@ -37,6 +36,20 @@ pub struct TxMeta {
     pub dont_fragment: bool,
 }
 
+impl TxMeta {
+    /// Our address.
+    #[must_use]
+    pub fn source(&self) -> IpAddr {
+        self.local.ip()
+    }
+
+    /// The peer's address.
+    #[must_use]
+    pub fn destination(&self) -> IpAddr {
+        self.remote.ip()
+    }
+}
+
 /// Where segments are written: the frame buffers of a device.
 ///
 /// For each segment the engine calls [`reserve`](TxSink::reserve), fills all of the octets that it
@@ -45,6 +58,13 @@ pub trait TxSink {
     /// Gives room for exactly `meta.len` octets, with room for the lower layers' headers before
     /// them; `None` when the device takes no more now, which ends this round of transmission.
     fn reserve(&mut self, meta: &TxMeta) -> Option<&mut [u8]>;
+
+    /// As [`reserve`](TxSink::reserve), right after a [`commit`](TxSink::commit) of a segment with the
+    /// same `meta`: what the lower layers wrote for that may hold for this.
+    #[inline]
+    fn reserve_again(&mut self, meta: &TxMeta) -> Option<&mut [u8]> {
+        self.reserve(meta)
+    }
 
     /// Sends the segment written to the octets last reserved.
     fn commit(&mut self);
