@@ -1,7 +1,8 @@
-//! Interfaces and namespaces, by `ip`. What is measured has the address 10.0.N.2, we have 10.0.N.1.
+//! Interfaces and namespaces, by `ip`. What is measured has the address 10.0.N.2, we have 10.0.N.1; over IPv6 they are
+//! fd00:0:0:N::2 and fd00:0:0:N::1.
 
 use std::fs::{self, File};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::process::{self, Command};
 use std::thread;
@@ -52,6 +53,22 @@ pub fn open_at_any_rate() -> Result<()> {
 /// The address of what is measured on network `number`.
 pub fn served(number: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 0, number, 2)
+}
+
+/// The same over IPv6.
+pub fn served_v6(number: u8) -> Ipv6Addr {
+    Ipv6Addr::new(0xfd00, 0, 0, number.into(), 0, 0, 0, 2)
+}
+
+/// Gives an interface our address of IPv6, which is used at once.
+///
+/// # Errors
+///
+/// As [`ip`].
+pub fn add_ipv6(link: &str, number: u8) -> Result<()> {
+    ip(&format!(
+        "addr add fd00:0:0:{number:x}::1/64 dev {link} nodad"
+    ))
 }
 
 /// Deletes an interface; nothing where there is none.

@@ -24,6 +24,16 @@ const SMALL_BUFFER: usize = 16 << 10;
 /// Behind passt, beside the same behind a TAP interface.
 const USER_CASES: [(&str, &str); 2] = [("bulk-recv-user-1", "recv"), ("echo-1-user", "echo")];
 
+/// Over IPv6, beside the same over IPv4.
+const V6_CASES: [(&str, &str, usize); 6] = [
+    ("bulk-recv-v6-1", "recv", 1),
+    ("bulk-send-v6-1", "send", 1),
+    ("bulk-echo-v6-1", "bulk-echo", 1),
+    ("echo-1-v6", "echo", 1),
+    ("echo-64-v6", "echo", 64),
+    ("connect-v6", "connect", 16),
+];
+
 /// One row of the table: what `load` is told, and how the servers are set up.
 struct Case {
     name: String,
@@ -78,6 +88,15 @@ fn main() -> Result<()> {
             connections: 1,
         };
         let subjects = [Subject::Mkernel, Subject::User];
+        run_case(&mut report, 1500, Placement::TwoCpus, &case, &subjects)?;
+    }
+    for (name, load, connections) in V6_CASES {
+        let case = Case {
+            name: name.into(),
+            load,
+            connections,
+        };
+        let subjects = [Subject::Mkernel, Subject::V6];
         run_case(&mut report, 1500, Placement::TwoCpus, &case, &subjects)?;
     }
     if is_wanted("idle-connection") {

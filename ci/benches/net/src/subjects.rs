@@ -3,7 +3,7 @@
 use std::{
     env,
     io::{self, BufRead, BufReader, Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpStream},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream},
     path::PathBuf,
     process::{Command, Stdio},
     thread,
@@ -36,6 +36,8 @@ pub enum Subject {
     Before,
     /// Ours behind passt, reached at this host's own ports.
     User,
+    /// Ours over IPv6.
+    V6,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -61,6 +63,7 @@ impl Subject {
             Subject::Tokio => "tokio-current-thread",
             Subject::Before => "mkernel-before",
             Subject::User => "mkernel-user",
+            Subject::V6 => "mkernel-v6",
         }
     }
 
@@ -70,10 +73,11 @@ impl Subject {
     }
 
     /// Where clients reach it.
-    fn address(self) -> Ipv4Addr {
+    fn address(self) -> IpAddr {
         match self {
-            Subject::User => Ipv4Addr::LOCALHOST,
-            _ => network::served(self.network()),
+            Subject::User => Ipv4Addr::LOCALHOST.into(),
+            Subject::V6 => network::served_v6(self.network()).into(),
+            _ => network::served(self.network()).into(),
         }
     }
 }
@@ -98,8 +102,15 @@ impl Server {
         let link = format!("bench{network}");
         let address = network::served(network).to_string();
         let process = match subject {
-            Subject::Mkernel | Subject::Before => {
+            Subject::Mkernel | Subject::Before | Subject::V6 => {
                 network::add_tap(&link, network, mtu)?;
+                let address = match subject {
+                    Subject::V6 => {
+                        network::add_ipv6(&link, network)?;
+                        format!("--ipv6={}/64", network::served_v6(network))
+                    }
+                    _ => format!("--ipv4={address}/24"),
+                };
                 let root = match subject {
                     Subject::Before => before().context("BENCH_BEFORE")?,
                     _ => repository(),
@@ -110,7 +121,7 @@ impl Server {
                     .arg(format!("--net:service={link}"))
                     .arg("--")
                     .arg(root.join("target/x86_64-solo5-spt/release/inetd"))
-                    .args(["--solo5:quiet", &format!("--ipv4={address}/24")])
+                    .args(["--solo5:quiet", &address])
                     .stdout(Stdio::null());
                 HERE.process(&mut command)?
             }

@@ -67,7 +67,7 @@ pub fn goodput(report: &mut Report) {
 pub fn instructions(report: &mut Report) -> Result<()> {
     const SEGMENTS: u32 = 8000;
     for (case, direction) in [("segment-in", "in"), ("segment-out", "out")] {
-        for subject in ["mkernel", "smoltcp"] {
+        for subject in ["mkernel", "mkernel-v6", "smoltcp"] {
             let (count, _) = count("segments", &[subject, direction, &SEGMENTS.to_string()])?;
             report.add(case, subject, "instructions", count / f64::from(SEGMENTS));
         }

@@ -6,7 +6,7 @@
 use std::{
     env,
     io::{self, ErrorKind, Read, Write},
-    net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream as Blocking},
+    net::{IpAddr, Shutdown, SocketAddr, TcpStream as Blocking},
     time::{Duration, Instant},
 };
 
@@ -27,7 +27,7 @@ fn main() -> Result<()> {
     let [case, address, connections, seconds] = arguments.as_slice() else {
         bail!("usage: load CASE ADDRESS CONNECTIONS SECONDS");
     };
-    let address: Ipv4Addr = address.parse().context(address.clone())?;
+    let address: IpAddr = address.parse().context(address.clone())?;
     let connections: usize = connections.parse().context(connections.clone())?;
     let duration = Duration::from_secs_f64(seconds.parse().context(seconds.clone())?);
     let at = |port| SocketAddr::from((address, port));

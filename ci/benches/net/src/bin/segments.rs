@@ -1,19 +1,20 @@
 //! One connection, and nothing else, for callgrind to count: `segments SUBJECT in|out COUNT`.
 //!
-//! Both stacks get the same frames: a handshake, and then `COUNT` segments of 1,460 octets, in
-//! batches of eight that are read at once (`in`); or so many to be sent, of which every second one is
-//! acknowledged (`out`). Only what [`measured`] calls is to be counted (`--toggle-collect`).
+//! Both stacks get the same frames: a handshake, and then `COUNT` segments as long as an MTU of 1,500
+//! octets lets them be, in batches of eight that are read at once (`in`); or so many to be sent, of which
+//! every second one is acknowledged (`out`). Only what [`measured`] calls is to be counted
+//! (`--toggle-collect`). The subject `mkernel-v6` is ours over IPv6.
 
 use std::collections::VecDeque;
 use std::env;
 use std::hint::black_box;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::task::Poll;
 
 use anyhow::{Context, Result, bail, ensure};
 use bytes::{Bytes, BytesMut};
 use netstack::proto::Instant;
-use netstack::proto::interface;
+use netstack::proto::interface::{self, Ipv6};
 use netstack::proto::ip::Cidr;
 use netstack::proto::link::ethernet::MacAddr;
 use netstack::proto::tcp::{ConnectionId, ListenerId, Options};
@@ -25,13 +26,37 @@ use smoltcp::wire::{EthernetAddress, HardwareAddress, IpCidr};
 
 const OURS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const PEER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+const OURS_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1);
+const PEER_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2);
 const OUR_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 const PEER_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
 const PORT: u16 = 9;
-const PAYLOAD: usize = 1460;
+const MTU: usize = 1500;
+const TCP_HEADER: usize = 20;
 const BATCH: usize = 8;
 /// Virtual nanoseconds from one batch to the next.
 const STEP: u64 = 100_000;
+
+#[derive(Clone, Copy, PartialEq)]
+enum Family {
+    V4,
+    V6,
+}
+
+impl Family {
+    /// Octets of an IP header.
+    fn header_len(self) -> usize {
+        match self {
+            Self::V4 => 20,
+            Self::V6 => 40,
+        }
+    }
+
+    /// Octets of payload in a full segment without options.
+    fn payload(self) -> usize {
+        MTU - self.header_len() - TCP_HEADER
+    }
+}
 
 /// A stack under measurement.
 trait Subject {
@@ -53,7 +78,7 @@ impl Wire {
     fn take(&mut self, frame: &[u8]) {
         self.segments += usize::from(frame.len() > 1000);
         self.last.clear();
-        self.last.extend_from_slice(&frame[..frame.len().min(54)]);
+        self.last.extend_from_slice(&frame[..frame.len().min(74)]);
     }
 }
 
@@ -64,17 +89,25 @@ struct Ours {
 }
 
 impl Ours {
-    fn new() -> Result<Self> {
+    fn new(family: Family) -> Result<Self> {
         let mut stack = interface::Interface::new(interface::InterfaceConfig::new(
             MacAddr(OUR_MAC),
             1500,
             [1; 32],
         ));
-        let cidr = Cidr::new(OURS, 24).context("a network")?;
-        stack.add_address(Instant::from_nanos(1), cidr);
-        let listener = stack
-            .tcp()
-            .listen(SocketAddrV4::new(OURS, PORT), 4, Options::default())?;
+        let start = Instant::from_nanos(1);
+        let (ours, prefix): (IpAddr, _) = match family {
+            Family::V4 => (OURS.into(), 24),
+            Family::V6 => (OURS_V6.into(), 64),
+        };
+        if family == Family::V6 {
+            let settings = Ipv6::default().accept_ra(false).dad_transmits(0);
+            stack.start_ipv6(start, &settings);
+        }
+        let cidr = Cidr::new(ours, prefix).context("a network")?;
+        stack.add_address(start, cidr);
+        let local = SocketAddr::new(ours, PORT);
+        let listener = stack.tcp().listen(local, 4, Options::default())?;
         Ok(Self {
             stack,
             listener,
@@ -244,6 +277,7 @@ impl Subject for Smoltcp {
 
 /// The peer's frames.
 struct Peer {
+    family: Family,
     seq: u32,
     ack: u32,
     /// Frames are slices of large buffers, as those of a device with a pool.
@@ -269,40 +303,60 @@ fn folded(mut sum: u32) -> [u8; 2] {
     (!(sum as u16)).to_be_bytes()
 }
 
+/// An Ethernet frame from the peer to us.
+fn ethernet(destination: [u8; 6], ether_type: [u8; 2], packet: &[u8]) -> Vec<u8> {
+    [&destination, &PEER_MAC, &ether_type[..], packet].concat()
+}
+
+/// An IP packet from the peer to us, and its payload's checksum at an offset.
+fn packet(family: Family, protocol: u8, mut payload: Vec<u8>, checksum: usize) -> Vec<u8> {
+    let len = payload.len() as u16;
+    let (mut header, addresses) = match family {
+        Family::V4 => {
+            let addresses = [PEER.octets(), OURS.octets()].concat();
+            let total = (len + 20).to_be_bytes();
+            let fixed = [
+                0x45, 0, total[0], total[1], 0, 0, 0x40, 0, 64, protocol, 0, 0,
+            ];
+            (fixed.to_vec(), addresses)
+        }
+        Family::V6 => {
+            let addresses = [PEER_V6.octets(), OURS_V6.octets()].concat();
+            let len = len.to_be_bytes();
+            (
+                vec![0x60, 0, 0, 0, len[0], len[1], protocol, 255],
+                addresses,
+            )
+        }
+    };
+    let pseudo = sum(&addresses) + u32::from(protocol) + u32::from(len);
+    let transport = folded(pseudo + sum(&payload));
+    payload[checksum..checksum + 2].copy_from_slice(&transport);
+    header.extend(addresses);
+    if family == Family::V4 {
+        let checksum = folded(sum(&header));
+        header[10..12].copy_from_slice(&checksum);
+    }
+    header.extend(payload);
+    header
+}
+
 impl Peer {
     fn frame(&mut self, flags: u8, options: &[u8], payload: &[u8]) -> Bytes {
-        let mut frame = Vec::from(OUR_MAC);
-        frame.extend(PEER_MAC);
-        frame.extend([8, 0]);
-        let total = (40 + options.len() + payload.len()) as u16;
-        let mut ip = vec![0x45, 0];
-        ip.extend(total.to_be_bytes());
-        ip.extend([0, 0, 0x40, 0, 64, 6, 0, 0]);
-        ip.extend(PEER.octets());
-        ip.extend(OURS.octets());
-        let header = folded(sum(&ip));
-        ip[10..12].copy_from_slice(&header);
         let mut tcp = Vec::from(5000_u16.to_be_bytes());
         tcp.extend(PORT.to_be_bytes());
         tcp.extend(self.seq.to_be_bytes());
         tcp.extend(self.ack.to_be_bytes());
-        tcp.extend([
-            ((20 + options.len()) as u8 / 4) << 4,
-            flags,
-            0xff,
-            0xff,
-            0,
-            0,
-            0,
-            0,
-        ]);
+        let offset = ((TCP_HEADER + options.len()) as u8 / 4) << 4;
+        tcp.extend([offset, flags, 0xff, 0xff, 0, 0, 0, 0]);
         tcp.extend(options);
         tcp.extend(payload);
-        let pseudo = sum(&PEER.octets()) + sum(&OURS.octets()) + 6 + tcp.len() as u32;
-        let checksum = folded(pseudo + sum(&tcp));
-        tcp[16..18].copy_from_slice(&checksum);
-        frame.extend(ip);
-        frame.extend(tcp);
+        let ether_type = match self.family {
+            Family::V4 => [8, 0],
+            Family::V6 => [0x86, 0xdd],
+        };
+        let packet = packet(self.family, 6, tcp, 16);
+        let frame = ethernet(OUR_MAC, ether_type, &packet);
         if self.pool.capacity() < frame.len() {
             self.pool = BytesMut::with_capacity(1 << 20);
         }
@@ -310,32 +364,54 @@ impl Peer {
         self.pool.split().freeze()
     }
 
+    /// What tells the stack the peer's hardware address: an ARP request, or a neighbour solicitation (RFC
+    /// 4861 §4.3).
+    fn question(family: Family) -> Bytes {
+        let frame = match family {
+            Family::V4 => {
+                let mut arp = vec![0, 1, 8, 0, 6, 4, 0, 1];
+                arp.extend(PEER_MAC);
+                arp.extend(PEER.octets());
+                arp.extend([0; 6]);
+                arp.extend(OURS.octets());
+                ethernet([0xff; 6], [8, 6], &arp)
+            }
+            Family::V6 => {
+                let mut solicitation = vec![135, 0, 0, 0, 0, 0, 0, 0];
+                solicitation.extend(OURS_V6.octets());
+                solicitation.extend([1, 1]);
+                solicitation.extend(PEER_MAC);
+                let packet = packet(family, 58, solicitation, 2);
+                ethernet(OUR_MAC, [0x86, 0xdd], &packet)
+            }
+        };
+        frame.into()
+    }
+
     /// Tells the stack the peer's hardware address, and opens a connection.
-    fn connect(subject: &mut dyn Subject) -> Result<Self> {
+    fn connect(family: Family, subject: &mut dyn Subject) -> Result<Self> {
         let mut wire = Wire::default();
-        let mut arp = vec![0xff; 6];
-        arp.extend(PEER_MAC);
-        arp.extend([8, 6, 0, 1, 8, 0, 6, 4, 0, 1]);
-        arp.extend(PEER_MAC);
-        arp.extend(PEER.octets());
-        arp.extend([0; 6]);
-        arp.extend(OURS.octets());
-        subject.receive(STEP, vec![arp.into()], &mut wire);
+        subject.receive(STEP, vec![Self::question(family)], &mut wire);
         let mut peer = Self {
+            family,
             seq: 100,
             ack: 0,
             pool: BytesMut::new(),
         };
-        let syn = peer.frame(2, &[2, 4, 0x05, 0xb4, 1, 3, 3, 7, 4, 2, 0, 0], &[]);
+        let mss = ((family.payload()) as u16).to_be_bytes();
+        let options = [2, 4, mss[0], mss[1], 1, 3, 3, 7, 4, 2, 0, 0];
+        let syn = peer.frame(2, &options, &[]);
         subject.receive(2 * STEP, vec![syn], &mut wire);
-        let answer = wire.last.get(38..42).context("a SYN-ACK is expected")?;
+        let tcp = wire.last.get(14 + family.header_len()..);
+        let tcp = tcp.filter(|tcp| tcp.len() >= TCP_HEADER);
+        let answer = tcp.context("a SYN-ACK is expected")?;
         ensure!(
-            wire.last[47] == 0x12,
+            answer[13] == 0x12,
             "a SYN-ACK is expected, the flags are {:#x}",
-            wire.last[47]
+            answer[13]
         );
         peer.seq += 1;
-        peer.ack = u32::from_be_bytes([answer[0], answer[1], answer[2], answer[3]]).wrapping_add(1);
+        peer.ack = u32::from_be_bytes([answer[4], answer[5], answer[6], answer[7]]).wrapping_add(1);
         let third = peer.frame(0x10, &[], &[]);
         subject.receive(3 * STEP, vec![third], &mut wire);
         Ok(peer)
@@ -364,16 +440,17 @@ fn measured(
 fn main() -> Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [subject, direction, count] = arguments.as_slice() else {
-        bail!("usage: segments mkernel|smoltcp in|out COUNT");
+        bail!("usage: segments mkernel|mkernel-v6|smoltcp in|out COUNT");
     };
-    let mut subject: Box<dyn Subject> = match subject.as_str() {
-        "mkernel" => Box::new(Ours::new()?),
-        "smoltcp" => Box::new(Smoltcp::new()?),
-        other => bail!("no subject {other:?}: mkernel or smoltcp"),
+    let (mut subject, family): (Box<dyn Subject>, _) = match subject.as_str() {
+        "mkernel" => (Box::new(Ours::new(Family::V4)?), Family::V4),
+        "mkernel-v6" => (Box::new(Ours::new(Family::V6)?), Family::V6),
+        "smoltcp" => (Box::new(Smoltcp::new()?), Family::V4),
+        other => bail!("no subject {other:?}: mkernel, mkernel-v6 or smoltcp"),
     };
     let batches: usize = count.parse::<usize>().context(count.clone())? / BATCH;
-    let mut peer = Peer::connect(subject.as_mut())?;
-    let payload = [0x61; PAYLOAD];
+    let mut peer = Peer::connect(family, subject.as_mut())?;
+    let payload = vec![0x61; family.payload()];
     let mut wire = Wire::default();
     let mut frames = Vec::new();
     let mut data = Vec::new();
@@ -383,17 +460,17 @@ fn main() -> Result<()> {
                 let mut batch = Vec::new();
                 for _ in 0..BATCH {
                     batch.push(peer.frame(0x10, &[], &payload));
-                    peer.seq = peer.seq.wrapping_add(PAYLOAD as u32);
+                    peer.seq = peer.seq.wrapping_add(payload.len() as u32);
                 }
                 frames.push(batch);
             }
         }
         "out" => {
-            data = vec![0x61; PAYLOAD];
+            data = payload.clone();
             for batch in 0..batches {
                 let mut acks = Vec::new();
                 for _ in 0..if batch == 0 { 0 } else { BATCH / 2 } {
-                    peer.ack = peer.ack.wrapping_add(2 * PAYLOAD as u32);
+                    peer.ack = peer.ack.wrapping_add(2 * payload.len() as u32);
                     acks.push(peer.frame(0x10, &[], &[]));
                 }
                 frames.push(acks);
@@ -403,9 +480,9 @@ fn main() -> Result<()> {
     }
     let octets = measured(subject.as_mut(), frames, &data, &mut wire);
     ensure!(
-        octets == batches * BATCH * PAYLOAD,
+        octets == batches * BATCH * payload.len(),
         "{octets} octets went through, {} were meant to",
-        batches * BATCH * PAYLOAD
+        batches * BATCH * payload.len()
     );
     if direction == "out" {
         ensure!(
