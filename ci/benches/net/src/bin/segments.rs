@@ -66,19 +66,28 @@ trait Subject {
     fn send(&mut self, now: u64, count: usize, data: &[u8], wire: &mut Wire) -> usize;
 }
 
-/// What the stack has sent: counted, and the start of the last frame kept.
-#[derive(Default)]
+/// What the stack has sent: counted, and the start of the last frame kept, up to the end of TCP's header.
 struct Wire {
     last: Vec<u8>,
+    headers: usize,
     segments: usize,
 }
 
 impl Wire {
+    fn new(family: Family) -> Self {
+        Self {
+            last: Vec::new(),
+            headers: 14 + family.header_len() + TCP_HEADER,
+            segments: 0,
+        }
+    }
+
     #[inline]
     fn take(&mut self, frame: &[u8]) {
         self.segments += usize::from(frame.len() > 1000);
         self.last.clear();
-        self.last.extend_from_slice(&frame[..frame.len().min(74)]);
+        self.last
+            .extend_from_slice(&frame[..frame.len().min(self.headers)]);
     }
 }
 
@@ -215,7 +224,7 @@ struct Smoltcp {
 
 impl Smoltcp {
     fn new() -> Result<Self> {
-        let mut wire = Wire::default();
+        let mut wire = Wire::new(Family::V4);
         let mut device = Frames {
             frames: VecDeque::new(),
             wire: &mut wire,
@@ -287,12 +296,7 @@ struct Peer {
 fn sum(words: &[u8]) -> u32 {
     words
         .chunks(2)
-        .map(|word| {
-            u32::from(u16::from_be_bytes([
-                word[0],
-                word.get(1).copied().unwrap_or(0),
-            ]))
-        })
+        .map(|word| u32::from(word[0]) << 8 | word.get(1).map_or(0, |low| u32::from(*low)))
         .sum()
 }
 
@@ -390,7 +394,7 @@ impl Peer {
 
     /// Tells the stack the peer's hardware address, and opens a connection.
     fn connect(family: Family, subject: &mut dyn Subject) -> Result<Self> {
-        let mut wire = Wire::default();
+        let mut wire = Wire::new(family);
         subject.receive(STEP, vec![Self::question(family)], &mut wire);
         let mut peer = Self {
             family,
@@ -451,7 +455,7 @@ fn main() -> Result<()> {
     let batches: usize = count.parse::<usize>().context(count.clone())? / BATCH;
     let mut peer = Peer::connect(family, subject.as_mut())?;
     let payload = vec![0x61; family.payload()];
-    let mut wire = Wire::default();
+    let mut wire = Wire::new(family);
     let mut frames = Vec::new();
     let mut data = Vec::new();
     match direction.as_str() {

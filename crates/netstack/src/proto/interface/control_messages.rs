@@ -292,6 +292,9 @@ impl Interface {
     /// Tells the senders of datagrams whose next hop did not answer (RFC 1122 §2.3.2.2, RFC 4861 §7.2.2): to
     /// them it is as if a router had said that the host is unreachable.
     pub(super) fn report_undeliverable(&mut self, now: Instant) {
+        if self.egress.undeliverable.is_empty() {
+            return;
+        }
         for frame in core::mem::take(&mut self.egress.undeliverable) {
             if let Some(quoted) = Quoted::parse_any(&frame[ethernet::HEADER_LEN..]) {
                 self.act_upon(now, Error::Unreachable(Unreachable::Host), &quoted);

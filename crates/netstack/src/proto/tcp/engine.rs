@@ -122,20 +122,22 @@ impl Tcp {
     pub fn handle_segment(&mut self, now: Instant, ip: &IpMeta, segment: Bytes) {
         self.shared.counters.in_segs += 1;
         self.shared.latest = now;
-        let mut segment = match Segment::parse(ip, segment) {
+        // It stays where it is made: to move it costs more than to look at it.
+        let mut parsed = Segment::parse(ip, segment);
+        let segment = match &mut parsed {
             Ok(segment) => segment,
             Err(error) => {
                 self.shared.counters.in_errs += 1;
-                self.shared.counters.in_csum_errors += u64::from(error == ParseError::Checksum);
+                self.shared.counters.in_csum_errors += u64::from(*error == ParseError::Checksum);
                 return;
             }
         };
         if let Some(index) = self.connections.find(&segment.tuple) {
             if let Some(tcb) = self.connections.at(index) {
                 if tcb.state == State::SynSent {
-                    tcb.arrives_syn_sent(now, &mut segment, &mut self.shared);
+                    tcb.arrives_syn_sent(now, segment, &mut self.shared);
                 } else {
-                    tcb.arrives_synchronized(now, &mut segment, &mut self.shared);
+                    tcb.arrives_synchronized(now, segment, &mut self.shared);
                 }
                 if tcb.only_receives() {
                     // What `settle_at` does, as far as there is anything to do.
@@ -150,10 +152,19 @@ impl Tcp {
                 }
             }
             self.settle_at(now, index);
-        } else if let Some(index) = self.time_waits.find(&segment.tuple) {
-            self.arrives_time_wait(now, index, segment);
-        } else {
-            self.arrives_listen(now, segment, None);
+        } else if let Ok(segment) = parsed {
+            self.arrives_anew(now, segment);
+        }
+    }
+
+    /// A segment has arrived that is of no connection.
+    #[inline(never)]
+    fn arrives_anew(&mut self, now: Instant, segment: Segment) {
+        match self.time_waits.find(&segment.tuple) {
+            Some(index) => self.arrives_time_wait(now, index, segment),
+            None => {
+                self.arrives_listen(now, segment, None);
+            }
         }
     }
 

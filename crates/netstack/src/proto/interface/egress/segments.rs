@@ -183,7 +183,7 @@ impl TxSink for Segments<'_> {
             self.egress.relabel(meta);
         }
         let egress = &mut *self.egress;
-        let frame = &mut egress.buffer[HEADROOM..][..IP + self.total_len];
+        let frame = &mut egress.buffer[HEADROOM..HEADROOM + IP + self.total_len];
         Some(egress.flow.as_ref()?.write(self.total_len as u16, frame))
     }
 
@@ -193,7 +193,7 @@ impl TxSink for Segments<'_> {
             return self.reserve(meta);
         }
         self.pending = Pending::Flow;
-        Some(&mut self.egress.buffer[HEADROOM..][self.payload..IP + self.total_len])
+        Some(&mut self.egress.buffer[HEADROOM + self.payload..HEADROOM + IP + self.total_len])
     }
 
     #[inline]
@@ -203,7 +203,7 @@ impl TxSink for Segments<'_> {
         }
         self.count();
         self.pending = Pending::Headers;
-        let frame = &self.egress.buffer[HEADROOM..][..IP + self.total_len];
+        let frame = &self.egress.buffer[HEADROOM..HEADROOM + IP + self.total_len];
         self.out.transmit(frame);
     }
 

@@ -83,6 +83,32 @@ impl Interface {
             v6.ip.in_hdr_errors += 1;
             return;
         };
+        let addresses = (header.source, header.destination);
+        if header.next_header == TCP && from == From::Link && v6.accepted == Some(addresses) {
+            // Nearly always: what is left to do of all that is below.
+            v6.ip.in_delivers += 1;
+            packet.truncate(header.total_len());
+            packet.advance(HEADER_LEN);
+            let addresses = (header.source.into(), header.destination.into());
+            self.deliver_tcp(now, addresses, header.traffic_class, packet, checksummed);
+            return;
+        }
+        self.handle_any_v6(now, header, packet, (from, checksummed), out);
+    }
+
+    /// Takes a packet with this header.
+    #[inline(never)]
+    fn handle_any_v6(
+        &mut self,
+        now: Instant,
+        header: Header,
+        mut packet: Bytes,
+        (from, checksummed): (From, bool),
+        out: &mut dyn Transmit,
+    ) {
+        let Some(v6) = self.egress.v6.as_deref_mut() else {
+            return;
+        };
         let Some((to_many, odd)) = v6.accept(&header, from) else {
             v6.ip.in_addr_errors += 1;
             return;

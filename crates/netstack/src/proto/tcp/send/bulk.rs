@@ -47,6 +47,13 @@ impl Template {
         Self { bytes, len, sum }
     }
 
+    /// The sum of the header of a segment that begins at `seq`.
+    #[inline]
+    fn sum_at(&self, seq: Seq) -> Sum {
+        let sum = self.sum.add_word((seq.0 >> 16) as u16);
+        sum.add_word(seq.0 as u16)
+    }
+
     /// Writes the header of a segment that begins at `seq`, without its checksum; gives the header
     /// and the room for the payload.
     #[inline]
@@ -122,21 +129,10 @@ impl Sender {
             dont_fragment: !self.may_fragment(),
         };
         let longest = sink.longest_run(&meta).saturating_sub(template.len) / mss;
-        let mut run = 0;
+        let run;
         let mut count = ready.min(share);
         if longest < 2 {
-            while run < count {
-                let buffer = match run {
-                    0 => sink.reserve(&meta),
-                    _ => sink.reserve_again(&meta),
-                };
-                let Some(buffer) = buffer else {
-                    break;
-                };
-                self.write_next(now, &template, buffer);
-                sink.commit();
-                run += 1;
-            }
+            run = self.transmit_apart(now, sink, &template, &meta, count);
             *sent += run;
         } else {
             count = ready.min(share.div_ceil(CUT_COST) * longest);
@@ -151,6 +147,50 @@ impl Sender {
             self.after_sending(now);
         }
         (run, count)
+    }
+
+    /// Sends `count` full segments; returns how many the sink took.
+    #[inline]
+    fn transmit_apart(
+        &mut self,
+        now: Instant,
+        sink: &mut impl TxSink,
+        template: &Template,
+        meta: &TxMeta,
+        count: usize,
+    ) -> usize {
+        let mss = usize::from(self.mss);
+        // What follows in the queue, as far as it lies in one piece.
+        let mut ahead: &[u8] = &[];
+        let mut run = 0;
+        while run < count {
+            let buffer = match run {
+                0 => sink.reserve(meta),
+                _ => sink.reserve_again(meta),
+            };
+            let Some(buffer) = buffer else {
+                break;
+            };
+            let (seq, next) = (self.nxt, self.nxt + u32::from(self.mss));
+            let (head, body) = template.write(seq, buffer);
+            let sum = match ahead.split_at_checked(mss) {
+                Some((octets, rest)) => {
+                    ahead = rest;
+                    template.sum_at(seq).add_copy(octets, body)
+                }
+                None => {
+                    let sum = self.queue.copy(seq, body, template.sum_at(seq));
+                    ahead = self.queue.ahead(next);
+                    sum
+                }
+            };
+            head[16..18].copy_from_slice(&sum.finish().to_be_bytes());
+            self.nxt = next;
+            self.flight.push(seq, next, now);
+            sink.commit();
+            run += 1;
+        }
+        run
     }
 
     /// Sends `count` full segments, up to `longest` as one that the device cuts apart; returns how
@@ -184,16 +224,10 @@ impl Sender {
     }
 
     /// Writes the segment at SND.NXT and advances it.
-    // Always: it is once in the loop over a run.
-    #[inline(always)]
     fn write_next(&mut self, now: Instant, template: &Template, buffer: &mut [u8]) {
         let seq = self.nxt;
         let (head, body) = template.write(seq, buffer);
-        let sum = template
-            .sum
-            .add_word((seq.0 >> 16) as u16)
-            .add_word(seq.0 as u16);
-        let sum = self.queue.copy(seq, body, sum);
+        let sum = self.queue.copy(seq, body, template.sum_at(seq));
         head[16..18].copy_from_slice(&sum.finish().to_be_bytes());
         self.nxt += u32::from(self.mss);
         self.flight.push(seq, self.nxt, now);

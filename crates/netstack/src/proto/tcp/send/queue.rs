@@ -360,6 +360,14 @@ impl SendQueue {
         sum.add_slice(to)
     }
 
+    /// The octets from `from` on that lie in one piece; none if it is the end of the queue.
+    pub(super) fn ahead(&mut self, from: Seq) -> &[u8] {
+        match self.seek(from) {
+            Some(chunk) => &chunk.octets.as_slice()[(from - chunk.start) as usize..],
+            None => &[],
+        }
+    }
+
     /// Copies the octets from `from` on to `to`, which they fill.
     pub(super) fn copy_unsummed(&mut self, from: Seq, to: &mut [u8]) {
         self.seek(from);

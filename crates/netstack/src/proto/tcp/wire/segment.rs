@@ -125,23 +125,28 @@ impl Segment {
             return Err(ParseError::Address);
         }
         let header_len = header.slice().len();
-        let mut segment = Self {
-            tuple,
-            seq: Seq(header.sequence_number()),
-            ack: Seq(header.acknowledgment_number()),
-            wnd: header.window_size(),
-            flags: Flags(header.slice()[13]),
-            ecn: ip.ecn,
-            options: TcpOptions::default(),
-            payload: Bytes::new(),
-            frame_len: u32::from(length) + BENEATH,
+        let (seq, ack) = (
+            Seq(header.sequence_number()),
+            Seq(header.acknowledgment_number()),
+        );
+        let (wnd, flags) = (header.window_size(), Flags(header.slice()[13]));
+        let options = match header_len {
+            HEADER_LEN => TcpOptions::default(),
+            _ => TcpOptions::parse(header.options()),
         };
-        if header_len > HEADER_LEN {
-            segment.options = TcpOptions::parse(header.options());
-        }
         octets.advance(header_len);
-        segment.payload = octets;
-        Ok(segment)
+        // Last: what is made before would be moved.
+        Ok(Self {
+            tuple,
+            seq,
+            ack,
+            wnd,
+            flags,
+            ecn: ip.ecn,
+            options,
+            payload: octets,
+            frame_len: u32::from(length) + BENEATH,
+        })
     }
 
     /// SEG.LEN: octets of payload, and one each for SYN and FIN.
