@@ -237,11 +237,18 @@ impl Interface {
         }
     }
 
+    #[inline]
     pub(super) fn poll_claims(&mut self, now: Instant, out: &mut dyn Transmit) {
+        let due = |claim: &Claim| claim.poll_at(now).is_some_and(|at| at <= now);
+        if self.claims.iter().any(due) {
+            self.go_on_with_claims(now, out);
+        }
+    }
+
+    #[cold]
+    fn go_on_with_claims(&mut self, now: Instant, out: &mut dyn Transmit) {
         for index in 0..self.claims.len() {
-            while self.claims[index].poll_at(now).is_some_and(|at| at <= now)
-                && let Some((packet, event)) = self.claims[index].poll(now, self.random.next_u32())
-            {
+            while let Some((packet, event)) = self.claims[index].poll(now, self.random.next_u32()) {
                 self.egress.send_arp(&packet, MacAddr::BROADCAST, out);
                 if event == Some(ClaimEvent::Granted) {
                     self.push_event(Event::AddressGranted(packet.target.into()));

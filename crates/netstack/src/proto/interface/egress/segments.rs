@@ -10,6 +10,10 @@ use crate::proto::ip::v4::{self, protocol};
 use crate::proto::ip::v6;
 use crate::proto::tcp::{TxMeta, TxSink};
 
+/// Where the payload of an IPv4 packet starts in the buffer, and that of an IPv6 packet.
+const START: usize = HEADROOM + PAYLOAD;
+const START_V6: usize = HEADROOM + PAYLOAD_V6;
+
 /// Puts TCP's segments into frames.
 pub(crate) struct Segments<'a> {
     egress: &'a mut Egress,
@@ -17,10 +21,9 @@ pub(crate) struct Segments<'a> {
     out: &'a mut dyn Transmit,
     /// What is under construction.
     pending: Pending,
-    /// Octets of that packet.
-    total_len: usize,
-    /// Where its payload starts in the frame: behind a header of IPv4 or IPv6.
-    payload: usize,
+    /// Where its payload starts in the buffer, behind a header of IPv4 or IPv6, and ends.
+    start: usize,
+    end: usize,
     /// [`TxMeta::cut`].
     cut: u16,
 }
@@ -49,8 +52,8 @@ impl Egress {
             now,
             out,
             pending: Pending::Nothing,
-            total_len: 0,
-            payload: PAYLOAD,
+            start: START,
+            end: START,
             cut: 0,
         }
     }
@@ -85,7 +88,7 @@ impl Segments<'_> {
             _ => Link::Nowhere,
         };
         self.pending = Pending::Link(link);
-        &mut self.egress.buffer[HEADROOM..][self.payload..][..meta.len]
+        &mut self.egress.buffer[self.start..self.end]
     }
 
     fn begin_v6(&mut self, meta: &TxMeta, source: Ipv6Addr, destination: Ipv6Addr) -> Link {
@@ -135,7 +138,7 @@ impl Segments<'_> {
     /// Counts a packet that is sent.
     #[inline]
     fn count(&mut self) {
-        if self.payload == PAYLOAD {
+        if self.start == START {
             self.egress.ip.out_requests += 1;
         } else if let Some(v6) = self.egress.v6.as_deref_mut() {
             v6.ip.out_requests += 1;
@@ -152,11 +155,12 @@ impl Segments<'_> {
         };
         self.pending = Pending::Nothing;
         self.count();
+        let total_len = self.end - HEADROOM - IP;
         match link {
-            Some(link) => self.egress.finish(self.now, link, self.total_len, self.out),
+            Some(link) => self.egress.finish(self.now, link, total_len, self.out),
             None => {
-                let run = (self.payload, self.cut);
-                self.egress.finish_run(self.total_len, run, self.out);
+                let run = (self.start - HEADROOM, self.cut);
+                self.egress.finish_run(total_len, run, self.out);
             }
         }
     }
@@ -166,9 +170,10 @@ impl TxSink for Segments<'_> {
     #[inline]
     fn reserve(&mut self, meta: &TxMeta) -> Option<&mut [u8]> {
         let ipv6 = meta.remote.is_ipv6();
-        self.payload = if ipv6 { PAYLOAD_V6 } else { PAYLOAD };
-        self.total_len = self.payload - IP + meta.len;
-        if meta.cut == 0 && self.total_len > self.egress.device_mtu {
+        self.start = if ipv6 { START_V6 } else { START };
+        self.end = self.start + meta.len;
+        let total_len = self.end - HEADROOM - IP;
+        if meta.cut == 0 && total_len > self.egress.device_mtu {
             self.egress.ip.frag_fails += 1;
             self.pending = Pending::Nothing;
             return None;
@@ -183,8 +188,8 @@ impl TxSink for Segments<'_> {
             self.egress.relabel(meta);
         }
         let egress = &mut *self.egress;
-        let frame = &mut egress.buffer[HEADROOM..HEADROOM + IP + self.total_len];
-        Some(egress.flow.as_ref()?.write(self.total_len as u16, frame))
+        let frame = &mut egress.buffer[HEADROOM..self.end];
+        Some(egress.flow.as_ref()?.write(total_len as u16, frame))
     }
 
     #[inline]
@@ -193,7 +198,7 @@ impl TxSink for Segments<'_> {
             return self.reserve(meta);
         }
         self.pending = Pending::Flow;
-        Some(&mut self.egress.buffer[HEADROOM + self.payload..HEADROOM + IP + self.total_len])
+        Some(&mut self.egress.buffer[self.start..self.end])
     }
 
     #[inline]
@@ -203,8 +208,7 @@ impl TxSink for Segments<'_> {
         }
         self.count();
         self.pending = Pending::Headers;
-        let frame = &self.egress.buffer[HEADROOM..HEADROOM + IP + self.total_len];
-        self.out.transmit(frame);
+        self.out.transmit(&self.egress.buffer[HEADROOM..self.end]);
     }
 
     #[inline]

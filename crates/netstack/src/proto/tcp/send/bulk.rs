@@ -162,6 +162,7 @@ impl Sender {
         let mss = usize::from(self.mss);
         // What follows in the queue, as far as it lies in one piece.
         let mut ahead: &[u8] = &[];
+        let start = self.nxt;
         let mut run = 0;
         while run < count {
             let buffer = match run {
@@ -186,10 +187,10 @@ impl Sender {
             };
             head[16..18].copy_from_slice(&sum.finish().to_be_bytes());
             self.nxt = next;
-            self.flight.push(seq, next, now);
             sink.commit();
             run += 1;
         }
+        self.flight.push_run(start, self.mss.into(), run, now);
         run
     }
 
@@ -249,10 +250,8 @@ impl Sender {
         // The device goes on from the sum itself, not from its complement.
         head[16..18].copy_from_slice(&(!sum.finish()).to_be_bytes());
         // Each is a piece of its own: it may be lost alone.
-        for _ in 0..segments {
-            let start = self.nxt;
-            self.nxt += u32::from(self.mss);
-            self.flight.push(start, self.nxt, now);
-        }
+        let mss = u32::from(self.mss);
+        self.flight.push_run(self.nxt, mss, segments, now);
+        self.nxt += mss * segments as u32;
     }
 }

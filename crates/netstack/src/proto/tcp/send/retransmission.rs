@@ -97,17 +97,20 @@ impl RetransmissionQueue {
     /// Notes a piece sent for the first time; it follows those that there are.
     #[inline]
     pub(crate) fn push(&mut self, start: Seq, end: Seq, time: Instant) {
-        self.sent.push_back(Sent {
-            start,
-            end,
-            time,
-            sacked: false,
-            lost: false,
-            retransmitted: false,
-        });
+        self.sent.push_back(Sent::new(start, end, time));
         if self.rate.is_some() {
             self.note_rate(start, end, time);
         }
+    }
+
+    /// As [`RetransmissionQueue::push`], for `count` pieces of `len` octets each.
+    pub(super) fn push_run(&mut self, start: Seq, len: u32, count: usize, time: Instant) {
+        let starts = (0..count as u32).map(|number| start + number * len);
+        if self.rate.is_some() {
+            return starts.for_each(|start| self.push(start, start + len, time));
+        }
+        self.sent
+            .extend(starts.map(|start| Sent::new(start, start + len, time)));
     }
 
     // Never: nothing of it where there is no such controller.

@@ -19,6 +19,19 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
+    /// One that is sent for the first time.
+    #[inline]
+    pub(super) fn new(start: Seq, end: Seq, time: Instant) -> Self {
+        Self {
+            start,
+            end,
+            time,
+            sacked: false,
+            lost: false,
+            retransmitted: false,
+        }
+    }
+
     #[inline]
     pub(crate) fn len(&self) -> u32 {
         self.end - self.start

@@ -130,13 +130,8 @@ impl Segment {
             Seq(header.acknowledgment_number()),
         );
         let (wnd, flags) = (header.window_size(), Flags(header.slice()[13]));
-        let options = match header_len {
-            HEADER_LEN => TcpOptions::default(),
-            _ => TcpOptions::parse(header.options()),
-        };
-        octets.advance(header_len);
-        // Last: what is made before would be moved.
-        Ok(Self {
+        // In two places and last, or its parts would be moved there.
+        let with = |options, payload| Self {
             tuple,
             seq,
             ack,
@@ -144,9 +139,16 @@ impl Segment {
             flags,
             ecn: ip.ecn,
             options,
-            payload: octets,
+            payload,
             frame_len: u32::from(length) + BENEATH,
-        })
+        };
+        if header_len == HEADER_LEN {
+            octets.advance(HEADER_LEN);
+            return Ok(with(TcpOptions::default(), octets));
+        }
+        let options = TcpOptions::parse(header.options());
+        octets.advance(header_len);
+        Ok(with(options, octets))
     }
 
     /// SEG.LEN: octets of payload, and one each for SYN and FIN.
