@@ -402,7 +402,7 @@ impl Peer {
             ack: 0,
             pool: BytesMut::new(),
         };
-        let mss = ((family.payload()) as u16).to_be_bytes();
+        let mss = (family.payload() as u16).to_be_bytes();
         let options = [2, 4, mss[0], mss[1], 1, 3, 3, 7, 4, 2, 0, 0];
         let syn = peer.frame(2, &options, &[]);
         subject.receive(2 * STEP, vec![syn], &mut wire);

@@ -463,7 +463,14 @@ impl Egress {
 
     /// Sends the ARP requests that are due. Frames to neighbours that did not answer are added to
     /// `undeliverable`.
+    #[inline]
     pub(crate) fn poll_arp(&mut self, now: Instant, out: &mut dyn Transmit) {
+        if self.arp.poll_at().is_some_and(|at| at <= now) {
+            self.go_on_with_arp(now, out);
+        }
+    }
+
+    fn go_on_with_arp(&mut self, now: Instant, out: &mut dyn Transmit) {
         while let Some(action) = self.arp.poll(now) {
             self.forget();
             match action {

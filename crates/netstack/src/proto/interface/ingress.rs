@@ -187,7 +187,14 @@ impl Interface {
     }
 
     /// Gives up the reassemblies whose time is over.
+    #[inline]
     pub(super) fn poll_reassembly(&mut self, now: Instant, out: &mut dyn Transmit) {
+        if self.reassembly.poll_at().is_some_and(|at| at <= now) {
+            self.give_up_reassembly(now, out);
+        }
+    }
+
+    fn give_up_reassembly(&mut self, now: Instant, out: &mut dyn Transmit) {
         while let Some(expired) = self.reassembly.poll(now) {
             self.tcp
                 .account()

@@ -170,6 +170,7 @@ impl TxSink for Segments<'_> {
     #[inline]
     fn reserve(&mut self, meta: &TxMeta) -> Option<&mut [u8]> {
         let ipv6 = meta.remote.is_ipv6();
+        let before = self.end;
         self.start = if ipv6 { START_V6 } else { START };
         self.end = self.start + meta.len;
         let total_len = self.end - HEADROOM - IP;
@@ -183,9 +184,12 @@ impl TxSink for Segments<'_> {
         let Some(flow) = self.egress.flow.as_ref().filter(fits) else {
             return Some(self.reserve_anew(meta));
         };
+        let headers = matches!(self.pending, Pending::Headers) && self.end == before;
         self.pending = Pending::Flow;
         if ipv6 && !flow.is_labelled(meta) {
             self.egress.relabel(meta);
+        } else if headers {
+            return Some(&mut self.egress.buffer[self.start..self.end]);
         }
         let egress = &mut *self.egress;
         let frame = &mut egress.buffer[HEADROOM..self.end];

@@ -327,6 +327,10 @@ impl Interface {
 
     pub(super) fn poll_neighbours_v6(&mut self, now: Instant, out: &mut dyn Transmit) {
         let Self { egress, tcp, .. } = self;
+        let at = egress.v6.as_ref().and_then(|v6| v6.neighbours.poll_at());
+        if at.is_none_or(|at| now < at) {
+            return;
+        }
         egress.solicit(now, out, |v6, now, target| {
             // RFC 4861 §7.3.1: what was acknowledged or came since the neighbour was last sent to.
             let since = super::DOUBTED;

@@ -246,7 +246,7 @@ impl Tcb {
         if ready.min(share) < 2 {
             return None;
         }
-        let header = self.header(now, self.snd.nxt(), SackBlocks::default(), shared);
+        let header = self.header(now, Seq(0), SackBlocks::default(), shared);
         let (run, count) =
             self.snd
                 .transmit_run(now, &header, self.settings.ttl, sink, (ready, share), sent);

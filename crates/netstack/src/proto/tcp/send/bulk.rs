@@ -26,7 +26,7 @@ const CUT_COST: usize = 4;
 const SEGMENTS: usize = 64;
 const OCTETS_PER_SEGMENT: usize = 512;
 
-/// The header of a run, and its sum as that of a full segment with a sequence number of zero.
+/// The header of a run, with a sequence number of zero, and its sum as that of a full segment.
 struct Template {
     bytes: [u8; TEMPLATE],
     len: usize,
@@ -37,13 +37,14 @@ impl Template {
     fn new(header: &Header, payload: usize) -> Self {
         let mut bytes = [0; TEMPLATE];
         let len = header.len();
-        header.write(&mut bytes[..len], |sum, _| sum);
-        bytes[4..8].fill(0);
+        let mut sum = Sum::default();
+        header.write(&mut bytes[..len], |of_header, _| {
+            sum = of_header;
+            of_header
+        });
         bytes[16..18].fill(0);
-        let (local, remote) = (header.tuple.local, header.tuple.remote);
-        let protocol = IpNumber::TCP.0;
-        let sum = Sum::pseudo_header(local.ip(), remote.ip(), protocol, (len + payload) as u16)
-            .add_slice(&bytes[..len]);
+        // The length in the pseudo-header is a word of its own.
+        let sum = sum.add_word(payload as u16);
         Self { bytes, len, sum }
     }
 
@@ -106,8 +107,9 @@ impl Sender {
         count.min(self.segments_left())
     }
 
-    /// Sends a run of full segments, of those that are ready at most a turn's share; counts them in
-    /// `sent`. Returns how many the sink took, and how many there were for it.
+    /// Sends a run of full segments with this header, whose sequence number is zero: of those that are
+    /// ready at most a turn's share; counts them in `sent`. Returns how many the sink took, and how many
+    /// there were for it.
     pub(crate) fn transmit_run(
         &mut self,
         now: Instant,
