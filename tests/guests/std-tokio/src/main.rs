@@ -1,6 +1,7 @@
 //! tokio and axum in a unikernel. The first argument names the case.
 
 use std::error::Error;
+use std::io::ErrorKind;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -92,6 +93,23 @@ async fn inside() -> Outcome {
     assert!(waited.is_err());
     socket.send_to(b"to itself", socket.local_addr()?).await?;
     assert_eq!(socket.recv_from(&mut buffer).await?.0, 9);
+    files().await
+}
+
+/// Files, which are read and written on threads of their own; and no processes.
+async fn files() -> Outcome {
+    tokio::fs::create_dir_all("/tmp/of/tokio").await?;
+    let mut file = tokio::fs::File::create("/tmp/of/tokio/file").await?;
+    file.write_all(&[b'x'; 100_000]).await?;
+    file.sync_all().await?;
+    assert_eq!(tokio::fs::read("/tmp/of/tokio/file").await?.len(), 100_000);
+    let mut entries = tokio::fs::read_dir("/tmp/of/tokio").await?;
+    assert!(entries.next_entry().await?.is_some());
+    tokio::fs::remove_dir_all("/tmp/of").await?;
+    let absent = tokio::fs::read("/tmp/of/tokio/file").await;
+    assert_eq!(absent.unwrap_err().kind(), ErrorKind::NotFound);
+    let process = tokio::process::Command::new("true").status().await;
+    assert_eq!(process.unwrap_err().kind(), ErrorKind::Unsupported);
     Ok(())
 }
 
