@@ -117,6 +117,16 @@ fn rfc9293_3_10_7_3_syn_sent_fourth_a_syn_ack_establishes() {
 }
 
 #[test]
+fn rfc9293_3_10_7_3_syn_sent_a_syn_ack_comes_before_a_syn_that_is_due_again() {
+    let (mut e, id, syn) = connecting();
+    e.now = e.tcp.next_timeout().unwrap();
+    e.tcp.handle_timeout(e.now);
+    let ack = e.answer(&seg(SYN | ACK, IRS, syn.seq + 1));
+    assert_eq!((ack.flags, ack.seq, ack.ack), (ACK, syn.seq + 1, IRS + 1));
+    assert_eq!(e.state(id), State::Established);
+}
+
+#[test]
 fn rfc9293_3_10_7_3_syn_sent_text_and_fin_of_the_syn_ack_are_taken() {
     let (mut e, id, syn) = connecting();
     let ack = e.answer(&seg(SYN | ACK | FIN, IRS, syn.seq + 1).data(b"early"));

@@ -176,6 +176,8 @@ impl Tcb {
     /// Enters ESTABLISHED.
     pub(crate) fn establish(&mut self, now: Instant, shared: &mut Shared) {
         self.state = State::Established;
+        // One that was about to be sent again.
+        self.syn_due = false;
         let congestion = self
             .settings
             .congestion()

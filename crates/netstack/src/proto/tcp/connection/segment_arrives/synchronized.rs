@@ -191,7 +191,6 @@ impl Tcb {
             }
             self.snd.take_syn_ack(now);
             self.snd.set_window(segment, true);
-            self.syn_due = false;
             self.establish(now, shared);
             if self.snd.is_closed() {
                 // CLOSE came before: the FIN follows (RFC 9293 §3.10.4).
