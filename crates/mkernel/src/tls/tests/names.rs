@@ -28,7 +28,10 @@ fn serve(world: &World, authority: &Authority) -> miou_rs::Promise<()> {
             while stream.read_exact(&mut length).await.is_ok() {
                 let mut message = vec![0; u16::from_be_bytes(length).into()];
                 stream.read_exact(&mut message).await.expect("a question");
-                (message[2], message[7]) = (0x81, 1);
+                // The answer comes behind the question, without the padding (RFC 7830).
+                let name = message[12..].iter().position(|octet| *octet == 0);
+                message.truncate(12 + name.expect("a name") + 5);
+                (message[2], message[7], message[11]) = (0x81, 1, 0);
                 message.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
                 message.extend(HOST.octets());
                 let length = (message.len() as u16).to_be_bytes();
