@@ -98,6 +98,13 @@ impl Node {
         }
     }
 
+    /// Moves what is in a directory behind what is in `to`.
+    fn take_entries(&mut self, to: &mut Vec<Rc<Self>>) {
+        if let Content::Directory(entries) = &mut self.content {
+            to.extend(core::mem::take(entries.get_mut()).into_values());
+        }
+    }
+
     /// The file type bits of its mode.
     pub(crate) fn kind(&self) -> mode_t {
         match self.content {
@@ -141,5 +148,13 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         self.budget.give_back(self.held);
+        // One after the other: a stack has no room for directories as deep as they may be.
+        let mut todo = Vec::new();
+        self.take_entries(&mut todo);
+        while let Some(node) = todo.pop() {
+            if let Some(mut last) = Rc::into_inner(node) {
+                last.take_entries(&mut todo);
+            }
+        }
     }
 }

@@ -45,7 +45,12 @@ pub(in crate::files) fn mount(
                 device.capacity, header.size
             ));
         }
-        Some(header) => header,
+        Some(header) => {
+            // What is read may be in the host's memory only, if a program ended without a sync: it must not be lost when
+            // what it took the place of is written over.
+            device.flush_now().map_err(fails)?;
+            header
+        }
         None if is_unused(&device).map_err(fails)? => make(&device).map_err(fails)?,
         None => {
             return Err(String::from(
@@ -89,13 +94,12 @@ struct Replay {
     volume: Rc<dyn Volume>,
     budget: Rc<Budget>,
     nodes: BTreeMap<u64, Rc<Node>>,
-    /// The directory that each directory is in.
-    parents: BTreeMap<u64, u64>,
     /// What was renamed, to a name that comes next.
     renamed: Option<Rc<Node>>,
 }
 
 const NO_MEMORY: &str = "more than there is memory for: give the unikernel more (--mem)";
+const HALF: &str = "half of a renaming";
 const NO_ROOM: &str = "more than there is room for";
 
 /// Why there is no tree, in words.
@@ -113,7 +117,6 @@ impl Journal {
             volume,
             budget: self.budget.clone(),
             nodes: BTreeMap::from([(ROOT, root.clone())]),
-            parents: BTreeMap::new(),
             renamed: None,
         };
         let mut log = *self.log.borrow();
@@ -130,6 +133,7 @@ impl Journal {
         if log.records() < log.header().whole {
             return Err(damaged("the journal has not all there was when it began"));
         }
+        replay.check(&root).map_err(damaged)?;
         // What follows is written to the other area: behind what a cut has left nothing is written.
         self.log.replace(log);
         let mut blocks = self.blocks.borrow_mut();
@@ -157,7 +161,7 @@ impl Journal {
 
     fn apply(&self, replay: &mut Replay, op: &Op<'_>) -> Outcome<()> {
         if replay.renamed.is_some() != matches!(op, Op::To { .. }) {
-            return Err("half of a renaming");
+            return Err(HALF);
         }
         match *op {
             Op::Node { node, mode, target } => replay.make(node, mode, target),
@@ -181,12 +185,11 @@ impl Journal {
                 // Still charged, for the other name.
                 self.unkeep(super::KEPT_NAME + name.len());
                 node.names.set(node.names.get() - 1);
-                replay.parents.remove(&node.number);
                 replay.renamed = Some(node);
                 Ok(())
             }
             Op::To { directory, name } => {
-                let node = replay.renamed.take().ok_or("half of a renaming")?;
+                let node = replay.renamed.take().ok_or(HALF)?;
                 let kept = self.keep(super::KEPT_NAME + name.len());
                 kept.map_err(|_| NO_ROOM)?;
                 self.insert(replay, directory, name, node)
@@ -235,8 +238,7 @@ impl Journal {
         let target = replay.node(directory)?;
         let entries = target.entries().ok_or("a name in what is no directory")?;
         if node.entries().is_some() {
-            replay.check_directory(&node, directory)?;
-            replay.parents.insert(node.number, directory);
+            check_directory(&node)?;
         }
         node.names.set(node.names.get() + 1);
         let former = entries.borrow_mut().insert(name.to_vec(), node);
@@ -255,7 +257,6 @@ impl Journal {
         self.unkeep_name(name, node);
         if node.names.get() == 0 {
             replay.nodes.remove(&node.number);
-            replay.parents.remove(&node.number);
         }
         Ok(())
     }
@@ -285,19 +286,33 @@ impl Replay {
         Ok(())
     }
 
-    /// Whether a directory may have a name there: it has one only, and does not lie in itself.
-    fn check_directory(&self, node: &Node, directory: u64) -> Outcome<()> {
-        if node.number == ROOT || node.names.get() > 0 {
-            return Err("a directory with two names");
+    /// Looks at what was found when all is done.
+    fn check(&self, root: &Rc<Node>) -> Outcome<()> {
+        if self.renamed.is_some() {
+            return Err(HALF);
         }
-        let mut above = Some(directory);
-        while let Some(number) = above {
-            if number == node.number {
-                return Err("a directory that lies in itself");
-            }
-            above = self.parents.get(&number).copied();
+        let directories = self.nodes.values().filter(|node| node.entries().is_some());
+        let named = directories.filter(|node| node.names.get() > 0).count();
+        let (mut todo, mut reached) = (vec![root.clone()], 0);
+        while let Some(directory) = todo.pop() {
+            reached += 1;
+            let entries = directory.entries().map(RefCell::borrow);
+            let inside = entries.iter().flat_map(|entries| entries.values());
+            todo.extend(inside.filter(|node| node.entries().is_some()).cloned());
         }
-        Ok(())
+        // Each has one name, so that it is reached once or not at all.
+        match reached == named {
+            true => Ok(()),
+            false => Err("a directory that lies in itself"),
+        }
+    }
+}
+
+/// Whether a directory may get a name: it has one only.
+fn check_directory(node: &Node) -> Outcome<()> {
+    match node.number == ROOT || node.names.get() > 0 {
+        true => Err("a directory with two names"),
+        false => Ok(()),
     }
 }
 

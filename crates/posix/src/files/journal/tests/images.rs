@@ -96,16 +96,64 @@ fn ops_that_make_no_sense_are_refused() {
     assert!(refusals > 1_000, "{refusals}");
 }
 
+/// Ops that make directories lie in themselves, and half of a renaming.
+#[test]
+fn directories_that_are_nowhere_are_refused() {
+    use crate::files::journal::ops::Op;
+
+    let image = image(256 << 10);
+    let refused_with = |ops: &[Op<'_>]| {
+        let device = Rc::new(RefCell::new(
+            MemoryDevice::from_bytes(BLOCK, image.clone()).expect("sizes"),
+        ));
+        let tree = mount(device.clone()).expect("the file system");
+        let directory = tree.find(None, b"/directory", true).expect("there");
+        let directory = directory.existing().expect("there").number;
+        drop(tree);
+        append(&device, |all| {
+            for op in ops {
+                all.push(&match *op {
+                    Op::To { name, .. } => Op::To { directory, name },
+                    op => op,
+                });
+            }
+        });
+        mount(device).err().expect("it is refused")
+    };
+    let rename = Op::Rename {
+        from: 1,
+        name: b"directory",
+    };
+    let to = Op::To {
+        directory: 0,
+        name: b"inside",
+    };
+    assert!(refused_with(&[rename, to]).contains("lies in itself"));
+    assert!(refused_with(&[rename]).contains("half of a renaming"));
+}
+
+#[test]
+fn directories_as_deep_as_memory_allows_are_dropped() {
+    use crate::files::node::{Content, Node};
+    use crate::files::{pages::Budget, volume::Memory};
+
+    let budget = Budget::new(256 << 20);
+    let memory = Memory::volume(&budget);
+    let mut deepest = None;
+    for number in 0..200_000 {
+        let inside = deepest.map(|node| (b"a".to_vec(), node));
+        let content = Content::Directory(RefCell::new(inside.into_iter().collect()));
+        deepest = Some(Node::new(number, content, 0o755, &memory, &budget).expect("room"));
+    }
+    drop(deepest);
+    assert_eq!(budget.left(), 256 << 20);
+}
+
 /// Adds a record of random ops to the journal.
 fn forge(device: &Rc<RefCell<MemoryDevice>>, random: &mut fastrand::Rng) {
     use crate::files::journal::extents::Run;
-    use crate::files::journal::log::Log;
     use crate::files::journal::ops::{Op, Ops};
 
-    let shared = crate::files::disk::Shared::of(BlockDevice::new(device.clone()));
-    let header = Header::read(&shared).expect("memory").expect("one");
-    let mut log = Log::new(header);
-    while log.read(&shared).expect("memory").is_some() {}
     let mut octets = Vec::new();
     for _ in 0..random.usize(1..5) {
         let number = |random: &mut fastrand::Rng| match random.u8(..8) {
@@ -167,6 +215,22 @@ fn forge(device: &Rc<RefCell<MemoryDevice>>, random: &mut fastrand::Rng) {
     if random.u8(..16) == 0 {
         octets.push(random.u8(..));
     }
-    log.append(&shared, &octets).expect("room");
+    append(device, |all| all.octets = octets);
+}
+
+/// Adds a record to the journal.
+fn append(
+    device: &Rc<RefCell<MemoryDevice>>,
+    tell: impl FnOnce(&mut crate::files::journal::ops::Ops),
+) {
+    use crate::files::journal::log::Log;
+
+    let mut ops = crate::files::journal::ops::Ops::default();
+    tell(&mut ops);
+    let shared = crate::files::disk::Shared::of(BlockDevice::new(device.clone()));
+    let header = Header::read(&shared).expect("memory").expect("one");
+    let mut log = Log::new(header);
+    while log.read(&shared).expect("memory").is_some() {}
+    log.append(&shared, &ops.octets).expect("room");
     assert!(header.first_block() * FILE_BLOCK < 256 << 10);
 }
