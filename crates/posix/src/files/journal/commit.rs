@@ -71,7 +71,8 @@ impl Journal {
 
     fn is_clean(&self) -> bool {
         let pending = self.pending.borrow();
-        !pending.is_needed && !pending.has_data && !pending.whole && pending.changed.is_empty()
+        let is_told = !pending.is_needed && !pending.whole && pending.changed.is_empty();
+        is_told && !pending.has_data && pending.freed.is_empty()
     }
 
     async fn wait_for_end(&self, waits: bool) -> Result<()> {

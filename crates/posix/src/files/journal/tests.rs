@@ -124,6 +124,31 @@ fn a_full_disk_is_an_error_and_what_goes_gives_room_back() {
 }
 
 #[test]
+fn room_of_a_file_that_is_open_no_more_comes_back_when_nothing_else_is_pending() {
+    let tree = mount(device(512 << 10)).expect("a new file system");
+    let (large, other) = (open(&tree, "/large"), open(&tree, "/other"));
+    while large.write(&[IoSlice::new(&[1; 5000])]).is_ok() {}
+    tree.remove_file((None, b"/large")).expect("there");
+    assert_eq!(other.sync(false), Ok(()));
+    drop(large);
+    assert_eq!(other.write(&[IoSlice::new(&[2; 5000])]), Ok(5000));
+}
+
+#[test]
+fn the_longest_link_lasts_and_a_longer_one_is_refused() {
+    let device = Rc::new(RefCell::new(device(1 << 20)));
+    let tree = mount(device.clone()).expect("a new file system");
+    let too_long = tree.make_link(&[b'a'; 4096], (None, b"/longer"));
+    assert_eq!(too_long, fail(libc::ENAMETOOLONG));
+    tree.make_link(&[b'a'; 4095], (None, b"/long"))
+        .expect("new");
+    assert_eq!(sync(&tree), Ok(()));
+    let tree = mount(device).expect("the file system");
+    let place = tree.find(None, b"/long", false).expect("a directory");
+    assert_eq!(place.existing().map(|node| node.len()), Ok(4095));
+}
+
+#[test]
 fn names_are_refused_before_the_journal_has_no_room_for_all() {
     let device = Rc::new(RefCell::new(device(256 << 10)));
     let tree = mount(device.clone()).expect("a new file system");

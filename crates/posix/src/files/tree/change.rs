@@ -3,9 +3,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use libc::{EADDRINUSE, EBUSY, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EXDEV, mode_t};
+use libc::{
+    EADDRINUSE, EBUSY, EEXIST, EINVAL, EISDIR, ENAMETOOLONG, ENOENT, ENOTDIR, ENOTEMPTY, EXDEV,
+    mode_t,
+};
 
-use super::{Content, Last, Place, Tree};
+use super::{Content, LONGEST_PATH, Last, Place, Tree};
 use crate::error::{Errno, Result, fail};
 use crate::files::node::Node;
 use crate::sockets::unix::Named;
@@ -47,6 +50,10 @@ impl Tree {
     ///
     /// As of `symlink`.
     pub(crate) fn make_link(&self, target: &[u8], at: At<'_>) -> Result<()> {
+        // As of a path: it is one, and a mount takes no longer one.
+        if target.len() >= LONGEST_PATH {
+            return fail(ENAMETOOLONG);
+        }
         let place = self.find_name(at)?;
         match place.node {
             Some(_) => fail(EEXIST),
