@@ -1,6 +1,6 @@
 //! Sockets of std, tokio and axum in a unikernel: the cases of `tests/guests/std-sockets`, `std-tokio` and `std-smol`.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::thread;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use system_tests::{Guest, Network, Target};
 
 on_each_target! {
     sockets_inside_of_the_program, a_thread_serves_each_connection, a_server_outside_is_connected_to,
-    settings_are_checked_before_main, tokio_runs_with_one_thread, tokio_runs_with_many, axum_serves,
-    smol_and_socket2_run,
+    settings_are_checked_before_main, tokio_runs_with_one_thread, tokio_runs_with_many,
+    tokio_connects_to_a_server_outside, axum_serves, smol_and_socket2_run,
 }
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -42,6 +42,24 @@ fn tokio_runs_with_one_thread(target: Target) {
 
 fn tokio_runs_with_many(target: Target) {
     runs("std-tokio", target, "multi_thread");
+}
+
+/// The server only reads until it has all: what wakes the writer is room to write alone.
+fn tokio_connects_to_a_server_outside(target: Target) {
+    Guest::build("std-tokio", target);
+    Network::with(|network| {
+        network.add_tap("tap0", "10.0.0.1/24");
+        let listener = TcpListener::bind("10.0.0.1:7001").unwrap();
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let octets = io::copy(&mut stream, &mut io::sink()).unwrap();
+            stream.write_all(octets.to_string().as_bytes()).unwrap();
+        });
+        let outcome = guest("std-tokio", target, &["upload", "10.0.0.1:7001"]).run();
+        assert_eq!(outcome.status, 0, "{outcome}");
+        outcome.assert_printed("4000000 octets\nSUCCESS\n");
+        server.join().unwrap();
+    });
 }
 
 fn smol_and_socket2_run(target: Target) {

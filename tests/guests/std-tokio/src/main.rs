@@ -19,6 +19,7 @@ fn main() -> ExitCode {
     let done = match &arguments[..] {
         [case] if case == "current_thread" => run(Builder::new_current_thread(), inside()),
         [case] if case == "multi_thread" => run(Builder::new_multi_thread(), inside()),
+        [case, address] if case == "upload" => run(Builder::new_current_thread(), upload(address)),
         [case, address] if case == "axum" => run(Builder::new_current_thread(), serve(address)),
         [case, address] if case == "axum_multi_thread" => {
             run(Builder::new_multi_thread(), serve(address))
@@ -110,6 +111,17 @@ async fn files() -> Outcome {
     assert_eq!(absent.unwrap_err().kind(), ErrorKind::NotFound);
     let process = tokio::process::Command::new("true").status().await;
     assert_eq!(process.unwrap_err().kind(), ErrorKind::Unsupported);
+    Ok(())
+}
+
+/// Sends more than any buffer holds to a server outside, which then answers how much has come.
+async fn upload(address: &str) -> Outcome {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(&vec![b'x'; 4_000_000]).await?;
+    stream.shutdown().await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    println!("{answer} octets");
     Ok(())
 }
 

@@ -49,17 +49,28 @@ impl Tcp {
         }
     }
 
+    /// Writes until nothing is left or there is no room: who was told of less than it has given waits to be told of room,
+    /// without asking again.
     pub(super) fn write_outside(&self, stream: &TcpStream, octets: &[u8]) -> Result<usize> {
         if self.is_write_closed.get() {
             return fail(EPIPE);
         }
         let mut context = Context::from_waker(self.waker(Which::Write));
         let mut stream = stream;
-        match Pin::new(&mut stream).poll_write(&mut context, octets) {
-            Poll::Ready(Ok(octets)) => Ok(octets),
-            Poll::Ready(Err(_)) if self.is_told.replace(true) => fail(EPIPE),
-            Poll::Ready(Err(error)) => Err(error.into()),
-            Poll::Pending => Err(Errno::AGAIN),
+        let mut done = 0;
+        loop {
+            match Pin::new(&mut stream).poll_write(&mut context, &octets[done..]) {
+                Poll::Ready(Ok(written)) => {
+                    done += written;
+                    if written == 0 || done == octets.len() {
+                        return Ok(done);
+                    }
+                }
+                _ if done > 0 => return Ok(done),
+                Poll::Ready(Err(_)) if self.is_told.replace(true) => return fail(EPIPE),
+                Poll::Ready(Err(error)) => return Err(error.into()),
+                Poll::Pending => return Err(Errno::AGAIN),
+            }
         }
     }
 
@@ -92,6 +103,8 @@ impl Tcp {
         };
         let is_connecting = matches!(status.state, Phase::SynSent | Phase::SynReceived);
         if is_connecting && status.error.is_none() {
+            // There is room to write already, of which nobody is told again.
+            let _ = stream.poll_connected(&mut context);
             return 0;
         }
         let has_ended = matches!(status.state, Phase::Closed | Phase::TimeWait);
