@@ -326,7 +326,8 @@ impl Volume for Journal {
     }
 
     fn has_pending_room(&self) -> bool {
-        !self.pending.borrow().freed.is_empty() && !self.progress.has_failed.get()
+        let is_coming = self.progress.is_running.get() || !self.pending.borrow().freed.is_empty();
+        is_coming && !self.progress.has_failed.get()
     }
 
     fn room(&self) -> (u64, u64) {

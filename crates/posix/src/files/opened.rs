@@ -8,7 +8,7 @@ use std::io::{IoSlice, IoSliceMut};
 use std::rc::Rc;
 
 use libc::{
-    EBADF, EINVAL, EISDIR, ENODEV, ENOSPC, EOPNOTSUPP, ESPIPE, O_APPEND, O_SYNC, SEEK_CUR,
+    EBADF, EBUSY, EINVAL, EISDIR, ENODEV, ENOSPC, EOPNOTSUPP, ESPIPE, O_APPEND, O_SYNC, SEEK_CUR,
     SEEK_END, SEEK_SET,
 };
 
@@ -80,18 +80,50 @@ impl Opened {
         }
     }
 
-    fn write_once(&self, offset: u64, octets: &[u8]) -> Result<usize> {
+    /// Writes at a place that is asked for in each try, as others may write between two; the place behind, and the octets.
+    fn write_once(&self, place: impl Fn() -> u64, octets: &[u8]) -> Result<(u64, usize)> {
         match &self.node.content {
             Content::File(file) => {
-                let written = self.with_room(|| file.borrow_mut().write(offset, octets))?;
+                let (to, written) = self.with_room(|| {
+                    let to = place();
+                    let written = file.borrow_mut().write(to, octets)?;
+                    Ok((to, written))
+                })?;
                 self.node.touch();
-                Ok(written)
+                Ok((to + written as u64, written))
             }
-            Content::Device(_) => Ok(octets.len()),
+            Content::Device(_) => Ok((place() + octets.len() as u64, octets.len())),
             Content::Directory(_)
             | Content::Link(_)
             | Content::Socket(_)
             | Content::Generated(_) => fail(EBADF),
+        }
+    }
+
+    /// Writes to where `place` says, and has `moved` know what is behind before anything else runs.
+    fn write_to(
+        &self,
+        place: impl Fn() -> u64,
+        moved: impl Fn(u64),
+        buffers: &[IoSlice<'_>],
+    ) -> Result<usize> {
+        let written = gather(buffers, |octets| {
+            let (end, written) = self.write_once(&place, octets)?;
+            moved(end);
+            Ok(written)
+        })?;
+        match self.syncs {
+            0 => {}
+            flags => self.sync(flags != O_SYNC)?,
+        }
+        Ok(written)
+    }
+
+    /// Where what is to go to `offset` goes.
+    fn place(&self, offset: u64) -> u64 {
+        match self.appends.get() {
+            true => self.node.len(),
+            false => offset,
         }
     }
 
@@ -101,7 +133,7 @@ impl Opened {
         match outcome {
             Err(Errno(ENOSPC)) if self.node.volume.has_pending_room() => {
                 self.sync(false).or_else(|error| match error {
-                    Errno(EOPNOTSUPP) => Ok(()),
+                    Errno(EBUSY | EOPNOTSUPP) => Ok(()),
                     error => Err(error),
                 })?;
                 work()
@@ -132,12 +164,8 @@ impl Description for Opened {
     }
 
     fn write(&self, buffers: &[IoSlice<'_>]) -> Result<usize> {
-        if self.appends.get() {
-            self.position.set(self.node.len());
-        }
-        let written = self.write_at(self.position.get(), buffers)?;
-        self.position.set(self.position.get() + written as u64);
-        Ok(written)
+        let place = || self.place(self.position.get());
+        self.write_to(place, |end| self.position.set(end), buffers)
     }
 
     fn ready(&self) -> Events {
@@ -173,20 +201,8 @@ impl File for Opened {
 
     fn write_at(&self, offset: u64, buffers: &[IoSlice<'_>]) -> Result<usize> {
         // Linux appends also what is to go elsewhere.
-        let mut to = match self.appends.get() {
-            true => self.node.len(),
-            false => offset,
-        };
-        let written = gather(buffers, |octets| {
-            let written = self.write_once(to, octets)?;
-            to += written as u64;
-            Ok(written)
-        })?;
-        match self.syncs {
-            0 => {}
-            flags => self.sync(flags != O_SYNC)?,
-        }
-        Ok(written)
+        let to = Cell::new(offset);
+        self.write_to(|| self.place(to.get()), |end| to.set(end), buffers)
     }
 
     fn seek(&self, offset: i64, whence: c_int) -> Result<u64> {

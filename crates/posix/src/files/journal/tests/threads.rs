@@ -83,6 +83,45 @@ fn threads_share_commits_and_keep_what_they_were_promised() {
     (0..10).for_each(cuts);
 }
 
+/// Threads write to one open file at the same time; what is in it then.
+fn written_together(flags: i32, is_full: bool) -> Vec<u8> {
+    let (recorder, _) = Recorder::new(device(256 << 10));
+    let tree = Rc::new(mount(recorder.with_slow_flushes(3)).expect("a new file system"));
+    let flags = O_RDWR | O_CREAT | flags;
+    let file = tree.open(None, b"/file", flags, 0o644).expect("a file");
+    if is_full {
+        let large = open(&tree, "/large");
+        while large.write(&[IoSlice::new(&[1; 4096])]).is_ok() {}
+        tree.remove_file((None, b"/large")).expect("there");
+    }
+    let known = tree.clone();
+    run(move || {
+        let threads = (1..=THREADS).map(|thread| {
+            let file = file.clone();
+            spawn(move || {
+                assert_eq!(file.write(&[IoSlice::new(&[thread; OCTETS])]), Ok(OCTETS));
+            })
+        });
+        let threads: Vec<_> = threads.collect();
+        together(threads);
+    });
+    read(&known, "/file").expect("there")
+}
+
+#[test]
+fn threads_that_write_to_one_open_file_do_not_overwrite_each_other() {
+    for (flags, is_full) in [
+        (libc::O_SYNC, false),
+        (libc::O_APPEND, true),
+        (libc::O_APPEND | libc::O_SYNC, true),
+        (0, true),
+    ] {
+        let mut text = written_together(flags, is_full);
+        text.sort_unstable();
+        assert!(text == records(THREADS), "{flags:o} {is_full}");
+    }
+}
+
 #[test]
 fn what_nobody_syncs_is_durable_after_a_while() {
     let (recorder, recording) = Recorder::new(device(256 << 10));
