@@ -6,13 +6,13 @@ use core::task::Poll;
 use core::time::Duration;
 use std::rc::Rc;
 
-use libc::{EBUSY, EIO, EOPNOTSUPP};
+use libc::{EBUSY, EIO, ENOSPC, EOPNOTSUPP};
 
 use super::extents::Run;
 use super::log::Log;
 use super::ops::{Op, Ops};
 use super::{Content, Journal, Node, Pending, attributes, describe};
-use crate::error::{Result, fail};
+use crate::error::{Errno, Result, fail};
 use crate::files::volume::Sync;
 use crate::readiness::ALL;
 use crate::readiness::queue::Place;
@@ -140,7 +140,7 @@ impl Journal {
                 ops.push(&attributes(&node));
             }
         }
-        let is_whole = pending.whole || !self.log.borrow().has_room(&self.device, ops.octets.len());
+        let is_whole = pending.whole || !self.log.borrow().has_room(ops.octets.len());
         Batch {
             number,
             is_ordered: pending.is_ordered,
@@ -197,15 +197,21 @@ impl Journal {
             Record::None => Ok(()),
             Record::Ops(ops) => self.log.borrow_mut().append(&self.device, ops),
             Record::Whole(parts) => {
-                let mut log: Log = self.log.borrow().next(parts.len() as u64);
+                let mut log: Log = self.log.borrow().next(&self.device, parts.len() as u64);
                 for part in parts {
-                    if !log.has_room(&self.device, part.len()) {
-                        return fail(libc::ENOSPC);
+                    if !log.has_room(part.len()) {
+                        return fail(ENOSPC);
                     }
                     log.append(&self.device, part)?;
                 }
                 self.flush(waits).await?;
-                log.header().write(&self.device)?;
+                if let Err(error) = log.header().write(&self.device) {
+                    // Unless there was no room for it, it may be there or not: nothing can be said of the next.
+                    if error != Errno(ENOSPC) {
+                        self.progress.has_failed.set(true);
+                    }
+                    return Err(error);
+                }
                 self.log.replace(log);
                 Ok(())
             }

@@ -8,20 +8,24 @@
 //! | 8,192 + 2 `area` | blocks of files, of 4 KiB each |
 //!
 //! A header: [`MAGIC`], the generation, the octets of an area, the octets of the device when it was made, a random number by
-//! which what belongs to this file system is known, how many records its area begins with that hold all there was when it
-//! began, and a CRC-32 of all that. The newer of two counts.
+//! which what belongs to this area is known, how many records it begins with that hold all there was when it began, the octets
+//! of a sector then, and a CRC-32 of all that. The newer of two counts.
 //!
-//! A record begins where a sector does: a CRC-32 of what follows, the octets of its ops, the random number, the generation,
+//! A record begins where such a sector does: a CRC-32 of what follows, the octets of its ops, the random number, the generation,
 //! the record's place in the area counted from 0, and the ops. Integers are little-endian.
 
-use crate::error::Result;
+use libc::ENOMEM;
+
+use crate::error::{Errno, Result};
 use crate::files::disk::Shared;
 
 /// Octets of a block of files.
 pub(super) const BLOCK: u64 = 4096;
 
-const MAGIC: &[u8; 8] = b"mkfiles\x01";
-const HEADER: usize = 52;
+const MAGIC: &[u8; 8] = b"mkfiles\x02";
+const HEADER: usize = 60;
+/// Octets of the header that its sum is of.
+const SUMMED: usize = HEADER - 4;
 const RECORD: usize = 32;
 const AREAS: u64 = 2 * BLOCK;
 /// No header has been written so often.
@@ -45,18 +49,21 @@ pub(super) struct Header {
     identity: u64,
     /// Records at the beginning of the area that belong together.
     pub(super) whole: u64,
+    /// What records of the area are rounded up to, which the device's sectors may not be any more.
+    unit: u64,
 }
 
 impl Header {
     /// That of a new file system.
-    pub(super) fn new(size: u64, identity: u64) -> Self {
-        let area = (size / AREA_PART).clamp(LEAST_AREA, MOST_AREA);
+    pub(super) fn new(device: &Shared) -> Self {
+        let area = (device.capacity / AREA_PART).clamp(LEAST_AREA, MOST_AREA);
         Self {
             generation: 1,
             area: area - area % BLOCK,
-            size,
-            identity,
+            size: device.capacity,
+            identity: identity(),
             whole: 0,
+            unit: unit(device) as u64,
         }
     }
 
@@ -74,12 +81,13 @@ impl Header {
             self.size,
             self.identity,
             self.whole,
+            self.unit,
         ];
-        for (place, number) in octets[8..48].chunks_exact_mut(8).zip(numbers) {
+        for (place, number) in octets[8..SUMMED].chunks_exact_mut(8).zip(numbers) {
             place.copy_from_slice(&number.to_le_bytes());
         }
-        let sum = crc32fast::hash(&octets[..48]);
-        octets[48..].copy_from_slice(&sum.to_le_bytes());
+        let sum = crc32fast::hash(&octets[..SUMMED]);
+        octets[SUMMED..].copy_from_slice(&sum.to_le_bytes());
         octets
     }
 
@@ -91,10 +99,13 @@ impl Header {
             size: number(24)?,
             identity: number(32)?,
             whole: number(40)?,
+            unit: number(48)?,
         };
         let areas =
             found.area.is_multiple_of(BLOCK) && (LEAST_AREA..=MOST_AREA).contains(&found.area);
+        let is_unit = found.unit.is_power_of_two() && (512..=BLOCK).contains(&found.unit);
         let makes_sense = areas
+            && is_unit
             && found.size >= LEAST
             && AREAS + 2 * found.area < found.size
             && (1..MOST_GENERATIONS).contains(&found.generation);
@@ -120,6 +131,15 @@ impl Header {
         sector[..HEADER].copy_from_slice(&self.octets());
         device.write_at(self.generation % 2 * BLOCK, &sector)
     }
+}
+
+/// A number that nothing else has. Of one that is not random nothing worse comes than that what was on the device before could
+/// be taken for what it is now.
+fn identity() -> u64 {
+    let mut identity = [0; 8];
+    // SAFETY: there is room for eight octets.
+    unsafe { libc::getrandom(identity.as_mut_ptr().cast(), identity.len(), 0) };
+    u64::from_le_bytes(identity)
 }
 
 /// Octets of a sector: what is written at once.
@@ -160,11 +180,14 @@ impl Log {
         }
     }
 
-    /// The beginning of the other area, with the header that is to be written for it.
-    pub(super) fn next(&self, whole: u64) -> Self {
+    /// The beginning of the other area, with the header that is to be written for it. It is another each time: records of one
+    /// that was not written do not count in the next.
+    pub(super) fn next(&self, device: &Shared, whole: u64) -> Self {
         Self::new(Header {
             generation: self.header.generation + 1,
+            identity: identity(),
             whole,
+            unit: unit(device) as u64,
             ..self.header
         })
     }
@@ -182,8 +205,13 @@ impl Log {
     }
 
     /// Whether there is room for a record of so many octets.
-    pub(super) fn has_room(&self, device: &Shared, octets: usize) -> bool {
-        (RECORD + octets).next_multiple_of(unit(device)) as u64 <= self.left()
+    pub(super) fn has_room(&self, octets: usize) -> bool {
+        self.rounded(octets) as u64 <= self.left()
+    }
+
+    /// What a record of so many octets takes.
+    fn rounded(&self, octets: usize) -> usize {
+        (RECORD + octets).next_multiple_of(self.header.unit as usize)
     }
 
     fn head(&self, len: u32) -> [u8; RECORD - 4] {
@@ -198,7 +226,7 @@ impl Log {
 
     /// Writes a record, for which there is room.
     pub(super) fn append(&mut self, device: &Shared, ops: &[u8]) -> Result<()> {
-        let size = (RECORD + ops.len()).next_multiple_of(unit(device));
+        let size = self.rounded(ops.len());
         let mut record = Vec::with_capacity(size);
         record.extend_from_slice(&[0; 4]);
         record.extend_from_slice(&self.head(ops.len() as u32));
@@ -223,17 +251,20 @@ impl Log {
 
     /// The ops of the record that is here, if there is one.
     pub(super) fn read(&mut self, device: &Shared) -> Result<Option<Vec<u8>>> {
-        if self.left() < unit(device) as u64 {
+        if !self.has_room(0) {
             return Ok(None);
         }
         let mut head = [0; RECORD];
         device.read_at(self.offset(), &mut head)?;
         let (sum, rest) = head.split_at(4);
         let len = rest.first_chunk().map_or(0, |len| u32::from_le_bytes(*len));
-        if rest != self.head(len) || !self.has_room(device, len as usize) {
+        if rest != self.head(len) || !self.has_room(len as usize) {
             return Ok(None);
         }
-        let mut ops = vec![0; len as usize];
+        let mut ops = Vec::new();
+        let reserved = ops.try_reserve_exact(len as usize);
+        reserved.map_err(|_| Errno(ENOMEM))?;
+        ops.resize(len as usize, 0);
         device.read_at(self.offset() + RECORD as u64, &mut ops)?;
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(rest);
@@ -241,7 +272,7 @@ impl Log {
         if hasher.finalize().to_le_bytes() != sum {
             return Ok(None);
         }
-        self.advance((RECORD + ops.len()).next_multiple_of(unit(device)));
+        self.advance(self.rounded(ops.len()));
         Ok(Some(ops))
     }
 }

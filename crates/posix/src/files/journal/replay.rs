@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use libc::{S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK};
+use libc::{ENOMEM, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK};
 
 use super::blocks::Blocks;
 use super::log::{BLOCK, Header, LEAST, Log, is_unused};
@@ -78,11 +78,7 @@ pub(in crate::files) fn mount(
 
 /// Makes a file system of nothing but a root.
 fn make(device: &Shared) -> Result<Header> {
-    let mut identity = [0; 8];
-    // SAFETY: there is room for eight octets. Of a number that is not random nothing worse comes than that what was on the
-    // device before could be taken for this.
-    unsafe { libc::getrandom(identity.as_mut_ptr().cast(), identity.len(), 0) };
-    let header = Header::new(device.capacity, u64::from_le_bytes(identity));
+    let header = Header::new(device);
     header.write(device)?;
     // Before anything else is there: what has no header is never written.
     device.flush_now()?;
@@ -122,7 +118,10 @@ impl Journal {
         let mut log = *self.log.borrow();
         while let Some(ops) = log
             .read(&self.device)
-            .map_err(|error| format!("the device failed (error {})", error.0))?
+            .map_err(|Errno(number)| match number {
+                ENOMEM => String::from(NO_MEMORY),
+                _ => format!("the device failed (error {number})"),
+            })?
         {
             let mut rest = &ops[..];
             while !rest.is_empty() {

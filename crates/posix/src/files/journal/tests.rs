@@ -79,6 +79,38 @@ fn what_was_synced_is_there_again() {
 }
 
 #[test]
+fn records_are_found_whatever_the_sectors_of_the_next_start_are() {
+    let mut octets = vec![0; 1 << 20];
+    for (round, sector) in [512, 4096, 512, 1024].into_iter().enumerate() {
+        let device = MemoryDevice::from_bytes(sector, octets).expect("sizes");
+        let device = Rc::new(RefCell::new(device));
+        let tree = mount(device.clone()).expect("the file system");
+        for last in 0..3 {
+            write(&tree, &format!("/{round}.{last}"), b"text");
+            assert_eq!(sync(&tree), Ok(()));
+        }
+        for (round, last) in (0..=round).flat_map(|round| (0..3).map(move |last| (round, last))) {
+            let text = read(&tree, &format!("/{round}.{last}"));
+            assert_eq!(text.as_deref(), Some(&b"text"[..]), "{round}.{last}");
+        }
+        octets = device.borrow().as_bytes().to_vec();
+    }
+}
+
+#[test]
+fn after_a_header_may_or_may_not_be_there_nothing_is_promised() {
+    use blockdev::{Fault, FaultyDevice, Operation};
+
+    let device = Rc::new(RefCell::new(FaultyDevice::new(device(1 << 20))));
+    let tree = mount(device.clone()).expect("a new file system");
+    write(&tree, "/file", b"text");
+    // The first commit writes all there is in one record, and the header.
+    device.borrow_mut().inject(Fault::Nth(Operation::Write, 1));
+    assert_eq!(sync(&tree), fail(EIO));
+    assert_eq!(sync(&tree), fail(EIO));
+}
+
+#[test]
 fn many_commits_and_more_files_than_an_area_has_room_for_at_once() {
     let device = Rc::new(RefCell::new(device(1 << 20)));
     let mut tree = mount(device.clone()).expect("a new file system");
