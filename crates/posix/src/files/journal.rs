@@ -89,7 +89,8 @@ struct Progress {
     has_failed: Cell<bool>,
     /// The task that commits after a while.
     later: RefCell<Option<miou_rs::Promise<()>>>,
-    is_due: Cell<bool>,
+    /// When it does; none if nobody waits for that.
+    due: Cell<Option<miou_rs::Instant>>,
 }
 
 impl Journal {
@@ -104,16 +105,6 @@ impl Journal {
         self.device.write_at(offset, octets)?;
         self.pending.borrow_mut().has_data = true;
         Ok(())
-    }
-
-    /// # Errors
-    ///
-    /// `EIO` when nothing more will be durable.
-    fn check(&self) -> Result<()> {
-        match self.progress.has_failed.get() {
-            true => fail(EIO),
-            false => Ok(()),
-        }
     }
 
     fn take_blocks(&self, best: Option<u64>, most: u64) -> Result<Run> {
@@ -316,7 +307,12 @@ impl Volume for Journal {
 
     fn change(&self, node: &Rc<Node>) {
         if !node.is_changed.replace(true) {
-            self.pending.borrow_mut().changed.push(Rc::downgrade(node));
+            let changed = &mut self.pending.borrow_mut().changed;
+            if changed.len() == changed.capacity() {
+                // Those of files that are gone: there is no end of them while nothing commits.
+                changed.retain(|node| node.strong_count() > 0);
+            }
+            changed.push(Rc::downgrade(node));
         }
         self.commit_later();
     }
@@ -328,6 +324,18 @@ impl Volume for Journal {
     fn has_pending_room(&self) -> bool {
         let is_coming = self.progress.is_running.get() || !self.pending.borrow().freed.is_empty();
         is_coming && !self.progress.has_failed.get()
+    }
+
+    fn is_late(&self) -> bool {
+        let due = self.progress.due.get();
+        due.is_some_and(|due| miou_rs::Instant::now() >= due)
+    }
+
+    fn check(&self) -> Result<()> {
+        match self.progress.has_failed.get() {
+            true => fail(EIO),
+            false => Ok(()),
+        }
     }
 
     fn room(&self) -> (u64, u64) {

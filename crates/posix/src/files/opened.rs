@@ -13,7 +13,7 @@ use libc::{
 };
 
 use super::node::{Content, Device, Node};
-use super::volume::Sync;
+use super::volume::{self, Sync};
 use super::{File, Lock};
 use crate::descriptors::open::{Description, Kind, gather, scatter};
 use crate::error::{Errno, Result, fail};
@@ -113,7 +113,7 @@ impl Opened {
             Ok(written)
         })?;
         match self.syncs {
-            0 => {}
+            0 => volume::give_way(&*self.node.volume),
             flags => self.sync(flags != O_SYNC)?,
         }
         Ok(written)
@@ -158,9 +158,14 @@ impl Drop for Opened {
 
 impl Description for Opened {
     fn read(&self, buffers: &mut [IoSliceMut<'_>]) -> Result<usize> {
-        let read = self.read_at(self.position.get(), buffers)?;
-        self.position.set(self.position.get() + read as u64);
-        Ok(read)
+        let read = scatter(buffers, |buffer| {
+            let from = self.position.get();
+            let read = self.read_once(from, buffer)?;
+            self.position.set(from + read as u64);
+            Ok(read)
+        });
+        volume::give_way(&*self.node.volume);
+        read
     }
 
     fn write(&self, buffers: &[IoSlice<'_>]) -> Result<usize> {
@@ -192,11 +197,13 @@ impl Description for Opened {
 impl File for Opened {
     fn read_at(&self, offset: u64, buffers: &mut [IoSliceMut<'_>]) -> Result<usize> {
         let mut from = offset;
-        scatter(buffers, |buffer| {
+        let read = scatter(buffers, |buffer| {
             let read = self.read_once(from, buffer)?;
             from += read as u64;
             Ok(read)
-        })
+        });
+        volume::give_way(&*self.node.volume);
+        read
     }
 
     fn write_at(&self, offset: u64, buffers: &[IoSlice<'_>]) -> Result<usize> {
@@ -230,6 +237,7 @@ impl File for Opened {
         };
         file.borrow_mut().set_len(len)?;
         self.node.touch();
+        volume::give_way(&*self.node.volume);
         Ok(())
     }
 

@@ -14,6 +14,7 @@ use std::rc::Rc;
 use libc::{AT_FDCWD, EINVAL, ENOTDIR, O_CLOEXEC, iovec, mode_t, off64_t, size_t, ssize_t};
 
 use super::tree;
+use super::volume::give_way;
 use crate::descriptors::open::Open;
 use crate::descriptors::process;
 use crate::error::{Errno, Result, fail};
@@ -32,12 +33,15 @@ unsafe fn path<'a>(path: *const c_char) -> &'a [u8] {
 /// Calls `work` with the path of the directory that `fd` stands for, which a relative path begins at; without one for the
 /// current directory.
 fn at<T>(fd: c_int, path: &[u8], work: impl FnOnce(Option<&[u8]>) -> Result<T>) -> Result<T> {
-    if fd == AT_FDCWD || path.starts_with(b"/") {
-        return work(None);
-    }
-    let open = process::open(fd)?;
-    let file = open.description().as_file().or(fail(ENOTDIR))?;
-    work(Some(file.path()))
+    let outcome = if fd == AT_FDCWD || path.starts_with(b"/") {
+        work(None)
+    } else {
+        let open = process::open(fd)?;
+        let file = open.description().as_file().or(fail(ENOTDIR))?;
+        work(Some(file.path()))
+    };
+    give_way(&*tree::with(tree::Tree::volume));
+    outcome
 }
 
 global! {

@@ -308,6 +308,7 @@ impl Place {
         if self.is_mounted() {
             return fail(EBUSY);
         }
+        self.volume().check()?;
         if let Some(node) = self.unlist() {
             self.volume().unname(&self.directory, &self.name, &node);
         }

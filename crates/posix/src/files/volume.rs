@@ -50,6 +50,25 @@ pub(crate) trait Volume {
 
     /// Octets for files: all, and those that are left.
     fn room(&self) -> (u64, u64);
+
+    /// Whether what is to become durable by itself waits for longer than it should.
+    fn is_late(&self) -> bool {
+        false
+    }
+
+    /// # Errors
+    ///
+    /// `EIO` when nothing more will be durable.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Lets what makes files durable run if it is late: a thread that does nothing but use files would not otherwise.
+pub(crate) fn give_way(volume: &dyn Volume) {
+    if crate::is_in_thread() && volume.is_late() {
+        crate::wait::give_way();
+    }
 }
 
 /// How to sync.

@@ -13,7 +13,7 @@ use super::log::Log;
 use super::ops::{Op, Ops};
 use super::{Content, Journal, Node, Pending, attributes, describe};
 use crate::error::{Errno, Result, fail};
-use crate::files::volume::Sync;
+use crate::files::volume::{Sync, Volume as _};
 use crate::readiness::ALL;
 use crate::readiness::queue::Place;
 
@@ -221,20 +221,25 @@ impl Journal {
     /// Has a commit begin after a while.
     pub(super) fn commit_later(&self) {
         let has_scheduler = cfg!(solo5) || crate::is_in_thread();
-        if !has_scheduler || self.progress.is_due.replace(true) {
+        if !has_scheduler || self.progress.due.get().is_some() {
             return;
         }
+        let due = miou_rs::Instant::now() + LATER;
+        self.progress.due.set(Some(due));
         let this = self.this.clone();
         let task = miou_rs::spawn_named("files", async move {
+            let mut due = due;
             loop {
-                miou_rs::sleep(LATER).await;
+                miou_rs::sleep_until(due).await;
                 let Some(this) = this.upgrade() else { return };
                 // Who syncs hears of what fails.
                 let _ = this.clone().synced(Sync::WAITING).await;
                 if this.is_clean() || this.progress.has_failed.get() {
-                    this.progress.is_due.set(false);
+                    this.progress.due.set(None);
                     return;
                 }
+                due = miou_rs::Instant::now() + LATER;
+                this.progress.due.set(Some(due));
             }
         });
         *self.progress.later.borrow_mut() = Some(task);

@@ -11,7 +11,7 @@ use super::log::BLOCK;
 use super::ops::Op;
 use crate::error::{Result, fail};
 use crate::files::pages::LONGEST;
-use crate::files::volume::Octets;
+use crate::files::volume::{Octets, Volume as _};
 
 /// The content of a file: its blocks. What is behind its end in the last one means nothing.
 pub(crate) struct Stored {

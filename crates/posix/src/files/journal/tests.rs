@@ -215,6 +215,7 @@ fn after_a_flush_has_failed_nothing_is_promised() {
     assert_eq!(sync(&tree), fail(EIO));
     assert_eq!(file.sync(true), fail(EIO));
     assert_eq!(file.write_at(0, &[IoSlice::new(b"more")]), fail(EIO));
+    assert_eq!(tree.remove_file((None, b"/file")), fail(EIO));
     assert_eq!(read(&tree, "/file").as_deref(), Some(&b"TEXT"[..]));
 }
 
