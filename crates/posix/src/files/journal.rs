@@ -24,7 +24,7 @@ use libc::{EIO, ENOSPC};
 use super::disk::Shared;
 use super::node::{Content, Node};
 use super::pages::Budget;
-use super::volume::{Octets, Sync, Syncing, Volume};
+use super::volume::{Octets, Sync, Syncing, Volume, charge_name, discharge_name};
 use crate::error::{Errno, Result, fail};
 use crate::readiness::queue::Queue;
 use blocks::Blocks;
@@ -185,6 +185,10 @@ impl Journal {
         let is_first = node.names.get() == 0;
         let octets = KEPT_NAME + name.len() + if is_first { kept(node) } else { 0 };
         self.keep(octets)?;
+        if let Err(error) = charge_name(&self.budget, node) {
+            self.unkeep(octets);
+            return Err(error);
+        }
         if is_first {
             with_stored(node, |stored| stored.set_named(true));
         }
@@ -195,6 +199,7 @@ impl Journal {
     fn unkeep_name(&self, name: &[u8], node: &Node) {
         let is_last = node.names.get() == 0;
         self.unkeep(KEPT_NAME + name.len() + if is_last { kept(node) } else { 0 });
+        discharge_name(&self.budget, node);
         if is_last {
             with_stored(node, |stored| stored.set_named(false));
         }

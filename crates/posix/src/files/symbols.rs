@@ -59,6 +59,8 @@ extern "C" fn umask(mask: mode_t) -> mode_t {
 }
 
 fn open_at(fd: c_int, path: &[u8], flags: c_int, permissions: mode_t) -> Result<c_int> {
+    // Before a file is made, or made empty.
+    process::with(|process| process.table.check())?;
     let opened = at(fd, path, |base| {
         tree::with(|tree| tree.open(base, path, flags, permissions & !mask()))
     })?;

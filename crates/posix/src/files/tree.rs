@@ -105,7 +105,8 @@ impl Tree {
     ///
     /// A line that says what is wrong with the disk.
     pub(crate) fn on(disk: Disk, octets: usize) -> core::result::Result<Self, String> {
-        let budget = Budget::new(octets.max(LEAST));
+        let octets = octets.max(LEAST);
+        let budget = Budget::new(octets);
         let memory = Memory::volume(&budget);
         let mounted = disk.mount(&budget)?;
         if budget.left() < LEAST as u64 / 2 {
@@ -113,7 +114,11 @@ impl Tree {
                 "it has more files than there is memory for: give the unikernel more (--mem)",
             ));
         }
-        Ok(Self::with_root(mounted.root, mounted.next, memory, budget))
+        let tree = Self::with_root(mounted.root, mounted.next, memory, budget.clone());
+        // What a program adds leaves some, so that there is memory for all of it at the next start.
+        let spare = budget.left().min((octets / 8).max(LEAST / 2) as u64);
+        let _ = budget.take(spare as usize);
+        Ok(tree)
     }
 
     fn with_root(root: Rc<Node>, next: u64, memory: Rc<dyn Volume>, budget: Rc<Budget>) -> Self {

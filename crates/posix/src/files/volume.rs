@@ -71,6 +71,28 @@ pub(crate) fn give_way(volume: &dyn Volume) {
     }
 }
 
+/// Octets of memory for a name of what has another.
+const HELD_NAME: usize = 320;
+
+/// Takes memory for a name; what a first one takes is charged with its node.
+///
+/// # Errors
+///
+/// `ENOSPC`.
+pub(super) fn charge_name(budget: &Budget, node: &Node) -> Result<()> {
+    match node.names.get() {
+        0 => Ok(()),
+        _ => budget.take(HELD_NAME),
+    }
+}
+
+/// The opposite, when the name is gone.
+pub(super) fn discharge_name(budget: &Budget, node: &Node) {
+    if node.names.get() > 0 {
+        budget.give_back(HELD_NAME);
+    }
+}
+
 /// How to sync.
 #[derive(Clone, Copy)]
 pub(crate) struct Sync {
@@ -153,17 +175,21 @@ impl Volume for Memory {
         Box::new(Pages::new(&self.budget))
     }
 
-    fn name(&self, _directory: &Node, _name: &[u8], _node: &Rc<Node>) -> Result<()> {
-        Ok(())
+    fn name(&self, _directory: &Node, _name: &[u8], node: &Rc<Node>) -> Result<()> {
+        charge_name(&self.budget, node)
     }
 
-    fn unname(&self, _directory: &Node, _name: &[u8], _node: &Node) {}
+    fn unname(&self, _directory: &Node, _name: &[u8], node: &Node) {
+        discharge_name(&self.budget, node);
+    }
 
     fn rename(&self, _from: &Node, _old: &[u8], _to: &Node, _new: &[u8]) -> Result<()> {
         Ok(())
     }
 
-    fn replaced(&self, _name: &[u8], _node: &Node) {}
+    fn replaced(&self, _name: &[u8], node: &Node) {
+        discharge_name(&self.budget, node);
+    }
 
     fn change(&self, _node: &Rc<Node>) {}
 

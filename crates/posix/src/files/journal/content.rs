@@ -97,6 +97,23 @@ impl Stored {
         gone
     }
 
+    /// How many of the blocks from one to another there are not.
+    fn missing(&self, mut block: u64, end: u64) -> u64 {
+        let extents = self.extents.borrow();
+        let mut missing = 0;
+        while block < end {
+            match extents.find(block) {
+                Found::At(run) => block += run.count,
+                Found::Hole(blocks) => {
+                    let blocks = blocks.min(end - block);
+                    missing += blocks;
+                    block += blocks;
+                }
+            }
+        }
+        missing
+    }
+
     fn log(&self, op: &Op<'_>) {
         if self.is_named.get() {
             self.journal.log(op);
@@ -253,6 +270,9 @@ impl Octets for Stored {
             return fail(EFBIG);
         }
         self.journal.check()?;
+        if self.missing(start / BLOCK, end.div_ceil(BLOCK)) > self.journal.blocks.borrow().free() {
+            return fail(ENOSPC);
+        }
         self.clear_behind_end(end)?;
         let zeros = vec![0; 64 << 10];
         let mut block = start / BLOCK;

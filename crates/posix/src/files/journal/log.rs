@@ -30,7 +30,7 @@ const RECORD: usize = 32;
 const AREAS: u64 = 2 * BLOCK;
 /// No header has been written so often.
 const MOST_GENERATIONS: u64 = 1 << 62;
-/// What is looked at of a device that was never written.
+/// What is looked at of a device that was never written, in front and at its end.
 const UNUSED: u64 = 1 << 20;
 
 /// Of the device, a part for each area, in bounds.
@@ -147,11 +147,14 @@ fn unit(device: &Shared) -> usize {
     device.block_size.max(512)
 }
 
-/// Whether nothing was ever written to the device. (A sector of the first header may be anything: it may have been torn.)
+/// Whether nothing was ever written to the device, as far as is looked at. (A sector of the first header may be anything: it may have been torn.)
 pub(super) fn is_unused(device: &Shared) -> Result<bool> {
     let mut octets = vec![0; BLOCK as usize];
-    let end = UNUSED.min(device.capacity);
-    for at in (0..end - end % BLOCK).step_by(BLOCK as usize) {
+    let blocks = device.capacity / BLOCK;
+    let (first, last) = (UNUSED / BLOCK, blocks.saturating_sub(UNUSED / BLOCK));
+    let behind = last.max(first.min(blocks))..blocks;
+    for block in (0..first.min(blocks)).chain(behind) {
+        let at = block * BLOCK;
         device.read_at(at, &mut octets)?;
         let skipped = if at == BLOCK { unit(device) } else { 0 };
         if octets[skipped..].iter().any(|octet| *octet != 0) {

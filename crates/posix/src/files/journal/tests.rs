@@ -201,6 +201,62 @@ fn names_are_refused_before_the_journal_has_no_room_for_all() {
 }
 
 #[test]
+fn a_program_that_takes_all_memory_it_may_can_start_again() {
+    let device = Rc::new(RefCell::new(device(32 << 20)));
+    let mut count = 0;
+    for start in 0..4 {
+        let tree = mount(device.clone()).expect("the file system");
+        while tree
+            .make_directory((None, format!("/{count:0100}").as_bytes()), 0o755)
+            .is_ok()
+        {
+            count += 1;
+        }
+        assert_eq!(sync(&tree), Ok(()), "{start}");
+    }
+    assert!(count > 2_000, "{count}");
+}
+
+#[test]
+fn names_of_one_file_take_memory() {
+    for tree in [
+        Tree::new(MEMORY),
+        mount(device(32 << 20)).expect("a new file system"),
+    ] {
+        write(&tree, "/file", b"text");
+        let mut count = 0;
+        while tree
+            .add_name(
+                (None, b"/file"),
+                (None, format!("/{count}").as_bytes()),
+                false,
+            )
+            .is_ok()
+        {
+            count += 1;
+        }
+        assert!((1_000..MEMORY / 320).contains(&count), "{count}");
+        tree.remove_file((None, b"/0")).expect("there");
+        tree.rename((None, b"/1"), (None, b"/2"), false)
+            .expect("there");
+        tree.rename((None, b"/2"), (None, b"/0"), false)
+            .expect("there");
+    }
+}
+
+#[test]
+fn what_cannot_be_reserved_takes_nothing() {
+    let tree = mount(device(512 << 10)).expect("a new file system");
+    let file = write(&tree, "/file", &[1; 9000]);
+    let free = file.node().volume.room().1;
+    assert_eq!(file.reserve(0, 1 << 40), fail(ENOSPC));
+    assert_eq!(file.reserve(4096, 12_288 + free + 1), fail(ENOSPC));
+    assert_eq!(file.node().volume.room().1, free);
+    assert_eq!(file.reserve(4096, 12_288 + free), Ok(()));
+    assert_eq!(file.node().len(), 12_288 + free);
+}
+
+#[test]
 fn after_a_flush_has_failed_nothing_is_promised() {
     use blockdev::{Fault, FaultyDevice, Operation};
 

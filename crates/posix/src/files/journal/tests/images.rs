@@ -28,6 +28,9 @@ fn what_is_no_file_system_is_left_alone() {
     let mut octets = vec![0; 256 << 10];
     octets[100_000] = 1;
     assert!(refused(octets).contains("expected one, or zeros"));
+    let mut octets = vec![0; 4 << 20];
+    octets[(4 << 20) - 512] = 1;
+    assert!(refused(octets).contains("expected one, or zeros"));
     assert!(refused(vec![0; 64 << 10]).contains("65536 octets"));
     let mut short = image(512 << 10);
     short.truncate(400 << 10);
