@@ -5,10 +5,9 @@ mod temporary;
 use core::net::{IpAddr, Ipv6Addr};
 use core::time::Duration;
 
-use super::egress::Hop;
 use super::{FIRST_WAIT, V6};
 use crate::proto::Instant;
-use crate::proto::interface::{Event, Interface, SendError, Transmit};
+use crate::proto::interface::{Event, Interface, Transmit};
 use crate::proto::ip;
 use crate::proto::ip::selection::{self, Candidate, DEFAULT_POLICY};
 use crate::proto::ip::v6::told::{Told, makes_way};
@@ -75,6 +74,11 @@ impl Address {
 
     pub(super) fn is_assigned(&self) -> bool {
         matches!(self.state, State::Assigned)
+    }
+
+    /// Whether we made it under the prefix of a router.
+    fn is_made(&self) -> bool {
+        matches!(self.origin, Origin::Stable(_) | Origin::Temporary(_))
     }
 
     /// What is in its prefix is on the link, as far as that is known of the address alone.
@@ -161,6 +165,16 @@ impl V6 {
     /// A neighbour did not answer.
     pub(super) fn is_unreachable(&mut self, neighbour: Ipv6Addr) {
         self.routers.is_unreachable(neighbour);
+        self.doubt(neighbour);
+    }
+
+    /// A neighbour is no router.
+    pub(super) fn resigned(&mut self, neighbour: Ipv6Addr) {
+        self.routers.resigned(neighbour);
+        self.doubt(neighbour);
+    }
+
+    fn doubt(&mut self, neighbour: Ipv6Addr) {
         for told in self.addresses.iter_mut().filter_map(|it| it.told.as_mut()) {
             told.doubt(neighbour);
         }
@@ -448,7 +462,9 @@ impl Interface {
                 told.vouch(now);
                 continue;
             }
-            let under = v6.addresses.iter().map(|it| it.cidr);
+            // Not those that the program or a server gave us there.
+            let made = v6.addresses.iter().filter(|it| it.is_made());
+            let under = made.map(|it| it.cidr);
             let under: Vec<_> = under.filter(|it| it.network() == network).collect();
             for cidr in under {
                 self.remove_address_v6(now, cidr.address());
@@ -464,29 +480,5 @@ impl V6 {
     fn nonce(&mut self) -> [u8; 6] {
         let [nonce @ .., _, _] = self.random.next_u64().to_ne_bytes();
         nonce
-    }
-}
-
-impl crate::proto::interface::egress::Egress {
-    /// The address from which a packet goes to `destination`: `wanted`, if it may be that, or, where that
-    /// is ::, the best one of ours.
-    pub(super) fn source_v6(
-        &self,
-        now: Instant,
-        wanted: Ipv6Addr,
-        destination: Ipv6Addr,
-    ) -> Result<Ipv6Addr, SendError> {
-        let v6 = self.v6.as_deref().ok_or(SendError::NoRoute)?;
-        let router = match v6.hop(now, destination).ok_or(SendError::NoRoute)? {
-            Hop::Station(hop) if hop != destination => Some(hop),
-            _ => None,
-        };
-        let nearest = v6.source_for(now, destination, router);
-        let nearest = nearest.ok_or(SendError::NoRoute)?;
-        match wanted {
-            Ipv6Addr::UNSPECIFIED => Ok(nearest),
-            _ if v6.may_send(wanted, destination) => Ok(wanted),
-            _ => Err(SendError::AddrNotAvailable(wanted.into())),
-        }
     }
 }

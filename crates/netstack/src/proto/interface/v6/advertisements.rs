@@ -64,7 +64,8 @@ impl Interface {
         v6.set_timing(reachable, retransmit);
         let told = Told::new(now, router, v6.neighbours.is_confirmed(router));
         let default = (preference(flags), lifetime);
-        v6.routers.set_default(now, told, default, &v6.neighbours);
+        v6.routers
+            .set_default(now, told, default, &mut v6.neighbours);
         #[cfg(feature = "dhcp")]
         if let Some(follow) = v6.settings.dhcpv6 {
             follow(self, now, flags);
@@ -160,7 +161,8 @@ impl Interface {
                 // It stands for the default router, and goes before what the header says.
                 let lifetime = u16::try_from(lifetime).unwrap_or(u16::MAX);
                 let default = (preference(*flags), lifetime);
-                v6.routers.set_default(now, told, default, &v6.neighbours);
+                v6.routers
+                    .set_default(now, told, default, &mut v6.neighbours);
                 return;
             }
             let network = Network {

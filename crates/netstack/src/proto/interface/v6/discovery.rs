@@ -162,7 +162,7 @@ impl Interface {
         }
         let (frames, resigned) = v6.neighbours.advertised(now, target, said);
         if resigned {
-            v6.routers.resigned(target);
+            v6.resigned(target);
         }
         for frame in frames {
             out.transmit(&frame);

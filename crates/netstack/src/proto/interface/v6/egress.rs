@@ -137,6 +137,28 @@ pub(super) fn multicast_mac(group: Ipv6Addr) -> MacAddr {
 }
 
 impl Egress {
+    /// The address from which a packet goes to `destination`: `wanted`, if it may be that, or, where that
+    /// is ::, the best one of ours.
+    pub(super) fn source_v6(
+        &self,
+        now: Instant,
+        wanted: Ipv6Addr,
+        destination: Ipv6Addr,
+    ) -> Result<Ipv6Addr, SendError> {
+        let v6 = self.v6.as_deref().ok_or(SendError::NoRoute)?;
+        let router = match v6.hop(now, destination).ok_or(SendError::NoRoute)? {
+            Hop::Station(hop) if hop != destination => Some(hop),
+            _ => None,
+        };
+        let nearest = v6.source_for(now, destination, router);
+        let nearest = nearest.ok_or(SendError::NoRoute)?;
+        match wanted {
+            Ipv6Addr::UNSPECIFIED => Ok(nearest),
+            _ if v6.may_send(wanted, destination) => Ok(wanted),
+            _ => Err(SendError::AddrNotAvailable(wanted.into())),
+        }
+    }
+
     pub(super) fn link_v6(&mut self, now: Instant, destination: Ipv6Addr) -> Option<Link> {
         let v6 = self.v6.as_deref_mut()?;
         Some(match v6.hop(now, destination)? {

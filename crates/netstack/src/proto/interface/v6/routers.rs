@@ -25,6 +25,9 @@ const REDIRECTS: usize = 64;
 const SOLICITATION_INTERVAL: Duration = Duration::from_secs(4);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
 
+/// Routers that find no place in the list are asked whether they are there no more often.
+const ASKING_INTERVAL: Duration = Duration::from_secs(1);
+
 /// A router that may be the default one.
 #[derive(Clone, Copy, Debug)]
 struct Router {
@@ -76,6 +79,8 @@ pub(super) struct Routers {
     /// When the next solicitation is due, and the time to the one after that.
     pub(super) solicit_at: Instant,
     interval: Duration,
+    /// When a router that finds no place may be asked next.
+    ask_at: Instant,
 }
 
 impl Default for Routers {
@@ -89,6 +94,7 @@ impl Default for Routers {
             timing: Timing::default(),
             solicit_at: Instant::FAR_FUTURE,
             interval: SOLICITATION_INTERVAL,
+            ask_at: Instant::from_nanos(0),
         }
     }
 }
@@ -190,7 +196,7 @@ impl Routers {
         now: Instant,
         told: Told,
         (preference, lifetime): (i8, u16),
-        neighbours: &Cache,
+        neighbours: &mut Cache,
     ) {
         let mut routers = self.routers.iter();
         let known = routers.position(|it| it.told.router == told.router);
@@ -220,10 +226,14 @@ impl Routers {
             let is_there = |router| neighbours.is_confirmed(router);
             let way = failed
                 .or_else(|| makes_way(&mut self.routers, |it| Some(&mut it.told), told, is_there));
-            match way {
-                Some(at) => self.routers.remove(at),
-                None => return,
+            let Some(at) = way else {
+                // To be used is to be asked: if it answers, what it says next counts.
+                if now >= self.ask_at && neighbours.lookup(now, told.router).is_some() {
+                    self.ask_at = now + ASKING_INTERVAL;
+                }
+                return;
             };
+            self.routers.remove(at);
         }
         self.routers.push(router);
     }

@@ -6,8 +6,9 @@ use core::time::Duration;
 
 use crate::proto::Instant;
 
-/// A router says all it has to say at least so often (RFC 4861 §6.2.1, MaxRtrAdvInterval).
-const LONGEST_INTERVAL: Duration = Duration::from_secs(1800);
+/// A router that is there says all it has to say at least once in this time: half an hour at most is between two
+/// advertisements (RFC 4861 §6.2.1, MaxRtrAdvInterval), of which two may be lost.
+const LONGEST_SILENCE: Duration = Duration::from_secs(3 * 1800);
 /// What nobody vouches for stays so long at least: a flood displaces itself no faster.
 const LEAST: Duration = Duration::from_secs(1);
 
@@ -33,14 +34,22 @@ impl Told {
         }
     }
 
-    /// The same is said again. Who has not shown that it is there takes over nothing of who has.
-    pub(crate) fn again(&mut self, told: Self) {
+    /// The same is said again; whether it is to be heard. Who has not shown that it is there takes over nothing of who
+    /// has.
+    pub(crate) fn again(&mut self, told: Self) -> bool {
+        let heard = told.router == self.router || told.proven || !self.proven;
         if told.router == self.router {
             self.at = told.at;
             self.proven |= told.proven;
-        } else if told.proven || !self.proven {
+        } else if heard {
             *self = told;
         }
+        heard
+    }
+
+    /// Its router has shown that it is there.
+    pub(super) fn prove(&mut self) {
+        self.proven = true;
     }
 
     /// It is seen to be of use now, whatever its router says.
@@ -60,13 +69,14 @@ impl Told {
         match (self.proven, other.proven) {
             (false, true) => true,
             (false, false) => quiet >= LEAST,
-            (true, _) => quiet > LONGEST_INTERVAL,
+            (true, _) => quiet > LONGEST_SILENCE,
         }
     }
 }
 
 /// Which of `list`, which is full, makes way for what is told now: of those whose router has not shown that it is there
-/// the one that was not repeated for longest. `is_there` says whether a router has shown it meanwhile.
+/// the one that was not repeated for longest. Where there is none, a router that is there takes from one that has more
+/// than it would have then. `is_there` says whether a router has shown it meanwhile.
 pub(crate) fn makes_way<T>(
     list: &mut [T],
     told: fn(&mut T) -> Option<&mut Told>,
@@ -77,19 +87,39 @@ pub(crate) fn makes_way<T>(
     loop {
         let held = list.iter_mut().enumerate();
         let held = held.filter_map(|(at, it)| Some((at, *told(it)?)));
-        let (at, first) = held
+        let Some((at, first)) = held
             .filter(|(_, it)| it.may_go(&new))
-            .min_by_key(|(_, it)| (it.proven, it.at))?;
+            .min_by_key(|(_, it)| (it.proven, it.at))
+        else {
+            return shared(list, told, new);
+        };
         if first.proven || !is_there(first.router) {
             return Some(at);
         }
-        told(&mut list[at])?.proven = true;
+        told(&mut list[at])?.prove();
     }
+}
+
+/// The oldest of what a router with more than its share has said, if who says more now is there: nobody who answers
+/// holds a whole list.
+fn shared<T>(list: &mut [T], told: fn(&mut T) -> Option<&mut Told>, new: Told) -> Option<usize> {
+    if !new.proven {
+        return None;
+    }
+    let held = list.iter_mut().enumerate();
+    let held = held.filter_map(|(at, it)| Some((at, *told(it)?)));
+    let held: Vec<(usize, Told)> = held.collect();
+    let of = |router| held.iter().filter(|(_, it)| it.router == router).count();
+    let then = of(new.router) + 1;
+    // What was said or vouched for just now stays: there is an end of asking again.
+    let may_go = |it: &Told| it.at < new.at && of(it.router) > then;
+    let oldest = held.iter().filter(|(_, it)| may_go(it));
+    oldest.min_by_key(|(_, it)| it.at).map(|(at, _)| *at)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{LEAST, LONGEST_INTERVAL, Told, makes_way};
+    use super::{LEAST, LONGEST_SILENCE, Told, makes_way};
     use crate::proto::Instant;
     use core::net::Ipv6Addr;
     use core::time::Duration;
@@ -131,23 +161,42 @@ mod tests {
     }
 
     #[test]
-    fn rfc4861_6_2_1_what_is_not_repeated_in_half_an_hour_makes_way_whoever_said_it() {
+    fn who_is_there_shares_a_list_with_others_that_are() {
+        let held = |number| Told::new(START, router(number), true);
+        let mut list = [2, 1, 1, 1].map(held);
+        list[1].vouch(START + LEAST);
+        let new = |number| Told::new(START + LEAST * 2, router(number), true);
+        assert_eq!(first(&mut list, new(9), NOBODY), Some(2), "the oldest");
+        // It would have no fewer then.
+        assert_eq!(first(&mut list, new(1), NOBODY), None);
+        assert_eq!(first(&mut list, new(2), NOBODY), Some(2));
+        list[2] = new(2);
+        assert_eq!(first(&mut list, new(2), NOBODY), None);
+        let stranger = Told::new(START + LEAST * 2, router(9), false);
+        assert_eq!(first(&mut list, stranger, NOBODY), None);
+        // All are of this very moment.
+        list.iter_mut().for_each(|it| it.vouch(START + LEAST * 2));
+        assert_eq!(first(&mut list, new(9), NOBODY), None);
+    }
+
+    #[test]
+    fn rfc4861_6_2_1_what_is_not_repeated_after_three_intervals_makes_way_whoever_said_it() {
         let mut list = [Told::new(START, router(1), true); 2];
         list[0].again(Told::new(START + LEAST, router(1), true));
         let new = |after| Told::new(START + after, router(2), false);
-        assert_eq!(first(&mut list, new(LONGEST_INTERVAL), NOBODY), None);
+        assert_eq!(first(&mut list, new(LONGEST_SILENCE), NOBODY), None);
         assert_eq!(
-            first(&mut list, new(LONGEST_INTERVAL + LEAST), NOBODY),
+            first(&mut list, new(LONGEST_SILENCE + LEAST), NOBODY),
             Some(1)
         );
         // Its router repeats it, of whose answers nothing is known by now.
-        list[0].again(Told::new(START + LONGEST_INTERVAL, router(1), false));
+        list[0].again(Told::new(START + LONGEST_SILENCE, router(1), false));
         assert_eq!(
-            first(&mut list[..1], new(LONGEST_INTERVAL * 2), NOBODY),
+            first(&mut list[..1], new(LONGEST_SILENCE * 2), NOBODY),
             None
         );
         // A stranger that repeats it is not heard.
-        list[1].again(new(LONGEST_INTERVAL));
+        list[1].again(new(LONGEST_SILENCE));
         assert_eq!(list[1].router, router(1));
     }
 }
