@@ -111,7 +111,7 @@ impl NameServers {
 }
 
 /// Has `items` hold until then, or no longer; whether the list is another now. New ones go in front. In a full list one
-/// takes the place of what makes way for it.
+/// takes the place of what makes way for it. Who has not shown that it is there changes nothing of who has.
 fn put<T: PartialEq>(
     list: &mut Vec<Entry<T>>,
     items: impl Iterator<Item = T>,
@@ -121,11 +121,17 @@ fn put<T: PartialEq>(
     let (mut changed, mut front) = (false, 0);
     for item in items {
         let known = list.iter().position(|it| it.item == item);
-        match (known, until) {
-            (Some(index), Some(until)) => {
-                list[index].until = until;
-                list[index].told.again(told);
+        if let Some(index) = known {
+            let before = &mut list[index].told;
+            if is_there(before.router) {
+                before.prove();
             }
+            if !before.again(told) {
+                continue;
+            }
+        }
+        match (known, until) {
+            (Some(index), Some(until)) => list[index].until = until,
             (Some(index), None) => {
                 list.remove(index);
                 changed = true;

@@ -116,6 +116,31 @@ fn a_full_list_of_servers_without_an_end_lets_a_router_in() {
 }
 
 #[test]
+fn rfc8106_5_1_who_may_not_be_there_changes_nothing_of_what_a_router_says_that_is() {
+    let mut held = NameServers::default();
+    let mut hear = |router, lifetime, number, there: u16| {
+        let (kind, body) = servers(lifetime, &[number]);
+        let is_there = |router| router == server(there);
+        let changed = held.advertised(START, server(router), (kind, &body), is_there);
+        (changed, held.poll_at())
+    };
+    let minute = Some(START + secs(60));
+    assert_eq!(hear(2, 60, 1, 2), (true, minute));
+    for lifetime in [0, 10, u32::MAX] {
+        assert_eq!(hear(9, lifetime, 1, 0), (false, minute), "{lifetime}");
+    }
+    // It shows later that it is there; and of itself it may say anything.
+    let half = Some(START + secs(30));
+    assert_eq!(hear(3, 30, 4, 0), (true, half));
+    assert_eq!(hear(9, 0, 4, 3), (false, half));
+    assert_eq!(hear(3, 0, 4, 0), (true, minute));
+    // Another that is there is heard, and anybody of what nobody vouches for.
+    assert_eq!(hear(9, 0, 1, 9), (true, None));
+    assert_eq!(hear(3, 30, 4, 0), (true, half));
+    assert_eq!(hear(9, 60, 4, 0), (false, minute));
+}
+
+#[test]
 fn what_is_malformed_costs_nothing() {
     let mut held = NameServers::default();
     held.hear(START, &servers(60, &[1]));
