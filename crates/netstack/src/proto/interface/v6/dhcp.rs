@@ -50,6 +50,12 @@ pub(super) trait Configure: Send {
     /// Whether it asks for addresses, and not for information alone.
     fn is_stateful(&self) -> bool;
 
+    /// Whether a client runs that asks for information alone.
+    fn runs_stateless(&self) -> bool;
+
+    /// That client, if there is one, and what is known by it.
+    fn into_stateless(self: Box<Self>) -> (Option<Client>, Option<Information>);
+
     /// Octets of memory held.
     fn octets(&self) -> usize;
 
@@ -93,14 +99,16 @@ impl Interface {
         }
         let stale = |event: &Event| matches!(event, Event::Dhcpv6(_) | Event::Informed(_));
         self.events.retain(|event| !stale(event));
-        // What was learned without state holds until more is.
-        let without_state = |it: &&dyn Configure| !(it.is_stateful() || it.is_stopped());
-        let before = self.dhcpv6().filter(without_state);
-        let information = before.and_then(|it| it.information().cloned());
+        // What was learned without state holds, and is asked for, until there is a lease: there may never be one.
+        let v6 = self.egress.v6.as_deref_mut();
+        let before = v6.and_then(|v6| v6.dhcp.take_if(|it| it.runs_stateless()));
+        let (stateless, information) = before.map(|it| it.into_stateless()).unwrap_or_default();
         self.stop_dhcpv6(now);
         let seed = self.dhcp_seed();
+        let client = client(now, self.egress.mac, seed);
         let dhcp = Dhcp {
-            client: client(now, self.egress.mac, seed),
+            stateless: stateless.filter(|_| client.is_stateful()),
+            client,
             taken: Vec::new(),
             information,
             stopped: false,
@@ -204,6 +212,8 @@ impl Interface {
 /// The client, and what of its lease the stack has taken.
 struct Dhcp {
     client: Client,
+    /// What goes on to ask for information alone until there is a lease.
+    stateless: Option<Client>,
     taken: Vec<Ipv6Addr>,
     information: Option<Information>,
     stopped: bool,
@@ -228,7 +238,9 @@ impl Configure for Dhcp {
     }
 
     fn poll_at(&self) -> Instant {
-        self.client.poll_at()
+        let stateless = self.stateless.as_ref().map(Client::poll_at);
+        let next = self.client.poll_at();
+        stateless.map_or(next, |at| at.min(next))
     }
 
     fn poll(
@@ -239,7 +251,13 @@ impl Configure for Dhcp {
         out: &mut dyn Transmit,
     ) {
         loop {
-            let (message, event) = self.client.poll(now);
+            let (mut message, mut event) = self.client.poll(now);
+            if let Some(stateless) = &mut self.stateless
+                && message.is_none()
+                && event.is_none()
+            {
+                (message, event) = stateless.poll(now);
+            }
             if message.is_none() && event.is_none() {
                 return;
             }
@@ -251,7 +269,12 @@ impl Configure for Dhcp {
     }
 
     fn handle(&mut self, stack: &mut Interface, now: Instant, message: &[u8]) {
-        let event = self.client.handle(now, message);
+        // Each passes over what is an answer to the other.
+        let stateless = self.stateless.as_mut();
+        let event = match self.client.handle(now, message) {
+            None => stateless.and_then(|client| client.handle(now, message)),
+            event => event,
+        };
         self.tell(stack, now, event);
     }
 
@@ -264,10 +287,20 @@ impl Configure for Dhcp {
         self.client.is_stateful()
     }
 
+    fn runs_stateless(&self) -> bool {
+        !self.stopped && (self.stateless.is_some() || !self.client.is_stateful())
+    }
+
+    fn into_stateless(self: Box<Self>) -> (Option<Client>, Option<Information>) {
+        let running = Some(self.client).filter(|it| !it.is_stateful());
+        (running.or(self.stateless), self.information)
+    }
+
     fn octets(&self) -> usize {
+        let stateless = self.stateless.as_ref().map_or(0, Client::octets);
         let information = self.information.as_ref().map_or(0, Information::octets);
         let taken = self.taken.capacity() * size_of::<Ipv6Addr>();
-        size_of::<Self>() + self.client.octets() + taken + information
+        size_of::<Self>() + self.client.octets() + stateless + taken + information
     }
 
     fn is_stopped(&self) -> bool {
@@ -276,6 +309,7 @@ impl Configure for Dhcp {
 
     fn release(&mut self, stack: &mut Interface, now: Instant) {
         self.stopped = true;
+        self.stateless = None;
         if self.client.release(now).is_some() {
             self.withdraw(stack, now, &[]);
             stack.push_event(Event::Dhcpv6(None));
@@ -288,6 +322,7 @@ impl Dhcp {
         match event {
             Some(dhcpv6::Event::Bound(lease)) => {
                 self.take(stack, now, &lease);
+                self.stateless = None;
                 stack.push_event(Event::Dhcpv6(Some(lease)));
             }
             Some(dhcpv6::Event::Lost(_)) => {

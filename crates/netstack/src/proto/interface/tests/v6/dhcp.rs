@@ -13,11 +13,18 @@ use crate::proto::udp;
 use core::net::Ipv6Addr;
 use core::time::Duration;
 
+const SOLICIT: u8 = 1;
+const INFORMATION_REQUEST: u8 = 11;
+
+/// Whether a frame is a message of the client.
+fn is_dhcp(frame: &[u8]) -> bool {
+    frame.get(54..58) == Some(&[2, 34, 2, 35])
+}
+
 /// The last message of the client among frames, with where it came from.
 fn dhcp_of(frames: &[(Duration, Vec<u8>)]) -> Option<(Ipv6Addr, Vec<u8>)> {
-    let ports = [2, 34, 2, 35];
     let mut frames = frames.iter().rev();
-    let (_, frame) = frames.find(|(_, frame)| frame.get(54..58) == Some(&ports))?;
+    let (_, frame) = frames.find(|(_, frame)| is_dhcp(frame))?;
     assert_eq!(frame[..6], [0x33, 0x33, 0, 1, 0, 2]);
     let source = Header::parse(&frame[14..]).expect("an IPv6 packet").source;
     Some((source, frame[62..].to_vec()))
@@ -25,17 +32,23 @@ fn dhcp_of(frames: &[(Duration, Vec<u8>)]) -> Option<(Ipv6Addr, Vec<u8>)> {
 
 /// The frame of a server that grants 2001:db8::50 for a minute, or less, to the client of `message`.
 fn grant(message: &[u8], to: Ipv6Addr, kind: u8) -> Vec<u8> {
+    let mut options = vec![0, 3, 0, 40];
+    options.extend(&MACS[0].0[2..]);
+    options.extend([0; 8]);
+    options.extend([0, 5, 0, 24]);
+    options.extend(v6("2001:db8::50").octets());
+    options.extend([0, 0, 0, 60, 0, 0, 0, 60]);
+    answer(message, to, kind, &options)
+}
+
+/// The frame of a server that answers `message` with these options.
+fn answer(message: &[u8], to: Ipv6Addr, kind: u8, options: &[u8]) -> Vec<u8> {
     let mut answer = vec![kind, message[1], message[2], message[3]];
     answer.extend([0, 1, 0, 10, 0, 3, 0, 1]);
     answer.extend(MACS[0].0);
     answer.extend([0, 2, 0, 3, 0, 2, 7]);
     answer.extend([0, 7, 0, 1, 255]);
-    answer.extend([0, 3, 0, 40]);
-    answer.extend(&MACS[0].0[2..]);
-    answer.extend([0; 8]);
-    answer.extend([0, 5, 0, 24]);
-    answer.extend(v6("2001:db8::50").octets());
-    answer.extend([0, 0, 0, 60, 0, 0, 0, 60]);
+    answer.extend(options);
     let mut datagram = vec![0; udp::HEADER_LEN + answer.len()];
     let from = (ROUTER, dhcpv6::SERVER_PORT);
     udp::write(from, (to, dhcpv6::CLIENT_PORT), &answer, &mut datagram);
@@ -123,9 +136,8 @@ fn rfc8415_18_2_7_what_is_given_back_is_no_longer_used() {
     assert!(!stack.addresses().contains(&cidr("2001:db8::50/128")));
     assert!(!stack.runs_dhcpv6());
     let frames = sent(&mut stack, now, 100 * SECOND);
-    let releases = frames.iter().filter(|(_, frame)| {
-        frame.get(62) == Some(&8) && frame.get(54..58) == Some(&[2, 34, 2, 35])
-    });
+    let releases = frames.iter();
+    let releases = releases.filter(|(_, frame)| is_dhcp(frame) && frame[62] == 8);
     assert_eq!(releases.count(), 4);
     assert!(
         stack.start_dhcpv6(now + 100 * SECOND),
@@ -169,15 +181,12 @@ fn asked(settings: &Ipv6, flags: &[u8]) -> Vec<u8> {
 
 #[test]
 fn rfc4861_4_2_servers_are_asked_for_what_the_flags_of_a_router_say() {
-    const SOLICIT: u8 = 1;
-    const INFORMATION_REQUEST: u8 = 11;
     let by_flags = Ipv6::default().dhcpv6(true);
     for (flags, expected) in [
         (&[0][..], &[][..]),
         (&[0x40], &[INFORMATION_REQUEST]),
         (&[0x80], &[SOLICIT]),
         (&[0xc0], &[SOLICIT]),
-        (&[0x40, 0x80], &[INFORMATION_REQUEST, SOLICIT]),
         // It goes on, and is not begun again for less.
         (&[0x80, 0x40], &[SOLICIT, SOLICIT]),
     ] {
@@ -186,6 +195,38 @@ fn rfc4861_4_2_servers_are_asked_for_what_the_flags_of_a_router_say() {
         let deaf = by_flags.clone().accept_ra(false);
         assert_eq!(asked(&deaf, flags), [0; 0]);
     }
+}
+
+#[test]
+fn rfc4861_4_2_information_is_asked_for_again_until_there_is_a_lease() {
+    let mut stack = stack(0);
+    let mut now = Instant::from_nanos(0);
+    stack.start_ipv6(now, &Ipv6::default().dhcpv6(true));
+    let mut pass = |stack: &mut Interface, frame: Vec<u8>, time: Duration| {
+        stack.handle_frame(now, frame.into(), &mut |_: &[u8]| {});
+        let mut frames = sent(stack, now, time);
+        now += time;
+        frames.retain(|(_, frame)| is_dhcp(frame));
+        frames
+    };
+    pass(&mut stack, Vec::new(), 2 * SECOND);
+    let frames = pass(&mut stack, advertise(1800, 0x40, &[]), SECOND);
+    let (source, request) = dhcp_of(&frames).expect("a question");
+    assert_eq!(request[0], INFORMATION_REQUEST);
+    // To be asked for again after ten minutes.
+    let informed = answer(&request, source, 7, &[0, 32, 0, 4, 0, 0, 2, 88]);
+    pass(&mut stack, informed, SECOND);
+    assert!(stack.information_v6().is_some());
+    let mut frames = pass(&mut stack, advertise(1800, 0x80, &[]), 700 * SECOND);
+    assert!(stack.information_v6().is_some());
+    let asks = |(_, frame): &(Duration, Vec<u8>)| frame[62] == INFORMATION_REQUEST;
+    assert!(frames.iter().any(asks));
+    frames.retain(|(_, frame)| frame[62] == SOLICIT);
+    let (_, solicit) = dhcp_of(&frames).expect("both are asked for");
+    let frames = pass(&mut stack, grant(&solicit, source, 2), Duration::ZERO);
+    let (_, request) = dhcp_of(&frames).expect("a Request");
+    let frames = pass(&mut stack, grant(&request, source, 7), 2000 * SECOND);
+    assert!(!frames.iter().any(asks), "the lease tells it");
 }
 
 #[test]
