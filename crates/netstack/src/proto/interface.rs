@@ -462,7 +462,6 @@ impl Interface {
             self.tcp.handle_timeout(now);
         }
         self.egress.poll_arp(now, out);
-        self.report_undeliverable(now);
         #[cfg(feature = "dhcp")]
         self.poll_dhcp(now, out);
         self.poll_claims(now, out);
@@ -471,6 +470,7 @@ impl Interface {
         if let Some(calls) = self.egress.calls_v6() {
             (calls.poll)(self, now, out);
         }
+        self.report_undeliverable(now);
     }
 
     /// When [`Interface::poll`] wants to be called next.

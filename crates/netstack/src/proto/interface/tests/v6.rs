@@ -304,6 +304,27 @@ fn what_leads_nowhere_is_an_error_at_once_and_a_silent_neighbour_after_three_sec
 }
 
 #[test]
+fn rfc4861_7_2_2_who_waits_for_a_neighbour_that_is_not_there_is_told_at_once() {
+    let mut pair = dual();
+    let any = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0);
+    let nobody = SocketAddr::new(v6("fd00::99").into(), 80);
+    let stack = &mut pair.stacks[0];
+    let mut now = Instant::from_nanos(0);
+    let id = stack.connect(now, any, nobody, &Options::default());
+    let id = id.expect("a route");
+    for _ in 0..100 {
+        stack.poll(now, 64, &mut |_: &[u8]| {});
+        if stack.counters().nd.failed > 0 {
+            break;
+        }
+        now = stack.poll_at(now).expect("a timer");
+    }
+    let status = stack.tcp().status(id).expect("held");
+    let unreachable = Some(Error::HostUnreachable);
+    assert_eq!(status.error.or(status.soft_error), unreachable);
+}
+
+#[test]
 fn a_stack_that_was_not_told_to_speak_ipv6_does_not() {
     let mut pair = Pair::new();
     assert!(!pair.stacks[0].add_address(Instant::from_nanos(0), cidr("fd00::1/64")));
