@@ -83,6 +83,8 @@ struct Progress {
     next: Cell<u64>,
     durable: Cell<u64>,
     is_running: Cell<bool>,
+    /// How often one that cannot wait went past one that is running.
+    overtaken: Cell<u64>,
     /// Is woken at the end of each.
     ended: Queue,
     /// A flush has failed: nothing more will be durable.

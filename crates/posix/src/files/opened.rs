@@ -8,7 +8,7 @@ use std::io::{IoSlice, IoSliceMut};
 use std::rc::Rc;
 
 use libc::{
-    EBADF, EBUSY, EINVAL, EISDIR, ENODEV, ENOSPC, EOPNOTSUPP, ESPIPE, O_APPEND, O_SYNC, SEEK_CUR,
+    EBADF, EINVAL, EISDIR, ENODEV, ENOSPC, EOPNOTSUPP, ESPIPE, O_APPEND, O_SYNC, SEEK_CUR,
     SEEK_END, SEEK_SET,
 };
 
@@ -133,7 +133,7 @@ impl Opened {
         match outcome {
             Err(Errno(ENOSPC)) if self.node.volume.has_pending_room() => {
                 self.sync(false).or_else(|error| match error {
-                    Errno(EBUSY | EOPNOTSUPP) => Ok(()),
+                    Errno(EOPNOTSUPP) => Ok(()),
                     error => Err(error),
                 })?;
                 work()

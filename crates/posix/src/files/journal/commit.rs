@@ -6,7 +6,7 @@ use core::task::Poll;
 use core::time::Duration;
 use std::rc::Rc;
 
-use libc::{EBUSY, EIO, ENOSPC, EOPNOTSUPP};
+use libc::{EIO, ENOSPC, EOPNOTSUPP};
 
 use super::extents::Run;
 use super::log::Log;
@@ -30,6 +30,13 @@ struct Batch {
     freed: Vec<Run>,
 }
 
+impl Pending {
+    /// The next commit is to write all there is.
+    fn hold_all(&mut self) {
+        (self.whole, self.is_needed, self.is_ordered) = (true, true, true);
+    }
+}
+
 enum Record {
     None,
     Ops(Vec<u8>),
@@ -49,7 +56,10 @@ impl Journal {
         while progress.durable.get() < wanted {
             self.check()?;
             if progress.is_running.get() {
-                self.wait_for_end(manner.waits).await?;
+                match manner.waits {
+                    true => self.wait_for_end().await,
+                    false => self.overtake().await?,
+                }
                 continue;
             }
             progress.is_running.set(true);
@@ -75,11 +85,7 @@ impl Journal {
         is_told && !pending.has_data && pending.freed.is_empty()
     }
 
-    async fn wait_for_end(&self, waits: bool) -> Result<()> {
-        if !waits {
-            // Who is no thread cannot let the one that commits go on.
-            return fail(EBUSY);
-        }
+    async fn wait_for_end(&self) {
         let progress = &self.progress;
         let mut place = Place::new(&progress.ended);
         poll_fn(|context| match progress.is_running.get() {
@@ -87,9 +93,18 @@ impl Journal {
                 place.wait(ALL, context.waker());
                 Poll::Pending
             }
-            false => Poll::Ready(Ok(())),
+            false => Poll::Ready(()),
         })
-        .await
+        .await;
+    }
+
+    /// For who is no thread, and cannot let the commit that is suspended go on: writes all there is, and nothing is left for
+    /// that one to do.
+    async fn overtake(&self) -> Result<()> {
+        let progress = &self.progress;
+        progress.overtaken.set(progress.overtaken.get() + 1);
+        self.pending.borrow_mut().hold_all();
+        self.commit(false).await
     }
 
     /// A flush that fails is the last.
@@ -115,17 +130,25 @@ impl Journal {
             // The host may have no room now: the next commit has it all.
             let mut pending = self.pending.borrow_mut();
             pending.freed.extend(batch.freed);
-            (pending.whole, pending.is_needed, pending.is_ordered) = (true, true, true);
+            pending.hold_all();
             return Err(error);
         }
-        self.flush(waits).await?;
+        if !self.is_durable(&batch) {
+            self.flush(waits).await?;
+        }
         let mut blocks = self.blocks.borrow_mut();
         batch
             .freed
             .into_iter()
             .for_each(|run| blocks.give_back(run));
-        self.progress.durable.set(batch.number);
+        let durable = self.progress.durable.get();
+        self.progress.durable.set(durable.max(batch.number));
         Ok(())
+    }
+
+    /// Whether one that has overtaken it has made it durable.
+    fn is_durable(&self, batch: &Batch) -> bool {
+        self.progress.durable.get() >= batch.number
     }
 
     fn take_batch(&self) -> Batch {
@@ -194,9 +217,11 @@ impl Journal {
 
     async fn write_record(&self, batch: &Batch, waits: bool) -> Result<()> {
         match &batch.record {
+            _ if self.is_durable(batch) => Ok(()),
             Record::None => Ok(()),
             Record::Ops(ops) => self.log.borrow_mut().append(&self.device, ops),
             Record::Whole(parts) => {
+                let overtaken = self.progress.overtaken.get();
                 let mut log: Log = self.log.borrow().next(&self.device, parts.len() as u64);
                 for part in parts {
                     if !log.has_room(part.len()) {
@@ -205,6 +230,13 @@ impl Journal {
                     log.append(&self.device, part)?;
                 }
                 self.flush(waits).await?;
+                if self.is_durable(batch) {
+                    return Ok(());
+                }
+                if self.progress.overtaken.get() != overtaken {
+                    // Its place in the other area was written over, and that came to nothing.
+                    return fail(ENOSPC);
+                }
                 if let Err(error) = log.header().write(&self.device) {
                     // Unless there was no room for it, it may be there or not: nothing can be said of the next.
                     if error != Errno(ENOSPC) {

@@ -23,7 +23,21 @@ fn records(count: u8) -> Vec<u8> {
     (1..=count).flat_map(|record| [record; OCTETS]).collect()
 }
 
-fn cuts(seed: u64) {
+/// As `fsync` where nobody waits: a task cannot.
+fn sync_at_once(file: &Opened) -> Result<()> {
+    let manner = crate::files::volume::Sync {
+        only_data: false,
+        waits: false,
+    };
+    let mut syncing = file.node().volume.clone().sync(manner);
+    let mut context = core::task::Context::from_waker(core::task::Waker::noop());
+    match syncing.as_mut().poll(&mut context) {
+        core::task::Poll::Ready(outcome) => outcome,
+        core::task::Poll::Pending => panic!("it waits"),
+    }
+}
+
+fn cuts(seed: u64, has_tasks: bool) {
     let (recorder, recording) = Recorder::new(device(256 << 10));
     let tree = Rc::new(mount(recorder.with_slow_flushes(3)).expect("a new file system"));
     let promises = Promises::default();
@@ -40,7 +54,11 @@ fn cuts(seed: u64) {
                     let end = file.node().len();
                     let octets = [record; OCTETS];
                     assert_eq!(file.write_at(end, &[IoSlice::new(&octets)]), Ok(OCTETS));
-                    assert_eq!(file.sync(random.bool()), Ok(()));
+                    let outcome = match has_tasks && random.u8(..4) == 0 {
+                        true => sync_at_once(&file),
+                        false => file.sync(random.bool()),
+                    };
+                    assert_eq!(outcome, Ok(()));
                     flushed.set(flushed.get() + 1);
                     promises
                         .borrow_mut()
@@ -73,14 +91,19 @@ fn cuts(seed: u64) {
     let tally = tally.unwrap_or_else(|why| panic!("seed {seed}: {why}"));
     // Who syncs at the same time shares what is done.
     assert!(
-        tally.flushes < 2 * u64::from(THREADS * RECORDS),
+        has_tasks || tally.flushes < 2 * u64::from(THREADS * RECORDS),
         "{tally:?}"
     );
 }
 
 #[test]
 fn threads_share_commits_and_keep_what_they_were_promised() {
-    (0..10).for_each(cuts);
+    (0..10).for_each(|seed| cuts(seed, false));
+}
+
+#[test]
+fn who_cannot_wait_goes_past_a_commit_that_is_suspended() {
+    (0..10).for_each(|seed| cuts(seed, true));
 }
 
 /// Threads write to one open file at the same time; what is in it then.
