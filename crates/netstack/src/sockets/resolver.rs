@@ -145,11 +145,13 @@ impl Resolver {
 
     /// The name to ask for in place of `name`: in the first domain that has it, or may have.
     pub(crate) async fn full_name<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        use io::ErrorKind::{InvalidInput, NotFound};
         let is_label = !name.contains(['.', ':']) && !is_localhost(name);
         for domain in self.domains().iter().filter(|_| is_label) {
             let full = format!("{name}.{domain}");
             match self.lookup_full(&full).await {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                // Behind a domain that is long it may be no name.
+                Err(error) if matches!(error.kind(), NotFound | InvalidInput) => {}
                 _ => return full.into(),
             }
         }
