@@ -142,13 +142,14 @@ pub fn running_tasks() -> Vec<TaskInfo> {
 /// Outside of a scheduler.
 #[track_caller]
 pub fn poll_waiting(waker: &Waker, mut wanted: impl FnMut(&TaskInfo) -> bool) {
-    /// Each is looked for again among all before it is polled: what was polled before may have ended it.
+    /// Each is looked for among all before it is told of and before it is polled: others may have ended it.
     const MOST: usize = 64;
     scheduler::with(|local| {
         let mut left = MOST;
         for task in local.iter_tasks().collect::<Vec<_>>() {
-            let is_there = local.iter_tasks().any(|other| other == task);
-            if left > 0 && is_there && is_waiting(task) && wanted(&local.info_of(task)) {
+            let waits = || local.iter_tasks().any(|other| other == task) && is_waiting(task);
+            // `wanted` may end tasks as well.
+            if left > 0 && waits() && wanted(&local.info_of(task)) && waits() {
                 left -= 1;
                 local.poll_with(task, waker);
             }

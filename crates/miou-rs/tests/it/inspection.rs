@@ -1,4 +1,4 @@
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -125,6 +125,21 @@ fn what_tasks_wait_for_clones_the_waker_of_who_asks() {
         assert_eq!(ender.await.expect("a value"), 7);
         poll_waiting(&waker, |task| task.name.as_deref() == Some("awaits"));
         assert_eq!(Arc::strong_count(&asks), before + 2);
+        let polls = Rc::new(Cell::new(0));
+        let counted = polls.clone();
+        let mut doomed = Some(spawn_named(
+            "asked about",
+            poll_fn(move |_| {
+                counted.set(counted.get() + 1);
+                Poll::<()>::Pending
+            }),
+        ));
+        yield_now().await;
+        poll_waiting(&waker, |task| {
+            let is_asked_about = task.name.as_deref() == Some("asked about");
+            is_asked_about && doomed.take().is_some()
+        });
+        assert_eq!((polls.get(), doomed.is_none()), (1, true));
         drop(awaits);
         kept.borrow_mut().clear();
         assert_eq!(Arc::strong_count(&asks), before);
