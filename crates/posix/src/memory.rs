@@ -1,6 +1,7 @@
 //! Memory that a call takes: where there is none, that is an error of the call, and not the end of the program.
 
 use core::hint::black_box;
+use core::ops::Deref;
 use std::collections::VecDeque;
 
 use libc::ENOMEM;
@@ -39,10 +40,22 @@ pub(crate) fn check() -> Result<()> {
 ///
 /// `ENOMEM`.
 pub(crate) fn copy(octets: &[u8]) -> Result<Vec<u8>> {
+    join(&[octets])
+}
+
+/// A copy of all, one behind the other.
+///
+/// # Errors
+///
+/// `ENOMEM`.
+pub(crate) fn join(parts: &[impl Deref<Target = [u8]>]) -> Result<Vec<u8>> {
+    let octets = parts.iter().map(|part| part.len()).sum();
     let mut copy = Vec::new();
-    copy.try_reserve_exact(octets.len()).or(fail(ENOMEM))?;
+    copy.try_reserve_exact(octets).or(fail(ENOMEM))?;
     check()?;
-    copy.extend_from_slice(octets);
+    for part in parts {
+        copy.extend_from_slice(part);
+    }
     Ok(copy)
 }
 

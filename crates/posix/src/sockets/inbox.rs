@@ -41,18 +41,25 @@ impl<A: Clone + PartialEq> Inbox<A> {
         Some(self.datagrams.front()?.1.len())
     }
 
-    /// Keeps a datagram, if there is room: what has no room is lost.
+    /// Whether a datagram of so many octets has room.
+    pub(super) fn fits(&self, octets: usize) -> bool {
+        self.datagrams.len() < MOST && self.octets + octets + BESIDE <= MOST_OCTETS
+    }
+
+    /// Keeps a datagram, if there are room and memory: or else it is lost.
     pub(super) fn put(&mut self, from: A, payload: &[u8]) -> bool {
-        let octets = self.octets + payload.len() + BESIDE;
-        if self.datagrams.len() >= MOST || octets > MOST_OCTETS {
+        if !self.fits(payload.len()) {
             return false;
         }
-        let Ok(payload) = memory::copy(payload) else {
-            return false;
-        };
-        self.octets = octets;
+        memory::copy(payload)
+            .map(|payload| self.keep(from, payload))
+            .is_ok()
+    }
+
+    /// Keeps a datagram that fits.
+    pub(super) fn keep(&mut self, from: A, payload: Vec<u8>) {
+        self.octets += payload.len() + BESIDE;
         self.datagrams.push_back((from, Rc::new(payload)));
-        true
     }
 
     pub(super) fn take(&mut self) -> Option<(A, Rc<Vec<u8>>)> {

@@ -36,6 +36,13 @@ impl Named {
     pub(crate) fn gone() -> Self {
         Self::Stream(Weak::new())
     }
+
+    fn is_there(&self) -> bool {
+        match self {
+            Self::Stream(socket) => socket.strong_count() > 0,
+            Self::Datagram(socket) => socket.strong_count() > 0,
+        }
+    }
 }
 
 global! {
@@ -135,7 +142,7 @@ fn find(name: &Name) -> Result<Named> {
     }
     let place = tree::with(|tree| tree.find(None, name, true))?;
     match &place.existing()?.content {
-        Content::Socket(socket) => Ok(socket.clone()),
+        Content::Socket(socket) if socket.is_there() => Ok(socket.clone()),
         _ => fail(ECONNREFUSED),
     }
 }

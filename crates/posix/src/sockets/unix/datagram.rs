@@ -14,6 +14,7 @@ use libc::{
 use super::{Named, address, bind, find, name, release};
 use crate::descriptors::open::{Description, Kind, total};
 use crate::error::{Errno, Result, fail};
+use crate::memory;
 use crate::readiness::queue::Queue;
 use crate::readiness::{ALL, Events, HUP, RDHUP, READ, WRITE};
 use crate::sockets::address::{Address, Name};
@@ -223,12 +224,12 @@ impl Socket for Datagram {
         if target.is_read_closed.get() {
             return fail(EPIPE);
         }
-        let parts = buffers.iter().flat_map(|part| part.iter().copied());
-        let payload: Vec<u8> = parts.collect();
-        if !target.inbox.borrow_mut().put(self.name(), &payload) {
+        if !target.inbox.borrow().fits(octets) {
             target.keep(&self.this);
             return Err(Errno::AGAIN);
         }
+        let payload = memory::join(buffers)?;
+        target.inbox.borrow_mut().keep(self.name(), payload);
         target.queue.wake(READ);
         Ok(octets)
     }

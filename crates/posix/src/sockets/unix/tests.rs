@@ -62,6 +62,8 @@ fn streams_connect_by_path_and_by_names_of_their_own() {
         let late = of(&make(SOCK_STREAM)).connect(&named(name));
         assert_eq!(late, fail(ECONNREFUSED));
     }
+    let late = send(&make(SOCK_DGRAM), b"x", Some(&named("/tmp/stream")));
+    assert_eq!(late, fail(ECONNREFUSED));
     let nowhere = of(&make(SOCK_STREAM)).connect(&named("/tmp/nowhere"));
     assert_eq!(nowhere, fail(libc::ENOENT));
 }
@@ -115,8 +117,27 @@ fn a_full_inbox_has_senders_wait() {
     assert_eq!((one.ready(), other.ready()), (0, READ | WRITE));
     receive(&other).expect("a datagram");
     assert_eq!(one.ready(), WRITE);
+    let parts: [&[u8]; 3] = [b"of", b"", b" parts"];
+    assert_eq!(of(&one).send(&parts.map(IoSlice::new), None), Ok(8));
+    for _ in 1..sent {
+        receive(&other).expect("a datagram");
+    }
+    assert_eq!(receive(&other), Ok((b"of parts".to_vec(), None)));
     let long = send(&one, &vec![0; 1 << 20], None);
     assert_eq!(long, fail(libc::EMSGSIZE));
+}
+
+#[test]
+fn of_many_writes_all_is_read() {
+    let [one, other] = pair(SOCK_STREAM, 0).expect("a pair");
+    for _ in 0..1_000 {
+        assert_eq!(send(&one, b"x", None), Ok(1));
+    }
+    let mut octets = 0;
+    while let Ok((read, _)) = receive(&other) {
+        octets += read.len();
+    }
+    assert_eq!((octets, one.ready(), other.ready()), (1_000, WRITE, WRITE));
 }
 
 #[test]
