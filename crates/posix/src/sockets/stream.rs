@@ -19,6 +19,9 @@ use crate::readiness::{ALL, ERR, Events, HUP, RDHUP, READ, WRITE};
 /// Octets that may wait in each direction.
 const CAPACITY: usize = 256 << 10;
 
+/// Writes whose lengths are kept: those that come then count as one with the last.
+const MOST_WRITES: usize = 256;
+
 /// Of what kind both ends are: they end in different ways.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Manner {
@@ -75,6 +78,16 @@ impl Side {
 
     fn room(&self) -> usize {
         CAPACITY - self.octets.borrow().len()
+    }
+
+    /// So many octets were written at once.
+    fn has_come(&self, octets: usize) {
+        let mut writes = self.writes.borrow_mut();
+        let is_full = writes.len() >= MOST_WRITES;
+        match writes.back_mut().filter(|_| is_full) {
+            Some(last) => *last += octets,
+            None => writes.push_back(octets),
+        }
     }
 
     /// So many octets were read; whether that ends something that was written.
@@ -182,11 +195,11 @@ impl End {
             memory::extend(&mut other.octets.borrow_mut(), part)?;
             Ok(part.len())
         })?;
-        if other.room() == 0 {
+        if other.room() == 0 || written < total(buffers) {
             side.wants_room.set(true);
         }
         if !self.is_tcp() {
-            other.writes.borrow_mut().push_back(written);
+            other.has_come(written);
         }
         other.queue.wake(READ);
         Ok(written)
