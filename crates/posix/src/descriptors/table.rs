@@ -63,12 +63,13 @@ impl Table {
     ///
     /// As of [`Table::add`].
     pub(crate) fn check(&self) -> Result<()> {
-        let Numbers { entries, lowest } = &*self.numbers.borrow();
-        let is_free = entries.len() < LIMIT || entries[*lowest..].iter().any(Option::is_none);
-        match is_free {
-            true => memory::check(),
-            false => fail(EMFILE),
+        let Numbers { entries, lowest } = &mut *self.numbers.borrow_mut();
+        if entries.len() < LIMIT {
+            entries.try_reserve(1).or(fail(ENOMEM))?;
+        } else if entries[*lowest..].iter().all(Option::is_some) {
+            return fail(EMFILE);
         }
+        memory::check()
     }
 
     /// As [`Table::add`], not below a number.
