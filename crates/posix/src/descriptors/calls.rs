@@ -24,7 +24,7 @@ use crate::memory;
 use crate::readiness::epoll::{Epoll, Told};
 use crate::readiness::poll::{Set, opens};
 use crate::readiness::queue::Place;
-use crate::readiness::{RDHUP, READ, WRITE};
+use crate::readiness::{ERR, HUP, RDHUP, READ, WRITE};
 use crate::signals::Interruption;
 use crate::wait::give_way;
 
@@ -36,7 +36,7 @@ pub(crate) fn to_read(open: &Open) -> Manner {
     let limit = open.description().as_socket().ok();
     Manner {
         what: "something to read",
-        events: READ | RDHUP,
+        events: READ | RDHUP | ERR | HUP,
         waits: !open.is_nonblocking(),
         limit: limit.and_then(|socket| socket.limits().0),
     }
@@ -47,7 +47,7 @@ pub(crate) fn to_write(open: &Open) -> Manner {
     let limit = open.description().as_socket().ok();
     Manner {
         what: "room to write",
-        events: WRITE,
+        events: WRITE | ERR | HUP,
         waits: !open.is_nonblocking(),
         limit: limit.and_then(|socket| socket.limits().1),
     }

@@ -7,7 +7,7 @@ use core::ffi::{c_int, c_void};
 use std::net::Shutdown;
 
 use libc::{
-    AF_UNIX, EAGAIN, EINPROGRESS, EINVAL, EOPNOTSUPP, O_NONBLOCK, O_RDWR, SOCK_CLOEXEC,
+    AF_UNIX, EAGAIN, EALREADY, EINPROGRESS, EINVAL, EOPNOTSUPP, O_NONBLOCK, O_RDWR, SOCK_CLOEXEC,
     SOCK_NONBLOCK, sockaddr, socklen_t,
 };
 
@@ -158,7 +158,8 @@ fn connect_to(fd: c_int, address: &Address) -> Result<()> {
         ..to_write(&open)
     };
     match open.description().as_socket()?.connect(address) {
-        Err(Errno(EINPROGRESS)) if manner.waits => {}
+        // Also where a handler of signals has ended a call that waited.
+        Err(Errno(EINPROGRESS | EALREADY)) if manner.waits => {}
         // A Unix socket's listener has no place for it: it is asked again.
         Err(Errno::AGAIN) if manner.waits => {
             return blocking::call(&open, manner, |socket| socket.as_socket()?.connect(address));

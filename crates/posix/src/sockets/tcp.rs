@@ -256,8 +256,9 @@ impl Socket for Tcp {
         match self.state() {
             State::Inside(_, end) => end.shutdown(how)?,
             State::Outside(stream) => self.shut_outside(&stream, how)?,
-            State::Listening(_) if how != Shutdown::Write => {
+            State::Listening(listener) if how != Shutdown::Write => {
                 self.enter(State::Failed);
+                listener.end();
                 self.queue.wake(ALL);
             }
             _ => return fail(ENOTCONN),

@@ -132,7 +132,7 @@ fn who_finds_the_backlog_full_waits_for_a_place() {
     assert_eq!(as_socket(&second).connected(), Ok(()));
     as_socket(&listener).accept().expect("the second");
     let [third, fourth] = [0, 1].map(|_| connect(&network, &to));
-    drop(listener);
+    assert_eq!(as_socket(&listener).shutdown(Shutdown::Read), Ok(()));
     assert_eq!(read(&third), fail(ECONNRESET));
     assert_eq!(as_socket(&fourth).connected(), fail(ECONNREFUSED));
 }
