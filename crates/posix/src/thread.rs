@@ -19,7 +19,7 @@ use miou_rs::{Promise, TaskInfo};
 
 use crate::machine::{self, LibcState};
 use crate::pthread::keys::Values;
-use crate::signals::OfThread;
+use crate::signals::{self, OfThread};
 use crate::stack::{self, Stack, switch};
 use crate::{parking, report, scheduler};
 
@@ -300,6 +300,8 @@ unsafe extern "C" fn run(thread: *mut c_void) -> ! {
     // SAFETY: `Thread::new` gave the address of the record.
     let thread = unsafe { &*thread.cast::<Thread>() };
     thread.leave();
+    // Those that were sent to it before it began.
+    signals::deliver(thread);
     let result = match thread.start.take() {
         Some(Start { function, argument }) => function(argument),
         None => ptr::null_mut(),

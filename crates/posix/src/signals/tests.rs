@@ -73,6 +73,22 @@ fn another_thread_runs_its_handler_when_it_goes_on() {
 }
 
 #[test]
+fn a_thread_that_has_not_begun_is_told_first() {
+    static TOLD: AtomicU32 = AtomicU32::new(0);
+    extern "C" fn tell(_signal: c_int) {
+        TOLD.fetch_add(1, Ordering::Relaxed);
+    }
+    run(|| {
+        assert_eq!(exchange(SIGHUP, Some(on(tell, 0))), Ok(DEFAULT));
+        let other = spawn(|| assert_eq!(TOLD.load(Ordering::Relaxed), 1));
+        assert_eq!(send(other, SIGHUP), Ok(()));
+        assert_eq!(TOLD.load(Ordering::Relaxed), 0);
+        together([other]);
+        assert_eq!(exchange(SIGHUP, Some(DEFAULT)), Ok(on(tell, 0)));
+    });
+}
+
+#[test]
 fn what_cannot_be_is_an_error() {
     assert_eq!(exchange(0, None), fail(EINVAL));
     assert_eq!(exchange(65, None), fail(EINVAL));
