@@ -3,7 +3,6 @@
 mod channel;
 mod lookups;
 
-use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -143,8 +142,12 @@ impl Resolver {
         self.0.domains.borrow().clone()
     }
 
-    /// The name to ask for in place of `name`: in the first domain that has it, or may have.
-    pub(crate) async fn full_name<'a>(&self, name: &'a str) -> Cow<'a, str> {
+    /// The name to ask for in place of `name`, if there is one, and what is found by it: in the first domain that has
+    /// it, or may have.
+    pub(crate) async fn lookup_in_domains(
+        &self,
+        name: &str,
+    ) -> Option<io::Result<(String, Vec<IpAddr>)>> {
         use io::ErrorKind::{InvalidInput, NotFound};
         let is_label = !name.contains(['.', ':']) && !is_localhost(name);
         for domain in self.domains().iter().filter(|_| is_label) {
@@ -152,10 +155,10 @@ impl Resolver {
             match self.lookup_full(&full).await {
                 // Behind a domain that is long it may be no name.
                 Err(error) if matches!(error.kind(), NotFound | InvalidInput) => {}
-                _ => return full.into(),
+                found => return Some(found.map(|addresses| (full, addresses))),
             }
         }
-        name.into()
+        None
     }
 
     /// The addresses of `name`, which may be an address written out, in the order in which they are to be tried (RFC
@@ -167,8 +170,10 @@ impl Resolver {
     /// answered or there is none, `InvalidInput` if `name` is none, `Other` if the servers answered with failures,
     /// `OutOfMemory` if there is none left for an answer.
     pub async fn lookup(&self, name: &str) -> io::Result<Vec<IpAddr>> {
-        let name = self.full_name(name).await;
-        self.lookup_full(&name).await
+        match self.lookup_in_domains(name).await {
+            Some(found) => found.map(|(_, addresses)| addresses),
+            None => self.lookup_full(name).await,
+        }
     }
 
     async fn lookup_full(&self, name: &str) -> io::Result<Vec<IpAddr>> {

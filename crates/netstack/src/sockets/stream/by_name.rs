@@ -23,8 +23,9 @@ impl TcpStream {
     ///
     /// Those of [`Resolver::lookup`] if no address was found, else of the last [`TcpStream::connect`].
     pub async fn connect_host(resolver: &Resolver, host: &str, port: u16) -> io::Result<Self> {
-        let host = resolver.full_name(host).await;
-        let lookups = Lookups::new(resolver, &host);
+        let found = resolver.lookup_in_domains(host).await.transpose()?;
+        let host = found.as_ref().map_or(host, |(full, _)| full);
+        let lookups = Lookups::new(resolver, host);
         let attempts = Attempts::new(&lookups.awaited());
         let mut race = Race::new(resolver.stack(), port, attempts);
         race.lookups = Some(lookups);
