@@ -239,9 +239,7 @@ impl Interface {
         if let Ok(cidr) = Cidr::new(address, 64) {
             let (told, until) = advertised.unzip();
             let until = until.unwrap_or((Instant::FAR_FUTURE, Instant::FAR_FUTURE));
-            self.add_entry_v6(now, cidr, Origin::Stable(duplicates), until);
-            let v6 = self.egress.v6.as_deref_mut();
-            if let Some(entry) = v6.and_then(|v6| v6.addresses.last_mut()) {
+            if let Some(entry) = self.add_entry_v6(now, cidr, Origin::Stable(duplicates), until) {
                 entry.told = told;
             }
         }
@@ -253,11 +251,9 @@ impl Interface {
         cidr: Cidr,
         origin: Origin,
         (preferred_until, valid_until): (Instant, Instant),
-    ) {
+    ) -> Option<&mut Address> {
         self.changed();
-        let Some(v6) = self.egress.v6.as_deref_mut() else {
-            return;
-        };
+        let v6 = self.egress.v6.as_deref_mut()?;
         let asks = v6.settings.dad_transmits;
         let wait = v6.random.next_u64() % FIRST_WAIT.as_nanos() as u64;
         let state = match asks > 0 && !cidr.address().is_loopback() {
@@ -279,6 +275,7 @@ impl Interface {
             valid_until,
             told: None,
         });
+        v6.addresses.last_mut()
     }
 
     /// Takes an address that a server of DHCPv6 has granted, or extends it.

@@ -7,8 +7,8 @@ use super::{Address, Origin};
 use crate::proto::Instant;
 use crate::proto::interface::Interface;
 use crate::proto::interface::v6::V6;
+use crate::proto::ip::v6::Cidr;
 use crate::proto::ip::v6::identifier::{self, Lifetimes, Temporary};
-use crate::proto::ip::v6::{Cidr, LINK_LOCAL};
 
 /// Temporary addresses under all prefixes, at most: who advertises short lifetimes without pause gets no more.
 const MOST: usize = 32;
@@ -42,9 +42,7 @@ impl V6 {
     /// The networks in which routers have us make addresses, and for how long.
     fn advertised(&self, now: Instant) -> Vec<(Cidr, Lifetimes)> {
         let left = |until: Instant| (until < Instant::FAR_FUTURE).then(|| until - now);
-        let stable = self.addresses.iter().filter(|it| {
-            matches!(it.origin, Origin::Stable(_)) && it.cidr.network().address() != LINK_LOCAL
-        });
+        let stable = self.addresses.iter().filter(|it| it.told.is_some());
         let networks = stable.map(|it| {
             let lifetimes = Lifetimes {
                 preferred: left(it.preferred_until),
