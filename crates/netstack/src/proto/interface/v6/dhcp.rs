@@ -1,6 +1,7 @@
 //! The DHCPv6 client's place in the stack.
 
 use core::fmt;
+use core::iter;
 use core::net::Ipv6Addr;
 
 use super::V6;
@@ -251,16 +252,13 @@ impl Configure for Dhcp {
         out: &mut dyn Transmit,
     ) {
         loop {
-            let (mut message, mut event) = self.client.poll(now);
-            if let Some(stateless) = &mut self.stateless
-                && message.is_none()
-                && event.is_none()
-            {
-                (message, event) = stateless.poll(now);
-            }
-            if message.is_none() && event.is_none() {
+            let Some((message, event)) = self
+                .clients()
+                .map(|client| client.poll(now))
+                .find(|(message, event)| message.is_some() || event.is_some())
+            else {
                 return;
-            }
+            };
             if let Some(message) = message {
                 send(stack, now, source, &message, out);
             }
@@ -270,11 +268,9 @@ impl Configure for Dhcp {
 
     fn handle(&mut self, stack: &mut Interface, now: Instant, message: &[u8]) {
         // Each passes over what is an answer to the other.
-        let stateless = self.stateless.as_mut();
-        let event = match self.client.handle(now, message) {
-            None => stateless.and_then(|client| client.handle(now, message)),
-            event => event,
-        };
+        let event = self
+            .clients()
+            .find_map(|client| client.handle(now, message));
         self.tell(stack, now, event);
     }
 
@@ -318,6 +314,11 @@ impl Configure for Dhcp {
 }
 
 impl Dhcp {
+    /// Those that run, which asks for addresses first.
+    fn clients(&mut self) -> impl Iterator<Item = &mut Client> {
+        iter::once(&mut self.client).chain(&mut self.stateless)
+    }
+
     fn tell(&mut self, stack: &mut Interface, now: Instant, event: Option<dhcpv6::Event>) {
         match event {
             Some(dhcpv6::Event::Bound(lease)) => {
