@@ -85,9 +85,7 @@ pub(crate) fn makes_way<T>(
 ) -> Option<usize> {
     // Each turn but the last proves one.
     loop {
-        let held = list.iter_mut().enumerate();
-        let held = held.filter_map(|(at, it)| Some((at, *told(it)?)));
-        let Some((at, first)) = held
+        let Some((at, first)) = held(list, told)
             .filter(|(_, it)| it.may_go(&new))
             .min_by_key(|(_, it)| (it.proven, it.at))
         else {
@@ -100,15 +98,22 @@ pub(crate) fn makes_way<T>(
     }
 }
 
+/// What is in `list`, and where.
+fn held<T>(
+    list: &mut [T],
+    told: fn(&mut T) -> Option<&mut Told>,
+) -> impl Iterator<Item = (usize, Told)> {
+    let list = list.iter_mut().enumerate();
+    list.filter_map(move |(at, it)| Some((at, *told(it)?)))
+}
+
 /// The oldest of what a router with more than its share has said, if who says more now is there: nobody who answers
 /// holds a whole list.
 fn shared<T>(list: &mut [T], told: fn(&mut T) -> Option<&mut Told>, new: Told) -> Option<usize> {
     if !new.proven {
         return None;
     }
-    let held = list.iter_mut().enumerate();
-    let held = held.filter_map(|(at, it)| Some((at, *told(it)?)));
-    let held: Vec<(usize, Told)> = held.collect();
+    let held: Vec<_> = held(list, told).collect();
     let of = |router| held.iter().filter(|(_, it)| it.router == router).count();
     let then = of(new.router) + 1;
     // What was said or vouched for just now stays: there is an end of asking again.
