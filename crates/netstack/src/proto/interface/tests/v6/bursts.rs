@@ -34,8 +34,12 @@ fn name_server(address: &str, lifetime: u32) -> Vec<u8> {
 
 /// An advertisement by one of many who are no routers, of things without an end.
 fn stranger(number: u32) -> Vec<u8> {
-    let router = Ipv6Addr::from_bits(v6("fe80:0:0:0:1::").to_bits() | u128::from(number));
-    without_end(router, number)
+    without_end(nobody(number), number)
+}
+
+/// The address of one of them.
+fn nobody(number: u32) -> Ipv6Addr {
+    Ipv6Addr::from_bits(v6("fe80:0:0:0:1::").to_bits() | u128::from(number))
 }
 
 /// The same by this router.
@@ -54,6 +58,11 @@ fn without_end(router: Ipv6Addr, number: u32) -> Vec<u8> {
             &name_server(&format!("2001:db9::{high:x}:{low:x}"), u32::MAX),
         ],
     );
+    by(router, &frame)
+}
+
+/// An advertisement as this router makes it.
+fn by(router: Ipv6Addr, frame: &[u8]) -> Vec<u8> {
     icmp(router, ALL_NODES, 255, &frame[HEADER_LEN + 40..])
 }
 
@@ -117,6 +126,14 @@ fn silent() -> Pair {
     young(&Ipv6::default().dad_transmits(0))
 }
 
+/// The same, with the honest router, which is there.
+fn with_router() -> Pair {
+    let mut pair = silent();
+    give(&mut pair, honest());
+    answers(&mut pair);
+    pair
+}
+
 #[test]
 fn rfc4861_6_3_4_a_burst_without_an_end_keeps_no_router_out_for_good() {
     let mut pair = silent();
@@ -135,9 +152,7 @@ fn rfc4861_6_3_4_a_burst_without_an_end_keeps_no_router_out_for_good() {
 
 #[test]
 fn rfc4861_6_3_4_what_a_router_says_that_is_there_stays_in_a_flood() {
-    let mut pair = silent();
-    give(&mut pair, honest());
-    answers(&mut pair);
+    let mut pair = with_router();
     for number in 0..10_000 {
         give(&mut pair, stranger(number));
         if number % 10 == 0 {
@@ -153,9 +168,7 @@ fn rfc4861_6_3_4_what_a_router_says_that_is_there_stays_in_a_flood() {
 
 #[test]
 fn rfc4861_6_2_1_a_burst_in_the_name_of_a_router_that_is_there_makes_way_in_time() {
-    let mut pair = silent();
-    give(&mut pair, honest());
-    answers(&mut pair);
+    let mut pair = with_router();
     for number in 0..1000 {
         give(&mut pair, without_end(ROUTER, number));
     }
@@ -183,9 +196,7 @@ fn rfc4861_6_3_4_a_router_that_finds_no_place_is_asked_whether_it_is_there() {
     let default = advertise(u16::MAX, 0, &[]);
     for half in 0..30 {
         for number in 1..=8 {
-            let stranger = Ipv6Addr::from_bits(v6("fe80:0:0:0:1::").to_bits() | number);
-            let frame = icmp(stranger, ALL_NODES, 255, &default[HEADER_LEN + 40..]);
-            give(&mut pair, frame);
+            give(&mut pair, by(nobody(number), &default));
         }
         if half % 8 == 0 {
             give(&mut pair, advertise(1800, 0, &[&station]));
@@ -223,9 +234,7 @@ fn rfc4862_5_5_3_what_is_advertised_takes_no_address_away_that_we_were_given() {
 #[test]
 fn rfc4861_7_2_5_the_address_of_a_router_that_is_one_no_longer_makes_way() {
     for resigns in [false, true] {
-        let mut pair = silent();
-        give(&mut pair, honest());
-        answers(&mut pair);
+        let mut pair = with_router();
         give(&mut pair, honest());
         if resigns {
             says_of_itself(&mut pair, 0x60);
@@ -287,10 +296,7 @@ fn rfc4861_7_3_3_a_neighbour_that_was_not_used_for_long_is_no_failed_one() {
 #[test]
 fn rfc6724_5_rule_5_5_the_source_is_of_a_prefix_of_the_router_that_is_next() {
     let mut pair = silent();
-    let from = |router: &str, options: &[&[u8]]| {
-        let frame = advertise(1800, 0, options);
-        icmp(v6(router), ALL_NODES, 255, &frame[HEADER_LEN + 40..])
-    };
+    let from = |router: &str, options: &[&[u8]]| by(v6(router), &advertise(1800, 0, options));
     let (near, far) = (
         prefix("2001:db8:1::/64", 7200, 3600),
         prefix("2001:db8:2::/64", 7200, 3600),
