@@ -33,7 +33,8 @@ use crate::error::{Result, fail};
 use address::{Address, Family};
 use options::Options;
 
-/// What came of a call that receives.
+/// What came of a call that receives; nothing by default.
+#[derive(Default)]
 pub(crate) struct Received {
     /// Octets that were copied.
     pub(crate) octets: usize,

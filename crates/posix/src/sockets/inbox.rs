@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 use std::io::IoSliceMut;
-use std::rc::Rc;
 
+use super::Received;
+use super::address::Address;
 use crate::memory;
 
 /// What a queue may hold: datagrams, and octets of them with what each takes beside.
@@ -13,7 +14,7 @@ const BESIDE: usize = 96;
 
 /// A queue of datagrams, each with where it has come from.
 pub(super) struct Inbox<A> {
-    datagrams: VecDeque<(A, Rc<Vec<u8>>)>,
+    datagrams: VecDeque<(A, Vec<u8>)>,
     octets: usize,
 }
 
@@ -26,10 +27,10 @@ impl<A> Default for Inbox<A> {
     }
 }
 
-impl<A: Clone + PartialEq> Inbox<A> {
+impl<A: PartialEq> Inbox<A> {
     /// Whether a short datagram has room.
     pub(super) fn has_room(&self) -> bool {
-        self.datagrams.len() < MOST && self.octets + BESIDE < MOST_OCTETS
+        self.fits(1)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -59,17 +60,27 @@ impl<A: Clone + PartialEq> Inbox<A> {
     /// Keeps a datagram that fits.
     pub(super) fn keep(&mut self, from: A, payload: Vec<u8>) {
         self.octets += payload.len() + BESIDE;
-        self.datagrams.push_back((from, Rc::new(payload)));
+        self.datagrams.push_back((from, payload));
     }
 
-    pub(super) fn take(&mut self) -> Option<(A, Rc<Vec<u8>>)> {
-        let next = self.datagrams.pop_front()?;
-        self.octets -= next.1.len() + BESIDE;
-        Some(next)
-    }
-
-    pub(super) fn peek(&self) -> Option<(A, Rc<Vec<u8>>)> {
-        self.datagrams.front().cloned()
+    /// Copies the next, if there is one, which only stays if it is looked at; `told` is what is said of where it has come from.
+    pub(super) fn receive(
+        &mut self,
+        buffers: &mut [IoSliceMut<'_>],
+        peek: bool,
+        told: impl FnOnce(&A) -> Option<Address>,
+    ) -> Option<Received> {
+        let (from, payload) = self.datagrams.front()?;
+        let received = Received {
+            octets: copy(payload, buffers),
+            whole: payload.len(),
+            from: told(from),
+        };
+        if !peek {
+            self.octets -= received.whole + BESIDE;
+            self.datagrams.pop_front();
+        }
+        Some(received)
     }
 
     /// Keeps only what has come from there.

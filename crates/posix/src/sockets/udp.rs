@@ -194,25 +194,14 @@ impl Socket for Udp {
             0 => {}
             error => return fail(error),
         }
-        let next = match flags.peek {
-            true => self.inbox.borrow().peek(),
-            false => self.inbox.borrow_mut().take(),
-        };
-        if let Some((from, payload)) = next {
-            let octets = copy(&payload, buffers);
-            return Ok(Received {
-                octets,
-                whole: payload.len(),
-                from: Some(self.family.outward(from)),
-            });
+        let told = |from: &SocketAddr| Some(self.family.outward(*from));
+        let next = self.inbox.borrow_mut().receive(buffers, flags.peek, told);
+        if let Some(received) = next {
+            return Ok(received);
         }
         match self.receive_outside(buffers, flags.peek)? {
             Some(received) => Ok(received),
-            None if self.is_read_closed.get() => Ok(Received {
-                octets: 0,
-                whole: 0,
-                from: None,
-            }),
+            None if self.is_read_closed.get() => Ok(Received::default()),
             None => Err(Errno::AGAIN),
         }
     }

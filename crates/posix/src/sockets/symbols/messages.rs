@@ -55,12 +55,7 @@ fn receive(fd: c_int, buffers: &mut [IoSliceMut<'_>], flags: c_int) -> Result<Re
     let peek = flags & MSG_PEEK != 0;
     let wanted = total(buffers);
     if is_stream && wanted == 0 {
-        let (whole, from) = (0, None);
-        return Ok(Received {
-            octets: 0,
-            whole,
-            from,
-        });
+        return Ok(Received::default());
     }
     let mut rest = buffers;
     let receive = |rest: &mut [IoSliceMut<'_>]| {

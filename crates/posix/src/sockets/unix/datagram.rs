@@ -18,7 +18,7 @@ use crate::memory;
 use crate::readiness::queue::Queue;
 use crate::readiness::{ALL, Events, HUP, RDHUP, READ, WRITE};
 use crate::sockets::address::{Address, Name};
-use crate::sockets::inbox::{Inbox, MOST_OCTETS, copy};
+use crate::sockets::inbox::{Inbox, MOST_OCTETS};
 use crate::sockets::options::Options;
 use crate::sockets::{Flags, Received, Socket};
 
@@ -176,17 +176,11 @@ impl Socket for Datagram {
     }
 
     fn receive(&self, buffers: &mut [IoSliceMut<'_>], flags: Flags) -> Result<Received> {
-        let next = match flags.peek {
-            true => self.inbox.borrow().peek(),
-            false => self.inbox.borrow_mut().take(),
-        };
-        let Some((from, payload)) = next else {
+        let told = |from: &Option<Name>| from.clone().map(Address::Unix);
+        let next = self.inbox.borrow_mut().receive(buffers, flags.peek, told);
+        let Some(received) = next else {
             return match self.is_read_closed.get() {
-                true => Ok(Received {
-                    octets: 0,
-                    whole: 0,
-                    from: None,
-                }),
+                true => Ok(Received::default()),
                 false => Err(Errno::AGAIN),
             };
         };
@@ -195,11 +189,7 @@ impl Socket for Datagram {
                 sender.queue.wake(WRITE);
             }
         }
-        Ok(Received {
-            octets: copy(&payload, buffers),
-            whole: payload.len(),
-            from: from.map(Address::Unix),
-        })
+        Ok(received)
     }
 
     fn send(&self, buffers: &[IoSlice<'_>], to: Option<&Address>) -> Result<usize> {
