@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use libc::{
-    EADDRINUSE, EAFNOSUPPORT, ECONNREFUSED, EDESTADDRREQ, EINVAL, EMSGSIZE, ENETUNREACH, EPIPE,
+    EADDRINUSE, EAFNOSUPPORT, ECONNREFUSED, EDESTADDRREQ, EINVAL, EMSGSIZE, ENETUNREACH, ENOBUFS,
+    EPIPE,
 };
 use netstack::UdpSocket;
 use netstack::proto::udp::{HEADER_LEN, MAX_PAYLOAD, QueueLimits};
@@ -13,6 +14,7 @@ use netstack::proto::udp::{HEADER_LEN, MAX_PAYLOAD, QueueLimits};
 use super::Udp;
 use crate::descriptors::open::total;
 use crate::error::{Errno, Result, fail};
+use crate::memory;
 use crate::readiness::{ERR, READ};
 use crate::sockets::address::{Address, reachable};
 
@@ -128,16 +130,11 @@ impl Udp {
         if total(buffers) > longest(to) {
             return fail(EMSGSIZE);
         }
-        let mut parts = Vec::new();
+        let parts;
         let payload = match buffers {
             [one] => &one[..],
             _ => {
-                parts
-                    .try_reserve_exact(total(buffers))
-                    .or(fail(libc::ENOBUFS))?;
-                buffers
-                    .iter()
-                    .for_each(|part| parts.extend_from_slice(part));
+                parts = memory::join(buffers).or(fail(ENOBUFS))?;
                 &parts
             }
         };
