@@ -21,6 +21,7 @@ use crate::descriptors::open::Description;
 use crate::error::{Result, fail};
 use crate::files::node::Content;
 use crate::files::tree;
+use crate::readiness::Events;
 use datagram::Datagram;
 use stream::Stream;
 
@@ -41,6 +42,28 @@ impl Named {
         match self {
             Self::Stream(socket) => socket.strong_count() > 0,
             Self::Datagram(socket) => socket.strong_count() > 0,
+        }
+    }
+}
+
+/// Sockets that wait for a place in another, each once.
+#[derive(Default)]
+struct Waiting(RefCell<Vec<Weak<dyn Description>>>);
+
+impl Waiting {
+    fn add(&self, socket: Weak<dyn Description>) {
+        let mut waiting = self.0.borrow_mut();
+        // One that asks again has one place.
+        waiting.retain(|other| other.strong_count() > 0 && !other.ptr_eq(&socket));
+        waiting.push(socket);
+    }
+
+    /// Tells them all, and none of them any more.
+    fn wake(&self, events: Events) {
+        for socket in self.0.take().iter().filter_map(Weak::upgrade) {
+            if let Some(queue) = socket.queue() {
+                queue.wake(events);
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use libc::{
     S_IFSOCK, SOCK_DGRAM,
 };
 
-use super::{Named, address, bind, find, name, release};
+use super::{Named, Waiting, address, bind, find, name, release};
 use crate::descriptors::open::{Description, Kind, total};
 use crate::error::{Errno, Result, fail};
 use crate::memory;
@@ -35,7 +35,7 @@ pub(crate) struct Datagram {
     peer: RefCell<Option<(Weak<Self>, Option<Name>)>>,
     inbox: RefCell<Inbox<Option<Name>>>,
     /// Those whose datagram had no room here.
-    waiting: RefCell<Vec<Weak<Self>>>,
+    waiting: Waiting,
     is_read_closed: Cell<bool>,
     is_write_closed: Cell<bool>,
 }
@@ -49,7 +49,7 @@ impl Datagram {
             name: RefCell::default(),
             peer: RefCell::default(),
             inbox: RefCell::default(),
-            waiting: RefCell::default(),
+            waiting: Waiting::default(),
             is_read_closed: Cell::default(),
             is_write_closed: Cell::default(),
         })
@@ -84,13 +84,6 @@ impl Datagram {
             _ => Ok(target),
         }
     }
-
-    /// Has `sender` told when there is room.
-    fn keep(&self, sender: &Weak<Self>) {
-        let mut waiting = self.waiting.borrow_mut();
-        waiting.retain(|other| other.strong_count() > 0 && !other.ptr_eq(sender));
-        waiting.push(sender.clone());
-    }
 }
 
 impl Description for Datagram {
@@ -106,7 +99,7 @@ impl Description for Datagram {
         let mut events = 0;
         let peer = self.peer_socket().and_then(|peer| peer.upgrade());
         match peer.filter(|peer| !peer.inbox.borrow().has_room()) {
-            Some(peer) => peer.keep(&self.this),
+            Some(peer) => peer.waiting.add(self.this.clone()),
             None => events |= WRITE,
         }
         if !self.inbox.borrow().is_empty() {
@@ -185,9 +178,7 @@ impl Socket for Datagram {
             };
         };
         if !flags.peek {
-            for sender in self.waiting.take().iter().filter_map(Weak::upgrade) {
-                sender.queue.wake(WRITE);
-            }
+            self.waiting.wake(WRITE);
         }
         Ok(received)
     }
@@ -215,7 +206,7 @@ impl Socket for Datagram {
             return fail(EPIPE);
         }
         if !target.inbox.borrow().fits(octets) {
-            target.keep(&self.this);
+            target.waiting.add(self.this.clone());
             return Err(Errno::AGAIN);
         }
         let payload = memory::join(buffers)?;
@@ -258,8 +249,6 @@ impl Socket for Datagram {
 impl Drop for Datagram {
     fn drop(&mut self) {
         release(self.name.borrow().as_ref());
-        for sender in self.waiting.take().iter().filter_map(Weak::upgrade) {
-            sender.queue.wake(ALL);
-        }
+        self.waiting.wake(ALL);
     }
 }

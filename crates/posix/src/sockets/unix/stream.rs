@@ -11,7 +11,7 @@ use libc::{
     AF_UNIX, ECONNREFUSED, EINVAL, EISCONN, ENOTCONN, EOPNOTSUPP, EPROTOTYPE, S_IFSOCK, SOCK_STREAM,
 };
 
-use super::{Named, address, bind, find, name, release};
+use super::{Named, Waiting, address, bind, find, name, release};
 use crate::descriptors::open::{Description, Kind};
 use crate::error::{Errno, Result, fail};
 use crate::readiness::queue::Queue;
@@ -50,7 +50,7 @@ struct Listener {
     is_closed: Cell<bool>,
     accepted: RefCell<VecDeque<Rc<Stream>>>,
     /// Those that connect and for which there was no place.
-    waiting: RefCell<VecDeque<Weak<Stream>>>,
+    waiting: Waiting,
 }
 
 impl Stream {
@@ -102,10 +102,7 @@ impl Stream {
             return fail(ECONNREFUSED);
         }
         if listener.accepted.borrow().len() > listener.backlog.get() {
-            let mut waiting = listener.waiting.borrow_mut();
-            // One that asks again has one place.
-            waiting.retain(|other| other.strong_count() > 0 && !other.ptr_eq(&client.this));
-            waiting.push_back(client.this.clone());
+            listener.waiting.add(client.this.clone());
             return Err(Errno::AGAIN);
         }
         let server = Self::new();
@@ -194,10 +191,7 @@ impl Socket for Stream {
                 false => Err(Errno::AGAIN),
             };
         };
-        let waiting = listener.waiting.take();
-        for client in waiting.iter().filter_map(Weak::upgrade) {
-            client.queue.wake(ALL);
-        }
+        listener.waiting.wake(ALL);
         let peer = socket.peer().unwrap_or(Address::Unnamed);
         Ok((socket, peer))
     }
@@ -284,8 +278,6 @@ impl Drop for Stream {
                 end.reset();
             }
         }
-        for client in listener.waiting.take().iter().filter_map(Weak::upgrade) {
-            client.queue.wake(ALL);
-        }
+        listener.waiting.wake(ALL);
     }
 }
