@@ -131,5 +131,12 @@ pub(crate) fn internet(
     }
 }
 
+/// How many connections may wait to be accepted where `listen` asks for so many.
+fn places(backlog: c_int) -> usize {
+    /// Linux' `somaxconn`.
+    const MOST: usize = 4096;
+    usize::try_from(backlog).unwrap_or(MOST).min(MOST)
+}
+
 #[cfg(test)]
 mod tests;

@@ -15,10 +15,8 @@ use super::{State, Tcp};
 use crate::error::{Errno, Result, fail};
 use crate::readiness::{ALL, Events, READ};
 use crate::sockets::notice::Which;
+use crate::sockets::places;
 use crate::sockets::stream::{End, Manner};
-
-/// Connections that may wait to be accepted, at most: Linux' `somaxconn`.
-const MOST: usize = 4096;
 
 /// A socket that listens: for the stack, if it has an address there, and inside of the program.
 pub(super) struct Listener {
@@ -45,7 +43,7 @@ impl Tcp {
         }
         let bound = self.bind_to(self.family.any())?;
         self.network.tcp.listen(bound.port(), &self.this)?;
-        let backlog = usize::try_from(backlog).unwrap_or(MOST).min(MOST);
+        let backlog = places(backlog);
         let outside = self.listen_outside(bound, backlog)?;
         self.enter(State::Listening(Rc::new(Listener {
             backlog,

@@ -19,10 +19,7 @@ use crate::readiness::{ALL, Events, HUP, RDHUP, READ, WRITE};
 use crate::sockets::address::{Address, Name};
 use crate::sockets::options::Options;
 use crate::sockets::stream::{End, Manner};
-use crate::sockets::{Flags, Received, Socket};
-
-/// Connections that may wait to be accepted, at most: Linux' `somaxconn`.
-const MOST: usize = 4096;
+use crate::sockets::{Flags, Received, Socket, places};
 
 /// A stream, or what listens for them.
 pub(crate) struct Stream {
@@ -173,8 +170,7 @@ impl Socket for Stream {
             State::Listening(listener) => listener,
             _ => return fail(EINVAL),
         };
-        let backlog = usize::try_from(backlog).unwrap_or(MOST).min(MOST);
-        listener.backlog.set(backlog);
+        listener.backlog.set(places(backlog));
         self.state.replace(State::Listening(listener));
         self.queue.wake(ALL);
         Ok(())
