@@ -132,27 +132,20 @@ impl Settings {
     }
 
     fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+        const ADDRESS: &str = "an address, like 10.0.0.1";
+        let refused = |why| format!("{key} {value}: {why}");
         match key {
             "--name" => self.name = Some(value.to_owned()),
             "--hostname" => self.hostname = Some(value.to_owned()),
-            "--ipv4" => {
-                let error = |why| format!("--ipv4 {value}: {why}");
-                self.ipv4 = Some(value.parse().map_err(error)?);
-            }
-            "--ipv4-gateway" => self.ipv4_gateway = Some(address(key, value)?),
-            "--dns" => self.dns.push(address(key, value)?),
-            "--ipv6" => {
-                let error = |why| format!("--ipv6 {value}: {why}");
-                self.ipv6.push(value.parse().map_err(error)?);
-            }
+            "--ipv4" => self.ipv4 = Some(value.parse().map_err(refused)?),
+            "--ipv4-gateway" => self.ipv4_gateway = Some(read(key, value, ADDRESS)?),
+            "--dns" => self.dns.push(read(key, value, ADDRESS)?),
+            "--ipv6" => self.ipv6.push(value.parse().map_err(refused)?),
             "--ipv6-gateway" => {
-                let expected = |_| format!("{key} {value}: expected an IPv6 address, like fd00::1");
-                self.ipv6_gateway = Some(value.parse().map_err(expected)?);
+                let expected = "an IPv6 address, like fd00::1";
+                self.ipv6_gateway = Some(read(key, value, expected)?);
             }
-            "--accept-ra" => {
-                let expected = |_| format!("{key} {value}: expected true or false");
-                self.accept_ra = Some(value.parse().map_err(expected)?);
-            }
+            "--accept-ra" => self.accept_ra = Some(read(key, value, "true or false")?),
             "--authorities" if !value.contains("-----BEGIN CERTIFICATE-----") => {
                 return Err(format!(
                     "--authorities {value}: expected certificates, as text in PEM"
@@ -170,8 +163,8 @@ impl Settings {
     }
 }
 
-fn address<A: core::str::FromStr>(key: &str, value: &str) -> Result<A, String> {
-    let expected = |_| format!("{key} {value}: expected an address, like 10.0.0.1");
+fn read<T: core::str::FromStr>(key: &str, value: &str, expected: &str) -> Result<T, String> {
+    let expected = |_| format!("{key} {value}: expected {expected}");
     value.parse().map_err(expected)
 }
 
