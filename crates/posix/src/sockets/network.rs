@@ -61,13 +61,13 @@ impl Network {
 
     /// The address that something comes from which a socket that is bound to `bound` sends there.
     pub(super) fn source(&self, bound: IpAddr, destination: IpAddr) -> IpAddr {
+        if !bound.is_unspecified() {
+            return bound;
+        }
         let addresses = self.stack().map(Stack::addresses).unwrap_or_default();
         let mut ours = addresses.iter().map(Cidr::address);
         let first = ours.find(|ours| ours.is_ipv4() == destination.is_ipv4());
-        match bound.is_unspecified() {
-            true => first.unwrap_or_else(|| loopback(destination)),
-            false => bound,
-        }
+        first.unwrap_or_else(|| loopback(destination))
     }
 
     /// Whether it is an address of the stack's.
