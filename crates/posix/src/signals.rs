@@ -34,6 +34,12 @@ pub(crate) struct Action {
     pub(crate) mask: Set,
 }
 
+impl Action {
+    fn is_handled(self) -> bool {
+        !matches!(self.handler, SIG_DFL | SIG_IGN)
+    }
+}
+
 /// What there is of signals for one thread.
 #[derive(Default)]
 pub(crate) struct OfThread {
@@ -91,8 +97,7 @@ pub(crate) fn exchange(signal: c_int, new: Option<Action>) -> Result<Action> {
             return fail(EINVAL);
         }
         set_action(signal, new);
-        let is_handled = !matches!(new.handler, SIG_DFL | SIG_IGN);
-        if is_handled && matches!(signal, SIGTERM | SIGINT) {
+        if new.is_handled() && matches!(signal, SIGTERM | SIGINT) {
             listen();
         }
     }
@@ -336,8 +341,7 @@ fn await_wish() {}
 
 /// The host asks for the end: as SIGTERM, or as SIGINT where that alone has a handler.
 fn wish() {
-    let is_handled = |signal| !matches!(action(signal).handler, SIG_DFL | SIG_IGN);
-    let signal = match is_handled(SIGTERM) || !is_handled(SIGINT) {
+    let signal = match action(SIGTERM).is_handled() || !action(SIGINT).is_handled() {
         true => SIGTERM,
         false => SIGINT,
     };

@@ -3,9 +3,9 @@
 use core::ffi::c_int;
 use core::task::Poll;
 
-use libc::{EINVAL, ESRCH, SIG_ERR, pid_t, pthread_t, sighandler_t, sigset_t};
+use libc::{ESRCH, SIG_ERR, pid_t, pthread_t, sighandler_t, sigset_t};
 
-use super::{Action, Interruption, MOST, Set, bit, exchange, mask, send, send_to_program};
+use super::{Action, Interruption, Set, bit, check, exchange, mask, send, send_to_program};
 use crate::errno;
 use crate::error::{Result, fail};
 use crate::pthread::threads::of;
@@ -162,12 +162,10 @@ extern "C" fn pause() -> c_int {
 ///
 /// It is a set.
 unsafe fn change(set: *mut sigset_t, signal: c_int, to: impl FnOnce(Set, Set) -> Set) -> c_int {
-    if !(1..=MOST).contains(&signal) {
-        return errno::fail(EINVAL);
-    }
-    // SAFETY: the caller's promise is the same.
-    unsafe { write(set, to(read(set), bit(signal))) };
-    0
+    nothing(check(signal).map(|()| {
+        // SAFETY: the caller's promise is the same.
+        unsafe { write(set, to(read(set), bit(signal))) }
+    }))
 }
 
 #[unsafe(no_mangle)]
@@ -184,9 +182,9 @@ unsafe extern "C" fn sigdelset(set: *mut sigset_t, signal: c_int) -> c_int {
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sigismember(set: *const sigset_t, signal: c_int) -> c_int {
-    match signal {
+    match check(signal) {
         // SAFETY: the caller gives a set.
-        1..=MOST => c_int::from(unsafe { read(set) } & bit(signal) != 0),
-        _ => errno::fail(EINVAL),
+        Ok(()) => c_int::from(unsafe { read(set) } & bit(signal) != 0),
+        Err(error) => errno::fail(error.0),
     }
 }
