@@ -151,9 +151,6 @@ impl Journal {
             whole: true,
             ..Pending::default()
         });
-        for node in replay.nodes.values() {
-            node.is_changed.set(false);
-        }
         let next = replay.nodes.keys().next_back().map_or(ROOT, |last| *last) + 1;
         Ok(Mounted { root, next })
     }
@@ -181,16 +178,15 @@ impl Journal {
             Op::Rename { from, name } => {
                 let from = replay.node(from)?;
                 let node = take_name(&from, name).ok_or("what is renamed is not there")?;
-                // Still charged, for the other name.
-                self.unkeep(super::KEPT_NAME + name.len());
+                // The rest stays charged, for the other name.
+                self.unkeep(name.len());
                 node.names.set(node.names.get() - 1);
                 replay.renamed = Some(node);
                 Ok(())
             }
             Op::To { directory, name } => {
                 let node = replay.renamed.take().ok_or(HALF)?;
-                let kept = self.keep(super::KEPT_NAME + name.len());
-                kept.map_err(|_| NO_ROOM)?;
+                self.keep(name.len()).map_err(|_| NO_ROOM)?;
                 self.insert(replay, directory, name, node)
             }
             Op::Map { node, first, run } => {
