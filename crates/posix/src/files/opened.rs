@@ -13,7 +13,7 @@ use libc::{
 };
 
 use super::node::{Content, Device, Node};
-use super::volume::{self, Sync};
+use super::volume;
 use super::{File, Lock};
 use crate::descriptors::open::{Description, Kind, gather, scatter};
 use crate::error::{Errno, Result, fail};
@@ -251,10 +251,7 @@ impl File for Opened {
     }
 
     fn sync(&self, only_data: bool) -> Result<()> {
-        let waits = crate::is_in_thread();
-        let manner = Sync { only_data, waits };
-        let mut syncing = self.node.volume.clone().sync(manner);
-        wait("the disk", |context| syncing.as_mut().poll(context))
+        volume::sync(self.node.volume.clone(), only_data)
     }
 
     fn lock(&self, lock: Lock, waits: bool) -> Result<()> {

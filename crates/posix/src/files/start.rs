@@ -1,9 +1,7 @@
 //! The disk of the program, if it has one, from the first file to the end.
 
 use super::disk::Disk;
-use super::tree;
-use super::volume::Sync;
-use crate::wait::wait;
+use super::{tree, volume};
 
 unsafe extern "Rust" {
     /// What [`storage!`](crate::storage) defines.
@@ -28,15 +26,8 @@ pub(super) fn refuse(why: &str) -> ! {
 
 /// Makes durable what was done to files of the disk, as far as it can be.
 pub(super) fn sync() {
-    let waits = crate::is_in_thread();
-    let manner = Sync {
-        only_data: false,
-        waits,
-    };
-    let mut syncing = tree::with(tree::Tree::volume).sync(manner);
-    wait("the disk", |context| {
-        syncing.as_mut().poll(context).map(drop)
-    });
+    // Nobody is there to be told.
+    let _ = volume::sync(tree::with(tree::Tree::volume), false);
 }
 
 /// What a system would do behind a program.

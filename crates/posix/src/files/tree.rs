@@ -145,7 +145,7 @@ impl Tree {
         Node::new(number, content(number), permissions, volume, &self.budget)
     }
 
-    /// Makes durable what was done to files of a disk.
+    /// What the root is in: the disk, if there is one.
     pub(crate) fn volume(&self) -> Rc<dyn Volume> {
         self.root.volume.clone()
     }

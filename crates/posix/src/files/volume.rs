@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::node::Node;
 use super::pages::{Budget, Pages};
 use crate::error::Result;
+use crate::wait::{self, wait};
 
 /// Where files are kept. What is in one directory is in one volume, apart from what is mounted there.
 pub(crate) trait Volume {
@@ -67,8 +68,19 @@ pub(crate) trait Volume {
 /// Lets what makes files durable run if it is late: a thread that does nothing but use files would not otherwise.
 pub(crate) fn give_way(volume: &dyn Volume) {
     if crate::is_in_thread() && volume.is_late() {
-        crate::wait::give_way();
+        wait::give_way();
     }
+}
+
+/// Makes durable what was done to `volume`, as a call that waits if it may.
+///
+/// # Errors
+///
+/// As of [`Volume::sync`].
+pub(super) fn sync(volume: Rc<dyn Volume>, only_data: bool) -> Result<()> {
+    let waits = crate::is_in_thread();
+    let mut syncing = volume.sync(Sync { only_data, waits });
+    wait("the disk", |context| syncing.as_mut().poll(context))
 }
 
 /// Octets of memory for a name of what has another.
