@@ -256,22 +256,17 @@ impl Journal {
         if !has_scheduler || self.progress.due.get().is_some() {
             return;
         }
-        let due = miou_rs::Instant::now() + LATER;
-        self.progress.due.set(Some(due));
+        let later = || miou_rs::Instant::now() + LATER;
+        self.progress.due.set(Some(later()));
         let this = self.this.clone();
         let task = miou_rs::spawn_named("files", async move {
-            let mut due = due;
-            loop {
+            while let Some(due) = this.upgrade().and_then(|this| this.progress.due.get()) {
                 miou_rs::sleep_until(due).await;
                 let Some(this) = this.upgrade() else { return };
                 // Who syncs hears of what fails.
                 let _ = this.clone().synced(Sync::WAITING).await;
-                if this.is_clean() || this.progress.has_failed.get() {
-                    this.progress.due.set(None);
-                    return;
-                }
-                due = miou_rs::Instant::now() + LATER;
-                this.progress.due.set(Some(due));
+                let is_done = this.is_clean() || this.progress.has_failed.get();
+                this.progress.due.set((!is_done).then(later));
             }
         });
         *self.progress.later.borrow_mut() = Some(task);
