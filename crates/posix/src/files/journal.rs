@@ -79,8 +79,8 @@ struct Pending {
 /// Commits, by numbers.
 #[derive(Default)]
 struct Progress {
-    /// That of the next to begin, and of the last that is durable.
-    next: Cell<u64>,
+    /// That of the last that has begun, and of the last that is durable.
+    begun: Cell<u64>,
     durable: Cell<u64>,
     is_running: Cell<bool>,
     /// How often one that cannot wait went past one that is running.

@@ -50,8 +50,8 @@ impl Journal {
         let only_data = manner.only_data && !self.pending.borrow().is_needed;
         // What is not needed may be in a commit that has begun.
         let wanted = match only_data || self.is_clean() {
-            true => progress.next.get(),
-            false => progress.next.get() + 1,
+            true => progress.begun.get(),
+            false => progress.begun.get() + 1,
         };
         while progress.durable.get() < wanted {
             self.check()?;
@@ -153,8 +153,8 @@ impl Journal {
 
     fn take_batch(&self) -> Batch {
         let pending: Pending = mem::take(&mut *self.pending.borrow_mut());
-        let number = self.progress.next.get() + 1;
-        self.progress.next.set(number);
+        let number = self.progress.begun.get() + 1;
+        self.progress.begun.set(number);
         let mut ops = pending.ops;
         for node in pending.changed.iter().filter_map(std::rc::Weak::upgrade) {
             node.is_changed.set(false);
