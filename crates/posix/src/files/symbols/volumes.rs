@@ -4,19 +4,17 @@ use core::ffi::{c_char, c_int};
 
 use libc::{AT_FDCWD, statfs64 as StatFs, statvfs64 as StatVfs};
 
-use super::{at, path};
+use super::{also_64, at, path};
 use crate::descriptors::process;
 use crate::error::{Result, fail};
 use crate::ffi::nothing;
 use crate::files::node::Node;
-use crate::files::tree;
+use crate::files::tree::{self, LONGEST_NAME};
 
 /// Octets of a block.
 const BLOCK: u64 = 4096;
 /// More files than there ever are: only room is counted.
 const FILES: u64 = 1 << 20;
-/// Octets of a name.
-const LONGEST_NAME: u64 = 255;
 
 fn of_path(name: &[u8]) -> Result<(u64, u64)> {
     at(AT_FDCWD, name, |base| {
@@ -46,7 +44,7 @@ unsafe fn give_statfs((all, free): (u64, u64), place: *mut StatFs) {
     told.f_frsize = BLOCK.cast_signed();
     (told.f_blocks, told.f_bfree, told.f_bavail) = (all, free, free);
     (told.f_files, told.f_ffree) = (FILES, FILES);
-    told.f_namelen = LONGEST_NAME.cast_signed();
+    told.f_namelen = LONGEST_NAME as i64;
     // SAFETY: the caller's promise is the same.
     unsafe { place.write(told) };
 }
@@ -60,49 +58,36 @@ unsafe fn give_statvfs((all, free): (u64, u64), place: *mut StatVfs) {
     (told.f_bsize, told.f_frsize) = (BLOCK, BLOCK);
     (told.f_blocks, told.f_bfree, told.f_bavail) = (all, free, free);
     (told.f_files, told.f_ffree, told.f_favail) = (FILES, FILES, FILES);
-    told.f_namemax = LONGEST_NAME;
+    told.f_namemax = LONGEST_NAME as u64;
     // SAFETY: the caller's promise is the same.
     unsafe { place.write(told) };
 }
 
-/// A function of C with a path, the same with a descriptor, and both by their names for offsets of 64 bits, which all have.
+/// A function of C with a path, and the same with a descriptor.
 macro_rules! volume {
     ($($by_path:ident $by_path_64:ident $by_fd:ident $by_fd_64:ident $told:ty, $give:ident;)+) => {
-        $(
-            #[unsafe(no_mangle)]
-            unsafe extern "C" fn $by_path(name: *const c_char, place: *mut $told) -> c_int {
-                // SAFETY: the caller gives a string.
-                let name = unsafe { path(name) };
-                nothing(|| {
-                    let room = of_path(name)?;
-                    // SAFETY: the caller gives a place.
-                    unsafe { $give(room, place) };
-                    Ok(())
-                })
-            }
-
-            #[unsafe(no_mangle)]
-            unsafe extern "C" fn $by_path_64(name: *const c_char, place: *mut $told) -> c_int {
-                // SAFETY: the caller's promise is the same.
-                unsafe { $by_path(name, place) }
-            }
-
-            #[unsafe(no_mangle)]
-            unsafe extern "C" fn $by_fd(fd: c_int, place: *mut $told) -> c_int {
-                nothing(|| {
-                    let room = of_descriptor(fd)?;
-                    // SAFETY: the caller gives a place.
-                    unsafe { $give(room, place) };
-                    Ok(())
-                })
-            }
-
-            #[unsafe(no_mangle)]
-            unsafe extern "C" fn $by_fd_64(fd: c_int, place: *mut $told) -> c_int {
-                // SAFETY: the caller's promise is the same.
-                unsafe { $by_fd(fd, place) }
-            }
-        )+
+        also_64! {
+            $(
+                $by_path $by_path_64(name: *const c_char, place: *mut $told) -> c_int {
+                    // SAFETY: the caller gives a string.
+                    let name = unsafe { path(name) };
+                    nothing(|| {
+                        let room = of_path(name)?;
+                        // SAFETY: the caller gives a place.
+                        unsafe { $give(room, place) };
+                        Ok(())
+                    })
+                }
+                $by_fd $by_fd_64(fd: c_int, place: *mut $told) -> c_int {
+                    nothing(|| {
+                        let room = of_descriptor(fd)?;
+                        // SAFETY: the caller gives a place.
+                        unsafe { $give(room, place) };
+                        Ok(())
+                    })
+                }
+            )+
+        }
     };
 }
 
