@@ -70,8 +70,7 @@ impl Journal {
         }
         self.check()?;
         if only_data && self.pending.borrow().has_data {
-            let flushed = self.device.flush(manner.waits).await;
-            self.note(flushed)?;
+            self.flush(manner.waits).await?;
         }
         match self.device.can_flush {
             true => Ok(()),
@@ -107,18 +106,13 @@ impl Journal {
         self.commit(false).await
     }
 
-    /// A flush that fails is the last.
-    fn note(&self, flushed: Result<()>) -> Result<()> {
-        if flushed.is_err() {
+    /// One that fails is the last.
+    async fn flush(&self, waits: bool) -> Result<()> {
+        if self.device.flush(waits).await.is_err() {
             self.progress.has_failed.set(true);
             return fail(EIO);
         }
         Ok(())
-    }
-
-    async fn flush(&self, waits: bool) -> Result<()> {
-        let flushed = self.device.flush(waits).await;
-        self.note(flushed)
     }
 
     async fn commit(&self, waits: bool) -> Result<()> {
