@@ -80,19 +80,23 @@ impl Opened {
         }
     }
 
-    /// Writes at a place that is asked for in each try, as others may write between two; the place behind, and the octets.
-    fn write_once(&self, place: impl Fn() -> u64, octets: &[u8]) -> Result<(u64, usize)> {
+    /// Writes to where `position` is in each try, as others may write between two, and moves it before anything else runs.
+    fn write_once(&self, position: &Cell<u64>, octets: &[u8]) -> Result<usize> {
         match &self.node.content {
             Content::File(file) => {
-                let (to, written) = self.with_room(|| {
-                    let to = place();
+                let written = self.with_room(|| {
+                    let to = self.place(position.get());
                     let written = file.borrow_mut().write(to, octets)?;
-                    Ok((to, written))
+                    position.set(to + written as u64);
+                    Ok(written)
                 })?;
                 self.node.touch();
-                Ok((to + written as u64, written))
+                Ok(written)
             }
-            Content::Device(_) => Ok((place() + octets.len() as u64, octets.len())),
+            Content::Device(_) => {
+                position.set(self.place(position.get()) + octets.len() as u64);
+                Ok(octets.len())
+            }
             Content::Directory(_)
             | Content::Link(_)
             | Content::Socket(_)
@@ -100,18 +104,19 @@ impl Opened {
         }
     }
 
-    /// Writes to where `place` says, and has `moved` know what is behind before anything else runs.
-    fn write_to(
-        &self,
-        place: impl Fn() -> u64,
-        moved: impl Fn(u64),
-        buffers: &[IoSlice<'_>],
-    ) -> Result<usize> {
-        let written = gather(buffers, |octets| {
-            let (end, written) = self.write_once(&place, octets)?;
-            moved(end);
-            Ok(written)
-        })?;
+    fn read_from(&self, position: &Cell<u64>, buffers: &mut [IoSliceMut<'_>]) -> Result<usize> {
+        let read = scatter(buffers, |buffer| {
+            let from = position.get();
+            let read = self.read_once(from, buffer)?;
+            position.set(from + read as u64);
+            Ok(read)
+        });
+        volume::give_way(&*self.node.volume);
+        read
+    }
+
+    fn write_to(&self, position: &Cell<u64>, buffers: &[IoSlice<'_>]) -> Result<usize> {
+        let written = gather(buffers, |octets| self.write_once(position, octets))?;
         match self.syncs {
             0 => volume::give_way(&*self.node.volume),
             flags => self.sync(flags != O_SYNC)?,
@@ -158,19 +163,11 @@ impl Drop for Opened {
 
 impl Description for Opened {
     fn read(&self, buffers: &mut [IoSliceMut<'_>]) -> Result<usize> {
-        let read = scatter(buffers, |buffer| {
-            let from = self.position.get();
-            let read = self.read_once(from, buffer)?;
-            self.position.set(from + read as u64);
-            Ok(read)
-        });
-        volume::give_way(&*self.node.volume);
-        read
+        self.read_from(&self.position, buffers)
     }
 
     fn write(&self, buffers: &[IoSlice<'_>]) -> Result<usize> {
-        let place = || self.place(self.position.get());
-        self.write_to(place, |end| self.position.set(end), buffers)
+        self.write_to(&self.position, buffers)
     }
 
     fn ready(&self) -> Events {
@@ -196,20 +193,12 @@ impl Description for Opened {
 
 impl File for Opened {
     fn read_at(&self, offset: u64, buffers: &mut [IoSliceMut<'_>]) -> Result<usize> {
-        let mut from = offset;
-        let read = scatter(buffers, |buffer| {
-            let read = self.read_once(from, buffer)?;
-            from += read as u64;
-            Ok(read)
-        });
-        volume::give_way(&*self.node.volume);
-        read
+        self.read_from(&Cell::new(offset), buffers)
     }
 
     fn write_at(&self, offset: u64, buffers: &[IoSlice<'_>]) -> Result<usize> {
         // Linux appends also what is to go elsewhere.
-        let to = Cell::new(offset);
-        self.write_to(|| self.place(to.get()), |end| to.set(end), buffers)
+        self.write_to(&Cell::new(offset), buffers)
     }
 
     fn seek(&self, offset: i64, whence: c_int) -> Result<u64> {
