@@ -67,7 +67,15 @@ pub fn workspace() -> &'static Path {
         .expect("this package is a folder of the workspace")
 }
 
-fn target_folder() -> PathBuf {
+/// Cargo, in the workspace's root folder.
+pub fn cargo() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(workspace());
+    command
+}
+
+/// Where Cargo puts what it builds.
+pub fn target_folder() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
 }
 
@@ -100,10 +108,8 @@ fn cargo_build(package: &str, binary: &str, arguments: &[&str]) {
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
     let result = built.entry(arguments.join(" ")).or_insert_with(|| {
-        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let output = Command::new(cargo)
+        let output = cargo()
             .args(&arguments)
-            .current_dir(workspace())
             .output()
             .map_err(|error| format!("cannot run cargo: {error}"))?;
         if output.status.success() {

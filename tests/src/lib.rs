@@ -26,7 +26,7 @@ mod postgres;
 mod power_cut;
 mod process;
 
-pub use build::{Profile, Target, host_program, workspace};
+pub use build::{Profile, Target, cargo, host_program, target_folder, workspace};
 pub use guest::Guest;
 pub use http_client::{HttpClient, read_head};
 pub use http_server::HttpServer;

@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use system_tests::workspace;
+use system_tests::{cargo, target_folder, workspace};
 use tempfile::TempDir;
 
 use crate::expected::is_printed;
@@ -50,8 +50,6 @@ impl Session {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let programs = prepare(folder.path());
         let path = std::env::var("PATH").unwrap_or_default();
-        let target = std::env::var_os("CARGO_TARGET_DIR")
-            .map_or_else(|| workspace().join("target"), Into::into);
         let mut shell = Command::new("unshare")
             .args(["--net", "--pid", "--fork", "--kill-child", "--mount-proc"])
             .args(["--", "bash", "--noprofile", "--norc", "-u"])
@@ -59,7 +57,7 @@ impl Session {
             .env("PATH", format!("{programs}:{path}"))
             .env("CARGO", env!("CARGO"))
             .env("CURL_HOME", &programs)
-            .env("CARGO_TARGET_DIR", target)
+            .env("CARGO_TARGET_DIR", target_folder())
             // As in this workspace, with which they share what is compiled.
             .env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only")
             .env_remove("RUSTC_WRAPPER")
@@ -203,10 +201,9 @@ fn prepare(folder: &Path) -> String {
 
 /// Builds what `cargo install cargo-mkernel` installs.
 fn build_programs() -> Vec<PathBuf> {
-    let output = Command::new(env!("CARGO"))
+    let output = cargo()
         .args(["build", "--quiet", "--package=cargo-mkernel", "--bins"])
         .arg("--message-format=json-render-diagnostics")
-        .current_dir(workspace())
         .stderr(Stdio::inherit())
         .output()
         .expect("cargo can be run");

@@ -3,13 +3,12 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::process::Command;
 use std::time::Duration;
 
 use manifest_gen::elf::Executable;
 use nix::sys::signal::Signal;
 use solo5_abi::manifest::{Manifest, TENDER_FLUSH, TENDER_SHUTDOWN};
-use system_tests::{Guest, Network, Target, workspace};
+use system_tests::{Guest, Network, Target, cargo};
 use tempfile::TempDir;
 
 on_each_target! {
@@ -102,13 +101,8 @@ fn cmdline_refuses_what_is_no_number(target: Target) {
 /// The command line of the README.
 #[test]
 fn cargo_run() {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let arguments = "run -q -p cmdline --target x86_64-solo5-spt -- -- --foo 100 --bar Retreat!";
-    let output = Command::new(cargo)
-        .args(arguments.split(' '))
-        .current_dir(workspace())
-        .output()
-        .unwrap();
+    let output = cargo().args(arguments.split(' ')).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(
         String::from_utf8(output.stdout).unwrap(),

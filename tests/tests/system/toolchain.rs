@@ -6,18 +6,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use manifest_gen::query_manifest;
-use system_tests::{Guest, Network, Outcome, Running, Target, host_program, workspace};
+use system_tests::{Guest, Network, Outcome, Running, Target, cargo, host_program, workspace};
 
 on_each_target! { cargo_test, cargo_run, what_a_program_shares_with_backtraces_is_in_its_image }
 
 /// What chooses GNU ld instead of rust-lld.
 const GNU_LD: &str = "-Clinker-features=-lld";
-
-fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(workspace());
-    command
-}
 
 fn outcome(command: Command) -> Outcome {
     Running::start(command, Duration::from_secs(500)).wait()

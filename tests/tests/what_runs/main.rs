@@ -11,11 +11,10 @@ mod suites;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use system_tests::{Guest, Network, Outcome, Running, Target, workspace};
+use system_tests::{Guest, Network, Outcome, Running, Target, cargo, target_folder, workspace};
 
 /// A row of the page's tables.
 struct Row {
@@ -51,15 +50,6 @@ fn rows(group: &str) -> Vec<Row> {
 
 fn folder() -> PathBuf {
     workspace().join("tests/crates")
-}
-
-fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-}
-
-/// Where Cargo builds what is run here.
-fn target_folder() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
 }
 
 fn build(group: &str) -> Guest {

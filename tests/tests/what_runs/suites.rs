@@ -10,9 +10,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
-use system_tests::{Guest, Target, workspace};
-
-use super::{cargo, target_folder};
+use system_tests::{Guest, Target, cargo, target_folder, workspace};
 
 /// For a test program to be built, and to run.
 const LIMIT: Duration = Duration::from_secs(1_800);
@@ -52,7 +50,7 @@ fn left_out(package: &str) -> BTreeMap<String, Vec<String>> {
 fn source(package: &str) -> PathBuf {
     let mut command = cargo();
     command.args(["metadata", "--locked", "--format-version=1"]);
-    let output = command.current_dir(workspace()).output().unwrap();
+    let output = command.output().unwrap();
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     let packages = metadata["packages"].as_array().unwrap();
     let found = packages.iter().find(|other| other["name"] == package);
@@ -98,7 +96,7 @@ fn prepare(package: &str, place: &Path) -> Vec<String> {
 /// Builds test programs, and gives the path of each.
 fn build(place: &Path, features: &str, programs: &[&String]) -> Vec<(String, PathBuf)> {
     let mut command = cargo();
-    // From the workspace's folder, whose configuration of Cargo is the one to be used.
+    // In the workspace's folder, whose configuration of Cargo is the one to be used.
     command
         .args(["test", "-q", "--no-run", "--message-format=json"])
         .args(["--target", Target::Spt.triple(), "--features", features])
@@ -106,8 +104,7 @@ fn build(place: &Path, features: &str, programs: &[&String]) -> Vec<(String, Pat
         .arg("--target-dir")
         .arg(target_folder())
         .arg("--manifest-path")
-        .arg(place.join("Cargo.toml"))
-        .current_dir(workspace());
+        .arg(place.join("Cargo.toml"));
     let output = command.output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     let messages = String::from_utf8(output.stdout).unwrap();
