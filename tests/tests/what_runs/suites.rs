@@ -12,17 +12,17 @@ use std::time::Duration;
 use serde_json::Value;
 use system_tests::{Guest, Target, cargo, target_folder, workspace};
 
-/// For a test program to be built, and to run.
+/// For a test program to run.
 const LIMIT: Duration = Duration::from_secs(1_800);
 
 #[test]
 fn suite_of_polling() {
-    suite("polling", "");
+    suite("polling");
 }
 
 #[test]
 fn suite_of_async_io() {
-    suite("async-io", "");
+    suite("async-io");
 }
 
 /// What the page says is left out of a suite: test programs, or some of their tests.
@@ -94,12 +94,12 @@ fn prepare(package: &str, place: &Path) -> Vec<String> {
 }
 
 /// Builds test programs, and gives the path of each.
-fn build(place: &Path, features: &str, programs: &[&String]) -> Vec<(String, PathBuf)> {
+fn build(place: &Path, programs: &[&String]) -> Vec<(String, PathBuf)> {
     let mut command = cargo();
     // In the workspace's folder, whose configuration of Cargo is the one to be used.
     command
         .args(["test", "-q", "--no-run", "--message-format=json"])
-        .args(["--target", Target::Spt.triple(), "--features", features])
+        .args(["--target", Target::Spt.triple()])
         .args(programs.iter().flat_map(|program| ["--test", program]))
         .arg("--target-dir")
         .arg(target_folder())
@@ -141,7 +141,7 @@ fn guest(program: &Path, wire: &Path) -> Guest {
 }
 
 /// All tests of a package's programs that are not left out succeed.
-fn suite(package: &str, features: &str) {
+fn suite(package: &str) {
     let left_out = left_out(package);
     let place = target_folder().join("suites").join(package);
     let programs = prepare(package, &place);
@@ -159,7 +159,7 @@ fn suite(package: &str, features: &str) {
         .collect();
     let wires = tempfile::tempdir().unwrap();
     let mut all = 0;
-    for (name, program) in build(&place, features, &programs) {
+    for (name, program) in build(&place, &programs) {
         let guest = guest(&program, &wires.path().join(&name));
         let skipped = left_out.get(&name).map_or(&[][..], |tests| tests);
         let listed = guest.clone().argument("--list").run().stdout;
