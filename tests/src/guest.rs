@@ -1,9 +1,12 @@
 //! A unikernel and how to boot it.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+
+use tempfile::TempDir;
 
 use crate::build::{self, Profile, Target, host_program, workspace};
 use crate::process::{Outcome, Running};
@@ -51,6 +54,16 @@ impl Guest {
     pub fn option(mut self, option: impl Into<OsString>) -> Self {
         self.options.push(option.into());
         self
+    }
+
+    /// Adds a block device, a new disk of so many zeros, which is there as long as the directory.
+    pub fn with_disk(self, name: &str, octets: u64) -> (TempDir, Self) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let image = directory.path().join("disk.img");
+        let made = File::create(&image).and_then(|file| file.set_len(octets));
+        made.expect("room for an image");
+        let option = format!("--block:{name}={}", image.display());
+        (directory, self.option(option))
     }
 
     /// Adds an argument of the program.

@@ -25,6 +25,7 @@ mod openssl_server;
 mod postgres;
 mod power_cut;
 mod process;
+mod promises;
 
 pub use build::{Profile, Target, cargo, host_program, target_folder, workspace};
 pub use guest::Guest;
@@ -35,3 +36,4 @@ pub use openssl_server::OpensslServer;
 pub use postgres::{Postgres, PostgresServer};
 pub use power_cut::PowerCut;
 pub use process::{Outcome, Running};
+pub use promises::promise_until_killed;

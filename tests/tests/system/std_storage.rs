@@ -1,11 +1,9 @@
 //! Files of std on a disk: the cases of `tests/guests/std-storage`.
 
-use std::fs::File;
 use std::process::Command;
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
-use system_tests::{Guest, PowerCut, Running, Target, host_program};
+use system_tests::{Guest, PowerCut, Running, Target, host_program, promise_until_killed};
 use tempfile::TempDir;
 
 /// `ci/long` has more of them.
@@ -17,13 +15,7 @@ on_each_target! { calls_come_to_what_they_come_to_on_linux, what_nobody_syncs_is
 
 /// A guest on an image of its own, which lasts as long as the directory.
 fn guest(target: Target) -> (TempDir, Guest) {
-    let directory = tempfile::tempdir().expect("a directory");
-    let image = directory.path().join("disk.img");
-    let made = File::create(&image).and_then(|file| file.set_len(64 << 20));
-    made.expect("room for an image");
-    let guest = Guest::build("std-storage", target);
-    let option = format!("--block:storage={}", image.display());
-    (directory, guest.option(option))
+    Guest::build("std-storage", target).with_disk("storage", 64 << 20)
 }
 
 fn case(guest: &Guest, arguments: &[&str]) -> String {
@@ -85,39 +77,13 @@ fn spt_a_device_with_something_else_on_it_is_left_alone() {
     assert!(outcome.stdout.starts_with(said), "{outcome}");
 }
 
-/// The last number that was promised, and whether all that was found is right.
-fn promised(stdout: &str, last: u64) -> u64 {
-    let found = stdout.lines().find_map(|line| line.strip_prefix("found "));
-    let found: u64 = found
-        .expect("it says what it has found")
-        .parse()
-        .expect("a number");
-    // One more may have become durable without having been printed.
-    assert!(
-        (last..=last + 1).contains(&found),
-        "{found} after {last}\n{stdout}"
-    );
-    let whole = &stdout[..stdout.rfind('\n').map_or(0, |end| end + 1)];
-    let mut numbers = whole.lines().filter_map(|line| line.parse().ok());
-    numbers.next_back().unwrap_or(found)
-}
-
-/// Has it count for some numbers more, and ends it in the middle of something.
-fn count(guest: &Guest, last: u64, more: u64) -> u64 {
-    let mut running = guest.clone().argument("count").start();
-    running.wait_for(&format!("\n{}\n", last + more));
-    running.signal(Signal::SIGKILL);
-    let outcome = running.wait();
-    assert_eq!(outcome.status, 128 + 9, "{outcome}");
-    promised(&outcome.stdout, last)
-}
-
 #[test]
 fn spt_what_was_promised_outlives_every_kill() {
     let (_directory, guest) = guest(Target::Spt);
+    let guest = guest.argument("count");
     let mut last = 0;
     for kill in 0..KILLS {
-        last = count(&guest, last, 2 + kill * 7 % 19);
+        last = promise_until_killed(&guest, last, 2 + kill * 7 % 19);
     }
     assert!(last > KILLS);
 }
@@ -125,11 +91,11 @@ fn spt_what_was_promised_outlives_every_kill() {
 #[test]
 fn spt_what_was_promised_outlives_every_cut() {
     let mut disk = PowerCut::new(4 << 20);
-    let guest = Guest::build("std-storage", Target::Spt);
+    let guest = Guest::build("std-storage", Target::Spt).argument("count");
     let mut last = 0;
     for cut in 0..CUTS {
         let option = format!("--block:storage={}", disk.device().display());
-        last = count(&guest.clone().option(option), last, 5 + cut * 7 % 19);
+        last = promise_until_killed(&guest.clone().option(option), last, 5 + cut * 7 % 19);
         disk.cut();
     }
     assert!(last > CUTS);
