@@ -50,7 +50,8 @@ impl Postgres {
     pub fn start(&self) -> PostgresServer {
         let mut server = program("postgres");
         server.arg("-D").arg(self.data()).arg("-k").arg(self.data());
-        server.args(["-c", "listen_addresses=10.0.0.1"]);
+        let host = Self::ADDRESS.ip().to_string();
+        server.args(["-c", &format!("listen_addresses={host}")]);
         let log = File::options()
             .append(true)
             .create(true)
@@ -59,7 +60,7 @@ impl Postgres {
         let server = PostgresServer(server.spawn().expect("postgres"));
         let deadline = Instant::now() + Duration::from_secs(60);
         let mut asks = program("pg_isready");
-        asks.args(["--quiet", "--host", "10.0.0.1"]);
+        asks.args(["--quiet", "--host", &host]);
         while !asks.status().expect("pg_isready").success() {
             let is_late = Instant::now() >= deadline;
             assert!(!is_late, "no server at {}", Self::ADDRESS);
