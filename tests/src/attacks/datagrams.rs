@@ -9,8 +9,6 @@ use crate::frames::{Arp, Datagram, Link, Packet, Protocol, icmp_message, icmp6_m
 
 /// The longest ICMP echo message's data: 65,535 octets less the headers of IPv4 and ICMP.
 const LONGEST_ECHO: usize = 65_535 - 20 - 8;
-/// The data of a fragment.
-const FRAGMENT: usize = 1448;
 
 /// `count` echo replies as long as can be, in fragments, which nobody has asked for.
 pub fn echo_replies(link: &mut Link, from: Strangers, count: usize) {
@@ -31,7 +29,7 @@ pub fn echo_replies(link: &mut Link, from: Strangers, count: usize) {
 /// `count` datagrams of which all fragments arrive but the first.
 pub fn fragments_without_end(link: &mut Link, from: Strangers, count: usize, octets: usize) {
     for (number, end) in from.ends(count).enumerate() {
-        for offset in (FRAGMENT..octets).step_by(FRAGMENT) {
+        for offset in (Link::FRAGMENT..octets).step_by(Link::FRAGMENT) {
             link.packet(&Packet {
                 from: end.ip(),
                 to: from.guest(),
@@ -39,7 +37,7 @@ pub fn fragments_without_end(link: &mut Link, from: Strangers, count: usize, oct
                 identification: number as u16,
                 offset,
                 more: true,
-                payload: &[b'f'; FRAGMENT],
+                payload: &[b'f'; Link::FRAGMENT],
             });
         }
     }

@@ -41,6 +41,9 @@ const LONGEST: usize = 1 << 16;
 const AHEAD: Duration = Duration::from_millis(2);
 
 impl Link {
+    /// The data of a full fragment, over either family.
+    pub const FRAGMENT: usize = 1448;
+
     /// Opens `interface`, at whose other end is the unikernel with the hardware address `guest`.
     ///
     /// Sends 20,000 frames a second at most: enough for an attack, and well below what would fill the interface's queue
@@ -128,17 +131,17 @@ impl Link {
         self.ethernet(self.guest, packet.ether_type(), &packet.octets());
     }
 
-    /// Sends what may be longer than a frame as fragments of 1,448 octets each, in order.
+    /// Sends what may be longer than a frame as fragments of [`Self::FRAGMENT`] octets each, in order.
     pub fn fragments(&mut self, from: IpAddr, to: IpAddr, protocol: Protocol, payload: &[u8]) {
         let identification = self.next_identification();
-        let count = payload.len().div_ceil(FRAGMENT);
-        for (number, piece) in payload.chunks(FRAGMENT).enumerate() {
+        let count = payload.len().div_ceil(Self::FRAGMENT);
+        for (number, piece) in payload.chunks(Self::FRAGMENT).enumerate() {
             self.packet(&Packet {
                 from,
                 to,
                 protocol,
                 identification,
-                offset: number * FRAGMENT,
+                offset: number * Self::FRAGMENT,
                 more: number + 1 < count,
                 payload: piece,
             });
@@ -221,9 +224,6 @@ impl Link {
         }
     }
 }
-
-/// The data of a full fragment, over either family.
-const FRAGMENT: usize = 1448;
 
 fn link_address(interface: &str) -> LinkAddr {
     let addresses = getifaddrs().expect("the interfaces of this namespace");

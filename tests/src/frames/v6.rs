@@ -1,4 +1,4 @@
-//! Messages of neighbour discovery over IPv6 (RFC 4861), without the first eight octets of ICMPv6 where these are zero.
+//! Messages of neighbour discovery over IPv6 (RFC 4861), and their options.
 
 use std::net::Ipv6Addr;
 
