@@ -11,8 +11,8 @@
 //! - [`tls`]: records that none sends, and handshakes that are not finished.
 //! - [`udp`]: services that are made to talk to each other, or to flood a third.
 //!
-//! Those by HTTP and TLS are on the example `http`, with 32 MiB; the others each with 8 and 16 MiB, with 8 over IPv6 too, and with the feature
-//! `long`, for which all go on for longer, with 64 and 512 MiB too. `ci/long attack` runs these.
+//! Those by HTTP and TLS are on the example `http`, with 32 MiB; the others each with 8 and 16 MiB, with 8 over IPv6 too,
+//! and with the feature `long`, for which all go on for longer, with 64 and 512 MiB too. `ci/long attack` runs these.
 //! What is asserted about time is that a client is served at all; how long it took is printed.
 
 /// Makes a test for each size of memory out of functions that take a [`field::Setting`].

@@ -15,13 +15,17 @@
 //! - [`runner`]: what `solo5-run` adds to what it is told.
 //! - [`site`]: the example of that name, on images of each kind, with curl as client.
 //! - [`std_exercise`]: the standard library in a unikernel; how programs end, overflow and run out of memory.
+//! - [`std_files`], [`std_storage`]: its files with the feature `posix`, in memory and on a disk, kills and cuts among them.
 //! - [`std_signals`]: signals as programs handle them, and how programs end.
+//! - [`std_sockets`], [`std_ipv6`]: its sockets, and those of tokio, axum and smol.
+//! - [`std_stress`]: all of it at its limits.
+//! - [`std_threads`]: its threads, and those of crates.
 //! - [`tls_compiled_in`]: a certificate that is part of the program.
 //! - [`tls_disk`]: certificates on a block device.
-//! - [`unread`]: a network device whose frames nobody reads.
-//! - [`user_network`]: networks without root and TAP interfaces.
 //! - [`todo`]: the example of that name, and what it has acknowledged when its database was ended under load.
 //! - [`toolchain`]: `cargo run` and `cargo test` with `--target`, crates from crates.io, linkers, missing symbols.
+//! - [`unread`]: a network device whose frames nobody reads.
+//! - [`user_network`]: networks without root and TAP interfaces.
 //!
 //! `cargo test -p system-tests spt` runs the tests that need neither KVM nor QEMU.
 
