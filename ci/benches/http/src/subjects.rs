@@ -11,7 +11,8 @@ use anyhow::{Context, Result};
 use bench_common::{
     Process,
     build::{self, beside_us, repository},
-    http, network, server,
+    http, network,
+    server::{self, SERVER},
 };
 
 use crate::{nginx, other_executor};
@@ -129,10 +130,7 @@ impl Server {
         let process = match subject {
             Subject::Mkernel | Subject::AsyncExecutor => {
                 network::add_tap(&link, number, MTU)?;
-                server::start(
-                    None,
-                    &mut unikernel(subject, programs, demand, &link, address)?,
-                )?
+                SERVER.process(&mut unikernel(subject, programs, demand, &link, address)?)?
             }
             Subject::Smoltcp => {
                 network::add_tap(&link, number, MTU)?;
@@ -140,7 +138,7 @@ impl Server {
                 // One that is closing does not listen yet.
                 let sockets = (demand.connections + 16).to_string();
                 command.args([&link, &address.to_string(), &sockets, &busy]);
-                server::start(None, &mut command)?
+                SERVER.process(&mut command)?
             }
             Subject::TokioCurrentThread | Subject::TokioMultiThread | Subject::Axum => {
                 let mut command = Command::new(beside_us("peer-tokio")?);

@@ -12,17 +12,13 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use bench_common::{
-    CLIENT_CPU, Process, SERVER_CPU, Start,
+    CLIENT_CPU, Process, SERVER_CPU,
     build::{self, beside_us, repository},
-    network::{self, Namespace},
+    http::CLIENT,
+    network,
+    server::{self, SERVER},
 };
 use serde_json::{Map, Value};
-
-/// Where servers run, unless their stack is a namespace's.
-const HERE: Start<'static> = Start {
-    cpu: SERVER_CPU,
-    namespace: None,
-};
 
 /// How long a server may take to answer its first connection.
 const START_UP: Duration = Duration::from_secs(10);
@@ -100,30 +96,20 @@ impl Server {
     ) -> Result<Server> {
         let network = subject.network();
         let link = format!("bench{network}");
-        let address = network::served(network).to_string();
         let process = match subject {
             Subject::Mkernel | Subject::Before | Subject::V6 => {
                 network::add_tap(&link, network, mtu)?;
-                let address = match subject {
-                    Subject::V6 => {
-                        network::add_ipv6(&link, network)?;
-                        format!("--ipv6={}/64", network::served_v6(network))
-                    }
-                    _ => format!("--ipv4={address}/24"),
-                };
+                if subject == Subject::V6 {
+                    network::add_ipv6(&link, network)?;
+                }
                 let root = match subject {
                     Subject::Before => before().context("BENCH_BEFORE")?,
                     _ => repository(),
                 };
-                let mut command = Command::new(root.join("target/release/solo5-spt"));
-                command
-                    .arg("--mem=512")
-                    .arg(format!("--net:service={link}"))
-                    .arg("--")
-                    .arg(root.join("target/x86_64-solo5-spt/release/inetd"))
-                    .args(["--solo5:quiet", &address])
-                    .stdout(Stdio::null());
-                HERE.process(&mut command)?
+                let tender = root.join("target/release/solo5-spt");
+                let program = root.join("target/x86_64-solo5-spt/release/inetd");
+                let mut command = server::unikernel(&tender, &program, &link, subject.address());
+                SERVER.process(&mut command)?
             }
             Subject::User => {
                 // Three processes: where each runs is the kernel's affair.
@@ -136,20 +122,18 @@ impl Server {
                     .arg(repository().join("target/x86_64-solo5-spt/release/inetd"))
                     .arg("--solo5:quiet")
                     .stdout(Stdio::null());
-                HERE.process(&mut command)?
+                SERVER.process(&mut command)?
             }
             Subject::Smoltcp => {
                 network::add_tap(&link, network, mtu)?;
                 let mut command = Command::new(beside_us("peer-smoltcp")?);
-                command.args([&link, &address]);
+                command.args([&link, &subject.address().to_string()]);
                 command.args([connections.max(2).to_string(), smoltcp_buffer.to_string()]);
-                HERE.process(&mut command)?
+                SERVER.process(&mut command)?
             }
             Subject::Tokio => {
-                let namespace = Namespace::new()?;
-                network::add_veth(&link, network, mtu, &namespace)?;
-                let namespace = Some(&namespace);
-                Start { namespace, ..HERE }.process(&mut Command::new(beside_us("peer-tokio")?))?
+                let mut command = Command::new(beside_us("peer-tokio")?);
+                server::behind_veth(&link, network, mtu, &mut command)?
             }
         };
         let server = Server {
@@ -184,11 +168,7 @@ impl Server {
     pub fn hold_connections(&self, connections: usize) -> Result<Held> {
         let mut command = self.client("idle", connections, 0.0)?;
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let place = Start {
-            cpu: CLIENT_CPU,
-            namespace: None,
-        };
-        let mut client = place.process(&mut command)?;
+        let mut client = CLIENT.process(&mut command)?;
         let stdout = client
             .child()
             .stdout

@@ -9,7 +9,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
-use bench_common::{Options, Ratio, Report, SERVER_CPU, Start, build};
+use bench_common::server::SERVER;
+use bench_common::{Options, Ratio, Report, build};
 
 const SUBJECTS: [&str; 2] = ["mkernel", "linux"];
 const CASES: [&str; 7] = [
@@ -24,10 +25,6 @@ const CASES: [&str; 7] = [
 const IDLE: &str = "idle-thread";
 /// How many threads wait, in the greater of two runs whose difference counts.
 const THREADS: u64 = 100;
-const PLACE: Start<'_> = Start {
-    cpu: SERVER_CPU,
-    namespace: None,
-};
 
 fn main() -> Result<()> {
     let options = Options::parse(5, 1, &[])?;
@@ -70,7 +67,7 @@ fn threads(
         for case in CASES.into_iter().filter(|case| options.wants(case)) {
             for (subject, program) in &programs {
                 let mut command = command(tender, subject, program);
-                let output = PLACE.output(command.args([case, &options.seconds.to_string()]))?;
+                let output = SERVER.output(command.args([case, &options.seconds.to_string()]))?;
                 let text = String::from_utf8(output)?;
                 let figure = text.trim().parse();
                 let figure =
@@ -108,7 +105,7 @@ fn command(tender: &Path, subject: &str, program: &Path) -> Command {
 
 /// The memory of the process once it says that it is ready.
 fn resident(command: &mut Command) -> Result<u64> {
-    let mut process = PLACE.process(command.stdout(Stdio::piped()))?;
+    let mut process = SERVER.process(command.stdout(Stdio::piped()))?;
     let output = process.child().stdout.take().context("no pipe")?;
     let mut line = String::new();
     BufReader::new(output).read_line(&mut line)?;

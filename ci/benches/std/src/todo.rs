@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Result, ensure};
-use bench_common::{Options, Process, Report, build, http, network, server};
+use bench_common::server::{self, SERVER};
+use bench_common::{Options, Process, Report, build, http, network};
 
 const CONNECTIONS: [usize; 3] = [8, 64, 256];
 const MTU: usize = 1500;
@@ -89,7 +90,7 @@ fn start(
         network::add_tap(&link, number, MTU)?;
         let mut command = server::unikernel(tender, program, &link, address);
         command.arg(format!("--env=DATABASE_URL={DATABASE}"));
-        server::start(None, &mut command)?
+        SERVER.process(&mut command)?
     };
     let address = SocketAddr::from((address, PORT));
     http::wait_until_it_listens(address)?;
