@@ -174,7 +174,7 @@ pub(super) struct V6 {
     /// Source and destination of the last packet from the link to an address of ours.
     accepted: Option<(Ipv6Addr, Ipv6Addr)>,
     random: Random,
-    label_key: [u8; 16],
+    hash_key: [u8; 16],
     pub(super) ip: Ip,
     pub(super) icmp: Icmp,
     pub(super) nd: Nd,
@@ -264,7 +264,7 @@ impl Interface {
             }
             key
         };
-        let (random, label_key, groups) = (Random::new(key()), key(), Groups::new(key()));
+        let (random, hash_key, groups) = (Random::new(key()), key(), Groups::new(key()));
         let mut settings = settings.clone();
         settings.secret.get_or_insert_with(key);
         let accept_ra = settings.accept_ra;
@@ -283,7 +283,7 @@ impl Interface {
             neighbours: Cache::new(neighbours),
             accepted: None,
             random,
-            label_key,
+            hash_key,
             ip: Ip::default(),
             icmp: Icmp::default(),
             nd: Nd::default(),

@@ -8,6 +8,7 @@ mod discovery;
 mod floods;
 mod groups;
 mod packets;
+mod sharing;
 mod temporary;
 
 use super::{Event, Pair, SendError, answers};

@@ -91,7 +91,11 @@ impl V6 {
     fn route(&self, now: Instant, destination: Ipv6Addr) -> Option<Ipv6Addr> {
         let mut given = self.routes.iter();
         let given = given.find(|route| route.destination.contains(destination));
-        let learned = self.routers.route(now, destination, &self.neighbours);
+        let learned = self
+            .routers
+            .route(now, destination, &self.neighbours, |router| {
+                self.hash((destination, router), 0)
+            });
         match (given, learned) {
             (Some(given), Some((prefix, router))) if prefix > given.destination.prefix() => {
                 Some(router)
@@ -121,12 +125,19 @@ impl V6 {
         next: u8,
         ports: [u8; 4],
     ) -> u32 {
-        let mut hasher = SipHasher13::new_with_key(&self.label_key);
-        hasher.write_u128(source.to_bits());
-        hasher.write_u128(destination.to_bits());
-        hasher.write_u64(u64::from(u32::from_ne_bytes(ports)) << 8 | u64::from(next));
+        let ports = u64::from(u32::from_ne_bytes(ports));
+        let hash = self.hash((source, destination), ports << 8 | u64::from(next));
         // Zero would be none.
-        (hasher.finish() as u32 & 0xf_ffff).max(1)
+        (hash as u32 & 0xf_ffff).max(1)
+    }
+
+    /// What nobody can foretell, and is the same for the same.
+    fn hash(&self, (first, second): (Ipv6Addr, Ipv6Addr), third: u64) -> u64 {
+        let mut hasher = SipHasher13::new_with_key(&self.hash_key);
+        hasher.write_u128(first.to_bits());
+        hasher.write_u128(second.to_bits());
+        hasher.write_u64(third);
+        hasher.finish()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What routers say of a link and of what is beyond it (RFC 4861 §6.3, RFC 4191, RFC 8106), and that we
 //! ask for it.
 
-use core::cmp::Reverse;
+use core::cmp::Ordering;
 use core::net::Ipv6Addr;
 use core::time::Duration;
 
@@ -133,13 +133,15 @@ impl Routers {
         redirects.find_map(|(it, hop)| (*it == destination).then_some(*hop))
     }
 
-    /// The router to `destination`, and the length of the prefix by which it is that: the longest, then
-    /// one that can be reached, then the preferred one (RFC 4191 §3.1, RFC 4861 §6.3.6).
+    /// The router to `destination`, and the length of the prefix by which it is that: the longest, then one that can be
+    /// reached, then the preferred one (RFC 4191 §3.1, RFC 4861 §6.3.6). Those that are alike and can be reached share
+    /// destinations by a hash (RFC 4311 §2): one that comes or goes moves no others than its own.
     pub(super) fn route(
         &self,
         now: Instant,
         destination: Ipv6Addr,
         neighbours: &Cache,
+        hash: impl Fn(Ipv6Addr) -> u64,
     ) -> Option<(u8, Ipv6Addr)> {
         let routes = self.networks.iter().filter_map(|it| match it.says {
             Says::Route(preference) if it.until > now && it.prefix.contains(destination) => {
@@ -149,13 +151,21 @@ impl Routers {
         });
         let routers = self.routers.iter().filter(|it| it.until > now);
         let default = routers.map(|it| (0, it.told.router, it.preference));
-        // Of equals the first that was heard of.
-        let best = routes
-            .chain(default)
-            .min_by_key(|(prefix, router, preference)| {
-                Reverse((*prefix, neighbours.is_reachable(*router), *preference))
-            });
-        best.map(|(prefix, router, _)| (prefix, router))
+        let ranked = routes.chain(default).map(|(prefix, router, preference)| {
+            (
+                (prefix, neighbours.is_reachable(router), preference),
+                router,
+            )
+        });
+        let best = ranked.reduce(|best, other| {
+            // Of those that may not be there the first, so that they are tried in turn.
+            let may_share = || other.0.1 && hash(other.1) > hash(best.1);
+            match other.0.cmp(&best.0).then_with(|| may_share().cmp(&false)) {
+                Ordering::Greater => other,
+                _ => best,
+            }
+        });
+        best.map(|((prefix, ..), router)| (prefix, router))
     }
 
     /// A neighbour did not answer: what went by it goes elsewhere (RFC 4861 §7.3.3).

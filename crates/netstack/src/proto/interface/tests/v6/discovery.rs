@@ -20,7 +20,7 @@ pub(super) fn young(settings: &Ipv6) -> Pair {
 }
 
 /// The same with another seed.
-fn young_of(seed: u8, settings: &Ipv6) -> Pair {
+pub(super) fn young_of(seed: u8, settings: &Ipv6) -> Pair {
     let mut pair = Pair::new();
     let config = InterfaceConfig::new(MACS[0], 1500, [seed; 32]);
     pair.stacks[0] = Interface::new(config);
