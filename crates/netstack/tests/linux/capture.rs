@@ -122,6 +122,8 @@ fn check(file: &Path) -> usize {
     let output = command
         .output()
         .unwrap_or_else(|error| panic!("tshark: {error}"));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{name}: tshark: {errors}");
     let text = String::from_utf8_lossy(&output.stdout);
     let mut unexpected: BTreeMap<String, usize> = BTreeMap::new();
     let mut frames = 0;

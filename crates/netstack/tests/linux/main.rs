@@ -56,8 +56,7 @@ use namespace::Namespaces;
 /// A named scenario. It panics when something is wrong, and returns what the table shows.
 type Scenario = (&'static str, fn() -> String);
 
-/// Those that run over either family, but not those that are about congestion control alone, nor those at 20 % loss:
-/// over IPv6 a connection is not opened in time there now and then.
+/// Those that run over either family, but not those that are about congestion control alone.
 fn of_both_families() -> Vec<Scenario> {
     [
         transfer::SCENARIOS,
@@ -70,7 +69,7 @@ fn of_both_families() -> Vec<Scenario> {
 }
 
 fn runs_over_v6(name: &str) -> bool {
-    !(name.contains("-bbr-") || name.ends_with("-loss-20"))
+    !name.contains("-bbr-")
 }
 
 fn scenarios() -> Vec<Scenario> {
