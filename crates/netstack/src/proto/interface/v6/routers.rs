@@ -159,13 +159,29 @@ impl Routers {
         });
         let best = ranked.reduce(|best, other| {
             // Of those that may not be there the first, so that they are tried in turn.
-            let may_share = || other.0.1 && hash(other.1) > hash(best.1);
+            let may_share = || {
+                other.0.1 && hash(other.1) > hash(best.1) && self.are_alike(now, best.1, other.1)
+            };
             match other.0.cmp(&best.0).then_with(|| may_share().cmp(&false)) {
                 Ordering::Greater => other,
                 _ => best,
             }
         });
         best.map(|((prefix, ..), router)| (prefix, router))
+    }
+
+    /// Whether two routers advertise the same prefixes: others may not let pass what comes from an address under a prefix
+    /// that is not theirs (RFC 8028 §2).
+    fn are_alike(&self, now: Instant, one: Ipv6Addr, other: Ipv6Addr) -> bool {
+        let advertised = self.networks.iter().filter(|it| !it.is_route());
+        let mut of_both =
+            advertised.filter(|it| it.until > now && [one, other].contains(&it.told.router));
+        of_both.all(|it| {
+            let address = it.prefix.network().address();
+            [one, other]
+                .iter()
+                .all(|router| self.is_advertised(now, *router, address))
+        })
     }
 
     /// A neighbour did not answer: what went by it goes elsewhere (RFC 4861 §7.3.3).

@@ -1,6 +1,6 @@
 //! Routers that are alike share what goes beyond the link (RFC 4311).
 
-use super::discovery::{advertise, give, young_of};
+use super::discovery::{advertise, give, prefix, young_of};
 use super::{Ipv6, Ipv6Addr, Pair, icmp, v6};
 use crate::proto::ip::v6::ALL_NODES;
 use core::time::Duration;
@@ -12,9 +12,14 @@ const LOW: u8 = 0x18;
 
 /// One of three routers says that it is one, for so many seconds; where it is, too.
 fn says(pair: &mut Pair, router: u8, lifetime: u16, flags: u8) {
+    says_with(pair, router, lifetime, flags, &[]);
+}
+
+/// The same with another option.
+fn says_with(pair: &mut Pair, router: u8, lifetime: u16, flags: u8, option: &[u8]) {
     let station = [1, 1, 2, 0, 0, 0, 1, router];
     let source = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, router.into());
-    let advertisement = advertise(lifetime, flags, &[&station]);
+    let advertisement = advertise(lifetime, flags, &[&station, option]);
     give(pair, icmp(source, ALL_NODES, 255, &advertisement[54..]));
 }
 
@@ -90,4 +95,17 @@ fn rfc4311_2_those_that_are_less_preferred_or_do_not_answer_have_no_share() {
     assert!((0..DESTINATIONS).all(|at| by[at] == without[at] || by[at] == 0));
     says(&mut pair, 2, 1800, LOW);
     assert_eq!(routers(&mut pair), [1; DESTINATIONS]);
+}
+
+#[test]
+fn rfc8028_2_routers_of_other_prefixes_are_not_alike() {
+    let mut pair = shared(1);
+    let [first, second] = ["fd00:1::/64", "fd00:2::/64"].map(|it| prefix(it, 7200, 3600));
+    says_with(&mut pair, 0, 1800, 0, &first);
+    assert_eq!(routers(&mut pair), [0; DESTINATIONS]);
+    says_with(&mut pair, 1, 1800, 0, &second);
+    assert_eq!(routers(&mut pair), [0; DESTINATIONS]);
+    says_with(&mut pair, 2, 1800, 0, &first);
+    let by = routers(&mut pair);
+    assert!(by.contains(&0) && by.contains(&2) && !by.contains(&1));
 }
