@@ -9,7 +9,10 @@ use std::process::{Command, Stdio};
 use system_tests::{Guest, Target};
 use tempfile::TempDir;
 
-on_each_target! { a_disk_is_used_in_full, a_disk_has_one_user, tasks_share_the_partitions_of_a_disk }
+on_each_target! {
+    a_disk_is_used_in_full;
+    long: a_disk_has_one_user, tasks_share_the_partitions_of_a_disk,
+}
 
 const OCTETS: u64 = 4 << 20;
 

@@ -9,7 +9,7 @@ use system_tests::certificates::{Authority, Signed, with_text};
 use system_tests::{Guest, Network, OpensslServer, Outcome, Target};
 
 on_each_target! {
-    a_page_is_fetched, each_failure_has_a_status_of_its_own, what_is_wrong_with_a_certificate_is_told,
+    long: a_page_is_fetched, each_failure_has_a_status_of_its_own, what_is_wrong_with_a_certificate_is_told,
     http_2_is_spoken_where_the_server_does,
 }
 

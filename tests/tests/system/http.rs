@@ -10,7 +10,7 @@ use system_tests::{Guest, HttpServer, Target, read_head};
 use tempfile::TempDir;
 
 on_each_target! {
-    http_1_and_2_are_spoken, content_comes_back_as_it_went, a_download_is_what_was_asked_for, a_websocket_echoes,
+    long: http_1_and_2_are_spoken, content_comes_back_as_it_went, a_download_is_what_was_asked_for, a_websocket_echoes,
 }
 
 const ADDRESS: &str = HttpServer::ADDRESS;

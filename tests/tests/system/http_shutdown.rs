@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use system_tests::{Guest, HttpServer, Running, Target, read_head};
 
 on_each_target! {
-    what_is_being_served_is_finished, what_is_not_taken_is_cut_off,
+    long: what_is_being_served_is_finished, what_is_not_taken_is_cut_off,
     a_service_that_takes_longer_than_the_tender_gives_is_ended,
 }
 

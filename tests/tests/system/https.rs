@@ -7,7 +7,8 @@ use system_tests::certificates::Authority;
 use system_tests::{Guest, HttpServer, Target};
 
 on_each_target! {
-    https_is_spoken_by_curl, sessions_of_both_versions_are_resumed, who_offers_other_protocols_is_refused,
+    https_is_spoken_by_curl;
+    long: sessions_of_both_versions_are_resumed, who_offers_other_protocols_is_refused,
 }
 
 const UNIKERNEL: &str = HttpServer::ADDRESS;

@@ -12,7 +12,7 @@ use system_tests::{Guest, HttpClient, HttpServer, Target};
 use tempfile::TempDir;
 
 on_each_target! {
-    values_are_kept_and_found_again, what_is_wrong_is_said, a_full_store_takes_deletes_and_then_more,
+    long: values_are_kept_and_found_again, what_is_wrong_is_said, a_full_store_takes_deletes_and_then_more,
 }
 
 /// `ci/long` has more of them.

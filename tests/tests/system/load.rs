@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use system_tests::{Guest, Network, Target};
 
-on_each_target! { two_hundred_connections_at_once }
+on_each_target! { long: two_hundred_connections_at_once }
 
 const CONNECTIONS: u64 = 200;
 

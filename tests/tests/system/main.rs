@@ -1,4 +1,4 @@
-//! Whole-unikernel tests, all of them on spt and on hvt.
+//! Whole-unikernel tests, all of them on spt, and on hvt one of each kind; in `ci/long hvt` all of them there too.
 //!
 //! - [`console`]: a service whose log is not taken.
 //! - [`disk`]: a block device, in every way that there is to use one.
@@ -29,14 +29,23 @@
 //!
 //! `cargo test -p system-tests spt` runs the tests that need neither KVM nor QEMU.
 
-/// Makes a test for each target out of functions that take one.
+/// Makes a test for each target out of functions that take one. On hvt, which is emulated as a rule, those behind `long:`
+/// are left to `ci/long hvt`: others show there what the target does, and on spt they show the rest.
 macro_rules! on_each_target {
-    ($($test:ident),* $(,)?) => {
+    (long: $($long:ident),* $(,)?) => { on_each_target! { ; long: $($long),* } };
+    ($($test:ident),* $(,)?) => { on_each_target! { $($test),*; long: } };
+    ($($test:ident),*; long: $($long:ident),* $(,)?) => {
         mod spt {
             $(#[test] fn $test() { super::$test(system_tests::Target::Spt) })*
+            $(#[test] fn $long() { super::$long(system_tests::Target::Spt) })*
         }
         mod hvt {
             $(#[test] fn $test() { super::$test(system_tests::Target::Hvt) })*
+            $(
+                #[test]
+                #[cfg_attr(not(feature = "long"), ignore = "on hvt for ci/long")]
+                fn $long() { super::$long(system_tests::Target::Hvt) }
+            )*
         }
     };
 }

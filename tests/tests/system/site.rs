@@ -7,7 +7,9 @@ use std::process::Command;
 use system_tests::{Guest, HttpServer, Target};
 use tempfile::TempDir;
 
-on_each_target! { each_kind_of_image_is_served, requests_are_answered_as_the_rfc_says }
+on_each_target! {
+    long: each_kind_of_image_is_served, requests_are_answered_as_the_rfc_says,
+}
 
 /// What is in the site beside the texts: more than fits in what lies between.
 const LARGE: usize = 3_000_000;

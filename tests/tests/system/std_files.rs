@@ -2,7 +2,7 @@
 
 use system_tests::{Guest, Target};
 
-on_each_target! { files_are_kept_in_memory }
+on_each_target! { long: files_are_kept_in_memory }
 
 fn files_are_kept_in_memory(target: Target) {
     let arguments = ["--dns=10.0.0.1", "--env", "GIVEN=value", "--", "argument"];

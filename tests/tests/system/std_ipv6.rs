@@ -8,7 +8,7 @@ use std::time::Duration;
 use system_tests::{Guest, Network, Target};
 
 on_each_target! {
-    one_listener_serves_both_families, a_listener_of_ipv6_alone_leaves_ipv4_to_another,
+    long: one_listener_serves_both_families, a_listener_of_ipv6_alone_leaves_ipv4_to_another,
     datagrams_of_both_families_come_to_one_socket, groups_of_both_families_are_joined,
     names_stand_for_addresses_of_both_families, a_server_on_the_link_is_connected_to,
 }

@@ -11,7 +11,10 @@ const KILLS: u64 = if cfg!(feature = "long") { 300 } else { 30 };
 const CUTS: u64 = if cfg!(feature = "long") { 100 } else { 3 };
 const SEEDS: u64 = if cfg!(feature = "long") { 100 } else { 4 };
 
-on_each_target! { calls_come_to_what_they_come_to_on_linux, what_nobody_syncs_is_written_at_the_end }
+on_each_target! {
+    what_nobody_syncs_is_written_at_the_end;
+    long: calls_come_to_what_they_come_to_on_linux,
+}
 
 /// A guest on an image of its own, which lasts as long as the directory.
 fn guest(target: Target) -> (TempDir, Guest) {

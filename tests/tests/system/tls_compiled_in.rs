@@ -8,7 +8,7 @@ use std::time::Duration;
 use system_tests::{Guest, Network, Target};
 use tempfile::TempDir;
 
-on_each_target! { a_certificate_is_compiled_in }
+on_each_target! { long: a_certificate_is_compiled_in }
 
 fn a_certificate_is_compiled_in(target: Target) {
     let guest = Guest::build("tls-compiled-in", target).option("--net:service=tap0");

@@ -10,7 +10,7 @@ use system_tests::certificates::{Authority, Signed};
 use system_tests::{Guest, Network, Running, Target};
 use tempfile::TempDir;
 
-on_each_target! { certificates_come_from_a_block_device_and_are_reloaded }
+on_each_target! { long: certificates_come_from_a_block_device_and_are_reloaded }
 
 const SERVER: &str = "10.0.0.2:443";
 const OCTETS: usize = 32 << 10;

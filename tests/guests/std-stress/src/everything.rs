@@ -1,4 +1,4 @@
-//! A thousand threads with sockets, files, pipes, locks and timers at once, as a seed has it.
+//! Threads with sockets, files, pipes, locks and timers at once, as a seed has it.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-const THREADS: usize = 1_000;
 const SERVERS: usize = 16;
 const STACK: usize = 64 << 10;
 
@@ -22,12 +21,12 @@ struct World {
     changed: Condvar,
 }
 
-pub(crate) fn run(seed: u64) {
+pub(crate) fn run(seed: u64, count: usize) {
     let mut random = Rng::with_seed(seed);
     let listener = Arc::new(TcpListener::bind("127.0.0.1:0").expect("a port"));
     let world = Arc::new(World {
         address: listener.local_addr().expect("bound"),
-        gate: Barrier::new(THREADS + 1),
+        gate: Barrier::new(count + 1),
         sum: Mutex::new(0),
         changed: Condvar::new(),
     });
@@ -40,7 +39,7 @@ pub(crate) fn run(seed: u64) {
             }
         });
     }
-    let threads: Vec<_> = (0..THREADS)
+    let threads: Vec<_> = (0..count)
         .map(|number| {
             let (world, fork) = (world.clone(), random.fork());
             spawn(move || live(&world, fork, number))
@@ -52,10 +51,10 @@ pub(crate) fn run(seed: u64) {
         thread.join().expect("no panic");
     }
     let mut sum = world.sum.lock().expect("no panic");
-    while *sum < THREADS {
+    while *sum < count {
         sum = world.changed.wait(sum).expect("no panic");
     }
-    assert_eq!(*sum, THREADS);
+    assert_eq!(*sum, count);
     assert_eq!(fs::read_dir("/tmp").expect("a directory").count(), 0);
 }
 

@@ -10,8 +10,9 @@ use mkernel as _;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match &arguments[..] {
-        [case, seed] if case == "everything" => {
-            everything::run(seed.parse().expect("a number"));
+        [case, seed, threads] if case == "everything" => {
+            let seed = seed.parse().expect("a number");
+            everything::run(seed, threads.parse().expect("a number"));
             Ok(())
         }
         [case] if case == "descriptors" => exhausted::descriptors(),
