@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// What a unikernel is built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -96,7 +96,8 @@ pub fn host_program(package: &str, binary: &str) -> PathBuf {
 }
 
 fn cargo_build(package: &str, binary: &str, arguments: &[&str]) {
-    type Built = Mutex<HashMap<String, Result<(), String>>>;
+    /// Who wants what is built already waits for no other build.
+    type Built = Mutex<HashMap<String, Arc<OnceLock<Result<(), String>>>>>;
     static BUILT: OnceLock<Built> = OnceLock::new();
 
     let arguments: Vec<&str> = ["build", "-q", "-p", package, "--bin", binary]
@@ -107,7 +108,9 @@ fn cargo_build(package: &str, binary: &str, arguments: &[&str]) {
         .get_or_init(Built::default)
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
-    let result = built.entry(arguments.join(" ")).or_insert_with(|| {
+    let one = built.entry(arguments.join(" ")).or_default().clone();
+    drop(built);
+    let result = one.get_or_init(|| {
         let output = cargo()
             .args(&arguments)
             .output()

@@ -6,9 +6,14 @@ use std::process::Command;
 use std::time::Duration;
 
 use manifest_gen::query_manifest;
-use system_tests::{Guest, Network, Outcome, Running, Target, cargo, host_program, workspace};
+use system_tests::{
+    Guest, Network, Outcome, Running, Target, cargo, host_program, target_folder, workspace,
+};
 
-on_each_target! { cargo_test, cargo_run, what_a_program_shares_with_backtraces_is_in_its_image }
+on_each_target! {
+    cargo_run;
+    long: cargo_test, what_a_program_shares_with_backtraces_is_in_its_image,
+}
 
 /// What chooses GNU ld instead of rust-lld.
 const GNU_LD: &str = "-Clinker-features=-lld";
@@ -81,6 +86,8 @@ fn build(package: &str, flags: &str, folder: &str, more: &[&str]) -> Outcome {
         ])
         .arg(workspace().join("target").join(folder))
         .args(more)
+        // What is compiled for it anyway, and for the host, is there.
+        .env("CARGO_BUILD_BUILD_DIR", target_folder())
         .env("RUSTFLAGS", flags);
     outcome(command)
 }
