@@ -41,8 +41,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+#[cfg(feature = "dhcpv6")]
+pub use ipv6::Dhcpv6;
 #[cfg(feature = "ipv6")]
-pub use ipv6::{Dhcpv6, Ipv6Network};
+pub use ipv6::Ipv6Network;
 pub use network::{Network, Online, StartError};
 #[cfg(feature = "tls")]
 pub use tls::Tls;

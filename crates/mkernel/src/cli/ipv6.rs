@@ -2,10 +2,18 @@
 
 use std::net::Ipv6Addr;
 
-use clap::{ArgAction, Args, ValueEnum};
+#[cfg(feature = "dhcpv6")]
+use clap::ValueEnum;
+use clap::{ArgAction, Args};
+#[cfg(feature = "dhcpv6")]
+use netstack::Stack;
 use netstack::{Config, proto::ip::v6::Cidr};
 
+#[cfg(feature = "dhcpv6")]
+use super::network::{StartError, list};
 use crate::addressing;
+#[cfg(feature = "dhcpv6")]
+use crate::{addressing::LEASE_WAIT, log::info};
 
 /// The part of [`Network`](super::Network) that is about IPv6, which is always spoken: with a link-local address, and
 /// what else it is told.
@@ -24,6 +32,7 @@ pub struct Ipv6Network {
     #[arg(long, value_name = "BOOL", action = ArgAction::Set, default_value_t = true)]
     pub accept_ra: bool,
     /// When to ask servers of DHCPv6
+    #[cfg(feature = "dhcpv6")]
     #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
     pub dhcpv6: Dhcpv6,
     /// A secret of 32 hexadecimal digits, for addresses that are the same at each start
@@ -32,6 +41,7 @@ pub struct Ipv6Network {
 }
 
 /// When servers of DHCPv6 are asked.
+#[cfg(feature = "dhcpv6")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 #[non_exhaustive]
 pub enum Dhcpv6 {
@@ -62,10 +72,26 @@ fn secret(text: &str) -> Result<[u8; 16], &'static str> {
 impl Ipv6Network {
     /// What a stack is to start with, for IPv6 too.
     pub(super) fn add_to(&self, mut config: Config) -> Config {
-        let settings = config.ipv6.take().unwrap_or_default();
-        let mut settings = settings.dhcpv6(self.dhcpv6 == Dhcpv6::Advertised);
+        let mut settings = config.ipv6.take().unwrap_or_default();
+        #[cfg(feature = "dhcpv6")]
+        {
+            settings = settings.dhcpv6(self.dhcpv6 == Dhcpv6::Advertised);
+        }
         settings.secret = self.ipv6_secret.or(settings.secret);
         config.ipv6 = Some(settings);
         addressing::set_ipv6(config, &self.ipv6, self.ipv6_gateway, self.accept_ra)
+    }
+
+    /// Waits for a lease of DHCPv6 if the program `name` is to have one at once.
+    #[cfg(feature = "dhcpv6")]
+    pub(super) async fn await_lease(&self, stack: &Stack, name: &str) -> Result<(), StartError> {
+        if self.dhcpv6 == Dhcpv6::Always {
+            info!("{name} asks for a lease by DHCPv6");
+            let lease = stack.dhcpv6(LEASE_WAIT).await;
+            let lease = lease.map_err(StartError::LeaseV6)?;
+            let addresses = lease.addresses.iter().map(|held| held.address);
+            info!("{name} has a lease of {} by DHCPv6", list(addresses));
+        }
+        Ok(())
     }
 }

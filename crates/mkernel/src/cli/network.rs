@@ -13,7 +13,7 @@ use netstack::{AddressEvent, Config, Resolver, Stack, proto::dhcp::Lease, proto:
 use solo5_ffi::Net;
 
 #[cfg(feature = "ipv6")]
-use super::ipv6::{Dhcpv6, Ipv6Network};
+use super::ipv6::Ipv6Network;
 use crate::addressing::{self, LEASE_WAIT};
 use crate::hypercalls::Hypercalls;
 use crate::log::{self, Filter, info, warn};
@@ -182,14 +182,8 @@ impl Network {
                 list(router)
             );
         }
-        #[cfg(feature = "ipv6")]
-        if self.ipv6.dhcpv6 == Dhcpv6::Always {
-            info!("{name} asks for a lease by DHCPv6");
-            let lease = stack.dhcpv6(LEASE_WAIT).await;
-            let lease = lease.map_err(StartError::LeaseV6)?;
-            let addresses = lease.addresses.iter().map(|held| held.address);
-            info!("{name} has a lease of {} by DHCPv6", list(addresses));
-        }
+        #[cfg(feature = "dhcpv6")]
+        self.ipv6.await_lease(&stack, name).await?;
         if self.dns.is_empty() {
             resolver.set_servers(stack.name_servers());
         }
@@ -258,7 +252,7 @@ fn describe(lease: &Lease) -> String {
     format!("a lease of {address} from {server} for {time}, router {router}, name servers {dns}")
 }
 
-fn list(items: impl IntoIterator<Item = impl fmt::Display>) -> String {
+pub(super) fn list(items: impl IntoIterator<Item = impl fmt::Display>) -> String {
     let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
     match items.is_empty() {
         true => "none".to_owned(),
