@@ -1,8 +1,9 @@
 //! The captures of the other scenarios, as tshark sees them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread::{self, available_parallelism};
 
 use crate::Scenario;
 use crate::link::captures;
@@ -83,10 +84,20 @@ fn captures_are_clean() -> String {
         .collect();
     files.sort();
     assert!(!files.is_empty(), "nothing was captured");
-    let mut frames = 0;
-    for file in &files {
-        frames += check(file);
-    }
+    // One tshark has one processor.
+    let parts = files.chunks(
+        files
+            .len()
+            .div_ceil(available_parallelism().map_or(1, Into::into)),
+    );
+    let frames: usize = thread::scope(|scope| {
+        let count = |part: &[PathBuf]| part.iter().map(|file| check(file)).sum::<usize>();
+        let threads: Vec<_> = parts.map(|part| scope.spawn(move || count(part))).collect();
+        let counts = threads
+            .into_iter()
+            .map(|thread| thread.join().expect("as expected"));
+        counts.sum()
+    });
     format!(
         "{} captures of {frames} frames: none malformed, nothing unexpected",
         files.len()
