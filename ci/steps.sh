@@ -29,6 +29,32 @@ packages() {
         jq -r ".packages[] | select(.publish == null) | select($1) | \"--package=\" + .name"
 }
 
+# Examples and guests without unit tests, as arguments of Cargo that exclude them.
+without_tests() {
+    local manifest
+    for manifest in examples/*/Cargo.toml tests/guests/*/Cargo.toml; do
+        grep -rqs '#\[test\]' "${manifest%/*}/src" || sed -n 's/^name = "\(.*\)"/--exclude=\1/p;T;q' "$manifest"
+    done
+}
+
+# The packages outside of the workspace; those of benchmarks whose peers are many crates apart.
+with_peers=(ci/benches/crypto/guest/Cargo.toml ci/benches/http/Cargo.toml ci/benches/sched/Cargo.toml)
+outside=(ci/api-listing/Cargo.toml ci/size-listing/Cargo.toml ci/benches/http/async-executor/Cargo.toml
+    ci/benches/std/guest/Cargo.toml fuzz/Cargo.toml)
+for manifest in ci/benches/*/Cargo.toml; do
+    [[ " ${with_peers[*]} " = *" $manifest "* ]] || outside+=("$manifest")
+done
+
+# lint_outside MANIFEST...: lints packages outside of the workspace.
+lint_outside() {
+    local manifest
+    # With the debug information of the workspace, and so with its libraries where their features are the same.
+    for manifest; do
+        CARGO_PROFILE_DEV_DEBUG=line-tables-only cargo clippy -q --all-targets --manifest-path "$manifest" \
+            --target-dir "${CARGO_TARGET_DIR:-target}" -- -D warnings || return
+    done
+}
+
 # lint_features WHICH... PACKAGE...: lints these packages with some sets of their features, as cargo-hack's options say.
 lint_features() {
     if [ -x "$tools/cargo-hack" ]; then
