@@ -119,17 +119,23 @@ impl Interface {
         // The kernel's windows fit its queue: a fair link loses nothing.
         ip(&format!("link set tap0 mtu {mtu} txqueuelen 10000 up"));
         ip("addr add 10.0.0.1/24 dev tap0");
-        Self
+        let interface = Self;
+        interface.ask_often("ipv4");
+        interface
+    }
+
+    /// Where a fifth is lost, three questions in a row are lost now and then, and connections refused for it.
+    fn ask_often(&self, family: &str) {
+        for questions in ["mcast_solicit", "ucast_solicit"] {
+            let setting = format!("/proc/sys/net/{family}/neigh/{}/{questions}", Self::NAME);
+            std::fs::write(setting, "20").expect("a setting of this namespace");
+        }
     }
 
     /// Gives it an address of IPv6 too, which is used at once.
     pub(crate) fn add_ipv6(&self) {
         ip("addr add fd00::1/64 dev tap0 nodad");
-        // Where a fifth is lost, three questions in a row are lost now and then, and connections refused for it.
-        for questions in ["mcast_solicit", "ucast_solicit"] {
-            let setting = format!("/proc/sys/net/ipv6/neigh/{}/{questions}", Self::NAME);
-            std::fs::write(setting, "20").expect("a setting of this namespace");
-        }
+        self.ask_often("ipv6");
     }
 }
 
