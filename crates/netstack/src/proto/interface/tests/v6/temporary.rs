@@ -18,13 +18,18 @@ fn settings() -> Ipv6 {
 
 /// A router advertises itself, and 2001:db8:1::/64 for so many seconds.
 fn advertise(stack: &mut Interface, now: Instant, preferred: u32, valid: u32) {
+    advertise_of(stack, now, "2001:db8:1::", (preferred, valid));
+}
+
+fn advertise_of(stack: &mut Interface, now: Instant, prefix: &str, lifetimes: (u32, u32)) {
+    let (preferred, valid) = lifetimes;
     let mut message = vec![134, 0, 0, 0, 64, 0, 0x23, 0x28];
     message.extend([0; 8]);
     message.extend([3, 4, 64, 0xc0]);
     message.extend(valid.to_be_bytes());
     message.extend(preferred.to_be_bytes());
     message.extend([0; 4]);
-    message.extend(v6("2001:db8:1::").octets());
+    message.extend(v6(prefix).octets());
     let frame = icmp(ROUTER, v6("ff02::1"), 255, &message);
     stack.handle_frame(now, frame.into(), &mut |_: &[u8]| {});
 }
@@ -106,17 +111,28 @@ fn rfc8981_3_4_step_7_a_duplicate_is_followed_by_another_three_times() {
     let mut now = START + 5 * SECOND;
     sent(&mut stack, START, 5 * SECOND);
     advertise(&mut stack, now, 7 * 86_400, 30 * 86_400);
+    let refused = refuse(&mut stack, &mut now, [0x2001, 0xdb8, 1]);
+    assert_eq!(refused.len(), 4, "the first, and three");
+    sent(&mut stack, now, 5 * SECOND);
+    assert_eq!(ours(&stack).len(), 1, "the stable one");
+    advertise(&mut stack, now + 6 * SECOND, 7 * 86_400, 30 * 86_400);
+    sent(&mut stack, now + 6 * SECOND, 5 * SECOND);
+    assert_eq!(ours(&stack).len(), 1, "no more on this link");
+}
+
+/// Another station has all temporary addresses under a prefix that are asked for in the next seconds.
+fn refuse(stack: &mut Interface, now: &mut Instant, prefix: [u16; 3]) -> HashSet<Ipv6Addr> {
     let mut refused = HashSet::new();
     for _ in 0..6 {
-        let frames = sent(&mut stack, now, SECOND / 2);
-        now += SECOND / 2;
+        let frames = sent(stack, *now, SECOND / 2);
+        *now += SECOND / 2;
         // A solicitation from nobody asks for a tentative address: of the stable one nobody says anything.
         let asked = frames
             .iter()
             .filter(|(_, frame)| frame.len() > 78 && frame[54] == 135);
         let targets = asked.filter_map(|(_, frame)| {
             let octets: [u8; 16] = frame[62..78].try_into().ok()?;
-            Some(Ipv6Addr::from(octets)).filter(|it| it.segments()[0] == 0x2001)
+            Some(Ipv6Addr::from(octets)).filter(|it| it.segments()[..3] == prefix)
         });
         let targets: Vec<_> = targets.collect();
         for target in targets.into_iter().skip(usize::from(refused.is_empty())) {
@@ -126,13 +142,44 @@ fn rfc8981_3_4_step_7_a_duplicate_is_followed_by_another_three_times() {
             message.extend([2, 1]);
             message.extend(MACS[1].0);
             let claim = icmp(target, v6("ff02::1"), 255, &message);
-            stack.handle_frame(now, claim.into(), &mut |_: &[u8]| {});
+            stack.handle_frame(*now, claim.into(), &mut |_: &[u8]| {});
         }
     }
-    assert_eq!(refused.len(), 4, "the first, and three");
+    refused
+}
+
+/// Runs the timers of two days, and a bit.
+fn goes_by(stack: &mut Interface, mut now: Instant) {
+    let end = now + 50 * HOUR;
+    while let Some(at) = stack.poll_at(now).filter(|at| *at < end) {
+        stack.poll(at, 64, &mut |_: &[u8]| {});
+        let next = stack.poll_at(at);
+        assert!(next.is_none_or(|next| next > at), "{next:?} at {at:?}");
+        now = at;
+    }
+}
+
+#[test]
+fn rfc8981_3_5_what_is_followed_by_none_asks_for_no_time_at_once() {
+    // The stable address of its prefix goes.
+    let mut stack = stack(0);
+    stack.start_ipv6(START, &settings());
+    advertise(&mut stack, START, 7 * 86_400, 30 * 86_400);
+    let [stable, _] = ours(&stack)[..] else {
+        panic!("two")
+    };
+    assert!(stack.remove_address(START, stable));
+    goes_by(&mut stack, START);
+    // No more are made on the link, for those under another prefix are refused.
+    let mut stack = self::stack(0);
+    stack.start_ipv6(START, &settings().dad_transmits(1));
+    let mut now = START + 5 * SECOND;
+    sent(&mut stack, START, 5 * SECOND);
+    advertise(&mut stack, now, 7 * 86_400, 30 * 86_400);
     sent(&mut stack, now, 5 * SECOND);
-    assert_eq!(ours(&stack).len(), 1, "the stable one");
-    advertise(&mut stack, now + 6 * SECOND, 7 * 86_400, 30 * 86_400);
-    sent(&mut stack, now + 6 * SECOND, 5 * SECOND);
-    assert_eq!(ours(&stack).len(), 1, "no more on this link");
+    now += 5 * SECOND;
+    advertise_of(&mut stack, now, "2001:db8:2::", (7 * 86_400, 30 * 86_400));
+    assert_eq!(refuse(&mut stack, &mut now, [0x2001, 0xdb8, 2]).len(), 4);
+    assert_eq!(ours(&stack).len(), 2);
+    goes_by(&mut stack, now);
 }

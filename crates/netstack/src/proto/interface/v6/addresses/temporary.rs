@@ -100,6 +100,20 @@ impl Interface {
         let due = |it: &Address| it.made().is_some_and(|made| made.renew_at <= now);
         if v6.is_some_and(|v6| v6.addresses.iter().any(due)) {
             self.renew_temporary(now);
+            self.leave_unfollowed(now);
+        }
+    }
+
+    /// Those that are still due are followed by none: no more are made on this link, or under their prefix.
+    #[cold]
+    fn leave_unfollowed(&mut self, now: Instant) {
+        let v6 = self.egress.v6.as_deref_mut().into_iter();
+        for entry in v6.flat_map(|v6| &mut v6.addresses) {
+            if let Origin::Temporary(made) = &mut entry.origin
+                && made.renew_at <= now
+            {
+                made.renew_at = Instant::FAR_FUTURE;
+            }
         }
     }
 
