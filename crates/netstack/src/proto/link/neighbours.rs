@@ -241,6 +241,14 @@ impl<A: Copy + Eq + Hash, K: Known> Table<A, K> {
         dropped
     }
 
+    /// Asks for `target` for its own sake.
+    pub(super) fn ask(&mut self, now: Instant, target: A) {
+        self.add(now, target);
+        if let Some(entry) = self.entries.get_mut(&target) {
+            entry.spoken_to = true;
+        }
+    }
+
     /// Makes an entry of `target` if there is none, with a first request due at once.
     fn add(&mut self, now: Instant, target: A) {
         if self.entries.contains_key(&target) {

@@ -8,6 +8,7 @@ mod discovery;
 mod floods;
 mod groups;
 mod packets;
+mod routers;
 mod sharing;
 mod temporary;
 

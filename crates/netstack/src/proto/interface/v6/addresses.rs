@@ -163,8 +163,8 @@ impl V6 {
     }
 
     /// A neighbour did not answer.
-    pub(super) fn is_unreachable(&mut self, neighbour: Ipv6Addr) {
-        self.routers.is_unreachable(neighbour);
+    pub(super) fn is_unreachable(&mut self, now: Instant, neighbour: Ipv6Addr) {
+        self.routers.is_unreachable(now, neighbour);
         self.doubt(neighbour);
     }
 

@@ -62,8 +62,9 @@ impl Interface {
             v6.routers.hop_limit = hop_limit;
         }
         v6.set_timing(reachable, retransmit);
-        let told = Told::new(now, router, v6.neighbours.is_confirmed(router));
+        let mut told = Told::new(now, router, v6.neighbours.is_confirmed(router));
         let default = (preference(flags), lifetime);
+        v6.routers.speaks(now, &mut told, &mut v6.neighbours);
         v6.routers
             .set_default(now, told, default, &mut v6.neighbours);
         #[cfg(feature = "dhcp")]

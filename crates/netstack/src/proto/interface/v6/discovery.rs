@@ -161,6 +161,9 @@ impl Interface {
             return;
         }
         let (frames, resigned) = v6.neighbours.advertised(now, target, said);
+        if v6.neighbours.is_confirmed(target) {
+            v6.routers.is_there(target);
+        }
         if resigned {
             v6.resigned(target);
         }

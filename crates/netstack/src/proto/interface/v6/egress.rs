@@ -12,7 +12,7 @@ use crate::proto::interface::egress::{Egress, IP, Link};
 use crate::proto::interface::{HEADROOM, Interface, SendError, Transmit};
 use crate::proto::ip::v4::protocol::{TCP, UDP};
 use crate::proto::ip::v6::{
-    FRAGMENT_LEN, Fragments, HEADER_LEN, Header, protocol, solicited_node, write_flow_label,
+    FRAGMENT_LEN, Fragments, HEADER_LEN, Header, Route, protocol, solicited_node, write_flow_label,
 };
 use crate::proto::link::ethernet::MacAddr;
 use crate::proto::link::nd::{self, CachePoll};
@@ -78,7 +78,7 @@ impl V6 {
         if let Some(better) = self.routers.redirected(destination) {
             return Some(Hop::Station(better));
         }
-        self.route(now, destination).map(Hop::Station)
+        self.route(now, destination, false).map(Hop::Station)
     }
 
     fn is_on_link(&self, now: Instant, destination: Ipv6Addr) -> bool {
@@ -86,26 +86,35 @@ impl V6 {
             || self.routers.is_on_link(now, destination)
     }
 
-    /// The router towards `destination`, or itself: by the longest prefix, and of equals by what we were
-    /// given.
-    fn route(&self, now: Instant, destination: Ipv6Addr) -> Option<Ipv6Addr> {
+    /// The route to `destination` that we were given.
+    fn given(&self, destination: Ipv6Addr) -> Option<&Route> {
         let mut given = self.routes.iter();
-        let given = given.find(|route| route.destination.contains(destination));
-        let learned = self
-            .routers
-            .route(now, destination, &self.neighbours, |router| {
-                self.hash((destination, router), 0)
-            });
-        match (given, learned) {
-            (Some(given), Some((prefix, router))) if prefix > given.destination.prefix() => {
-                Some(router)
+        given.find(|route| route.destination.contains(destination))
+    }
+
+    /// The router towards `destination`, or itself: by the longest prefix, and of equals by what we were
+    /// given, which goes before routers that have failed, too. With `all` none has.
+    fn route(&self, now: Instant, destination: Ipv6Addr, all: bool) -> Option<Ipv6Addr> {
+        let hash = |router| self.hash((destination, router), 0);
+        let (routers, neighbours) = (&self.routers, &self.neighbours);
+        let learned = routers.route(now, destination, neighbours, all, hash);
+        match (self.given(destination), learned) {
+            (Some(given), Some(way)) if way.works && way.prefix > given.destination.prefix() => {
+                Some(way.router)
             }
             (Some(given), _) => Some(match given.gateway.is_unspecified() {
                 true => destination,
                 false => given.gateway,
             }),
-            (None, learned) => learned.map(|(_, router)| router),
+            (None, learned) => learned.map(|way| way.router),
         }
+    }
+
+    /// Asks the router that a packet would go by, had it not failed.
+    #[cold]
+    fn retry(&mut self, now: Instant, destination: Ipv6Addr) {
+        let wanted = self.route(now, destination, true);
+        self.routers.retry(now, wanted, &mut self.neighbours);
     }
 
     /// Whether a packet to `destination` may carry `source`: an address of ours, and none on the link that
@@ -175,10 +184,15 @@ impl Egress {
         Some(match v6.hop(now, destination)? {
             Hop::Local => Link::Loopback,
             Hop::Multicast => Link::Station(multicast_mac(destination)),
-            Hop::Station(hop) => match v6.neighbours.lookup(now, hop) {
-                Some(station) => Link::Station(station),
-                None => Link::Unresolved(hop.into()),
-            },
+            Hop::Station(hop) => {
+                if v6.routers.retry_at <= now {
+                    v6.retry(now, destination);
+                }
+                match v6.neighbours.lookup(now, hop) {
+                    Some(station) => Link::Station(station),
+                    None => Link::Unresolved(hop.into()),
+                }
+            }
         })
     }
 
@@ -214,6 +228,7 @@ impl Egress {
                 CachePoll::Doubt(target) => {
                     if confirms(v6, now, target) {
                         v6.neighbours.confirm(now, target);
+                        v6.routers.is_there(target);
                     }
                 }
                 CachePoll::Solicit { target, station } => {
@@ -231,7 +246,7 @@ impl Egress {
                 CachePoll::Unreachable { target, frames } => {
                     v6.nd.failed += u64::from(!frames.is_empty());
                     v6.nd.dropped += frames.len() as u64;
-                    v6.is_unreachable(target);
+                    v6.is_unreachable(now, target);
                     self.undeliverable.extend(frames);
                 }
             }

@@ -1,7 +1,7 @@
 //! What routers say of a link and of what is beyond it (RFC 4861 §6.3, RFC 4191, RFC 8106), and that we
 //! ask for it.
 
-use core::cmp::Ordering;
+use core::cmp::{Ordering, Reverse};
 use core::net::Ipv6Addr;
 use core::time::Duration;
 
@@ -25,8 +25,11 @@ const REDIRECTS: usize = 64;
 const SOLICITATION_INTERVAL: Duration = Duration::from_secs(4);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
 
-/// Routers that find no place in the list are asked whether they are there no more often.
+/// Routers that find no place in the list, or speak after they have failed, are asked whether they are there no more
+/// often.
 const ASKING_INTERVAL: Duration = Duration::from_secs(1);
+/// One that has failed is asked again after so long, if it is wanted: three times, so once a minute (RFC 4191 §3.5).
+const RETRY_INTERVAL: Duration = Duration::from_secs(3 * 60);
 
 /// A router that may be the default one.
 #[derive(Clone, Copy, Debug)]
@@ -34,8 +37,6 @@ struct Router {
     told: Told,
     preference: i8,
     until: Instant,
-    /// It did not answer since it last said so: where there are too many, it goes first.
-    failed: bool,
 }
 
 /// What a router says of a prefix.
@@ -66,6 +67,16 @@ impl Network {
     }
 }
 
+/// A router to a destination.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
+    pub(super) router: Ipv6Addr,
+    /// The length of the prefix by which it is that.
+    pub(super) prefix: u8,
+    /// Nothing is known against it.
+    pub(super) works: bool,
+}
+
 /// What was learned of routers.
 #[derive(Debug)]
 pub(super) struct Routers {
@@ -79,8 +90,12 @@ pub(super) struct Routers {
     /// When the next solicitation is due, and the time to the one after that.
     pub(super) solicit_at: Instant,
     interval: Duration,
-    /// When a router that finds no place may be asked next.
+    /// When a router may be asked next whether it is there.
     ask_at: Instant,
+    /// When one that is passed over because it has failed is asked next.
+    pub(super) retry_at: Instant,
+    /// How often a router has failed.
+    failures: u32,
 }
 
 impl Default for Routers {
@@ -95,6 +110,8 @@ impl Default for Routers {
             solicit_at: Instant::FAR_FUTURE,
             interval: SOLICITATION_INTERVAL,
             ask_at: Instant::from_nanos(0),
+            retry_at: Instant::FAR_FUTURE,
+            failures: 0,
         }
     }
 }
@@ -133,41 +150,59 @@ impl Routers {
         redirects.find_map(|(it, hop)| (*it == destination).then_some(*hop))
     }
 
-    /// The router to `destination`, and the length of the prefix by which it is that: the longest, then one that can be
-    /// reached, then the preferred one (RFC 4191 §3.1, RFC 4861 §6.3.6). Those that are alike and can be reached share
-    /// destinations by a hash (RFC 4311 §2): one that comes or goes moves no others than its own.
+    /// The router to `destination`: of those that work the one with the longest prefix, then the preferred one, of which
+    /// nothing is known being taken to work (RFC 4191 §3.2), then one that is known to (RFC 4861 §6.3.6). Those that are
+    /// alike and known to work share destinations by a hash (RFC 4311 §2): one that comes or goes moves no others than
+    /// its own. Where none works, the one that failed first is tried. With `all` none counts as failed.
     pub(super) fn route(
         &self,
         now: Instant,
         destination: Ipv6Addr,
         neighbours: &Cache,
+        all: bool,
         hash: impl Fn(Ipv6Addr) -> u64,
-    ) -> Option<(u8, Ipv6Addr)> {
+    ) -> Option<Way> {
         let routes = self.networks.iter().filter_map(|it| match it.says {
             Says::Route(preference) if it.until > now && it.prefix.contains(destination) => {
-                Some((it.prefix.prefix(), it.told.router, preference))
+                Some((it.prefix.prefix(), it.told, preference))
             }
             _ => None,
         });
         let routers = self.routers.iter().filter(|it| it.until > now);
-        let default = routers.map(|it| (0, it.told.router, it.preference));
-        let ranked = routes.chain(default).map(|(prefix, router, preference)| {
-            (
-                (prefix, neighbours.is_reachable(router), preference),
-                router,
-            )
+        let default = routers.map(|it| (0, it.told, it.preference));
+        let ranked = routes.chain(default).map(|(prefix, told, preference)| {
+            let reachable = neighbours.is_reachable(told.router);
+            let failure = match (told.failure(), reachable) {
+                _ if all => None,
+                (None, Some(false)) => Some(u32::MAX),
+                (failure, _) => failure,
+            };
+            let known = failure.is_none() && reachable == Some(true);
+            ((Reverse(failure), prefix, preference, known), told.router)
         });
         let best = ranked.reduce(|best, other| {
-            // Of those that may not be there the first, so that they are tried in turn.
             let may_share = || {
-                other.0.1 && hash(other.1) > hash(best.1) && self.are_alike(now, best.1, other.1)
+                other.0.3 && hash(other.1) > hash(best.1) && self.are_alike(now, best.1, other.1)
             };
             match other.0.cmp(&best.0).then_with(|| may_share().cmp(&false)) {
                 Ordering::Greater => other,
                 _ => best,
             }
         });
-        best.map(|((prefix, ..), router)| (prefix, router))
+        best.map(|((Reverse(failure), prefix, ..), router)| Way {
+            router,
+            prefix,
+            works: failure.is_none(),
+        })
+    }
+
+    /// Who has told of each router and network.
+    fn told(&mut self) -> impl Iterator<Item = &mut Told> {
+        let networks = self.networks.iter_mut().map(|it| &mut it.told);
+        self.routers
+            .iter_mut()
+            .map(|it| &mut it.told)
+            .chain(networks)
     }
 
     /// Whether two routers advertise the same prefixes: others may not let pass what comes from an address under a prefix
@@ -185,25 +220,40 @@ impl Routers {
     }
 
     /// A neighbour did not answer: what went by it goes elsewhere (RFC 4861 §7.3.3).
-    pub(super) fn is_unreachable(&mut self, neighbour: Ipv6Addr) {
+    #[cold]
+    pub(super) fn is_unreachable(&mut self, now: Instant, neighbour: Ipv6Addr) {
         self.redirects.retain(|(_, hop)| *hop != neighbour);
-        self.doubt(neighbour);
-        // Another router is to be tried next time: the last in the list is the last of equals.
-        let mut routers = self.routers.iter();
-        if let Some(at) = routers.position(|it| it.told.router == neighbour) {
-            let router = self.routers.remove(at);
-            self.routers.push(Router {
-                failed: true,
-                ..router
-            });
+        self.name_servers.doubt(neighbour);
+        self.failures = self.failures.saturating_add(1);
+        let failure = self.failures;
+        for told in self.told().filter(|it| it.router == neighbour) {
+            told.fail(failure);
+        }
+        self.retry_at = self.retry_at.min(now + RETRY_INTERVAL);
+    }
+
+    /// A neighbour has shown that it is there.
+    pub(super) fn is_there(&mut self, neighbour: Ipv6Addr) {
+        let told = self.told().filter(|it| it.router == neighbour);
+        told.for_each(Told::prove);
+    }
+
+    /// `router` is wanted, if it works: it is asked whether it does, in case that it has failed.
+    pub(super) fn retry(&mut self, now: Instant, router: Option<Ipv6Addr>, neighbours: &mut Cache) {
+        let (mut next, mut has_failed) = (Instant::FAR_FUTURE, None);
+        for told in self.told().filter(|it| it.failure().is_some()) {
+            next = now + RETRY_INTERVAL;
+            has_failed = has_failed.or(router.filter(|it| *it == told.router));
+        }
+        self.retry_at = next;
+        if let Some(router) = has_failed {
+            neighbours.ask(now, router);
         }
     }
 
     /// Nothing shows any more that a router is there.
     fn doubt(&mut self, router: Ipv6Addr) {
-        let networks = self.networks.iter_mut().map(|it| &mut it.told);
-        let routers = self.routers.iter_mut().map(|it| &mut it.told);
-        routers.chain(networks).for_each(|it| it.doubt(router));
+        self.told().for_each(|it| it.doubt(router));
         self.name_servers.doubt(router);
     }
 
@@ -236,7 +286,6 @@ impl Routers {
             told,
             preference,
             until: now + Duration::from_secs(lifetime.into()),
-            failed: false,
         };
         if let Some(at) = known {
             let mut before = self.routers[at].told;
@@ -248,20 +297,44 @@ impl Routers {
             return;
         }
         if self.routers.len() >= ROUTERS {
-            let failed = self.routers.iter().position(|it| it.failed);
+            // Who did not answer goes first.
+            let failed = self
+                .routers
+                .iter()
+                .position(|it| it.told.failure().is_some());
             let is_there = |router| neighbours.is_confirmed(router);
             let way = failed
                 .or_else(|| makes_way(&mut self.routers, |it| Some(&mut it.told), told, is_there));
             let Some(at) = way else {
-                // To be used is to be asked: if it answers, what it says next counts.
-                if now >= self.ask_at && neighbours.lookup(now, told.router).is_some() {
-                    self.ask_at = now + ASKING_INTERVAL;
+                // If it answers, what it says next counts.
+                if neighbours.is_reachable(told.router).is_some() {
+                    self.ask(now, told.router, neighbours);
                 }
                 return;
             };
             self.routers.remove(at);
         }
         self.routers.push(router);
+    }
+
+    /// Has a router that speaks asked whether it is there: anybody can say so.
+    #[cold]
+    fn ask(&mut self, now: Instant, router: Ipv6Addr, neighbours: &mut Cache) {
+        if now >= self.ask_at {
+            self.ask_at = now + ASKING_INTERVAL;
+            neighbours.ask(now, router);
+        }
+    }
+
+    /// A router speaks. One that has failed is asked before it counts again, with what it says now, too.
+    pub(super) fn speaks(&mut self, now: Instant, told: &mut Told, neighbours: &mut Cache) {
+        let router = told.router;
+        let before = self.told().filter(|it| it.router == router);
+        let failure = before.filter_map(|it| it.failure()).last();
+        if let Some(failure) = failure {
+            told.fail(failure);
+            self.ask(now, router, neighbours);
+        }
     }
 
     pub(super) fn set_network(&mut self, now: Instant, network: Network, neighbours: &Cache) {

@@ -21,6 +21,8 @@ pub(crate) struct Told {
     at: Instant,
     /// Whether the router has shown that it is there: it has answered a question, or connections went on by way of it.
     proven: bool,
+    /// It has failed, and not shown since that it is there: which failure that was, of all of the link; 0 for none.
+    failed: u32,
 }
 
 impl Told {
@@ -31,6 +33,7 @@ impl Told {
             router,
             at: now,
             proven,
+            failed: 0,
         }
     }
 
@@ -40,7 +43,9 @@ impl Told {
         let heard = told.router == self.router || told.proven || !self.proven;
         if told.router == self.router {
             self.at = told.at;
-            self.proven |= told.proven;
+            if told.proven {
+                self.prove();
+            }
         } else if heard {
             *self = told;
         }
@@ -48,18 +53,29 @@ impl Told {
     }
 
     /// Its router has shown that it is there.
-    pub(super) fn prove(&mut self) {
-        self.proven = true;
+    pub(crate) fn prove(&mut self) {
+        (self.proven, self.failed) = (true, 0);
     }
 
     /// It is seen to be of use now, whatever its router says.
     pub(crate) fn vouch(&mut self, now: Instant) {
-        (self.at, self.proven) = (now, true);
+        self.at = now;
+        self.prove();
     }
 
-    /// Its router has failed.
+    /// Its router has failed, or is none.
     pub(crate) fn doubt(&mut self, router: Ipv6Addr) {
         self.proven &= self.router != router;
+    }
+
+    /// Its router did not answer; `failure` counts those of the link, from 1 on.
+    pub(crate) fn fail(&mut self, failure: u32) {
+        (self.proven, self.failed) = (false, failure);
+    }
+
+    /// Which failure was the last, if the router has not shown since that it is there.
+    pub(crate) fn failure(&self) -> Option<u32> {
+        Some(self.failed).filter(|it| *it > 0)
     }
 
     /// Whether it may make way for `other`. A word that is repeated as it should be gives way to none, if its router is

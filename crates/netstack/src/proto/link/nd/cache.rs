@@ -165,12 +165,20 @@ impl Cache {
         Some(station)
     }
 
-    /// Whether a neighbour is known, and is not one of which nothing was heard for long (RFC 4861 §6.3.6).
+    /// Whether a neighbour can be reached, as far as is known (RFC 4861 §6.3.6): `None` where no station is known, and
+    /// false where nothing was heard of it for long.
     #[must_use]
-    pub fn is_reachable(&self, target: Ipv6Addr) -> bool {
-        match self.known(target).map(|known| known.reachability) {
-            Some(Reachability::Probe(asking)) => !asking.has_begun(),
-            known => known.is_some(),
+    pub fn is_reachable(&self, target: Ipv6Addr) -> Option<bool> {
+        self.known(target).map(|known| match known.reachability {
+            Reachability::Probe(asking) => !asking.has_begun(),
+            _ => true,
+        })
+    }
+
+    /// Has [`Cache::poll`] ask for a neighbour, with nothing to be sent to it.
+    pub(crate) fn ask(&mut self, now: Instant, target: Ipv6Addr) {
+        if self.lookup(now, target).is_none() {
+            self.table.ask(now, target);
         }
     }
 

@@ -147,6 +147,8 @@ fn rfc4861_6_3_4_a_burst_without_an_end_keeps_no_router_out_for_good() {
     // And what it says is kept as any other.
     pair.run(seconds(1700));
     give(&mut pair, honest());
+    // It did not answer before, so it is asked now.
+    says_of_itself(&mut pair, 0xe0);
     assert!(is_heard(&mut pair));
 }
 

@@ -1,0 +1,168 @@
+//! Routers that do not answer, and what leads beyond the link.
+
+use super::discovery::{advertise, discovery, give, young};
+use super::{Ipv6, Ipv6Addr, Pair, Route, cidr, icmp, link_local, v6};
+use crate::proto::ip::v6::ALL_NODES;
+use crate::proto::link::nd::Message;
+use core::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+/// The preference of a router in its advertisement (RFC 4191 §2.2).
+const HIGH: u8 = 0x08;
+/// One that does not answer, unless it is said to.
+const DEAD: u8 = 0xdd;
+
+fn address(router: u8) -> Ipv6Addr {
+    Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, router.into())
+}
+
+/// The option that says where a router is.
+fn station(router: u8) -> [u8; 8] {
+    [1, 1, 2, 0, 0, 0, 1, router]
+}
+
+fn says(pair: &mut Pair, router: u8, lifetime: u16, flags: u8, options: &[&[u8]]) {
+    let advertisement = advertise(lifetime, flags, options);
+    let frame = icmp(address(router), ALL_NODES, 255, &advertisement[54..]);
+    give(pair, frame);
+}
+
+/// One that leads to all there is, by longer prefixes than that of a default router.
+fn leads_everywhere(pair: &mut Pair, router: u8) {
+    let half = |first: u8| {
+        [
+            24, 2, 1, 0, 0xff, 0xff, 0xff, 0xff, first, 0, 0, 0, 0, 0, 0, 0,
+        ]
+    };
+    says(pair, router, 0, 0, &[&half(0), &half(0x80)]);
+}
+
+/// A router answers that it is there.
+fn answers(pair: &mut Pair, router: u8) {
+    let mut message = vec![136, 0, 0, 0, 0xe0, 0, 0, 0];
+    message.extend(address(router).octets());
+    message.extend([2, 1, 2, 0, 0, 0, 1, router]);
+    let to = link_local(&pair.stacks[0]);
+    give(pair, icmp(address(router), to, 255, &message));
+}
+
+/// By whom a packet goes: to whom a frame is, or whom it asks for; the last octet of either.
+fn by(pair: &mut Pair, destination: &str) -> Option<u8> {
+    let frame = pair.call(0, |stack, now, out| {
+        let sent = stack.send_echo_request(now, v6(destination), 1, 1, b"", out);
+        sent.ok()?;
+        out.0.pop()
+    })?;
+    match discovery(&frame) {
+        Some((_, Message::Solicitation { target }, _)) => target.octets().last().copied(),
+        _ => Some(frame[5]),
+    }
+}
+
+fn silent() -> Pair {
+    let mut pair = young(&Ipv6::default().dad_transmits(0));
+    // Reports of groups are no more to come.
+    pair.run(5 * SECOND);
+    pair
+}
+
+fn give_default(pair: &mut Pair, destination: &str, router: u8) {
+    let route = Route {
+        destination: cidr(destination),
+        gateway: address(router).into(),
+    };
+    assert!(pair.stacks[0].add_route(route));
+}
+
+#[test]
+fn rfc4191_3_2_a_route_by_a_router_that_does_not_answer_is_passed_over() {
+    for given in [false, true] {
+        let mut pair = silent();
+        match given {
+            true => give_default(&mut pair, "::/0", 1),
+            false => says(&mut pair, 1, 1800, 0, &[&station(1)]),
+        }
+        leads_everywhere(&mut pair, DEAD);
+        assert_eq!(by(&mut pair, "2001:db8::1"), Some(DEAD));
+        pair.run(4 * SECOND);
+        assert_eq!(by(&mut pair, "2001:db8::1"), Some(1));
+        assert_eq!(by(&mut pair, "9000::1"), Some(1).filter(|_| !given));
+        answers(&mut pair, 1);
+        // What it says again, or of others, is not believed before it answers.
+        leads_everywhere(&mut pair, DEAD);
+        let more = [
+            24, 2, 16, 0, 0xff, 0xff, 0xff, 0xff, 0x20, 1, 0, 0, 0, 0, 0, 0,
+        ];
+        says(&mut pair, DEAD, 0, 0, &[&more]);
+        pair.run(SECOND / 10);
+        assert_eq!(by(&mut pair, "2001:db8::1"), Some(1));
+        answers(&mut pair, DEAD);
+        assert_eq!(by(&mut pair, "2001:db8::1"), Some(DEAD));
+    }
+}
+
+#[test]
+fn rfc4191_3_5_a_router_that_is_passed_over_is_asked_once_a_minute_while_it_is_wanted() {
+    let mut pair = silent();
+    says(&mut pair, 1, u16::MAX, 0, &[&station(1)]);
+    leads_everywhere(&mut pair, DEAD);
+    assert_eq!(by(&mut pair, "2001:db8::1"), Some(DEAD));
+    pair.run(4 * SECOND);
+    let asked = |pair: &Pair| pair.stacks[0].counters().nd.out_solicits;
+    // Nothing is to be sent.
+    let before = asked(&pair);
+    pair.run(1000 * SECOND);
+    assert_eq!(asked(&pair), before);
+    for _ in 0..120 {
+        assert_eq!(by(&mut pair, "2001:db8::1"), Some(1));
+        answers(&mut pair, 1);
+        pair.run(5 * SECOND);
+    }
+    let often = asked(&pair) - before;
+    assert!((9..=12).contains(&often), "{often} in ten minutes");
+    for _ in 0..40 {
+        let before = asked(&pair);
+        by(&mut pair, "2001:db8::1");
+        answers(&mut pair, 1);
+        pair.run(SECOND / 2);
+        if asked(&pair) > before {
+            answers(&mut pair, DEAD);
+            assert_eq!(by(&mut pair, "2001:db8::1"), Some(DEAD));
+            return;
+        }
+        pair.run(5 * SECOND);
+    }
+    panic!("it was not asked");
+}
+
+#[test]
+fn rfc4191_3_2_a_router_of_which_nothing_is_known_is_taken_to_be_there_and_one_that_failed_is_not()
+{
+    let mut pair = silent();
+    says(&mut pair, 0xa, 1800, HIGH, &[&station(0xa)]);
+    says(&mut pair, 0xb, 1800, 0, &[]);
+    assert_eq!(by(&mut pair, "2001:db8::1"), Some(0xa));
+    pair.run(9 * SECOND);
+    assert_eq!(by(&mut pair, "2001:db8::2"), Some(0xb));
+    answers(&mut pair, 0xb);
+    // Another is preferred, and another is not.
+    says(&mut pair, 0xc, 1800, HIGH, &[]);
+    says(&mut pair, 0xd, 1800, 0, &[]);
+    assert_eq!(by(&mut pair, "2001:db8::3"), Some(0xc));
+    pair.run(4 * SECOND);
+    for last in 0..20 {
+        let destination = format!("2001:db8::1:{last}");
+        assert_eq!(by(&mut pair, &destination), Some(0xb), "it is known");
+    }
+    // None is left that works: they are tried in turn.
+    pair.run(50 * SECOND);
+    assert_eq!(by(&mut pair, "2001:db8::2"), Some(0xb));
+    pair.run(9 * SECOND);
+    assert_eq!(by(&mut pair, "2001:db8::2"), Some(0xd));
+    let mut turn = Vec::new();
+    for _ in 0..4 {
+        pair.run(4 * SECOND);
+        turn.push(by(&mut pair, "2001:db8::2").expect("it is asked for"));
+    }
+    assert_eq!(turn, [0xa, 0xc, 0xb, 0xd]);
+}
