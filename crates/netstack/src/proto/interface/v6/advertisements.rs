@@ -17,6 +17,10 @@ use crate::proto::link::nd;
 /// could cut us off from what is beyond it, and no path is that long.
 const LEAST_HOP_LIMIT: u8 = 32;
 
+/// A shorter prefix is not taken to be on the link: no link has more than a site is given, and anybody could have all
+/// that is beyond it asked for here.
+const LEAST_ON_LINK: u8 = 32;
+
 /// A router's preference of two bits (RFC 4191 §2.1): that which is reserved counts as medium.
 fn preference(flags: u8) -> i8 {
     match flags >> 3 & 0b11 {
@@ -112,7 +116,8 @@ impl Interface {
         if is_link_local(prefix.address()) || prefix.address().is_multicast() {
             return;
         }
-        let (on_link, autonomous) = (flags & 0x80 != 0, flags & 0x40 != 0);
+        let on_link = flags & 0x80 != 0 && *len >= LEAST_ON_LINK;
+        let autonomous = flags & 0x40 != 0;
         if let Some(v6) = self.egress.v6.as_deref_mut()
             && (on_link || autonomous)
         {

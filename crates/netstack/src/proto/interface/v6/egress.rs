@@ -81,9 +81,14 @@ impl V6 {
         self.route(now, destination, false).map(Hop::Station)
     }
 
+    /// A route that we were given goes before what a router says is on the link, unless that is a longer prefix.
     fn is_on_link(&self, now: Instant, destination: Ipv6Addr) -> bool {
+        let given = || self.given(destination).map(|it| it.destination.prefix());
         self.addresses.iter().any(|it| it.is_on_link(destination))
-            || self.routers.is_on_link(now, destination)
+            || self
+                .routers
+                .on_link(now, destination)
+                .is_some_and(|prefix| Some(prefix) > given())
     }
 
     /// The route to `destination` that we were given.

@@ -133,9 +133,11 @@ impl Routers {
         (next < Instant::FAR_FUTURE).then_some(next)
     }
 
-    pub(super) fn is_on_link(&self, now: Instant, address: Ipv6Addr) -> bool {
-        let mut on_link = self.networks.iter().filter(|it| it.is_on_link());
-        on_link.any(|it| it.until > now && it.prefix.contains(address))
+    /// The length of the longest prefix on the link that `address` is of.
+    pub(super) fn on_link(&self, now: Instant, address: Ipv6Addr) -> Option<u8> {
+        let on_link = self.networks.iter().filter(|it| it.is_on_link());
+        let of = on_link.filter(|it| it.until > now && it.prefix.contains(address));
+        of.map(|it| it.prefix.prefix()).max()
     }
 
     /// Whether the address is of a prefix that `router` advertises (RFC 6724 §5, rule 5.5).

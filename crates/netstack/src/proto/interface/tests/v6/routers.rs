@@ -1,6 +1,6 @@
 //! Routers that do not answer, and what leads beyond the link.
 
-use super::discovery::{advertise, discovery, give, young};
+use super::discovery::{advertise, discovery, give, prefix, young};
 use super::{Ipv6, Ipv6Addr, Pair, Route, cidr, icmp, link_local, v6};
 use crate::proto::ip::v6::ALL_NODES;
 use crate::proto::link::nd::Message;
@@ -165,4 +165,28 @@ fn rfc4191_3_2_a_router_of_which_nothing_is_known_is_taken_to_be_there_and_one_t
         turn.push(by(&mut pair, "2001:db8::2").expect("it is asked for"));
     }
     assert_eq!(turn, [0xa, 0xc, 0xb, 0xd]);
+}
+
+#[test]
+fn rfc4861_6_3_4_what_is_on_the_link_by_a_router_does_not_take_the_internet_away() {
+    let mut pair = silent();
+    says(&mut pair, 1, 1800, 0, &[&station(1)]);
+    let on_link = |pair: &mut Pair, text: &str| {
+        let mut option = prefix(text, u32::MAX, u32::MAX);
+        option[3] = 0x80;
+        says(pair, DEAD, 0, 0, &[&option]);
+    };
+    for short in ["::/0", "::/1", "2001::/16", "2001:d80::/31"] {
+        on_link(&mut pair, short);
+        assert_eq!(by(&mut pair, "2001:db8::77"), Some(1), "{short}");
+    }
+    on_link(&mut pair, "2001:db8::/32");
+    assert_eq!(by(&mut pair, "2001:db8::77"), Some(0x77));
+    // A route that we were given.
+    give_default(&mut pair, "2001:db8::/32", 2);
+    assert_eq!(by(&mut pair, "2001:db8::78"), Some(2));
+    on_link(&mut pair, "2001:db8:7::/48");
+    assert_eq!(by(&mut pair, "2001:db8:7::79"), Some(0x79));
+    give_default(&mut pair, "::/0", 2);
+    assert_eq!(by(&mut pair, "2001:db8:7::7a"), Some(0x7a));
 }
