@@ -104,6 +104,8 @@ pub struct Quoted {
     pub protocol: u8,
     /// Octets of the datagram, as its header says.
     pub total_len: usize,
+    /// The flow label of IPv6; 0 of IPv4.
+    pub flow_label: u32,
     /// The first eight octets of its payload.
     pub transport: [u8; 8],
 }
@@ -184,6 +186,7 @@ impl Quoted {
             destination: header.destination_addr().into(),
             protocol: header.protocol().0,
             total_len: usize::from(header.total_len()),
+            flow_label: 0,
             transport: *transport,
         })
     }

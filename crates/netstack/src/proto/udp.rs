@@ -291,12 +291,6 @@ impl Udp {
         }
     }
 
-    /// Whether a datagram from `local` can have been sent by a socket.
-    #[must_use]
-    pub(crate) fn is_bound(&self, local: Endpoint) -> bool {
-        self.ports.contains_key(&local.port())
-    }
-
     /// The address and port that the socket is bound to.
     #[must_use]
     pub fn local(&self, id: SocketId) -> Option<SocketAddr> {
@@ -396,7 +390,7 @@ impl Udp {
     /// The socket for a datagram: a connected one before an unconnected, one bound to the address
     /// before one bound to all, one of its family before one of
     /// both.
-    fn find(&self, source: Endpoint, destination: Endpoint) -> Option<SocketId> {
+    pub(crate) fn find(&self, source: Endpoint, destination: Endpoint) -> Option<SocketId> {
         let candidates = self.ports.get(&destination.port())?.iter();
         let fitting = candidates.filter_map(|id| {
             let socket = self.sockets.get(id.0)?;

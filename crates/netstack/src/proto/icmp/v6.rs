@@ -122,6 +122,7 @@ impl Quoted {
             destination: header.destination.into(),
             protocol,
             total_len: IP_HEADER_LEN + payload_len,
+            flow_label: header.flow_label,
             transport: *transport.first_chunk()?,
         })
     }

@@ -147,7 +147,7 @@ impl Interface {
         match error {
             // Only about datagrams that a socket of ours can have sent.
             Error::Unreachable(Unreachable::FragmentationNeeded { next_hop_mtu })
-                if self.udp.is_bound(local) =>
+                if self.udp.find(peer, local).is_some() && self.is_of_our_flow(quoted) =>
             {
                 let (to, len) = (quoted.destination, quoted.total_len);
                 let current = self.egress.path_mtu(now, to);
@@ -162,6 +162,20 @@ impl Interface {
             }
             _ => {}
         }
+    }
+
+    /// Whether a datagram that is quoted has the flow label that ours have, which nobody can foretell who does not see
+    /// them (RFC 8201 §4, RFC 6437 §3). Those of IPv4 have none.
+    fn is_of_our_flow(&self, quoted: &Quoted) -> bool {
+        let (IpAddr::V6(source), IpAddr::V6(destination)) = (quoted.source, quoted.destination)
+        else {
+            return true;
+        };
+        let [s0, s1, d0, d1, ..] = quoted.transport;
+        self.egress.v6.as_deref().is_some_and(|v6| {
+            let (ends, ports) = ((source, destination), [s0, s1, d0, d1]);
+            (v6.calls.flow_label)(v6, ends, quoted.protocol, ports) == quoted.flow_label
+        })
     }
 
     /// Reports to the sender of `packet` that it did not reach its goal, if that is allowed and the

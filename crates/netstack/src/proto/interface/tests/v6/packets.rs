@@ -255,31 +255,38 @@ fn rfc8201_section_4_datagrams_heed_packet_too_big() {
     let id = pair.stacks[0].udp_bind(any).expect("free");
     let send = |pair: &mut super::Pair| {
         let before = pair.stacks[0].counters().ip6.frag_creates;
-        pair.call(0, |stack, now, out| {
+        let sent = pair.call(0, |stack, now, out| {
             stack
                 .udp_send(now, id, there, &[7; 1400], out)
-                .expect("a route")
+                .expect("a route");
+            out.0.last().cloned()
         });
         pair.run(core::time::Duration::from_millis(10));
-        pair.stacks[0].counters().ip6.frag_creates - before
+        let fragments = pair.stacks[0].counters().ip6.frag_creates - before;
+        (fragments, sent.unwrap_or_default())
     };
-    assert_eq!(send(&mut pair), 0);
-    let port = pair.stacks[0].udp().local(id).expect("open").port();
-    for (mtu, quoted_port, fragments) in [(1300, port ^ 1, 0), (1300, port, 2), (1279, port, 2)] {
-        let quoted = Header::new(OURS[0], OURS[1], 17, 1408);
+    assert_eq!(send(&mut pair).0, 0);
+    let (_, datagram) = send(&mut pair);
+    // Who has not seen it knows neither its port nor its flow label: octets 41 and 3 of the packet.
+    for (mtu, other, fragments) in [
+        (1300, Some(41), 0),
+        (1300, Some(3), 0),
+        (1300, None, 2),
+        (1279, None, 2),
+    ] {
         let mut message = vec![2, 0, 0, 0];
         message.extend_from_slice(&u32::to_be_bytes(mtu));
-        let mut packet = [0; 48];
-        quoted.write(&mut packet);
-        packet[40..42].copy_from_slice(&u16::to_be_bytes(quoted_port));
-        packet[42..44].copy_from_slice(&53u16.to_be_bytes());
+        let mut packet = datagram[HEADER_LEN..][..48].to_vec();
+        if let Some(other) = other {
+            packet[other] ^= 1;
+        }
         message.extend_from_slice(&packet);
         // A router says so.
         let error = icmp(v6("fd00::77"), OURS[0], 60, &message);
         pair.call(0, |stack, now, out| {
             stack.handle_frame(now, error.into(), out)
         });
-        assert_eq!(send(&mut pair), fragments, "{mtu}");
+        assert_eq!(send(&mut pair).0, fragments, "{mtu}");
     }
     let now = pair.now;
     let mtu = pair.stacks[0].egress.path_mtu(now, OURS[1].into());
