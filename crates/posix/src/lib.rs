@@ -57,6 +57,7 @@ mod machine;
 mod memory;
 mod parking;
 mod pthread;
+mod random;
 mod readiness;
 mod report;
 mod scheduler;

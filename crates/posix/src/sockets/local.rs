@@ -1,6 +1,6 @@
 //! Which ports are bound.
 
-use core::cell::{Cell, RefCell};
+use core::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::{Rc, Weak};
@@ -8,6 +8,7 @@ use std::rc::{Rc, Weak};
 use libc::EADDRINUSE;
 
 use crate::error::{Result, fail};
+use crate::random;
 
 /// The ports that a socket gets which asks for none in particular: those of Linux.
 const EPHEMERAL: core::ops::RangeInclusive<u16> = 32_768..=60_999;
@@ -33,14 +34,12 @@ struct Bound<T> {
 /// The sockets of a protocol that have a port.
 pub(crate) struct Ports<T> {
     bound: RefCell<BTreeMap<u16, Vec<Bound<T>>>>,
-    next: Cell<u16>,
 }
 
 impl<T> Default for Ports<T> {
     fn default() -> Self {
         Self {
             bound: RefCell::default(),
-            next: Cell::new(*EPHEMERAL.start()),
         }
     }
 }
@@ -90,22 +89,13 @@ impl<T> Ports<T> {
         Ok(())
     }
 
-    /// A port that nobody has.
-    pub(super) fn free_port(&self) -> Option<u16> {
+    /// A port that nobody has, and that nobody can guess: the first from one on that is drawn (RFC 6056 section 3.3.1).
+    fn free_port(&self) -> Option<u16> {
         let bound = self.bound.borrow();
-        for _ in EPHEMERAL {
-            let port = self.next.get();
-            let is_last = port == *EPHEMERAL.end();
-            self.next.set(if is_last {
-                *EPHEMERAL.start()
-            } else {
-                port + 1
-            });
-            if !bound.contains_key(&port) {
-                return Some(port);
-            }
-        }
-        None
+        let (first, last) = EPHEMERAL.into_inner();
+        let drawn = first + (random::number() % EPHEMERAL.len() as u64) as u16;
+        let mut ports = (drawn..=last).chain(first..drawn);
+        ports.find(|port| !bound.contains_key(port))
     }
 
     /// The socket has gone, or is bound no more.

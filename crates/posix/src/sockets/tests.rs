@@ -104,6 +104,26 @@ fn what_is_not_read_when_a_socket_is_closed_resets_the_connection() {
 }
 
 #[test]
+fn ports_for_those_that_ask_for_none_are_drawn() {
+    let drawn: Vec<u16> = (0..8)
+        .map(|_| {
+            let network = Rc::new(Network::default());
+            let socket = socket(&network, SOCK_DGRAM);
+            as_socket(&socket)
+                .bind(&on([127, 0, 0, 1], 0))
+                .expect("free");
+            let Ok(Address::Internet(address)) = as_socket(&socket).local() else {
+                panic!("it is bound");
+            };
+            address.port()
+        })
+        .collect();
+    assert!(drawn.iter().all(|port| *port >= 32_768), "{drawn:?}");
+    // By chance one time in a number of 31 digits.
+    assert!(drawn.iter().any(|port| *port != drawn[0]), "{drawn:?}");
+}
+
+#[test]
 fn a_refused_connection_tells_so_once() {
     let network = Rc::new(Network::default());
     let client = connect(&network, &on([127, 0, 0, 1], 9));

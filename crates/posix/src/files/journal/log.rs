@@ -18,6 +18,7 @@ use libc::ENOMEM;
 
 use crate::error::{Errno, Result};
 use crate::files::disk::Shared;
+use crate::random;
 
 /// Octets of a block of files.
 pub(super) const BLOCK: u64 = 4096;
@@ -136,10 +137,7 @@ impl Header {
 /// A number that nothing else has. Of one that is not random nothing worse comes than that what was on the device before could
 /// be taken for what it is now.
 fn identity() -> u64 {
-    let mut identity = [0; 8];
-    // SAFETY: there is room for eight octets.
-    unsafe { libc::getrandom(identity.as_mut_ptr().cast(), identity.len(), 0) };
-    u64::from_le_bytes(identity)
+    random::number()
 }
 
 /// Octets of a sector: what is written at once.
