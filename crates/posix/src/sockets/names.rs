@@ -5,7 +5,10 @@ use core::pin::pin;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use libc::{EAI_AGAIN, EAI_FAIL, EAI_MEMORY, EAI_NONAME};
+use libc::{
+    EAI_AGAIN, EAI_FAIL, EAI_MEMORY, EAI_NONAME, EAI_SOCKTYPE, IPPROTO_TCP, IPPROTO_UDP,
+    SOCK_DGRAM, SOCK_STREAM,
+};
 
 use super::address::written;
 use super::start;
@@ -29,6 +32,23 @@ impl Wanted {
             IpAddr::V4(_) => self.v4,
             IpAddr::V6(_) => self.v6,
         }
+    }
+}
+
+/// A kind of socket: `SOCK_…` and its protocol.
+pub(crate) type Kind = (c_int, c_int);
+
+/// The kinds of sockets that hints ask for, of which 0 is any; at least one.
+///
+/// # Errors
+///
+/// `EAI_SOCKTYPE` if there is none.
+pub(crate) fn kinds(kind: c_int, protocol: c_int) -> Result<Vec<Kind>, c_int> {
+    let mut kinds = vec![(SOCK_STREAM, IPPROTO_TCP), (SOCK_DGRAM, IPPROTO_UDP)];
+    kinds.retain(|it| [0, it.0].contains(&kind) && [0, it.1].contains(&protocol));
+    match kinds.is_empty() {
+        true => Err(EAI_SOCKTYPE),
+        false => Ok(kinds),
     }
 }
 

@@ -104,6 +104,20 @@ fn what_is_not_read_when_a_socket_is_closed_resets_the_connection() {
 }
 
 #[test]
+fn names_are_asked_for_kinds_of_sockets_that_there_are() {
+    let (stream, datagram) = ((SOCK_STREAM, IPPROTO_TCP), (SOCK_DGRAM, IPPROTO_UDP));
+    for (kind, protocol, expected) in [
+        (0, 0, Ok(vec![stream, datagram])),
+        (SOCK_DGRAM, 0, Ok(vec![datagram])),
+        (0, IPPROTO_TCP, Ok(vec![stream])),
+        (libc::SOCK_RAW, 0, Err(libc::EAI_SOCKTYPE)),
+        (SOCK_DGRAM, IPPROTO_TCP, Err(libc::EAI_SOCKTYPE)),
+    ] {
+        assert_eq!(names::kinds(kind, protocol), expected, "{kind} {protocol}");
+    }
+}
+
+#[test]
 fn ports_for_those_that_ask_for_none_are_drawn() {
     let drawn: Vec<u16> = (0..8)
         .map(|_| {

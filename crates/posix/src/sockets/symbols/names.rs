@@ -6,14 +6,13 @@ use std::net::IpAddr;
 
 use libc::{
     AF_INET, AF_INET6, AF_UNSPEC, AI_NUMERICHOST, AI_PASSIVE, EAI_FAMILY, EAI_NONAME, EAI_SERVICE,
-    IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM, SOCK_STREAM, addrinfo, size_t, sockaddr,
-    sockaddr_storage, socklen_t,
+    addrinfo, size_t, sockaddr, sockaddr_storage, socklen_t,
 };
 
 use crate::ffi::{bytes_mut, nothing};
 use crate::scheduler::inside;
 use crate::sockets::address::{Address, LONGEST, with_scope};
-use crate::sockets::names::{self, Wanted};
+use crate::sockets::names::{self, Kind, Wanted};
 
 /// An answer with the address that it points to.
 #[repr(C)]
@@ -57,6 +56,7 @@ unsafe extern "C" fn getaddrinfo(
         if !wanted.v4 && !wanted.v6 {
             return Err(EAI_FAMILY);
         }
+        let kinds = names::kinds(kind, protocol)?;
         let port = match service {
             None if node.is_none() => return Err(EAI_NONAME),
             None => 0,
@@ -64,33 +64,24 @@ unsafe extern "C" fn getaddrinfo(
         };
         let addresses = names::find(node, wanted)?;
         // SAFETY: the caller gives a place.
-        unsafe { answers.write(chain(&addresses, port, kind, protocol)) };
+        unsafe { answers.write(chain(&addresses, port, &kinds)) };
         Ok(())
     });
     found.err().unwrap_or(0)
 }
 
 /// The answers as a list: for each address and kind of socket one.
-fn chain(addresses: &[IpAddr], port: u16, kind: c_int, protocol: c_int) -> *mut addrinfo {
+fn chain(addresses: &[IpAddr], port: u16, kinds: &[Kind]) -> *mut addrinfo {
     let mut first = ptr::null_mut();
-    let kinds = [(SOCK_STREAM, IPPROTO_TCP), (SOCK_DGRAM, IPPROTO_UDP)];
     for &address in addresses.iter().rev() {
-        let fits = |it: &&(c_int, c_int)| {
-            (kind == 0 || it.0 == kind) && (protocol == 0 || it.1 == protocol)
-        };
-        for &(kind, protocol) in kinds.iter().rev().filter(fits) {
-            first = answer(address, port, (kind, protocol), first);
+        for &kind in kinds.iter().rev() {
+            first = answer(address, port, kind, first);
         }
     }
     first
 }
 
-fn answer(
-    ip: IpAddr,
-    port: u16,
-    (kind, protocol): (c_int, c_int),
-    next: *mut addrinfo,
-) -> *mut addrinfo {
+fn answer(ip: IpAddr, port: u16, (kind, protocol): Kind, next: *mut addrinfo) -> *mut addrinfo {
     let mut octets = [0; LONGEST];
     let length = Address::Internet(with_scope(ip, port)).write(&mut octets);
     let made = Box::into_raw(Box::<Answer>::new_uninit()).cast::<Answer>();
