@@ -28,7 +28,7 @@ use libc::{
 pub(crate) use network::Network;
 pub(crate) use options::Value;
 
-use crate::descriptors::open::Description;
+use crate::descriptors::open::{Description, total};
 use crate::error::{Result, fail};
 use address::{Address, Family};
 use options::Options;
@@ -129,6 +129,31 @@ pub(crate) fn internet(
         (SOCK_STREAM | SOCK_DGRAM, _) => fail(EPROTONOSUPPORT),
         _ => fail(EPROTOTYPE),
     }
+}
+
+/// Calls `receive` until the buffers are full or the stream ends. What has come before an error counts, and the next call tells
+/// the error.
+pub(crate) fn receive_all(
+    description: &dyn Description,
+    mut rest: &mut [IoSliceMut<'_>],
+    mut receive: impl FnMut(&mut [IoSliceMut<'_>]) -> Result<Received>,
+) -> Result<Received> {
+    let wanted = total(rest);
+    let mut received = receive(rest)?;
+    let mut last = received.octets;
+    while last > 0 && received.octets < wanted {
+        IoSliceMut::advance_slices(&mut rest, last);
+        last = match receive(rest) {
+            Ok(more) => more.octets,
+            Err(error) => {
+                description.keep_error(error);
+                0
+            }
+        };
+        received.octets += last;
+        received.whole = received.octets;
+    }
+    Ok(received)
 }
 
 /// How many connections may wait to be accepted where `listen` asks for so many.

@@ -15,7 +15,7 @@ use miou_rs::Instant;
 
 use super::blocking::{self, Manner};
 use super::event::Event;
-use super::open::{Open, total};
+use super::open::{Description, Open, total};
 use super::pipe;
 use super::process;
 use super::timer::Timer;
@@ -69,13 +69,15 @@ pub(crate) fn write(fd: c_int, buffers: &mut [IoSlice<'_>]) -> Result<usize> {
     let open = process::open(fd)?;
     open.check_writable()?;
     let manner = to_write(&open);
-    write_all(buffers, manner.waits, |rest| {
+    write_all(open.description(), buffers, manner.waits, |rest| {
         blocking::call(&open, manner, |description| description.write(rest))
     })
 }
 
-/// Calls `write` until all is written if it may wait, or else once. What has been written before an error counts.
+/// Calls `write` until all is written if it may wait, or else once. What has been written before an error counts, and the next
+/// call tells the error.
 pub(crate) fn write_all(
+    description: &dyn Description,
     mut rest: &mut [IoSlice<'_>],
     waits: bool,
     mut write: impl FnMut(&[IoSlice<'_>]) -> Result<usize>,
@@ -91,7 +93,10 @@ pub(crate) fn write_all(
                     break;
                 }
             }
-            Err(_) if done > 0 => break,
+            Err(error) if done > 0 => {
+                description.keep_error(error);
+                break;
+            }
             Err(error) => return Err(error),
         }
     }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use libc::{EBADF, EINVAL, ENOTSOCK, ENOTTY, ESPIPE, O_ACCMODE, O_NONBLOCK, O_RDONLY, O_WRONLY};
 
 use super::timer::Timer;
-use crate::error::{Result, fail};
+use crate::error::{Errno, Result, fail};
 use crate::files::File;
 use crate::readiness::Events;
 use crate::readiness::epoll::{Epoll, Item};
@@ -32,6 +32,9 @@ pub(crate) trait Description {
     fn write(&self, _buffers: &[IoSlice<'_>]) -> Result<usize> {
         fail(EINVAL)
     }
+
+    /// A call that has got somewhere does not tell this error, which another one then is to.
+    fn keep_error(&self, _error: Errno) {}
 
     /// What it is ready for.
     fn ready(&self) -> Events;

@@ -278,6 +278,14 @@ impl End {
         self.side().error.take()
     }
 
+    /// A call that has got somewhere does not tell this error: it is as if it had not been taken. A broken pipe needs no keeping,
+    /// as all that write have it.
+    pub(super) fn keep_error(&self, error: Errno) {
+        if error == Errno(ECONNRESET) && self.side().is_reset.get() {
+            self.side().error.set(ECONNRESET);
+        }
+    }
+
     /// The end of this end is to be a reset.
     pub(super) fn reset(&self) {
         self.side().is_reset.set(true);

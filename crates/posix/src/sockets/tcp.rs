@@ -139,9 +139,19 @@ impl Description for Tcp {
         }
         match self.state() {
             State::Inside(_, end) => end.write(buffers),
-            State::Outside(stream) => gather(buffers, |octets| self.write_outside(&stream, octets)),
+            State::Outside(stream) => {
+                self.tell_later(|| gather(buffers, |octets| self.write_outside(&stream, octets)))
+            }
             State::Waiting(_) => Err(Errno::AGAIN),
             State::Fresh | State::Listening(_) | State::Failed => fail(EPIPE),
+        }
+    }
+
+    fn keep_error(&self, error: Errno) {
+        match self.state() {
+            State::Inside(_, end) => end.keep_error(error),
+            State::Outside(stream) => self.keep_outside_error(&stream, error),
+            _ => {}
         }
     }
 
@@ -228,7 +238,7 @@ impl Socket for Tcp {
                 first.map_or(Ok(0), |buffer| self.peek_outside(&stream, buffer))?
             }
             State::Outside(stream) => {
-                scatter(buffers, |buffer| self.read_outside(&stream, buffer))?
+                self.tell_later(|| scatter(buffers, |buffer| self.read_outside(&stream, buffer)))?
             }
             State::Waiting(_) => return Err(Errno::AGAIN),
             State::Fresh | State::Listening(_) => return fail(ENOTCONN),

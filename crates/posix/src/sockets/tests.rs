@@ -1,5 +1,8 @@
 //! What std's own sockets come to, inside of the program.
 
+mod outside;
+mod world;
+
 use std::io::{IoSlice, IoSliceMut};
 use std::net::Shutdown;
 use std::rc::Rc;
@@ -10,6 +13,7 @@ use libc::{
 };
 
 use super::*;
+use crate::descriptors::calls::write_all;
 use crate::error::Errno;
 use crate::readiness::{ERR, HUP, OUT, READ, WRITE};
 
@@ -101,6 +105,50 @@ fn what_is_not_read_when_a_socket_is_closed_resets_the_connection() {
     assert_eq!(read(&client), fail(ECONNRESET));
     assert_eq!(read(&client).as_deref(), Ok(&b""[..]));
     assert_eq!(write(&client, b"x"), fail(EPIPE));
+}
+
+#[test]
+fn an_error_after_some_octets_is_told_by_the_next_call() {
+    let network = Rc::new(Network::default());
+    let to = on([127, 0, 0, 1], 7000);
+    let listener = listener(&network, &to, 8);
+    let reset = || {
+        let client = connect(&network, &to);
+        let (server, _) = as_socket(&listener).accept().expect("a client");
+        assert_eq!(write(&client, b"unread"), Ok(6));
+        (client, server)
+    };
+    let (client, server) = reset();
+    let mut server = Some(server);
+    let octets = [7; 64];
+    let written = write_all(&*client, &mut [IoSlice::new(&octets)], true, |rest| {
+        let done = match server.take() {
+            // It goes while the call waits for room.
+            Some(_) => return Ok(10),
+            None => client.write(rest),
+        };
+        assert_eq!(done, fail(ECONNRESET));
+        done
+    });
+    assert_eq!(written, Ok(10));
+    assert_ne!(client.ready() & ERR, 0);
+    assert_eq!(read(&client), fail(ECONNRESET));
+    assert_eq!(read(&client).as_deref(), Ok(&b""[..]));
+
+    let (client, server) = reset();
+    assert_eq!(write(&server, b"some"), Ok(4));
+    drop(server);
+    assert_eq!(receive_all_of(&client), Ok(4));
+    assert_eq!(error_of(&client), ECONNRESET.to_ne_bytes());
+    assert_eq!(receive_all_of(&client), Ok(0));
+}
+
+/// What `recv` with `MSG_WAITALL` comes to, for 64 octets.
+fn receive_all_of(socket: &Rc<dyn Description>) -> Result<usize> {
+    let mut buffer = [0; 64];
+    let mut buffers = [IoSliceMut::new(&mut buffer)];
+    let receive = |rest: &mut [IoSliceMut<'_>]| as_socket(socket).receive(rest, Flags::default());
+    Ok(receive_all(&**socket, &mut buffers, receive)?.octets)
 }
 
 #[test]

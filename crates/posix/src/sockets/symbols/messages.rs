@@ -17,7 +17,7 @@ use crate::descriptors::process;
 use crate::error::{Result, fail};
 use crate::ffi::{bytes, bytes_mut, gathered, octets, scattered};
 use crate::sockets::address::Address;
-use crate::sockets::{Flags, Received};
+use crate::sockets::{Flags, Received, receive_all};
 
 fn send_all(
     fd: c_int,
@@ -37,7 +37,7 @@ fn send_all(
         blocking::call(&open, manner, |socket| socket.as_socket()?.send(rest, to))
     };
     match socket.is_stream() {
-        true => write_all(buffers, waits, send),
+        true => write_all(open.description(), buffers, waits, send),
         false => send(buffers),
     }
 }
@@ -53,30 +53,18 @@ fn receive(fd: c_int, buffers: &mut [IoSliceMut<'_>], flags: c_int) -> Result<Re
     let waits = manner.waits && flags & MSG_DONTWAIT == 0;
     let manner = Manner { waits, ..manner };
     let peek = flags & MSG_PEEK != 0;
-    let wanted = total(buffers);
-    if is_stream && wanted == 0 {
+    if is_stream && total(buffers) == 0 {
         return Ok(Received::default());
     }
-    let mut rest = buffers;
     let receive = |rest: &mut [IoSliceMut<'_>]| {
         blocking::call(&open, manner, |socket| {
             socket.as_socket()?.receive(rest, Flags { peek })
         })
     };
-    let mut received = receive(rest)?;
-    let waits_for_all = is_stream && waits && !peek && flags & MSG_WAITALL != 0;
-    if !waits_for_all {
-        return Ok(received);
+    match is_stream && waits && !peek && flags & MSG_WAITALL != 0 {
+        true => receive_all(open.description(), buffers, receive),
+        false => receive(buffers),
     }
-    let mut last = received.octets;
-    while last > 0 && received.octets < wanted {
-        IoSliceMut::advance_slices(&mut rest, last);
-        // What has come before an error counts.
-        last = receive(rest).map_or(0, |more| more.octets);
-        received.octets += last;
-        received.whole = received.octets;
-    }
-    Ok(received)
 }
 
 /// What a call gives: with `MSG_TRUNC`, octets of the whole datagram.

@@ -25,6 +25,12 @@ pub(super) fn peer(stream: &TcpStream) -> Result<SocketAddr> {
     }
 }
 
+/// What has ended a connection, if something has.
+fn outside_error(stream: &TcpStream) -> Option<Errno> {
+    let error = stream.status().ok()?.error?;
+    Some(io::Error::from(error).into())
+}
+
 impl Tcp {
     pub(super) fn read_outside(&self, stream: &TcpStream, buffer: &mut [u8]) -> Result<usize> {
         let mut context = Context::from_waker(self.waker(Which::Read));
@@ -75,11 +81,27 @@ impl Tcp {
     }
 
     pub(super) fn take_outside_error(&self, stream: &TcpStream) -> c_int {
-        let error = stream.status().ok().and_then(|status| status.error);
-        match error {
-            Some(error) if !self.is_told.replace(true) => Errno::from(io::Error::from(error)).0,
+        match outside_error(stream) {
+            Some(error) if !self.is_told.replace(true) => error.0,
             _ => 0,
         }
+    }
+
+    /// What was taken is to be told another time.
+    pub(super) fn keep_outside_error(&self, stream: &TcpStream, error: Errno) {
+        if outside_error(stream) == Some(error) {
+            self.is_told.set(false);
+        }
+    }
+
+    /// Makes a call for several buffers: an error that comes after some octets is told by the next.
+    pub(super) fn tell_later(&self, call: impl FnOnce() -> Result<usize>) -> Result<usize> {
+        let is_told = self.is_told.get();
+        let done = call()?;
+        if done > 0 {
+            self.is_told.set(is_told);
+        }
+        Ok(done)
     }
 
     pub(super) fn shut_outside(&self, stream: &TcpStream, how: Shutdown) -> Result<()> {
