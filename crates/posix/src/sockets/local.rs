@@ -98,6 +98,13 @@ impl<T> Ports<T> {
         ports.find(|port| !bound.contains_key(port))
     }
 
+    /// The sockets that have a port, the first to be bound first.
+    pub(super) fn all(&self, port: u16) -> Vec<Rc<T>> {
+        let all = self.bound.borrow();
+        let bound = all.get(&port).into_iter().flatten();
+        bound.filter_map(|one| one.socket.upgrade()).collect()
+    }
+
     /// The socket has gone, or is bound no more.
     pub(super) fn release(&self, port: u16, socket: &Weak<T>) {
         let mut all = self.bound.borrow_mut();

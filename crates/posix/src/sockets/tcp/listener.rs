@@ -21,7 +21,8 @@ use crate::sockets::stream::{End, Manner};
 /// A socket that listens: for the stack, if it has an address there, and inside of the program.
 pub(super) struct Listener {
     backlog: usize,
-    outside: Option<TcpListener>,
+    /// Of those that share a port, the same for all.
+    outside: Option<Rc<TcpListener>>,
     inside: RefCell<Inside>,
 }
 
@@ -54,18 +55,32 @@ impl Tcp {
         Ok(())
     }
 
-    fn listen_outside(&self, bound: SocketAddr, backlog: usize) -> Result<Option<TcpListener>> {
+    fn listen_outside(&self, bound: SocketAddr, backlog: usize) -> Result<Option<Rc<TcpListener>>> {
         let Some(stack) = self.network.outside(bound.ip()) else {
             return Ok(None);
         };
         let shares = self.options.reuse_port.get();
         let options = tcp::Options::default().only_v6(self.options.only_v6.get());
         match TcpListener::bind_with(stack, bound, backlog, &options) {
-            Ok(listener) => Ok(Some(listener)),
-            // The first of those that share the port has the stack's connections.
-            Err(error) if shares && Errno::from(&error) == Errno(EADDRINUSE) => Ok(None),
+            Ok(listener) => Ok(Some(Rc::new(listener))),
+            Err(error) if shares && Errno::from(&error) == Errno(EADDRINUSE) => {
+                Ok(Some(self.shared_listener(bound).ok_or(error)?))
+            }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The stack's listener of another one that listens at the same address: whoever accepts first has a connection.
+    fn shared_listener(&self, bound: SocketAddr) -> Option<Rc<TcpListener>> {
+        let others = self.network.tcp.all(bound.port());
+        let mut others = others
+            .iter()
+            .filter(|other| other.bound.get() == Some(bound))
+            .filter(|other| other.options.only_v6 == self.options.only_v6);
+        others.find_map(|other| match other.state() {
+            State::Listening(listener) => listener.outside.clone(),
+            _ => None,
+        })
     }
 
     /// A socket for what this one accepts.

@@ -3,7 +3,35 @@
 use super::world::World;
 use super::*;
 
+const HERE: [u8; 4] = [10, 0, 0, 1];
 const THERE: [u8; 4] = [10, 0, 0, 2];
+
+#[test]
+fn connections_go_to_those_that_still_listen() {
+    let world = World::new();
+    let [here, there] = &world.networks;
+    let [first, second] = [0; 2].map(|_| {
+        let new = socket(here, SOCK_STREAM);
+        let set = as_socket(&new).set_option(SOL_SOCKET, SO_REUSEPORT, &1_i32.to_ne_bytes());
+        assert_eq!(set, Ok(()));
+        as_socket(&new).bind(&on([0; 4], 80)).expect("shared");
+        as_socket(&new).listen(8).expect("bound");
+        new
+    });
+    let call = || {
+        let client = connect(there, &on(HERE, 80));
+        world.settle();
+        assert_eq!(as_socket(&client).connected(), Ok(()));
+        client
+    };
+    let _one = call();
+    assert_eq!([first.ready(), second.ready()], [READ; 2]);
+    assert!(as_socket(&second).accept().is_ok());
+    assert_eq!([first.ready(), second.ready()], [0; 2]);
+    drop(first);
+    let _other = call();
+    assert!(as_socket(&second).accept().is_ok());
+}
 
 #[test]
 fn a_reset_after_some_octets_is_told_by_the_next_call() {
