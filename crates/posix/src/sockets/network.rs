@@ -1,7 +1,9 @@
 //! What sockets are above: the stack, and what is bound inside of the program.
 
 use core::cell::OnceCell;
-use std::net::IpAddr;
+use core::hash::BuildHasher;
+use std::hash::RandomState;
+use std::net::{IpAddr, SocketAddr};
 
 use netstack::proto::ip::Cidr;
 use netstack::{Resolver, Stack};
@@ -20,6 +22,7 @@ pub(crate) struct Network {
     resolver: OnceCell<Resolver>,
     pub(super) tcp: Ports<Tcp>,
     pub(super) udp: Ports<Udp>,
+    flows: RandomState,
     /// Is woken when there is a stack.
     pub(super) started: Queue,
 }
@@ -51,6 +54,11 @@ impl Network {
     /// Whether what is sent there stays inside of the program.
     pub(super) fn is_ours(&self, address: IpAddr) -> bool {
         address.is_loopback() || address.is_unspecified() || self.is_of_stack(address)
+    }
+
+    /// A number that stands for a peer, and that nobody can guess.
+    pub(super) fn flow(&self, from: SocketAddr) -> u64 {
+        self.flows.hash_one(from)
     }
 
     /// The stack, if it has what is sent to a socket that is bound there.

@@ -119,6 +119,11 @@ fn is_bound(socket: &(impl Socket + ?Sized)) -> bool {
 const _: () = assert!(size_of::<timeval>() == 16 && size_of::<linger>() == 8);
 
 impl Options {
+    /// Whether a port may be another one's too.
+    pub(super) fn shares(&self) -> bool {
+        self.reuse_port.get() || self.reuse_address.get()
+    }
+
     /// What a socket with these options asks for that is bound to `address`.
     pub(super) fn binding(&self, address: SocketAddr) -> Binding {
         Binding {

@@ -1,12 +1,13 @@
 //! UDP: datagrams by the stack, and inside of the program.
 
 mod groups;
+mod outside;
 mod send;
 
 use core::cell::{Cell, OnceCell, RefCell};
 use core::ffi::c_int;
 use core::task::{Context, Poll};
-use std::io::{IoSlice, IoSliceMut};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::rc::{Rc, Weak};
 use std::task::Waker;
@@ -14,7 +15,7 @@ use std::task::Waker;
 use libc::{
     EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL, ENOTCONN, EOPNOTSUPP, IPPROTO_UDP, S_IFSOCK, SOCK_DGRAM,
 };
-use netstack::UdpSocket;
+use netstack::proto::udp::Datagram;
 
 use super::address::{Address, Family};
 use super::inbox::{Inbox, copy};
@@ -26,6 +27,7 @@ use crate::descriptors::open::{Description, Kind};
 use crate::error::{Errno, Result, fail};
 use crate::readiness::queue::Queue;
 use crate::readiness::{ALL, ERR, Events, HUP, RDHUP, READ, WRITE};
+use outside::Outside;
 
 /// A UDP socket.
 pub(crate) struct Udp {
@@ -36,7 +38,9 @@ pub(crate) struct Udp {
     options: Options,
     bound: Cell<Option<SocketAddr>>,
     peer: Cell<Option<SocketAddr>>,
-    outside: RefCell<Option<Rc<UdpSocket>>>,
+    /// The peer is inside of the program: the network has nothing to say.
+    is_tied_inside: Cell<bool>,
+    outside: RefCell<Option<Rc<Outside>>>,
     inbox: RefCell<Inbox<SocketAddr>>,
     /// Multicast groups that it is in.
     groups: RefCell<Vec<IpAddr>>,
@@ -56,6 +60,7 @@ impl Udp {
             options: Options::default(),
             bound: Cell::default(),
             peer: Cell::default(),
+            is_tied_inside: Cell::default(),
             outside: RefCell::default(),
             inbox: RefCell::default(),
             groups: RefCell::default(),
@@ -66,8 +71,52 @@ impl Udp {
         })
     }
 
-    fn outside(&self) -> Option<Rc<UdpSocket>> {
+    fn outside(&self) -> Option<Rc<Outside>> {
         self.outside.borrow().clone()
+    }
+
+    /// What comes next by the stack, or what has failed, taken or looked at. Of a socket that is shared each has its part in its
+    /// inbox.
+    fn poll_outside(&self, peek: bool) -> Poll<io::Result<Datagram>> {
+        let Some(outside) = self.outside().filter(|_| !self.is_tied_inside.get()) else {
+            return Poll::Pending;
+        };
+        if outside.is_shared() {
+            let mut context = Context::from_waker(Waker::noop());
+            let next = outside.socket.poll_peek_datagram(&mut context);
+            return match next {
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                _ => Poll::Pending,
+            };
+        }
+        let mut context = Context::from_waker(self.waker());
+        match peek {
+            true => outside.socket.poll_peek_datagram(&mut context),
+            false => outside.socket.poll_recv_datagram(&mut context),
+        }
+    }
+
+    /// What ICMP, or the stack's end, has to say.
+    fn take_outside_error(&self) -> c_int {
+        if !matches!(self.poll_outside(true), Poll::Ready(Err(_))) {
+            return 0;
+        }
+        match self.poll_outside(false) {
+            Poll::Ready(Err(error)) => Errno::from(error).0,
+            _ => 0,
+        }
+    }
+
+    /// Where it is: tied to a peer inside, a socket that is bound to all addresses has that one's.
+    fn here(&self) -> SocketAddr {
+        let mut here = self.bound.get().unwrap_or(self.family.any());
+        if let Some(peer) = self.peer.get()
+            && here.ip().is_unspecified()
+            && self.is_tied_inside.get()
+        {
+            here.set_ip(peer.ip());
+        }
+        here
     }
 
     fn waker(&self) -> &Waker {
@@ -81,15 +130,7 @@ impl Udp {
         buffers: &mut [IoSliceMut<'_>],
         peek: bool,
     ) -> Result<Option<Received>> {
-        let Some(outside) = self.outside() else {
-            return Ok(None);
-        };
-        let mut context = Context::from_waker(self.waker());
-        let datagram = match peek {
-            true => outside.poll_peek_datagram(&mut context),
-            false => outside.poll_recv_datagram(&mut context),
-        };
-        match datagram {
+        match self.poll_outside(peek) {
             Poll::Pending => Ok(None),
             Poll::Ready(datagram) => {
                 let datagram = datagram?;
@@ -115,11 +156,7 @@ impl Description for Udp {
 
     fn ready(&self) -> Events {
         let mut events = WRITE;
-        let has_come = |outside: Rc<UdpSocket>| {
-            let mut context = Context::from_waker(self.waker());
-            outside.poll_peek_datagram(&mut context)
-        };
-        let outside = self.outside().map_or(Poll::Pending, has_come);
+        let outside = self.poll_outside(true);
         if !self.inbox.borrow().is_empty() || matches!(outside, Poll::Ready(Ok(_))) {
             events |= READ;
         }
@@ -225,8 +262,7 @@ impl Socket for Udp {
     }
 
     fn local(&self) -> Result<Address> {
-        let bound = self.bound.get().unwrap_or(self.family.any());
-        Ok(self.family.outward(bound))
+        Ok(self.family.outward(self.here()))
     }
 
     fn peer(&self) -> Result<Address> {
@@ -235,7 +271,10 @@ impl Socket for Udp {
     }
 
     fn take_error(&self) -> c_int {
-        self.error.take()
+        match self.error.take() {
+            0 => self.take_outside_error(),
+            error => error,
+        }
     }
 
     fn options(&self) -> &Options {
@@ -259,8 +298,6 @@ impl Noticed for Udp {
 
 impl Drop for Udp {
     fn drop(&mut self) {
-        if let Some(bound) = self.bound.get() {
-            self.network.udp.release(bound.port(), &self.this);
-        }
+        self.part();
     }
 }

@@ -2,17 +2,15 @@
 
 use core::ffi::c_int;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::rc::Rc;
 
 use libc::{
     EADDRINUSE, EADDRNOTAVAIL, EINVAL, ENOBUFS, ENODEV, IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP,
     IPPROTO_IP, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, IPV6_DROP_MEMBERSHIP,
 };
-use netstack::UdpSocket;
 
 use super::Udp;
+use super::outside::members;
 use crate::error::{Result, fail};
-use crate::readiness::READ;
 use crate::sockets::address::is_ours;
 
 /// Groups that a socket may be in: Linux' `igmp_max_memberships`.
@@ -70,47 +68,27 @@ impl Udp {
     pub(super) fn change_group(&self, Change { group, joins }: Change) -> Result<()> {
         let mut groups = self.groups.borrow_mut();
         let place = groups.iter().position(|other| *other == group);
-        let outside = self.outside();
         match (joins, place) {
             (true, Some(_)) => fail(EADDRINUSE),
             (true, None) if groups.len() >= MOST => fail(ENOBUFS),
             (true, None) => {
-                if let Some(outside) = outside {
-                    outside.join_multicast(group)?;
-                }
+                self.join_outside(group)?;
                 groups.push(group);
                 Ok(())
             }
             (false, None) => fail(EADDRNOTAVAIL),
             (false, Some(place)) => {
                 groups.remove(place);
-                match outside {
-                    Some(outside) => Ok(outside.leave_multicast(group)?),
-                    None => Ok(()),
-                }
+                self.leave_outside(group)
             }
         }
-    }
-
-    /// Has the stack's socket be in the groups too that were joined before it was there.
-    pub(super) fn join_outside(&self, outside: &UdpSocket) -> Result<()> {
-        for group in self.groups.borrow().iter() {
-            outside.join_multicast(*group)?;
-        }
-        Ok(())
     }
 
     /// Gives a datagram to the sockets of the program that are in the group.
     pub(super) fn send_to_members(&self, bound: SocketAddr, group: SocketAddr, payload: &[u8]) {
         let from = SocketAddr::new(self.network.source(bound.ip(), group.ip()), bound.port());
-        let is_member = |socket: &Rc<Self>| {
-            socket.groups.borrow().contains(&group.ip())
-                && socket.peer.get().is_none_or(|peer| peer == from)
-        };
-        for socket in self.network.udp.find(group).filter(is_member) {
-            if socket.inbox.borrow_mut().put(from, payload) {
-                socket.queue.wake(READ);
-            }
+        for socket in members(&self.network, from, group) {
+            socket.put(from, payload);
         }
     }
 }

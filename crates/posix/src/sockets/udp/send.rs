@@ -2,20 +2,20 @@
 
 use std::io::IoSlice;
 use std::net::SocketAddr;
-use std::rc::Rc;
 
 use libc::{
     EADDRINUSE, EAFNOSUPPORT, ECONNREFUSED, EDESTADDRREQ, EINVAL, EMSGSIZE, ENETUNREACH, ENOBUFS,
     EPIPE,
 };
-use netstack::UdpSocket;
-use netstack::proto::udp::{HEADER_LEN, MAX_PAYLOAD, QueueLimits};
+use netstack::proto::udp::{HEADER_LEN, MAX_PAYLOAD};
 
 use super::Udp;
+use super::outside::receiver;
 use crate::descriptors::open::total;
 use crate::error::{Errno, Result, fail};
 use crate::memory;
-use crate::readiness::{ERR, READ};
+use crate::readiness::ERR;
+use crate::sockets::Socket;
 use crate::sockets::address::{Address, reachable};
 
 /// So many ports are tried where any will do.
@@ -58,29 +58,15 @@ impl Udp {
         }
     }
 
-    fn open_outside(&self, bound: SocketAddr) -> Result<Option<Rc<UdpSocket>>> {
-        let Some(stack) = self.network.outside(bound.ip()) else {
-            return Ok(None);
-        };
-        let shares = self.options.reuse_port.get() || self.options.reuse_address.get();
-        let limits = QueueLimits::default().only_v6(self.options.only_v6.get());
-        match UdpSocket::bind_with(stack, bound, limits) {
-            Ok(socket) => {
-                self.join_outside(&socket)?;
-                Ok(Some(Rc::new(socket)))
-            }
-            // The first of those that share the port has the stack's datagrams.
-            Err(error) if shares && Errno::from(&error) == Errno(EADDRINUSE) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-
     /// Ties the socket to a peer, or to none.
     pub(super) fn tie(&self, address: &Address) -> Result<()> {
         let peer = match *address {
             Address::Unspecified => {
                 self.peer.set(None);
-                if let Some(bound) = self.bound.get() {
+                self.is_tied_inside.set(false);
+                if let Some(bound) = self.bound.get()
+                    && !self.outside().is_some_and(|outside| outside.is_shared())
+                {
                     // The stack's socket stays tied: another takes its place.
                     self.outside.take();
                     self.outside.replace(self.open_outside(bound)?);
@@ -92,18 +78,16 @@ impl Udp {
         };
         let peer = reachable(peer);
         self.options.admit(peer, ENETUNREACH)?;
-        let bound = self.bind_to(self.family.any())?;
+        self.bind_to(self.family.any())?;
         let ours = self.network.is_ours(peer.ip());
-        match self.outside.borrow().as_deref() {
-            _ if ours => {
-                if bound.ip().is_unspecified() {
-                    self.bound
-                        .set(Some(SocketAddr::new(peer.ip(), bound.port())));
-                }
-            }
-            Some(outside) => outside.connect(peer)?,
+        match self.outside() {
+            Some(outside) if outside.is_shared() => {}
+            // If that is inside, the stack takes nothing for this socket.
+            Some(outside) => outside.socket.connect(peer)?,
+            None if ours => {}
             None => return fail(ENETUNREACH),
         }
+        self.is_tied_inside.set(ours);
         self.peer.set(Some(peer));
         self.inbox.borrow_mut().retain(&peer);
         Ok(())
@@ -114,7 +98,11 @@ impl Udp {
         buffers: &[IoSlice<'_>],
         to: Option<&Address>,
     ) -> Result<usize> {
-        match self.error.take() {
+        let error = match self.peer.get() {
+            Some(_) => self.take_error(),
+            None => self.error.take(),
+        };
+        match error {
             0 => {}
             error => return fail(error),
         }
@@ -138,7 +126,8 @@ impl Udp {
                 &parts
             }
         };
-        let bound = self.bind_to(self.family.any())?;
+        self.bind_to(self.family.any())?;
+        let bound = self.here();
         if self.network.is_ours(to.ip()) {
             self.send_inside(bound, to, payload);
             return Ok(payload.len());
@@ -147,7 +136,7 @@ impl Udp {
             self.send_to_members(bound, to, payload);
         }
         match self.outside() {
-            Some(outside) => Ok(outside.send_to(payload, to)?),
+            Some(outside) => Ok(outside.socket.send_to(payload, to)?),
             None => fail(ENETUNREACH),
         }
     }
@@ -157,12 +146,8 @@ impl Udp {
             true => SocketAddr::new(to.ip(), bound.port()),
             false => bound,
         };
-        let mut found = self.network.udp.find(to);
-        let fits = |socket: &Rc<Self>| socket.peer.get().is_none_or(|peer| peer == from);
-        if let Some(socket) = found.find(fits) {
-            if socket.inbox.borrow_mut().put(from, payload) {
-                socket.queue.wake(READ);
-            }
+        if let Some(socket) = receiver(&self.network, from, to) {
+            socket.put(from, payload);
         } else if self.peer.get() == Some(to) {
             // As ICMP would tell who is tied to that peer.
             self.error.set(ECONNREFUSED);
