@@ -110,6 +110,8 @@ struct Invocation {
     is_program: bool,
     is_archive: bool,
     links: bool,
+    /// Whether functions of the same instructions become one: not where somebody may look at them with a debugger.
+    folds: bool,
     /// What the linker is told of the stack, unless the user has told it.
     stack: Option<u64>,
     /// Where solo5-ffi has put the bindings; whether nolibc's archive is on the search path.
@@ -130,6 +132,7 @@ impl Invocation {
             is_program: false,
             is_archive: false,
             links: false,
+            folds: false,
             stack: Some(flags::STACK),
             bindings: None,
             has_libc: false,
@@ -143,6 +146,7 @@ impl Invocation {
             let contains = |text: &[u8]| option.windows(text.len()).any(|part| part == text);
             own_stack |= contains(b"=__solo5_stack_size=");
             is_test |= option == b"--test";
+            this.folds |= option.starts_with(b"-Copt-level=") && option != b"-Copt-level=0";
             this.is_program |= option == b"--crate-type=bin";
             this.is_archive |= option == b"--crate-type=staticlib";
             this.links |= option.starts_with(b"--emit=") && contains(b"link");
@@ -255,11 +259,17 @@ impl Invocation {
                 self.abi.name()
             ));
         };
-        let (mut done, mut messages) = self.link(None)?;
+        let mut folds = self.folds;
+        let (mut done, mut messages) = self.link(None, folds)?;
+        // GNU ld, asked for or what rustc was built to call.
+        if !done.success() && folds && messages.contains(&format!("option '{}'", flags::FOLD)) {
+            folds = false;
+            (done, messages) = self.link(None, folds)?;
+        }
         // The program shares functions with what solo5_backtrace.lds leaves out: nothing is left out then.
         if !done.success() && messages.contains("prohibited cross reference") {
             let whole = joined("-Lnative=", bindings.join("whole").as_os_str());
-            (done, messages) = self.link(Some(whole))?;
+            (done, messages) = self.link(Some(whole), folds)?;
         }
         if !done.success() {
             messages += &missing::explain(&messages);
@@ -270,12 +280,12 @@ impl Invocation {
     }
 
     /// Compiles and links the program, with an option before its own, and what rustc has to say.
-    fn link(&self, first: Option<OsString>) -> Result<(ExitStatus, String), String> {
+    fn link(&self, first: Option<OsString>, folds: bool) -> Result<(ExitStatus, String), String> {
         let name = env::var_os("CARGO_BIN_NAME").unwrap_or_else(|| self.crate_name.clone());
         let options = first.into_iter().chain(self.options.iter().cloned());
         let mut command = self.command(options.collect())?;
         command
-            .args(flags::link(self.abi, self.stack, name.as_bytes()))
+            .args(flags::link(self.abi, self.stack, name.as_bytes(), folds))
             .stderr(Stdio::piped())
             .stdout(Stdio::inherit());
         let output = command

@@ -15,7 +15,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
     };
     let mut flags = flags::compile(abi);
     if arguments.iter().any(|argument| argument == "--test") {
-        flags.extend(flags::link(abi, Some(flags::TEST_STACK), b"doctest"));
+        flags.extend(flags::link(abi, Some(flags::TEST_STACK), b"doctest", false));
     }
     rustdoc.args(for_base(arguments)).args(flags);
     become_command(rustdoc)
