@@ -8,10 +8,12 @@ mod datagrams;
 mod discovery;
 mod streams;
 
-pub use datagrams::{echo_replies, fragments_without_end, noise, reflections, unknown_neighbours};
+pub use datagrams::{
+    echo_replies, flood, fragments_without_end, noise, reflections, unknown_neighbours,
+};
 pub use discovery::{fragments, redirects, router_advertisements, solicitations};
 pub use streams::{
-    ClosedWindow, closed_windows, gaps, half_open, hold, resets, slivers, small_segments,
+    ClosedWindow, closed_windows, dropped, gaps, half_open, hold, resets, slivers, small_segments,
     time_waits,
 };
 

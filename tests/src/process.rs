@@ -183,7 +183,8 @@ impl Running {
         Ok(())
     }
 
-    pub(crate) fn outcome(&self) -> Outcome {
+    /// What is known of it so far.
+    pub fn outcome(&self) -> Outcome {
         Outcome {
             status: self.status.unwrap_or(-1),
             stdout: self.stdout.clone(),

@@ -1,5 +1,7 @@
 //! Memory that a call takes: where there is none, that is an error of the call, and not the end of the program.
 
+pub(crate) mod stacks;
+
 use core::hint::black_box;
 use core::ops::Deref;
 use std::collections::VecDeque;

@@ -18,6 +18,7 @@ use core::task::{Context, Poll, Waker};
 use miou_rs::{Promise, TaskInfo};
 
 use crate::machine::{self, LibcState};
+use crate::memory::stacks;
 use crate::pthread::keys::Values;
 use crate::signals::{self, OfThread};
 use crate::stack::{self, Stack, switch};
@@ -46,8 +47,9 @@ pub(crate) struct Thread {
     /// What Linux calls its tid: 1 is `main`.
     pub(crate) number: c_int,
     pub(crate) stack: Stack,
-    /// The allocation that holds this, the stack and the block of variables; null for `main`.
+    /// The allocation that holds this, the stack and the block of variables, and its size; null and 0 for `main`.
     memory: *mut u8,
+    size: usize,
     pointer: usize,
     libc: Cell<LibcState>,
     /// Whether thread-local variables are the scheduler's.
@@ -104,12 +106,18 @@ pub(crate) fn spawn(stack_size: usize, start: Start, detached: bool) -> Option<&
 }
 
 impl Thread {
-    fn record(stack: Stack, memory: *mut u8, pointer: usize, start: Option<Start>) -> Self {
+    fn record(
+        stack: Stack,
+        (memory, size): (*mut u8, usize),
+        pointer: usize,
+        start: Option<Start>,
+    ) -> Self {
         let number = NEXT.with(|next| next.replace(next.get().wrapping_add(1).max(1)));
         Self {
             number,
             stack,
             memory,
+            size,
             pointer,
             libc: Cell::new(LibcState::NEW),
             inside: Cell::new(true),
@@ -138,7 +146,7 @@ impl Thread {
             .checked_next_multiple_of(ALIGN)?;
         let record = stack_size.checked_add(machine::block_size().next_multiple_of(ALIGN))?;
         let size = record.checked_add(size_of::<Self>())?;
-        let memory = stack::allocate(size, stack_size, RESERVE)?;
+        let memory = scheduler::inside(|| Self::memory(size, stack_size))?;
         // SAFETY: the block lies in the allocation, is zeroed, and stays until the thread has ended; the stack is the part
         // below it, of 32 KiB at least.
         let (stack, pointer) = unsafe {
@@ -148,7 +156,7 @@ impl Thread {
         // SAFETY: the record's place is aligned, in the allocation, and nobody else's.
         let thread = unsafe {
             let place = memory.add(record).cast::<Self>();
-            place.write(Self::record(stack, memory, pointer, Some(start)));
+            place.write(Self::record(stack, (memory, size), pointer, Some(start)));
             &*place
         };
         let argument = ptr::from_ref(thread).cast_mut().cast();
@@ -160,11 +168,23 @@ impl Thread {
         Some(thread)
     }
 
+    /// Memory that is neither used nor what the network counts on.
+    fn memory(size: usize, stack_size: usize) -> Option<*mut u8> {
+        if !stacks::take(size) {
+            return None;
+        }
+        let memory = stack::allocate(size, stack_size, RESERVE);
+        if memory.is_none() {
+            stacks::give_back(size);
+        }
+        memory
+    }
+
     /// The thread that runs already, on a stack that ends with memory that faults. It goes on by [`Thread::begin`].
     #[cfg(solo5)]
     pub(crate) fn main(stack: Stack) -> &'static Self {
         let pointer = machine::current_pointer();
-        let record = Self::record(stack, ptr::null_mut(), pointer, None);
+        let record = Self::record(stack, (ptr::null_mut(), 0), pointer, None);
         record.name.set(*b"main\0\0\0\0\0\0\0\0\0\0\0");
         let thread = Box::leak(Box::new(record));
         thread.enlist();
@@ -209,9 +229,10 @@ impl Thread {
             if let Some(older) = older.as_ref() {
                 older.newer.set(newer);
             }
-            let memory = (*this).memory;
+            let (memory, size) = ((*this).memory, (*this).size);
             ptr::drop_in_place(this.cast_mut());
             libc::free(memory.cast());
+            stacks::give_back(size);
         }
     }
 

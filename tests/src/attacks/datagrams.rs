@@ -61,6 +61,18 @@ pub fn reflections(link: &mut Link, from: Strangers, count: usize, rng: &mut Rng
     }
 }
 
+/// `count` datagrams of `octets` to discard.
+pub fn flood(link: &mut Link, strangers: Strangers, count: usize, octets: usize) {
+    let payload = vec![b'd'; octets];
+    for from in strangers.ends(count) {
+        link.datagram(&Datagram {
+            from,
+            to: strangers.service(port::DISCARD),
+            payload: &payload,
+        });
+    }
+}
+
 /// `count` addresses of the unikernel's own network, from `10.0.0.16` on, each of which asks for the unikernel's
 /// hardware address and then has it send something to a neighbour that answers no more.
 pub fn unknown_neighbours(link: &mut Link, count: usize) {

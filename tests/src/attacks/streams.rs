@@ -91,6 +91,19 @@ pub fn hold(link: &mut Link, from: Strangers, count: usize, request: &[u8]) -> C
     crowd(link, from, count, port::ECHO, manner)
 }
 
+/// `count` connections to echo, with an octet each, which are reset a hundred at a time.
+pub fn dropped(link: &mut Link, from: Strangers, count: usize) -> usize {
+    const AT_ONCE: u32 = 100;
+    let mut established = 0;
+    for first in (0..count as u32).step_by(AT_ONCE as usize) {
+        let first = from.first + first;
+        let mut crowd = hold(link, Strangers { first, ..from }, AT_ONCE as usize, b"d");
+        crowd.each(link, |client| (client.snd_nxt, RST, Vec::new()));
+        established += crowd.established();
+    }
+    established
+}
+
 /// `count` connections to daytime, which closes first and so has them in TIME-WAIT.
 pub fn time_waits(link: &mut Link, from: Strangers, count: usize) -> Crowd {
     let manner = Manner {

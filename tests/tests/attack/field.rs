@@ -48,7 +48,7 @@ pub(crate) struct Field {
 }
 
 /// Clients that come one after the other when the attack is over.
-const AFTERWARDS: usize = 18;
+pub(crate) const AFTERWARDS: usize = 18;
 
 impl Field {
     /// Boots `inetd` in a network of its own.
@@ -72,7 +72,19 @@ impl Field {
         interface: impl FnOnce(&mut Option<OwnedFd>) -> String + Send,
         test: impl FnOnce(&mut Field) + Send,
     ) {
-        let guest = Guest::build_release("inetd", Target::Spt)
+        let guest = Guest::build_release("inetd", Target::Spt);
+        Self::boot(guest, &[], setting, interface, test);
+    }
+
+    /// Boots a guest with the services of `inetd`, and these arguments behind the addresses.
+    pub(crate) fn boot(
+        guest: Guest,
+        arguments: &[&str],
+        setting: Setting,
+        interface: impl FnOnce(&mut Option<OwnedFd>) -> String + Send,
+        test: impl FnOnce(&mut Field) + Send,
+    ) {
+        let guest = guest
             .option(format!("--mem={}", setting.mebibytes))
             .option("--net-mac:service=02:00:00:00:00:02")
             .argument("--ipv4=10.0.0.2/24")
@@ -80,6 +92,7 @@ impl Field {
             .argument("--ipv6=fd00::2/64")
             .argument("--ipv6-gateway=fd00::1")
             .limit(Duration::from_secs(900));
+        let guest = arguments.iter().fold(guest, |guest, it| guest.argument(it));
         Network::with(|network| {
             network.add_tap("tap0", "10.0.0.1/24");
             network.add_ipv6("tap0", "fd00::1/64");
@@ -98,19 +111,25 @@ impl Field {
     /// Has the unikernel attacked, with honest clients coming one after the other all the while and afterwards.
     #[track_caller]
     pub(crate) fn attack<T>(&mut self, attack: impl FnOnce(&mut Link) -> T) -> T {
+        let (result, during) = self.attack_beside(attack);
+        self.assert_served("during the attack", &during);
+        let afterwards = Visits::pay(self.echo, AFTERWARDS);
+        self.assert_served("afterwards", &afterwards);
+        result
+    }
+
+    /// Has the unikernel attacked, with honest clients beside that: what became of these.
+    pub(crate) fn attack_beside<T>(&mut self, attack: impl FnOnce(&mut Link) -> T) -> (T, Visits) {
         let (cpu, frames) = (self.guest.processor_time(), self.link.sent());
         let pause = Duration::from_millis(50);
-        let (result, during) = Visits::during(self.echo, pause, || attack(&mut self.link));
+        let outcome = Visits::during(self.echo, pause, || attack(&mut self.link));
         println!(
             "{} frames, {:.1} s of the tender's CPU, {:.1} MB resident",
             self.link.sent() - frames,
             (self.guest.processor_time() - cpu).as_secs_f64(),
             self.guest.resident_memory() as f64 / 1e6
         );
-        self.assert_served("during the attack", &during);
-        let afterwards = Visits::pay(self.echo, AFTERWARDS);
-        self.assert_served("afterwards", &afterwards);
-        result
+        outcome
     }
 
     #[track_caller]
@@ -128,7 +147,11 @@ impl Field {
 
     #[track_caller]
     pub(crate) fn assert_lives(&mut self) {
-        // Standard error holds what the program said of its end.
-        assert!(!self.guest.has_ended(), "the unikernel has ended");
+        let has_ended = self.guest.has_ended();
+        assert!(
+            !has_ended,
+            "the unikernel has ended: {}",
+            self.guest.outcome()
+        );
     }
 }

@@ -9,9 +9,10 @@
 //! - [`http`]: slow clients of HTTP, and of TLS below it.
 //! - [`http2`]: frames of HTTP/2 that no honest client sends.
 //! - [`tls`]: records that none sends, and handshakes that are not finished.
+//! - [`std_sockets`]: all of these on a program of std's sockets and threads, and on one of tokio's.
 //! - [`udp`]: services that are made to talk to each other, or to flood a third.
 //!
-//! Those by HTTP and TLS are on the example `http`, with 32 MiB; the others each with 8 and 16 MiB, with 8 over IPv6 too,
+//! Those by HTTP and TLS are on the example `http`, with 32 MiB, and so is the guest `std-inetd`; the others each with 8 and 16 MiB, with 8 over IPv6 too,
 //! and with the feature `long`, for which all go on for longer, with 64 and 512 MiB too. `ci/long attack` runs these.
 //! What is asserted about time is that a client is served at all; how long it took is printed.
 
@@ -54,6 +55,7 @@ mod http;
 mod http2;
 mod ipv6;
 mod out_of_order;
+mod std_sockets;
 mod tls;
 mod udp;
 mod windows;

@@ -207,6 +207,24 @@ impl Account {
         self.limit
     }
 
+    /// Has the budget be smaller by `octets`; false, and no change, where they are held, or little would be left.
+    pub(crate) fn lend(&mut self, octets: usize) -> bool {
+        let lends = self.has_room(octets) && octets <= self.pressure;
+        if lends {
+            self.pressure -= octets;
+            self.reserve -= octets;
+            self.limit -= octets;
+        }
+        lends
+    }
+
+    /// Has it be larger again by what was lent.
+    pub(crate) fn regain(&mut self, octets: usize) {
+        self.pressure += octets;
+        self.reserve += octets;
+        self.limit += octets;
+    }
+
     /// Octets of ended connections that users still hold.
     pub(crate) fn leaving(&self) -> usize {
         self.leaving
@@ -325,5 +343,20 @@ mod tests {
         account.charge(Kind::Events, 10);
         account.charge(Kind::Names, 2);
         account.release(Kind::Names, 3);
+    }
+
+    #[test]
+    fn what_is_lent_is_not_held() {
+        let mut account = Account::new(1 << 20);
+        account.charge(Kind::Events, 300 << 10);
+        assert!(!account.lend(600 << 10));
+        assert_eq!(account.limit(), 1 << 20);
+        assert!(account.lend(500 << 10));
+        assert_eq!(account.left(), 224 << 10);
+        assert_eq!(account.level(), Level::Pressure);
+        assert!(!account.lend(100 << 10));
+        account.regain(500 << 10);
+        assert_eq!(account.left(), 724 << 10);
+        assert_eq!(account.level(), Level::Ease);
     }
 }

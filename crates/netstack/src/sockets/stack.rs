@@ -223,6 +223,24 @@ impl Stack {
         self.driver.with(|driver| driver.tcp().undelivered())
     }
 
+    /// Octets that it may hold, of all that peers can make it hold.
+    #[must_use]
+    pub fn memory_limit(&self) -> usize {
+        self.driver.with(|driver| driver.tcp().account().limit())
+    }
+
+    /// Has it hold `octets` less than it may, for the program to take; false, and no change, where connections hold them or
+    /// would have little left.
+    #[must_use]
+    pub fn lend(&self, octets: usize) -> bool {
+        (self.driver).with(|driver| driver.tcp().account().lend(octets))
+    }
+
+    /// Gives `octets` back that it has lent.
+    pub fn regain(&self, octets: usize) {
+        (self.driver).with(|driver| driver.tcp().account().regain(octets));
+    }
+
     /// Frames that the device refused to send.
     #[must_use]
     pub fn failed_frames(&self) -> u64 {

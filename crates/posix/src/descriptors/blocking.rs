@@ -41,11 +41,12 @@ pub(crate) fn call<T>(
     let description = open.description();
     match work(description) {
         Err(Errno::AGAIN) if manner.waits => {}
-        Err(Errno::AGAIN) => {
+        Err(error) => {
+            // Also where there is no descriptor for a connection: who is told so asks again at once, as a rule.
             has_not_waited();
-            return Err(Errno::AGAIN);
+            return Err(error);
         }
-        result => return result,
+        done => return done,
     }
     let Some(queue) = description.queue() else {
         return Err(Errno::AGAIN);
@@ -124,7 +125,8 @@ fn nanos(time: Time) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// A call returns that might have waited: now and then others have their turn first.
+/// A call returns that might have waited, or that has failed and will be tried again: now and then others have their turn
+/// first.
 pub(crate) fn has_not_waited() {
     let is_due = process::with(|process| {
         let times = process.restless.get() + 1;
@@ -135,3 +137,6 @@ pub(crate) fn has_not_waited() {
         give_way();
     }
 }
+
+#[cfg(test)]
+mod tests;

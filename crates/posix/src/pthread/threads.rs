@@ -8,6 +8,7 @@ use libc::{
 };
 
 use super::attributes::Attributes;
+use crate::descriptors::blocking::has_not_waited;
 use crate::parking::{ALL, park};
 use crate::scheduler::inside;
 use crate::thread::{self, NAME, Start, Thread};
@@ -41,6 +42,8 @@ unsafe extern "C" fn pthread_create(
     let start = Start { function, argument };
     let detached = attributes.detached != PTHREAD_CREATE_JOINABLE;
     let Some(thread) = thread::spawn(attributes.stack_size, start, detached) else {
+        // Others may end meanwhile.
+        inside(has_not_waited);
         return EAGAIN;
     };
     // SAFETY: the caller gives a place.

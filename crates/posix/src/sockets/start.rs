@@ -9,6 +9,8 @@ use miou_rs::Instant;
 
 use super::Network;
 use crate::descriptors::process;
+#[cfg(solo5)]
+use crate::memory::stacks::{self, Lender};
 use crate::readiness::ALL;
 use crate::readiness::queue::Place;
 use crate::wait::{wait, wait_until};
@@ -58,14 +60,37 @@ pub(crate) fn network() -> Rc<Network> {
 
 #[cfg(solo5)]
 fn attach(network: &Network) {
+    let free = nolibc::free_memory();
     let mut starting = crate::arguments::with(__solo5_posix_network);
     match wait("the network", |context| starting.as_mut().poll(context)) {
         Ok((stack, resolver)) => {
+            let counted_on = stack.memory_limit();
             network.attach(stack, resolver);
+            // The allocator needs a seventh more.
+            let left = free.saturating_sub(counted_on + counted_on / 7);
+            stacks::share(left.saturating_sub(MARGIN), Lender { lend, regain });
             // SAFETY: the function takes nothing, and stays.
             unsafe { libc::atexit(finish) };
         }
         Err((why, status)) => crate::report::end(&why, status),
+    }
+}
+
+/// What threads leave beside: for what starts with the network, and the program's own.
+#[cfg(solo5)]
+const MARGIN: usize = 1 << 20;
+
+#[cfg(solo5)]
+fn lend(octets: usize) -> bool {
+    let network = NETWORK.with(|network| network.get().cloned());
+    (network.as_ref().and_then(|network| network.stack())).is_none_or(|stack| stack.lend(octets))
+}
+
+#[cfg(solo5)]
+fn regain(octets: usize) {
+    let network = NETWORK.with(|network| network.get().cloned());
+    if let Some(stack) = network.as_ref().and_then(|network| network.stack()) {
+        stack.regain(octets);
     }
 }
 

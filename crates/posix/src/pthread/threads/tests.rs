@@ -43,6 +43,35 @@ fn join_gives_the_result_also_when_the_thread_has_ended_before() {
     });
 }
 
+/// Others may end meanwhile, and leave memory for one.
+#[test]
+fn who_tries_again_to_make_a_thread_gives_way() {
+    extern "C" fn never(_: *mut c_void) -> *mut c_void {
+        unreachable!("there is no memory for it")
+    }
+    run(|| {
+        let ran = Rc::new(Cell::new(false));
+        let other = ran.clone();
+        let other = spawn(move || other.set(true));
+        let mut large = Attributes::DEFAULT;
+        large.stack_size = usize::MAX >> 2;
+        let mut number = 0;
+        for times in 1.. {
+            // SAFETY: a place, and attributes.
+            let result = unsafe {
+                let attributes = (&raw const large).cast();
+                pthread_create(&raw mut number, attributes, never, ptr::null_mut())
+            };
+            assert_eq!(result, EAGAIN);
+            if ran.get() {
+                break;
+            }
+            assert!(times <= 32, "nobody else runs");
+        }
+        join(other);
+    });
+}
+
 #[test]
 fn detached_threads_leave_nothing() {
     run(|| {
