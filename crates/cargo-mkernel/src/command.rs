@@ -2,6 +2,7 @@
 
 mod doctor;
 mod image;
+mod posix;
 mod program;
 mod project;
 mod run;

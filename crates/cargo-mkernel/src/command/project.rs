@@ -11,9 +11,9 @@ use std::process::{Command, ExitCode};
 use clap::Args;
 
 use super::run::cargo;
-use super::say;
 use super::template::{CONFIG, DEV_PROFILE, PROFILE, Template};
 use super::workspace::{depends, root};
+use super::{posix, say};
 
 /// The version of `mkernel` that projects ask for.
 const VERSION: &str = concat!(
@@ -58,18 +58,22 @@ pub(super) struct Init {
     /// The project's folder
     #[arg(default_value = ".")]
     folder: PathBuf,
+    /// For a program of std's threads, sockets and files, or of tokio
+    #[arg(long)]
+    posix: bool,
     #[command(flatten)]
     source: Source,
 }
 
 impl New {
     pub(super) fn run(&self) -> Result<ExitCode, String> {
-        let template = match (self.http, self.echo, self.kv) {
-            (true, _, _) => Template::Http,
-            (_, true, _) => Template::Echo,
-            (_, _, true) => Template::Kv,
-            _ => Template::Hello,
-        };
+        let asked = [
+            (self.http, Template::Http),
+            (self.echo, Template::Echo),
+            (self.kv, Template::Kv),
+        ];
+        let asked = asked.into_iter().find(|(asked, _)| *asked);
+        let template = asked.map_or(Template::Hello, |(_, template)| template);
         let dependency = self.source.dependency(template)?;
         let name = self.free_name()?;
         // It looks at the name and at the workspace around it.
@@ -142,19 +146,31 @@ impl Init {
             ));
         }
         let depends = depends(&self.folder, "mkernel")?;
-        if depends == Some(false) {
+        if depends == Some(false) || (self.posix && depends.is_some()) {
             let mut command = cargo();
             command
                 .args(["add", "--quiet", "--manifest-path"])
                 .arg(&manifest);
             match self.source.path()? {
                 Some(path) => command.arg("--path").arg(path),
+                // It stays where it is.
+                None if depends == Some(true) => command.arg("mkernel"),
                 None => command.arg(format!("mkernel@{VERSION}")),
             };
+            if self.posix {
+                command.args(["--features", "posix"]);
+            }
             succeed(&mut command)?;
         }
         let root = root(&self.folder)?;
         complete(&root)?;
+        if self.posix && depends.is_some() && !posix::refer(&self.folder)? {
+            say(format_args!(
+                "mkernel: there is no {}: each program needs the line `{}`",
+                self.folder.join("src/main.rs").display(),
+                posix::LINE
+            ));
+        }
         say(match depends {
             Some(_) => "mkernel: done; next: cargo mkernel run",
             None => {

@@ -293,6 +293,44 @@ fn init_adds_to_a_project_and_not_twice() {
     );
 }
 
+/// A program of std's threads and sockets has the feature, and the line without which rustc would leave it out.
+#[test]
+fn init_prepares_a_program_of_std() {
+    let (_outer, folder) = folder("posix");
+    let mkernel = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mkernel");
+    fs::create_dir(folder.join("src")).unwrap();
+    let manifest = "[package]\nname = \"mine\"\nedition = \"2024\"\n\n[workspace]\n";
+    fs::write(folder.join("Cargo.toml"), manifest).unwrap();
+    fs::write(folder.join("src/main.rs"), "fn main() {}\n").unwrap();
+    // The second time it depends on mkernel already.
+    for words in [
+        &["init", "--mkernel-path"][..],
+        &["init", "--posix", "--mkernel-path"],
+    ] {
+        let mut command = cargo_mkernel(words);
+        command.arg(&mkernel).current_dir(&folder);
+        let (status, _, stderr) = outcome(&mut command);
+        assert_eq!(status, Some(0), "{stderr}");
+    }
+    for _ in 0..2 {
+        let mut command = cargo_mkernel(&["init", "--posix", "--mkernel-path"]);
+        command.arg(&mkernel).current_dir(&folder);
+        let (status, _, stderr) = outcome(&mut command);
+        assert_eq!(status, Some(0), "{stderr}");
+        let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+        assert!(manifest.contains("features = [\"posix\"]"), "{manifest}");
+        assert!(manifest.contains("path = "), "{manifest}");
+        let program = fs::read_to_string(folder.join("src/main.rs")).unwrap();
+        assert_eq!(program, "use mkernel as _;\n\nfn main() {}\n");
+    }
+    fs::rename(folder.join("src/main.rs"), folder.join("src/lib.rs")).unwrap();
+    let mut command = cargo_mkernel(&["init", "--posix", "--mkernel-path"]);
+    command.arg(&mkernel).current_dir(&folder);
+    let (status, _, stderr) = outcome(&mut command);
+    assert_eq!(status, Some(0), "{stderr}");
+    assert!(stderr.contains("`use mkernel as _;`"), "{stderr}");
+}
+
 #[test]
 fn run_puts_our_wrapper_in_front_of_another() {
     let (_outer, folder) = folder("wrapper");
