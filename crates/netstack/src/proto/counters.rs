@@ -148,7 +148,7 @@ counters! {
         /// Messages sent.
         out_msgs = "OutMsgs",
         /// Errors not sent because of the rate limit.
-        out_rate_limited = "OutRateLimitGlobal",
+        out_rate_limited = "OutRateLimitHost",
         /// Destination Unreachable sent.
         out_dest_unreachs = "OutDestUnreachs",
         /// Time Exceeded sent.

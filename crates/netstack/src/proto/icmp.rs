@@ -2,10 +2,8 @@
 
 pub mod v6;
 
-mod limit;
 mod requests;
 
-pub use limit::RateLimit;
 pub(crate) use requests::{Request, Requests};
 
 use core::net::IpAddr;

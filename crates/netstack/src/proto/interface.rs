@@ -31,7 +31,6 @@ pub use v6::Ipv6;
 
 use bytes::Bytes;
 use core::net::{IpAddr, Ipv4Addr};
-use core::time::Duration;
 use std::collections::VecDeque;
 
 use super::Instant;
@@ -41,7 +40,7 @@ use super::counters::{Arp, Icmp, Ip, Nd, Udp as UdpCounters};
 use super::dhcp::Lease;
 #[cfg(feature = "dhcp")]
 use super::dhcpv6;
-use super::icmp::{RateLimit, Requests};
+use super::icmp::Requests;
 use super::ip::{Reassembly, ReassemblyLimits};
 use super::link::arp::Claim;
 use super::link::ethernet::MacAddr;
@@ -241,7 +240,6 @@ pub struct Interface {
     multicast: Option<Box<dyn multicast::Memberships>>,
     reassembly: Reassembly,
     icmp: Icmp,
-    icmp_limit: RateLimit,
     tcp: Tcp,
     udp: Udp,
     udp_limits: udp::QueueLimits,
@@ -293,7 +291,6 @@ impl Interface {
             multicast: None,
             reassembly: Reassembly::new(reassembly),
             icmp: Icmp::default(),
-            icmp_limit: RateLimit::new(50, Duration::from_millis(5)),
             udp: Udp::new(tcp.ephemeral_ports),
             tcp: Tcp::new(tcp, seed),
             udp_limits: config.udp,

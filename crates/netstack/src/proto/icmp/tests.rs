@@ -1,8 +1,6 @@
-use super::{Error, Message, RateLimit, Unreachable, echo_request, may_report, unreachable};
-use crate::proto::Instant;
+use super::{Error, Message, Unreachable, echo_request, may_report, unreachable};
 use crate::proto::ip::v4::{Header, protocol};
 use core::net::Ipv4Addr;
-use core::time::Duration;
 
 fn packet(protocol: u8, payload: &[u8]) -> Vec<u8> {
     let header = Header::new(
@@ -98,24 +96,4 @@ fn rfc1122_section_3_2_2_no_error_about_these() {
         };
         assert!(!may_report(&header, &[0; 8], false), "source {source:?}");
     }
-}
-
-#[test]
-fn rfc1812_section_4_3_2_8_errors_are_limited() {
-    let mut limit = RateLimit::new(5, Duration::from_millis(100));
-    let mut now = Instant::from_nanos(0);
-    let burst = (0..10).filter(|_| limit.take(now)).count();
-    assert_eq!(burst, 5);
-    let mut taken = 0;
-    for _ in 0..1000 {
-        now += Duration::from_millis(10);
-        taken += u32::from(limit.take(now));
-    }
-    assert_eq!(taken, 100, "ten a second for ten seconds");
-    now += Duration::from_secs(3600);
-    assert_eq!(
-        (0..10).filter(|_| limit.take(now)).count(),
-        5,
-        "the burst is bounded"
-    );
 }

@@ -235,7 +235,7 @@ impl Interface {
         out: &mut dyn Transmit,
         message: impl FnOnce() -> Vec<u8>,
     ) -> bool {
-        if !self.icmp_limit.take(now) {
+        if !self.tcp.may_reply(now, to.into()) {
             self.icmp.out_rate_limited += 1;
             return false;
         }

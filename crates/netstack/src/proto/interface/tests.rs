@@ -419,8 +419,9 @@ fn rfc1122_section_3_2_2_1_unknown_protocol_is_reported_within_the_limit() {
     let count: usize = (0..1000)
         .map(|_| answers(&mut stack, frame(MACS[0], &header, &[0; 8])).len())
         .sum();
-    assert_eq!(count, 50, "a burst of fifty at one instant");
-    assert_eq!(stack.counters().icmp.out_rate_limited, 950);
+    assert!((100..=200).contains(&count), "{count} in one second");
+    let limited = stack.counters().icmp.out_rate_limited;
+    assert_eq!(limited, 1000 - count as u64);
     assert_eq!(stack.counters().ip.in_unknown_protos, 1000);
 }
 

@@ -57,8 +57,8 @@ pub struct Config {
     pub orphan_timeout: Duration,
     /// Challenge ACKs of one connection in each second, at most (RFC 5961 §10).
     pub challenge_acks_per_second: u32,
-    /// Resets to one remote address in each second, at most, that answer segments which belong to no
-    /// connection. A random number, of half of them at least, is what there is in a second.
+    /// Resets and errors of ICMP to one remote address in each second, at most, that answer what belongs to no
+    /// connection and to no socket. A random number, of half of them at least, is what there is in a second.
     pub resets_per_second: u32,
     /// Whether SYN cookies answer SYNs that find the backlog full. Without them such SYNs are
     /// dropped.

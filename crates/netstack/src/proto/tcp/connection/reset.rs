@@ -13,7 +13,7 @@ use crate::proto::tcp::wire::seq::Seq;
 /// <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK> (RFC 9293 §3.10.7.1); nothing to a reset.
 pub(crate) fn refuse(now: Instant, shared: &mut Shared, segment: &Segment) {
     let remote = segment.tuple.remote.ip();
-    if segment.flags.has(Flags::RST) || !shared.resets.take(now, remote, &mut shared.secrets) {
+    if segment.flags.has(Flags::RST) || !shared.may_reply(now, remote) {
         return;
     }
     if segment.flags.has(Flags::ACK) {

@@ -10,7 +10,7 @@ use crate::proto::ip::{self, Ecn};
 use crate::proto::tcp::config::Config;
 use crate::proto::tcp::counters::Counters;
 use crate::proto::tcp::defence::isn::Secrets;
-use crate::proto::tcp::defence::limits::ResetLimit;
+use crate::proto::tcp::defence::limits::ReplyLimit;
 use crate::proto::tcp::on_demand::Spares;
 use crate::proto::tcp::receive::autotune::Growers;
 use crate::proto::tcp::receive::queue::ReceiveQueue;
@@ -70,8 +70,8 @@ pub(crate) struct Shared {
     pub(crate) refused: usize,
     pub(crate) growers: Growers,
     pub(crate) replies: VecDeque<Reply>,
-    /// Limits resets to segments that belong to no connection.
-    pub(crate) resets: ResetLimit,
+    /// Limits resets to segments that belong to no connection, and errors of ICMP.
+    pub(crate) unasked: ReplyLimit,
     /// The length of the last frame with text, and what such a frame keeps.
     last_frame: (u32, u32),
 }
@@ -84,7 +84,7 @@ impl Shared {
         Self {
             counters: Counters::default(),
             peers: Peers::new(secrets.table()),
-            resets: ResetLimit::new(config.resets_per_second, secrets.table()),
+            unasked: ReplyLimit::new(config.resets_per_second, secrets.table()),
             secrets,
             leaving: 0,
             latest: Instant::default(),
@@ -139,6 +139,11 @@ impl Shared {
         if held != before {
             self.account.recharge(Kind::Spares, before, held);
         }
+    }
+
+    /// Whether one more answer to who has no connection may go to `remote` now.
+    pub(crate) fn may_reply(&mut self, now: Instant, remote: IpAddr) -> bool {
+        self.unasked.take(now, remote, &mut self.secrets)
     }
 
     /// Queues a segment that no connection sends; drops it when too many wait.

@@ -38,12 +38,13 @@ impl ChallengeLimit {
 /// Remote addresses are divided into so many groups, each with a limit of its own.
 const GROUPS: usize = 512;
 
-/// Limits resets to segments that belong to no connection. Who counts those that it gets must not learn
+/// Limits resets to segments that belong to no connection, and errors of ICMP (RFC 1812 §4.3.2.8, RFC 4443 §2.4 (f)).
+/// Who counts those that it gets must not learn
 /// from that how many others get: segments in the name of another host would tell whether that host has
 /// a connection, as they are only reset if it has none. So an address shares its limit with few, with
 /// others in each second, and how many resets there are in a second is chance.
 #[derive(Debug)]
-pub(crate) struct ResetLimit {
+pub(crate) struct ReplyLimit {
     per_second: u16,
     /// Of each group in this second.
     left: Box<[u16; GROUPS]>,
@@ -53,7 +54,7 @@ pub(crate) struct ResetLimit {
     salt: u64,
 }
 
-impl ResetLimit {
+impl ReplyLimit {
     /// `per_second` to an address at most, and half of that at least.
     pub(crate) fn new(per_second: u32, hash: TableHash) -> Self {
         Self {
@@ -65,7 +66,7 @@ impl ResetLimit {
         }
     }
 
-    /// Takes one more reset to `remote`; false if it is not permitted.
+    /// Takes one more answer to `remote`; false if it is not permitted.
     pub(crate) fn take(&mut self, now: Instant, remote: IpAddr, secrets: &mut Secrets) -> bool {
         if self.salt == 0 || now - self.since >= Duration::from_secs(1) {
             self.since = now;
@@ -86,7 +87,7 @@ mod tests {
     use core::net::Ipv4Addr;
     use core::time::Duration;
 
-    use super::{ChallengeLimit, ResetLimit};
+    use super::{ChallengeLimit, ReplyLimit};
     use crate::proto::Instant;
     use crate::proto::tcp::defence::isn::Secrets;
 
@@ -108,7 +109,7 @@ mod tests {
 
     /// Resets in the next second to each of `remotes`, asked for in turn.
     fn resets(
-        limit: &mut ResetLimit,
+        limit: &mut ReplyLimit,
         secrets: &mut Secrets,
         second: u64,
         remotes: &[u32],
@@ -127,7 +128,7 @@ mod tests {
     #[test]
     fn rfc5961_10_resets_to_one_address_tell_nothing_of_those_to_another() {
         let mut secrets = Secrets::new([3; 32]);
-        let mut limit = ResetLimit::new(100, secrets.table());
+        let mut limit = ReplyLimit::new(100, secrets.table());
         let mut different = std::collections::BTreeSet::new();
         let mut shared = 0;
         for second in 0..100 {
@@ -142,7 +143,7 @@ mod tests {
             different.len() > 20 && shared <= 3,
             "{different:?} {shared}"
         );
-        let none = &mut ResetLimit::new(0, secrets.table());
+        let none = &mut ReplyLimit::new(0, secrets.table());
         assert_eq!(resets(none, &mut secrets, 0, &[1]), [0]);
     }
 }

@@ -10,6 +10,11 @@ use crate::proto::tcp::wire::segment::FourTuple;
 use crate::proto::tcp::wire::seq::Seq;
 
 impl Tcp {
+    /// Whether one more error of ICMP may go to `remote` now: as resets do.
+    pub(crate) fn may_reply(&mut self, now: Instant, remote: IpAddr) -> bool {
+        self.shared.may_reply(now, remote)
+    }
+
     /// An ICMP error has arrived that quotes a datagram of ours from `source` to `destination`:
     /// `quoted` is what it holds of that datagram's TCP header (at least eight octets, otherwise it
     /// is ignored).
