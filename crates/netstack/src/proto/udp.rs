@@ -134,6 +134,7 @@ struct Socket {
     announced: bool,
     /// The multicast groups whose datagrams it wants.
     groups: Vec<IpAddr>,
+    multicast_ttl: u8,
 }
 
 /// All UDP sockets.
@@ -214,6 +215,7 @@ impl Udp {
             refused,
             announced: false,
             groups: Vec::new(),
+            multicast_ttl: 1,
         });
         self.ports.entry(port).or_default().push(SocketId(id));
         Ok(SocketId(id))
@@ -303,6 +305,11 @@ impl Udp {
         self.sockets.get(id.0)?.peer.map(SocketAddr::from)
     }
 
+    /// How many links datagrams to groups may pass, to be changed; 1 at first (RFC 1112 §6.1), and 0 stands for 1.
+    pub fn multicast_ttl(&mut self, id: SocketId) -> Option<&mut u8> {
+        Some(&mut self.sockets.get_mut(id.0)?.multicast_ttl)
+    }
+
     /// The oldest datagram that waits in the socket.
     pub fn receive(&mut self, id: SocketId) -> Option<Datagram> {
         let socket = self.sockets.get_mut(id.0)?;
@@ -388,8 +395,7 @@ impl Udp {
     }
 
     /// The socket for a datagram: a connected one before an unconnected, one bound to the address
-    /// before one bound to all, one of its family before one of
-    /// both.
+    /// before one bound to all, one of its family before one of both.
     pub(crate) fn find(&self, source: Endpoint, destination: Endpoint) -> Option<SocketId> {
         let candidates = self.ports.get(&destination.port())?.iter();
         let fitting = candidates.filter_map(|id| {

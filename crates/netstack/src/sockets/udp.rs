@@ -124,6 +124,16 @@ impl UdpSocket {
         self.change_group(group.into(), proto::Interface::leave_multicast)
     }
 
+    /// Lets datagrams that are sent to multicast groups pass so many links from now on, at least 1, which it is unless
+    /// said so (RFC 1112 §6.1, RFC 3493 §5.2).
+    pub fn set_multicast_ttl(&self, ttl: u8) {
+        self.driver.with(|driver| {
+            if let Some(hops) = driver.proto.udp().multicast_ttl(self.id) {
+                *hops = ttl;
+            }
+        });
+    }
+
     fn change_group(
         &self,
         group: IpAddr,

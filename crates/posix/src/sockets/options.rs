@@ -58,8 +58,8 @@ pub(crate) struct Options {
     pub(super) send_limit: Cell<Option<Duration>>,
     /// What is sent to a multicast group comes to those of its members that are in the program.
     pub(super) loops: Cell<bool>,
-    /// Told as it was set: the stack decides by itself.
-    hops: Cell<u8>,
+    /// How many links what is sent to a multicast group may pass.
+    pub(super) hops: Cell<u8>,
     broadcast: Cell<bool>,
     inline: Cell<bool>,
     service: Cell<c_int>,

@@ -138,6 +138,12 @@ impl Interface {
         out: &mut dyn Transmit,
     ) -> Result<(), SendError> {
         let local = self.udp.local(id).ok_or(SendError::NoRoute)?;
+        // RFC 1112 §6.1, RFC 3493 §5.2: not beyond the link, unless said so.
+        let hops = self
+            .udp
+            .multicast_ttl(id)
+            .filter(|_| destination.ip().is_multicast())
+            .map(|hops| (*hops).max(1));
         let address = self.egress.source(now, local.ip(), destination.ip())?;
         let source = Endpoint::new(address, local.port());
         let len = udp::HEADER_LEN + payload.len();
@@ -148,7 +154,8 @@ impl Interface {
                 if len > usize::from(u16::MAX) {
                     return Err(SendError::TooLarge(usize::from(u16::MAX) - udp::HEADER_LEN));
                 }
-                let packet = Outgoing::new(address, to, protocol::UDP, len);
+                let mut packet = Outgoing::new(address, to, protocol::UDP, len);
+                packet.hop_limit = hops;
                 let mut write = |room: &mut [u8]| udp::write(source, destination, payload, room);
                 return (calls.send)(&mut self.egress, now, &packet, &mut write, out);
             }
@@ -158,6 +165,7 @@ impl Interface {
             return Err(SendError::TooLarge(udp::MAX_PAYLOAD));
         }
         let mut header = Header::new(address, to, protocol::UDP, len);
+        header.ttl = hops.unwrap_or(header.ttl);
         if header.total_len <= self.egress.path_mtu(now, to.into()) {
             let write = |room: &mut [u8]| udp::write(source, destination, payload, room);
             return self.egress.send(now, &header, write, out);

@@ -135,8 +135,15 @@ impl Udp {
         if to.ip().is_multicast() && self.options.loops.get() {
             self.send_to_members(bound, to, payload);
         }
+        let hops = self.options.hops.get();
+        if to.ip().is_multicast() && hops == 0 {
+            return Ok(payload.len());
+        }
         match self.outside() {
-            Some(outside) => Ok(outside.socket.send_to(payload, to)?),
+            Some(outside) => {
+                outside.socket.set_multicast_ttl(hops);
+                Ok(outside.socket.send_to(payload, to)?)
+            }
             None => fail(ENETUNREACH),
         }
     }

@@ -339,3 +339,32 @@ fn rfc6437_section_3_packets_of_a_flow_have_one_label_and_other_flows_others() {
     }
     assert!(labels.len() > 95 && !labels.contains(&0), "{labels:?}");
 }
+
+#[test]
+fn rfc1112_6_1_and_rfc3493_5_2_datagrams_to_groups_stay_on_the_link_unless_said_otherwise() {
+    let mut pair = dual();
+    pair.run(core::time::Duration::from_secs(5));
+    let any = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0);
+    let id = pair.stacks[0].udp_bind(any).expect("free");
+    let mut hops = |ttl: Option<u8>, to: IpAddr| {
+        pair.call(0, |stack, now, out| {
+            if let Some(ttl) = ttl {
+                *stack.udp().multicast_ttl(id).expect("open") = ttl;
+            }
+            let sent = stack.udp_send(now, id, SocketAddr::new(to, 9), b"x", out);
+            sent.expect("a route");
+            let packet = &out.0.last().expect("a frame")[HEADER_LEN..];
+            if packet[0] >> 4 == 6 {
+                packet[7]
+            } else {
+                packet[8]
+            }
+        })
+    };
+    for group in ["ff15::7", "239.1.1.1"] {
+        let group = group.parse().expect("an address");
+        assert_eq!(hops(None, group), 1);
+        assert_eq!(hops(Some(5), group), 5);
+        assert_eq!(hops(Some(0), group), 1);
+    }
+}
