@@ -167,6 +167,8 @@ pub(super) struct V6 {
     routes: Vec<Route>,
     /// What routers have said.
     routers: Routers,
+    /// How often all link-local addresses in turn were others'.
+    link_local_refused: u8,
     groups: Groups<Ipv6Addr>,
     #[cfg(feature = "dhcp")]
     dhcp: Option<Box<dyn dhcp::Configure>>,
@@ -277,6 +279,7 @@ impl Interface {
             addresses: Vec::new(),
             routes: Vec::new(),
             routers: Routers::default(),
+            link_local_refused: 0,
             groups,
             #[cfg(feature = "dhcp")]
             dhcp: None,

@@ -11,7 +11,7 @@ use crate::proto::interface::{Event, Interface, Transmit};
 use crate::proto::ip;
 use crate::proto::ip::selection::{self, Candidate, DEFAULT_POLICY};
 use crate::proto::ip::v6::told::{Told, makes_way};
-use crate::proto::ip::v6::{ALL_NODES, Cidr, identifier, solicited_node};
+use crate::proto::ip::v6::{ALL_NODES, Cidr, LINK_LOCAL, identifier, solicited_node};
 use crate::proto::link::ethernet::MacAddr;
 use crate::proto::link::nd;
 use temporary::Made;
@@ -20,6 +20,9 @@ use temporary::Made;
 const LEARNED: usize = 16;
 /// RFC 4862 §5.5.3 (e): an advertisement leaves an address at least so much of its time.
 const TWO_HOURS: Duration = Duration::from_secs(2 * 3600);
+
+/// How long no link-local address is asked for when some in turn were others'; twice as long each time, up to five times.
+const LINK_LOCAL_RETRY: Duration = Duration::from_secs(2 * 60);
 
 /// Where an address comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -392,9 +395,25 @@ impl Interface {
             return;
         }
         self.push_event(Event::AddressRefused(address.into(), station));
+        if entry.cidr.network().address() == LINK_LOCAL && entry.is_made() {
+            self.retry_link_local(now);
+        }
         #[cfg(feature = "dhcp")]
         if entry.origin == Origin::Leased {
             self.dhcpv6_refused(now, address);
+        }
+    }
+
+    /// Without a link-local address no IPv6 is spoken: one is asked for again, after a wait that grows each time.
+    #[cold]
+    fn retry_link_local(&mut self, now: Instant) {
+        self.add_stable_address(now, LINK_LOCAL, None);
+        if let Some(v6) = self.egress.v6.as_deref_mut()
+            && let Some(entry) = v6.addresses.last_mut()
+            && let State::Tentative { next, .. } = &mut entry.state
+        {
+            *next += LINK_LOCAL_RETRY * (1 << v6.link_local_refused);
+            v6.link_local_refused = (v6.link_local_refused + 1).min(5);
         }
     }
 

@@ -2,11 +2,12 @@
 
 use super::discovery::{ROUTER, advertise, asks_for, give, prefix, under, young};
 use super::packets::{echo, piece, said, stack};
-use super::{Ipv6, Ipv6Addr, OURS, Pair, dual, frame, icmp, link_local, v6};
+use super::{Event, Ipv6, Ipv6Addr, OURS, Pair, dual, frame, icmp, link_local, v6};
 use crate::proto::account::Kind;
 use crate::proto::interface::tests::MACS;
 use crate::proto::ip::v6::{ALL_NODES, FragmentHeader, HEADER_LEN, Header, protocol};
 use crate::proto::link::ethernet;
+use crate::proto::link::nd::advertisement;
 use core::time::Duration;
 
 /// A router advertisement of `router` in place of [`ROUTER`].
@@ -180,4 +181,25 @@ fn rfc4862_5_5_3_the_addresses_of_a_flood_of_prefixes_are_few_and_charged_to_the
     assert_eq!(after - before, 16);
     // An address and its lifetimes are 33 octets at least.
     assert!(more >= charged + 16 * 33, "{charged} {more}");
+}
+
+#[test]
+fn rfc4862_5_4_5_a_link_local_address_is_asked_for_again_when_all_in_turn_were_others() {
+    let mut pair = young(&Ipv6::default().accept_ra(false));
+    // Identifiers of ours give way three times; and once more after minutes, twice as many the second time.
+    for minutes in [2, 4] {
+        for _ in 0..4 {
+            let v6 = pair.stacks[0].egress.v6.as_deref();
+            let ours = v6.and_then(|v6| v6.tentatives().next());
+            let ours = ours.expect("it is asked for");
+            let theirs = advertisement(ours, MACS[1], false);
+            give(&mut pair, icmp(ours, ALL_NODES, 255, &theirs));
+        }
+        pair.run(Duration::from_secs(minutes * 60 - 1));
+        assert_eq!(under(&pair.stacks[0], "fe80::/64"), None);
+        let refused = |event: &Event| matches!(event, Event::AddressRefused(..));
+        assert!(pair.events[0].iter().any(refused));
+    }
+    pair.run(Duration::from_secs(4));
+    assert!(under(&pair.stacks[0], "fe80::/64").is_some());
 }
