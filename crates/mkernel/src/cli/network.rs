@@ -214,8 +214,14 @@ async fn watch(stack: Stack, resolver: Resolver, named: bool) {
                 info!("there is a lease of {} by DHCPv6", list(addresses));
                 take_names(&stack, &resolver, named);
             }
-            AddressEvent::LeaseV6Lost => warn!("the lease of DHCPv6 is lost"),
-            AddressEvent::LeaseLost => warn!("the lease is lost, and another looked for"),
+            AddressEvent::LeaseV6Lost => {
+                warn!("the lease of DHCPv6 is lost");
+                take_names(&stack, &resolver, named);
+            }
+            AddressEvent::LeaseLost => {
+                warn!("the lease is lost, and another looked for");
+                take_names(&stack, &resolver, named);
+            }
             AddressEvent::Granted(address) => info!("there is the address {address}"),
             AddressEvent::Refused { address, owner } => {
                 warn!("{owner} has our address {address}, which is given up");

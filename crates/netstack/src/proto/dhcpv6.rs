@@ -193,7 +193,11 @@ impl Client {
         if let Some(event) = self.expire(now) {
             return (None, Some(event));
         }
-        self.farewell.take_if(|farewell| farewell.is_over(now));
+        let lease = self.lease.as_ref();
+        // An address that is granted again is not given back any more.
+        let again = |address: Ipv6Addr| lease.is_some_and(|it| it.held().contains(&address));
+        self.farewell
+            .take_if(|farewell| farewell.is_over(now) || farewell.is_about(again));
         if let Some(farewell) = &mut self.farewell
             && farewell.at() <= now
         {
@@ -479,6 +483,11 @@ impl Client {
         let lease = self.lease.take()?;
         self.part(now, Kind::Release, lease.server.clone(), lease.held());
         Some(lease)
+    }
+
+    /// Goes on to say of the addresses of `before`, whose place it takes, that they are given back.
+    pub(crate) fn go_on(&mut self, before: Self) {
+        self.farewell = before.farewell;
     }
 
     fn part(&mut self, now: Instant, kind: Kind, server: Vec<u8>, addresses: Vec<Ipv6Addr>) {

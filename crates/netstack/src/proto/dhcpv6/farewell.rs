@@ -39,6 +39,11 @@ impl Farewell {
         self.exchange.is_spent() && now >= self.exchange.next
     }
 
+    /// Whether it is about any such address.
+    pub(super) fn is_about(&self, such: impl Fn(Ipv6Addr) -> bool) -> bool {
+        self.addresses.iter().any(|it| such(*it))
+    }
+
     /// Whether `answer` ends it, whatever it says (RFC 8415 §18.2.10.2, §18.2.10.3).
     pub(super) fn is_answered(&self, answer: &Answer) -> bool {
         (answer.kind, answer.xid) == (Kind::Reply, self.exchange.xid)

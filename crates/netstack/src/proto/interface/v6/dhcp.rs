@@ -5,10 +5,10 @@ use core::iter;
 use core::net::Ipv6Addr;
 
 use super::V6;
+use super::addresses::is_link_local;
 use super::egress::Outgoing;
 use crate::proto::Instant;
 use crate::proto::dhcpv6::{self, Client, Information, Lease};
-use crate::proto::interface::dhcp::are_ports;
 use crate::proto::interface::{Event, Interface, Transmit};
 use crate::proto::ip::Endpoint;
 use crate::proto::ip::v4::protocol::UDP;
@@ -56,6 +56,9 @@ pub(super) trait Configure: Send {
 
     /// That client, if there is one, and what is known by it.
     fn into_stateless(self: Box<Self>) -> (Option<Client>, Option<Information>);
+
+    /// The client that asks for what was asked for last.
+    fn into_client(self: Box<Self>) -> Client;
 
     /// Octets of memory held.
     fn octets(&self) -> usize;
@@ -106,7 +109,11 @@ impl Interface {
         let (stateless, information) = before.map(|it| it.into_stateless()).unwrap_or_default();
         self.stop_dhcpv6(now);
         let seed = self.dhcp_seed();
-        let client = client(now, self.egress.mac, seed);
+        let mut client = client(now, self.egress.mac, seed);
+        let v6 = self.egress.v6.as_deref_mut();
+        if let Some(before) = v6.and_then(|v6| v6.dhcp.take()) {
+            client.go_on(before.into_client());
+        }
         let dhcp = Dhcp {
             stateless: stateless.filter(|_| client.is_stateful()),
             client,
@@ -185,9 +192,11 @@ impl Interface {
         }
     }
 
-    /// Whether a UDP datagram is for the client, by its ports.
-    pub(super) fn is_for_dhcpv6(&self, segment: &[u8]) -> bool {
-        self.dhcpv6().is_some() && are_ports(segment, dhcpv6::SERVER_PORT, dhcpv6::CLIENT_PORT)
+    /// Whether a UDP datagram is for the client: servers and relays send from what port they like (RFC 8415 §7.2).
+    pub(super) fn is_for_dhcpv6(&self, destination: Ipv6Addr, segment: &[u8]) -> bool {
+        self.dhcpv6().is_some()
+            && segment.get(2..4) == Some(&dhcpv6::CLIENT_PORT.to_be_bytes())
+            && is_link_local(destination)
     }
 
     /// Takes a datagram for the client, whose checksum the device vouches for or not.
@@ -292,6 +301,10 @@ impl Configure for Dhcp {
         (running.or(self.stateless), self.information)
     }
 
+    fn into_client(self: Box<Self>) -> Client {
+        self.client
+    }
+
     fn octets(&self) -> usize {
         let stateless = self.stateless.as_ref().map_or(0, Client::octets);
         let information = self.information.as_ref().map_or(0, Information::octets);
@@ -307,6 +320,7 @@ impl Configure for Dhcp {
         self.stopped = true;
         self.stateless = None;
         if self.client.release(now).is_some() {
+            self.information = None;
             self.withdraw(stack, now, &[]);
             stack.push_event(Event::Dhcpv6(None));
         }
@@ -327,6 +341,7 @@ impl Dhcp {
                 stack.push_event(Event::Dhcpv6(Some(lease)));
             }
             Some(dhcpv6::Event::Lost(_)) => {
+                self.information = None;
                 self.withdraw(stack, now, &[]);
                 stack.push_event(Event::Dhcpv6(None));
             }

@@ -254,7 +254,7 @@ impl Interface {
                 v6.ip.in_delivers += 1;
                 let segment = incoming.packet.slice(at..);
                 #[cfg(feature = "dhcp")]
-                if self.is_for_dhcpv6(&segment) {
+                if self.is_for_dhcpv6(destination, &segment) {
                     let ends = (source, destination);
                     self.deliver_dhcpv6(now, ends, &segment, incoming.checksummed);
                     return;

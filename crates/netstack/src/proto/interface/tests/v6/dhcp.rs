@@ -30,7 +30,8 @@ fn dhcp_of(frames: &[(Duration, Vec<u8>)]) -> Option<(Ipv6Addr, Vec<u8>)> {
     Some((source, frame[62..].to_vec()))
 }
 
-/// The frame of a server that grants 2001:db8::50 for a minute, or less, to the client of `message`.
+/// The frame of a server that grants 2001:db8::50 for a minute, or less, to the client of `message`, and names a name
+/// server.
 fn grant(message: &[u8], to: Ipv6Addr, kind: u8) -> Vec<u8> {
     let mut options = vec![0, 3, 0, 40];
     options.extend(&MACS[0].0[2..]);
@@ -38,6 +39,8 @@ fn grant(message: &[u8], to: Ipv6Addr, kind: u8) -> Vec<u8> {
     options.extend([0, 5, 0, 24]);
     options.extend(v6("2001:db8::50").octets());
     options.extend([0, 0, 0, 60, 0, 0, 0, 60]);
+    options.extend([0, 23, 0, 16]);
+    options.extend(v6("2001:db8::53").octets());
     answer(message, to, kind, &options)
 }
 
@@ -49,9 +52,14 @@ fn answer(message: &[u8], to: Ipv6Addr, kind: u8, options: &[u8]) -> Vec<u8> {
     answer.extend([0, 2, 0, 3, 0, 2, 7]);
     answer.extend([0, 7, 0, 1, 255]);
     answer.extend(options);
+    from_port(dhcpv6::SERVER_PORT, to, &answer)
+}
+
+/// The frame of a server with a message from a port.
+fn from_port(port: u16, to: Ipv6Addr, answer: &[u8]) -> Vec<u8> {
     let mut datagram = vec![0; udp::HEADER_LEN + answer.len()];
-    let from = (ROUTER, dhcpv6::SERVER_PORT);
-    udp::write(from, (to, dhcpv6::CLIENT_PORT), &answer, &mut datagram);
+    let from = (ROUTER, port);
+    udp::write(from, (to, dhcpv6::CLIENT_PORT), answer, &mut datagram);
     frame(
         MACS[0],
         &Header::new(ROUTER, to, 17, datagram.len()),
@@ -109,6 +117,68 @@ fn rfc8415_18_2_10_1_a_granted_address_is_asked_for_and_used_for_its_time() {
     assert!(!stack.addresses().contains(&granted));
     let lost = core::iter::from_fn(|| stack.poll_event());
     assert!(lost.into_iter().any(|event| event == Event::Dhcpv6(None)));
+}
+
+#[test]
+fn rfc8415_7_2_servers_answer_from_what_port_they_like() {
+    let mut stack = stack(0);
+    let now = Instant::from_nanos(0);
+    stack.start_ipv6(now, &Ipv6::default().accept_ra(false));
+    assert!(stack.start_dhcpv6(now));
+    let (source, solicit) = dhcp_of(&sent(&mut stack, now, 4 * SECOND)).expect("a Solicit");
+    let advertise = grant(&solicit, source, 2);
+    let advertise = from_port(50_000, source, &advertise[62..]);
+    let now = now + 4 * SECOND;
+    stack.handle_frame(now, advertise.into(), &mut |_: &[u8]| {});
+    let (_, request) = dhcp_of(&sent(&mut stack, now, Duration::ZERO)).expect("a Request");
+    assert_eq!(request[0], 3);
+}
+
+#[test]
+fn rfc8415_18_2_10_1_name_servers_of_a_lease_end_with_it() {
+    for stops in [false, true] {
+        let (mut stack, now) = leased();
+        assert_eq!(stack.name_servers(), [v6("2001:db8::53")]);
+        if stops {
+            stack.stop_dhcpv6(now);
+        }
+        sent(&mut stack, now, 61 * SECOND);
+        assert_eq!(stack.lease_v6(), None);
+        assert_eq!(stack.name_servers().len(), 0);
+    }
+}
+
+#[test]
+fn rfc8415_18_2_7_a_client_that_takes_the_place_of_another_says_its_release() {
+    let (mut stack, now) = leased();
+    assert!(stack.start_dhcpv6_stateless(now));
+    let frames = sent(&mut stack, now, 100 * SECOND);
+    let count = |kind| {
+        frames
+            .iter()
+            .filter(move |(_, it)| is_dhcp(it) && it[62] == kind)
+    };
+    assert_eq!(count(8).count(), 4, "to be said four times at most");
+    assert!(count(INFORMATION_REQUEST).count() > 0);
+    // What is granted again is not given back any more.
+    let (mut stack, mut now) = leased();
+    assert!(stack.start_dhcpv6(now));
+    let frames = sent(&mut stack, now, 3 * SECOND / 2);
+    now += 3 * SECOND / 2;
+    let mut solicits = frames.into_iter();
+    let solicit = solicits.find(|(_, it)| is_dhcp(it) && it[62] == SOLICIT);
+    let (source, solicit) = dhcp_of(&[solicit.expect("within a second")]).expect("a Solicit");
+    let advertise = grant(&solicit, source, 2);
+    stack.handle_frame(now, advertise.into(), &mut |_: &[u8]| {});
+    let frames = sent(&mut stack, now, Duration::ZERO);
+    let request = frames
+        .into_iter()
+        .find(|(_, it)| is_dhcp(it) && it[62] == 3);
+    let (_, request) = dhcp_of(&[request.expect("at once")]).expect("a Request");
+    stack.handle_frame(now, grant(&request, source, 7).into(), &mut |_: &[u8]| {});
+    assert!(stack.lease_v6().is_some());
+    let frames = sent(&mut stack, now, 20 * SECOND);
+    assert!(!frames.iter().any(|(_, it)| is_dhcp(it) && it[62] == 8));
 }
 
 #[test]
