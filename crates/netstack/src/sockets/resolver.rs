@@ -61,6 +61,8 @@ struct Inner {
     domains: RefCell<Vec<String>>,
     /// Its cache.
     names: Cell<usize>,
+    /// How often it has had other servers.
+    generation: Cell<usize>,
     /// Makes TLS of connections, if all questions are to go over that.
     secure: Option<Secure>,
     /// The last connection over TLS, for the next question to the same server (RFC 7858 §3.4).
@@ -108,6 +110,7 @@ impl Resolver {
             servers: RefCell::new(servers.into_iter().collect()),
             domains: RefCell::default(),
             names: Cell::new(stack.driver.with(Driver::open_names)),
+            generation: Cell::new(0),
             secure,
             kept: RefCell::new(None),
         }))
@@ -123,8 +126,8 @@ impl Resolver {
         let inner = &*self.0;
         inner.servers.replace(servers.into_iter().collect());
         inner.kept.take();
+        inner.generation.update(|it| it.wrapping_add(1));
         inner.stack.driver.with(|driver| {
-            // The new one before the old one goes, so that it is another.
             let former = inner.names.replace(driver.open_names());
             driver.close_names(former);
         });
@@ -231,7 +234,7 @@ impl Resolver {
             if let Some(cached) = cached {
                 return found(name, family, cached);
             }
-            let asked = names.get();
+            let asked = self.0.generation.get();
             let (cached, ttl) = match self.ask_all(&current, family).await? {
                 Answer::Addresses(addresses, ttl) => (Cached::Addresses(addresses), ttl),
                 Answer::None(ttl) => (Cached::None, ttl),
@@ -242,8 +245,9 @@ impl Resolver {
                 Answer::Truncated | Answer::Failed => break,
             };
             // Not what servers said that are asked no more.
-            if names.get() == asked {
-                driver.with(|driver| driver.remember(asked, (&current, family), &cached, ttl));
+            if self.0.generation.get() == asked {
+                driver
+                    .with(|driver| driver.remember(names.get(), (&current, family), &cached, ttl));
             }
             return found(name, family, cached);
         }

@@ -1,11 +1,13 @@
 //! The resolver, against a server of ours.
 
 use crate::world::{SERVER, World};
+use futures_lite::future::poll_once;
 use netstack::proto::ip::Family;
 use netstack::{Resolver, TcpListener, TcpStream, UdpSocket};
 use std::cell::Cell;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr};
+use std::pin::pin;
 use std::rc::Rc;
 
 const HOST: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 7);
@@ -120,6 +122,23 @@ fn other_servers_take_the_place_of_those_that_were_asked() {
         assert_eq!(questions.get(), 1);
         // What others have answered is forgotten.
         same.set_servers([silent, SERVER.into()]);
+        resolver.lookup("host.example").await.expect("an answer");
+        assert_eq!(questions.get(), 2);
+    });
+}
+
+#[test]
+fn what_former_servers_answer_late_is_not_remembered_however_often_there_were_others() {
+    let world = World::new();
+    let questions = serve(&world);
+    world.run(async {
+        let resolver = Resolver::new(&world.client, [SERVER.into()]);
+        let mut lookup = pin!(resolver.lookup("host.example"));
+        assert!(poll_once(&mut lookup).await.is_none(), "it is asked");
+        for _ in 0..2 {
+            resolver.set_servers([SERVER.into()]);
+        }
+        assert_eq!(lookup.await.expect("an answer"), [IpAddr::V4(HOST)]);
         resolver.lookup("host.example").await.expect("an answer");
         assert_eq!(questions.get(), 2);
     });
