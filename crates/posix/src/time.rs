@@ -13,7 +13,7 @@ use miou_rs::Instant;
 
 use crate::errno::fail;
 use crate::scheduler::inside;
-use crate::wait::{give_way, wait_until};
+use crate::wait::wait_until;
 
 /// That time from now on: EINVAL if it is not normalised or negative.
 pub(crate) fn after(time: &timespec) -> Result<Instant, c_int> {
@@ -53,9 +53,6 @@ pub(crate) fn duration(time: &timespec) -> Option<Duration> {
 
 /// Others run meanwhile, also if the time has come already.
 fn sleep_until(deadline: Instant) {
-    if inside(Instant::now) >= deadline {
-        return give_way();
-    }
     wait_until("a time", Some(deadline), |_| Poll::<()>::Pending);
 }
 

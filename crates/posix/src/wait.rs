@@ -1,5 +1,6 @@
 //! Waiting: what every function that blocks comes down to.
 
+use core::mem;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 
@@ -20,6 +21,9 @@ pub(crate) fn wait<T>(what: &'static str, poll: impl FnMut(&mut Context<'_>) -> 
 }
 
 /// As [`wait`], until `deadline` at most: `None` when it has passed. A result that is there by then counts.
+///
+/// Others have their turn in any case: one that has passed already is found only afterwards, or a program that asks again and
+/// again would hold up all that could change the answer.
 pub(crate) fn wait_until<T>(
     what: &'static str,
     deadline: Option<Instant>,
@@ -42,9 +46,18 @@ pub(crate) fn wait_for_until<T>(
             return alone(poll, deadline);
         }
         let mut timer = pin!(sleep_until(deadline));
-        wait_for(what, |context| match poll(context) {
-            Poll::Ready(value) => Poll::Ready(Some(value)),
-            Poll::Pending => timer.as_mut().poll(context).map(|()| None),
+        let mut has_waited = false;
+        wait_for(what, |context| {
+            if let Poll::Ready(value) = poll(context) {
+                return Poll::Ready(Some(value));
+            }
+            let has_passed = timer.as_mut().poll(context).is_ready();
+            match (has_passed, mem::replace(&mut has_waited, true)) {
+                (true, true) => return Poll::Ready(None),
+                (true, false) => context.waker().wake_by_ref(),
+                (false, _) => {}
+            }
+            Poll::Pending
         })
     })
 }
@@ -97,7 +110,7 @@ pub(crate) fn give_way() {
     }
     let mut yielded = false;
     wait("its turn", |context| {
-        if core::mem::replace(&mut yielded, true) {
+        if mem::replace(&mut yielded, true) {
             return Poll::Ready(());
         }
         context.waker().wake_by_ref();

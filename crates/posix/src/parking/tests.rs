@@ -99,3 +99,15 @@ fn who_waited_too_long_is_not_there_any_more() {
         assert_eq!(unpark(PLACE, 9, ALL), 0);
     });
 }
+
+/// What another thread does is seen by who only ever asks for what is past.
+#[test]
+fn who_waits_until_a_time_that_has_passed_lets_others_run() {
+    run(|| {
+        let other = spawn(|| assert_eq!(unpark(PLACE, 1, ALL), 1));
+        let past = Some(inside(Instant::now));
+        let tries = (0..100).map(|_| park("a test", PLACE, ALL, past));
+        assert_eq!(tries.filter(|woken| *woken).count(), 1);
+        together([other]);
+    });
+}
