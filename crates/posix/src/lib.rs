@@ -47,6 +47,8 @@ mod global;
 
 mod arguments;
 mod descriptors;
+#[cfg(solo5)]
+mod ends;
 mod errno;
 mod error;
 #[cfg(solo5)]

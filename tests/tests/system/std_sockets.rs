@@ -9,7 +9,7 @@ use system_tests::{Guest, Network, Target};
 
 on_each_target! {
     a_thread_serves_each_connection;
-    long: sockets_inside_of_the_program, a_server_outside_is_connected_to, settings_are_checked_before_main,
+    long: sockets_inside_of_the_program, handlers_at_the_end_have_what_is_open, a_server_outside_is_connected_to, settings_are_checked_before_main,
     tokio_runs_with_one_thread, tokio_runs_with_many, tokio_connects_to_a_server_outside, axum_serves,
     smol_and_socket2_run,
 }
@@ -23,18 +23,31 @@ fn guest(package: &str, target: Target, arguments: &[&str]) -> Guest {
 }
 
 fn runs(package: &str, target: Target, case: &str) {
+    prints(package, target, case, "SUCCESS\n");
+}
+
+fn prints(package: &str, target: Target, case: &str, last: &str) {
     Guest::build(package, target);
     Network::with(|network| {
         network.add_tap("tap0", "10.0.0.1/24");
         let outcome = guest(package, target, &[case]).run();
         assert_eq!(outcome.status, 0, "{outcome}");
         // Where a machine is emulated a thread may be told to have computed for long before that.
-        assert!(outcome.stdout.ends_with("SUCCESS\n"), "{outcome}");
+        assert!(outcome.stdout.ends_with(last), "{outcome}");
     });
 }
 
 fn sockets_inside_of_the_program(target: Target) {
     runs("std-sockets", target, "inside");
+}
+
+fn handlers_at_the_end_have_what_is_open(target: Target) {
+    prints(
+        "std-sockets",
+        target,
+        "at_exit",
+        "SUCCESS\nopen at the end\n",
+    );
 }
 
 fn tokio_runs_with_one_thread(target: Target) {

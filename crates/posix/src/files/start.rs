@@ -2,6 +2,7 @@
 
 use super::disk::Disk;
 use super::{tree, volume};
+use crate::ends::{Step, at_end};
 
 unsafe extern "Rust" {
     /// What [`storage!`](crate::storage) defines.
@@ -15,8 +16,7 @@ pub(super) fn disk() -> Option<Result<Disk, String>> {
 
 /// There is a tree on it, which is to be synced at the end.
 pub(super) fn has_begun() {
-    // SAFETY: the function takes nothing, and stays.
-    unsafe { libc::atexit(finish) };
+    at_end(Step::Files, sync);
 }
 
 /// Ends the program: there is no way to tell who asked for a file.
@@ -28,9 +28,4 @@ pub(super) fn refuse(why: &str) -> ! {
 pub(super) fn sync() {
     // Nobody is there to be told.
     let _ = volume::sync(tree::with(tree::Tree::volume), false);
-}
-
-/// What a system would do behind a program.
-extern "C" fn finish() {
-    crate::scheduler::inside(sync);
 }

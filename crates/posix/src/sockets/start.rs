@@ -69,8 +69,7 @@ fn attach(network: &Network) {
             // The allocator needs a seventh more.
             let left = free.saturating_sub(counted_on + counted_on / 7);
             stacks::share(left.saturating_sub(MARGIN), Lender { lend, regain });
-            // SAFETY: the function takes nothing, and stays.
-            unsafe { libc::atexit(finish) };
+            crate::ends::at_end(crate::ends::Step::Network, finish);
         }
         Err((why, status)) => crate::report::end(&why, status),
     }
@@ -95,7 +94,7 @@ fn regain(octets: usize) {
 }
 
 /// Closes what is open when the program ends, and has what was written reach its peers, as a system does it behind a program.
-extern "C" fn finish() {
+fn finish() {
     /// A peer that takes nothing does not keep the program for ever.
     const LIMIT: Duration = Duration::from_secs(10);
     /// How often to look.
@@ -103,18 +102,16 @@ extern "C" fn finish() {
     if crate::thread::current().is_none() {
         return;
     }
-    crate::scheduler::inside(|| {
-        drop(process::with(|process| process.table.take_all()));
-        let network = NETWORK.with(|network| network.get().cloned());
-        let deadline = Instant::now() + LIMIT;
-        while let Some(stack) = network.as_ref().and_then(|network| network.stack())
-            && stack.undelivered() > 0
-            && Instant::now() < deadline
-        {
-            let pause = Some(Instant::now() + PAUSE);
-            wait_until("connections to end", pause, |_| Poll::<()>::Pending);
-        }
-    });
+    drop(process::with(|process| process.table.take_all()));
+    let network = NETWORK.with(|network| network.get().cloned());
+    let deadline = Instant::now() + LIMIT;
+    while let Some(stack) = network.as_ref().and_then(|network| network.stack())
+        && stack.undelivered() > 0
+        && Instant::now() < deadline
+    {
+        let pause = Some(Instant::now() + PAUSE);
+        wait_until("connections to end", pause, |_| Poll::<()>::Pending);
+    }
 }
 
 /// In a test there is none but what is inside.

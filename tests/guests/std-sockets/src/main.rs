@@ -2,9 +2,11 @@
 
 mod ipv6;
 
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 use std::thread;
 
 use mkernel as _;
@@ -13,6 +15,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match &arguments[..] {
         [case] if case == "inside" => inside(),
+        [case] if case == "at_exit" => at_exit(),
         [case, address] if case == "echo" => echo(address),
         [case, address] if case == "fetch" => fetch(address),
         [case, address] if case == "greet" => ipv6::greet(address),
@@ -68,6 +71,28 @@ fn inside() -> io::Result<()> {
     one.send_to(b"datagram", other.local_addr()?)?;
     let mut buffer = [0; 64];
     assert_eq!(other.recv_from(&mut buffer)?, (8, one.local_addr()?));
+    Ok(())
+}
+
+static KEPT: OnceLock<(File, TcpListener)> = OnceLock::new();
+
+extern "C" fn use_what_is_kept() {
+    let (file, listener) = KEPT.get().expect("set before the end");
+    let mut writer = file;
+    writer.write_all(b"text").expect("an open file");
+    listener.local_addr().expect("an open socket");
+    println!("open at the end");
+}
+
+/// A handler that is registered before the first socket is there uses what is open.
+fn at_exit() -> io::Result<()> {
+    // SAFETY: the function may be called when the program ends.
+    assert_eq!(unsafe { libc::atexit(use_what_is_kept) }, 0);
+    let kept = (
+        File::create("/tmp/kept")?,
+        TcpListener::bind("127.0.0.1:0")?,
+    );
+    KEPT.set(kept).expect("set once");
     Ok(())
 }
 

@@ -3,7 +3,8 @@
 //! - `trace SEED DIRECTORY` makes calls drawn from a seed in a new directory, and prints what each came to;
 //! - `count` counts on from where an earlier run was ended, and prints each number when it is durable;
 //! - `sync` says whether a file can be made durable;
-//! - `leave` writes a file and ends, without making it durable; `find` prints it.
+//! - `leave` writes a file and ends, without making it durable; `find` prints it;
+//! - `save` writes that file when it ends, by a handler that is there before the first file is.
 //!
 //! Built for Linux it is an ordinary program, with whose trace that of the unikernel is compared.
 
@@ -14,6 +15,21 @@ use mkernel as _;
 
 mod count;
 mod trace;
+
+fn leave() -> io::Result<()> {
+    fs::write("/left", "behind")
+}
+
+extern "C" fn save() {
+    leave().expect("room");
+}
+
+extern "C" fn nothing() {}
+
+fn at_end(handler: extern "C" fn()) {
+    // SAFETY: the function may be called when the program ends.
+    assert_eq!(unsafe { libc::atexit(handler) }, 0);
+}
 
 fn main() -> io::Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -30,7 +46,13 @@ fn main() -> io::Result<()> {
             println!("{:?}", file.sync_all().map_err(|error| error.kind()));
             Ok(())
         }
-        ["leave"] => fs::write("/left", "behind"),
+        ["leave"] => leave(),
+        ["save"] => {
+            at_end(save);
+            // As many as there is room for in ISO C.
+            (1..32).for_each(|_| at_end(nothing));
+            fs::write("/first", "")
+        }
         ["find"] => {
             println!("{}", fs::read_to_string("/left")?);
             Ok(())
