@@ -205,9 +205,10 @@ pub(crate) fn make_timer(clock: c_int, flags: c_int) -> Result<c_int> {
     process::add(timer, mode, flags & TFD_CLOEXEC != 0)
 }
 
-/// Calls `work` with a timer.
+/// Calls `work` with a timer that is as the clock has it.
 pub(crate) fn with_timer<T>(fd: c_int, work: impl FnOnce(&Timer) -> Result<T>) -> Result<T> {
     let open = process::open(fd)?;
+    ring_timers();
     open.description().as_timer().map_or(fail(EINVAL), work)
 }
 

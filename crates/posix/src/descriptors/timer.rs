@@ -9,6 +9,7 @@ use std::rc::{Rc, Weak};
 
 use libc::EINVAL;
 
+use super::blocking;
 use super::event::spread;
 use super::open::{Description, total};
 use crate::error::{Errno, Result, fail};
@@ -143,6 +144,8 @@ impl Description for Timer {
         if total(buffers) < size_of::<u64>() {
             return fail(EINVAL);
         }
+        // Who only ever reads has nobody else who would.
+        self.timers.ring(blocking::time(blocking::now()));
         match self.count.take() {
             0 => Err(Errno::AGAIN),
             count => {
@@ -174,3 +177,6 @@ impl Drop for Timer {
         self.unlist();
     }
 }
+
+#[cfg(test)]
+mod tests;
