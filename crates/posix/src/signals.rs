@@ -18,7 +18,7 @@ use crate::scheduler::inside;
 use crate::thread::{self, Thread};
 
 #[cfg(solo5)]
-mod symbols;
+pub(crate) mod symbols;
 
 /// Signals are numbered from 1 on.
 const MOST: c_int = 64;
@@ -111,6 +111,25 @@ pub(crate) fn exchange(signal: c_int, new: Option<Action>) -> Result<Action> {
     }
 }
 
+/// Of a set, those that can be blocked.
+fn blockable(set: Set) -> Set {
+    set & !(bit(SIGKILL) | bit(SIGSTOP))
+}
+
+/// Calls `work`, and while it waits has these signals blocked, and no others. Those that it lets through are taken where
+/// `work` says so, by [`Interruption::take`]: none when there is something else to tell.
+pub(crate) fn with_blocked<T>(set: Option<Set>, work: impl FnOnce() -> T) -> T {
+    let (Some(set), Some(thread)) = (set, thread::current()) else {
+        return work();
+    };
+    let blocked = &thread.signals.blocked;
+    let before = blocked.replace(blockable(set));
+    let result = work();
+    blocked.set(before);
+    deliver(thread);
+    result
+}
+
 /// Sets which signals the thread that runs has blocked; those before.
 ///
 /// # Errors
@@ -129,7 +148,7 @@ pub(crate) fn mask(how: c_int, set: Option<Set>) -> Result<Set> {
         (libc::SIG_SETMASK, Some(set)) => set,
         _ => return fail(EINVAL),
     };
-    blocked.set(new & !(bit(SIGKILL) | bit(SIGSTOP)));
+    blocked.set(blockable(new));
     deliver(thread);
     Ok(old)
 }
@@ -300,6 +319,18 @@ impl Interruption {
             true => thread.signals.interrupted.get(),
             false => thread.signals.handled.get(),
         })
+    }
+
+    /// Runs the handlers that are due, as they may be where a call has changed what is blocked.
+    ///
+    /// # Errors
+    ///
+    /// `EINTR` if there was one.
+    pub(crate) fn take(self) -> Result<()> {
+        if let Some(thread) = thread::current() {
+            deliver(thread);
+        }
+        self.check()
     }
 
     /// # Errors

@@ -1,18 +1,20 @@
 //! Times as C has them, and sleeping.
 
 use core::ffi::{c_int, c_uint};
+use core::ptr;
 use core::task::Poll;
 use core::time::Duration;
 use std::time::SystemTime;
 
 use libc::{
     CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW, CLOCK_REALTIME,
-    CLOCK_REALTIME_COARSE, CLOCK_TAI, EINVAL, TIMER_ABSTIME, clockid_t, timespec,
+    CLOCK_REALTIME_COARSE, CLOCK_TAI, EINTR, EINVAL, TIMER_ABSTIME, clockid_t, timespec,
 };
 use miou_rs::Instant;
 
 use crate::errno::fail;
 use crate::scheduler::inside;
+use crate::signals::Interruption;
 use crate::wait::wait_until;
 
 /// That time from now on: EINVAL if it is not normalised or negative.
@@ -52,18 +54,45 @@ pub(crate) fn duration(time: &timespec) -> Option<Duration> {
 }
 
 /// Others run meanwhile, also if the time has come already.
-fn sleep_until(deadline: Instant) {
-    wait_until("a time", Some(deadline), |_| Poll::<()>::Pending);
+///
+/// # Errors
+///
+/// What is left, if a handler of signals has run before.
+fn sleep_until(deadline: Instant) -> Result<(), Duration> {
+    let interruption = Interruption::by_all();
+    wait_until("a time", Some(deadline), |_| match interruption.check() {
+        Ok(()) => Poll::Pending,
+        Err(_) => Poll::Ready(()),
+    });
+    let left = deadline.saturating_duration_since(inside(Instant::now));
+    if left.is_zero() { Ok(()) } else { Err(left) }
+}
+
+/// Sleeps; EINTR if there is time left, which is written where it is asked for.
+///
+/// # Safety
+///
+/// `remaining` is a place for a time, or null.
+unsafe fn sleep_or_tell(deadline: Instant, remaining: *mut timespec) -> Result<(), c_int> {
+    let Err(left) = sleep_until(deadline) else {
+        return Ok(());
+    };
+    if !remaining.is_null() {
+        let left = timespec {
+            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: left.subsec_nanos().into(),
+        };
+        // SAFETY: the caller's promise is the same.
+        unsafe { remaining.write(left) };
+    }
+    Err(EINTR)
 }
 
 #[cfg_attr(solo5, unsafe(no_mangle))]
-unsafe extern "C" fn nanosleep(time: *const timespec, _remaining: *mut timespec) -> c_int {
-    // SAFETY: the caller gives a time. There are no signals, so nothing remains.
-    match after(unsafe { &*time }) {
-        Ok(deadline) => sleep_until(deadline),
-        Err(error) => return fail(error),
-    }
-    0
+unsafe extern "C" fn nanosleep(time: *const timespec, remaining: *mut timespec) -> c_int {
+    // SAFETY: the caller gives a time, and a place for one, or null.
+    let slept = unsafe { after(&*time).and_then(|deadline| sleep_or_tell(deadline, remaining)) };
+    slept.map_or_else(fail, |()| 0)
 }
 
 #[cfg_attr(solo5, unsafe(no_mangle))]
@@ -71,33 +100,38 @@ unsafe extern "C" fn clock_nanosleep(
     clock: clockid_t,
     flags: c_int,
     time: *const timespec,
-    _remaining: *mut timespec,
+    remaining: *mut timespec,
 ) -> c_int {
     // SAFETY: the caller gives a time.
     let time = unsafe { &*time };
-    let deadline = match flags & TIMER_ABSTIME {
-        0 => after(time),
-        _ => at(clock, time),
+    let (deadline, remaining) = match flags & TIMER_ABSTIME {
+        0 => (after(time), remaining),
+        // It is told already when the time is to come.
+        _ => (at(clock, time), ptr::null_mut()),
     };
-    match deadline {
-        Ok(deadline) => sleep_until(deadline),
-        Err(error) => return error,
-    }
-    0
+    // SAFETY: the caller gives a place for a time, or null.
+    let slept = deadline.and_then(|deadline| unsafe { sleep_or_tell(deadline, remaining) });
+    slept.err().unwrap_or(0)
 }
 
 #[cfg_attr(solo5, unsafe(no_mangle))]
 extern "C" fn usleep(microseconds: c_uint) -> c_int {
-    sleep_for(Duration::from_micros(microseconds.into()));
-    0
+    match sleep_for(Duration::from_micros(microseconds.into())) {
+        Ok(()) => 0,
+        Err(_) => fail(EINTR),
+    }
 }
 
 #[cfg_attr(solo5, unsafe(no_mangle))]
 extern "C" fn sleep(seconds: c_uint) -> c_uint {
-    sleep_for(Duration::from_secs(seconds.into()));
-    0
+    let left = sleep_for(Duration::from_secs(seconds.into()));
+    // Whole seconds, of which there are not more than were asked for.
+    left.map_or_else(|left| left.as_secs() as c_uint, |()| 0)
 }
 
-fn sleep_for(time: Duration) {
-    sleep_until(inside(Instant::now) + time);
+fn sleep_for(time: Duration) -> Result<(), Duration> {
+    sleep_until(inside(Instant::now) + time)
 }
+
+#[cfg(test)]
+mod tests;

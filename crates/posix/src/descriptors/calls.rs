@@ -238,12 +238,16 @@ pub(crate) fn poll(entries: &mut [pollfd], patience: Patience) -> Result<usize> 
         blocking::has_not_waited();
         return Ok(count);
     }
+    let interruption = Interruption::by_all();
+    interruption.take()?;
     if patience == Patience::None {
         give_way();
         ring_timers();
-        return Ok(set.look(entries));
+        return match set.look(entries) {
+            0 => interruption.check().map(|()| 0),
+            count => Ok(count),
+        };
     }
-    let interruption = Interruption::by_all();
     let outcome = blocking::wait("descriptors", patience.deadline(), |context| {
         match set.poll(context, entries) {
             Poll::Ready(count) => Poll::Ready(Ok(count)),
@@ -296,14 +300,19 @@ pub(crate) fn wait_epoll(fd: c_int, most: usize, patience: Patience) -> Result<V
         blocking::has_not_waited();
         return Ok(told);
     }
+    let interruption = Interruption::by_all();
+    interruption.take()?;
     if patience == Patience::None {
         give_way();
         ring_timers();
-        return Ok(epoll.take(most));
+        let told = epoll.take(most);
+        if told.is_empty() {
+            interruption.check()?;
+        }
+        return Ok(told);
     }
     let queue = open.description().queue().ok_or(Errno(EINVAL))?;
     let mut place = Place::new(queue);
-    let interruption = Interruption::by_all();
     let outcome = blocking::wait("descriptors of epoll", patience.deadline(), |context| {
         place.wait(READ, context.waker());
         let told = epoll.take(most);

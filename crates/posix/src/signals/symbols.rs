@@ -30,6 +30,16 @@ unsafe fn read(set: *const sigset_t) -> Set {
     unsafe { set.cast::<Set>().read() }
 }
 
+/// As [`read`]; nothing of no set.
+///
+/// # Safety
+///
+/// It is a set, or null.
+pub(crate) unsafe fn read_if_given(set: *const sigset_t) -> Option<Set> {
+    // SAFETY: the caller's promise is the same.
+    (!set.is_null()).then(|| unsafe { read(set) })
+}
+
 /// # Safety
 ///
 /// It is a place for a set.
@@ -117,7 +127,7 @@ unsafe extern "C" fn pthread_sigmask(
     old: *mut sigset_t,
 ) -> c_int {
     // SAFETY: the caller gives a set, or null.
-    let new = (!new.is_null()).then(|| unsafe { read(new) });
+    let new = unsafe { read_if_given(new) };
     match mask(how, new) {
         Ok(former) => {
             if !old.is_null() {

@@ -1,15 +1,17 @@
 //! The functions of C that wait for descriptors.
 
-use core::ffi::{c_int, c_ulong, c_void};
+use core::ffi::{c_int, c_ulong};
 use core::slice;
 use core::time::Duration;
 
-use libc::{EINVAL, epoll_event, pollfd, timespec};
+use libc::{EINVAL, epoll_event, pollfd, sigset_t, timespec};
 
 use crate::descriptors::blocking;
 use crate::descriptors::calls::{self, Patience};
 use crate::error::{Errno, Result, fail};
 use crate::ffi::{nothing, number};
+use crate::signals::symbols::read_if_given;
+use crate::signals::with_blocked;
 use crate::time::after;
 
 /// So many milliseconds from now on; without an end if they are negative.
@@ -56,16 +58,20 @@ unsafe extern "C" fn poll(files: *mut pollfd, count: c_ulong, time: c_int) -> c_
     number(|| unsafe { poll_entries(files, count, milliseconds(time)) })
 }
 
-/// There are no signals to be let through.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn ppoll(
     files: *mut pollfd,
     count: c_ulong,
     time: *const timespec,
-    _signals: *const c_void,
+    signals: *const sigset_t,
 ) -> c_int {
-    // SAFETY: the caller gives `count` entries, and a time or null.
-    number(|| unsafe { poll_entries(files, count, span(time)?) })
+    // SAFETY: the caller gives a set or null, `count` entries, and a time or null.
+    number(|| unsafe {
+        let patience = span(time)?;
+        with_blocked(read_if_given(signals), || {
+            poll_entries(files, count, patience)
+        })
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -131,17 +137,20 @@ unsafe extern "C" fn epoll_wait(
     number(|| unsafe { wait(epoll, events, most, milliseconds(time)) })
 }
 
-/// There are no signals to be let through.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn epoll_pwait(
     epoll: c_int,
     events: *mut epoll_event,
     most: c_int,
     time: c_int,
-    _signals: *const c_void,
+    signals: *const sigset_t,
 ) -> c_int {
-    // SAFETY: the caller's promise is the same.
-    unsafe { epoll_wait(epoll, events, most, time) }
+    // SAFETY: the caller gives a set or null, and room for `most` events.
+    number(|| unsafe {
+        with_blocked(read_if_given(signals), || {
+            wait(epoll, events, most, milliseconds(time))
+        })
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -150,8 +159,13 @@ unsafe extern "C" fn epoll_pwait2(
     events: *mut epoll_event,
     most: c_int,
     time: *const timespec,
-    _signals: *const c_void,
+    signals: *const sigset_t,
 ) -> c_int {
-    // SAFETY: the caller gives room for `most` events, and a time or null.
-    number(|| unsafe { wait(epoll, events, most, span(time)?) })
+    // SAFETY: the caller gives a set or null, room for `most` events, and a time or null.
+    number(|| unsafe {
+        let patience = span(time)?;
+        with_blocked(read_if_given(signals), || {
+            wait(epoll, events, most, patience)
+        })
+    })
 }
