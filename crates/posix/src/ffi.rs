@@ -9,14 +9,22 @@ use libc::{EFAULT, EINVAL, iovec, size_t, ssize_t};
 use crate::errno;
 use crate::error::{Result, fail};
 use crate::scheduler::inside;
+use crate::signals;
 
 /// Buffers in a call of `readv`, `writev` and the like, at most.
 const MOST_BUFFERS: usize = 1024;
 
-/// Calls `work` where it may call the stack and wake tasks, and gives its result as C expects it.
+/// Calls `work` where it may call the stack and wake tasks. Handlers of signals run behind it that could not while it waited.
+pub(crate) fn call<T>(work: impl FnOnce() -> T) -> T {
+    let result = inside(work);
+    signals::catch_up();
+    result
+}
+
+/// Calls `work` as [`call`] does, and gives its result as C expects it.
 pub(crate) fn number(work: impl FnOnce() -> Result<c_int>) -> c_int {
     // The thread's own `errno` is set, which is not that of `inside`.
-    inside(work).unwrap_or_else(|error| errno::fail(error.0))
+    call(work).unwrap_or_else(|error| errno::fail(error.0))
 }
 
 /// As [`number`], for what gives nothing.
@@ -26,7 +34,7 @@ pub(crate) fn nothing(work: impl FnOnce() -> Result<()>) -> c_int {
 
 /// As [`number`], for octets.
 pub(crate) fn octets(work: impl FnOnce() -> Result<usize>) -> ssize_t {
-    match inside(work) {
+    match call(work) {
         Ok(octets) => octets.cast_signed(),
         Err(error) => errno::fail(error.0) as ssize_t,
     }
@@ -34,7 +42,7 @@ pub(crate) fn octets(work: impl FnOnce() -> Result<usize>) -> ssize_t {
 
 /// As [`number`], for what is in memory: null if it fails.
 pub(crate) fn pointer<T>(work: impl FnOnce() -> Result<*mut T>) -> *mut T {
-    inside(work).unwrap_or_else(|error| {
+    call(work).unwrap_or_else(|error| {
         errno::fail(error.0);
         ptr::null_mut()
     })

@@ -207,6 +207,15 @@ pub(crate) fn deliver(thread: &Thread) {
     }
 }
 
+/// Does it where the thread goes back to the program, if there was a wait that did not.
+pub(crate) fn catch_up() {
+    if let Some(thread) = thread::current()
+        && !thread.inside()
+    {
+        deliver(thread);
+    }
+}
+
 fn act(thread: &Thread, signal: c_int) {
     let action = action(signal);
     match action.handler {

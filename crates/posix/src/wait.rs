@@ -7,7 +7,8 @@ use core::task::{Context, Poll, Waker};
 use miou_rs::{Instant, sleep_until};
 
 use crate::scheduler::{self, inside};
-use crate::{report, signals, thread};
+use crate::thread::{self, Thread};
+use crate::{report, signals};
 
 /// Has the thread wait until `poll` is ready; other threads and tasks run meanwhile. `what` is what reports say that it waits
 /// for, as in "waits for a connection".
@@ -65,6 +66,24 @@ pub(crate) fn wait_for_until<T>(
 /// As [`wait`], and as [`wait_for_until`] without a deadline.
 pub(crate) fn wait_for<T>(
     what: (&'static str, usize),
+    poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+) -> T {
+    wait_and(signals::deliver, what, poll)
+}
+
+/// As [`wait`], without handlers of signals, which run when the call returns to the program: for what others wait for too,
+/// that this thread alone can end. A handler that asked for it would wait for itself.
+pub(crate) fn wait_undisturbed<T>(
+    what: &'static str,
+    poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+) -> T {
+    wait_and(|_| {}, (what, 0), poll)
+}
+
+/// As [`wait_for`]; calls `then` whenever the thread goes on.
+fn wait_and<T>(
+    then: fn(&Thread),
+    what: (&'static str, usize),
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
 ) -> T {
     let Some(thread) = thread::current() else {
@@ -85,7 +104,7 @@ pub(crate) fn wait_for<T>(
                 thread.suspend();
             }
             thread.waits.set(None);
-            signals::deliver(thread);
+            then(thread);
         }
     })
 }

@@ -6,7 +6,8 @@ use std::rc::Rc;
 use super::node::Node;
 use super::pages::{Budget, Pages};
 use crate::error::Result;
-use crate::wait::{self, wait};
+use crate::memory;
+use crate::wait::{self, wait_undisturbed};
 
 /// Where files are kept. What is in one directory is in one volume, apart from what is mounted there.
 pub(crate) trait Volume {
@@ -80,7 +81,7 @@ pub(crate) fn give_way(volume: &dyn Volume) {
 pub(super) fn sync(volume: Rc<dyn Volume>, only_data: bool) -> Result<()> {
     let waits = crate::is_in_thread();
     let mut syncing = volume.sync(Sync { only_data, waits });
-    wait("the disk", |context| syncing.as_mut().poll(context))
+    wait_undisturbed("the disk", |context| syncing.as_mut().poll(context))
 }
 
 /// Octets of memory for a name of what has another.

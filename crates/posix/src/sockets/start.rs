@@ -13,6 +13,8 @@ use crate::descriptors::process;
 use crate::memory::stacks::{self, Lender};
 use crate::readiness::ALL;
 use crate::readiness::queue::Place;
+#[cfg(solo5)]
+use crate::wait::wait_undisturbed;
 use crate::wait::{wait, wait_until};
 
 #[cfg(solo5)]
@@ -62,7 +64,8 @@ pub(crate) fn network() -> Rc<Network> {
 fn attach(network: &Network) {
     let free = nolibc::free_memory();
     let mut starting = crate::arguments::with(__solo5_posix_network);
-    match wait("the network", |context| starting.as_mut().poll(context)) {
+    let attached = wait_undisturbed("the network", |context| starting.as_mut().poll(context));
+    match attached {
         Ok((stack, resolver)) => {
             let counted_on = stack.memory_limit();
             network.attach(stack, resolver);

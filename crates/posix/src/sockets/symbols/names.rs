@@ -9,8 +9,7 @@ use libc::{
     addrinfo, size_t, sockaddr, sockaddr_storage, socklen_t,
 };
 
-use crate::ffi::{bytes_mut, nothing};
-use crate::scheduler::inside;
+use crate::ffi::{bytes_mut, call, nothing};
 use crate::sockets::address::{Address, LONGEST, with_scope};
 use crate::sockets::names::{self, Kind, Wanted};
 
@@ -42,7 +41,7 @@ unsafe extern "C" fn getaddrinfo(
     hints: *const addrinfo,
     answers: *mut *mut addrinfo,
 ) -> c_int {
-    let found = inside(|| {
+    let found = call(|| {
         // SAFETY: the caller gives strings and hints, or null.
         let (node, service, hints) = unsafe { (text(node)?, text(service)?, hints.as_ref()) };
         let (flags, family) = hints.map_or((0, AF_UNSPEC), |it| (it.ai_flags, it.ai_family));

@@ -228,3 +228,51 @@ fn a_thread_that_only_uses_files_lets_a_commit_that_is_due_go_on() {
         check_text(&known);
     });
 }
+
+/// A handler asks for what its own thread is about to do, and would wait for itself in the middle of that.
+#[test]
+fn a_handler_runs_when_the_sync_of_its_thread_has_ended() {
+    use libc::SIGUSR1;
+
+    use crate::signals::{self, Action};
+
+    thread_local! {
+        static FILE: RefCell<Option<Rc<Opened>>> = const { RefCell::new(None) };
+        static SYNCS: Cell<bool> = const { Cell::new(false) };
+        static EARLY: Cell<u32> = const { Cell::new(0) };
+        static SYNCED: Cell<u32> = const { Cell::new(0) };
+    }
+    extern "C" fn handler(_signal: core::ffi::c_int) {
+        if SYNCS.get() {
+            return EARLY.set(EARLY.get() + 1);
+        }
+        let file = FILE.with_borrow(Clone::clone).expect("a file");
+        assert_eq!(file.sync(false), Ok(()));
+        SYNCED.set(SYNCED.get() + 1);
+    }
+    let (recorder, _) = Recorder::new(device(256 << 10));
+    let tree = mount(recorder.with_slow_flushes(3)).expect("a new file system");
+    run(move || {
+        let action = Action {
+            handler: handler as *const () as usize,
+            flags: 0,
+            mask: 0,
+        };
+        signals::exchange(SIGUSR1, Some(action)).expect("a signal");
+        FILE.set(Some(write(&tree, "/file", b"text")));
+        let syncer = spawn(|| {
+            let file = FILE.with_borrow(Clone::clone).expect("a file");
+            SYNCS.set(true);
+            assert_eq!(file.sync(false), Ok(()));
+            SYNCS.set(false);
+            // As where the call returns to the program.
+            signals::catch_up();
+            assert_eq!((EARLY.get(), SYNCED.get()), (0, 1));
+        });
+        crate::wait::give_way();
+        assert!(SYNCS.get());
+        assert_eq!(signals::send(syncer, SIGUSR1), Ok(()));
+        together([syncer]);
+        FILE.set(None);
+    });
+}
