@@ -26,6 +26,7 @@ use super::node::{Content, Node};
 use super::pages::Budget;
 use super::volume::{Octets, Sync, Syncing, Volume, charge_name, discharge_name};
 use crate::error::{Errno, Result, fail};
+use crate::memory;
 use crate::readiness::queue::Queue;
 use blocks::Blocks;
 pub(crate) use content::Stored;
@@ -152,7 +153,7 @@ impl Journal {
 
     /// Takes memory for a run of blocks, and room in the journal if the file is kept there; false if there is none.
     fn charge_run(&self, is_kept: bool) -> bool {
-        if self.budget.take(HELD_RUN).is_err() {
+        if memory::check().is_err() || self.budget.take(HELD_RUN).is_err() {
             return false;
         }
         if is_kept && self.keep(KEPT_RUN).is_err() {

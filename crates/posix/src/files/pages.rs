@@ -8,6 +8,7 @@ use libc::{EFBIG, ENOSPC};
 
 use super::volume::Octets;
 use crate::error::{Result, fail};
+use crate::memory;
 
 const PAGE: usize = 4096;
 /// Octets that a page takes, with its place in a tree.
@@ -106,7 +107,7 @@ impl Octets for Pages {
             let (page, at) = split(to);
             let (now, later) = rest.split_at((PAGE - at).min(rest.len()));
             if !self.pages.contains_key(&page) {
-                match self.budget.take(HELD) {
+                match memory::check().and_then(|()| self.budget.take(HELD)) {
                     Ok(()) => {}
                     Err(error) if to == offset => return Err(error),
                     Err(_) => break,

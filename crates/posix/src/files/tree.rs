@@ -18,6 +18,7 @@ use super::opened::Opened;
 use super::pages::Budget;
 use super::volume::{Memory, Volume};
 use crate::error::{Errno, Result, fail};
+use crate::memory;
 use change::At;
 
 /// Symbolic links that are followed for one path, at most.
@@ -133,16 +134,25 @@ impl Tree {
         tree
     }
 
-    /// Something new for a volume.
+    /// Something new for a volume, as a call asks for it.
+    ///
+    /// # Errors
+    ///
+    /// `ENOSPC`, or `ENOMEM` if there is no memory.
     fn make(
         &self,
         content: impl FnOnce(u64) -> Content,
         permissions: mode_t,
         volume: &Rc<dyn Volume>,
     ) -> Result<Rc<Node>> {
-        let number = self.next.get();
-        self.next.set(number + 1);
+        memory::check()?;
+        let number = self.number();
         Node::new(number, content(number), permissions, volume, &self.budget)
+    }
+
+    /// One that no node has.
+    fn number(&self) -> u64 {
+        self.next.replace(self.next.get() + 1)
     }
 
     /// What the root is in: the disk, if there is one.

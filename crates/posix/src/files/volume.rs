@@ -91,11 +91,11 @@ const HELD_NAME: usize = 320;
 ///
 /// # Errors
 ///
-/// `ENOSPC`.
+/// `ENOSPC`, or `ENOMEM` if there is no memory.
 pub(super) fn charge_name(budget: &Budget, node: &Node) -> Result<()> {
     match node.names.get() {
         0 => Ok(()),
-        _ => budget.take(HELD_NAME),
+        _ => memory::check().and_then(|()| budget.take(HELD_NAME)),
     }
 }
 
@@ -143,7 +143,7 @@ pub(crate) trait Octets {
     ///
     /// # Errors
     ///
-    /// `ENOSPC` when there is no room for any of it, `EFBIG` if no file is so long, `EIO`.
+    /// `ENOSPC` when there is no room for any of it, `ENOMEM` when there is no memory, `EFBIG` if no file is so long, `EIO`.
     fn write(&mut self, offset: u64, octets: &[u8]) -> Result<usize>;
 
     /// # Errors

@@ -209,6 +209,7 @@ fn file() -> io::Result<usize> {
 
 /// When vectors have taken all, calls fail, and do not end the program.
 fn all_but_little() {
+    let mut file = File::create("/tmp/file").expect("room");
     let mut held = Vec::with_capacity(4096);
     for size in [1 << 20, 128 << 10, 16 << 10, 4 << 10] {
         take(&mut held, size);
@@ -221,6 +222,10 @@ fn all_but_little() {
         UnixStream::pair().map(drop),
         io::pipe().map(drop),
         File::open("/dev/null").map(drop),
+        file.write(&[7]).map(drop),
+        std::fs::create_dir("/tmp/directory"),
+        std::os::unix::fs::symlink("file", "/tmp/link"),
+        std::fs::hard_link("/tmp/file", "/tmp/other"),
         thread::Builder::new().spawn(|| ()).map(drop),
     ];
     drop(held);
@@ -230,6 +235,7 @@ fn all_but_little() {
         assert!(kind.is_err_and(|kind| refused.contains(&kind)), "{kind:?}");
     }
     UdpSocket::bind("127.0.0.1:0").expect("memory again");
+    file.write_all(&[7]).expect("memory again");
 }
 
 /// Threads that panic while they hold locks; others find them poisoned, and go on.

@@ -49,7 +49,8 @@ impl Tree {
         content: Content,
         permissions: u32,
     ) -> Rc<Node> {
-        let node = self.make(|_| content, permissions, &self.memory);
+        let number = self.number();
+        let node = Node::new(number, content, permissions, &self.memory, &self.budget);
         let node = node.expect("the least budget has room for what is always there");
         if let Some(entries) = parent.entries() {
             // In the place of what a disk has by that name, which no program that ran here has made.
