@@ -147,6 +147,11 @@ impl Open {
         self.items.borrow_mut().push(Rc::downgrade(item));
     }
 
+    #[cfg(test)]
+    pub(crate) fn items(&self) -> usize {
+        self.items.borrow().len()
+    }
+
     pub(crate) fn forget(&self, item: &Rc<Item>) {
         let item = Rc::downgrade(item);
         self.items.borrow_mut().retain(|other| !other.ptr_eq(&item));

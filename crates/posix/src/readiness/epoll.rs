@@ -80,10 +80,7 @@ impl Epoll {
             (EPOLL_CTL_ADD, None) => self.add(key, open, wanted, data),
             (EPOLL_CTL_DEL | EPOLL_CTL_MOD, None) => fail(ENOENT),
             (EPOLL_CTL_DEL, Some(item)) => {
-                if let Some(queue) = open.description().queue() {
-                    queue.unwatch(&item.as_watcher());
-                }
-                open.forget(&item);
+                item.leave(open);
                 self.remove(&item);
                 Ok(())
             }
@@ -213,7 +210,26 @@ impl Description for Epoll {
     }
 }
 
+/// What is open for longer does not know of it any more.
+impl Drop for Epoll {
+    fn drop(&mut self) {
+        for item in mem::take(self.items.get_mut()).into_values() {
+            if let Some(open) = item.open.upgrade() {
+                item.leave(&open);
+            }
+        }
+    }
+}
+
 impl Item {
+    /// Has the description forget that it is watched.
+    fn leave(self: &Rc<Self>, open: &Open) {
+        if let Some(queue) = open.description().queue() {
+            queue.unwatch(&self.as_watcher());
+        }
+        open.forget(self);
+    }
+
     fn as_watcher(self: &Rc<Self>) -> Weak<dyn Watcher> {
         let item: Weak<Self> = Rc::downgrade(self);
         item

@@ -61,6 +61,11 @@ impl Queue {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn watchers(&self) -> usize {
+        self.watchers.borrow().len()
+    }
+
     /// Takes out the first of those who wait for which that is so.
     fn take(&self, is_meant: impl FnMut(&Waiting) -> bool) -> Option<Waiting> {
         let mut waiting = self.waiting.borrow_mut();

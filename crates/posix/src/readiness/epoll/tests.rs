@@ -11,6 +11,7 @@ use libc::{
 };
 
 use super::Told;
+use crate::descriptors::process;
 use crate::error::Errno;
 
 /// What the calls are made on.
@@ -216,4 +217,26 @@ fn instances_watch_each_other_but_not_in_a_circle() {
     assert_eq!(world.wait(outer, 8), [wanted]);
     world.read(event, 8).expect("a count");
     assert_eq!(world.wait(outer, 8), []);
+}
+
+#[test]
+fn what_stays_open_forgets_instances_that_are_closed() {
+    let mut world = ours::Ours::default();
+    let event = world.event();
+    for _ in 0..10 {
+        let [epoll, other] = [0, 1].map(|_| world.epoll());
+        for epoll in [epoll, other] {
+            let added = world.control((epoll, EPOLL_CTL_ADD, event), (EPOLLIN as u32, 7));
+            assert_eq!(added, Ok(0));
+        }
+        world.close(epoll).expect("open");
+        // The other one is told still.
+        world.write(event, &1_u64.to_ne_bytes()).expect("room");
+        assert_eq!(world.wait(other, 8), [(EPOLLIN as u32, 7)]);
+        world.read(event, 8).expect("a count");
+        world.close(other).expect("open");
+    }
+    let open = process::open(event).expect("open");
+    let queue = open.description().queue().expect("it may wait");
+    assert_eq!((queue.watchers(), open.items()), (0, 0));
 }
