@@ -1,4 +1,5 @@
-//! Read-write locks. Who waits to write goes before those who come to read. What makes them and ends their use is nolibc's.
+//! Read-write locks. Who comes to read does not wait for those who wait to write, as in glibc unless a lock is made otherwise:
+//! or a thread that reads already might wait for itself. What makes them and ends their use is nolibc's.
 
 use core::ffi::{c_int, c_uint};
 
@@ -13,17 +14,16 @@ struct ReadWriteLock {
     readers: c_uint,
     /// The number of the thread that writes, or 0.
     writer: c_int,
-    /// How many wait for it to be free, and how many of these to write.
+    /// How many wait for it to be free.
     waiting: c_uint,
-    writers_waiting: c_uint,
 }
 
 const _: () = assert!(size_of::<ReadWriteLock>() <= size_of::<pthread_rwlock_t>());
 const _: () = assert!(align_of::<ReadWriteLock>() <= align_of::<pthread_rwlock_t>());
 
 impl ReadWriteLock {
-    fn read(&mut self, past_writers: bool) -> c_int {
-        if self.writer != 0 || !past_writers && self.writers_waiting > 0 {
+    fn read(&mut self) -> c_int {
+        if self.writer != 0 {
             return EBUSY;
         }
         match self.readers.checked_add(1) {
@@ -41,7 +41,7 @@ impl ReadWriteLock {
         0
     }
 
-    /// Tries until it is not EBUSY. Who is woken to read does not wait for others who write, or nobody might be woken.
+    /// Tries until it is not EBUSY.
     ///
     /// # Safety
     ///
@@ -52,20 +52,17 @@ impl ReadWriteLock {
             if (*this).writer == gettid() {
                 return EDEADLK;
             }
-            let mut woken = false;
             loop {
                 let result = match writes {
                     true => (*this).write(),
-                    false => (*this).read(woken),
+                    false => (*this).read(),
                 };
                 if result != EBUSY {
                     return result;
                 }
                 (*this).waiting += 1;
-                (*this).writers_waiting += c_uint::from(writes);
-                woken = park("a read-write lock at", this.addr(), ALL, None);
+                park("a read-write lock at", this.addr(), ALL, None);
                 (*this).waiting -= 1;
-                (*this).writers_waiting -= c_uint::from(writes);
             }
         }
     }
@@ -80,7 +77,7 @@ unsafe extern "C" fn pthread_rwlock_rdlock(lock: *mut pthread_rwlock_t) -> c_int
 #[cfg_attr(solo5, unsafe(no_mangle))]
 unsafe extern "C" fn pthread_rwlock_tryrdlock(lock: *mut pthread_rwlock_t) -> c_int {
     // SAFETY: the caller gives an initialised one; nothing else refers to it meanwhile.
-    unsafe { (*lock.cast::<ReadWriteLock>()).read(true) }
+    unsafe { (*lock.cast::<ReadWriteLock>()).read() }
 }
 
 #[cfg_attr(solo5, unsafe(no_mangle))]
