@@ -35,6 +35,8 @@ fn a_wish_of_the_host_is_a_signal_to_handlers(target: Target) {
         ("flag", ""),
         ("pause", ""),
         ("poll", ""),
+        ("masked", ""),
+        ("sleep", ""),
     ];
     for (case, told) in target.some(&cases, 2) {
         for signal in [Signal::SIGTERM, Signal::SIGINT] {

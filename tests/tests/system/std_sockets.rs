@@ -9,9 +9,9 @@ use system_tests::{Guest, Network, Target};
 
 on_each_target! {
     a_thread_serves_each_connection;
-    long: sockets_inside_of_the_program, handlers_at_the_end_have_what_is_open, a_server_outside_is_connected_to, settings_are_checked_before_main,
-    tokio_runs_with_one_thread, tokio_runs_with_many, tokio_connects_to_a_server_outside, axum_serves,
-    smol_and_socket2_run,
+    long: sockets_inside_of_the_program, handlers_at_the_end_have_what_is_open, a_server_outside_is_connected_to,
+    settings_are_checked_before_main, tokio_runs_with_one_thread, tokio_runs_with_many,
+    tokio_connects_to_a_server_outside, axum_serves, smol_and_socket2_run,
 }
 
 const LIMIT: Duration = Duration::from_secs(60);

@@ -18,6 +18,8 @@ const CASES: &[(&str, fn())] = &[
     ("flag", flag),
     ("pause", pause),
     ("poll", poll),
+    ("masked", masked),
+    ("sleep", sleep),
     ("default", default),
     ("itself", itself),
     ("unhandled", unhandled),
@@ -120,6 +122,47 @@ fn poll() {
     assert_eq!((ready, error.kind()), (-1, std::io::ErrorKind::Interrupted));
 }
 
+/// As servers have it: a signal that is blocked but while they wait.
+fn masked() {
+    on_told(SIGTERM);
+    set_blocked(libc::SIG_BLOCK, SIGTERM);
+    println!("waiting");
+    // Long enough for the signal to come meanwhile, or not.
+    thread::sleep(Duration::from_millis(5));
+    assert!(!TOLD.load(Ordering::Relaxed));
+    // SAFETY: zeros are an empty set; there are no descriptors, and there is no end.
+    let ready = unsafe {
+        let none = std::mem::zeroed();
+        libc::ppoll(std::ptr::null_mut(), 0, std::ptr::null(), &raw const none)
+    };
+    let error = std::io::Error::last_os_error();
+    assert_eq!((ready, error.kind()), (-1, std::io::ErrorKind::Interrupted));
+    assert!(TOLD.load(Ordering::Relaxed));
+}
+
+/// C's `sleep` ends with a handler.
+fn sleep() {
+    on_told(SIGTERM);
+    println!("waiting");
+    // SAFETY: it takes a number.
+    let left = unsafe { libc::sleep(3_600) };
+    assert!((1..3_600).contains(&left), "{left}");
+    assert!(TOLD.load(Ordering::Relaxed));
+}
+
+/// Blocks a signal, or does no more; all in a set of that alone.
+fn set_blocked(how: c_int, signal: c_int) -> libc::sigset_t {
+    // SAFETY: zeros are a set, which is then filled in. No place for the former one is given.
+    unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        assert_eq!(libc::sigaddset(&raw mut set, signal), 0);
+        let blocked = libc::pthread_sigmask(how, &raw const set, std::ptr::null_mut());
+        assert_eq!(blocked, 0);
+        set
+    }
+}
+
 /// Where a handler was, and is no more, the signal ends the program.
 fn default() {
     on_told(SIGTERM);
@@ -144,24 +187,16 @@ fn itself() {
         Some(libc::ESRCH)
     );
     assert_eq!(count(), 3);
-    // SAFETY: zeros are a set, which is then filled in.
-    let mut set = unsafe {
-        let mut set = std::mem::zeroed();
-        libc::sigemptyset(&raw mut set);
-        assert_eq!(libc::sigaddset(&raw mut set, SIGUSR1), 0);
-        assert_eq!(libc::sigismember(&raw const set, SIGUSR1), 1);
-        set
-    };
-    // SAFETY: the set is live; no place for the former one is given.
+    let mut set = set_blocked(libc::SIG_BLOCK, SIGUSR1);
+    // SAFETY: the set is live.
     unsafe {
-        let blocked = libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
-        assert_eq!(blocked, 0);
+        assert_eq!(libc::sigismember(&raw const set, SIGUSR1), 1);
         assert_eq!(libc::raise(SIGUSR1), 0);
         assert_eq!(count(), 3);
         libc::sigpending(&raw mut set);
         assert_eq!(libc::sigismember(&raw const set, SIGUSR1), 1);
-        libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, std::ptr::null_mut());
     }
+    set_blocked(libc::SIG_UNBLOCK, SIGUSR1);
     assert_eq!(count(), 4);
     handle(SIGUSR1, SIG_IGN);
     // SAFETY: it takes a number.
