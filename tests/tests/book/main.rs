@@ -100,18 +100,20 @@ fn what_new_projects_say_of_themselves_is_so() {
         return;
     }
     let _one = BUILDS.lock().unwrap_or_else(PoisonError::into_inner);
-    for (option, answer) in [
-        ("--echo", "hello"),
-        ("--http", "Hello World!"),
-        ("--kv", "value"),
+    let with_log = "[...] INFO  mkernel::cli::network: this unikernel has the address ...";
+    for (option, started, answer) in [
+        ("--echo", with_log, "hello"),
+        ("--http", with_log, "Hello World!"),
+        ("--kv", with_log, "value"),
+        ("--posix", "listening on 0.0.0.0:8080", "Hello World!"),
     ] {
-        if let Err(failure) = new_project(option, answer) {
+        if let Err(failure) = new_project(option, started, answer) {
             panic!("{option}: {failure}");
         }
     }
 }
 
-fn new_project(option: &str, answer: &str) -> Result<(), String> {
+fn new_project(option: &str, started: &str, answer: &str) -> Result<(), String> {
     let mut session = Session::start();
     session.run(
         &format!("cargo mkernel new project {option} && cd project"),
@@ -129,11 +131,7 @@ fn new_project(option: &str, answer: &str) -> Result<(), String> {
     for command in commands {
         session.run(&command, &[])?;
     }
-    let started = [
-        "...",
-        "[...] INFO  mkernel::cli::network: this unikernel has the address ...",
-        "...",
-    ];
+    let started = ["...", started, "..."];
     session.run(&format!("{server} &"), &started.map(str::to_owned))?;
     // It has an address before it listens.
     let mut asked = Err(String::new());

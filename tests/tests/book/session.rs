@@ -29,9 +29,10 @@ const DOCKER: &str = "#!/bin/sh\n[ $1 != load ] || tar -t | grep -qx manifest.js
 /// Wants the folder of images that it would copy.
 const SKOPEO: &str = "#!/bin/sh\nfolder=${2#oci:}\n[ -f \"${folder%%:*}/index.json\" ]\n";
 const NERDCTL: &str = "#!/bin/sh\n[ \"$1\" = run ]\n";
-/// All projects share what they have built; they find it where they look for it.
+/// All projects share what they have built; they find it where they look for it. `cargo add` looks for what is published.
 const CARGO: &str = r#"#!/bin/sh
 [ "$*" != 'install cargo-mkernel' ] || exit 0
+[ "$*" != 'mkernel init --posix' ] || set -- "$@" --mkernel-path="$MKERNEL"
 [ ! -f Cargo.toml ] || [ -e target ] || ln -s "$CARGO_TARGET_DIR" target
 exec "$CARGO" "$@"
 "#;
@@ -56,6 +57,10 @@ impl Session {
             .current_dir(folder.path().join(HOME))
             .env("PATH", format!("{programs}:{path}"))
             .env("CARGO", env!("CARGO"))
+            .env(
+                "MKERNEL",
+                concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/mkernel"),
+            )
             .env("CURL_HOME", &programs)
             .env("CARGO_TARGET_DIR", target_folder())
             // As in this workspace, with which they share what is compiled.

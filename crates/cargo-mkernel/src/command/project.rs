@@ -49,6 +49,9 @@ pub(super) struct New {
     /// A key-value service on a disk
     #[arg(long, group = "template")]
     kv: bool,
+    /// A server by std's sockets and threads, as it would run on Linux
+    #[arg(long, group = "template")]
+    posix: bool,
     #[command(flatten)]
     source: Source,
 }
@@ -71,6 +74,7 @@ impl New {
             (self.http, Template::Http),
             (self.echo, Template::Echo),
             (self.kv, Template::Kv),
+            (self.posix, Template::Posix),
         ];
         let asked = asked.into_iter().find(|(asked, _)| *asked);
         let template = asked.map_or(Template::Hello, |(_, template)| template);

@@ -23,6 +23,7 @@ pub(super) enum Template {
     Echo,
     Http,
     Kv,
+    Posix,
 }
 
 impl Template {
@@ -33,6 +34,7 @@ impl Template {
             Self::Echo => include_str!("../templates/echo.rs"),
             Self::Http => include_str!("../templates/http.rs"),
             Self::Kv => include_str!("../templates/kv.rs"),
+            Self::Posix => include_str!("../templates/posix.rs"),
         }
     }
 
@@ -43,13 +45,14 @@ impl Template {
             Self::Echo => &["cli"],
             Self::Http => &["cli", "http"],
             Self::Kv => &["cli", "http", "store"],
+            Self::Posix => &["posix"],
         }
     }
 
     /// The other dependencies, as lines of `Cargo.toml`.
     pub(super) const fn dependencies(self) -> &'static str {
         match self {
-            Self::Hello => "",
+            Self::Hello | Self::Posix => "",
             Self::Echo => concat!(clap!(), "futures-lite = \"2\"\n"),
             Self::Http => concat!(
                 "axum = { version = \"0.8\", default-features = false }\n",
@@ -64,7 +67,7 @@ impl Template {
         match self {
             Self::Hello => "",
             Self::Echo => "echo hello | nc -N 127.0.0.1 3000",
-            Self::Http => "curl http://127.0.0.1:8080/",
+            Self::Http | Self::Posix => "curl http://127.0.0.1:8080/",
             Self::Kv => {
                 "curl -X PUT -d value http://127.0.0.1:8080/key; curl http://127.0.0.1:8080/key"
             }

@@ -30,7 +30,8 @@ fn text(error: c_int) -> &'static CStr {
         EIO => c"Input/output error",
         ENOENT => c"No such file or directory",
         ENOMEM => c"Cannot allocate memory",
-        ENOSYS => c"Function not implemented",
+        // What std's sockets, files and threads give where solo5-posix is not linked.
+        ENOSYS => c"Function not implemented: sockets, files and threads need mkernel's feature `posix`, and the line `use mkernel as _;`",
         ENOTTY => c"Inappropriate ioctl for device",
         EOVERFLOW => c"Value too large for defined data type",
         EPERM => c"Operation not permitted",
