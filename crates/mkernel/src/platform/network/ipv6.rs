@@ -7,23 +7,34 @@ use std::pin::pin;
 use futures_core::Stream as _;
 use netstack::{AddressEvent, Stack, proto::ip::v6::Cidr};
 
-/// Waits until the stack has all of these, but for those that another has: of these a line is printed.
+/// Waits until the stack has all of these, but for those that another has: of these a line is printed. With them it waits for
+/// a link-local one: from another address a station of the link, which may have no way back, would be spoken to.
 pub(super) async fn settle(stack: &Stack, addresses: &[Cidr]) {
     let mut wanted: Vec<IpAddr> = addresses.iter().map(|it| it.address().into()).collect();
+    let mut wants_link_local = !wanted.is_empty();
     let mut events = pin!(stack.address_events());
     loop {
         let ours = stack.addresses();
         wanted.retain(|address| ours.iter().all(|it| it.address() != *address));
-        if wanted.is_empty() {
+        wants_link_local &= !ours.iter().any(|it| is_link_local(it.address()));
+        if wanted.is_empty() && !wants_link_local {
             return;
         }
         match poll_fn(|context| events.as_mut().poll_next(context)).await {
-            Some(AddressEvent::Refused { address, owner }) if wanted.contains(&address) => {
-                eprintln!("--ipv6 {address}: {owner} has this address, which is not used");
-                wanted.retain(|it| *it != address);
+            Some(AddressEvent::Refused { address, owner }) => {
+                if wanted.contains(&address) {
+                    eprintln!("--ipv6 {address}: {owner} has this address, which is not used");
+                    wanted.retain(|it| *it != address);
+                }
+                // The stack asks for another, and may be refused that too.
+                wants_link_local &= !is_link_local(address);
             }
             Some(_) => {}
             None => return,
         }
     }
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }
