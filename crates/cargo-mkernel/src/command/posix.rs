@@ -18,7 +18,11 @@ pub(super) fn refer(folder: &Path) -> Result<bool, String> {
     }
     let wrong = |error| format!("{}: {error}", program.display());
     let text = fs::read_to_string(&program).map_err(wrong)?;
-    if !text.contains("mkernel") {
+    let refers = |line: &str| {
+        let words = line.trim_start();
+        words.starts_with("use mkernel") || !words.starts_with("//") && words.contains("mkernel::")
+    };
+    if !text.lines().any(refers) {
         fs::write(&program, with_line(&text)).map_err(wrong)?;
     }
     Ok(true)
@@ -28,14 +32,21 @@ pub(super) fn refer(folder: &Path) -> Result<bool, String> {
 fn with_line(text: &str) -> String {
     let mut before = 0;
     let mut at = 0;
-    let mut in_attribute = false;
+    // Whether what goes on is an inner attribute, or a comment that is (`/*!`) or is not one.
+    let mut inside = None;
     for line in text.split_inclusive('\n') {
-        let words = line.trim();
         at += line.len();
-        if in_attribute || words.starts_with("#![") {
-            in_attribute = !words.ends_with(']');
-            before = at;
-        } else if words.starts_with("//!") {
+        let words = line.trim();
+        let code = words.split(" //").next().unwrap_or_default().trim_end();
+        let kind = inside.take().or(match words {
+            _ if words.starts_with("#![") => Some(("]", true)),
+            _ if words.starts_with("/*") => Some(("*/", words.starts_with("/*!"))),
+            _ => None,
+        });
+        if let Some((end, is_inner)) = kind {
+            inside = (!code.ends_with(end)).then_some((end, is_inner));
+            before = if is_inner { at } else { before };
+        } else if words.starts_with("//!") || (at == line.len() && words.starts_with("#!")) {
             before = at;
         } else if !words.is_empty() && (!words.starts_with("//") || words.starts_with("///")) {
             break;
@@ -64,6 +75,10 @@ mod tests {
             (
                 "//! What it is.\n#![warn(\n    missing_docs\n)]\n\n// Why.\n/// It.\nfn main() {}\n",
                 "//! What it is.\n#![warn(\n    missing_docs\n)]\n\nuse mkernel as _;\n\n// Why.\n/// It.\nfn main() {}\n",
+            ),
+            (
+                "#!/usr/bin/env run\n/* Who has\n   the rights. */\n#![allow(dead_code)] // for now\n#[derive(Debug)]\nstruct S;\n",
+                "#!/usr/bin/env run\n/* Who has\n   the rights. */\n#![allow(dead_code)] // for now\n\nuse mkernel as _;\n\n#[derive(Debug)]\nstruct S;\n",
             ),
             ("", "use mkernel as _;\n\n"),
         ] {

@@ -20,16 +20,24 @@ global! {
     static LENDER: Cell<Option<Lender>> = Cell::new(None);
 }
 
-/// From now on threads may hold `free` octets more without asking `lender`.
-pub(crate) fn share(free: usize, lender: Lender) {
-    SHARE.with(|share| share.set(HELD.with(Cell::get).saturating_add(free)));
+/// Octets that all threads hold.
+#[cfg(any(solo5, test))]
+pub(crate) fn held() -> usize {
+    HELD.with(Cell::get)
+}
+
+/// From now on threads hold so many octets in all without asking `lender`.
+pub(crate) fn share(octets: usize, lender: Lender) {
+    SHARE.with(|share| share.set(octets));
     LENDER.with(|known| known.set(Some(lender)));
 }
 
 /// Notes that a thread will hold `octets`; false, and no change, if they are for the network. Thread-local variables are the
 /// scheduler's.
 pub(crate) fn take(octets: usize) -> bool {
-    let held = HELD.with(Cell::get) + octets;
+    let Some(held) = HELD.with(Cell::get).checked_add(octets) else {
+        return false;
+    };
     let lent = LENT.with(Cell::get);
     let due = held.saturating_sub(SHARE.with(Cell::get));
     if due > lent
@@ -70,7 +78,8 @@ mod tests {
         let lend = |octets| LEFT.get() >= octets && LEFT.replace(LEFT.get() - octets) > 0;
         let regain = |octets| LEFT.set(LEFT.get() + octets);
         assert!(take(50));
-        share(30, Lender { lend, regain });
+        share(held() + 30, Lender { lend, regain });
+        assert!(!take(usize::MAX));
         for (octets, taken, left) in [
             (20, true, 100),
             (30, true, 80),

@@ -62,7 +62,8 @@ pub(crate) fn network() -> Rc<Network> {
 
 #[cfg(solo5)]
 fn attach(network: &Network) {
-    let free = nolibc::free_memory();
+    // Threads that are made meanwhile have their part of it.
+    let free = stacks::held().saturating_add(nolibc::free_memory());
     let mut starting = crate::arguments::with(__solo5_posix_network);
     let attached = wait_undisturbed("the network", |context| starting.as_mut().poll(context));
     match attached {

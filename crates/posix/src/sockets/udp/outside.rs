@@ -138,10 +138,14 @@ pub(super) fn receiver(network: &Network, from: SocketAddr, to: SocketAddr) -> O
 impl Udp {
     /// A socket of the stack that is bound there, if it has the address; of those that share a port, the same for all.
     pub(super) fn open_outside(&self, bound: SocketAddr) -> Result<Option<Rc<Outside>>> {
-        match self.open_own(bound, self.options.only_v6.get()) {
+        let outside = match self.open_own(bound, self.options.only_v6.get()) {
             Err(Errno(EADDRINUSE)) if self.options.shares() => self.share_outside(bound),
             result => result,
+        }?;
+        if let Some(outside) = &outside {
+            self.join_all(outside)?;
         }
+        Ok(outside)
     }
 
     fn open_own(&self, bound: SocketAddr, only_v6: bool) -> Result<Option<Rc<Outside>>> {
@@ -154,7 +158,6 @@ impl Udp {
             network: Rc::downgrade(&self.network),
             dealer: OnceCell::new(),
         });
-        self.join_all(&outside)?;
         Ok(Some(outside))
     }
 
@@ -175,7 +178,6 @@ impl Udp {
         let only_v6 = self.options.only_v6.get();
         let others_only_v6 = sharers.iter().all(|other| other.options.only_v6.get());
         if former.socket.peer_addr().is_err() && (only_v6 || !others_only_v6) {
-            self.join_all(&former)?;
             return Ok(Some(former));
         }
         // It is tied to one peer, or leaves out what this one wants: another takes its place.
@@ -188,7 +190,8 @@ impl Udp {
             outside.share();
             for other in &sharers {
                 other.outside.replace(Some(outside.clone()));
-                other.join_all(outside)?;
+                // The groups that it was in have room again.
+                let _ = other.join_all(outside);
             }
         }
         Ok(outside)
