@@ -174,11 +174,7 @@ impl Routers {
         let default = routers.map(|it| (0, it.told, it.preference));
         let ranked = routes.chain(default).map(|(prefix, told, preference)| {
             let reachable = neighbours.is_reachable(told.router);
-            let failure = match (told.failure(), reachable) {
-                _ if all => None,
-                (None, Some(false)) => Some(u32::MAX),
-                (failure, _) => failure,
-            };
+            let failure = told.failure().filter(|_| !all);
             let known = failure.is_none() && reachable == Some(true);
             ((Reverse(failure), prefix, preference, known), told.router)
         });

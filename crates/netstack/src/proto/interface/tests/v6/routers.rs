@@ -102,6 +102,31 @@ fn rfc4191_3_2_a_route_by_a_router_that_does_not_answer_is_passed_over() {
 }
 
 #[test]
+fn rfc4861_7_3_2_a_router_that_is_only_asked_whether_it_is_there_has_not_failed() {
+    // Beside one that is known to have failed.
+    let mut pair = silent();
+    says(&mut pair, DEAD, 1800, HIGH, &[&station(DEAD)]);
+    says(&mut pair, 1, 1800, 0, &[&station(1)]);
+    assert_eq!(by(&mut pair, "2001:db8::1"), Some(DEAD));
+    pair.run(9 * SECOND);
+    assert_eq!(by(&mut pair, "2001:db8::1"), Some(1));
+    pair.run(11 * SECOND / 2);
+    assert_eq!(by(&mut pair, "2001:db8::1"), Some(1));
+    // And beside a shorter route that was given.
+    let mut pair = silent();
+    give_default(&mut pair, "::/0", 2);
+    let route = [
+        24, 2, 8, 0, 0xff, 0xff, 0xff, 0xff, 0xfd, 0, 0, 0, 0, 0, 0, 0,
+    ];
+    says(&mut pair, 1, 0, 0, &[&station(1), &route]);
+    assert_eq!(by(&mut pair, "fd12::1"), Some(1));
+    pair.run(11 * SECOND / 2);
+    assert_eq!(by(&mut pair, "fd12::1"), Some(1));
+    pair.run(4 * SECOND);
+    assert_eq!(by(&mut pair, "fd12::1"), Some(2));
+}
+
+#[test]
 fn rfc4191_3_5_a_router_that_is_passed_over_is_asked_once_a_minute_while_it_is_wanted() {
     let mut pair = silent();
     says(&mut pair, 1, u16::MAX, 0, &[&station(1)]);
