@@ -165,12 +165,18 @@ impl Interface {
     }
 
     /// Whether a datagram that is quoted has the flow label that ours have, which nobody can foretell who does not see
-    /// them (RFC 8201 §4, RFC 6437 §3). Those of IPv4 have none.
+    /// them (RFC 8201 §4, RFC 6437 §3). Those of IPv4 have none, nor has what a translator to IPv4 quotes (RFC 7915
+    /// §4.1), of which the usual prefixes are known (RFC 6052 §2.1, RFC 8215 §3).
     fn is_of_our_flow(&self, quoted: &Quoted) -> bool {
         let (IpAddr::V6(source), IpAddr::V6(destination)) = (quoted.source, quoted.destination)
         else {
             return true;
         };
+        if let [0x64, 0xff9b, 0, 0, 0, 0, ..] | [0x64, 0xff9b, 1, ..] = destination.segments()
+            && quoted.flow_label == 0
+        {
+            return true;
+        }
         let [s0, s1, d0, d1, ..] = quoted.transport;
         self.egress.v6.as_deref().is_some_and(|v6| {
             let (ends, ports) = ((source, destination), [s0, s1, d0, d1]);

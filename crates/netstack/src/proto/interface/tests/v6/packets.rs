@@ -8,6 +8,7 @@ use crate::proto::interface::tests::{ADDRESSES, MACS, answers};
 use crate::proto::ip::v6::{FragmentHeader, Header, protocol};
 use crate::proto::link::ethernet::{HEADER_LEN, MacAddr};
 use crate::proto::link::nd::solicitation;
+use crate::proto::udp::SocketId;
 
 /// A stack that knows the station of its peer.
 pub(super) fn stack() -> Interface {
@@ -309,6 +310,42 @@ fn rfc8201_section_4_datagrams_heed_packet_too_big() {
     let now = pair.now;
     let mtu = pair.stacks[0].egress.path_mtu(now, OURS[1].into());
     assert_eq!(mtu, 1300, "what no link may have is not believed");
+}
+
+/// Whether Packet Too Big is believed of a datagram to `destination` from the port of a socket, with this flow label.
+fn believes(pair: &mut super::Pair, id: SocketId, destination: Ipv6Addr, flow_label: u32) -> bool {
+    let port = pair.stacks[0].udp().local(id).expect("open").port();
+    let mut header = Header::new(OURS[0], destination, 17, 1408);
+    header.flow_label = flow_label;
+    let [high, low] = port.to_be_bytes();
+    let datagram = frame(MACS[1], &header, &[high, low, 0, 53, 5, 128, 0, 0]);
+    let mut message = vec![2, 0, 0, 0, 0, 0];
+    message.extend(1300_u16.to_be_bytes());
+    message.extend_from_slice(&datagram[HEADER_LEN..]);
+    let error = icmp(v6("fd00::77"), OURS[0], 60, &message);
+    pair.call(0, |stack, now, out| {
+        stack.handle_frame(now, error.into(), out);
+        stack.egress.path_mtu(now, destination.into()) == 1300
+    })
+}
+
+#[test]
+fn rfc7915_4_1_packet_too_big_from_a_translator_to_ipv4_has_no_flow_label() {
+    let mut pair = dual();
+    let any = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0);
+    let id = pair.stacks[0].udp_bind(any).expect("free");
+    for (destination, by_translator) in [
+        ("64:ff9b::c000:201", true),
+        ("64:ff9b:1:2::3", true),
+        ("64:ff9b::1:c000:201", false),
+        ("64:ff9b:2::3", false),
+        ("2001:db8::1", false),
+    ] {
+        // Nobody knows this one.
+        assert!(!believes(&mut pair, id, v6(destination), 0x8_1234));
+        let believed = believes(&mut pair, id, v6(destination), 0);
+        assert_eq!(believed, by_translator, "{destination}");
+    }
 }
 
 #[test]
