@@ -30,6 +30,8 @@ const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
 const ASKING_INTERVAL: Duration = Duration::from_secs(1);
 /// One that has failed is asked again after so long, if it is wanted: three times, so once a minute (RFC 4191 §3.5).
 const RETRY_INTERVAL: Duration = Duration::from_secs(3 * 60);
+/// Until a packet comes that wants it, packets are looked at no more often.
+const LOOK_INTERVAL: Duration = Duration::from_millis(1);
 
 /// A router that may be the default one.
 #[derive(Clone, Copy, Debug)]
@@ -240,13 +242,14 @@ impl Routers {
     pub(super) fn retry(&mut self, now: Instant, router: Option<Ipv6Addr>, neighbours: &mut Cache) {
         let (mut next, mut has_failed) = (Instant::FAR_FUTURE, None);
         for told in self.told().filter(|it| it.failure().is_some()) {
-            next = now + RETRY_INTERVAL;
+            next = now + LOOK_INTERVAL;
             has_failed = has_failed.or(router.filter(|it| *it == told.router));
         }
-        self.retry_at = next;
         if let Some(router) = has_failed {
+            next = now + RETRY_INTERVAL;
             neighbours.ask(now, router);
         }
+        self.retry_at = next;
     }
 
     /// Nothing shows any more that a router is there.

@@ -161,6 +161,31 @@ fn rfc4191_3_5_a_router_that_is_passed_over_is_asked_once_a_minute_while_it_is_w
 }
 
 #[test]
+fn rfc4191_3_5_what_does_not_want_a_router_that_is_passed_over_does_not_put_off_that_it_is_asked() {
+    let mut pair = silent();
+    says(&mut pair, 1, u16::MAX, 0, &[&station(1)]);
+    let route = [
+        24, 2, 8, 0, 0xff, 0xff, 0xff, 0xff, 0x20, 0, 0, 0, 0, 0, 0, 0,
+    ];
+    says(&mut pair, DEAD, 0, 0, &[&route]);
+    assert_eq!(by(&mut pair, "2001:db8::1"), Some(DEAD));
+    pair.run(4 * SECOND);
+    let asked = |pair: &Pair| pair.stacks[0].counters().nd.out_solicits;
+    let before = asked(&pair);
+    for _ in 0..60 {
+        assert_eq!(by(&mut pair, "9000::1"), Some(1));
+        answers(&mut pair, 1);
+        pair.run(4 * SECOND);
+    }
+    assert_eq!(asked(&pair), before);
+    assert_eq!(by(&mut pair, "2001:db8::1"), Some(1));
+    pair.run(SECOND / 10);
+    assert_eq!(asked(&pair), before + 1);
+    answers(&mut pair, DEAD);
+    assert_eq!(by(&mut pair, "2001:db8::1"), Some(DEAD));
+}
+
+#[test]
 fn rfc4191_3_2_a_router_of_which_nothing_is_known_is_taken_to_be_there_and_one_that_failed_is_not()
 {
     let mut pair = silent();
