@@ -241,7 +241,7 @@ impl Interface {
         out: &mut dyn Transmit,
         message: impl FnOnce() -> Vec<u8>,
     ) -> bool {
-        if !self.tcp.may_reply(now, to.into()) {
+        if !self.tcp.may_report(now, to.into()) {
             self.icmp.out_rate_limited += 1;
             return false;
         }

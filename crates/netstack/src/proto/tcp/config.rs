@@ -58,7 +58,8 @@ pub struct Config {
     /// Challenge ACKs of one connection in each second, at most (RFC 5961 §10).
     pub challenge_acks_per_second: u32,
     /// Resets and errors of ICMP to one remote address in each second, at most, that answer what belongs to no
-    /// connection and to no socket. A random number, of half of them at least, is what there is in a second.
+    /// connection and to no socket; 0 has neither be sent. A random number, of half of them at least, is what there is in
+    /// a second. Errors to all addresses together are no more than 1,000, or a random number from 500 on, in a second.
     pub resets_per_second: u32,
     /// Whether SYN cookies answer SYNs that find the backlog full. Without them such SYNs are
     /// dropped.

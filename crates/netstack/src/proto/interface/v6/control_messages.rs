@@ -129,7 +129,7 @@ impl Interface {
         packet: &[u8],
         out: &mut dyn Transmit,
     ) {
-        let permitted = self.tcp.may_reply(now, to.into());
+        let permitted = self.tcp.may_report(now, to.into());
         let from = self.egress.source_v6(now, from, to);
         let (Some(v6), Ok(from)) = (self.egress.v6.as_deref_mut(), from) else {
             return;

@@ -38,6 +38,10 @@ impl ChallengeLimit {
 /// Remote addresses are divided into so many groups, each with a limit of its own.
 const GROUPS: usize = 512;
 
+/// Errors of ICMP in a second to all of them, at most, and half of that at least: one takes up to 1,280 octets, and a
+/// flood may come in the name of as many addresses as it likes.
+const ERRORS: u16 = 1000;
+
 /// Limits resets to segments that belong to no connection, and errors of ICMP (RFC 1812 §4.3.2.8, RFC 4443 §2.4 (f)).
 /// Who counts those that it gets must not learn
 /// from that how many others get: segments in the name of another host would tell whether that host has
@@ -48,6 +52,8 @@ pub(crate) struct ReplyLimit {
     per_second: u16,
     /// Of each group in this second.
     left: Box<[u16; GROUPS]>,
+    /// Of errors of ICMP.
+    errors: u16,
     since: Instant,
     /// Decides on the groups.
     hash: TableHash,
@@ -60,6 +66,7 @@ impl ReplyLimit {
         Self {
             per_second: per_second.min(u16::MAX.into()) as u16,
             left: Box::new([0; GROUPS]),
+            errors: 0,
             since: Instant::default(),
             hash,
             salt: 0,
@@ -73,11 +80,24 @@ impl ReplyLimit {
             self.salt = secrets.random() | 1;
             let less = secrets.random() % (u64::from(self.per_second / 2) + 1);
             self.left.fill(self.per_second - less as u16);
+            self.errors = ERRORS - (secrets.random() % u64::from(ERRORS / 2 + 1)) as u16;
         }
         let group = self.hash.hash_one((self.salt, host_key(remote)));
         let left = &mut self.left[group as usize % GROUPS];
         let permitted = *left > 0;
         *left -= u16::from(permitted);
+        permitted
+    }
+
+    /// The same of an error of ICMP.
+    pub(crate) fn take_error(
+        &mut self,
+        now: Instant,
+        remote: IpAddr,
+        secrets: &mut Secrets,
+    ) -> bool {
+        let permitted = self.take(now, remote, secrets) && self.errors > 0;
+        self.errors -= u16::from(permitted);
         permitted
     }
 }
@@ -145,5 +165,26 @@ mod tests {
         );
         let none = &mut ReplyLimit::new(0, secrets.table());
         assert_eq!(resets(none, &mut secrets, 0, &[1]), [0]);
+    }
+
+    #[test]
+    fn rfc1812_4_3_2_8_errors_to_all_addresses_have_a_limit_that_resets_have_not() {
+        let mut secrets = Secrets::new([3; 32]);
+        let mut limit = ReplyLimit::new(200, secrets.table());
+        let mut different = std::collections::BTreeSet::new();
+        for second in 5..25 {
+            let now = Instant::from_nanos(second * 1_000_000_000);
+            let remotes = || (0..5000).map(|it| Ipv4Addr::from_bits(it).into());
+            let errors = remotes().filter(|it| limit.take_error(now, *it, &mut secrets));
+            let errors = errors.count();
+            assert!((500..=1000).contains(&errors), "{errors}");
+            different.insert(errors);
+            let resets = remotes().filter(|it| limit.take(now, *it, &mut secrets));
+            assert_eq!(resets.count(), 5000);
+        }
+        assert!(different.len() > 10, "{different:?}");
+        let mut none = ReplyLimit::new(0, secrets.table());
+        let now = Instant::from_nanos(7);
+        assert!(!none.take_error(now, Ipv4Addr::LOCALHOST.into(), &mut secrets));
     }
 }

@@ -10,9 +10,10 @@ use crate::proto::tcp::wire::segment::FourTuple;
 use crate::proto::tcp::wire::seq::Seq;
 
 impl Tcp {
-    /// Whether one more error of ICMP may go to `remote` now: as resets do.
-    pub(crate) fn may_reply(&mut self, now: Instant, remote: IpAddr) -> bool {
-        self.shared.may_reply(now, remote)
+    /// Whether one more error of ICMP may go to `remote` now.
+    pub(crate) fn may_report(&mut self, now: Instant, remote: IpAddr) -> bool {
+        let shared = &mut self.shared;
+        shared.unasked.take_error(now, remote, &mut shared.secrets)
     }
 
     /// An ICMP error has arrived that quotes a datagram of ours from `source` to `destination`:

@@ -1,6 +1,6 @@
 //! Packets that are wrong, or have headers between.
 
-use super::{IpAddr, Ipv6Addr, OURS, SocketAddr, dual, frame, icmp, v6};
+use super::{IpAddr, Ipv6Addr, OURS, Route, SocketAddr, cidr, dual, frame, icmp, v6};
 use crate::proto::icmp::v6::{Message, echo_request, write_checksum};
 use crate::proto::icmp::{Error, Unreachable};
 use crate::proto::interface::Interface;
@@ -112,6 +112,22 @@ fn rfc4443_section_2_4_f_errors_are_limited() {
         .sum();
     assert!((100..=200).contains(&told), "{told}");
     assert_eq!(stack.counters().icmp6.out_rate_limited, 1000 - told as u64);
+}
+
+#[test]
+fn rfc4443_2_4_f_errors_to_all_addresses_are_limited_together() {
+    let mut stack = stack();
+    let (destination, gateway) = (cidr("::/0"), OURS[1].into());
+    assert!(stack.add_route(Route {
+        destination,
+        gateway
+    }));
+    let told = (0..5000).filter(|network| {
+        let header = Header::new(v6(&format!("2001:db8:{network:x}::1")), OURS[0], 200, 8);
+        !answers(&mut stack, frame(MACS[0], &header, &[0; 8])).is_empty()
+    });
+    let told = told.count();
+    assert!((500..=1000).contains(&told), "{told}");
 }
 
 #[test]
