@@ -362,7 +362,7 @@ impl Udp {
             Ok(checked) => checked,
             Err(checksum) => return Delivery::Malformed { checksum },
         };
-        let Some(id) = self.find(source, destination) else {
+        let Some(id) = self.find(Some(source), destination) else {
             return Delivery::NoPort;
         };
         let Some(socket) = self.sockets.get_mut(id.0) else {
@@ -394,16 +394,16 @@ impl Udp {
         Delivery::Queued(id)
     }
 
-    /// The socket for a datagram: a connected one before an unconnected, one bound to the address
-    /// before one bound to all, one of its family before one of both.
-    pub(crate) fn find(&self, source: Endpoint, destination: Endpoint) -> Option<SocketId> {
+    /// The socket for a datagram: a connected one before an unconnected, one bound to the address before one bound to
+    /// all, one of its family before one of both. Without a `source` it does not matter to whom one is connected.
+    pub(crate) fn find(&self, source: Option<Endpoint>, destination: Endpoint) -> Option<SocketId> {
         let candidates = self.ports.get(&destination.port())?.iter();
         let fitting = candidates.filter_map(|id| {
             let socket = self.sockets.get(id.0)?;
             let (address, to) = (socket.local.ip(), destination.ip());
             let fits = covers(address, socket.only_v6, to)
                 && (!to.is_multicast() || socket.groups.contains(&to))
-                && socket.peer.is_none_or(|peer| peer == source);
+                && socket.peer.zip(source).is_none_or(|(peer, it)| peer == it);
             let rank = (
                 socket.peer.is_some(),
                 !address.is_unspecified(),
@@ -421,7 +421,7 @@ impl Udp {
         local: Endpoint,
         peer: Endpoint,
     ) -> Option<SocketId> {
-        let id = self.find(peer, local)?;
+        let id = self.find(Some(peer), local)?;
         let socket = self.sockets.get_mut(id.0)?;
         if socket.peer != Some(peer) {
             return None;

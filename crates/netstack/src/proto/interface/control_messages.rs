@@ -145,9 +145,9 @@ impl Interface {
         let local = Endpoint::new(quoted.source, u16::from_be_bytes([s0, s1]));
         let peer = Endpoint::new(quoted.destination, u16::from_be_bytes([d0, d1]));
         match error {
-            // Only about datagrams that a socket of ours can have sent.
+            // Only about datagrams that a socket of ours can have sent, whomever else it is connected to.
             Error::Unreachable(Unreachable::FragmentationNeeded { next_hop_mtu })
-                if self.udp.find(peer, local).is_some() && self.is_of_our_flow(quoted) =>
+                if self.udp.find(None, local).is_some() && self.is_of_our_flow(quoted) =>
             {
                 let (to, len) = (quoted.destination, quoted.total_len);
                 let current = self.egress.path_mtu(now, to);

@@ -365,6 +365,16 @@ fn rfc7915_4_1_packet_too_big_from_a_translator_to_ipv4_has_no_flow_label() {
 }
 
 #[test]
+fn rfc8201_4_a_socket_that_is_connected_to_one_peer_may_have_sent_to_another() {
+    let mut pair = dual();
+    let local = SocketAddr::new(OURS[0].into(), 0);
+    let id = pair.stacks[0].udp_bind(local).expect("free");
+    let peer = SocketAddr::new(OURS[1].into(), 53);
+    pair.stacks[0].udp().connect(id, peer);
+    assert!(believes(&mut pair, id, v6("64:ff9b::c000:201"), 0));
+}
+
+#[test]
 fn rfc6437_section_3_packets_of_a_flow_have_one_label_and_other_flows_others() {
     let mut pair = dual();
     let any = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0);
