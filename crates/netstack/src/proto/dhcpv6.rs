@@ -487,7 +487,7 @@ impl Client {
 
     /// Goes on to say of the addresses of `before`, whose place it takes, that they are given back.
     pub(crate) fn go_on(&mut self, before: Self) {
-        self.farewell = before.farewell;
+        self.farewell = self.farewell.take().or(before.farewell);
     }
 
     fn part(&mut self, now: Instant, kind: Kind, server: Vec<u8>, addresses: Vec<Ipv6Addr>) {

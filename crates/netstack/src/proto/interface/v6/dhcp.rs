@@ -54,8 +54,8 @@ pub(super) trait Configure: Send {
     /// Whether a client runs that asks for information alone.
     fn runs_stateless(&self) -> bool;
 
-    /// That client, if there is one, and what is known by it.
-    fn into_stateless(self: Box<Self>) -> (Option<Client>, Option<Information>);
+    /// That client, which says the farewell of one beside it, and what is known by it.
+    fn into_stateless(self: Box<Self>) -> (Client, Option<Information>);
 
     /// The client that asks for what was asked for last.
     fn into_client(self: Box<Self>) -> Client;
@@ -106,19 +106,20 @@ impl Interface {
         // What was learned without state holds, and is asked for, until there is a lease: there may never be one.
         let v6 = self.egress.v6.as_deref_mut();
         let before = v6.and_then(|v6| v6.dhcp.take_if(|it| it.runs_stateless()));
-        let (stateless, information) = before.map(|it| it.into_stateless()).unwrap_or_default();
+        let (mut stateless, information) = before.map(|it| it.into_stateless()).unzip();
         self.stop_dhcpv6(now);
         let seed = self.dhcp_seed();
         let mut client = client(now, self.egress.mac, seed);
         let v6 = self.egress.v6.as_deref_mut();
-        if let Some(before) = v6.and_then(|v6| v6.dhcp.take()) {
-            client.go_on(before.into_client());
+        let before = v6.and_then(|v6| v6.dhcp.take()).map(|it| it.into_client());
+        if let Some(before) = before.or_else(|| stateless.take_if(|_| !client.is_stateful())) {
+            client.go_on(before);
         }
         let dhcp = Dhcp {
-            stateless: stateless.filter(|_| client.is_stateful()),
             client,
+            stateless,
             taken: Vec::new(),
-            information,
+            information: information.flatten(),
             stopped: false,
         };
         let v6 = self.egress.v6.as_deref_mut();
@@ -296,9 +297,12 @@ impl Configure for Dhcp {
         !self.stopped && (self.stateless.is_some() || !self.client.is_stateful())
     }
 
-    fn into_stateless(self: Box<Self>) -> (Option<Client>, Option<Information>) {
-        let running = Some(self.client).filter(|it| !it.is_stateful());
-        (running.or(self.stateless), self.information)
+    fn into_stateless(mut self: Box<Self>) -> (Client, Option<Information>) {
+        if let Some(mut stateless) = self.stateless {
+            stateless.go_on(self.client);
+            self.client = stateless;
+        }
+        (self.client, self.information)
     }
 
     fn into_client(self: Box<Self>) -> Client {
