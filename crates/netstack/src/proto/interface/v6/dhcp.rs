@@ -118,6 +118,7 @@ impl Interface {
         let dhcp = Dhcp {
             client,
             stateless,
+            resumes: false,
             taken: Vec::new(),
             information: information.flatten(),
             stopped: false,
@@ -225,6 +226,8 @@ struct Dhcp {
     client: Client,
     /// What goes on to ask for information alone until there is a lease.
     stateless: Option<Client>,
+    /// Such a client had begun before the lease, and is to begin again after it.
+    resumes: bool,
     taken: Vec<Ipv6Addr>,
     information: Option<Information>,
     stopped: bool,
@@ -341,13 +344,20 @@ impl Dhcp {
         match event {
             Some(dhcpv6::Event::Bound(lease)) => {
                 self.take(stack, now, &lease);
-                self.stateless = None;
+                if let Some(stateless) = self.stateless.take() {
+                    self.client.go_on(stateless);
+                    self.resumes = true;
+                }
                 stack.push_event(Event::Dhcpv6(Some(lease)));
             }
             Some(dhcpv6::Event::Lost(_)) => {
                 self.information = None;
                 self.withdraw(stack, now, &[]);
                 stack.push_event(Event::Dhcpv6(None));
+                if self.resumes {
+                    let seed = stack.dhcp_seed();
+                    self.stateless = Some(Client::stateless(now, stack.egress.mac, seed));
+                }
             }
             Some(dhcpv6::Event::Informed(information)) => {
                 self.information = Some(information.clone());

@@ -299,8 +299,17 @@ fn rfc4861_4_2_information_is_asked_for_again_until_there_is_a_lease() {
     let (_, solicit) = dhcp_of(&frames).expect("both are asked for");
     let frames = pass(&mut stack, grant(&solicit, source, 2), Duration::ZERO);
     let (_, request) = dhcp_of(&frames).expect("a Request");
-    let frames = pass(&mut stack, grant(&request, source, 7), 2000 * SECOND);
+    let frames = pass(&mut stack, grant(&request, source, 7), 55 * SECOND);
     assert!(!frames.iter().any(asks), "the lease tells it");
+    assert!(stack.lease_v6().is_some());
+    // And when it has ended.
+    let mut frames = pass(&mut stack, Vec::new(), 10 * SECOND);
+    assert!(stack.lease_v6().is_none() && stack.name_servers().is_empty());
+    frames.retain(asks);
+    let (_, request) = dhcp_of(&frames).expect("a question");
+    let servers = [&[0, 23, 0, 16][..], &v6("2001:db8::53").octets()].concat();
+    pass(&mut stack, answer(&request, source, 7, &servers), SECOND);
+    assert_eq!(stack.name_servers(), [v6("2001:db8::53")]);
 }
 
 #[test]
