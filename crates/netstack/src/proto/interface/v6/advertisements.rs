@@ -118,9 +118,8 @@ impl Interface {
         }
         let on_link = flags & 0x80 != 0 && *len >= LEAST_ON_LINK;
         let autonomous = flags & 0x40 != 0;
-        if let Some(v6) = self.egress.v6.as_deref_mut()
-            && (on_link || autonomous)
-        {
+        // With neither it still says which addresses its router lets pass (RFC 8028 §2).
+        if let Some(v6) = self.egress.v6.as_deref_mut() {
             let network = Network {
                 prefix: prefix.network(),
                 says: Says::Prefix { on_link },

@@ -99,13 +99,20 @@ fn rfc4311_2_those_that_are_less_preferred_or_do_not_answer_have_no_share() {
 
 #[test]
 fn rfc8028_2_routers_of_other_prefixes_are_not_alike() {
-    let mut pair = shared(1);
-    let [first, second] = ["fd00:1::/64", "fd00:2::/64"].map(|it| prefix(it, 7200, 3600));
-    says_with(&mut pair, 0, 1800, 0, &first);
-    assert_eq!(routers(&mut pair), [0; DESTINATIONS]);
-    says_with(&mut pair, 1, 1800, 0, &second);
-    assert_eq!(routers(&mut pair), [0; DESTINATIONS]);
-    says_with(&mut pair, 2, 1800, 0, &first);
-    let by = routers(&mut pair);
-    assert!(by.contains(&0) && by.contains(&2) && !by.contains(&1));
+    // On the link or not, with addresses from DHCPv6 or without.
+    for flags in [0xc0, 0x80, 0x40, 0] {
+        let mut pair = shared(1);
+        let [first, second] = ["fd00:1::/64", "fd00:2::/64"].map(|it| {
+            let mut option = prefix(it, 7200, 3600);
+            option[3] = flags;
+            option
+        });
+        says_with(&mut pair, 0, 1800, 0, &first);
+        assert_eq!(routers(&mut pair), [0; DESTINATIONS]);
+        says_with(&mut pair, 1, 1800, 0, &second);
+        assert_eq!(routers(&mut pair), [0; DESTINATIONS]);
+        says_with(&mut pair, 2, 1800, 0, &first);
+        let by = routers(&mut pair);
+        assert!(by.contains(&0) && by.contains(&2) && !by.contains(&1));
+    }
 }
