@@ -209,7 +209,7 @@ impl Account {
 
     /// Has the budget be smaller by `octets`; false, and no change, where they are held, or little would be left.
     pub(crate) fn lend(&mut self, octets: usize) -> bool {
-        let lends = self.has_room(octets) && octets <= self.pressure;
+        let lends = octets <= self.pressure && self.has_room(octets);
         if lends {
             self.pressure -= octets;
             self.reserve -= octets;
@@ -355,6 +355,7 @@ mod tests {
         assert_eq!(account.left(), 224 << 10);
         assert_eq!(account.level(), Level::Pressure);
         assert!(!account.lend(100 << 10));
+        assert!(!account.lend(usize::MAX));
         account.regain(500 << 10);
         assert_eq!(account.left(), 724 << 10);
         assert_eq!(account.level(), Level::Ease);
