@@ -14,14 +14,13 @@ pub(crate) struct Lender {
 global! {
     /// Octets that all threads hold.
     static HELD: Cell<usize> = Cell::new(0);
-    /// Of these, those that nobody had in view.
+    /// What they may hold without asking for more.
     static SHARE: Cell<usize> = Cell::new(usize::MAX);
     static LENT: Cell<usize> = Cell::new(0);
     static LENDER: Cell<Option<Lender>> = Cell::new(None);
 }
 
 /// Octets that all threads hold.
-#[cfg(any(solo5, test))]
 pub(crate) fn held() -> usize {
     HELD.with(Cell::get)
 }
@@ -35,7 +34,7 @@ pub(crate) fn share(octets: usize, lender: Lender) {
 /// Notes that a thread will hold `octets`; false, and no change, if they are for the network. Thread-local variables are the
 /// scheduler's.
 pub(crate) fn take(octets: usize) -> bool {
-    let Some(held) = HELD.with(Cell::get).checked_add(octets) else {
+    let Some(held) = held().checked_add(octets) else {
         return false;
     };
     let lent = LENT.with(Cell::get);
@@ -54,7 +53,7 @@ pub(crate) fn take(octets: usize) -> bool {
 
 /// Notes that a thread holds them no more. Thread-local variables are the scheduler's.
 pub(crate) fn give_back(octets: usize) {
-    let held = HELD.with(Cell::get).saturating_sub(octets);
+    let held = held().saturating_sub(octets);
     HELD.with(|it| it.set(held));
     let due = held.saturating_sub(SHARE.with(Cell::get));
     let lent = LENT.with(|lent| lent.replace(due.min(lent.get())));

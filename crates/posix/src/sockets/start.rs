@@ -6,6 +6,7 @@ use core::time::Duration;
 use std::rc::Rc;
 
 use miou_rs::Instant;
+use netstack::Stack;
 
 use super::Network;
 use crate::descriptors::process;
@@ -83,18 +84,23 @@ fn attach(network: &Network) {
 #[cfg(solo5)]
 const MARGIN: usize = 1 << 20;
 
+/// Calls `work` with the stack, if the program has one.
+fn with_stack<T>(work: impl FnOnce(&Stack) -> T) -> Option<T> {
+    let network = NETWORK.with(|network| network.get().cloned());
+    network
+        .as_ref()
+        .and_then(|network| network.stack())
+        .map(work)
+}
+
 #[cfg(solo5)]
 fn lend(octets: usize) -> bool {
-    let network = NETWORK.with(|network| network.get().cloned());
-    (network.as_ref().and_then(|network| network.stack())).is_none_or(|stack| stack.lend(octets))
+    with_stack(|stack| stack.lend(octets)).unwrap_or(true)
 }
 
 #[cfg(solo5)]
 fn regain(octets: usize) {
-    let network = NETWORK.with(|network| network.get().cloned());
-    if let Some(stack) = network.as_ref().and_then(|network| network.stack()) {
-        stack.regain(octets);
-    }
+    with_stack(|stack| stack.regain(octets));
 }
 
 /// Closes what is open when the program ends, and has what was written reach its peers, as a system does it behind a program.
@@ -107,10 +113,8 @@ fn finish() {
         return;
     }
     drop(process::with(|process| process.table.take_all()));
-    let network = NETWORK.with(|network| network.get().cloned());
     let deadline = Instant::now() + LIMIT;
-    while let Some(stack) = network.as_ref().and_then(|network| network.stack())
-        && stack.undelivered() > 0
+    while with_stack(Stack::undelivered).is_some_and(|octets| octets > 0)
         && Instant::now() < deadline
     {
         let pause = Some(Instant::now() + PAUSE);

@@ -22,7 +22,6 @@ const DAYTIME: u16 = 3013;
 const CHARGEN: u16 = 3019;
 
 /// Connections that were served, or are, and errors of `accept` and of threads.
-#[derive(Debug, Default)]
 struct Counts {
     served: AtomicUsize,
     not_accepted: AtomicUsize,
