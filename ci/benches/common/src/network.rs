@@ -60,24 +60,13 @@ pub fn served_v6(number: u8) -> Ipv6Addr {
     Ipv6Addr::new(0xfd00, 0, 0, number.into(), 0, 0, 0, 2)
 }
 
-/// Gives an interface our address of IPv6, which is used at once.
-///
-/// # Errors
-///
-/// As [`ip`].
-pub fn add_ipv6(link: &str, number: u8) -> Result<()> {
-    ip(&format!(
-        "addr add fd00:0:0:{number:x}::1/64 dev {link} nodad"
-    ))
-}
-
 /// Deletes an interface; nothing where there is none.
 pub fn delete(link: &str) {
     // Fails only where there is none.
     let _ = ip(&format!("link del {link}"));
 }
 
-/// Makes a TAP interface anew, with our address on it.
+/// Makes a TAP interface anew, with our addresses on it.
 ///
 /// # Errors
 ///
@@ -85,10 +74,10 @@ pub fn delete(link: &str) {
 pub fn add_tap(link: &str, number: u8, mtu: usize) -> Result<()> {
     delete(link);
     ip(&format!("tuntap add {link} mode tap"))?;
-    bring_up(link, &format!("10.0.{number}.1"), mtu)
+    bring_up(link, number, 1, mtu)
 }
 
-/// Makes a veth pair anew: `link`, with our address on it, and `server` in the namespace given.
+/// Makes a veth pair anew: `link`, with our addresses on it, and `server` in the namespace given.
 ///
 /// # Errors
 ///
@@ -99,12 +88,16 @@ pub fn add_veth(link: &str, number: u8, mtu: usize, namespace: &Namespace) -> Re
     ip(&format!(
         "link add {link} type veth peer name server netns {path}"
     ))?;
-    bring_up(link, &format!("10.0.{number}.1"), mtu)?;
-    namespace.enter(|| bring_up("server", &served(number).to_string(), mtu))?
+    bring_up(link, number, 1, mtu)?;
+    namespace.enter(|| bring_up("server", number, 2, mtu))?
 }
 
-fn bring_up(link: &str, address: &str, mtu: usize) -> Result<()> {
-    ip(&format!("addr add {address}/24 dev {link}"))?;
+/// Gives an interface the addresses of `host` on network `number`; that of IPv6 is used at once.
+fn bring_up(link: &str, number: u8, host: u8, mtu: usize) -> Result<()> {
+    ip(&format!("addr add 10.0.{number}.{host}/24 dev {link}"))?;
+    ip(&format!(
+        "addr add fd00:0:0:{number:x}::{host}/64 dev {link} nodad"
+    ))?;
     ip(&format!("link set {link} mtu {mtu} up"))
 }
 

@@ -24,7 +24,7 @@ const SMALL_BUFFER: usize = 16 << 10;
 /// Behind passt, beside the same behind a TAP interface.
 const USER_CASES: [(&str, &str); 2] = [("bulk-recv-user-1", "recv"), ("echo-1-user", "echo")];
 
-/// Over IPv6, beside the same over IPv4.
+/// Over IPv6, beside the same over IPv4, and what the change costs Linux.
 const V6_CASES: [(&str, &str, usize); 6] = [
     ("bulk-recv-v6-1", "recv", 1),
     ("bulk-send-v6-1", "send", 1),
@@ -96,7 +96,11 @@ fn main() -> Result<()> {
             load,
             connections,
         };
-        let subjects = [Subject::Mkernel, Subject::V6];
+        let (mkernel, tokio) = (
+            [Subject::Mkernel, Subject::V6],
+            [Subject::Tokio, Subject::TokioV6],
+        );
+        let subjects = [mkernel, tokio].concat();
         run_case(&mut report, 1500, Placement::TwoCpus, &case, &subjects)?;
     }
     if is_wanted("idle-connection") {

@@ -34,6 +34,8 @@ pub enum Subject {
     User,
     /// Ours over IPv6.
     V6,
+    /// tokio over IPv6.
+    TokioV6,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -60,6 +62,7 @@ impl Subject {
             Subject::Before => "mkernel-before",
             Subject::User => "mkernel-user",
             Subject::V6 => "mkernel-v6",
+            Subject::TokioV6 => "tokio-current-thread-v6",
         }
     }
 
@@ -72,7 +75,7 @@ impl Subject {
     fn address(self) -> IpAddr {
         match self {
             Subject::User => Ipv4Addr::LOCALHOST.into(),
-            Subject::V6 => network::served_v6(self.network()).into(),
+            Subject::V6 | Subject::TokioV6 => network::served_v6(self.network()).into(),
             _ => network::served(self.network()).into(),
         }
     }
@@ -99,9 +102,6 @@ impl Server {
         let process = match subject {
             Subject::Mkernel | Subject::Before | Subject::V6 => {
                 network::add_tap(&link, network, mtu)?;
-                if subject == Subject::V6 {
-                    network::add_ipv6(&link, network)?;
-                }
                 let root = match subject {
                     Subject::Before => before().context("BENCH_BEFORE")?,
                     _ => repository(),
@@ -131,7 +131,7 @@ impl Server {
                 command.args([connections.max(2).to_string(), smoltcp_buffer.to_string()]);
                 SERVER.process(&mut command)?
             }
-            Subject::Tokio => {
+            Subject::Tokio | Subject::TokioV6 => {
                 let mut command = Command::new(beside_us("peer-tokio")?);
                 server::behind_veth(&link, network, mtu, &mut command)?
             }
