@@ -6,6 +6,7 @@
 pub(crate) mod epoll;
 pub(crate) mod poll;
 pub(crate) mod queue;
+pub(crate) mod select;
 
 /// Flags as `epoll` and `poll` have them, whose numbers are the same.
 pub(crate) type Events = u32;

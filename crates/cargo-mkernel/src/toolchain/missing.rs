@@ -116,7 +116,7 @@ const REASONS: &[(&str, &str)] = &[
     ),
     (
         "epoll_* select pselect ppoll eventfd_* timerfd_* signalfd inotify_* io_uring_*",
-        "Solo5 has no file descriptors to wait for; waiting is in miou-rs",
+        "Solo5 has no file descriptors to wait for; waiting is in miou-rs, and mkernel's feature `posix` has select, poll and epoll",
     ),
     (
         "sigaltstack sigsuspend sigwait* sigtimedwait sigqueue sigpending sigismember sigdelset siginterrupt sigsetjmp siglongjmp \

@@ -6,10 +6,10 @@ use std::io::{IoSlice, IoSliceMut};
 use std::rc::Rc;
 
 use libc::{
-    CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_REALTIME, EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE,
-    EINVAL, ENOTTY, F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC,
-    FIOCLEX, FIONBIO, FIONCLEX, O_APPEND, O_CLOEXEC, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY,
-    TFD_CLOEXEC, TFD_NONBLOCK, pollfd,
+    CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_REALTIME, EBADF, EFD_CLOEXEC, EFD_NONBLOCK,
+    EFD_SEMAPHORE, EINVAL, ENOTTY, F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_SETFD, F_SETFL,
+    FD_CLOEXEC, FIOCLEX, FIONBIO, FIONCLEX, O_APPEND, O_CLOEXEC, O_NONBLOCK, O_RDONLY, O_RDWR,
+    O_WRONLY, TFD_CLOEXEC, TFD_NONBLOCK, pollfd,
 };
 use miou_rs::Instant;
 
@@ -24,6 +24,7 @@ use crate::memory;
 use crate::readiness::epoll::{Epoll, Told};
 use crate::readiness::poll::{Set, opens};
 use crate::readiness::queue::Place;
+use crate::readiness::select::{self, Sets};
 use crate::readiness::{ERR, HUP, RDHUP, READ, WRITE};
 use crate::signals::Interruption;
 use crate::wait::give_way;
@@ -231,7 +232,26 @@ impl Patience {
 
 pub(crate) fn poll(entries: &mut [pollfd], patience: Patience) -> Result<usize> {
     let opens = process::with(|process| opens(&process.table, entries));
-    let mut set = Set::new(&opens);
+    poll_set(Set::new(&opens, ERR | HUP), entries, patience)
+}
+
+/// `select` of the descriptors below `count`; the sets are as they were if it fails.
+///
+/// # Errors
+///
+/// `EBADF` if one is not open.
+pub(crate) fn select(sets: &mut Sets, count: usize, patience: Patience) -> Result<usize> {
+    let mut entries = select::asked(sets, count);
+    let opens = process::with(|process| opens(&process.table, &entries));
+    if opens.iter().any(Option::is_none) {
+        blocking::has_not_waited();
+        return fail(EBADF);
+    }
+    poll_set(Set::new(&opens, 0), &mut entries, patience)?;
+    Ok(select::tell(sets, &entries))
+}
+
+fn poll_set(mut set: Set<'_>, entries: &mut [pollfd], patience: Patience) -> Result<usize> {
     ring_timers();
     let count = set.look(entries);
     if count > 0 {

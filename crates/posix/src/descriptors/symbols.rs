@@ -1,6 +1,7 @@
 //! The functions of C for descriptors.
 
 mod readiness;
+mod select;
 
 use core::ffi::{c_int, c_short, c_uint, c_ulong, c_void};
 use std::io::{IoSlice, IoSliceMut};

@@ -155,6 +155,13 @@ impl Table {
         taken.map(|entry| entry.open).collect()
     }
 
+    /// What `select` asks no descriptors beyond, as of Linux' table: whole words of its sets, all that are open, and one word at
+    /// least.
+    pub(crate) fn size(&self) -> usize {
+        let numbers = self.numbers.borrow();
+        numbers.entries.len().max(1).next_multiple_of(64)
+    }
+
     /// # Errors
     ///
     /// `EBADF`.

@@ -5,14 +5,16 @@ use std::rc::Rc;
 
 use libc::{POLLNVAL, pollfd};
 
+use super::Events;
 use super::queue::Place;
-use super::{ERR, Events, HUP};
 use crate::descriptors::open::Open;
 use crate::descriptors::table::Table;
 
 /// What each entry of a set stands for; nothing where it is not open or not asked for.
 pub(crate) struct Set<'a> {
     opens: &'a [Option<Rc<Open>>],
+    /// What is told of each unasked.
+    always: Events,
     places: Vec<Option<Place<'a>>>,
 }
 
@@ -23,9 +25,10 @@ pub(crate) fn opens(table: &Table, entries: &[pollfd]) -> Vec<Option<Rc<Open>>> 
 }
 
 impl<'a> Set<'a> {
-    pub(crate) fn new(opens: &'a [Option<Rc<Open>>]) -> Self {
+    pub(crate) fn new(opens: &'a [Option<Rc<Open>>], always: Events) -> Self {
         Self {
             opens,
+            always,
             places: Vec::new(),
         }
     }
@@ -35,7 +38,10 @@ impl<'a> Set<'a> {
         let mut count = 0;
         for (entry, open) in entries.iter_mut().zip(self.opens) {
             entry.revents = match open {
-                Some(open) => (open.description().ready() & wanted(entry)) as i16,
+                Some(open) => {
+                    let wanted = wanted(entry) | self.always;
+                    (open.description().ready() & wanted) as i16
+                }
                 None if entry.fd < 0 => 0,
                 None => POLLNVAL,
             };
@@ -61,7 +67,7 @@ impl<'a> Set<'a> {
         }
         for (place, entry) in self.places.iter_mut().zip(entries) {
             if let Some(place) = place {
-                place.wait(wanted(entry), context.waker());
+                place.wait(wanted(entry) | self.always, context.waker());
             }
         }
         Poll::Pending
@@ -69,5 +75,5 @@ impl<'a> Set<'a> {
 }
 
 fn wanted(entry: &pollfd) -> Events {
-    Events::from(entry.events.cast_unsigned()) | ERR | HUP
+    Events::from(entry.events.cast_unsigned())
 }

@@ -5,9 +5,12 @@ mod ipv6;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsRawFd, RawFd};
 use std::process::ExitCode;
+use std::ptr;
 use std::sync::OnceLock;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use mkernel as _;
 
@@ -68,10 +71,39 @@ fn inside() -> io::Result<()> {
         UdpSocket::bind("127.0.0.1:0")?,
         UdpSocket::bind("localhost:0")?,
     ];
+    let [reader, writer] = [other.as_raw_fd(), one.as_raw_fd()];
+    assert_eq!(select(reader, writer), [false, true]);
     one.send_to(b"datagram", other.local_addr()?)?;
+    assert_eq!(select(reader, writer), [true, true]);
     let mut buffer = [0; 64];
     assert_eq!(other.recv_from(&mut buffer)?, (8, one.local_addr()?));
     Ok(())
+}
+
+/// Which of the two can be read and written, and that time passes where neither is asked for.
+fn select(reader: RawFd, writer: RawFd) -> [bool; 2] {
+    let mut time = libc::timeval {
+        tv_sec: 0,
+        tv_usec: 1_000,
+    };
+    let start = Instant::now();
+    // SAFETY: zeros are an empty set; the sets and the time are live, and the numbers are less than 1,024.
+    unsafe {
+        let none = ptr::null_mut();
+        assert_eq!(libc::select(0, none, none, none, &raw mut time), 0);
+        assert!(start.elapsed() >= Duration::from_millis(1) && time.tv_usec == 0);
+        let [mut read, mut write] = [std::mem::zeroed(); 2];
+        libc::FD_SET(reader, &raw mut read);
+        libc::FD_SET(writer, &raw mut write);
+        let count = reader.max(writer) + 1;
+        let told = libc::select(count, &raw mut read, &raw mut write, none, ptr::null_mut());
+        let set = [
+            libc::FD_ISSET(reader, &raw const read),
+            libc::FD_ISSET(writer, &raw const write),
+        ];
+        assert_eq!(told, set.map(i32::from).into_iter().sum());
+        set
+    }
 }
 
 static KEPT: OnceLock<(File, TcpListener)> = OnceLock::new();

@@ -28,7 +28,7 @@ fn milliseconds(time: c_int) -> Patience {
 /// # Safety
 ///
 /// It is a time, or null.
-unsafe fn span(time: *const timespec) -> Result<Patience> {
+pub(super) unsafe fn span(time: *const timespec) -> Result<Patience> {
     // SAFETY: the caller's promise is the same.
     let Some(time) = (unsafe { time.as_ref() }) else {
         return Ok(Patience::Forever);

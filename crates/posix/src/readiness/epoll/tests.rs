@@ -13,6 +13,7 @@ use libc::{
 use super::Told;
 use crate::descriptors::process;
 use crate::error::Errno;
+use crate::readiness::select::Sets;
 
 /// What the calls are made on.
 trait World {
@@ -28,6 +29,7 @@ trait World {
     fn control(&mut self, call: (c_int, c_int, c_int), event: Told) -> Result<usize, Errno>;
     fn wait(&mut self, epoll: c_int, most: usize) -> Vec<Told>;
     fn poll(&mut self, fd: c_int, events: i16) -> i16;
+    fn select(&mut self, sets: &mut Sets, count: usize) -> Result<usize, Errno>;
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +52,8 @@ enum Call {
     Control(usize, c_int, usize, u32),
     Wait(usize),
     Poll(usize, i16),
+    /// A bit for each.
+    Select([u32; 3]),
 }
 
 const EPOLLS: usize = 2;
@@ -78,6 +82,7 @@ fn draw(random: &mut fastrand::Rng, count: usize) -> Call {
             Call::Control(epoll, operation[random.usize(..4)], fd, events)
         }
         23..30 => Call::Wait(epoll),
+        30 => Call::Select([(); 3].map(|()| random.u32(..) & random.u32(..))),
         _ => Call::Poll(fd, libc::POLLIN | libc::POLLOUT | libc::POLLRDHUP),
     }
 }
@@ -126,11 +131,34 @@ fn make(world: &mut dyn World, fds: &mut Vec<c_int>, epolls: &[c_int], call: Cal
             format!("{told:x?}")
         }
         Call::Poll(index, events) => format!("{:x}", world.poll(fd(index), events)),
+        Call::Select(asked) => select(world, fds, asked),
     }
 }
 
+/// Which of those that are open have something to tell, of each set.
+fn select(world: &mut dyn World, fds: &[c_int], asked: [u32; 3]) -> String {
+    let asked = asked.map(|bits| {
+        let numbered = fds.iter().enumerate().take(32);
+        let of_set = numbered.filter(move |(index, fd)| bits >> index & 1 != 0 && **fd >= 0);
+        of_set.map(|(index, fd)| (index, *fd as usize))
+    });
+    let highest = fds.iter().max().map_or(0, |fd| (*fd).max(0) as usize);
+    let mut sets = asked.clone().map(|asked| {
+        let mut set = vec![0_u64; highest / 64 + 1];
+        asked.for_each(|(_, fd)| set[fd / 64] |= 1 << (fd % 64));
+        Some(set)
+    });
+    let outcome = world.select(&mut sets, highest + 1);
+    let told = asked.into_iter().zip(sets).map(|(asked, set)| {
+        let set = set.unwrap_or_default();
+        let told = asked.filter(|(_, fd)| set[fd / 64] >> (fd % 64) & 1 != 0);
+        told.map(|(index, _)| index).collect()
+    });
+    format!("{outcome:?} {:?}", told.collect::<Vec<Vec<usize>>>())
+}
+
 #[test]
-fn epoll_and_poll_tell_what_linux_tells() {
+fn epoll_poll_and_select_tell_what_linux_tells() {
     let _descriptors = crate::testing::descriptors();
     let seeds = std::env::var("POSIX_SEEDS").map_or(300, |seeds| seeds.parse().expect("a number"));
     let failures = (0..seeds).filter_map(|seed| compare(seed).err());

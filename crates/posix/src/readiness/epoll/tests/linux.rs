@@ -9,6 +9,7 @@ use libc::{EFD_NONBLOCK, O_NONBLOCK, SOCK_NONBLOCK, SOCK_STREAM};
 use super::{Kind, World};
 use crate::error::Errno;
 use crate::readiness::epoll::Told;
+use crate::readiness::select::Sets;
 
 /// Descriptors of the test's own.
 #[derive(Default)]
@@ -126,6 +127,19 @@ impl World for Linux {
         // SAFETY: there is one entry.
         unsafe { libc::poll(&raw mut entry, 1, 0) };
         entry.revents
+    }
+
+    fn select(&mut self, sets: &mut Sets, count: usize) -> Result<usize, Errno> {
+        let mut time = libc::timeval {
+            tv_sec: 0,
+            tv_usec: 0,
+        };
+        let [read, write, except] = sets.each_mut().map(|set| {
+            let set = set.as_mut().map(Vec::as_mut_ptr);
+            set.map_or(core::ptr::null_mut(), <*mut u64>::cast::<libc::fd_set>)
+        });
+        // SAFETY: the kernel reads and writes whole words, as many as the sets have.
+        result(unsafe { libc::select(count as c_int, read, write, except, &raw mut time) } as isize)
     }
 }
 

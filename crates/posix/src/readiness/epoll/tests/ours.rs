@@ -11,6 +11,7 @@ use crate::descriptors::calls::{self, Patience};
 use crate::descriptors::process;
 use crate::error::{Errno, fail};
 use crate::readiness::epoll::Told;
+use crate::readiness::select::Sets;
 use crate::sockets::address::Address;
 use crate::sockets::{internet, start, unix};
 
@@ -32,6 +33,8 @@ impl World for Ours {
                 let network = start::network();
                 let [listener, client] =
                     [0, 1].map(|_| internet(&network, AF_INET, SOCK_STREAM, 0).expect("a socket"));
+                // With a number, as the kernel's, so that the others have the same ones.
+                let number = process::add(listener.clone(), mode, false).expect("room");
                 let any = Address::Internet(([127, 0, 0, 1], 0).into());
                 let listening = listener.as_socket().expect("a socket");
                 listening.bind(&any).expect("a port");
@@ -41,7 +44,9 @@ impl World for Ours {
                 assert_eq!(connecting.connect(&address), fail(EINPROGRESS));
                 assert_eq!(connecting.connected(), Ok(()));
                 let (server, _) = listening.accept().expect("a client");
-                process::add_both([client, server], [mode; 2], false).expect("room")
+                let pair = process::add_both([client, server], [mode; 2], false);
+                calls::close(number).expect("open");
+                pair.expect("room")
             }
         };
         self.open.extend(pair);
@@ -107,6 +112,10 @@ impl World for Ours {
         }];
         calls::poll(&mut entries, Patience::None).expect("no signal");
         entries[0].revents
+    }
+
+    fn select(&mut self, sets: &mut Sets, count: usize) -> Result<usize, Errno> {
+        calls::select(sets, count, Patience::None)
     }
 }
 
