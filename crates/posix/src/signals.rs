@@ -5,17 +5,21 @@
 
 use core::cell::Cell;
 use core::ffi::c_int;
+use core::task::Poll;
 
 use libc::{
     EINVAL, SA_NODEFER, SA_RESETHAND, SA_RESTART, SA_SIGINFO, SIG_DFL, SIG_IGN, SIGBUS, SIGCHLD,
     SIGCONT, SIGINT, SIGKILL, SIGSEGV, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG,
     SIGWINCH,
 };
+use miou_rs::Instant;
 
+use crate::descriptors::blocking::pending_unless;
 use crate::error::{Errno, Result, fail};
 use crate::report;
 use crate::scheduler::inside;
 use crate::thread::{self, Thread};
+use crate::wait::{wait, wait_until};
 
 #[cfg(solo5)]
 pub(crate) mod symbols;
@@ -44,7 +48,9 @@ impl Action {
 #[derive(Default)]
 pub(crate) struct OfThread {
     pub(crate) blocked: Cell<Set>,
-    pub(crate) pending: Cell<Set>,
+    pending: Cell<Set>,
+    /// Those of [`await_one`], for as long as that waits.
+    awaited: Cell<Set>,
     /// How many handlers have run; and of these, how many have no call go on that waited.
     pub(crate) handled: Cell<u32>,
     pub(crate) interrupted: Cell<u32>,
@@ -58,6 +64,10 @@ const DEFAULT: Action = Action {
 
 global! {
     static ACTIONS: [Cell<Action>; MOST as usize] = [const { Cell::new(DEFAULT) }; MOST as usize];
+    /// Those that were sent to the program when every thread had them blocked: for the first that has not any more.
+    static PENDING: Cell<Set> = Cell::new(0);
+    /// Those that a thread has waited for by [`await_one`].
+    static AWAITED: Cell<Set> = Cell::new(0);
     /// Whether the host's wish is waited for.
     static LISTENS: Cell<bool> = Cell::new(false);
 }
@@ -172,7 +182,7 @@ pub(crate) fn send(thread: &Thread, signal: c_int) -> Result<()> {
     Ok(())
 }
 
-/// Sends a signal to the program: to the thread that runs or, if that has it blocked, to the oldest that has not.
+/// Sends a signal to the program: to the thread that runs or, if that does not take it, to the oldest that does.
 ///
 /// # Errors
 ///
@@ -182,29 +192,90 @@ pub(crate) fn send_to_program(signal: c_int) -> Result<()> {
         return Ok(());
     }
     check(signal)?;
-    let is_open =
-        |thread: &&Thread| !thread.ended.get() && thread.signals.blocked.get() & bit(signal) == 0;
-    let oldest = Thread::all().filter(is_open).last();
-    let current = thread::current().filter(is_open);
-    let main = Thread::all().last();
-    current
-        .or(oldest)
-        .or(main)
-        .map_or(Ok(()), |thread| send(thread, signal))
+    let takes = |thread: &&Thread| {
+        let OfThread {
+            blocked, awaited, ..
+        } = &thread.signals;
+        !thread.ended.get() && (!blocked.get() | awaited.get()) & bit(signal) != 0
+    };
+    let current = thread::current().filter(takes);
+    match current.or_else(|| Thread::all().filter(takes).last()) {
+        Some(thread) => send(thread, signal),
+        None => {
+            PENDING.with(|pending| pending.set(pending.get() | bit(signal)));
+            Ok(())
+        }
+    }
+}
+
+/// Takes one of `set` that waits: those that were sent to the thread before those to the program, and the lowest first.
+fn take(thread: &Thread, set: Set) -> Option<c_int> {
+    let take_of = |pending: &Cell<Set>| {
+        let ready = pending.get() & set;
+        let signal = ready.trailing_zeros() as c_int + 1;
+        (ready != 0).then(|| {
+            pending.set(pending.get() & !bit(signal));
+            signal
+        })
+    };
+    take_of(&thread.signals.pending).or_else(|| PENDING.with(take_of))
+}
+
+/// Those that wait for the thread that runs, or for any.
+pub(crate) fn pending() -> Set {
+    let own = thread::current().map_or(0, |thread| thread.signals.pending.get());
+    own | PENDING.with(Cell::get)
 }
 
 /// Does what is to be done about the signals that wait for this thread, which runs.
 pub(crate) fn deliver(thread: &Thread) {
-    loop {
-        let ready = thread.signals.pending.get() & !thread.signals.blocked.get();
-        if ready == 0 {
-            return;
-        }
-        let signal = ready.trailing_zeros() as c_int + 1;
-        let pending = &thread.signals.pending;
-        pending.set(pending.get() & !bit(signal));
+    while let Some(signal) = take(thread, !thread.signals.blocked.get()) {
         act(thread, signal);
     }
+}
+
+/// Waits until a handler has run, and first has those run that are due.
+pub(crate) fn pause() {
+    let interruption = Interruption::by_all();
+    if interruption.take().is_ok() {
+        let _ = wait("a signal", |_| pending_unless::<()>(interruption));
+    }
+}
+
+/// Takes one of `set` that waits, or the first that comes until `deadline`, instead of what would be done about it.
+///
+/// # Errors
+///
+/// `EAGAIN` when that has passed, `EINTR` if a handler of another signal has run.
+pub(crate) fn await_one(set: Set, deadline: Option<Instant>) -> Result<c_int> {
+    let set = blockable(set);
+    AWAITED.with(|awaited| awaited.set(awaited.get() | set));
+    if set & (bit(SIGTERM) | bit(SIGINT)) != 0 {
+        listen();
+    }
+    let Some(thread) = thread::current() else {
+        let never = wait_until("a signal", deadline, |_| Poll::<Result<c_int>>::Pending);
+        return never.unwrap_or(Err(Errno::AGAIN));
+    };
+    let OfThread {
+        blocked, awaited, ..
+    } = &thread.signals;
+    // Also those that are not, which no handler has then, as on Linux.
+    let before = blocked.replace(blocked.get() | set);
+    awaited.set(set);
+    let interruption = Interruption::by_all();
+    let outcome = match take(thread, set) {
+        Some(signal) => Ok(signal),
+        None => wait_until("a signal", deadline, |_| match take(thread, set) {
+            Some(signal) => Poll::Ready(Ok(signal)),
+            None => pending_unless(interruption),
+        })
+        .unwrap_or(Err(Errno::AGAIN)),
+    };
+    awaited.set(0);
+    blocked.set(before);
+    deliver(thread);
+    outcome
 }
 
 /// Does it where the thread goes back to the program, if there was a wait that did not.
@@ -289,14 +360,20 @@ unsafe fn call(handler: usize, with_information: bool, signal: c_int) {
         let handler = unsafe { transmute::<*const (), extern "C" fn(c_int)>(handler) };
         return handler(signal);
     }
-    // SAFETY: all zeros is a valid value of the structure, of which the signal and who sent it are set: the program itself.
-    let mut information: libc::siginfo_t = unsafe { core::mem::zeroed() };
-    information.si_signo = signal;
+    let mut information = information(signal);
     // SAFETY: the caller's promise is the same.
     let handler = unsafe {
         transmute::<*const (), extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void)>(handler)
     };
     handler(signal, &raw mut information, core::ptr::null_mut());
+}
+
+/// What is known of a signal: its number, and that the program itself has sent it (`SI_USER`).
+fn information(signal: c_int) -> libc::siginfo_t {
+    // SAFETY: all zeros is a valid value of the structure.
+    let mut information: libc::siginfo_t = unsafe { core::mem::zeroed() };
+    information.si_signo = signal;
+    information
 }
 
 /// What a thread that waits remembers, to see that a handler has run meanwhile.
@@ -379,9 +456,13 @@ fn await_wish() {
 #[cfg(not(solo5))]
 fn await_wish() {}
 
-/// The host asks for the end: as SIGTERM, or as SIGINT where that alone has a handler.
+/// The host asks for the end: as SIGTERM, or as SIGINT where that alone has a handler or is waited for.
 fn wish() {
-    let signal = match action(SIGTERM).is_handled() || !action(SIGINT).is_handled() {
+    let is_wanted = |signal| {
+        let is_awaited = AWAITED.with(Cell::get) & bit(signal) != 0;
+        is_awaited || action(signal).is_handled()
+    };
+    let signal = match is_wanted(SIGTERM) || !is_wanted(SIGINT) {
         true => SIGTERM,
         false => SIGINT,
     };

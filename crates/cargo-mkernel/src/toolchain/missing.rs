@@ -121,7 +121,7 @@ const REASONS: &[(&str, &str)] = &[
     (
         "sigaltstack sigsuspend sigwait* sigtimedwait sigqueue sigpending sigismember sigdelset siginterrupt sigsetjmp siglongjmp \
          __sigsetjmp psignal strsignal raise killpg alarm ualarm setitimer getitimer timer_*",
-        "Solo5 has no signals",
+        "Solo5 has no signals; mkernel's feature `posix` has those that a program sends to itself",
     ),
     (
         "shm_open shm_unlink shmget shmat shmdt shmctl mlock2 mincore msync remap_file_pages",

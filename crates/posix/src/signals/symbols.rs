@@ -1,16 +1,19 @@
 //! The functions of C for signals.
 
 use core::ffi::c_int;
-use core::task::Poll;
+use core::ptr;
 
-use libc::{ESRCH, SIG_ERR, pid_t, pthread_t, sighandler_t, sigset_t};
+use libc::{EINTR, ESRCH, SIG_ERR, pid_t, pthread_t, sighandler_t, siginfo_t, sigset_t, timespec};
 
-use super::{Action, Interruption, Set, bit, check, exchange, mask, send, send_to_program};
+use super::{
+    Action, Set, await_one, bit, check, exchange, information, mask, pending, send,
+    send_to_program, with_blocked,
+};
 use crate::errno;
-use crate::error::{Result, fail};
+use crate::error::{Errno, Result, fail};
 use crate::pthread::threads::of;
 use crate::thread;
-use crate::wait::wait;
+use crate::time::after;
 
 /// As `ffi::nothing`, on the thread's own side: handlers run here.
 fn nothing(outcome: Result<()>) -> c_int {
@@ -151,21 +154,66 @@ unsafe extern "C" fn sigprocmask(how: c_int, new: *const sigset_t, old: *mut sig
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sigpending(set: *mut sigset_t) -> c_int {
-    let pending = thread::current().map_or(0, |thread| thread.signals.pending.get());
     // SAFETY: the caller gives a place for a set.
-    unsafe { write(set, pending) };
+    unsafe { write(set, pending()) };
     0
 }
 
 /// Waits until a handler has run.
 #[unsafe(no_mangle)]
 extern "C" fn pause() -> c_int {
-    let interruption = Interruption::by_all();
-    wait("a signal", |_| match interruption.check() {
-        Ok(()) => Poll::Pending,
-        Err(_) => Poll::Ready(()),
-    });
-    errno::fail(libc::EINTR)
+    super::pause();
+    errno::fail(EINTR)
+}
+
+/// As [`pause`], with these signals blocked meanwhile, and no others.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sigsuspend(set: *const sigset_t) -> c_int {
+    // SAFETY: the caller gives a set.
+    with_blocked(Some(unsafe { read(set) }), super::pause);
+    errno::fail(EINTR)
+}
+
+/// Its result is the error itself, of which there is none.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sigwait(set: *const sigset_t, signal: *mut c_int) -> c_int {
+    // SAFETY: the caller gives a set.
+    let set = unsafe { read(set) };
+    loop {
+        match await_one(set, None) {
+            // SAFETY: the caller gives a place.
+            Ok(taken) => unsafe { signal.write(taken) },
+            Err(Errno(EINTR)) => continue,
+            Err(error) => return error.0,
+        }
+        return 0;
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sigwaitinfo(set: *const sigset_t, told: *mut siginfo_t) -> c_int {
+    // SAFETY: the caller's promises are the same.
+    unsafe { sigtimedwait(set, told, ptr::null()) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sigtimedwait(
+    set: *const sigset_t,
+    told: *mut siginfo_t,
+    time: *const timespec,
+) -> c_int {
+    // SAFETY: the caller gives a set, and a time or null.
+    let (set, time) = unsafe { (read(set), time.as_ref()) };
+    let deadline = time.map(after).transpose().map_err(Errno);
+    match deadline.and_then(|deadline| await_one(set, deadline)) {
+        Ok(signal) if told.is_null() => signal,
+        Ok(signal) => {
+            // SAFETY: the caller gives a place, or null.
+            unsafe { told.write(information(signal)) };
+            signal
+        }
+        Err(error) => errno::fail(error.0),
+    }
 }
 
 /// # Safety

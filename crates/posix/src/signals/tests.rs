@@ -1,5 +1,7 @@
 //! Signals between threads.
 
+mod awaited;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use libc::{SIGHUP, SIGUSR1, SIGUSR2};

@@ -20,6 +20,8 @@ const CASES: &[(&str, fn())] = &[
     ("poll", poll),
     ("masked", masked),
     ("sleep", sleep),
+    ("sigwait", sigwait),
+    ("sigsuspend", sigsuspend),
     ("default", default),
     ("itself", itself),
     ("unhandled", unhandled),
@@ -137,6 +139,48 @@ fn masked() {
     };
     let error = std::io::Error::last_os_error();
     assert_eq!((ready, error.kind()), (-1, std::io::ErrorKind::Interrupted));
+    assert!(TOLD.load(Ordering::Relaxed));
+}
+
+/// The way of servers that have a thread for signals.
+fn sigwait() {
+    let set = set_blocked(libc::SIG_BLOCK, SIGTERM);
+    let waiting = thread::spawn(move || {
+        let mut signal = 0;
+        println!("waiting");
+        // SAFETY: the set and the place are live.
+        assert_eq!(unsafe { libc::sigwait(&raw const set, &raw mut signal) }, 0);
+        signal
+    });
+    assert_eq!(waiting.join().unwrap(), SIGTERM);
+    let time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 1_000_000,
+    };
+    // SAFETY: zeros are a valid value; the set, the place and the time are live.
+    unsafe {
+        let mut told: libc::siginfo_t = std::mem::zeroed();
+        let taken = libc::sigtimedwait(&raw const set, &raw mut told, &raw const time);
+        let error = std::io::Error::last_os_error();
+        assert_eq!((taken, error.raw_os_error()), (-1, Some(libc::EAGAIN)));
+        assert_eq!(libc::raise(SIGTERM), 0);
+        let taken = libc::sigwaitinfo(&raw const set, &raw mut told);
+        assert_eq!((taken, told.si_signo), (SIGTERM, SIGTERM));
+    }
+}
+
+/// A signal that is blocked but in a pause.
+fn sigsuspend() {
+    on_told(SIGTERM);
+    set_blocked(libc::SIG_BLOCK, SIGTERM);
+    println!("waiting");
+    // SAFETY: zeros are an empty set.
+    let ended = unsafe {
+        let none = std::mem::zeroed();
+        libc::sigsuspend(&raw const none)
+    };
+    let error = std::io::Error::last_os_error();
+    assert_eq!((ended, error.kind()), (-1, std::io::ErrorKind::Interrupted));
     assert!(TOLD.load(Ordering::Relaxed));
 }
 
