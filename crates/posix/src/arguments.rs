@@ -16,6 +16,7 @@ use netstack::proto::ip::{v4, v6};
 /// --ipv6 ADDRESS/PREFIX  an address of IPv6; may be repeated
 /// --ipv6-gateway ADDRESS the router to all other networks of IPv6, where none shows itself
 /// --accept-ra BOOL       takes addresses and routers of IPv6 from router advertisements [default: true]
+/// --dhcpv6 WHEN          asks for an address of IPv6: advertised, always or never [default: advertised]
 /// --dns ADDRESS          a name server; may be repeated
 /// --env KEY=VALUE        a variable of the environment; may be repeated
 /// --authorities PEM      the certificates of the authorities to trust, which are in /etc/ssl/cert.pem
@@ -45,10 +46,24 @@ pub struct Settings {
     pub ipv6_gateway: Option<Ipv6Addr>,
     /// Whether router advertisements are heeded, if that was said.
     pub accept_ra: Option<bool>,
+    /// When servers of DHCPv6 are asked, if that was said.
+    pub dhcpv6: Option<Dhcpv6>,
     /// Variables of the environment.
     pub env: Vec<(String, String)>,
     /// The authorities to trust, in PEM.
     pub authorities: Option<String>,
+}
+
+/// When servers of DHCPv6 are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Dhcpv6 {
+    /// For an address, or for name servers, when a router says that there are such servers.
+    Advertised,
+    /// For an address before the first socket is there, which is waited for.
+    Always,
+    /// Never.
+    Never,
 }
 
 global! {
@@ -126,6 +141,7 @@ impl Settings {
                 | "--ipv6"
                 | "--ipv6-gateway"
                 | "--accept-ra"
+                | "--dhcpv6"
                 | "--env"
                 | "--authorities"
         )
@@ -146,6 +162,17 @@ impl Settings {
                 self.ipv6_gateway = Some(read(key, value, expected)?);
             }
             "--accept-ra" => self.accept_ra = Some(read(key, value, "true or false")?),
+            "--dhcpv6" => {
+                self.dhcpv6 = Some(match value {
+                    "advertised" => Dhcpv6::Advertised,
+                    "always" => Dhcpv6::Always,
+                    "never" => Dhcpv6::Never,
+                    _ => {
+                        let expected = "advertised, always or never";
+                        return Err(format!("{key} {value}: expected {expected}"));
+                    }
+                });
+            }
             "--authorities" if !value.contains("-----BEGIN CERTIFICATE-----") => {
                 return Err(format!(
                     "--authorities {value}: expected certificates, as text in PEM"

@@ -79,7 +79,7 @@ use std::rc::Rc;
 use miou_rs::EventSource;
 use netstack::{Resolver, Stack};
 
-pub use arguments::Settings;
+pub use arguments::{Dhcpv6, Settings};
 pub use files::disk::Disk;
 
 /// What is below a program: who links this crate gives it by [`platform!`].

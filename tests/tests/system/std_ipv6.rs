@@ -2,15 +2,16 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6, TcpListener, UdpSocket};
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use system_tests::{Guest, Network, Target};
+use system_tests::{Guest, Network, Running, Target};
 
 on_each_target! {
     long: one_listener_serves_both_families, a_listener_of_ipv6_alone_leaves_ipv4_to_another,
     datagrams_of_both_families_come_to_one_socket, groups_of_both_families_are_joined,
-    names_stand_for_addresses_of_both_families, a_server_on_the_link_is_connected_to,
+    names_stand_for_addresses_of_both_families, a_lease_of_dhcpv6_has_the_servers_and_domains_of_names, a_server_on_the_link_is_connected_to,
 }
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -155,6 +156,43 @@ fn answer(server: &UdpSocket) {
     answer.push(u8::try_from(address.len()).unwrap());
     answer.extend(address);
     server.send_to(&answer, client).unwrap();
+}
+
+/// All that is known of the network comes from dnsmasq, which is router, DHCPv6 server and name server.
+fn a_lease_of_dhcpv6_has_the_servers_and_domains_of_names(target: Target) {
+    Guest::build("std-sockets", target);
+    Network::with(|network| {
+        network.add_tap("tap0", "10.0.0.1/24");
+        network.add_ipv6("tap0", "2001:db8::1/64");
+        network.add_ipv6("tap0", "fe80::1/64");
+        let mut command = Command::new("dnsmasq");
+        command.args([
+            "--keep-in-foreground",
+            "--conf-file=/dev/null",
+            "--pid-file",
+        ]);
+        command.args(["--user=root", "--leasefile-ro", "--no-resolv", "--no-hosts"]);
+        command.args([
+            "--interface=tap0",
+            "--except-interface=lo",
+            "--bind-dynamic",
+        ]);
+        command.args([
+            "--enable-ra",
+            "--dhcp-range=2001:db8::100,2001:db8::1ff,64,2m",
+        ]);
+        command.arg("--dhcp-option=option6:domain-search,example.org");
+        command.arg("--host-record=service.example.org,10.0.0.9,2001:db8::9");
+        let dnsmasq = Running::start(command, LIMIT);
+        let guest = Guest::build("std-sockets", target).option("--net:service=tap0");
+        let arguments = ["--dhcpv6=always", "resolve", "service"];
+        let guest = arguments.iter().fold(guest, |guest, it| guest.argument(it));
+        let outcome = guest.limit(LIMIT).run();
+        assert_eq!(outcome.status, 0, "{outcome}");
+        let expected = "[2001:db8::9]:80\n10.0.0.9:80\nSUCCESS\n";
+        assert!(outcome.stdout.ends_with(expected), "{outcome}");
+        dnsmasq.stop();
+    });
 }
 
 fn a_server_on_the_link_is_connected_to(target: Target) {

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use netstack::{Config, Resolver, Stack};
-use posix::{Settings, Starting};
+use netstack::{Config, Resolver};
+use posix::{Dhcpv6, Settings, Starting};
 
 use crate::addressing::{self, LEASE_WAIT};
 use crate::net;
@@ -29,7 +29,13 @@ pub(super) fn start(settings: &Settings) -> Starting {
         #[cfg(feature = "ipv6")]
         ipv6::settle(&stack, &settings.ipv6).await;
         if settings.dhcp {
-            lease(&stack).await?;
+            let leased = stack.dhcp(LEASE_WAIT).await;
+            leased.map_err(|error| no_lease("--dhcp", &error))?;
+        }
+        #[cfg(feature = "dhcpv6")]
+        if settings.dhcpv6 == Some(Dhcpv6::Always) {
+            let leased = stack.dhcpv6(LEASE_WAIT).await;
+            leased.map_err(|error| no_lease("--dhcpv6", &error))?;
         }
         let resolver = Resolver::new(&stack, settings.dns.iter().copied());
         Ok((stack, resolver))
@@ -38,6 +44,12 @@ pub(super) fn start(settings: &Settings) -> Starting {
 
 /// What the stack starts with.
 fn config(settings: &Settings) -> Result<Config, (String, i32)> {
+    if !cfg!(feature = "ipv6") && (!settings.ipv6.is_empty() || settings.ipv6_gateway.is_some()) {
+        return Err(missing("--ipv6", "ipv6"));
+    }
+    if !cfg!(feature = "dhcpv6") && settings.dhcpv6.is_some_and(|when| when != Dhcpv6::Never) {
+        return Err(missing("--dhcpv6", "dhcpv6"));
+    }
     let mut config = Config::default();
     addressing::set(
         &mut config,
@@ -47,31 +59,20 @@ fn config(settings: &Settings) -> Result<Config, (String, i32)> {
     );
     #[cfg(feature = "ipv6")]
     {
-        let accept_ra = settings.accept_ra.unwrap_or(true);
-        let gateway = settings.ipv6_gateway;
-        Ok(addressing::set_ipv6(
-            config,
-            &settings.ipv6,
-            gateway,
-            accept_ra,
-        ))
+        config = ipv6::add_to(config, settings);
     }
-    #[cfg(not(feature = "ipv6"))]
-    match settings.ipv6.is_empty() && settings.ipv6_gateway.is_none() {
-        true => Ok(config),
-        false => {
-            let why = "--ipv6: expected a program that was built with mkernel's feature ipv6";
-            Err((why.to_owned(), USAGE))
-        }
-    }
+    Ok(config)
 }
 
-/// Waits for an address.
-async fn lease(stack: &Stack) -> Result<(), (String, i32)> {
-    let leased = stack.dhcp(LEASE_WAIT).await;
-    leased.map(drop).map_err(|error| {
-        let late = error.kind() == io::ErrorKind::TimedOut;
-        let status = if late { TRY_AGAIN } else { 1 };
-        (format!("--dhcp: no lease: {error}"), status)
-    })
+fn missing(option: &str, feature: &str) -> (String, i32) {
+    let why =
+        format!("{option}: expected a program that was built with mkernel's feature {feature}");
+    (why, USAGE)
+}
+
+/// Nobody has granted an address.
+fn no_lease(option: &str, error: &io::Error) -> (String, i32) {
+    let late = error.kind() == io::ErrorKind::TimedOut;
+    let status = if late { TRY_AGAIN } else { 1 };
+    (format!("{option}: no lease: {error}"), status)
 }

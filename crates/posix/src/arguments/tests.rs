@@ -36,6 +36,18 @@ fn addresses_of_ipv6_may_be_repeated() {
 }
 
 #[test]
+fn servers_of_dhcpv6_are_asked_when_it_says() {
+    for (line, said) in [
+        ("--dhcp", None),
+        ("--dhcpv6 advertised", Some(Dhcpv6::Advertised)),
+        ("--dhcpv6=always", Some(Dhcpv6::Always)),
+        ("--dhcpv6=never", Some(Dhcpv6::Never)),
+    ] {
+        assert_eq!(parsed(line).0.dhcpv6, said);
+    }
+}
+
+#[test]
 fn two_dashes_end_the_settings_and_are_taken() {
     let (settings, taken) = parsed("--dhcp -- --name mine");
     assert_eq!((settings.dhcp, settings.name, taken), (true, None, 2));
@@ -51,6 +63,7 @@ fn what_cannot_be_meant_is_an_error_that_names_it() {
         ("--ipv6 10.0.0.2/24", "10.0.0.2/24"),
         ("--ipv6-gateway 10.0.0.1", "10.0.0.1"),
         ("--accept-ra maybe", "maybe"),
+        ("--dhcpv6 maybe", "maybe"),
         ("--env novalue", "novalue"),
         ("--dns", "--dns"),
         ("--authorities ca.pem", "ca.pem"),

@@ -39,7 +39,8 @@ impl Network {
         self.stack.get()
     }
 
-    /// What answers names: it asks the servers of the settings, or else those that the network tells of.
+    /// What answers names: it asks the servers of the settings, or else those that the network tells of, and looks for names of
+    /// one label in the domains that it tells of.
     pub(crate) fn resolver(&self) -> Option<&Resolver> {
         let (stack, resolver) = (self.stack()?, self.resolver.get()?);
         if with(|settings| settings.dns.is_empty()) {
@@ -48,6 +49,7 @@ impl Network {
                 resolver.set_servers(told);
             }
         }
+        resolver.set_domains(stack.domains());
         Some(resolver)
     }
 

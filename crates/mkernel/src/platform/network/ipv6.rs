@@ -1,11 +1,29 @@
-//! Addresses of IPv6, which are ours only when the link was asked for others that have them.
+//! IPv6, and its addresses, which are ours only when the link was asked for others that have them.
 
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::pin::pin;
 
 use futures_core::Stream as _;
-use netstack::{AddressEvent, Stack, proto::ip::v6::Cidr};
+#[cfg(feature = "dhcpv6")]
+use netstack::Ipv6;
+use netstack::{AddressEvent, Config, Stack, proto::ip::v6::Cidr};
+#[cfg(feature = "dhcpv6")]
+use posix::Dhcpv6;
+use posix::Settings;
+
+use crate::addressing;
+
+/// What a stack is to start with, for IPv6 too.
+pub(super) fn add_to(config: Config, settings: &Settings) -> Config {
+    #[cfg(feature = "dhcpv6")]
+    let config = {
+        let when = settings.dhcpv6.unwrap_or(Dhcpv6::Advertised);
+        config.ipv6(Ipv6::default().dhcpv6(when == Dhcpv6::Advertised))
+    };
+    let accept_ra = settings.accept_ra.unwrap_or(true);
+    addressing::set_ipv6(config, &settings.ipv6, settings.ipv6_gateway, accept_ra)
+}
 
 /// Waits until the stack has all of these, but for those that another has: of these a line is printed. With them it waits for
 /// a link-local one: from another address a station of the link, which may have no way back, would be spoken to.

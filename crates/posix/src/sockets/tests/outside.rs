@@ -1,5 +1,9 @@
 //! What sockets come to, by the stack.
 
+use std::net::Ipv6Addr;
+
+use netstack::{Config, Ipv6};
+
 use super::world::World;
 use super::*;
 
@@ -243,4 +247,31 @@ fn a_reset_after_some_octets_is_told_by_the_next_call() {
     assert_ne!(client.ready() & ERR, 0);
     assert_eq!(read(&client), fail(ECONNRESET));
     assert_eq!(read(&client).as_deref(), Ok(&b""[..]));
+}
+
+/// RFC 8106: a router advertisement with a domain, DNSSL, for a minute.
+#[test]
+fn names_of_one_label_are_looked_for_where_routers_say() {
+    let world = World::with(&Config::default().ipv6(Ipv6::default().dad_transmits(0)));
+    let [network, _] = &world.networks;
+    let domains = || network.resolver().expect("a stack").domains();
+    world.settle();
+    assert!(domains().is_empty());
+    let [from, to]: [Ipv6Addr; 2] = ["fe80::9", "ff02::1"].map(|it| it.parse().expect("one"));
+    let mut message = [[134, 0, 0, 0, 64, 0, 0, 60], [0; 8]].concat();
+    message.extend(b"\x1f\x02\0\0\0\0\0\x3c\x03lan\0\0\0\0");
+    let pseudo_header = [0, message.len() as u8, 0, 58];
+    let summed = [&from.octets()[..], &to.octets(), &pseudo_header, &message].concat();
+    let words = summed
+        .chunks(2)
+        .map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1]));
+    let sum: u32 = words.sum();
+    let sum = !((sum & 0xffff) + (sum >> 16)) as u16;
+    message[2..4].copy_from_slice(&sum.to_be_bytes());
+    let mut frame = vec![0x33, 0x33, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9, 0x86, 0xdd];
+    frame.extend([0x60, 0, 0, 0, 0, message.len() as u8, 58, 255]);
+    frame.extend([from.octets(), to.octets()].concat());
+    frame.extend(message);
+    world.send(frame);
+    assert_eq!(domains(), ["lan"]);
 }

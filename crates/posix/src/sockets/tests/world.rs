@@ -71,15 +71,21 @@ impl Timer for Standing {
 /// Programs at 10.0.0.1 and 10.0.0.2.
 pub(super) struct World {
     pub(super) networks: [Rc<Network>; 2],
+    lanes: [Lane; 2],
     runners: RefCell<[Runner; 2]>,
 }
 
 impl World {
     pub(super) fn new() -> Self {
+        Self::with(&Config::default())
+    }
+
+    /// With more settings.
+    pub(super) fn with(config: &Config) -> Self {
         let lanes: [Lane; 2] = Default::default();
         let [one, other] = [1, 2].map(|host| {
             let address = format!("10.0.0.{host}/24").parse().expect("an address");
-            let config = Config::default().address(address).seed([host; 32]);
+            let config = config.clone().address(address).seed([host; 32]);
             let index = usize::from(host) - 1;
             let device = Device {
                 mac: MacAddr([2, 0, 0, 0, 0, host]),
@@ -93,8 +99,15 @@ impl World {
         });
         Self {
             networks: [one.0, other.0],
+            lanes,
             runners: RefCell::new([one.1, other.1]),
         }
+    }
+
+    /// Puts a frame on the wire to the first.
+    pub(super) fn send(&self, frame: Vec<u8>) {
+        self.lanes[0].borrow_mut().push_back(frame);
+        self.settle();
     }
 
     /// Lets what is on its way arrive, and be answered.
