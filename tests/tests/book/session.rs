@@ -65,6 +65,7 @@ impl Session {
             .env("CARGO_TARGET_DIR", target_folder())
             // As in this workspace, with which they share what is compiled.
             .env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only")
+            .env("CARGO_PROFILE_DEV_BUILD_OVERRIDE_DEBUG", "false")
             .env_remove("RUSTC_WRAPPER")
             .env_remove("RUST_BACKTRACE")
             .stdin(Stdio::piped())

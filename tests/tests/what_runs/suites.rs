@@ -77,7 +77,7 @@ fn prepare(package: &str, place: &Path) -> Vec<String> {
         [dev-dependencies.mkernel]\npath = {mkernel:?}\nfeatures = [\"posix\"]\n\
         [patch.crates-io.{package}]\npath = \".\"\n\
         [workspace]\n\
-        [profile.dev]\ndebug = \"line-tables-only\"\n"
+        [profile.dev]\ndebug = \"line-tables-only\"\nbuild-override.debug = false\n"
     );
     fs::write(manifest, text).unwrap();
     let mut programs = Vec::new();
