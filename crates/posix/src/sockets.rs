@@ -7,6 +7,7 @@ pub(crate) mod names;
 mod network;
 mod notice;
 mod options;
+mod rights;
 pub(crate) mod start;
 mod stream;
 #[cfg(solo5)]
@@ -32,6 +33,7 @@ use crate::descriptors::open::{Description, total};
 use crate::error::{Result, fail};
 use address::{Address, Family};
 use options::Options;
+use rights::Rights;
 
 /// What came of a call that receives; nothing by default.
 #[derive(Default)]
@@ -42,6 +44,8 @@ pub(crate) struct Received {
     pub(crate) whole: usize,
     /// Who sent it.
     pub(crate) from: Option<Address>,
+    /// The descriptors that came with it.
+    pub(crate) rights: Rights,
 }
 
 /// What may be asked of a call that receives.
@@ -74,6 +78,16 @@ pub(crate) trait Socket {
     fn receive(&self, buffers: &mut [IoSliceMut<'_>], flags: Flags) -> Result<Received>;
 
     fn send(&self, buffers: &[IoSlice<'_>], to: Option<&Address>) -> Result<usize>;
+
+    /// As [`Socket::send`], with descriptors, which are taken if it succeeds. Only Unix sockets send them.
+    fn send_with(
+        &self,
+        buffers: &[IoSlice<'_>],
+        to: Option<&Address>,
+        _rights: &mut Rights,
+    ) -> Result<usize> {
+        self.send(buffers, to)
+    }
 
     fn shutdown(&self, how: Shutdown) -> Result<()>;
 
@@ -131,8 +145,8 @@ pub(crate) fn internet(
     }
 }
 
-/// Calls `receive` until the buffers are full or the stream ends. What has come before an error counts, and the next call tells
-/// the error.
+/// Calls `receive` until the buffers are full, the stream ends or descriptors have come. What has come before an error counts,
+/// and the next call tells the error.
 pub(crate) fn receive_all(
     description: &dyn Description,
     mut rest: &mut [IoSliceMut<'_>],
@@ -141,10 +155,13 @@ pub(crate) fn receive_all(
     let wanted = total(rest);
     let mut received = receive(rest)?;
     let mut last = received.octets;
-    while last > 0 && received.octets < wanted {
+    while last > 0 && received.octets < wanted && received.rights.is_empty() {
         IoSliceMut::advance_slices(&mut rest, last);
         last = match receive(rest) {
-            Ok(more) => more.octets,
+            Ok(more) => {
+                received.rights = more.rights;
+                more.octets
+            }
             Err(error) => {
                 description.keep_error(error);
                 0

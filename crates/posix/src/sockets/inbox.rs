@@ -5,6 +5,7 @@ use std::io::IoSliceMut;
 
 use super::Received;
 use super::address::Address;
+use super::rights::Rights;
 use crate::memory;
 
 /// What a queue may hold: datagrams, and octets of them with what each takes beside.
@@ -27,7 +28,7 @@ impl<A> Default for Inbox<A> {
     }
 }
 
-impl<A: PartialEq> Inbox<A> {
+impl<A> Inbox<A> {
     /// Whether a short datagram has room.
     pub(super) fn has_room(&self) -> bool {
         self.fits(1)
@@ -63,18 +64,21 @@ impl<A: PartialEq> Inbox<A> {
         self.datagrams.push_back((from, payload));
     }
 
-    /// Copies the next, if there is one, which only stays if it is looked at; `told` is what is said of where it has come from.
+    /// Copies the next, if there is one, which only stays if it is looked at; `told` is what is said of where it has come from, and
+    /// takes what it has come with.
     pub(super) fn receive(
         &mut self,
         buffers: &mut [IoSliceMut<'_>],
         peek: bool,
-        told: impl FnOnce(&A) -> Option<Address>,
+        told: impl FnOnce(&mut A) -> (Option<Address>, Rights),
     ) -> Option<Received> {
-        let (from, payload) = self.datagrams.front()?;
+        let (from, payload) = self.datagrams.front_mut()?;
+        let (from, rights) = told(from);
         let received = Received {
             octets: copy(payload, buffers),
             whole: payload.len(),
-            from: told(from),
+            from,
+            rights,
         };
         if !peek {
             self.octets -= received.whole + BESIDE;
@@ -84,7 +88,10 @@ impl<A: PartialEq> Inbox<A> {
     }
 
     /// Keeps only what has come from there.
-    pub(super) fn retain(&mut self, peer: &A) {
+    pub(super) fn retain(&mut self, peer: &A)
+    where
+        A: PartialEq,
+    {
         self.datagrams.retain(|(from, _)| from == peer);
         let octets = self.datagrams.iter();
         self.octets = octets.map(|(_, payload)| payload.len() + BESIDE).sum();

@@ -2,13 +2,16 @@
 
 use core::cell::{Cell, RefCell};
 use core::ffi::c_int;
+use core::mem;
+use core::ops::Range;
 use std::collections::VecDeque;
 use std::io::{IoSlice, IoSliceMut};
 use std::net::Shutdown;
 use std::rc::Rc;
 
-use libc::{ECONNRESET, ENOTCONN, EPIPE};
+use libc::{ECONNRESET, ENOMEM, ENOTCONN, EPIPE};
 
+use super::rights::Rights;
 use crate::descriptors::open::{gather, scatter, total};
 use crate::descriptors::pipe::{copy, take};
 use crate::error::{Errno, Result, fail};
@@ -40,11 +43,20 @@ struct Pair {
     sides: [Side; 2],
 }
 
+/// Descriptors that came with octets of the stream: their place in it.
+struct Attached {
+    octets: Range<u64>,
+    rights: Rights,
+}
+
 struct Side {
     /// What has come in and was not read yet.
     octets: RefCell<VecDeque<u8>>,
     /// The lengths of what was written, between Unix sockets: when all of one was read, whoever wrote it is told of room.
     writes: RefCell<VecDeque<usize>>,
+    /// How many octets were read, and which descriptors have come with those that were not.
+    read: Cell<u64>,
+    rights: RefCell<VecDeque<Attached>>,
     queue: Rc<Queue>,
     error: Cell<c_int>,
     /// No more comes in, or nobody wants it.
@@ -65,6 +77,8 @@ impl Side {
         Self {
             octets: RefCell::default(),
             writes: RefCell::default(),
+            read: Cell::default(),
+            rights: RefCell::default(),
             queue: queue.clone(),
             error: Cell::default(),
             is_read_closed: Cell::default(),
@@ -78,6 +92,26 @@ impl Side {
 
     fn room(&self) -> usize {
         CAPACITY - self.octets.borrow().len()
+    }
+
+    /// How many octets a read has at the most: it ends behind those that descriptors have come with.
+    fn reach(&self) -> usize {
+        let first = self.rights.borrow();
+        let first = first
+            .front()
+            .map(|first| first.octets.end - self.read.get());
+        first.map_or(usize::MAX, |octets| octets as usize)
+    }
+
+    /// The descriptors that have come with what was read or looked at, up to `end`.
+    fn take_rights(&self, end: u64, peek: bool) -> Rights {
+        let mut all = self.rights.borrow_mut();
+        let first = all.front_mut().filter(|first| first.octets.start < end);
+        let taken = first.map(|first| first.rights.take(peek));
+        if taken.is_some() && !peek {
+            all.pop_front();
+        }
+        taken.unwrap_or_default()
     }
 
     /// So many octets were written at once.
@@ -137,6 +171,23 @@ impl End {
     }
 
     pub(super) fn read(&self, buffers: &mut [IoSliceMut<'_>], peek: bool) -> Result<usize> {
+        // Descriptors that came with it are closed.
+        Ok(self.read_with(buffers, peek)?.0)
+    }
+
+    /// As [`End::read`], with the descriptors.
+    pub(super) fn read_with(
+        &self,
+        buffers: &mut [IoSliceMut<'_>],
+        peek: bool,
+    ) -> Result<(usize, Rights)> {
+        let side = self.side();
+        let start = side.read.get();
+        let octets = self.read_octets(buffers, peek)?;
+        Ok((octets, side.take_rights(start + octets as u64, peek)))
+    }
+
+    fn read_octets(&self, buffers: &mut [IoSliceMut<'_>], peek: bool) -> Result<usize> {
         let side = self.side();
         let mut octets = side.octets.borrow_mut();
         if octets.is_empty() {
@@ -150,13 +201,19 @@ impl End {
                 error => fail(error),
             };
         }
+        let mut left = side.reach();
         if peek {
             // Only the first buffer: a look at what comes first.
             let first = buffers.iter_mut().find(|buffer| !buffer.is_empty());
-            return Ok(first.map_or(0, |buffer| copy(&octets, buffer)));
+            return Ok(first.map_or(0, |buffer| copy(&octets, up_to(left, buffer))));
         }
-        let read = scatter(buffers, |buffer| Ok(take(&mut octets, buffer)))?;
+        let read = scatter(buffers, |buffer| {
+            let read = take(&mut octets, up_to(left, buffer));
+            left -= read;
+            Ok(read)
+        })?;
         drop(octets);
+        side.read.set(side.read.get() + read as u64);
         let other = self.other();
         if side.has_read_all_of_one(read) {
             other.queue.wake(WRITE);
@@ -169,6 +226,11 @@ impl End {
     }
 
     pub(super) fn write(&self, buffers: &[IoSlice<'_>]) -> Result<usize> {
+        self.write_with(buffers, &mut Rights::default())
+    }
+
+    /// As [`End::write`], with descriptors, which are taken with the first octet.
+    pub(super) fn write_with(&self, buffers: &[IoSlice<'_>], rights: &mut Rights) -> Result<usize> {
         let (side, other) = (self.side(), self.other());
         if self.is_tcp() {
             match side.error.take() {
@@ -190,6 +252,10 @@ impl End {
             side.wants_room.set(true);
             return Err(Errno::AGAIN);
         }
+        if !rights.is_empty() {
+            other.rights.borrow_mut().try_reserve(1).or(fail(ENOMEM))?;
+            memory::check()?;
+        }
         let written = gather(buffers, |buffer| {
             let part = &buffer[..buffer.len().min(other.room())];
             memory::extend(&mut other.octets.borrow_mut(), part)?;
@@ -200,6 +266,13 @@ impl End {
         }
         if !self.is_tcp() {
             other.has_come(written);
+        }
+        if !rights.is_empty() {
+            let end = other.read.get() + other.octets.borrow().len() as u64;
+            other.rights.borrow_mut().push_back(Attached {
+                octets: end - written as u64..end,
+                rights: mem::take(rights),
+            });
         }
         other.queue.wake(READ);
         Ok(written)
@@ -293,10 +366,17 @@ impl End {
     }
 }
 
+/// A part of a buffer.
+fn up_to(octets: usize, buffer: &mut [u8]) -> &mut [u8] {
+    let octets = octets.min(buffer.len());
+    &mut buffer[..octets]
+}
+
 impl Drop for End {
     fn drop(&mut self) {
         let (side, other) = (self.side(), self.other());
         side.is_gone.set(true);
+        drop(side.rights.take());
         let unread = !side.octets.take().is_empty();
         if other.is_gone.get() || self.has_ended() {
             return;

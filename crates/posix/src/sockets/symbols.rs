@@ -1,5 +1,6 @@
 //! The functions of C for sockets.
 
+mod control;
 mod messages;
 mod names;
 

@@ -250,7 +250,7 @@ impl Socket for Tcp {
         Ok(Received {
             octets,
             whole: octets,
-            from: None,
+            ..Received::default()
         })
     }
 

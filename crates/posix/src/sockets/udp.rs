@@ -22,6 +22,7 @@ use super::inbox::{Inbox, copy};
 use super::network::Network;
 use super::notice::{Noticed, Which, waker};
 use super::options::Options;
+use super::rights::Rights;
 use super::{Flags, Received, Socket};
 use crate::descriptors::open::{Description, Kind};
 use crate::error::{Errno, Result, fail};
@@ -139,6 +140,7 @@ impl Udp {
                     octets,
                     whole: datagram.payload.len(),
                     from: Some(self.family.outward(datagram.source)),
+                    ..Received::default()
                 }))
             }
         }
@@ -231,7 +233,7 @@ impl Socket for Udp {
             0 => {}
             error => return fail(error),
         }
-        let told = |from: &SocketAddr| Some(self.family.outward(*from));
+        let told = |from: &mut SocketAddr| (Some(self.family.outward(*from)), Rights::default());
         let next = self.inbox.borrow_mut().receive(buffers, flags.peek, told);
         if let Some(received) = next {
             return Ok(received);

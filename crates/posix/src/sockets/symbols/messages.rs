@@ -9,7 +9,7 @@ use libc::{
     socklen_t, ssize_t,
 };
 
-use super::{read_address, write_address};
+use super::{control, read_address, write_address};
 use crate::descriptors::blocking::{self, Manner};
 use crate::descriptors::calls::{to_read, to_write, write_all};
 use crate::descriptors::open::total;
@@ -17,6 +17,7 @@ use crate::descriptors::process;
 use crate::error::{Result, fail};
 use crate::ffi::{bytes, bytes_mut, gathered, octets, scattered};
 use crate::sockets::address::Address;
+use crate::sockets::rights::Rights;
 use crate::sockets::{Flags, Received, receive_all};
 
 fn send_all(
@@ -24,6 +25,7 @@ fn send_all(
     buffers: &mut [IoSlice<'_>],
     flags: c_int,
     to: Option<&Address>,
+    mut rights: Rights,
 ) -> Result<usize> {
     if flags & MSG_OOB != 0 {
         return fail(EOPNOTSUPP);
@@ -33,8 +35,10 @@ fn send_all(
     let manner = to_write(&open);
     let waits = manner.waits && flags & MSG_DONTWAIT == 0;
     let manner = Manner { waits, ..manner };
-    let send = |rest: &[IoSlice<'_>]| {
-        blocking::call(&open, manner, |socket| socket.as_socket()?.send(rest, to))
+    let mut send = |rest: &[IoSlice<'_>]| {
+        blocking::call(&open, manner, |socket| {
+            socket.as_socket()?.send_with(rest, to, &mut rights)
+        })
     };
     match socket.is_stream() {
         true => write_all(open.description(), buffers, waits, send),
@@ -98,11 +102,12 @@ unsafe extern "C" fn sendto(
             // SAFETY: the caller gives an address of this length, or null.
             false => Some(unsafe { read_address(address, length)? }),
         };
-        send_all(fd, &mut [IoSlice::new(buffer)], flags, to.as_ref())
+        let buffers = &mut [IoSlice::new(buffer)];
+        send_all(fd, buffers, flags, to.as_ref(), Rights::default())
     })
 }
 
-/// Control messages are left out: there are none that this socket knows.
+/// Of control messages there are those that hand over descriptors.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
     octets(|| {
@@ -114,7 +119,8 @@ unsafe extern "C" fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) ->
                 false => Some(read_address(message.msg_name.cast(), message.msg_namelen)?),
             };
             let mut buffers = gathered(message.msg_iov, message.msg_iovlen)?;
-            send_all(fd, &mut buffers, flags, to.as_ref())
+            let rights = control::sent(fd, message)?;
+            send_all(fd, &mut buffers, flags, to.as_ref(), rights)
         }
     })
 }
@@ -163,9 +169,9 @@ unsafe extern "C" fn recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> s
                 }
                 None => message.msg_namelen = 0,
             }
-            message.msg_controllen = 0;
             let lost = received.whole > received.octets;
             message.msg_flags = if lost { MSG_TRUNC } else { 0 };
+            message.msg_flags |= control::received(message, &received.rights, flags);
             Ok(counted(&received, flags))
         }
     })

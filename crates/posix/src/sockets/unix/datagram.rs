@@ -2,6 +2,7 @@
 
 use core::cell::{Cell, RefCell};
 use core::ffi::c_int;
+use core::mem;
 use std::io::{IoSlice, IoSliceMut};
 use std::net::Shutdown;
 use std::rc::{Rc, Weak};
@@ -20,6 +21,7 @@ use crate::readiness::{ALL, Events, HUP, RDHUP, READ, WRITE};
 use crate::sockets::address::{Address, Name};
 use crate::sockets::inbox::{Inbox, MOST_OCTETS};
 use crate::sockets::options::Options;
+use crate::sockets::rights::Rights;
 use crate::sockets::{Flags, Received, Socket};
 
 /// Octets of a datagram, at most.
@@ -33,7 +35,7 @@ pub(crate) struct Datagram {
     name: RefCell<Option<Name>>,
     /// Whom it is connected to, and by what name.
     peer: RefCell<Option<(Weak<Self>, Option<Name>)>>,
-    inbox: RefCell<Inbox<Option<Name>>>,
+    inbox: RefCell<Inbox<(Option<Name>, Rights)>>,
     /// Those whose datagram had no room here.
     waiting: Waiting,
     is_read_closed: Cell<bool>,
@@ -169,7 +171,9 @@ impl Socket for Datagram {
     }
 
     fn receive(&self, buffers: &mut [IoSliceMut<'_>], flags: Flags) -> Result<Received> {
-        let told = |from: &Option<Name>| from.clone().map(Address::Unix);
+        let told = |(from, rights): &mut (Option<Name>, Rights)| {
+            (from.clone().map(Address::Unix), rights.take(flags.peek))
+        };
         let next = self.inbox.borrow_mut().receive(buffers, flags.peek, told);
         let Some(received) = next else {
             return match self.is_read_closed.get() {
@@ -184,6 +188,15 @@ impl Socket for Datagram {
     }
 
     fn send(&self, buffers: &[IoSlice<'_>], to: Option<&Address>) -> Result<usize> {
+        self.send_with(buffers, to, &mut Rights::default())
+    }
+
+    fn send_with(
+        &self,
+        buffers: &[IoSlice<'_>],
+        to: Option<&Address>,
+        rights: &mut Rights,
+    ) -> Result<usize> {
         if self.is_write_closed.get() {
             return fail(EPIPE);
         }
@@ -210,7 +223,8 @@ impl Socket for Datagram {
             return Err(Errno::AGAIN);
         }
         let payload = memory::join(buffers)?;
-        target.inbox.borrow_mut().keep(self.name(), payload);
+        let from = (self.name(), mem::take(rights));
+        target.inbox.borrow_mut().keep(from, payload);
         target.queue.wake(READ);
         Ok(octets)
     }

@@ -18,6 +18,7 @@ use crate::readiness::queue::Queue;
 use crate::readiness::{ALL, Events, HUP, RDHUP, READ, WRITE};
 use crate::sockets::address::{Address, Name};
 use crate::sockets::options::Options;
+use crate::sockets::rights::Rights;
 use crate::sockets::stream::{End, Manner};
 use crate::sockets::{Flags, Received, Socket, places};
 
@@ -212,17 +213,27 @@ impl Socket for Stream {
     }
 
     fn receive(&self, buffers: &mut [IoSliceMut<'_>], flags: Flags) -> Result<Received> {
-        let octets = self.end(EINVAL)?.read(buffers, flags.peek)?;
+        let (octets, rights) = self.end(EINVAL)?.read_with(buffers, flags.peek)?;
         Ok(Received {
             octets,
             whole: octets,
             from: None,
+            rights,
         })
     }
 
     fn send(&self, buffers: &[IoSlice<'_>], to: Option<&Address>) -> Result<usize> {
+        self.send_with(buffers, to, &mut Rights::default())
+    }
+
+    fn send_with(
+        &self,
+        buffers: &[IoSlice<'_>],
+        to: Option<&Address>,
+        rights: &mut Rights,
+    ) -> Result<usize> {
         match to {
-            None => self.write(buffers),
+            None => self.end(ENOTCONN)?.write_with(buffers, rights),
             Some(_) if self.end(0).is_ok() => fail(EISCONN),
             Some(_) => fail(EOPNOTSUPP),
         }

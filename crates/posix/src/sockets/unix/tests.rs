@@ -1,5 +1,7 @@
 //! Names, connections and datagrams between sockets of one program.
 
+mod rights;
+
 use std::io::{IoSlice, IoSliceMut};
 
 use libc::{EAFNOSUPPORT, EPERM};
