@@ -21,6 +21,7 @@ use crate::scheduler::inside;
 use crate::thread::{self, Thread};
 use crate::wait::{wait, wait_until};
 
+pub(crate) mod descriptor;
 #[cfg(solo5)]
 pub(crate) mod symbols;
 
@@ -66,7 +67,7 @@ global! {
     static ACTIONS: [Cell<Action>; MOST as usize] = [const { Cell::new(DEFAULT) }; MOST as usize];
     /// Those that were sent to the program when every thread had them blocked: for the first that has not any more.
     static PENDING: Cell<Set> = Cell::new(0);
-    /// Those that a thread has waited for by [`await_one`].
+    /// Those that [`expect`] was told of.
     static AWAITED: Cell<Set> = Cell::new(0);
     /// Whether the host's wish is waited for.
     static LISTENS: Cell<bool> = Cell::new(false);
@@ -179,6 +180,7 @@ pub(crate) fn send(thread: &Thread, signal: c_int) -> Result<()> {
         Some(current) if core::ptr::eq(current, thread) => deliver(thread),
         _ => inside(|| thread.wake()),
     }
+    descriptor::has_come(bit(signal));
     Ok(())
 }
 
@@ -203,6 +205,7 @@ pub(crate) fn send_to_program(signal: c_int) -> Result<()> {
         Some(thread) => send(thread, signal),
         None => {
             PENDING.with(|pending| pending.set(pending.get() | bit(signal)));
+            descriptor::has_come(bit(signal));
             Ok(())
         }
     }
@@ -242,6 +245,14 @@ pub(crate) fn pause() {
     }
 }
 
+/// Signals may be taken in place of a handler.
+fn expect(set: Set) {
+    AWAITED.with(|awaited| awaited.set(awaited.get() | set));
+    if set & (bit(SIGTERM) | bit(SIGINT)) != 0 {
+        listen();
+    }
+}
+
 /// Takes one of `set` that waits, or the first that comes until `deadline`, instead of what would be done about it.
 ///
 /// # Errors
@@ -249,10 +260,7 @@ pub(crate) fn pause() {
 /// `EAGAIN` when that has passed, `EINTR` if a handler of another signal has run.
 pub(crate) fn await_one(set: Set, deadline: Option<Instant>) -> Result<c_int> {
     let set = blockable(set);
-    AWAITED.with(|awaited| awaited.set(awaited.get() | set));
-    if set & (bit(SIGTERM) | bit(SIGINT)) != 0 {
-        listen();
-    }
+    expect(set);
     let Some(thread) = thread::current() else {
         let never = wait_until("a signal", deadline, |_| Poll::<Result<c_int>>::Pending);
         return never.unwrap_or(Err(Errno::AGAIN));

@@ -39,6 +39,7 @@ fn a_wish_of_the_host_is_a_signal_to_handlers(target: Target) {
         ("sleep", ""),
         ("sigwait", ""),
         ("sigsuspend", ""),
+        ("signalfd", ""),
     ];
     for (case, told) in target.some(&cases, 2) {
         for signal in [Signal::SIGTERM, Signal::SIGINT] {

@@ -15,6 +15,7 @@ use crate::files::File;
 use crate::readiness::Events;
 use crate::readiness::epoll::{Epoll, Item};
 use crate::readiness::queue::Queue;
+use crate::signals::descriptor::Signals;
 use crate::sockets::Socket;
 
 /// What kind of thing a description is, for `fstat`: the file type bits of its mode.
@@ -64,6 +65,10 @@ pub(crate) trait Description {
     }
 
     fn as_timer(&self) -> Option<&Timer> {
+        None
+    }
+
+    fn as_signals(&self) -> Option<&Signals> {
         None
     }
 

@@ -6,11 +6,12 @@ use core::ptr;
 use libc::{EINTR, ESRCH, SIG_ERR, pid_t, pthread_t, sighandler_t, siginfo_t, sigset_t, timespec};
 
 use super::{
-    Action, Set, await_one, bit, check, exchange, information, mask, pending, send,
+    Action, Set, await_one, bit, check, descriptor, exchange, information, mask, pending, send,
     send_to_program, with_blocked,
 };
 use crate::errno;
 use crate::error::{Errno, Result, fail};
+use crate::ffi::number;
 use crate::pthread::threads::of;
 use crate::thread;
 use crate::time::after;
@@ -214,6 +215,13 @@ unsafe extern "C" fn sigtimedwait(
         }
         Err(error) => errno::fail(error.0),
     }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn signalfd(fd: c_int, set: *const sigset_t, flags: c_int) -> c_int {
+    // SAFETY: the caller gives a set.
+    let set = unsafe { read(set) };
+    number(|| descriptor::signalfd(fd, set, flags))
 }
 
 /// # Safety

@@ -3,6 +3,9 @@
 mod ends;
 
 use std::ffi::c_int;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -22,6 +25,7 @@ const CASES: &[(&str, fn())] = &[
     ("sleep", sleep),
     ("sigwait", sigwait),
     ("sigsuspend", sigsuspend),
+    ("signalfd", signalfd),
     ("default", default),
     ("itself", itself),
     ("unhandled", unhandled),
@@ -182,6 +186,27 @@ fn sigsuspend() {
     let error = std::io::Error::last_os_error();
     assert_eq!((ended, error.kind()), (-1, std::io::ErrorKind::Interrupted));
     assert!(TOLD.load(Ordering::Relaxed));
+}
+
+/// The way of loops that wait for descriptors.
+fn signalfd() {
+    let set = set_blocked(libc::SIG_BLOCK, SIGTERM);
+    // SAFETY: the set is live; the descriptor is nobody else's.
+    let mut file = unsafe {
+        let fd = libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC);
+        File::from(OwnedFd::from_raw_fd(fd))
+    };
+    let mut entry = libc::pollfd {
+        fd: file.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    println!("waiting");
+    // SAFETY: there is one entry.
+    assert_eq!(unsafe { libc::poll(&raw mut entry, 1, -1) }, 1);
+    let mut told = [0; 256];
+    assert_eq!(file.read(&mut told).unwrap(), 128);
+    assert_eq!(told[..4], SIGTERM.to_ne_bytes());
 }
 
 /// C's `sleep` ends with a handler.
