@@ -1,4 +1,4 @@
-/* No signal is ever sent: handlers are accepted and never called. */
+/* Without mkernel's feature `posix` no signal is ever sent: handlers are accepted and never called. */
 #pragma once
 #include <sys/types.h>
 
@@ -92,6 +92,8 @@ int sigismember(const sigset_t *set, int number);
 int sigprocmask(int how, const sigset_t *set, sigset_t *old);
 int sigsuspend(const sigset_t *set);
 int sigwait(const sigset_t *set, int *number);
+int sigwaitinfo(const sigset_t *set, siginfo_t *told);
+int sigtimedwait(const sigset_t *set, siginfo_t *told, const struct timespec *time);
 int pthread_sigmask(int how, const sigset_t *set, sigset_t *old);
 int pthread_kill(pthread_t thread, int number);
 int kill(pid_t process, int number);

@@ -149,6 +149,7 @@ fn structures_are_linuxs() {
         "struct" sockaddr_un { sun_family, sun_path }
         "struct" linger { l_onoff, l_linger }
         "struct" msghdr { msg_name, msg_namelen, msg_iov, msg_iovlen, msg_control, msg_controllen, msg_flags }
+        "struct" cmsghdr { cmsg_len, cmsg_level, cmsg_type }
         "struct" addrinfo { ai_flags, ai_family, ai_socktype, ai_protocol, ai_addrlen, ai_addr, ai_canonname, ai_next }
         "struct" hostent { h_name, h_aliases, h_addrtype, h_length, h_addr_list }
     };
@@ -210,8 +211,9 @@ fn numbers_are_linuxs() {
         FIONREAD FIONBIO TIOCGWINSZ SYS_getpid SYS_gettid SYS_futex SYS_getrandom SYS_membarrier SYS_mbind SYS_statx
         RUSAGE_CHILDREN RUSAGE_THREAD RLIMIT_STACK RLIMIT_NOFILE RLIMIT_AS PR_SET_NAME PR_SET_THP_DISABLE WNOHANG
         AF_UNIX AF_INET AF_INET6 SOCK_STREAM SOCK_DGRAM SOCK_NONBLOCK SOCK_CLOEXEC SOL_SOCKET SO_REUSEADDR SO_TYPE SO_ERROR
-        SO_BROADCAST SO_SNDBUF SO_RCVBUF SO_KEEPALIVE SO_LINGER SO_RCVTIMEO SO_SNDTIMEO SOMAXCONN MSG_PEEK MSG_DONTWAIT
-        MSG_NOSIGNAL IPPROTO_TCP IPPROTO_UDP IPPROTO_IPV6 IPV6_V6ONLY TCP_NODELAY AI_PASSIVE AI_CANONNAME AI_NUMERICHOST
+        SO_BROADCAST SO_SNDBUF SO_RCVBUF SO_KEEPALIVE SO_LINGER SO_RCVTIMEO SO_SNDTIMEO SOMAXCONN MSG_PEEK MSG_CTRUNC MSG_TRUNC
+        MSG_DONTWAIT MSG_NOSIGNAL MSG_CMSG_CLOEXEC SCM_RIGHTS IPPROTO_TCP IPPROTO_UDP IPPROTO_IPV6 IPV6_V6ONLY
+        TCP_NODELAY AI_PASSIVE AI_CANONNAME AI_NUMERICHOST
         EAI_NONAME EAI_AGAIN EAI_FAIL EAI_SYSTEM LC_CTYPE LC_NUMERIC LC_ALL DT_DIR DT_REG DT_LNK EXIT_FAILURE SEEK_END BUFSIZ
         FILENAME_MAX PATH_MAX
     };

@@ -1,4 +1,4 @@
-/* There are no sockets for C: those that nolibc has fail with ENOSYS. */
+/* Sockets are in mkernel's feature `posix`: those that nolibc has fail with ENOSYS. */
 #pragma once
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -29,8 +29,12 @@
 #define SO_SNDTIMEO 21
 #define SOMAXCONN 4096
 #define MSG_PEEK 2
+#define MSG_CTRUNC 8
+#define MSG_TRUNC 0x20
 #define MSG_DONTWAIT 0x40
 #define MSG_NOSIGNAL 0x4000
+#define MSG_CMSG_CLOEXEC 0x40000000
+#define SCM_RIGHTS 1
 #define SHUT_RD 0
 #define SHUT_WR 1
 #define SHUT_RDWR 2
@@ -57,6 +61,24 @@ struct msghdr {
     size_t msg_controllen;
     int msg_flags;
 };
+
+struct cmsghdr {
+    size_t cmsg_len;
+    int cmsg_level, cmsg_type;
+};
+
+#define CMSG_ALIGN(size) (((size) + sizeof(size_t) - 1) & ~(sizeof(size_t) - 1))
+#define CMSG_LEN(size) (sizeof(struct cmsghdr) + (size))
+#define CMSG_SPACE(size) (sizeof(struct cmsghdr) + CMSG_ALIGN(size))
+#define CMSG_DATA(header) ((unsigned char *)((header) + 1))
+#define CMSG_FIRSTHDR(message) \
+    ((struct cmsghdr *)((message)->msg_controllen < sizeof(struct cmsghdr) ? 0 : (message)->msg_control))
+#define CMSG_NXTHDR(message, header) \
+    ((struct cmsghdr *)((header)->cmsg_len < sizeof(struct cmsghdr) || \
+                                CMSG_ALIGN((header)->cmsg_len) + sizeof(struct cmsghdr) > \
+                                    (size_t)((char *)(message)->msg_control + (message)->msg_controllen - (char *)(header)) \
+                            ? 0 \
+                            : (char *)(header) + CMSG_ALIGN((header)->cmsg_len)))
 
 int socket(int family, int type, int protocol);
 int socketpair(int family, int type, int protocol, int files[2]);
