@@ -7,6 +7,7 @@ mod argfile;
 pub mod cc;
 mod flags;
 mod headers;
+mod left_out;
 mod missing;
 pub mod rustc;
 pub mod rustdoc;

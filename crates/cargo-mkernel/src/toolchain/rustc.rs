@@ -11,6 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
+use super::left_out::{self, Linked};
 use super::{
     Abi, MINIMUM_RUST, argfile, become_command, command_of, fail, flags, for_base, joined, missing,
     succeeded, target, version,
@@ -271,12 +272,29 @@ impl Invocation {
             let whole = joined("-Lnative=", bindings.join("whole").as_os_str());
             (done, messages) = self.link(Some(whole), folds)?;
         }
+        let mut notes = String::new();
         if !done.success() {
-            messages += &missing::explain(&messages);
+            notes = missing::explain(&messages);
         }
+        let program = self.program();
+        let linked = match (done.success(), notes.is_empty()) {
+            (true, _) => Some(Linked::Program(&program)),
+            (false, false) => Some(Linked::Missed(&messages)),
+            (false, true) => None,
+        };
+        if let Some(note) = linked.and_then(|it| left_out::explain(&self.options, &it)) {
+            notes += &note;
+        }
+        messages += &notes;
         // A closed stderr is nobody's loss.
         let _ = io::stderr().write_all(messages.as_bytes());
         Ok(done)
+    }
+
+    /// Where rustc writes the program.
+    fn program(&self) -> PathBuf {
+        let name = [self.crate_name.as_bytes(), self.suffix.as_bytes()].concat();
+        self.out_dir.join(OsStr::from_bytes(&name))
     }
 
     /// Compiles and links the program, with an option before its own, and what rustc has to say.
