@@ -12,7 +12,7 @@ use core::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use netstack::proto::checksum::checksum;
-use netstack::proto::interface::{Event, InterfaceConfig};
+use netstack::proto::interface::{Event, InterfaceConfig, Joined};
 use netstack::proto::ip::Cidr;
 use netstack::proto::link::ethernet::MacAddr;
 use netstack::proto::tcp::Options;
@@ -22,8 +22,8 @@ const MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
 const PEER: MacAddr = MacAddr([2, 0, 0, 0, 0, 2]);
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 /// What one frame may be answered with at once: a queue of frames that waited for a neighbour, and
-/// an answer of its own.
-const MOST_ANSWERS: usize = 64 + 64;
+/// an answer of its own, or those to a run of 128.
+const MOST_ANSWERS: usize = 64 + 128;
 
 fuzz_target!(|data: &[u8]| {
     let mut stack = Interface::new(InterfaceConfig::new(MAC, 1500, [7; 32]));
@@ -53,6 +53,14 @@ fuzz_target!(|data: &[u8]| {
         // As from a device that vouches for the checksums of TCP and UDP.
         let checksummed = step & 0x80 != 0;
         match step % 4 {
+            1 if step & 0x40 != 0 => {
+                // To which a device has joined datagrams, or says so.
+                let joined = Joined {
+                    transport: 34,
+                    segment: (len % 16).into(),
+                };
+                stack.handle_run(now, &ipv4_frame(*step, octets), joined, &mut out);
+            }
             0 => stack.handle_received(now, octets.to_vec().into(), checksummed, &mut out),
             1 => {
                 stack.handle_received(now, ipv4_frame(*step, octets).into(), checksummed, &mut out)

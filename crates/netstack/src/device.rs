@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::BytesMut;
 
 use crate::proto::Instant;
-use crate::proto::interface::Run;
+use crate::proto::interface::{Joined, Run};
 use crate::proto::link::ethernet::{self, MacAddr};
 
 /// A network interface that carries Ethernet II frames, without their frame check sequence.
@@ -15,8 +15,8 @@ use crate::proto::link::ethernet::{self, MacAddr};
 /// All methods return at once, without calling the stack. A frame is at most [`FrameDevice::mtu`]
 /// octets and 14 of Ethernet header long.
 ///
-/// The methods with a body are for devices that offload work from the stack (TCP segmentation and
-/// checksums, as virtio-net and most network cards do); others leave them alone.
+/// The methods with a body are for devices that offload work from the stack (segmentation of TCP
+/// and UDP, and checksums, as virtio-net and most network cards do); others leave them alone.
 pub trait FrameDevice {
     /// Octets of the largest packet behind an Ethernet header, which is not counted.
     fn mtu(&self) -> usize;
@@ -55,12 +55,17 @@ pub trait FrameDevice {
         false
     }
 
+    /// Whether it does so with runs of UDP datagrams over either; of no account without [`FrameDevice::offload`].
+    fn offload_udp(&self) -> bool {
+        false
+    }
+
     /// Octets of the buffer that [`FrameDevice::try_read`] wants.
     fn buffer_size(&self) -> usize {
         ethernet::HEADER_LEN + self.mtu()
     }
 
-    /// Sends a run of TCP segments that are written as one frame, which begins at
+    /// Sends a run of TCP segments or UDP datagrams that are written as one frame, which begins at
     /// [`HEADROOM`](crate::proto::interface::HEADROOM); what is before it is the device's to write.
     ///
     /// # Errors
@@ -80,6 +85,8 @@ pub struct Received {
     /// The checksum of TCP or UDP need not be verified: the device has done so, or the segment comes
     /// from the same machine and has none yet.
     pub checksummed: bool,
+    /// If UDP datagrams were joined to it, how; their checksums need not be verified either then.
+    pub joined: Option<Joined>,
 }
 
 impl Received {
@@ -90,6 +97,7 @@ impl Received {
         Self {
             frame: 0..length,
             checksummed: false,
+            joined: None,
         }
     }
 }

@@ -396,9 +396,11 @@ impl Driver {
                 continue;
             };
             let frame = lent.frame();
-            let checksummed = received.checksummed;
-            self.proto
-                .handle_received(self.now, frame, checksummed, &mut self.device);
+            let (proto, out) = (&mut self.proto, &mut self.device);
+            match received.joined {
+                None => proto.handle_received(self.now, frame, received.checksummed, out),
+                Some(joined) => proto.handle_run(self.now, &frame, joined, out),
+            }
             self.buffers.settle(lent);
         }
         let account = self.proto.tcp().account();

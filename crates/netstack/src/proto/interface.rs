@@ -8,7 +8,7 @@
 //! 4. calls again no later than [`Interface::poll_at`].
 //!
 //! No call does unbounded work: `handle_frame` looks at one frame, and makes at most one answer to
-//! it; `poll` sends at most as many segments as its budget says, loops back at most
+//! it ([`Interface::handle_run`] at up to 128 datagrams, as if each were a frame); `poll` sends at most as many segments as its budget says, loops back at most
 //! [`LOOPBACK_BUDGET`] packets, and looks at each neighbour, address and reassembly once.
 
 mod addresses;
@@ -18,8 +18,10 @@ mod dhcp;
 mod egress;
 mod ingress;
 mod multicast;
+mod runs;
 mod services;
 mod sockets;
+mod transmit;
 mod v6;
 
 #[cfg(test)]
@@ -27,6 +29,7 @@ mod tests;
 
 pub use egress::SendError;
 pub use multicast::MulticastError;
+pub use transmit::{HEADROOM, Joined, Run, Transmit};
 pub use v6::Ipv6;
 
 use bytes::Bytes;
@@ -59,42 +62,6 @@ const WAY: usize = 32;
 /// Octets of data in the echo replies that are kept; a reply that would exceed them is dropped.
 const ECHO_DATA: usize = 128 << 10;
 
-/// Octets before a frame that [`Transmit::transmit_run`] gives.
-pub const HEADROOM: usize = 16;
-
-/// How a device cuts a frame apart into TCP segments, and completes their checksums.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Run {
-    /// Where the TCP header begins in the frame, in octets.
-    pub transport: usize,
-    /// Octets of all headers, from the start of the frame.
-    pub header_len: usize,
-    /// Octets of payload in each segment.
-    pub segment: u16,
-    /// Whether they go over IPv6, not IPv4.
-    pub ipv6: bool,
-}
-
-/// Takes frames that are to be sent, at once: the device.
-pub trait Transmit {
-    /// Sends a frame: an Ethernet header and at most the link's MTU behind it. A device that cannot
-    /// take it drops it.
-    fn transmit(&mut self, frame: &[u8]);
-
-    /// Sends a run of TCP segments that are written as one. The frame begins at [`HEADROOM`]; before
-    /// it is room for the device's own header. Called only with [`InterfaceConfig::offload`].
-    fn transmit_run(&mut self, buffer: &mut [u8], run: &Run) {
-        let _ = run;
-        self.transmit(&buffer[HEADROOM..]);
-    }
-}
-
-impl<F: FnMut(&[u8])> Transmit for F {
-    fn transmit(&mut self, frame: &[u8]) {
-        self(frame);
-    }
-}
-
 /// What a stack needs to know at its start.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -107,6 +74,8 @@ pub struct InterfaceConfig {
     pub offload: bool,
     /// Whether it does so with those over IPv6, too; of no account without the former.
     pub offload_v6: bool,
+    /// Whether it does so with runs of UDP datagrams over either; of no account without the first.
+    pub offload_udp: bool,
     /// A secret, different at each start: sequence numbers, ports and identifications come from it.
     pub seed: [u8; 32],
     /// Settings of TCP; its `mtu` is set from the one above.
@@ -126,6 +95,7 @@ impl InterfaceConfig {
             mtu,
             offload: false,
             offload_v6: false,
+            offload_udp: false,
             seed,
             tcp: tcp::Config::default(),
             udp: udp::QueueLimits::default(),
@@ -136,6 +106,7 @@ impl InterfaceConfig {
     setters! {
         offload: bool,
         offload_v6: bool,
+        offload_udp: bool,
         tcp: tcp::Config,
         udp: udp::QueueLimits,
         reassembly: ReassemblyLimits,
@@ -279,7 +250,8 @@ impl Interface {
         let budget = tcp.budget();
         let identification = random.next_u32() as u16;
         let offload = [config.offload, config.offload && config.offload_v6];
-        let egress = Egress::new(config.mac, mtu, offload, identification, budget);
+        let mut egress = Egress::new(config.mac, mtu, offload, identification, budget);
+        egress.offload_udp = config.offload && config.offload_udp;
         let mut reassembly = config.reassembly;
         reassembly.octets = reassembly.octets.min(budget / 8);
         Self {

@@ -90,6 +90,7 @@ impl Stack {
         let mut proto = InterfaceConfig::new(device.mac(), mtu, seed);
         proto.offload = device.offload();
         proto.offload_v6 = device.offload_v6();
+        proto.offload_udp = device.offload_udp();
         let memory = config.tcp.budget();
         proto.tcp = config.tcp;
         proto.tcp.held_by_frame = held_by_frame;

@@ -174,6 +174,34 @@ impl UdpSocket {
         })
     }
 
+    /// Sends datagrams of `segment_size` octets each to `peer`, the last with what is left of `payload`, as
+    /// [`UdpSocket::send_to`] sends one after the other: in fewer frames if the device can cut them apart, and at less
+    /// cost, for those that fit the path's MTU. Returns the length of `payload`.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for a size of 0, and those of [`UdpSocket::send_to`], of the first datagram that was not sent.
+    pub fn send_segments_to(
+        &self,
+        payload: &[u8],
+        segment_size: usize,
+        peer: impl Into<SocketAddr>,
+    ) -> io::Result<usize> {
+        let peer = scoped(peer)?;
+        if segment_size == 0 {
+            return Err(invalid("segment size 0: expected at least 1 octet".into()));
+        }
+        self.driver.with(|driver| {
+            driver.check()?;
+            let now = driver.now();
+            let (proto, out) = driver.parts();
+            let sent = proto.udp_send_segments(now, self.id, peer, payload, segment_size, out);
+            driver.after_call();
+            sent.map_err(send_error)?;
+            Ok(payload.len())
+        })
+    }
+
     /// Sends a datagram to the peer of [`UdpSocket::connect`].
     ///
     /// # Errors

@@ -146,3 +146,28 @@ fn a_group_is_heard_from_join_to_leave() {
         assert_eq!(heard.payload, &b"to you"[..]);
     });
 }
+
+#[test]
+fn many_datagrams_are_sent_in_one_call() {
+    let world = World::new();
+    world.run(async {
+        let server = UdpSocket::bind(&world.server, (SERVER, 53)).expect("a free port");
+        let client = UdpSocket::bind(&world.client, ([0; 4], 0)).expect("a free port");
+        let payload: Vec<u8> = (0..10_000_u16)
+            .map(|at| at as u8 ^ (at >> 8) as u8)
+            .collect();
+        let sent = client.send_segments_to(&payload, 1472, (SERVER, 53));
+        assert_eq!(sent.expect("a route"), payload.len());
+        for part in payload.chunks(1472) {
+            let datagram = server.recv_datagram().await.expect("a datagram");
+            assert_eq!(datagram.payload, part);
+        }
+        let kind = |sent: std::io::Result<usize>| sent.expect_err("not sent").kind();
+        let nothing = client.send_segments_to(&payload, 0, (SERVER, 53));
+        assert_eq!(kind(nothing), ErrorKind::InvalidInput);
+        let nowhere = client.send_segments_to(&payload, 1472, ([192, 0, 2, 1], 1));
+        assert_eq!(kind(nowhere), ErrorKind::NetworkUnreachable);
+        let long = client.send_segments_to(&[0; 70_000], 65_508, (SERVER, 53));
+        assert_eq!(kind(long), ErrorKind::InvalidInput);
+    });
+}

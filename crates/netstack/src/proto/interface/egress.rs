@@ -1,5 +1,6 @@
 //! The way out: next hop, hardware address, headers, fragments.
 
+mod datagrams;
 mod flow;
 mod segments;
 
@@ -8,7 +9,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::collections::VecDeque;
 
 use super::v6::{Calls, V6};
-use super::{HEADROOM, Run, Transmit};
+use super::{HEADROOM, Transmit};
 use crate::proto::Instant;
 use crate::proto::counters::{Arp, Ip};
 use crate::proto::ip::pmtu::PathMtu;
@@ -17,6 +18,8 @@ use crate::proto::ip::{Hop, Routes, v4, v6};
 use crate::proto::link::arp::{self, Cache, CacheLimits, CachePoll};
 use crate::proto::link::ethernet::{self, MacAddr};
 use flow::Flow;
+
+pub(super) use datagrams::Datagrams;
 
 /// Packets that wait to come back by the loopback; one more is dropped.
 const LOOPBACK_QUEUE: usize = 1024;
@@ -70,6 +73,8 @@ pub(crate) struct Egress {
     pub(super) buffer: Vec<u8>,
     /// Whether the device cuts runs of segments over IPv4 apart, and those over IPv6.
     offload: [bool; 2],
+    /// Whether it does so with runs of UDP datagrams.
+    pub(super) offload_udp: bool,
     /// The headers of the last TCP segment, which the next one's nearly always equal.
     pub(super) flow: Option<Flow>,
     identification: u16,
@@ -118,6 +123,7 @@ impl Egress {
             undeliverable: Vec::new(),
             buffer: vec![0; HEADROOM + IP + longest],
             offload,
+            offload_udp: false,
             flow: None,
             identification,
         }
@@ -338,26 +344,6 @@ impl Egress {
         self.looped += octets;
         let packet = &self.buffer[HEADROOM..][IP..IP + total_len];
         self.loopback.push_back(Bytes::copy_from_slice(packet));
-    }
-
-    /// Sends the run of segments of `total_len` octets that was begun last: where in the frame the first
-    /// begins, and octets of payload of each.
-    fn finish_run(
-        &mut self,
-        total_len: usize,
-        (transport, segment): (usize, u16),
-        out: &mut dyn Transmit,
-    ) {
-        let buffer = &mut self.buffer[..HEADROOM + IP + total_len];
-        // RFC 9293 §3.1: the data offset, in words of four octets.
-        let tcp_header = usize::from(buffer[HEADROOM + transport + 12] >> 4) * 4;
-        let run = Run {
-            transport,
-            header_len: transport + tcp_header,
-            segment,
-            ipv6: transport == PAYLOAD_V6,
-        };
-        out.transmit_run(buffer, &run);
     }
 
     /// Forgets what was remembered of the way to a destination: something about it has changed.

@@ -137,17 +137,9 @@ impl Interface {
         payload: &[u8],
         out: &mut dyn Transmit,
     ) -> Result<(), SendError> {
-        let local = self.udp.local(id).ok_or(SendError::NoRoute)?;
-        // RFC 1112 §6.1, RFC 3493 §5.2: not beyond the link, unless said so.
-        let hops = self
-            .udp
-            .multicast_ttl(id)
-            .filter(|_| destination.ip().is_multicast())
-            .map(|hops| (*hops).max(1));
-        let address = self.egress.source(now, local.ip(), destination.ip())?;
-        let source = Endpoint::new(address, local.port());
+        let (source, hops) = self.udp_source(now, id, destination)?;
         let len = udp::HEADER_LEN + payload.len();
-        let (address, to) = match (address, destination.ip()) {
+        let (address, to) = match (source.ip(), destination.ip()) {
             (IpAddr::V4(address), IpAddr::V4(to)) => (address, to),
             (IpAddr::V6(address), IpAddr::V6(to)) => {
                 let calls = self.egress.calls_v6().ok_or(SendError::NoRoute)?;
@@ -174,5 +166,24 @@ impl Interface {
         let mut datagram = vec![0; len];
         udp::write(source, destination, payload, &mut datagram);
         self.egress.send_datagram(now, header, &datagram, out)
+    }
+
+    /// From where a socket's datagrams go to a destination, and how many links they may pass, if that is to be other
+    /// than usual.
+    pub(super) fn udp_source(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        destination: Endpoint,
+    ) -> Result<(Endpoint, Option<u8>), SendError> {
+        let local = self.udp.local(id).ok_or(SendError::NoRoute)?;
+        // RFC 1112 §6.1, RFC 3493 §5.2: not beyond the link, unless said so.
+        let hops = self
+            .udp
+            .multicast_ttl(id)
+            .filter(|_| destination.ip().is_multicast())
+            .map(|hops| (*hops).max(1));
+        let address = self.egress.source(now, local.ip(), destination.ip())?;
+        Ok((Endpoint::new(address, local.port()), hops))
     }
 }

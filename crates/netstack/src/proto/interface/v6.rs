@@ -183,6 +183,11 @@ pub(super) struct V6 {
 }
 
 impl V6 {
+    /// How many links packets may pass, as routers ask for.
+    pub(super) fn hop_limit(&self) -> u8 {
+        self.routers.hop_limit
+    }
+
     /// Octets of memory held.
     pub(super) fn held(&self) -> usize {
         let addresses = self.addresses.capacity() * size_of::<Address>();

@@ -5,7 +5,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::flow::Flow;
 use super::{Egress, IP, Link, PAYLOAD, PAYLOAD_V6};
 use crate::proto::Instant;
-use crate::proto::interface::{HEADROOM, Transmit};
+use crate::proto::interface::{HEADROOM, Run, Transmit};
 use crate::proto::ip::v4::{self, protocol};
 use crate::proto::ip::v6;
 use crate::proto::tcp::{TxMeta, TxSink};
@@ -158,11 +158,24 @@ impl Segments<'_> {
         let total_len = self.end - HEADROOM - IP;
         match link {
             Some(link) => self.egress.finish(self.now, link, total_len, self.out),
-            None => {
-                let run = (self.start - HEADROOM, self.cut);
-                self.egress.finish_run(total_len, run, self.out);
-            }
+            None => self.finish_run(),
         }
+    }
+
+    /// Sends the run of segments that was begun last.
+    fn finish_run(&mut self) {
+        let buffer = &mut self.egress.buffer[..self.end];
+        // RFC 9293 §3.1: the data offset, in words of four octets.
+        let tcp_header = usize::from(buffer[self.start + 12] >> 4) * 4;
+        let transport = self.start - HEADROOM;
+        let run = Run {
+            transport,
+            header_len: transport + tcp_header,
+            segment: self.cut,
+            ipv6: self.start == START_V6,
+            udp: false,
+        };
+        self.out.transmit_run(buffer, &run);
     }
 }
 
