@@ -22,9 +22,11 @@ const TUNSETPERSIST: libc::Ioctl = 0x4004_54cb;
 /// `TUNSETVNETHDRSZ` and `TUNSETVNETLE`: bytes of the virtio-net header, and its byte order.
 const TUNSETVNETHDRSZ: libc::Ioctl = 0x4004_54d8;
 const TUNSETVNETLE: libc::Ioctl = 0x4004_54dc;
-/// `TUN_F_CSUM|TUN_F_TSO4|TUN_F_TSO_ECN`, and `TUN_F_TSO6`, all of them as old as `TUNSETOFFLOAD`.
+/// `TUN_F_CSUM|TUN_F_TSO4|TUN_F_TSO_ECN`, and `TUN_F_TSO6`, all of them as old as `TUNSETOFFLOAD`; and
+/// `TUN_F_USO4|TUN_F_USO6`, since Linux 6.2.
 const TCP4: libc::c_ulong = 1 | 2 | 8;
 const TCP6: libc::c_ulong = 4;
+const UDP: libc::c_ulong = 0x20 | 0x40;
 /// `SIOCETHTOOL` and the two commands used with it (linux/sockios.h, linux/ethtool.h).
 const SIOCETHTOOL: libc::Ioctl = 0x8946;
 const ETHTOOL_SGSO: u32 = 0x24;
@@ -134,8 +136,9 @@ pub(crate) fn tun_has_header(tun: BorrowedFd<'_>) -> bool {
     result == 0 && features & libc::IFF_VNET_HDR.cast_unsigned() != 0
 }
 
-/// Has the attached TAP, whose frames carry headers, leave checksums and TCP segmentation to whoever reads them.
-pub(crate) fn tun_enable_offload(tun: BorrowedFd<'_>, offload: Offload) -> io::Result<()> {
+/// Has the attached TAP, whose frames carry headers, leave checksums and segmentation to whoever reads them; that of UDP only
+/// where the kernel knows it. What it does.
+pub(crate) fn tun_enable_offload(tun: BorrowedFd<'_>, offload: Offload) -> io::Result<Offload> {
     let set = |number, value: libc::c_int| {
         // SAFETY: both numbers read one `int`, which `value` is.
         match unsafe { libc::ioctl(tun.as_raw_fd(), number, &raw const value) } {
@@ -146,11 +149,15 @@ pub(crate) fn tun_enable_offload(tun: BorrowedFd<'_>, offload: Offload) -> io::R
     // A persistent TAP keeps what its last user set.
     set(TUNSETVNETHDRSZ, crate::OFFLOAD_HEADER_LEN as libc::c_int)?;
     set(TUNSETVNETLE, 1)?;
-    let offloads = match offload {
-        Offload::Tcp4 => TCP4,
-        Offload::Tcp4AndTcp6 => TCP4 | TCP6,
+    if offload == Offload::TcpAndUdp && tun_set_offload(tun, TCP4 | TCP6 | UDP).is_ok() {
+        return Ok(offload);
+    }
+    let (offload, offloads) = match offload {
+        Offload::Tcp4 => (offload, TCP4),
+        Offload::Tcp4AndTcp6 | Offload::TcpAndUdp => (Offload::Tcp4AndTcp6, TCP4 | TCP6),
     };
-    tun_set_offload(tun, offloads)
+    tun_set_offload(tun, offloads)?;
+    Ok(offload)
 }
 
 /// Has the attached TAP finish every frame before it is read.

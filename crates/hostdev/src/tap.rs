@@ -87,13 +87,15 @@ pub enum TapError {
     },
 }
 
-/// Which TCP segments are left to be cut to whoever reads an interface; and with them all checksums.
+/// Which segments are left to be cut to whoever reads an interface; and with them all checksums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offload {
-    /// Those over IPv4: of IPv6 no frame is longer than the MTU allows.
+    /// Those of TCP over IPv4: of IPv6 no frame is longer than the MTU allows.
     Tcp4,
-    /// Those over IPv4 and IPv6.
+    /// Those of TCP over IPv4 and IPv6.
     Tcp4AndTcp6,
+    /// These, and datagrams of UDP over either, where the kernel knows them.
+    TcpAndUdp,
 }
 
 /// A TAP interface, attached for non-blocking reading and writing of Ethernet frames.
@@ -136,8 +138,8 @@ impl Tap {
     /// tells; without any otherwise.
     ///
     /// With offload, each frame that is read or written has [`OFFLOAD_HEADER_LEN`](crate::OFFLOAD_HEADER_LEN) bytes in
-    /// front of it, which say whether its checksum is still to be filled in and whether it is TCP of up to 64 KiB,
-    /// whatever the MTU, that is to be cut into segments. What is written may be that of either family.
+    /// front of it, which say whether its checksum is still to be filled in and whether it is TCP or UDP of up to 64 KiB,
+    /// whatever the MTU, that is to be cut into segments or datagrams. What is written may be that of either family.
     ///
     /// # Errors
     ///
@@ -161,10 +163,8 @@ impl Tap {
         if flags & (libc::IFF_UP | libc::IFF_RUNNING) == 0 {
             return Err(TapError::Down(name.to_owned()));
         }
-        let with_offload =
-            offload.and_then(|offload| Some((attach_offload(name, offload)?, Some(offload))));
-        let (file, offload) = match with_offload {
-            Some(attached) => attached,
+        let (file, offload) = match offload.and_then(|offload| attach_offload(name, offload)) {
+            Some((file, offload)) => (file, Some(offload)),
             None => (attach_plain(name)?, None),
         };
         let mtu = mtu(&query, name)?;
@@ -305,14 +305,14 @@ fn attach_plain(name: &str) -> Result<File, TapError> {
 }
 
 /// The TAP with offload, if it can be had. Otherwise it is left alone, for [`attach_plain`] to say what is wrong.
-fn attach_offload(name: &str, offload: Offload) -> Option<File> {
+fn attach_offload(name: &str, offload: Offload) -> Option<(File, Offload)> {
     let file = open_tun().ok()?;
     if !tun_has_header(file.as_fd()) {
         return None;
     }
     let attached = tun_set_iff(file.as_fd(), name, true).ok()?;
-    tun_enable_offload(file.as_fd(), offload).ok()?;
-    (attached == name).then_some(file)
+    let offload = tun_enable_offload(file.as_fd(), offload).ok()?;
+    (attached == name).then_some((file, offload))
 }
 
 fn query(name: &str) -> Result<InterfaceQuery, TapError> {

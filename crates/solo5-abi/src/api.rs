@@ -72,8 +72,9 @@ layout! {
     pub struct NetInfo, size 16 {
         /// The guest's own address on this device.
         0 => pub mac_address: [u8; 6],
-        /// Features that the device has: [`NET_OFFLOAD`](crate::manifest::NET_OFFLOAD) and, only beside
-        /// it, [`NET_OFFLOAD_V6`](crate::manifest::NET_OFFLOAD_V6).
+        /// Features that the device has: [`NET_OFFLOAD`](crate::manifest::NET_OFFLOAD); only beside it
+        /// [`NET_OFFLOAD_V6`](crate::manifest::NET_OFFLOAD_V6); and only beside that
+        /// [`NET_OFFLOAD_UDP`](crate::manifest::NET_OFFLOAD_UDP).
         /// Padding in Solo5's own interface, whose bindings leave it as it is.
         6 => pub features: u16,
         /// Bytes of the largest payload of a frame, without the 14 bytes of Ethernet header.

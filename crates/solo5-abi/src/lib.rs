@@ -39,6 +39,7 @@
 //! | --- | --- | --- | --- |
 //! | [`manifest::NET_OFFLOAD`] | `wanted` of a network device | its `granted` | a frame may carry up to 64 KiB of TCP over IPv4, behind a header of ten bytes ([`net::NetHeader`]) |
 //! | [`manifest::NET_OFFLOAD_V6`] | the same, beside it | the same | and over IPv6 |
+//! | [`manifest::NET_OFFLOAD_UDP`] | the same, beside both | the same | and of UDP, many datagrams at once |
 //! | [`manifest::TENDER_POLL_SET`] | | `granted` of the first entry | a guest can wait for some network devices, or for none, so that frames nobody reads keep nobody awake |
 //! | [`manifest::TENDER_SHUTDOWN`] | `wanted` of the first entry | its `granted` | the guest is told that the host wants it to end, and has some time to do so |
 //! | [`manifest::TENDER_WRFSBASE`] | | `granted` of the first entry | on spt, a guest can set its thread pointer without a system call |
@@ -55,7 +56,8 @@
 //!    hands to the guest, and only then do frames carry headers;
 //! 3. [`manifest::NET_OFFLOAD_V6`] likewise, and only then may a frame be TCP over IPv6 that is to be
 //!    cut: a guest that does not ask never meets one, and a tender that knows only the first bit
-//!    grants only that.
+//!    grants only that;
+//! 4. [`manifest::NET_OFFLOAD_UDP`] likewise, of UDP.
 //!
 //! Whoever knows nothing of this meets what Solo5 specifies. A guest of Solo5's own has zeros in
 //! `wanted`, so a tender that follows these rules grants nothing. A tender of Solo5's own fills in

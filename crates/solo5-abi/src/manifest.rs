@@ -12,8 +12,8 @@ mod name;
 
 pub use entry::{
     BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_MANY, BLOCK_WHOLE, BlockProperties, DeviceType, Entry,
-    NET_OFFLOAD, NET_OFFLOAD_V6, NetProperties, TENDER_FLUSH, TENDER_POLL_SET, TENDER_SHUTDOWN,
-    TENDER_WRFSBASE, TYPE_RESERVED_FIRST, TenderProperties,
+    NET_OFFLOAD, NET_OFFLOAD_UDP, NET_OFFLOAD_V6, NetProperties, TENDER_FLUSH, TENDER_POLL_SET,
+    TENDER_SHUTDOWN, TENDER_WRFSBASE, TYPE_RESERVED_FIRST, TenderProperties,
 };
 pub use error::ParseError;
 pub use name::{NAME_FIELD, NAME_MAX, NameError, check_name};

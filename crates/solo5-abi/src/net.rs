@@ -12,13 +12,13 @@ layout! {
     pub struct NetHeader, size 10 {
         /// Bits: [`NEEDS_CSUM`](Self::NEEDS_CSUM), [`DATA_VALID`](Self::DATA_VALID).
         0 => pub flags: u8,
-        /// [`GSO_NONE`](Self::GSO_NONE), or [`GSO_TCPV4`](Self::GSO_TCPV4) or
+        /// [`GSO_NONE`](Self::GSO_NONE), [`GSO_UDP`](Self::GSO_UDP), or [`GSO_TCPV4`](Self::GSO_TCPV4) or
         /// [`GSO_TCPV6`](Self::GSO_TCPV6) and perhaps the bit [`GSO_ECN`](Self::GSO_ECN).
         1 => pub gso_type: u8,
-        /// With segmentation, bytes of the Ethernet, IP and TCP headers, which each segment gets. A
+        /// With segmentation, bytes of the headers of Ethernet, IP and TCP or UDP, which each segment gets. A
         /// hint: in what is received it may be more, so the frame itself is looked at.
         2 => pub hdr_len: u16,
-        /// With segmentation, bytes of TCP payload in each segment but the last.
+        /// With segmentation, bytes of payload in each segment or datagram but the last.
         4 => pub gso_size: u16,
         /// With `NEEDS_CSUM`, where the bytes to be summed start; they go on to the frame's end.
         6 => pub csum_start: u16,
@@ -41,6 +41,10 @@ impl NetHeader {
     /// As `gso_type`: TCP over IPv6, to be cut into segments. Only where the device has
     /// [`NET_OFFLOAD_V6`](crate::manifest::NET_OFFLOAD_V6), too.
     pub const GSO_TCPV6: u8 = 4;
+    /// As `gso_type`: UDP over IPv4 or IPv6 whose payload is that of several datagrams, 128 at most, to be cut apart
+    /// (`VIRTIO_NET_HDR_GSO_UDP_L4`); with `NEEDS_CSUM`. Only where the device has
+    /// [`NET_OFFLOAD_UDP`](crate::manifest::NET_OFFLOAD_UDP), too.
+    pub const GSO_UDP: u8 = 5;
     /// In `gso_type`: of the segments, only the first has the flag CWR.
     pub const GSO_ECN: u8 = 0x80;
 }

@@ -2,8 +2,9 @@
 
 use solo5_abi::manifest::{
     BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_MANY, BLOCK_WHOLE, BlockProperties, DeviceType, Entry,
-    Header, MAX_ENTRIES, MAX_SIZE, Manifest, NET_OFFLOAD, NET_OFFLOAD_V6, NameError, NetProperties,
-    ParseError, TENDER_FLUSH, TENDER_SHUTDOWN, TYPE_RESERVED_FIRST, TenderProperties, check_name,
+    Header, MAX_ENTRIES, MAX_SIZE, Manifest, NET_OFFLOAD, NET_OFFLOAD_UDP, NET_OFFLOAD_V6,
+    NameError, NetProperties, ParseError, TENDER_FLUSH, TENDER_SHUTDOWN, TYPE_RESERVED_FIRST,
+    TenderProperties, check_name,
 };
 
 fn bytes_of(entries: &[Entry]) -> Vec<u8> {
@@ -113,12 +114,12 @@ fn features_are_asked_for_by_the_guest_and_granted_by_the_tender() {
     let mut note = bytes;
     note[72..96].fill(0xff);
     let entry = Entry::from_bytes(&note);
-    let both = NET_OFFLOAD | NET_OFFLOAD_V6;
-    assert_eq!(entry.wanted(), both);
-    assert_eq!(entry.detached(), plain.wanting(both));
-    note[80] = 0xfd;
+    let all = NET_OFFLOAD | NET_OFFLOAD_V6 | NET_OFFLOAD_UDP;
+    assert_eq!(entry.wanted(), all);
+    assert_eq!(entry.detached(), plain.wanting(all));
+    note[80] = 0xf9;
     assert_eq!(Entry::from_bytes(&note).detached(), asking);
-    note[80] = 0xfc;
+    note[80] = 0xf8;
     assert_eq!(Entry::from_bytes(&note).detached(), plain);
 
     // In a block device's entry these bytes are the block size, and its features lie behind.

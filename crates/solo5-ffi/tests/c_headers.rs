@@ -157,6 +157,7 @@ fn the_application_interface_is_the_same() {
         "SOLO5_NET_HLEN": api::NET_HLEN,
         "SOLO5_NET_OFFLOAD": manifest::NET_OFFLOAD,
         "SOLO5_NET_OFFLOAD_V6": manifest::NET_OFFLOAD_V6,
+        "SOLO5_NET_OFFLOAD_UDP": manifest::NET_OFFLOAD_UDP,
         "SOLO5_BLOCK_FLUSH": manifest::BLOCK_FLUSH,
         "SOLO5_BLOCK_FLUSH_BEGIN": manifest::TENDER_FLUSH,
         "SOLO5_BLOCK_MANY": manifest::BLOCK_MANY,
@@ -169,6 +170,7 @@ fn the_application_interface_is_the_same() {
         "SOLO5_NET_HEADER_GSO_NONE": NetHeader::GSO_NONE,
         "SOLO5_NET_HEADER_GSO_TCPV4": NetHeader::GSO_TCPV4,
         "SOLO5_NET_HEADER_GSO_TCPV6": NetHeader::GSO_TCPV6,
+        "SOLO5_NET_HEADER_GSO_UDP": NetHeader::GSO_UDP,
         "SOLO5_NET_HEADER_GSO_ECN": NetHeader::GSO_ECN,
     });
     expected.check("api");
@@ -340,6 +342,7 @@ fn notes_and_manifest_are_the_same() {
         "MFT_BLOCK_DISCARD": manifest::BLOCK_DISCARD,
         "MFT_NET_OFFLOAD": manifest::NET_OFFLOAD,
         "MFT_NET_OFFLOAD_V6": manifest::NET_OFFLOAD_V6,
+        "MFT_NET_OFFLOAD_UDP": manifest::NET_OFFLOAD_UDP,
         "MFT_TENDER_POLL_SET": manifest::TENDER_POLL_SET,
         "MFT_TENDER_SHUTDOWN": manifest::TENDER_SHUTDOWN,
         "MFT_TENDER_WRFSBASE": manifest::TENDER_WRFSBASE,

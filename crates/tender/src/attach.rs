@@ -8,8 +8,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use hostdev::{BlockError, Cable, MacAddress, Offload, Tap, TapError};
 use solo5_abi::manifest::{
-    DeviceType, Entry, Header, Manifest, NET_OFFLOAD, NET_OFFLOAD_V6, NetProperties, TENDER_FLUSH,
-    TENDER_POLL_SET, TENDER_SHUTDOWN, TenderProperties,
+    DeviceType, Entry, Header, Manifest, NET_OFFLOAD, NET_OFFLOAD_UDP, NET_OFFLOAD_V6,
+    NetProperties, TENDER_FLUSH, TENDER_POLL_SET, TENDER_SHUTDOWN, TenderProperties,
 };
 
 use crate::Tender;
@@ -151,6 +151,7 @@ impl Interface {
             None => 0,
             Some(Offload::Tcp4) => NET_OFFLOAD,
             Some(Offload::Tcp4AndTcp6) => NET_OFFLOAD | NET_OFFLOAD_V6,
+            Some(Offload::TcpAndUdp) => NET_OFFLOAD | NET_OFFLOAD_V6 | NET_OFFLOAD_UDP,
         }
     }
 }
@@ -267,9 +268,10 @@ impl Devices {
         let large = options.mem >= LARGE_FRAME_MEMORY;
         match source {
             NetSource::Interface(interface) if large && wanted & NET_OFFLOAD != 0 => {
-                let offload = match wanted & NET_OFFLOAD_V6 {
-                    0 => Offload::Tcp4,
-                    _ => Offload::Tcp4AndTcp6,
+                let offload = match [NET_OFFLOAD_V6, NET_OFFLOAD_UDP].map(|bit| wanted & bit != 0) {
+                    [false, _] => Offload::Tcp4,
+                    [true, false] => Offload::Tcp4AndTcp6,
+                    [true, true] => Offload::TcpAndUdp,
                 };
                 open_tap(name, Tap::open_with_offload(interface, offload))
             }

@@ -85,6 +85,7 @@ struct mft_tender {
 
 #define MFT_NET_OFFLOAD 0x1u /* frames carry a struct solo5_net_header */
 #define MFT_NET_OFFLOAD_V6 0x2u /* beside it: also to have TCP over IPv6 cut */
+#define MFT_NET_OFFLOAD_UDP 0x4u /* beside both: also to have UDP cut */
 
 struct mft_entry {
     char name[MFT_NAME_SIZE];

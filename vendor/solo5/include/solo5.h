@@ -133,10 +133,12 @@ struct solo5_net_info {
  * checksum (NEEDS_CSUM), also where gso_type is NONE.
  *
  * SOLO5_NET_OFFLOAD_V6 is asked for (MFT_NET_OFFLOAD_V6) and granted beside it,
- * never alone; without it no gso_type is TCPV6.
+ * never alone; without it no gso_type is TCPV6. So is SOLO5_NET_OFFLOAD_UDP
+ * (MFT_NET_OFFLOAD_UDP), beside both: without it no gso_type is UDP.
  */
 #define SOLO5_NET_OFFLOAD     0x1u
 #define SOLO5_NET_OFFLOAD_V6  0x2u
+#define SOLO5_NET_OFFLOAD_UDP 0x4u
 #define SOLO5_NET_OFFLOAD_MIN (sizeof (struct solo5_net_header) + SOLO5_NET_HLEN)
 #define SOLO5_NET_OFFLOAD_MAX (SOLO5_NET_OFFLOAD_MIN + 65535)
 
@@ -145,6 +147,7 @@ struct solo5_net_info {
 #define SOLO5_NET_HEADER_GSO_NONE   0     /* gso_type: a frame as it is */
 #define SOLO5_NET_HEADER_GSO_TCPV4  1     /* gso_type: to be cut into segments */
 #define SOLO5_NET_HEADER_GSO_TCPV6  4     /* gso_type: the same, over IPv6 */
+#define SOLO5_NET_HEADER_GSO_UDP    5     /* gso_type: UDP, into datagrams */
 #define SOLO5_NET_HEADER_GSO_ECN    0x80u /* bit of gso_type: CWR in the first */
 
 /* As Linux's struct virtio_net_hdr. Offsets count from the Ethernet header. */
@@ -152,7 +155,7 @@ struct solo5_net_header {
     uint8_t flags;
     uint8_t gso_type;
     uint16_t hdr_len;     /* bytes of headers; a hint, may be more if received */
-    uint16_t gso_size;    /* bytes of payload in each segment */
+    uint16_t gso_size;    /* bytes of payload in each but the last */
     uint16_t csum_start;  /* where the bytes to be summed start */
     uint16_t csum_offset; /* from there: where the checksum goes */
 };

@@ -2,6 +2,7 @@
 //!
 //! There is no test harness: entering a user namespace, as an unprivileged user must, takes a process of one thread.
 
+mod datagrams;
 mod offload;
 
 use std::fs;
@@ -15,7 +16,7 @@ use hostdev::{Tap, TapError};
 
 type Check = (&'static str, fn());
 
-const CHECKS: [Check; 10] = [
+const CHECKS: [Check; 11] = [
     ("interfaces_must_be_up", interfaces_must_be_up),
     (
         "only_taps_are_attached_and_only_once",
@@ -38,6 +39,10 @@ const CHECKS: [Check; 10] = [
     (
         "segments_are_cut_for_those_without_offload_only",
         offload::segments_are_cut_for_those_without_offload_only,
+    ),
+    (
+        "datagrams_are_joined_for_those_who_take_them_only",
+        datagrams::datagrams_are_joined_for_those_who_take_them_only,
     ),
     ("bad_headers_are_errors", offload::bad_headers_are_errors),
     (

@@ -73,8 +73,8 @@ layout! {
     /// What a tender tells of an attached network device, in the union `u` of its entry; and what
     /// the guest has asked for there.
     ///
-    /// Features are bits: there are [`NET_OFFLOAD`] and [`NET_OFFLOAD_V6`]. Their two fields are an extension of this
-    /// project's, in bytes that are zero in a manifest of Solo5's own.
+    /// Features are bits: there are [`NET_OFFLOAD`], [`NET_OFFLOAD_V6`] and [`NET_OFFLOAD_UDP`]. Their two fields are an
+    /// extension of this project's, in bytes that are zero in a manifest of Solo5's own.
     pub struct NetProperties, size 12 {
         /// The guest's own address on this device.
         0 => pub mac: [u8; 6],
@@ -169,6 +169,11 @@ pub const NET_OFFLOAD: u16 = 1;
 /// and without that means nothing. What [`NET_OFFLOAD`] says of checksums holds for both families by itself.
 pub const NET_OFFLOAD_V6: u16 = 2;
 
+/// The feature of a network device that segmentation is left to the other side for UDP, over IPv4 and IPv6, too: a header may
+/// say [`GSO_UDP`](crate::net::NetHeader::GSO_UDP). It is asked for and granted beside [`NET_OFFLOAD`] and
+/// [`NET_OFFLOAD_V6`], and without both means nothing.
+pub const NET_OFFLOAD_UDP: u16 = 4;
+
 /// One entry of a manifest (`struct mft_entry`), 104 bytes aligned to 8.
 ///
 /// It has no byte of implicit padding, so a `static` of it is laid out in full.
@@ -199,7 +204,7 @@ const _: () = {
 };
 
 /// The features of network devices.
-const NET_FEATURES: u16 = NET_OFFLOAD | NET_OFFLOAD_V6;
+const NET_FEATURES: u16 = NET_OFFLOAD | NET_OFFLOAD_V6 | NET_OFFLOAD_UDP;
 /// The features of block devices that have to be asked for.
 const BLOCK_FEATURES: u16 = BLOCK_FLUSH | BLOCK_MANY | BLOCK_DISCARD;
 

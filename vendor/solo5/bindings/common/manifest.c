@@ -75,9 +75,11 @@ static uint16_t net_features(const struct mft_entry *e)
 {
     if (!net_has_offload(e))
         return 0;
-    return SOLO5_NET_OFFLOAD
-            | ((e->u.net_basic.granted & MFT_NET_OFFLOAD_V6) != 0
-                    ? SOLO5_NET_OFFLOAD_V6 : 0);
+    if ((e->u.net_basic.granted & MFT_NET_OFFLOAD_V6) == 0)
+        return SOLO5_NET_OFFLOAD;
+    return SOLO5_NET_OFFLOAD | SOLO5_NET_OFFLOAD_V6
+            | ((e->u.net_basic.granted & MFT_NET_OFFLOAD_UDP) != 0
+                    ? SOLO5_NET_OFFLOAD_UDP : 0);
 }
 
 static size_t net_min_frame(const struct mft_entry *e)

@@ -47,8 +47,8 @@ fn in_namespace(test: impl FnOnce(&Guest, &UdpSocket) + Send) {
         let socket = UdpSocket::bind("10.9.0.1:4242").unwrap();
         let timeout = Some(Duration::from_secs(60));
         socket.set_read_timeout(timeout).unwrap();
-        // What is granted is what is asked for, and of IPv6 nothing without IPv4's.
-        for (wanted, granted) in [(0, 0), (NET_OFFLOAD_V6, 0), (3, 3)] {
+        // What is granted is what is asked for, and of IPv6 nothing without IPv4's, of UDP nothing without both.
+        for (wanted, granted) in [(0, 0), (NET_OFFLOAD_V6, 0), (3, 3), (5, 1), (6, 0), (7, 7)] {
             assert_eq!(Guest::asking(wanted).granted(), granted);
         }
         test(&Guest::asking(NET_OFFLOAD), &socket);
