@@ -142,6 +142,7 @@ impl Machine {
                 there: lanes[1 - end].clone(),
                 offload,
                 offload_v6: false,
+                offload_udp: false,
                 held: Rc::default(),
             }
         })
@@ -195,6 +196,7 @@ pub(crate) struct FakeNet {
     there: Rc<RefCell<Lane>>,
     offload: bool,
     pub(crate) offload_v6: bool,
+    pub(crate) offload_udp: bool,
     /// Gone when the device is.
     held: Rc<()>,
 }
@@ -238,6 +240,10 @@ impl NetDevice for FakeNet {
         self.offload_v6
     }
 
+    fn has_offload_udp(&self) -> bool {
+        self.offload_udp
+    }
+
     fn read_size(&self) -> usize {
         if self.offload {
             65_559
@@ -249,11 +255,17 @@ impl NetDevice for FakeNet {
     fn write(&self, frame: &[u8]) -> Result<(), NetError> {
         assert!(frame.len() <= self.read_size(), "{} octets", frame.len());
         if frame.len() > NetHeader::SIZE + self.max_frame() {
-            let gso_type = match frame[NetHeader::SIZE + 12..][..2] {
-                [0x86, 0xdd] if self.offload_v6 => NetHeader::GSO_TCPV6,
-                _ => NetHeader::GSO_TCPV4,
+            let ethernet = &frame[NetHeader::SIZE..];
+            let (ipv6, protocol) = match ethernet[12..14] {
+                [0x86, 0xdd] => (true, ethernet[20]),
+                _ => (false, ethernet[23]),
             };
-            assert_eq!(frame[1], gso_type);
+            let (gso_type, granted) = match (protocol, ipv6) {
+                (17, _) => (NetHeader::GSO_UDP, self.offload_udp),
+                (_, true) => (NetHeader::GSO_TCPV6, self.offload_v6),
+                (_, false) => (NetHeader::GSO_TCPV4, self.offload),
+            };
+            assert!(frame[1] == gso_type && granted, "type {}", frame[1]);
         }
         self.machine.pass(CALL);
         self.machine.arrive(&self.there, 10_000, frame.to_vec());

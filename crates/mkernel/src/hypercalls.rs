@@ -26,6 +26,7 @@ pub(crate) trait NetDevice: 'static {
     fn max_frame(&self) -> usize;
     fn has_offload(&self) -> bool;
     fn has_offload_v6(&self) -> bool;
+    fn has_offload_udp(&self) -> bool;
     fn read_size(&self) -> usize;
     fn write(&self, frame: &[u8]) -> Result<(), NetError>;
     fn read(&self, buffer: &mut [u8]) -> Result<Option<usize>, NetError>;
@@ -74,6 +75,10 @@ impl NetDevice for Net {
 
     fn has_offload_v6(&self) -> bool {
         self.has_offload_v6()
+    }
+
+    fn has_offload_udp(&self) -> bool {
+        self.has_offload_udp()
     }
 
     fn read_size(&self) -> usize {

@@ -34,7 +34,7 @@ use netstack::{
     Received,
     proto::{
         self,
-        interface::{HEADROOM, Run},
+        interface::{HEADROOM, Joined, Run},
     },
 };
 use solo5_ffi::{Net, NetHeader};
@@ -128,10 +128,16 @@ impl<N: NetDevice> FrameDevice for Device<N> {
             return Ok(Some(Received::unchecked(length)));
         }
         let header = buffer.first_chunk().map(NetHeader::from_bytes);
-        let flags = header.map_or(0, |header| header.flags);
+        let header = header.unwrap_or_default();
+        let checksummed = header.flags & (NetHeader::NEEDS_CSUM | NetHeader::DATA_VALID) != 0;
+        let joined = (header.gso_type == NetHeader::GSO_UDP).then_some(Joined {
+            transport: header.csum_start.into(),
+            segment: header.gso_size,
+        });
         Ok(Some(Received {
             frame: NetHeader::SIZE.min(length)..length,
-            checksummed: flags & (NetHeader::NEEDS_CSUM | NetHeader::DATA_VALID) != 0,
+            checksummed,
+            joined,
         }))
     }
 
@@ -163,6 +169,10 @@ impl<N: NetDevice> FrameDevice for Device<N> {
         self.port.net().has_offload_v6()
     }
 
+    fn offload_udp(&self) -> bool {
+        self.port.net().has_offload_udp()
+    }
+
     fn buffer_size(&self) -> usize {
         self.port.net().read_size()
     }
@@ -170,15 +180,16 @@ impl<N: NetDevice> FrameDevice for Device<N> {
     fn write_run(&mut self, buffer: &mut [u8], run: &Run) -> io::Result<()> {
         let header = NetHeader {
             flags: NetHeader::NEEDS_CSUM,
-            gso_type: match run.ipv6 {
-                false => NetHeader::GSO_TCPV4,
-                true => NetHeader::GSO_TCPV6,
+            gso_type: match (run.udp, run.ipv6) {
+                (true, _) => NetHeader::GSO_UDP,
+                (false, false) => NetHeader::GSO_TCPV4,
+                (false, true) => NetHeader::GSO_TCPV6,
             },
             hdr_len: run.header_len as u16,
             gso_size: run.segment,
             csum_start: run.transport as u16,
-            // RFC 9293 §3.1: where the checksum is in a TCP header.
-            csum_offset: 16,
+            // RFC 768, RFC 9293 §3.1: where the checksum is in the header.
+            csum_offset: if run.udp { 6 } else { 16 },
         };
         let whole = &mut buffer[HEADROOM - NetHeader::SIZE..];
         whole[..NetHeader::SIZE].copy_from_slice(&header.to_bytes());

@@ -10,7 +10,9 @@
 //! net with and without offload) an error of the assembler or of the linker, which names the symbol
 //! `solo5_device_NAME_is_declared_in_two_ways`.
 
-use solo5_abi::manifest::{BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_MANY, NET_OFFLOAD, NET_OFFLOAD_V6};
+use solo5_abi::manifest::{
+    BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_MANY, NET_OFFLOAD, NET_OFFLOAD_UDP, NET_OFFLOAD_V6,
+};
 
 use crate::{DeviceType, Entry};
 
@@ -21,7 +23,7 @@ use crate::{DeviceType, Entry};
 /// At compile time, when the name is not 1 to 67 ASCII letters and digits.
 pub const fn entry_words(name: &str, device_type: DeviceType, offload: bool) -> [u64; 13] {
     let wanted = match device_type {
-        DeviceType::NetBasic if offload => NET_OFFLOAD | NET_OFFLOAD_V6,
+        DeviceType::NetBasic if offload => NET_OFFLOAD | NET_OFFLOAD_V6 | NET_OFFLOAD_UDP,
         DeviceType::NetBasic => 0,
         DeviceType::BlockBasic => BLOCK_FLUSH | BLOCK_MANY | BLOCK_DISCARD,
     };
@@ -45,8 +47,9 @@ pub const fn entry_words(name: &str, device_type: DeviceType, offload: bool) -> 
 ///
 /// `net!("name", offload)` also asks the tender for network offload, for a program that can do with
 /// or without it: [`Net::has_offload`](crate::Net::has_offload) tells whether each frame now has a
-/// [`NetHeader`](crate::NetHeader), and [`Net::has_offload_v6`](crate::Net::has_offload_v6) whether
-/// that goes for TCP over IPv6 as for TCP over IPv4. The same name with and without `offload` is an error at link
+/// [`NetHeader`](crate::NetHeader), [`Net::has_offload_v6`](crate::Net::has_offload_v6) whether
+/// that goes for TCP over IPv6 as for TCP over IPv4, and [`Net::has_offload_udp`](crate::Net::has_offload_udp)
+/// whether for UDP. The same name with and without `offload` is an error at link
 /// time.
 ///
 /// ```no_run

@@ -6,7 +6,9 @@ use core::task::Poll;
 use solo5_abi::api::{BLOCK_MANY_MAX, BlockInfo, NetInfo, SolResult};
 #[cfg(not(solo5_upstream_bindings))]
 use solo5_abi::manifest::TENDER_FLUSH;
-use solo5_abi::manifest::{BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_MANY, NET_OFFLOAD, NET_OFFLOAD_V6};
+use solo5_abi::manifest::{
+    BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_MANY, NET_OFFLOAD, NET_OFFLOAD_UDP, NET_OFFLOAD_V6,
+};
 
 use crate::{
     AcquireError, Block, BlockError, DeviceType, Entry, Handle, HandleSet, Net, NetError, sys,
@@ -63,6 +65,7 @@ pub(crate) fn net_acquire(entry: &'static Entry) -> Result<Net, AcquireError> {
         // Upstream's bindings leave the zero of the default.
         offload: info.features & NET_OFFLOAD != 0,
         offload_v6: info.features & NET_OFFLOAD_V6 != 0,
+        offload_udp: info.features & NET_OFFLOAD_UDP != 0,
     })
 }
 

@@ -15,6 +15,7 @@ pub struct Net {
     pub(crate) mtu: usize,
     pub(crate) offload: bool,
     pub(crate) offload_v6: bool,
+    pub(crate) offload_udp: bool,
 }
 
 impl Net {
@@ -62,6 +63,13 @@ impl Net {
     /// without [`has_offload`](Self::has_offload). A tender may know only that.
     pub fn has_offload_v6(&self) -> bool {
         self.offload_v6
+    }
+
+    /// Whether UDP over IPv4 and IPv6, too, may be sent and is received in frames of up to 64 KiB (`GSO_UDP`), which the
+    /// header tells how to cut into datagrams, of which the last may be shorter: never without the other two. At most 128
+    /// are received in a frame; Linux before 6.9 takes no more than 64.
+    pub fn has_offload_udp(&self) -> bool {
+        self.offload_udp
     }
 
     /// Bytes that a buffer to [`read`](Self::read) into must hold: [`max_frame`](Self::max_frame),
@@ -120,6 +128,7 @@ impl fmt::Debug for Net {
             .field("mtu", &self.mtu)
             .field("offload", &self.offload)
             .field("offload_v6", &self.offload_v6)
+            .field("offload_udp", &self.offload_udp)
             .finish_non_exhaustive()
     }
 }

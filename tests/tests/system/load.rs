@@ -100,7 +100,7 @@ fn bulk_is_offloaded_over_both_ip_versions() {
 }
 
 /// Bytes and frames that came from an interface of this thread's namespace, and that went there.
-fn traffic(name: &str) -> [[u64; 2]; 2] {
+pub(crate) fn traffic(name: &str) -> [[u64; 2]; 2] {
     let counters = fs::read_to_string("/proc/thread-self/net/dev").unwrap();
     let line = counters.lines().find_map(|line| {
         let (interface, counters) = line.split_once(':')?;

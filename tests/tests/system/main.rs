@@ -1,6 +1,7 @@
 //! Whole-unikernel tests, all of them on spt, and on hvt one of each kind; in `ci/long hvt` all of them there too.
 //!
 //! - [`console`]: a service whose log is not taken.
+//! - [`datagrams`]: many UDP datagrams in one frame, with the Linux kernel as peer.
 //! - [`disk`]: a block device, in every way that there is to use one.
 //! - [`examples`]: what the five examples print and do.
 //! - [`executables`]: manifest, W^X segments and interpreter of what the toolchain builds.
@@ -52,6 +53,7 @@ macro_rules! on_each_target {
 
 mod bad_input;
 mod console;
+mod datagrams;
 mod disk;
 mod examples;
 mod executables;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use miou_rs::{Builder, sleep, spawn};
-use netstack::{Config, Ipv6, Stack, TcpListener, TcpStream};
+use netstack::{Config, Ipv6, Stack, TcpListener, TcpStream, UdpSocket};
 
 use super::start_on;
 use crate::{
@@ -118,6 +118,42 @@ fn runs_over_ipv6_are_given_to_a_device_that_takes_these_too() {
             let longest = lane.borrow().longest;
             // More than the MTU, Ethernet's header and the one that asks for nothing.
             assert_eq!(longest > 1500 + 14 + 10, offload_v6, "{longest} octets");
+        });
+    }
+}
+
+#[test]
+fn datagrams_of_one_call_are_given_to_a_device_that_takes_them_as_one() {
+    for (offload_udp, ipv6) in [(false, false), (true, false), (true, true)] {
+        run(true, async |source, [mut one, mut other]| {
+            let lane = one.here.clone();
+            one.offload_udp = offload_udp;
+            other.offload_udp = offload_udp;
+            let (client, server) = (dual_stack(&source, one, 1), dual_stack(&source, other, 2));
+            let to: IpAddr = match ipv6 {
+                false => SERVER.into(),
+                true => Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2).into(),
+            };
+            for (stack, host) in [(&client, 1), (&server, 2)] {
+                stack.add_address(format!("10.0.0.{host}/24").parse().expect("an address"));
+            }
+            let service = UdpSocket::bind(&server, (to, 7)).expect("a free port");
+            let socket = UdpSocket::bind(&client, (Ipv6Addr::UNSPECIFIED, 0)).expect("a free port");
+            // Both learn of the other before what would have to wait for it.
+            socket.send_to(b"first", (to, 7)).expect("a route");
+            let first = service.recv_datagram().await.expect("a datagram");
+            service.send_to(b"first", first.source).expect("a route");
+            socket.recv_datagram().await.expect("a datagram");
+            let payload: Vec<u8> = (0..20_500_u16).map(|at| (at ^ at >> 8) as u8).collect();
+            service
+                .send_segments_to(&payload, 1000, first.source)
+                .expect("a route");
+            for part in payload.chunks(1000) {
+                let datagram = socket.recv_datagram().await.expect("a datagram");
+                assert_eq!(datagram.payload, part);
+            }
+            let longest = lane.borrow().longest;
+            assert_eq!(longest > 20_000, offload_udp, "{longest} octets");
         });
     }
 }

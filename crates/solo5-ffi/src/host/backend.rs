@@ -90,6 +90,7 @@ pub(crate) fn net_acquire(entry: &'static Entry) -> Result<Net, AcquireError> {
         mtu: usize::from(tap.mtu()),
         offload: false,
         offload_v6: false,
+        offload_udp: false,
     })
 }
 
