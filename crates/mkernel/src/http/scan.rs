@@ -8,7 +8,8 @@
 
 use miou_rs::Instant;
 
-/// Octets of a line that are kept when it comes in pieces: names and lengths are shorter.
+/// Octets of a line that are kept when it comes in pieces: names and lengths are shorter. A length on a line that is not
+/// is refused, as it may be another one than its beginning says.
 const KEPT: usize = 128;
 
 #[derive(Debug)]
@@ -165,7 +166,7 @@ impl Scan {
                 self.refuse_if(bare);
                 match content {
                     b"" => self.end_fields(),
-                    field => self.field(field),
+                    field => self.field(field, line.len() >= KEPT),
                 }
             }
             State::ChunkSize | State::ChunkEnd | State::Trailer if bare => {
@@ -186,13 +187,13 @@ impl Scan {
         }
     }
 
-    fn field(&mut self, field: &[u8]) {
+    fn field(&mut self, field: &[u8], may_be_cut: bool) {
         let Some(colon) = field.iter().position(|octet| *octet == b':') else {
             return;
         };
         let (name, value) = (&field[..colon], &field[colon + 1..]);
         if name.eq_ignore_ascii_case(b"content-length") {
-            match decimal(value.trim_ascii()) {
+            match decimal(value.trim_ascii()).filter(|_| !may_be_cut) {
                 Some(length) => {
                     // Also one that says the same: RFC 9110 section 8.6 leaves it to us.
                     self.refuse_if(self.length.is_some());

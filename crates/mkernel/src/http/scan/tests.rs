@@ -126,3 +126,16 @@ fn section_7_1_content_whose_end_is_in_doubt_goes_no_further() {
         }
     }
 }
+
+#[test]
+fn section_6_2_a_length_that_comes_in_pieces_is_no_other_one() {
+    let hidden = b"X\r\n\r\n".repeat(20);
+    for padding in [" ".repeat(111), "0".repeat(111), " ".repeat(120)] {
+        let head = format!("POST / HTTP/1.1\r\ncontent-length:{padding}12345\r\n\r\n");
+        let both = "POST / HTTP/1.1\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n";
+        let bad = [head.as_bytes(), &hidden, both.as_bytes()].concat();
+        for pieces in 1..bad.len() {
+            assert_eq!(scan(&bad, pieces), (1, Some(1)), "{pieces}");
+        }
+    }
+}
