@@ -65,14 +65,21 @@ pub(crate) struct Service<'a> {
 
 /// Boots the example, has `attack` go on beside honest visits, and looks whether it is there afterwards.
 pub(crate) fn with_server(way: Way, attack: impl FnOnce(&mut Service) + Send) {
+    with_guest(build("http-server").option("--mem=32"), way, attack);
+}
+
+pub(crate) fn build(package: &str) -> Guest {
+    match cfg!(feature = "long") {
+        true => Guest::build_release(package, Target::Spt),
+        false => Guest::build(package, Target::Spt),
+    }
+}
+
+/// The same with `guest`.
+pub(crate) fn with_guest(guest: Guest, way: Way, attack: impl FnOnce(&mut Service) + Send) {
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
-    let guest = match cfg!(feature = "long") {
-        true => Guest::build_release("http-server", Target::Spt),
-        false => Guest::build("http-server", Target::Spt),
-    };
-    let guest = guest.option("--mem=32").limit(Duration::from_secs(900));
-    let mut server = HttpServer::new(guest);
+    let mut server = HttpServer::new(guest.limit(Duration::from_secs(900)));
     let authority = (way == Way::Secured).then(Authority::new);
     if let Some(authority) = &authority {
         let address = format!("IP:{}", HttpServer::ADDRESS);

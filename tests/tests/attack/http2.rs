@@ -2,10 +2,16 @@
 //! and their like.
 
 use std::collections::VecDeque;
+use std::fs;
 use std::io::{self, ErrorKind};
+use std::process::Command;
 use std::time::Instant;
 
-use crate::http::{CROWD, LIMIT, PATIENCE, Stream, TIME, Way, on_each_way, with_server};
+use tempfile::TempDir;
+
+use crate::http::{
+    CROWD, LIMIT, PATIENCE, Service, Stream, TIME, Way, build, on_each_way, with_guest, with_server,
+};
 
 on_each_way! {
     rapid_resets, resets_that_the_server_has_to_send, continuations_without_end, headers_without_names,
@@ -20,6 +26,8 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 const GET: &[u8] = b"\x82\x86\x84\x41\x01a";
 /// The same for /download/1000000.
 const DOWNLOAD: &[u8] = b"\x82\x86\x04\x11/download/1000000\x41\x01a";
+/// The same for /large.
+const FILE: &[u8] = b"\x82\x86\x04\x06/large\x41\x01a";
 /// POST /echo.
 const POST: &[u8] = b"\x83\x86\x04\x05/echo\x41\x01a";
 
@@ -240,21 +248,45 @@ fn windows_of_an_octet(way: Way) {
 
 /// Says `frames` on each of many connections, which stay open.
 fn hold(way: Way, frames: &[u8]) {
-    with_server(way, |service| {
-        let mut held = Vec::new();
-        for _ in 0..CROWD / 10 {
-            let mut stream = service.enter_http2(PATIENCE);
-            // Who is refused at once is no less of a crowd.
-            let _ = stream.write_all(&[PREFACE, &initial_window(0), frames].concat());
-            held.push(stream);
-            service.visit();
-        }
-    });
+    let frames = [initial_window(0).as_slice(), frames].concat();
+    with_server(way, |service| hold_at(service, &frames));
+}
+
+fn hold_at(service: &mut Service, frames: &[u8]) {
+    let mut held = Vec::new();
+    for _ in 0..CROWD / 10 {
+        let mut stream = service.enter_http2(PATIENCE);
+        // Who is refused at once is no less of a crowd.
+        let _ = stream.write_all(&[PREFACE, frames].concat());
+        held.push(stream);
+        service.visit();
+    }
 }
 
 /// CVE-2019-9517: answers that may not leave.
 fn windows_that_stay_closed(way: Way) {
     hold(way, &many(100, |number| request(number, DOWNLOAD)));
+}
+
+/// The same of a site, which reads 64 KiB of a file at a time: answers may not leave, or may and are not read.
+#[test]
+fn files_that_nobody_takes() {
+    let folder = TempDir::new().unwrap();
+    let image = folder.path().join("image");
+    fs::write(folder.path().join("healthz"), "ok").unwrap();
+    fs::write(folder.path().join("large"), vec![b'x'; 3_000_000]).unwrap();
+    let mut tar = Command::new("tar");
+    tar.current_dir(&folder)
+        .args(["-cf", "image", "healthz", "large"]);
+    assert!(tar.status().unwrap().success());
+    let files = many(100, |number| request(number, FILE));
+    for window in [0, MOST] {
+        let guest = build("site").option("--mem=32");
+        let guest = guest.option(format!("--block:site={}", image.display()));
+        let all = window_update(0, MOST - u32::from(u16::MAX));
+        let frames = [initial_window(window), all, files.clone()].concat();
+        with_guest(guest, Way::Plain, |service| hold_at(service, &frames));
+    }
 }
 
 /// Content is taken in, and may not leave; then there is always something to be answered, of which nothing is read.

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io::IoSlice;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,12 +10,12 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::task::{Context, Poll, ready};
 
 use ::http::StatusCode;
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 
-use super::peer::{Beside, Peer, Working};
+use super::peer::{Kept, Peer, Working};
 
 /// The content of a request, as it comes from the client: at most
 /// [`body_octets`](super::Options::body_octets) of it.
@@ -175,10 +176,22 @@ pin_project! {
 struct Turn {
     peer: Rc<Peer>,
     service: bool,
-    _beside: Option<Beside>,
+    kept: Option<Rc<Kept>>,
+    gave_way: bool,
 }
 
 impl Turn {
+    /// Gives others a turn where memory is nearly spent, before each piece of an answer that may have to be kept: who was
+    /// told to make room does it then.
+    fn gives_way(&mut self, context: &Context<'_>) -> bool {
+        let kept = self.kept.as_ref();
+        self.gave_way = !self.gave_way && kept.is_some_and(|kept| kept.peers.moved());
+        if self.gave_way {
+            context.waker().wake_by_ref();
+        }
+        self.gave_way
+    }
+
     fn set(&mut self, service: bool) {
         if self.service != service {
             self.service = service;
@@ -195,31 +208,41 @@ impl Drop for Turn {
 }
 
 impl<B> Reply<B> {
-    pub(super) fn new(body: Option<B>, peer: Rc<Peer>, beside: Option<Beside>) -> Self {
+    pub(super) fn new(body: Option<B>, peer: Rc<Peer>, kept: Option<Rc<Kept>>) -> Self {
         let turn = Turn {
             peer,
             service: false,
-            _beside: beside,
+            kept,
+            gave_way: false,
         };
         Self { body, turn }
     }
 }
 
 impl<B: HttpBody> HttpBody for Reply<B> {
-    type Data = B::Data;
+    type Data = Piece<B::Data>;
     type Error = B::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    ) -> Poll<Option<Result<Frame<Self::Data>, B::Error>>> {
         let this = self.project();
         let Some(body) = this.body.as_pin_mut() else {
             return Poll::Ready(None);
         };
+        if this.turn.gives_way(context) {
+            return Poll::Pending;
+        }
         let frame = body.poll_frame(context);
         this.turn.set(frame.is_pending());
-        frame
+        let kept = &this.turn.kept;
+        frame.map_ok(|frame| {
+            frame.map_data(|data| Piece {
+                data,
+                _kept: kept.clone(),
+            })
+        })
     }
 
     fn is_end_stream(&self) -> bool {
@@ -229,5 +252,34 @@ impl<B: HttpBody> HttpBody for Reply<B> {
     fn size_hint(&self) -> SizeHint {
         let none = || SizeHint::with_exact(0);
         self.body.as_ref().map_or_else(none, B::size_hint)
+    }
+}
+
+/// Octets of an answer: as long as they are kept to be sent, it counts.
+#[derive(Debug)]
+pub struct Piece<D> {
+    data: D,
+    _kept: Option<Rc<Kept>>,
+}
+
+impl<D: Buf> Buf for Piece<D> {
+    fn remaining(&self) -> usize {
+        self.data.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.data.chunk()
+    }
+
+    fn chunks_vectored<'a>(&'a self, parts: &mut [IoSlice<'a>]) -> usize {
+        self.data.chunks_vectored(parts)
+    }
+
+    fn advance(&mut self, octets: usize) {
+        self.data.advance(octets);
+    }
+
+    fn copy_to_bytes(&mut self, octets: usize) -> Bytes {
+        self.data.copy_to_bytes(octets)
     }
 }

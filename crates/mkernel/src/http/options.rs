@@ -31,7 +31,7 @@ pub struct Options {
     pub body_octets: u64,
     /// Connections at a time, where a request of HTTP/2 that is served beside others of its connection counts as one
     /// too; `None`, as at first: as many as three eighths of the memory that is free when the server starts suffice
-    /// for, at 40 KiB for a connection, with TLS 72 KiB, and 16 KiB for a request beside others, but at least 16
+    /// for, at 40 KiB for a connection, with TLS 72 KiB, and 32 KiB for a request beside others, but at least 16
     /// connections. At the bound, and below it when the memory is nearly spent, the connection that is idle for the
     /// longest time makes room, or the one whose request is the longest on its way, or whose answer is not taken; when
     /// all are being served, a new connection, or request beside others, is answered 503.
@@ -74,7 +74,9 @@ pub struct Http2 {
     pub stream_window: u32,
     /// The same of all requests of the connection together; 256 KiB.
     pub connection_window: u32,
-    /// Octets of an answer that are kept until the client takes them; 64 KiB.
+    /// Octets of an answer that are kept until the client takes them, beside the piece that the service has given last;
+    /// 16 KiB. What is more counts as part of the connection, or request beside others, among
+    /// [`Options::connections`].
     pub send_octets: u32,
     /// Requests that the client may reset before they are looked at (rapid reset, CVE-2023-44487), and that we
     /// may have to reset because of its faults; 20 each. Then it is sent GOAWAY.
@@ -87,7 +89,7 @@ impl Default for Http2 {
             streams: 100,
             stream_window: 64 << 10,
             connection_window: 256 << 10,
-            send_octets: 64 << 10,
+            send_octets: 16 << 10,
             resets: 20,
         }
     }
@@ -119,8 +121,10 @@ impl Options {
 
     /// The room for clients, with so many octets of memory free.
     pub(super) fn room(&self, free: usize, secure: bool) -> Room {
-        /// Buffers of 16 KiB each way, a connection's state, and what the service has for it.
-        const CONNECTION: usize = 40 << 10;
+        /// A buffer of 16 KiB for what is read, a connection's state, and what the service has for it.
+        const CONNECTION: usize = 24 << 10;
+        /// A buffer of HTTP/1 for what is written.
+        const WRITTEN: usize = 16 << 10;
         /// A record each way.
         const TLS: usize = 32 << 10;
         /// Header fields, and what the service has for a request.
@@ -132,11 +136,12 @@ impl Options {
                 beside: 1,
             };
         }
-        let connection = CONNECTION + if secure { TLS } else { 0 };
+        let send_octets = self.http2.send_octets as usize;
+        let connection = CONNECTION + WRITTEN.max(send_octets) + if secure { TLS } else { 0 };
         Room {
             all: (free / 8 * 3).max(16 * connection),
             connection,
-            beside: BESIDE,
+            beside: BESIDE + send_octets,
         }
     }
 }

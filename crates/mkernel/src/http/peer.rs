@@ -31,6 +31,8 @@ pub(super) struct Peer {
     pub(super) begun: Cell<u64>,
     pub(super) answered: Cell<u64>,
     pub(super) done: Cell<u64>,
+    /// Answers of HTTP/2 of which there is something, or will be.
+    kept: Cell<usize>,
     pub(super) upgraded: Cell<bool>,
     pub(super) http2: Cell<bool>,
     pub(super) working: Working,
@@ -87,6 +89,7 @@ impl Peer {
             begun: Cell::new(0),
             answered: Cell::new(0),
             done: Cell::new(0),
+            kept: Cell::new(0),
             upgraded: Cell::new(false),
             http2: Cell::new(false),
             working: Working::default(),
@@ -164,7 +167,7 @@ impl Peer {
 #[derive(Debug)]
 pub(super) struct Peers {
     table: RefCell<Slab<Rc<Peer>>>,
-    /// Requests that are served beside others of their connections.
+    /// Requests that are served beside others of their connections, or whose answers are kept there.
     beside: Cell<usize>,
     room: Room,
     /// Octets of memory that stay free.
@@ -221,25 +224,34 @@ impl Peers {
     }
 
     /// Is told that octets came or went, for which there is always some memory taken: when that is nearly spent, by
-    /// whomever, a client makes room, and another when that one is gone.
-    pub(super) fn moved(&self) {
+    /// whomever, a client makes room, and another when that one is gone. Tells whether it was nearly spent when it was
+    /// looked at last.
+    pub(super) fn moved(&self) -> bool {
         self.moves.set(self.moves.get().wrapping_add(1));
         let due = self.scarce.get() || self.moves.get().is_multiple_of(MOVES);
-        if !due || self.leaving.get() != 0 {
-            return;
+        if due && self.leaving.get() == 0 {
+            self.scarce.set(!is_free(self.reserve));
+            if self.scarce.get() {
+                self.make_room();
+            }
         }
-        self.scarce.set(!is_free(self.reserve));
-        if self.scarce.get() {
-            self.make_room();
-        }
+        self.scarce.get()
     }
 
-    /// Admits a request beside others of its connection, if there is room.
-    pub(super) fn admit(self: &Rc<Self>) -> Option<Beside> {
-        self.has_room_for(self.room.beside).then(|| {
-            self.beside.set(self.beside.get() + 1);
-            Beside(self.clone())
-        })
+    /// Admits a request of HTTP/2: if it is not the only one of its connection, where there is room.
+    pub(super) fn admit(self: &Rc<Self>, peer: &Rc<Peer>) -> Option<Rc<Kept>> {
+        let beside = peer.kept.get() > 0;
+        if beside && !self.has_room_for(self.room.beside) {
+            return None;
+        }
+        peer.kept.set(peer.kept.get() + 1);
+        self.beside.set(self.beside.get() + usize::from(beside));
+        let (peers, peer) = (self.clone(), peer.clone());
+        Some(Rc::new(Kept {
+            peers,
+            peer,
+            beside,
+        }))
     }
 
     pub(super) fn tell_all(&self, order: Order) {
@@ -288,13 +300,20 @@ fn is_free_in<const BLOCKS: usize>(octets: usize) -> bool {
     is_free
 }
 
-/// Counts a request that is served beside others of its connection, until this is dropped.
+/// Counts a request of HTTP/2, and then what there is of its answer, until this is dropped.
 #[derive(Debug)]
-pub(super) struct Beside(Rc<Peers>);
+pub(super) struct Kept {
+    pub(super) peers: Rc<Peers>,
+    peer: Rc<Peer>,
+    /// Whether there were others of its connection.
+    beside: bool,
+}
 
-impl Drop for Beside {
+impl Drop for Kept {
     fn drop(&mut self) {
-        self.0.beside.set(self.0.beside.get() - 1);
+        self.peer.kept.set(self.peer.kept.get() - 1);
+        let beside = self.peers.beside.get() - usize::from(self.beside);
+        self.peers.beside.set(beside);
     }
 }
 

@@ -16,7 +16,7 @@ use pin_project_lite::pin_project;
 use super::body::{Body, Fault, Reply};
 use super::cookies;
 use super::options::Options;
-use super::peer::{Beside, Order, Peer, Peers};
+use super::peer::{Kept, Order, Peer, Peers};
 use super::target;
 
 /// A service of `hyper` or of `tower` that answers requests whose content is [`Body`]: every type that
@@ -210,10 +210,10 @@ impl<S: Service<Kind>, Kind> hyper::service::Service<Request<Incoming>> for Guar
         }
         let upgrade = Upgrade::of(&request);
         let mut refusal = self.refusal(&request, number);
-        let mut beside = None;
-        if refusal.is_none() && number > peer.done.get() + 1 {
-            beside = self.peers.admit();
-            if beside.is_none() {
+        let mut kept = None;
+        if refusal.is_none() && !http1 {
+            kept = self.peers.admit(peer);
+            if kept.is_none() {
                 refusal = Some(StatusCode::SERVICE_UNAVAILABLE);
             }
         }
@@ -243,7 +243,7 @@ impl<S: Service<Kind>, Kind> hyper::service::Service<Request<Incoming>> for Guar
             asked: Asked {
                 peer: peer.clone(),
                 answered: false,
-                beside,
+                kept,
             },
         }
     }
@@ -299,8 +299,8 @@ where
             peer.upgraded.set(true);
         }
         let peer = peer.clone();
-        let beside = this.asked.beside.take();
-        Poll::Ready(Ok(response.map(|body| Reply::new(body, peer, beside))))
+        let kept = this.asked.kept.take();
+        Poll::Ready(Ok(response.map(|body| Reply::new(body, peer, kept))))
     }
 }
 
@@ -309,7 +309,7 @@ where
 struct Asked {
     peer: Rc<Peer>,
     answered: bool,
-    beside: Option<Beside>,
+    kept: Option<Rc<Kept>>,
 }
 
 impl Asked {

@@ -1,12 +1,17 @@
 //! Who makes room for others.
 
+use std::convert::Infallible;
 use std::rc::Rc;
 
+use bytes::Bytes;
+use futures_lite::stream::repeat_with;
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
 use miou_rs::{Instant, sleep};
 
 use super::world::run;
-use crate::http::Options;
 use crate::http::peer::{MOVES, Order, Peer, Peers, STALE};
+use crate::http::{Http2, Options, Reply};
 
 /// More than there is.
 const ALL: usize = usize::MAX / 4;
@@ -22,7 +27,7 @@ fn few(reserve: usize) -> Rc<Peers> {
 }
 
 fn move_octets(peers: &Peers, times: u32) {
-    (0..times).for_each(|_| peers.moved());
+    (0..times).for_each(|_| _ = peers.moved());
 }
 
 #[test]
@@ -71,4 +76,44 @@ fn who_has_come_only_now_goes_last() {
         assert_eq!(now.order(), Order::Serve);
         assert_eq!(takes_nothing.order(), Order::Leave);
     });
+}
+
+#[test]
+fn before_each_piece_of_an_answer_memory_is_looked_at() {
+    run(async |_| {
+        let earlier = client();
+        sleep(STALE).await;
+        let peers = few(ALL);
+        let _place = peers.enter(earlier.clone());
+        let asks = client();
+        let kept = peers.admit(&asks).expect("it is alone");
+        let frames = repeat_with(|| Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"x"))));
+        let mut answer = Reply::new(Some(StreamBody::new(frames)), asks, Some(kept));
+        for _ in 0..MOVES {
+            answer.frame().await.expect("more").expect("no error");
+        }
+        assert_eq!(earlier.order(), Order::Leave);
+    });
+}
+
+#[test]
+fn answers_that_nobody_takes_fit_into_what_is_free() {
+    /// What a service gives at a time.
+    const PIECE: usize = 64 << 10;
+    for free in [4 << 20, 24 << 20, 500 << 20] {
+        for (send_octets, secure) in [(16 << 10, false), (64 << 10, false), (64 << 10, true)] {
+            let http2 = Http2::default().send_octets(send_octets);
+            let room = Options::default().http2(http2).room(free, secure);
+            let answer = send_octets as usize + PIECE;
+            for part in [room.connection, room.beside] {
+                assert!(
+                    room.all / part * answer <= free,
+                    "{free} {send_octets} {part}"
+                );
+            }
+        }
+    }
+    let room = Options::default().room(24 << 20, false);
+    let default = Http2::default().send_octets as usize + PIECE;
+    assert!(room.all / room.beside * default <= 24 << 20);
 }

@@ -156,3 +156,26 @@ fn section_8_2_3_the_crumbs_of_a_cookie_are_one() {
         }
     });
 }
+
+#[test]
+fn an_answer_counts_until_the_client_has_taken_it() {
+    run(async |world: World| {
+        let _serving = world.serve(Options::default().connections(1));
+        let mut builder = http2::Builder::new(Executor::default());
+        builder.initial_stream_window_size(1);
+        let handshake = builder.handshake(world.connect().await).await;
+        let (mut client, connection) = handshake.expect("HTTP/2");
+        let _connection = spawn(connection);
+        let mut get = async || {
+            let request = Request::get("http://a/").body(Full::<Bytes>::default());
+            let answer = client.send_request(request.expect("a request")).await;
+            answer.expect("an answer")
+        };
+        let kept = get().await;
+        assert_eq!(kept.status(), 200);
+        assert_eq!(get().await.status(), 503);
+        drop(kept);
+        sleep(SECOND).await;
+        assert_eq!(get().await.status(), 200);
+    });
+}
