@@ -53,10 +53,15 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
         };
         let wire = Rc::new(Wire::new(io, peer.clone(), Some(place)));
         match self.watch(&peer, self.talk(wire.clone(), &peer)).await {
-            End::Over if peer.upgraded.get() => {}
-            End::Over => linger(&wire).await,
-            End::Given(wait) => give_up(wire, wait, peer.order() == Order::Leave).await,
+            End::Over if peer.upgraded.get() => {
+                self.peers.keep(&peer);
+                return;
+            }
+            End::Over => {}
+            End::Given(wait) if !has_a_last_word(&wire, wait).await => return abort(wire),
+            End::Given(_) => {}
         }
+        unless_told(&peer, linger(&wire)).await;
     }
 
     /// Secures the connection, if it is to be.
@@ -213,19 +218,31 @@ async fn linger(wire: &Wire) {
     let _ = timeout(LINGER, end).await;
 }
 
-/// Ends a connection on which the client is waited for. Where its place is wanted nobody listens to it any more: a
-/// crowd that leaves slowly would keep all places.
-async fn give_up(wire: Rc<Wire>, wait: Option<Wait>, place_is_wanted: bool) {
+/// Goes on with `last` until it ends or the client's place is wanted: a crowd that leaves slowly would keep all places.
+async fn unless_told(peer: &Peer, last: impl Future<Output = ()>) {
+    let mut last = pin!(last);
+    poll_fn(|context| {
+        peer.listen(context.waker());
+        match last.as_mut().poll(context) {
+            Poll::Pending if peer.order() != Order::Leave => Poll::Pending,
+            _ => Poll::Ready(()),
+        }
+    })
+    .await;
+}
+
+/// Says to a client that is waited for why its connection ends; tells whether it may hear it.
+async fn has_a_last_word(wire: &Wire, wait: Option<Wait>) -> bool {
     match wait {
-        Some(Wait::Idle) => {}
+        Some(Wait::Idle) => true,
         // Where one of its streams is stuck, an answer in HTTP/1 would be none.
-        Some(_) if wire.is_http2() => return abort(wire),
-        Some(Wait::Taking) | None => return abort(wire),
-        Some(Wait::Header) if !wire.is_in_header() => {}
-        Some(Wait::Header | Wait::Body) => say(&wire, StatusCode::REQUEST_TIMEOUT).await,
-    }
-    if !place_is_wanted {
-        linger(&wire).await;
+        Some(_) if wire.is_http2() => false,
+        Some(Wait::Taking) | None => false,
+        Some(Wait::Header) if !wire.is_in_header() => true,
+        Some(Wait::Header | Wait::Body) => {
+            say(wire, StatusCode::REQUEST_TIMEOUT).await;
+            true
+        }
     }
 }
 

@@ -283,6 +283,13 @@ impl Peers {
         peer.tell(Order::Leave);
         true
     }
+
+    /// Leaves `peer` its place, whatever it was told: its connection has become the service's.
+    pub(super) fn keep(&self, peer: &Peer) {
+        if peer.order.replace(Order::Finish) == Order::Leave {
+            self.leaving.set(self.leaving.get() - 1);
+        }
+    }
 }
 
 /// Whether so many octets are free, in one block or in some that are not much smaller.

@@ -260,3 +260,21 @@ fn the_last_request_of_a_connection_says_so() {
         assert_eq!(answers.matches("connection: close").count(), 1, "{answers}");
     });
 }
+
+#[test]
+fn who_has_been_told_that_the_connection_ends_makes_room() {
+    run(async |world: World| {
+        let _serving = world.serve(Options::default().connections(1));
+        for (octets, answer) in [(LAST, 200), ("X\r\n\r\n", 400), ("GET", 408)] {
+            let stays = world.connect().await;
+            stays.write_all(octets.as_bytes()).await.expect("sent");
+            assert_eq!(status(&rest(&stays).await), answer);
+            sleep(SECOND / 10).await;
+            assert_eq!(world.status(LAST).await, 200);
+            stays.write_all(b"x").await.expect("sent");
+            sleep(SECOND / 10).await;
+            let error = stays.write_all(b"x").await.expect_err("nobody listens");
+            assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        }
+    });
+}

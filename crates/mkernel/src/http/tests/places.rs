@@ -97,6 +97,22 @@ fn before_each_piece_of_an_answer_memory_is_looked_at() {
 }
 
 #[test]
+fn an_order_that_comes_too_late_is_taken_back() {
+    run(async |_| {
+        let [upgraded, other] = [client(), client()];
+        let peers = few(ALL);
+        let _place = peers.enter(upgraded.clone());
+        move_octets(&peers, MOVES);
+        assert_eq!(upgraded.order(), Order::Leave);
+        upgraded.upgraded.set(true);
+        peers.keep(&upgraded);
+        let _place = peers.enter(other.clone());
+        move_octets(&peers, 1);
+        assert_eq!(other.order(), Order::Leave);
+    });
+}
+
+#[test]
 fn answers_that_nobody_takes_fit_into_what_is_free() {
     /// What a service gives at a time.
     const PIECE: usize = 64 << 10;
