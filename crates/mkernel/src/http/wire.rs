@@ -210,6 +210,9 @@ impl Wire {
             return Poll::Ready(Ok(()));
         }
         let room = cursor.remaining();
+        if room == 0 {
+            return Poll::Ready(Ok(()));
+        }
         let now = Instant::now();
         let mut scan = self.peer.scan.borrow_mut();
         if scan.is_broken() {

@@ -154,7 +154,7 @@ impl TcpStream {
     ) -> Poll<io::Result<Option<Bytes>>> {
         let read = |tcp: &mut Tcp, now, id| tcp.receive_bytes(now, id, max);
         let chunk = self.connection.poll_call(context, Direction::Read, read);
-        chunk.map_ok(|chunk| (!chunk.is_empty()).then_some(chunk))
+        chunk.map_ok(|chunk| (max == 0 || !chunk.is_empty()).then_some(chunk))
     }
 
     /// Copies into `buffer` what [`TcpStream::read`] would, and leaves it in the stream.

@@ -10,7 +10,7 @@ use hyper::service::service_fn;
 use miou_rs::{sleep, spawn};
 
 use super::version2::connect;
-use super::world::{SECOND, World, hello, run, status};
+use super::world::{SECOND, World, hello, rest, run, status, until};
 use crate::http::{Body, Options, Upgraded, serve};
 
 type Answer = Result<Response<Empty<Bytes>>, Infallible>;
@@ -138,5 +138,34 @@ fn rfc9113_section_8_5_a_tunnel_has_its_time_and_its_connection_ends_after_it() 
         drop(stream);
         sleep(20 * SECOND).await;
         assert!(connection.is_finished());
+    });
+}
+
+#[test]
+fn reading_nothing_takes_nothing() {
+    run(async |world: World| {
+        let service = service_fn(async |mut request: Request<Body>| {
+            let upgrade = hyper::upgrade::on(&mut request);
+            let echo = spawn(async {
+                let mut stream = Upgraded::from(upgrade.await.expect("upgraded"));
+                sleep(SECOND).await;
+                assert_eq!(stream.read(&mut []).await.expect("no error"), 0);
+                let mut octets = [0; 3];
+                stream.read_exact(&mut octets).await.expect("all");
+                stream.write_all(&octets).await.expect("written");
+                stream.close().await.expect("ended");
+            });
+            std::mem::forget(echo);
+            let response = Response::builder().status(101).header("upgrade", "echo");
+            response.body(Empty::<Bytes>::new())
+        });
+        let server = serve(world.listener(), service, Options::default());
+        let _serving = spawn(server.into_future());
+        let get = "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n";
+        let stream = world.connect().await;
+        stream.write_all(get.as_bytes()).await.expect("sent");
+        until(&stream, "\r\n\r\n").await;
+        stream.write_all(b"abc").await.expect("sent");
+        assert_eq!(rest(&stream).await, "abc");
     });
 }

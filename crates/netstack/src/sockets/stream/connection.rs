@@ -107,7 +107,7 @@ impl Connection {
 
     pub(super) async fn read_chunk(&self, max: usize) -> io::Result<Option<Bytes>> {
         let chunk = Call::read(self, |tcp, now, id| tcp.receive_bytes(now, id, max)).await?;
-        Ok((!chunk.is_empty()).then_some(chunk))
+        Ok((max == 0 || !chunk.is_empty()).then_some(chunk))
     }
 
     pub(super) async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {

@@ -253,7 +253,10 @@ impl Tcp {
         id: ConnectionId,
         max: usize,
     ) -> Poll<Result<Bytes, Error>> {
-        self.take(now, id, |queue| queue.read_slice(max.max(1)))
+        if max == 0 {
+            return Poll::Ready(self.connections.user(id).map(|_| Bytes::new()));
+        }
+        self.take(now, id, |queue| queue.read_slice(max))
     }
 
     /// What `read` takes out of the receive queue; the default at the end of the stream.
