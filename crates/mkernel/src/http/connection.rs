@@ -155,6 +155,8 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
                 peer.http2.set(true);
                 // Of this connection alone: what it has not answered ends with it.
                 let tasks = Executor::default();
+                let streams = self.options.http2.streams.into();
+                let most = self.options.requests.saturating_add(streams);
                 let connection = self.http2(&tasks);
                 let connection = connection.serve_connection(Handle::new(wire), guard);
                 let mut connection = pin!(connection);
@@ -168,7 +170,11 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
                     // Each request has a task, and so has what an answer to CONNECT has left behind.
                     let requests = peer.begun.get() - peer.done.get();
                     peer.upgraded.set(tasks.len() as u64 > requests);
-                    polled.map(drop)
+                    match polled {
+                        // Our GOAWAY is the last one only when the client has answered our PING.
+                        Poll::Pending if peer.begun.get() > most => Poll::Ready(()),
+                        polled => polled.map(drop),
+                    }
                 })
                 .await;
             }

@@ -21,7 +21,8 @@ pub struct Options {
     /// Header fields of a request; 100. One with more is answered 431.
     pub header_count: usize,
     /// From the first octet of a request to the end of its header; 10 s. A slower one is answered 408. The
-    /// TLS handshake may take as long.
+    /// TLS handshake may take as long. Of HTTP/1 alone: a connection of HTTP/2 on which a header comes slowly counts as
+    /// one between two requests, and as idle when nothing comes.
     pub header_time: Duration,
     /// How long nothing may come or go while it is the client's turn; 60 s. A connection between two requests is
     /// then closed, a request whose content does not come is answered 408, and who takes nothing of an answer
@@ -36,7 +37,8 @@ pub struct Options {
     /// longest time makes room, or the one whose request is the longest on its way, or whose answer is not taken; when
     /// all are being served, a new connection, or request beside others, is answered 503.
     pub connections: Option<usize>,
-    /// Requests on a connection; 100,000. With the answer to the last one it ends.
+    /// Requests on a connection; 100,000. With the answer to the last one it ends. A client of HTTP/2 may have asked for
+    /// [`streams`](Http2::streams) more before it knows; with another one the connection ends at once.
     pub requests: u64,
     /// How long a graceful shutdown waits for what is being served; 8 s. Then it is cut off.
     pub shutdown_time: Duration,

@@ -9,10 +9,10 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper::service::service_fn;
 use miou_rs::hyper::Executor;
-use miou_rs::{Instant, Promise, sleep, spawn};
+use miou_rs::{Instant, Promise, sleep, spawn, timeout};
 
 use super::world::{SECOND, World, run};
-use crate::http::{Body, Options, serve};
+use crate::http::{Body, Http2, Options, serve};
 
 pub(super) type Client = SendRequest<Full<Bytes>>;
 
@@ -177,5 +177,39 @@ fn an_answer_counts_until_the_client_has_taken_it() {
         drop(kept);
         sleep(SECOND).await;
         assert_eq!(get().await.status(), 200);
+    });
+}
+
+#[test]
+fn who_does_not_hear_that_the_connection_ends_has_no_more_requests_than_bounds() {
+    run(async |world: World| {
+        let options = Options::default().requests(2);
+        let _serving = world.serve(options.http2(Http2::default().streams(3)));
+        let stream = world.connect().await;
+        let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+        stream.write_all(preface).await.expect("sent");
+        for number in 0..20_u8 {
+            // GET / of `a`, by RFC 7541 appendix A.
+            let head = [0, 0, 6, 1, 5, 0, 0, 0, number * 2 + 1];
+            let request = [&head[..], b"\x82\x86\x84\x41\x01a"].concat();
+            if stream.write_all(&request).await.is_err() {
+                break;
+            }
+            sleep(SECOND / 10).await;
+        }
+        let mut octets = Vec::new();
+        let rest = async {
+            while let Ok(Some(chunk)) = stream.read_chunk(usize::MAX).await {
+                octets.extend_from_slice(&chunk);
+            }
+        };
+        timeout(SECOND, rest).await.expect("it has ended");
+        let mut answers = 0;
+        let mut frames = octets.as_slice();
+        while let Some((head, rest)) = frames.split_first_chunk::<9>() {
+            answers += usize::from(head[3] == 1);
+            frames = &rest[usize::from(u16::from_be_bytes([head[1], head[2]]))..];
+        }
+        assert!((2..=5).contains(&answers), "{answers}");
     });
 }
