@@ -86,7 +86,7 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
     /// Goes on with `talk` until it ends, or the client's time is over, or it has to leave.
     async fn watch(&self, peer: &Peer, talk: impl Future<Output = ()>) -> End {
         let mut talk = pin!(talk);
-        let idle = self.options.idle_time;
+        let idle = self.options.idle();
         let mut alarm = sleep_until(Instant::now());
         poll_fn(|context| {
             peer.listen(context.waker());

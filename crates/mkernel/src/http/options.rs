@@ -26,7 +26,7 @@ pub struct Options {
     pub header_time: Duration,
     /// How long nothing may come or go while it is the client's turn; 60 s. A connection between two requests is
     /// then closed, a request whose content does not come is answered 408, and who takes nothing of an answer
-    /// is reset.
+    /// is reset. Less than a millisecond counts as one.
     pub idle_time: Duration,
     /// Octets of a request's content; 1 MiB. One with more is answered 413.
     pub body_octets: u64,
@@ -119,6 +119,11 @@ impl Options {
         requests: u64,
         shutdown_time: Duration,
         http2: Http2,
+    }
+
+    /// How long nothing may come or go: never no time, as that would be over at each look.
+    pub(super) fn idle(&self) -> Duration {
+        self.idle_time.max(Duration::from_millis(1))
     }
 
     /// The room for clients, with so many octets of memory free.

@@ -157,7 +157,7 @@ impl Peer {
         let (wait, since) = self.wait()?;
         let time = match wait {
             Wait::Header => options.header_time,
-            _ => options.idle_time,
+            _ => options.idle(),
         };
         Some((wait, since + time))
     }

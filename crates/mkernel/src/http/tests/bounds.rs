@@ -1,6 +1,7 @@
 //! What is bounded, and what is said to who exceeds it.
 
 use std::io::ErrorKind;
+use std::time::Duration;
 
 use miou_rs::{Instant, sleep, timeout};
 
@@ -276,5 +277,14 @@ fn who_has_been_told_that_the_connection_ends_makes_room() {
             let error = stays.write_all(b"x").await.expect_err("nobody listens");
             assert_eq!(error.kind(), ErrorKind::ConnectionReset);
         }
+    });
+}
+
+#[test]
+fn no_time_at_all_is_some() {
+    run(async |world: World| {
+        let _serving = world.serve(Options::default().idle_time(Duration::ZERO));
+        let slow = HELLO.replace("GET /", "GET /slow");
+        assert!(world.ask(slow).await.ends_with("slow"));
     });
 }
