@@ -52,16 +52,19 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
             return;
         };
         let wire = Rc::new(Wire::new(io, peer.clone(), Some(place)));
+        let mut last_words = LINGER_OCTETS;
         match self.watch(&peer, self.talk(wire.clone(), &peer)).await {
             End::Over if peer.upgraded.get() => {
                 self.peers.keep(&peer);
                 return;
             }
+            // It was told nothing that it has to hear.
+            End::Over if peer.arriving.get() => last_words = 0,
             End::Over => {}
             End::Given(wait) if !has_a_last_word(&wire, wait).await => return abort(wire),
             End::Given(_) => {}
         }
-        unless_told(&peer, linger(&wire)).await;
+        unless_told(&peer, linger(&wire, last_words)).await;
     }
 
     /// Secures the connection, if it is to be.
@@ -72,7 +75,11 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
         };
         let mut secured = None;
         // What a client does wrong it is told by an alert.
-        let handshake = async { secured = tls.accept(stream).await.ok() };
+        let handshake = async {
+            if begins(&stream, peer).await {
+                secured = tls.accept(stream).await.ok();
+            }
+        };
         let end = self.watch(peer, handshake).await;
         peer.active.set(Instant::now());
         secured.filter(|_| matches!(end, End::Over)).map(Io::Tls)
@@ -213,15 +220,28 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
     }
 }
 
-/// Ends our stream, and listens for a while whether the client has ended its own: what comes after a reset
+/// Ends our stream, and listens for a while, and for at most so many octets, whether the client has ended its own: what comes after a reset
 /// would take the last answer away.
-async fn linger(wire: &Wire) {
+async fn linger(wire: &Wire, most: usize) {
     let end = async {
         wire.shutdown().await?;
-        wire.drain(LINGER_OCTETS).await
+        wire.drain(most).await
     };
     // The connection is over in any case.
     let _ = timeout(LINGER, end).await;
+}
+
+/// Waits for a client's first octets; tells whether it goes on with the connection, which ends when it is told to before
+/// them.
+#[cfg(feature = "tls")]
+async fn begins(stream: &TcpStream, peer: &Peer) -> bool {
+    let mut octet = [0];
+    let mut peek = pin!(stream.peek(&mut octet));
+    poll_fn(|context| match peek.as_mut().poll(context) {
+        Poll::Pending if peer.order() == Order::Serve => Poll::Pending,
+        peeked => Poll::Ready(peeked.is_ready()),
+    })
+    .await
 }
 
 /// Goes on with `last` until it ends or the client's place is wanted: a crowd that leaves slowly would keep all places.
@@ -262,7 +282,7 @@ fn abort(wire: Rc<Wire>) {
 /// Answers without `hyper`, and ends the connection.
 pub(super) async fn refuse(wire: &Wire, status: StatusCode) {
     say(wire, status).await;
-    linger(wire).await;
+    linger(wire, LINGER_OCTETS).await;
 }
 
 async fn say(wire: &Wire, status: StatusCode) {

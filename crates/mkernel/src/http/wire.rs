@@ -14,7 +14,7 @@ use miou_rs::Instant;
 use netstack::TcpStream;
 use slab::Slab;
 
-use super::peer::{Peer, Place};
+use super::peer::{Order, Peer, Place};
 
 /// The octets with which HTTP/2 begins (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -154,10 +154,12 @@ impl Wire {
         }
     }
 
-    /// Reads as much as it takes to see which version the client speaks.
+    /// Reads as much as it takes to see which version the client speaks, and of HTTP/1 the beginning: a connection that is
+    /// told to end before is an error.
     pub(super) async fn version(&self) -> io::Result<Version> {
-        if let Some(version) = self.io.borrow().agreed() {
-            return Ok(version);
+        let agreed = self.io.borrow().agreed();
+        if agreed == Some(Version::Http2) {
+            return Ok(Version::Http2);
         }
         poll_fn(|context| {
             let mut ahead = self.ahead.borrow_mut();
@@ -169,7 +171,11 @@ impl Wire {
                 let room = PREFACE.len() - ahead.len();
                 let mut keep = |octets: &[u8]| ahead.extend_from_slice(octets);
                 let is_first = room == PREFACE.len();
-                if ready!(self.io.borrow_mut().poll_take(context, room, &mut keep))? == 0 {
+                let taken = self.io.borrow_mut().poll_take(context, room, &mut keep);
+                if taken.is_pending() && is_first && self.peer.order() != Order::Serve {
+                    return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+                }
+                if ready!(taken)? == 0 || agreed.is_some() {
                     break;
                 }
                 if is_first {

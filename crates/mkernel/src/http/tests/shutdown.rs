@@ -58,3 +58,14 @@ fn what_takes_too_long_is_cut_off() {
         assert_eq!(rest(&slow).await, "");
     });
 }
+
+#[test]
+fn who_has_said_nothing_is_not_waited_for() {
+    run(async |world: World| {
+        let options = Options::default().shutdown_time(1000 * SECOND);
+        let serving = world.serve_until(options, sleep(2 * SECOND));
+        let _silent = world.connect().await;
+        let ended = timeout(3 * SECOND, serving).await.expect("within a second");
+        ended.expect("no panic").expect("no error");
+    });
+}
