@@ -1,7 +1,10 @@
 //! What is known of a client while it is connected: whose turn it is, since when, and what it was told.
 
 use std::cell::{Cell, RefCell};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -18,6 +21,7 @@ use super::scan::Scan;
 /// The state of a connection, shared by its task, the layer below `hyper` and the one above it.
 #[derive(Debug)]
 pub(super) struct Peer {
+    pub(super) address: SocketAddr,
     /// When octets last came or went.
     pub(super) active: Cell<Instant>,
     /// Since when the client has taken nothing of what there is to be written.
@@ -79,8 +83,9 @@ pub(super) enum Wait {
 }
 
 impl Peer {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(super) fn new(address: SocketAddr, now: Instant) -> Self {
         Self {
+            address,
             active: Cell::new(now),
             blocked: Cell::new(None),
             scan: RefCell::new(Scan::new()),
@@ -167,6 +172,8 @@ impl Peer {
 #[derive(Debug)]
 pub(super) struct Peers {
     table: RefCell<Slab<Rc<Peer>>>,
+    /// How many of them each host has.
+    hosts: RefCell<BTreeMap<u64, usize>>,
     /// Requests that are served beside others of their connections, or whose answers are kept there.
     beside: Cell<usize>,
     room: Room,
@@ -196,6 +203,7 @@ impl Peers {
     pub(super) fn new(room: Room, reserve: usize) -> Self {
         Self {
             table: RefCell::default(),
+            hosts: RefCell::default(),
             beside: Cell::new(0),
             room,
             reserve,
@@ -207,6 +215,8 @@ impl Peers {
     }
 
     pub(super) fn enter(self: &Rc<Self>, peer: Rc<Peer>) -> Place {
+        let host = host(peer.address.ip());
+        *self.hosts.borrow_mut().entry(host).or_default() += 1;
         let key = self.table.borrow_mut().insert(peer);
         let peers = self.clone();
         Place { peers, key }
@@ -261,7 +271,8 @@ impl Peers {
     }
 
     /// Has one client leave, among those that keep us waiting; tells whether there is one. Who has come, or done
-    /// something, only now goes last. Of the others one between two requests goes before one in the midst of one, and
+    /// something, only now goes last. Of the others one between two requests goes before one in the midst of one; of those
+    /// that go last one of the host with most of them, and one that was there before one that is about to begin. Then
     /// whoever was active least recently goes first.
     pub(super) fn make_room(&self) -> bool {
         let table = self.table.borrow();
@@ -274,7 +285,13 @@ impl Peers {
         let waits = peers.filter_map(|peer| {
             let (wait, since) = peer.wait().filter(|_| peer.order() != Order::Leave)?;
             let stale = since + STALE <= now;
-            Some(((!stale, stale.then_some(wait), since), peer))
+            // Who begins is active once, and then has to wait for the network, the longer the farther away it is.
+            let fresh = || (Reverse(self.places_of(peer)), peer.arriving.get());
+            let rank = match stale {
+                true => (false, Some(wait), None, since),
+                false => (true, None, Some(fresh()), since),
+            };
+            Some((rank, peer))
         });
         let Some((_, peer)) = waits.min_by_key(|(rank, _)| *rank) else {
             return false;
@@ -284,11 +301,26 @@ impl Peers {
         true
     }
 
+    /// How many places the host of `peer` has.
+    fn places_of(&self, peer: &Peer) -> usize {
+        let hosts = self.hosts.borrow();
+        hosts.get(&host(peer.address.ip())).copied().unwrap_or(0)
+    }
+
     /// Leaves `peer` its place, whatever it was told: its connection has become the service's.
     pub(super) fn keep(&self, peer: &Peer) {
         if peer.order.replace(Order::Finish) == Order::Leave {
             self.leaving.set(self.leaving.get() - 1);
         }
+    }
+}
+
+/// What counts as one host: an address of IPv4, or a link of IPv6, whose first 64 bits its addresses have in common. No
+/// link has the first 32 bits zero.
+fn host(address: IpAddr) -> u64 {
+    match address {
+        IpAddr::V4(address) => address.to_bits().into(),
+        IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
     }
 }
 
@@ -339,6 +371,15 @@ impl Drop for Place {
             .is_some_and(|peer| peer.order() == Order::Leave)
         {
             self.peers.leaving.set(self.peers.leaving.get() - 1);
+        }
+        if let Some(peer) = &peer {
+            let host = host(peer.address.ip());
+            let mut hosts = self.peers.hosts.borrow_mut();
+            if let Some(places) = hosts.get_mut(&host).filter(|places| **places > 1) {
+                *places -= 1;
+            } else {
+                hosts.remove(&host);
+            }
         }
         // Its waker may be the last of something.
         drop(peer);

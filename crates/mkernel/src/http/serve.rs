@@ -152,8 +152,8 @@ async fn run<S: Service<Kind>, Kind: 'static>(serve: Serve<S, Kind>) -> io::Resu
             listener.poll_accept(context).map(Some)
         });
         let Some(accepted) = next.await else { break };
-        let (stream, _) = accepted?;
-        let peer = Rc::new(Peer::new(Instant::now()));
+        let (stream, address) = accepted?;
+        let peer = Rc::new(Peer::new(address, Instant::now()));
         if !peers.has_room() && !peers.make_room() {
             // A handshake costs more than there is.
             if !secure && refusals.len() < REFUSED {

@@ -17,7 +17,11 @@ use crate::http::{Http2, Options, Reply};
 const ALL: usize = usize::MAX / 4;
 
 fn client() -> Rc<Peer> {
-    Rc::new(Peer::new(Instant::now()))
+    client_at([10, 0, 0, 1])
+}
+
+fn client_at(address: [u8; 4]) -> Rc<Peer> {
+    Rc::new(Peer::new((address, 1).into(), Instant::now()))
 }
 
 /// With so many octets that have to stay free.
@@ -132,4 +136,37 @@ fn answers_that_nobody_takes_fit_into_what_is_free() {
     let room = Options::default().room(24 << 20, false);
     let default = Http2::default().send_octets as usize + PIECE;
     assert!(room.all / room.beside * default <= 24 << 20);
+}
+
+#[test]
+fn who_begins_goes_behind_those_that_are_there() {
+    run(async |_| {
+        let peers = few(1 << 10);
+        let [far, near] = [client(), client()];
+        near.arriving.set(false);
+        let _places = [&far, &near].map(|client| peers.enter(client.clone()));
+        sleep(STALE / 2).await;
+        near.active.set(Instant::now());
+        assert!(peers.make_room());
+        assert_eq!(far.order(), Order::Serve);
+        assert_eq!(near.order(), Order::Leave);
+    });
+}
+
+#[test]
+fn of_those_that_are_there_one_of_the_host_with_most_places_goes_first() {
+    run(async |_| {
+        let peers = few(1 << 10);
+        let alone = client_at([10, 0, 0, 2]);
+        let _place = peers.enter(alone.clone());
+        let place = peers.enter(client());
+        sleep(STALE / 2).await;
+        let many = [client(), client()];
+        let _places = [&many[0], &many[1]].map(|client| peers.enter(client.clone()));
+        drop(place);
+        alone.arriving.set(false);
+        assert!(peers.make_room());
+        assert_eq!(alone.order(), Order::Serve);
+        assert_eq!(many[0].order(), Order::Leave);
+    });
 }
