@@ -35,6 +35,8 @@ fn what_is_written_is_read() {
         let mut buffer = [0; 16];
         assert_eq!(server.peek(&mut buffer).await.expect("there"), 5);
         assert_eq!(server.read(&mut buffer[..2]).await.expect("there"), 2);
+        let nothing = server.read_chunk(0).await.expect("there");
+        assert_eq!(nothing, Some(Bytes::new()), "it is not the end");
         let rest = server.read_chunk(100).await.expect("there");
         assert_eq!((&buffer[..2], rest), (&b"he"[..], Some(Bytes::from("llo"))));
         server
