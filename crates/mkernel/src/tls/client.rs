@@ -116,7 +116,9 @@ impl Client {
     pub async fn connect(&self, name: &str, stream: TcpStream) -> Result<Stream, Error> {
         let server = ServerName::try_from(name).map_err(|_| Error::Name(name.to_owned()))?;
         let connection = ClientConnection::new(self.config.clone(), server.to_owned())?;
-        Stream::handshake(stream, connection.into()).await
+        let mut stream = Stream::new(stream, connection.into());
+        stream.handshake().await?;
+        Ok(stream)
     }
 
     /// With these protocols, if none were chosen.

@@ -133,10 +133,17 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Why the handshake failed; the client was sent an alert.
+    /// Why the handshake failed; the client was sent an alert, and has had up to two seconds to read it.
     pub async fn accept(&self, stream: TcpStream) -> Result<Stream, Error> {
         let connection = ServerConnection::new(self.config.clone())?;
-        Stream::handshake(stream, connection.into()).await
+        let mut stream = Stream::new(stream, connection.into());
+        match stream.handshake().await {
+            Ok(()) => Ok(stream),
+            Err(error) => {
+                stream.linger().await;
+                Err(error)
+            }
+        }
     }
 
     /// With these protocols, if none were chosen.

@@ -6,8 +6,10 @@ use std::io::{self, BufRead, IoSlice, Read, Write};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
+use miou_rs::timeout;
 use netstack::TcpStream;
 use rustls::pki_types::CertificateDer;
 use rustls::{Connection, HandshakeKind, ProtocolVersion};
@@ -16,6 +18,10 @@ use super::error::Error;
 
 /// Octets that may wait, enciphered, to be sent.
 const WAITING: usize = 16 << 10;
+
+/// How long, and for how many octets, a peer is listened to that was sent an alert.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_OCTETS: usize = 1 << 20;
 
 /// A connection secured by TLS: of [`Server::accept`](super::Server::accept) or
 /// [`Client::connect`](super::Client::connect).
@@ -30,15 +36,35 @@ pub struct Stream {
 }
 
 impl Stream {
-    pub(super) async fn handshake(tcp: TcpStream, mut tls: Connection) -> Result<Self, Error> {
+    pub(super) fn new(tcp: TcpStream, mut tls: Connection) -> Self {
         tls.set_buffer_limit(Some(WAITING));
-        let mut stream = Self {
+        Self {
             tcp,
             tls: Box::new(tls),
             closed: false,
+        }
+    }
+
+    pub(super) async fn handshake(&mut self) -> Result<(), Error> {
+        poll_fn(|context| self.poll_handshake(context)).await?;
+        Ok(())
+    }
+
+    /// Ends our stream below TLS, and listens for a while whether the peer has ended its own: what comes after a reset
+    /// would take the alert away.
+    pub(super) async fn linger(&self) {
+        let end = async {
+            self.tcp.shutdown()?;
+            let mut left = LINGER_OCTETS;
+            while left > 0
+                && let Some(chunk) = self.tcp.read_chunk(left).await?
+            {
+                left -= chunk.len();
+            }
+            io::Result::Ok(())
         };
-        poll_fn(|context| stream.poll_handshake(context)).await?;
-        Ok(stream)
+        // The connection is over in any case.
+        let _ = timeout(LINGER, end).await;
     }
 
     /// The connection below.

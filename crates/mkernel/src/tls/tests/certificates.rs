@@ -1,6 +1,10 @@
 //! Whose certificate is shown, and what is wrong with one.
 
+use std::time::Duration;
+
 use blockdev::{BlockDevice, MemoryDevice};
+use futures_lite::{AsyncReadExt, AsyncWriteExt, future::zip};
+use miou_rs::sleep;
 use rcgen::{BasicConstraints, IsCa, KeyPair, date_time_ymd};
 
 use super::world::{Authority, World, certificate, identity, params, run};
@@ -308,5 +312,32 @@ fn a_block_device_has_one_identity_after_the_other() {
         let endless = "x".repeat(1 << 20);
         let error = Identity::read_all(&mut disk(&endless, 1 << 20)).await;
         assert!(matches!(error, Err(Error::TooLong(_))), "{error:?}");
+    });
+}
+
+#[test]
+fn rfc8446_section_6_2_who_has_said_more_hears_why_it_is_refused() {
+    run(async |world: World| {
+        let [of_servers, of_clients] = [Authority::new(), Authority::new()];
+        let certificates = ClientCertificates::Required(of_clients.pem().into());
+        let options = ServerOptions::default().client_certificates(certificates);
+        let server = Server::new([of_servers.sign(&["a"])], options).expect("a server");
+        let (ours, theirs) = world.tcp().await;
+        let refused = async { server.accept(theirs).await.expect_err("no certificate") };
+        let says = async {
+            let client = of_servers.client();
+            let mut ours = client.connect("a", ours).await.expect("as far as it knows");
+            // More than a record.
+            ours.write_all(&[0; 20_000]).await.expect("sent");
+            sleep(Duration::from_secs(1)).await;
+            ours.read(&mut [0]).await.expect_err("an alert")
+        };
+        let (error, _) = zip(says, refused).await;
+        let alert = Error::from(error);
+        let expected = rustls::AlertDescription::CertificateRequired;
+        assert!(
+            matches!(alert, Error::Alert(it) if it == expected),
+            "{alert:?}"
+        );
     });
 }
