@@ -249,17 +249,19 @@ fn windows_of_an_octet(way: Way) {
 /// Says `frames` on each of many connections, which stay open.
 fn hold(way: Way, frames: &[u8]) {
     let frames = [initial_window(0).as_slice(), frames].concat();
-    with_server(way, |service| hold_at(service, &frames));
+    with_server(way, |service| {
+        hold_at(service, &frames, |service| service.visit())
+    });
 }
 
-fn hold_at(service: &mut Service, frames: &[u8]) {
+fn hold_at(service: &mut Service, frames: &[u8], visit: impl Fn(&mut Service)) {
     let mut held = Vec::new();
     for _ in 0..CROWD / 10 {
         let mut stream = service.enter_http2(PATIENCE);
         // Who is refused at once is no less of a crowd.
         let _ = stream.write_all(&[PREFACE, frames].concat());
         held.push(stream);
-        service.visit();
+        visit(service);
     }
 }
 
@@ -285,7 +287,9 @@ fn files_that_nobody_takes() {
         let guest = guest.option(format!("--block:site={}", image.display()));
         let all = window_update(0, MOST - u32::from(u16::MAX));
         let frames = [initial_window(window), all, files.clone()].concat();
-        with_guest(guest, Way::Plain, |service| hold_at(service, &frames));
+        with_guest(guest, Way::Plain, |service| {
+            hold_at(service, &frames, |service| service.visit_again());
+        });
     }
 }
 

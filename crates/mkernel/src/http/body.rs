@@ -8,14 +8,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use ::http::StatusCode;
 use bytes::{Buf, Bytes};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
+use miou_rs::{Sleep, sleep};
 use pin_project_lite::pin_project;
 
-use super::peer::{Kept, Peer, Working};
+use super::peer::{Kept, Peer, Peers, Working};
+
+/// How long an answer waits for memory before it is looked at again.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// The content of a request, as it comes from the client: at most
 /// [`body_octets`](super::Options::body_octets) of it.
@@ -177,19 +182,30 @@ struct Turn {
     peer: Rc<Peer>,
     service: bool,
     kept: Option<Rc<Kept>>,
-    gave_way: bool,
+    peers: Rc<Peers>,
+    pause: Option<Box<Sleep>>,
 }
 
 impl Turn {
-    /// Gives others a turn where memory is nearly spent, before each piece of an answer that may have to be kept: who was
-    /// told to make room does it then.
-    fn gives_way(&mut self, context: &Context<'_>) -> bool {
-        let kept = self.kept.as_ref();
-        self.gave_way = !self.gave_way && kept.is_some_and(|kept| kept.peers.moved());
-        if self.gave_way {
-            context.waker().wake_by_ref();
+    /// Waits before each piece of an answer as long as memory is nearly spent, in which who was told to make room does it.
+    fn poll_room(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        // Of HTTP/1 there is no more than a piece for what was read, when it was looked at.
+        let mut looks = self.kept.is_some();
+        loop {
+            if let Some(pause) = &mut self.pause {
+                ready!(Pin::new(pause).poll(context));
+                self.pause = None;
+                looks = true;
+            }
+            let is_scarce = match looks {
+                true => self.peers.moved(),
+                false => self.peers.is_scarce(),
+            };
+            if !is_scarce {
+                return Poll::Ready(());
+            }
+            self.pause = Some(Box::new(sleep(PAUSE)));
         }
-        self.gave_way
     }
 
     fn set(&mut self, service: bool) {
@@ -208,12 +224,18 @@ impl Drop for Turn {
 }
 
 impl<B> Reply<B> {
-    pub(super) fn new(body: Option<B>, peer: Rc<Peer>, kept: Option<Rc<Kept>>) -> Self {
+    pub(super) fn new(
+        body: Option<B>,
+        peer: Rc<Peer>,
+        peers: Rc<Peers>,
+        kept: Option<Rc<Kept>>,
+    ) -> Self {
         let turn = Turn {
             peer,
             service: false,
             kept,
-            gave_way: false,
+            peers,
+            pause: None,
         };
         Self { body, turn }
     }
@@ -231,9 +253,7 @@ impl<B: HttpBody> HttpBody for Reply<B> {
         let Some(body) = this.body.as_pin_mut() else {
             return Poll::Ready(None);
         };
-        if this.turn.gives_way(context) {
-            return Poll::Pending;
-        }
+        ready!(this.turn.poll_room(context));
         let frame = body.poll_frame(context);
         this.turn.set(frame.is_pending());
         let kept = &this.turn.kept;

@@ -248,6 +248,11 @@ impl Peers {
         self.scarce.get()
     }
 
+    /// Whether memory was nearly spent when it was looked at last.
+    pub(super) fn is_scarce(&self) -> bool {
+        self.scarce.get()
+    }
+
     /// Admits a request of HTTP/2: if it is not the only one of its connection, where there is room.
     pub(super) fn admit(self: &Rc<Self>, peer: &Rc<Peer>) -> Option<Rc<Kept>> {
         let beside = peer.kept.get() > 0;
@@ -342,7 +347,7 @@ fn is_free_in<const BLOCKS: usize>(octets: usize) -> bool {
 /// Counts a request of HTTP/2, and then what there is of its answer, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Kept {
-    pub(super) peers: Rc<Peers>,
+    peers: Rc<Peers>,
     peer: Rc<Peer>,
     /// Whether there were others of its connection.
     beside: bool,

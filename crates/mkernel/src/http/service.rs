@@ -242,6 +242,7 @@ impl<S: Service<Kind>, Kind> hyper::service::Service<Request<Incoming>> for Guar
             upgrade,
             asked: Asked {
                 peer: peer.clone(),
+                peers: self.peers.clone(),
                 answered: false,
                 kept,
             },
@@ -300,7 +301,8 @@ where
         }
         let peer = peer.clone();
         let kept = this.asked.kept.take();
-        Poll::Ready(Ok(response.map(|body| Reply::new(body, peer, kept))))
+        let peers = this.asked.peers.clone();
+        Poll::Ready(Ok(response.map(|body| Reply::new(body, peer, peers, kept))))
     }
 }
 
@@ -308,6 +310,7 @@ where
 #[derive(Debug)]
 struct Asked {
     peer: Rc<Peer>,
+    peers: Rc<Peers>,
     answered: bool,
     kept: Option<Rc<Kept>>,
 }

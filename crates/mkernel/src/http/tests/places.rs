@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_lite::stream::repeat_with;
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use miou_rs::{Instant, sleep};
+use miou_rs::{Instant, sleep, timeout};
 
 use super::world::run;
 use crate::http::peer::{MOVES, Order, Peer, Peers, STALE};
@@ -92,10 +92,13 @@ fn before_each_piece_of_an_answer_memory_is_looked_at() {
         let asks = client();
         let kept = peers.admit(&asks).expect("it is alone");
         let frames = repeat_with(|| Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"x"))));
-        let mut answer = Reply::new(Some(StreamBody::new(frames)), asks, Some(kept));
-        for _ in 0..MOVES {
+        let body = StreamBody::new(frames);
+        let mut answer = Reply::new(Some(body), asks, peers.clone(), Some(kept));
+        for _ in 1..MOVES {
             answer.frame().await.expect("more").expect("no error");
         }
+        let piece = timeout(STALE, answer.frame()).await;
+        assert!(piece.is_err(), "there is no memory for it");
         assert_eq!(earlier.order(), Order::Leave);
     });
 }
