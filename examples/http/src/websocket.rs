@@ -21,8 +21,9 @@ pub(crate) type WebSockets = Sender<OnUpgrade>;
 
 /// Those that may wait for their task.
 const WAITING: usize = 64;
-/// WebSockets at a time: fewer than there is place for, as no other client can have that of one.
-const MOST: usize = 64;
+/// WebSockets at a time, as no other client can have the place of one: half as many as there are places in little
+/// memory.
+const MOST: usize = 8;
 /// One that says nothing for so long is closed.
 const IDLE: Duration = Duration::from_secs(300);
 /// Octets of a message.

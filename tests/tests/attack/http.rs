@@ -222,13 +222,15 @@ impl Service<'_> {
 
 /// A crowd that begins with `first`.
 fn slow(way: Way, first: &[u8], next: &[u8]) {
-    with_server(way, |service| {
-        let join = |service: &mut Service| {
-            let mut stream = service.enter(LIMIT);
-            stream.write_all(first).map(|()| stream)
-        };
-        service.crowd(join, next);
-    });
+    with_server(way, |service| come_slowly(service, first, next));
+}
+
+fn come_slowly(service: &mut Service, first: &[u8], next: &[u8]) {
+    let join = |service: &mut Service| {
+        let mut stream = service.enter(LIMIT);
+        stream.write_all(first).map(|()| stream)
+    };
+    service.crowd(join, next);
 }
 
 fn headers_that_come_octet_by_octet(way: Way) {
@@ -245,9 +247,12 @@ fn answers_that_nobody_reads(way: Way) {
     slow(way, first, b"\r\n");
 }
 
-/// They send nothing but pings.
+/// They send nothing but pings, and nobody else can have their places, of which there are few.
 fn websockets_that_stay(way: Way) {
     let first = b"GET /ws HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
                   sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    slow(way, first, b"\x89\x80\0\0\0\0");
+    let mebibytes = if cfg!(feature = "long") { 12 } else { 32 };
+    let guest = build("http-server").option(format!("--mem={mebibytes}"));
+    let pings = b"\x89\x80\0\0\0\0";
+    with_guest(guest, way, |service| come_slowly(service, first, pings));
 }
