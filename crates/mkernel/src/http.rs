@@ -26,6 +26,13 @@
 //! tokio's sockets and tasks). What a handler of it holds must be `Send`; what is not, such as a stack or a
 //! stream, belongs to a task with which the handler talks by a channel.
 //!
+//! # Who asks
+//!
+//! With [`Options::remote_addr`] a request has a [`RemoteAddr`] among its extensions: to a handler of axum it comes as
+//! `Extension(RemoteAddr(address))`. Where a client had to show a certificate it is there as `PeerCertificates`.
+//!
+//! What is refused, and who is sent away, is logged at the level `debug`, with the client's address.
+//!
 //! # Upgrades
 //!
 //! A service that answers 101, or 200 to CONNECT, gets the connection from `hyper::upgrade::on`, and
@@ -39,6 +46,7 @@ mod connection;
 mod cookies;
 mod options;
 mod peer;
+mod remote;
 mod scan;
 mod serve;
 mod service;
@@ -51,6 +59,9 @@ mod wire;
 pub use body::{Body, BodyError, Reply};
 pub use client::{Client, ClientError, ClientEvent, ClientOptions, Outgoing, ResponseBody, Step};
 pub use options::{Http2, Options};
+#[cfg(feature = "tls")]
+pub use remote::PeerCertificates;
+pub use remote::RemoteAddr;
 pub use serve::{Serve, serve};
 pub use service::{Hyper, Oneshot, Service, Tower};
 pub use upgraded::Upgraded;

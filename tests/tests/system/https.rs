@@ -1,6 +1,7 @@
 //! TLS: the example `http` with curl and openssl as clients.
 
 use std::io::Write;
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
 use system_tests::certificates::Authority;
@@ -8,10 +9,25 @@ use system_tests::{Guest, HttpServer, Target};
 
 on_each_target! {
     https_is_spoken_by_curl;
-    long: sessions_of_both_versions_are_resumed, who_offers_other_protocols_is_refused,
+    long: what_goes_wrong_is_logged, sessions_of_both_versions_are_resumed, who_offers_other_protocols_is_refused,
 }
 
 const UNIKERNEL: &str = HttpServer::ADDRESS;
+
+fn what_goes_wrong_is_logged(target: Target) {
+    let authority = Authority::new();
+    let signed = authority.sign("server", &format!("IP:{UNIKERNEL}"), 2);
+    let guest = Guest::build("http-server", target).argument("--log=mkernel=debug");
+    let server = HttpServer::new(guest).secured_by(&signed);
+    server.with(|mut running| {
+        let mut stream = TcpStream::connect(server.address()).unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+        let address = stream.local_addr().unwrap();
+        running.wait_for(&format!("{address}: no handshake: "));
+        s_client(&authority, &["-ign_eof"], "GET / HTTP/1.1\r\n\r\n");
+        running.wait_for("a request is answered 400");
+    });
+}
 
 /// Boots the example `http`, known by a certificate of the authority that `test` is given.
 fn with_server(target: Target, test: impl FnOnce(&Authority) + Send) {

@@ -9,12 +9,15 @@ use std::time::{Duration, SystemTime};
 
 use ::http::StatusCode;
 use hyper::server::conn::{http1, http2};
+use log::debug;
 use miou_rs::hyper::Executor;
 use miou_rs::{Instant, sleep_until, timeout};
 use netstack::TcpStream;
 
 use super::options::Options;
 use super::peer::{Order, Peer, Peers, Place, Wait};
+#[cfg(feature = "tls")]
+use super::remote::PeerCertificates;
 use super::service::{Guard, Service};
 use super::wire::{Handle, Io, Version, Wire};
 
@@ -77,12 +80,20 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
         // What a client does wrong it is told by an alert.
         let handshake = async {
             if begins(&stream, peer).await {
-                secured = tls.accept(stream).await.ok();
+                match tls.accept(stream).await {
+                    Ok(stream) => secured = Some(stream),
+                    Err(error) => debug!("{}: no handshake: {error}", peer.address),
+                }
             }
         };
         let end = self.watch(peer, handshake).await;
         peer.active.set(Instant::now());
-        secured.filter(|_| matches!(end, End::Over)).map(Io::Tls)
+        let stream = secured.filter(|_| matches!(end, End::Over))?;
+        if let Some(shown) = stream.peer_certificates() {
+            // There were none before.
+            let _ = peer.certificates.set(PeerCertificates(shown.into()));
+        }
+        Some(Io::Tls(stream))
     }
 
     #[cfg(not(feature = "tls"))]
@@ -101,6 +112,7 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
                 return Poll::Ready(End::Over);
             }
             if peer.order() == Order::Leave {
+                debug!("{}: makes room for others", peer.address);
                 return Poll::Ready(End::Given(peer.wait().map(|(wait, _)| wait)));
             }
             // Bounded: the alarm is due no more than once before it is set to a time that has not come.
@@ -120,7 +132,10 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
                         peer.active.set(now);
                         peer.tell(Order::Finish);
                     }
-                    Some((wait, at)) if at <= now => return Poll::Ready(End::Given(Some(wait))),
+                    Some((wait, at)) if at <= now => {
+                        debug!("{}: over time: {wait:?}", peer.address);
+                        return Poll::Ready(End::Given(Some(wait)));
+                    }
                     // The client's turn may begin while nothing polls this.
                     _ => alarm.reset(next.unwrap_or(now + idle).min(now + idle)),
                 }
@@ -179,7 +194,10 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
                     peer.upgraded.set(tasks.len() as u64 > requests);
                     match polled {
                         // Our GOAWAY is the last one only when the client has answered our PING.
-                        Poll::Pending if peer.begun.get() > most => Poll::Ready(()),
+                        Poll::Pending if peer.begun.get() > most => {
+                            debug!("{}: more than {most} requests", peer.address);
+                            Poll::Ready(())
+                        }
                         polled => polled.map(drop),
                     }
                 })

@@ -42,6 +42,9 @@ pub struct Options {
     pub requests: u64,
     /// How long a graceful shutdown waits for what is being served; 8 s. Then it is cut off.
     pub shutdown_time: Duration,
+    /// Whether each request has a [`RemoteAddr`](super::RemoteAddr) among its extensions, which costs some allocations;
+    /// `false`.
+    pub remote_addr: bool,
     /// Bounds of HTTP/2.
     pub http2: Http2,
 }
@@ -57,6 +60,7 @@ impl Default for Options {
             connections: None,
             requests: 100_000,
             shutdown_time: Duration::from_secs(8),
+            remote_addr: false,
             http2: Http2::default(),
         }
     }
@@ -118,6 +122,7 @@ impl Options {
         connections: usize,
         requests: u64,
         shutdown_time: Duration,
+        remote_addr: bool,
         http2: Http2,
     }
 

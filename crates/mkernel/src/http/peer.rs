@@ -1,5 +1,7 @@
 //! What is known of a client while it is connected: whose turn it is, since when, and what it was told.
 
+#[cfg(feature = "tls")]
+use std::cell::OnceCell;
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -11,17 +13,21 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::task::Waker;
 use std::time::Duration;
 
+use log::warn;
 use miou_rs::Instant;
-
 use slab::Slab;
 
 use super::options::{Options, Room};
+#[cfg(feature = "tls")]
+use super::remote::PeerCertificates;
 use super::scan::Scan;
 
 /// The state of a connection, shared by its task, the layer below `hyper` and the one above it.
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) address: SocketAddr,
+    #[cfg(feature = "tls")]
+    pub(super) certificates: OnceCell<PeerCertificates>,
     /// When octets last came or went.
     pub(super) active: Cell<Instant>,
     /// Since when the client has taken nothing of what there is to be written.
@@ -86,6 +92,8 @@ impl Peer {
     pub(super) fn new(address: SocketAddr, now: Instant) -> Self {
         Self {
             address,
+            #[cfg(feature = "tls")]
+            certificates: OnceCell::new(),
             active: Cell::new(now),
             blocked: Cell::new(None),
             scan: RefCell::new(Scan::new()),
@@ -187,6 +195,8 @@ pub(super) struct Peers {
     leaving: Cell<usize>,
     /// Where the search for one to make room goes on.
     next: Cell<usize>,
+    /// When it was said last that there is no room.
+    complaint: Cell<Option<Instant>>,
 }
 
 /// How many clients are looked at to find one that makes room.
@@ -194,6 +204,9 @@ const LOOKED_AT: usize = 256;
 
 /// What has lasted for so long does not last only now.
 pub(super) const STALE: Duration = Duration::from_secs(1);
+
+/// It is said that there is no room once in so long.
+const COMPLAINTS: Duration = Duration::from_secs(60);
 
 /// As octets come or go so often, the memory is looked at once, and each time while it is nearly spent. What a few of
 /// them take is in the reserve.
@@ -211,6 +224,7 @@ impl Peers {
             scarce: Cell::new(false),
             leaving: Cell::new(0),
             next: Cell::new(0),
+            complaint: Cell::new(None),
         }
     }
 
@@ -257,6 +271,7 @@ impl Peers {
     pub(super) fn admit(self: &Rc<Self>, peer: &Rc<Peer>) -> Option<Rc<Kept>> {
         let beside = peer.kept.get() > 0;
         if beside && !self.has_room_for(self.room.beside) {
+            self.complain(peer.address);
             return None;
         }
         peer.kept.set(peer.kept.get() + 1);
@@ -304,6 +319,24 @@ impl Peers {
         self.leaving.set(self.leaving.get() + 1);
         peer.tell(Order::Leave);
         true
+    }
+
+    /// Says to the operator that a client is turned away, once in a while.
+    pub(super) fn complain(&self, address: SocketAddr) {
+        let now = Instant::now();
+        if self
+            .complaint
+            .get()
+            .is_none_or(|last| last + COMPLAINTS <= now)
+        {
+            self.complaint.set(Some(now));
+            let (connections, beside) = (self.table.borrow().len(), self.beside.get());
+            warn!(
+                "{address}: 503, as there is no room beside {connections} connections and {beside} requests of HTTP/2 beside \
+                 others; said once in {} s",
+                COMPLAINTS.as_secs()
+            );
+        }
     }
 
     /// How many places the host of `peer` has.

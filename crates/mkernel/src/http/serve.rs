@@ -155,6 +155,7 @@ async fn run<S: Service<Kind>, Kind: 'static>(serve: Serve<S, Kind>) -> io::Resu
         let (stream, address) = accepted?;
         let peer = Rc::new(Peer::new(address, Instant::now()));
         if !peers.has_room() && !peers.make_room() {
+            peers.complain(address);
             // A handshake costs more than there is.
             if !secure && refusals.len() < REFUSED {
                 refusals.spawn(refuse_stream(stream, peer));

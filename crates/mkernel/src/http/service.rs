@@ -8,15 +8,17 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use ::http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
-use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use ::http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as HttpBody;
 use hyper::body::Incoming;
+use log::debug;
 use pin_project_lite::pin_project;
 
 use super::body::{Body, Fault, Reply};
 use super::cookies;
 use super::options::Options;
 use super::peer::{Kept, Order, Peer, Peers};
+use super::remote::RemoteAddr;
 use super::target;
 
 /// A service of `hyper` or of `tower` that answers requests whose content is [`Body`]: every type that
@@ -122,6 +124,17 @@ pub(super) struct Guard<S, Kind> {
 }
 
 impl<S, Kind> Guard<S, Kind> {
+    /// Says who asks.
+    fn introduce(&self, extensions: &mut Extensions) {
+        if self.options.remote_addr {
+            extensions.insert(RemoteAddr(self.peer.address));
+        }
+        #[cfg(feature = "tls")]
+        if let Some(certificates) = self.peer.certificates.get() {
+            extensions.insert(certificates.clone());
+        }
+    }
+
     /// Why a request is refused.
     fn refusal(&self, request: &Request<Incoming>, number: u64) -> Option<StatusCode> {
         let headers = request.headers();
@@ -222,6 +235,7 @@ impl<S: Service<Kind>, Kind> hyper::service::Service<Request<Incoming>> for Guar
             None => {
                 target::settle_host(&mut request);
                 let (mut parts, incoming) = request.into_parts();
+                self.introduce(&mut parts.extensions);
                 match parts.version {
                     Version::HTTP_2 => cookies::join(&mut parts.headers),
                     Version::HTTP_11 => {}
@@ -285,6 +299,8 @@ where
             (status, _) => {
                 let mut response = Response::new(None);
                 *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                let client = this.asked.peer.address;
+                debug!("{client}: a request is answered {}", response.status());
                 response
             }
         };

@@ -6,6 +6,7 @@ mod client;
 mod client2;
 mod places;
 mod redirects;
+mod remote;
 mod requests;
 mod shutdown;
 mod targets;

@@ -4,9 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use blockdev::{BlockDevice, SectorDevice};
+use log::warn;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::{self, PemObject, SectionKind};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
 
 use super::error::Error;
@@ -97,6 +98,9 @@ impl Identity {
             Err(rustls::Error::InconsistentKeys(_)) => return Err(Error::KeyMismatch),
             Err(error) => return Err(error.into()),
         }
+        if let Some(why) = is_out_of_date(&identity.cert[0]) {
+            warn!("a certificate of ours, which nobody will believe: {why}");
+        }
         Ok(Self(Arc::new(identity)))
     }
 
@@ -114,6 +118,18 @@ impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity").finish_non_exhaustive()
     }
+}
+
+/// Why a certificate is not valid at this time.
+pub(super) fn is_out_of_date(certificate: &CertificateDer<'_>) -> Option<webpki::Error> {
+    let parsed = webpki::EndEntityCert::try_from(certificate).ok()?;
+    let usage = webpki::KeyUsage::server_auth();
+    // Nobody is trusted: its times are looked at first.
+    let verified = parsed.verify_for_usage(&[], &[], &[], UnixTime::now(), usage, None, None);
+    verified.err().filter(|error| {
+        use webpki::Error::{CertExpired, CertNotValidYet};
+        matches!(error, CertExpired { .. } | CertNotValidYet { .. })
+    })
 }
 
 fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {

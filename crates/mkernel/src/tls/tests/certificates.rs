@@ -8,6 +8,7 @@ use miou_rs::sleep;
 use rcgen::{BasicConstraints, IsCa, KeyPair, date_time_ymd};
 
 use super::world::{Authority, World, certificate, identity, params, run};
+use crate::tls::identity::is_out_of_date;
 use crate::tls::{
     CertificateFault, Client, ClientCertificates, ClientOptions, Error, Identity, Server,
     ServerOptions, Stream,
@@ -340,4 +341,16 @@ fn rfc8446_section_6_2_who_has_said_more_hears_why_it_is_refused() {
             "{alert:?}"
         );
     });
+}
+
+#[test]
+fn one_of_ours_that_is_out_of_date_is_noticed() {
+    let authority = Authority::new();
+    let good = authority.sign(&["a"]);
+    assert_eq!(is_out_of_date(&certificate(&good)), None);
+    let expired = authority.sign_with(&["a"], |it| it.not_after = date_time_ymd(2001, 1, 1));
+    let early = authority.sign_with(&["a"], |it| it.not_before = date_time_ymd(4000, 1, 1));
+    for bad in [expired, early] {
+        assert!(is_out_of_date(&certificate(&bad)).is_some());
+    }
 }
