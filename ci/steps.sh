@@ -50,8 +50,8 @@ lint_outside() {
     local manifest
     # With the debug information of the workspace, and so with its libraries where their features are the same.
     for manifest; do
-        CARGO_PROFILE_DEV_DEBUG=line-tables-only cargo clippy -q --all-targets --manifest-path "$manifest" \
-            --target-dir "${CARGO_TARGET_DIR:-target}" -- -D warnings || return
+        CARGO_PROFILE_DEV_DEBUG=line-tables-only CARGO_PROFILE_DEV_BUILD_OVERRIDE_DEBUG=false cargo clippy -q --all-targets \
+            --manifest-path "$manifest" --target-dir "${CARGO_TARGET_DIR:-target}" -- -D warnings || return
     done
 }
 
