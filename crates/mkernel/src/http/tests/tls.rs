@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http2;
 use hyper::service::service_fn;
 use miou_rs::hyper::Executor;
-use miou_rs::{Instant, spawn};
+use miou_rs::{Instant, sleep, spawn, timeout};
 use netstack::Resolver;
 use rcgen::{KeyPair, date_time_ymd};
 
@@ -124,6 +124,27 @@ fn a_handshake_that_does_not_come_ends() {
             .await
             .expect("sent");
         until(&stream, "\u{2}").await;
+    });
+}
+
+#[test]
+fn a_shutdown_does_not_wait_for_who_has_said_nothing() {
+    run(async |world: World| {
+        let authority = Authority::new();
+        let server = Server::new([authority.sign(&["a"])], ServerOptions::default());
+        let options = Options::default().shutdown_time(1000 * SECOND);
+        let serving = serve(world.listener(), service_fn(answer), options);
+        let serving = serving.tls(server.expect("a server"));
+        let serving = spawn(serving.shutdown_on(sleep(2 * SECOND)).into_future());
+        let _silent = world.connect().await;
+        let client = authority.client_with(offer(&["http/1.1"]));
+        let secured = client.connect("a", world.connect().await).await;
+        let mut secured = secured.expect("secured");
+        let ended = timeout(3 * SECOND, serving).await.expect("within a second");
+        ended.expect("no panic").expect("no error");
+        let mut rest = Vec::new();
+        let read = futures_lite::AsyncReadExt::read_to_end(&mut secured, &mut rest);
+        assert_eq!(read.await.expect("an end as TLS has it"), 0);
     });
 }
 
