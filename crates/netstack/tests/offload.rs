@@ -62,6 +62,8 @@ impl Transmit for Wire {
         let frame = &buffer[HEADROOM..];
         let payload = frame.len() - run.header_len;
         assert_eq!(payload % usize::from(run.segment), 0, "full segments only");
+        let data = frame[run.header_len..].as_ptr();
+        assert_eq!(data.align_offset(64), 0, "from a line of the cache on");
         assert_eq!(run.ipv6, self.addresses == V6);
         if run.ipv6 {
             assert_eq!(run.transport, IP + 40);

@@ -1,15 +1,16 @@
 //! The way out: next hop, hardware address, headers, fragments.
 
+mod buffer;
 mod datagrams;
 mod flow;
 mod segments;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::collections::VecDeque;
 
+use super::Transmit;
 use super::v6::{Calls, V6};
-use super::{HEADROOM, Transmit};
 use crate::proto::Instant;
 use crate::proto::counters::{Arp, Ip};
 use crate::proto::ip::pmtu::PathMtu;
@@ -17,20 +18,16 @@ use crate::proto::ip::v4::Fragments;
 use crate::proto::ip::{Hop, Routes, v4, v6};
 use crate::proto::link::arp::{self, Cache, CacheLimits, CachePoll};
 use crate::proto::link::ethernet::{self, MacAddr};
+use buffer::{FRAME, FRAME_V6, PAYLOAD, PAYLOAD_V6, TRANSPORT, from_line};
 use flow::Flow;
 
+pub(super) use buffer::IP;
 pub(super) use datagrams::Datagrams;
 
 /// Packets that wait to come back by the loopback; one more is dropped.
 const LOOPBACK_QUEUE: usize = 1024;
 /// Octets that such a packet takes beside its own, at most.
 const LOOPED: usize = 2 * size_of::<Bytes>() + 32;
-
-/// Where an IP header starts in a frame.
-pub(super) const IP: usize = ethernet::HEADER_LEN;
-/// Where the payload of an IPv4 datagram starts in a frame, and that of an IPv6 packet.
-const PAYLOAD: usize = IP + v4::HEADER_LEN;
-const PAYLOAD_V6: usize = IP + v6::HEADER_LEN;
 
 /// Why a datagram was not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,8 +66,9 @@ pub(crate) struct Egress {
     loopback_octets: usize,
     /// Frames to neighbours that did not answer, until their senders have been told.
     pub(crate) undeliverable: Vec<Vec<u8>>,
-    /// The frame under construction, behind [`HEADROOM`] octets.
-    pub(super) buffer: Vec<u8>,
+    /// The frame under construction, which starts at `frame`; the payload of its packet at [`TRANSPORT`].
+    pub(super) buffer: BytesMut,
+    pub(super) frame: usize,
     /// Whether the device cuts runs of segments over IPv4 apart, and those over IPv6.
     offload: [bool; 2],
     /// Whether it does so with runs of UDP datagrams.
@@ -121,7 +119,8 @@ impl Egress {
             looped: 0,
             loopback_octets: budget / 8,
             undeliverable: Vec::new(),
-            buffer: vec![0; HEADROOM + IP + longest],
+            buffer: from_line(FRAME + IP + longest),
+            frame: FRAME,
             offload,
             offload_udp: false,
             flow: None,
@@ -281,7 +280,11 @@ impl Egress {
             Link::Station(station) => station,
             Link::Unresolved(_) | Link::Loopback | Link::Nowhere => MacAddr::default(),
         };
-        let frame = &mut self.buffer[HEADROOM..][..IP + len];
+        self.frame = match ether_type {
+            ethernet::IPV6 => FRAME_V6,
+            _ => FRAME,
+        };
+        let frame = &mut self.buffer[self.frame..][..IP + len];
         ethernet::Header {
             destination,
             source: self.mac,
@@ -301,7 +304,7 @@ impl Egress {
         out: &mut dyn Transmit,
     ) {
         match link {
-            Link::Station(_) => out.transmit(&self.buffer[HEADROOM..][..IP + total_len]),
+            Link::Station(_) => out.transmit(&self.buffer[self.frame..][..IP + total_len]),
             Link::Nowhere => self.ip.out_no_routes += 1,
             Link::Unresolved(hop) => self.await_neighbour(now, hop, total_len, out),
             Link::Loopback => self.loop_back(total_len),
@@ -317,7 +320,7 @@ impl Egress {
         total_len: usize,
         out: &mut dyn Transmit,
     ) {
-        let frame = self.buffer[HEADROOM..][..IP + total_len].to_vec();
+        let frame = self.buffer[self.frame..][..IP + total_len].to_vec();
         let hop = match hop {
             IpAddr::V4(hop) => hop,
             IpAddr::V6(hop) => {
@@ -342,7 +345,7 @@ impl Egress {
             return;
         }
         self.looped += octets;
-        let packet = &self.buffer[HEADROOM..][IP..IP + total_len];
+        let packet = &self.buffer[self.frame..][IP..IP + total_len];
         self.loopback.push_back(Bytes::copy_from_slice(packet));
     }
 

@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use super::{Egress, Link, PAYLOAD, PAYLOAD_V6};
+use super::{Egress, Link, PAYLOAD, PAYLOAD_V6, TRANSPORT};
 use crate::proto::Instant;
 use crate::proto::checksum::Sum;
 use crate::proto::interface::{HEADROOM, Run, Transmit};
@@ -89,7 +89,7 @@ impl Egress {
             }
             _ => return false,
         };
-        let buffer = &mut self.buffer[..HEADROOM + transport + len];
+        let buffer = &mut self.buffer[self.frame - HEADROOM..TRANSPORT + len];
         let (header, room) = buffer[HEADROOM + transport..].split_at_mut(HEADER_LEN);
         let length = len as u16;
         // What the device is to go on with: the sum of the pseudo-header alone.

@@ -3,7 +3,6 @@
 use super::{Egress, IP, PAYLOAD, PAYLOAD_V6};
 use crate::proto::Instant;
 use crate::proto::checksum::Sum;
-use crate::proto::interface::HEADROOM;
 use crate::proto::ip::{Endpoint, v6};
 use crate::proto::link::ethernet::MacAddr;
 use crate::proto::tcp::TxMeta;
@@ -40,7 +39,7 @@ impl Egress {
         };
         let mut headers = [0; PAYLOAD_V6];
         let len = if ipv6 { PAYLOAD_V6 } else { PAYLOAD };
-        headers[..len].copy_from_slice(&self.buffer[HEADROOM..][..len]);
+        headers[..len].copy_from_slice(&self.buffer[self.frame..][..len]);
         if !ipv6 {
             headers[IP + 2..IP + 4].fill(0);
             headers[IP + 10..IP + 12].fill(0);

@@ -3,16 +3,12 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::flow::Flow;
-use super::{Egress, IP, Link, PAYLOAD, PAYLOAD_V6};
+use super::{Egress, FRAME, FRAME_V6, IP, Link, TRANSPORT};
 use crate::proto::Instant;
 use crate::proto::interface::{HEADROOM, Run, Transmit};
 use crate::proto::ip::v4::{self, protocol};
 use crate::proto::ip::v6;
 use crate::proto::tcp::{TxMeta, TxSink};
-
-/// Where the payload of an IPv4 packet starts in the buffer, and that of an IPv6 packet.
-const START: usize = HEADROOM + PAYLOAD;
-const START_V6: usize = HEADROOM + PAYLOAD_V6;
 
 /// Puts TCP's segments into frames.
 pub(crate) struct Segments<'a> {
@@ -21,8 +17,8 @@ pub(crate) struct Segments<'a> {
     out: &'a mut dyn Transmit,
     /// What is under construction.
     pending: Pending,
-    /// Where its payload starts in the buffer, behind a header of IPv4 or IPv6, and ends.
-    start: usize,
+    /// Where its frame starts in the buffer, and ends.
+    frame: usize,
     end: usize,
     /// [`TxMeta::cut`].
     cut: u16,
@@ -52,8 +48,8 @@ impl Egress {
             now,
             out,
             pending: Pending::Nothing,
-            start: START,
-            end: START,
+            frame: FRAME,
+            end: TRANSPORT,
             cut: 0,
         }
     }
@@ -88,7 +84,7 @@ impl Segments<'_> {
             _ => Link::Nowhere,
         };
         self.pending = Pending::Link(link);
-        &mut self.egress.buffer[self.start..self.end]
+        &mut self.egress.buffer[TRANSPORT..self.end]
     }
 
     fn begin_v6(&mut self, meta: &TxMeta, source: Ipv6Addr, destination: Ipv6Addr) -> Link {
@@ -138,7 +134,7 @@ impl Segments<'_> {
     /// Counts a packet that is sent.
     #[inline]
     fn count(&mut self) {
-        if self.start == START {
+        if self.frame == FRAME {
             self.egress.ip.out_requests += 1;
         } else if let Some(v6) = self.egress.v6.as_deref_mut() {
             v6.ip.out_requests += 1;
@@ -155,7 +151,7 @@ impl Segments<'_> {
         };
         self.pending = Pending::Nothing;
         self.count();
-        let total_len = self.end - HEADROOM - IP;
+        let total_len = self.end - self.frame - IP;
         match link {
             Some(link) => self.egress.finish(self.now, link, total_len, self.out),
             None => self.finish_run(),
@@ -164,18 +160,19 @@ impl Segments<'_> {
 
     /// Sends the run of segments that was begun last.
     fn finish_run(&mut self) {
-        let buffer = &mut self.egress.buffer[..self.end];
+        let buffer = &mut self.egress.buffer;
         // RFC 9293 §3.1: the data offset, in words of four octets.
-        let tcp_header = usize::from(buffer[self.start + 12] >> 4) * 4;
-        let transport = self.start - HEADROOM;
+        let tcp_header = usize::from(buffer[TRANSPORT + 12] >> 4) * 4;
+        let transport = TRANSPORT - self.frame;
         let run = Run {
             transport,
             header_len: transport + tcp_header,
             segment: self.cut,
-            ipv6: self.start == START_V6,
+            ipv6: self.frame == FRAME_V6,
             udp: false,
         };
-        self.out.transmit_run(buffer, &run);
+        self.out
+            .transmit_run(&mut buffer[self.frame - HEADROOM..self.end], &run);
     }
 }
 
@@ -184,9 +181,9 @@ impl TxSink for Segments<'_> {
     fn reserve(&mut self, meta: &TxMeta) -> Option<&mut [u8]> {
         let ipv6 = meta.remote.is_ipv6();
         let before = self.end;
-        self.start = if ipv6 { START_V6 } else { START };
-        self.end = self.start + meta.len;
-        let total_len = self.end - HEADROOM - IP;
+        self.frame = if ipv6 { FRAME_V6 } else { FRAME };
+        self.end = TRANSPORT + meta.len;
+        let total_len = self.end - self.frame - IP;
         if meta.cut == 0 && total_len > self.egress.device_mtu {
             self.egress.ip.frag_fails += 1;
             self.pending = Pending::Nothing;
@@ -202,10 +199,10 @@ impl TxSink for Segments<'_> {
         if ipv6 && !flow.is_labelled(meta) {
             self.egress.relabel(meta);
         } else if headers {
-            return Some(&mut self.egress.buffer[self.start..self.end]);
+            return Some(&mut self.egress.buffer[TRANSPORT..self.end]);
         }
         let egress = &mut *self.egress;
-        let frame = &mut egress.buffer[HEADROOM..self.end];
+        let frame = &mut egress.buffer[self.frame..self.end];
         Some(egress.flow.as_ref()?.write(total_len as u16, frame))
     }
 
@@ -215,7 +212,7 @@ impl TxSink for Segments<'_> {
             return self.reserve(meta);
         }
         self.pending = Pending::Flow;
-        Some(&mut self.egress.buffer[self.start..self.end])
+        Some(&mut self.egress.buffer[TRANSPORT..self.end])
     }
 
     #[inline]
@@ -225,7 +222,7 @@ impl TxSink for Segments<'_> {
         }
         self.count();
         self.pending = Pending::Headers;
-        self.out.transmit(&self.egress.buffer[HEADROOM..self.end]);
+        self.out.transmit(&self.egress.buffer[self.frame..self.end]);
     }
 
     #[inline]

@@ -9,7 +9,7 @@ use super::addresses::is_link_local;
 use crate::proto::Instant;
 use crate::proto::icmp::v6::write_checksum;
 use crate::proto::interface::egress::{Egress, IP, Link};
-use crate::proto::interface::{HEADROOM, Interface, SendError, Transmit};
+use crate::proto::interface::{Interface, SendError, Transmit};
 use crate::proto::ip::v4::protocol::{TCP, UDP};
 use crate::proto::ip::v6::{
     FRAGMENT_LEN, Fragments, HEADER_LEN, Header, Route, protocol, solicited_node, write_flow_label,
@@ -349,7 +349,7 @@ impl Egress {
         let Some(v6) = self.v6.as_deref() else {
             return;
         };
-        let packet = &mut self.buffer[HEADROOM + IP..][..header.total_len()];
+        let packet = &mut self.buffer[self.frame + IP..][..header.total_len()];
         let ports = ports(header.next_header, &packet[HEADER_LEN..]);
         let ends = (header.source, header.destination);
         write_flow_label(packet, v6.flow_label(ends, header.next_header, ports));
