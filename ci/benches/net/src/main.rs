@@ -186,7 +186,7 @@ fn only_virtual() -> bool {
         })
 }
 
-/// Runs the cases against all subjects, in rounds, on fresh servers.
+/// Runs the cases against all subjects.
 fn run_group(report: &mut Report, mtu: usize, placement: Placement, cases: &[Case]) -> Result<()> {
     for case in cases {
         run_case(report, mtu, placement, case, &Subject::all())?;
@@ -209,8 +209,9 @@ fn run_case(
         false => SMALL_BUFFER,
     };
     let start = |&subject| Server::start(subject, mtu, placement, case.sockets(), buffer);
-    let servers = subjects.iter().map(start).collect::<Result<Vec<_>>>()?;
     for _ in 0..ROUNDS {
+        // Of a process it is chance where its memory lies, which makes several percent.
+        let servers = subjects.iter().map(start).collect::<Result<Vec<_>>>()?;
         for server in &servers {
             let before = server.process().cpu_time()?;
             let metrics = server.load(case.load, case.connections, SECONDS)?;
