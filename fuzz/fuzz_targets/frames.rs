@@ -56,10 +56,16 @@ fuzz_target!(|data: &[u8]| {
             1 if step & 0x40 != 0 => {
                 // To which a device has joined datagrams, or says so.
                 let joined = Joined {
-                    transport: 34,
+                    transport: if *len < 240 { 34 } else { (len % 16).into() },
                     segment: (len % 16).into(),
                 };
-                stack.handle_run(now, &ipv4_frame(*step, octets), joined, &mut out);
+                let frame = ipv4_frame(*step, octets);
+                let end = if *len < 240 {
+                    frame.len()
+                } else {
+                    frame.len().min((len % 8 + 8).into())
+                };
+                stack.handle_run(now, &frame[..end], joined, &mut out);
             }
             0 => stack.handle_received(now, octets.to_vec().into(), checksummed, &mut out),
             1 => {

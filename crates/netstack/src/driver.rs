@@ -399,7 +399,11 @@ impl Driver {
             let (proto, out) = (&mut self.proto, &mut self.device);
             match received.joined {
                 None => proto.handle_received(self.now, frame, received.checksummed, out),
-                Some(joined) => proto.handle_run(self.now, &frame, joined, out),
+                Some(joined) => {
+                    proto.handle_run(self.now, &frame, joined, out);
+                    // Nothing is kept of it: the buffer is free at once.
+                    drop(frame);
+                }
             }
             self.buffers.settle(lent);
         }

@@ -243,6 +243,26 @@ fn a_run_has_no_more_datagrams_and_octets_than_a_frame_takes() {
 }
 
 #[test]
+fn a_run_to_an_address_of_ipv4_that_is_written_as_one_of_ipv6_has_the_headers_of_ipv4() {
+    let mut pair = Pair::new(V4, true, 256);
+    let IpAddr::V4(peer) = V4[1] else { return };
+    let mapped = SocketAddr::new(peer.to_ipv6_mapped().into(), PORT);
+    let Pair {
+        stacks: [stack, _],
+        sockets,
+        wire,
+        ..
+    } = &mut pair;
+    // With those of IPv6 it would not fit.
+    let payload = data(2 * 1470);
+    let sent = stack.udp_send_segments(NOW, sockets[0], mapped, &payload, 1470, wire);
+    assert_eq!(sent, Ok(()));
+    assert_eq!(pair.frames(), (1, 1));
+    pair.deliver();
+    assert!(pair.received().iter().eq(payload.chunks(1470)));
+}
+
+#[test]
 fn what_is_no_run_goes_as_it_would_alone() {
     for addresses in [V4, V6] {
         let mut pair = Pair::new(addresses, true, 256);
@@ -326,6 +346,9 @@ fn runs_that_are_none_are_dropped_and_counted() {
         }
         for transport in [0, IP, transport - 1, transport + 1, 5000, usize::MAX] {
             refuse(&mut pair, &frame, transport, segment);
+        }
+        for (length, transport) in (0..20).flat_map(|length| (0..20).map(move |at| (length, at))) {
+            refuse(&mut pair, &frame[..length], transport, segment);
         }
         for length in 0..frame.len() {
             refuse(&mut pair, &frame[..length], transport, segment);

@@ -65,7 +65,8 @@ impl Interface {
         segment: usize,
         out: &mut dyn Transmit,
     ) -> Result<(), SendError> {
-        let destination = destination.into();
+        // What is written as an address of IPv6 may be one of IPv4.
+        let destination = SocketAddr::from(Endpoint::from(destination.into()));
         if payload.len() <= segment {
             return self.udp_send(now, id, destination, payload, out);
         }
@@ -114,11 +115,12 @@ impl Interface {
 /// The headers of a run and its payload, unless that is no run; and whether it is of IPv6.
 fn split(frame: &[u8], joined: Joined) -> Option<(&[u8], &[u8], bool)> {
     let Joined { transport, segment } = joined;
+    let ether_type = ethernet::Header::parse(frame)?.ether_type;
     let datagrams = frame.get(transport..)?;
     let payload = datagrams.get(HEADER_LEN..)?;
     let headers = &frame[..transport + HEADER_LEN];
     let (packet, segment) = (frame.len() - IP, usize::from(segment));
-    let (ipv6, is_packet) = match ethernet::Header::parse(frame)?.ether_type {
+    let (ipv6, is_packet) = match ether_type {
         ethernet::IPV4 if transport >= IP + v4::HEADER_LEN => {
             let is_fragment = read(headers, IP + 6) & 0x3fff != 0;
             let is_whole = read(headers, IP + 2) == packet && !is_fragment;
