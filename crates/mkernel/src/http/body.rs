@@ -253,7 +253,11 @@ impl<B: HttpBody> HttpBody for Reply<B> {
         let Some(body) = this.body.as_pin_mut() else {
             return Poll::Ready(None);
         };
-        ready!(this.turn.poll_room(context));
+        if this.turn.poll_room(context).is_pending() {
+            // It is not the service that is waited for: who waits here may have to make room.
+            this.turn.set(false);
+            return Poll::Pending;
+        }
         let frame = body.poll_frame(context);
         this.turn.set(frame.is_pending());
         let kept = &this.turn.kept;

@@ -2,8 +2,10 @@
 
 use std::convert::Infallible;
 use std::rc::Rc;
+use std::task::Poll;
 
 use bytes::Bytes;
+use futures_lite::future::poll_once;
 use futures_lite::stream::repeat_with;
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
@@ -100,6 +102,35 @@ fn before_each_piece_of_an_answer_memory_is_looked_at() {
         let piece = timeout(STALE, answer.frame()).await;
         assert!(piece.is_err(), "there is no memory for it");
         assert_eq!(earlier.order(), Order::Leave);
+    });
+}
+
+#[test]
+fn an_answer_that_waits_for_memory_makes_room() {
+    run(async |_| {
+        let peers = few(ALL);
+        let asks = client();
+        asks.begun.set(1);
+        asks.answered.set(1);
+        let _place = peers.enter(asks.clone());
+        let mut is_first = true;
+        let body = StreamBody::new(futures_lite::stream::poll_fn(
+            move |_| match std::mem::take(&mut is_first) {
+                true => Poll::Pending,
+                false => Poll::Ready(Some(Ok::<_, Infallible>(Frame::data(Bytes::new())))),
+            },
+        ));
+        let mut answer = Reply::new(Some(body), asks.clone(), peers.clone(), None);
+        assert!(poll_once(answer.frame()).await.is_none());
+        assert_eq!(asks.wait(), None, "it is the service's turn");
+        // Somebody else's octets.
+        let _elsewhere = peers.enter(client());
+        move_octets(&peers, MOVES);
+        assert!(poll_once(answer.frame()).await.is_none());
+        assert!(asks.wait().is_some());
+        sleep(STALE).await;
+        assert!(peers.make_room());
+        assert_eq!(asks.order(), Order::Leave);
     });
 }
 
