@@ -180,7 +180,7 @@ impl Peer {
 #[derive(Debug)]
 pub(super) struct Peers {
     table: RefCell<Slab<Rc<Peer>>>,
-    /// How many of them each host has.
+    /// How many connections, and requests beside others, each host has.
     hosts: RefCell<BTreeMap<u64, usize>>,
     /// Requests that are served beside others of their connections, or whose answers are kept there.
     beside: Cell<usize>,
@@ -229,8 +229,7 @@ impl Peers {
     }
 
     pub(super) fn enter(self: &Rc<Self>, peer: Rc<Peer>) -> Place {
-        let host = host(peer.address.ip());
-        *self.hosts.borrow_mut().entry(host).or_default() += 1;
+        self.take_place(&peer);
         let key = self.table.borrow_mut().insert(peer);
         let peers = self.clone();
         Place { peers, key }
@@ -267,15 +266,21 @@ impl Peers {
         self.scarce.get()
     }
 
-    /// Admits a request of HTTP/2: if it is not the only one of its connection, where there is room.
+    /// Admits a request of HTTP/2: if it is not the only one of its connection, where there is room, or a client makes it. One
+    /// does at a time, or who asks for many would have many leave.
     pub(super) fn admit(self: &Rc<Self>, peer: &Rc<Peer>) -> Option<Rc<Kept>> {
         let beside = peer.kept.get() > 0;
-        if beside && !self.has_room_for(self.room.beside) {
+        let has_room =
+            || self.has_room_for(self.room.beside) || self.leaving.get() == 0 && self.make_room();
+        if beside && !has_room() {
             self.complain(peer.address);
             return None;
         }
         peer.kept.set(peer.kept.get() + 1);
-        self.beside.set(self.beside.get() + usize::from(beside));
+        if beside {
+            self.beside.set(self.beside.get() + 1);
+            self.take_place(peer);
+        }
         let (peers, peer) = (self.clone(), peer.clone());
         Some(Rc::new(Kept {
             peers,
@@ -345,6 +350,21 @@ impl Peers {
         hosts.get(&host(peer.address.ip())).copied().unwrap_or(0)
     }
 
+    fn take_place(&self, peer: &Peer) {
+        let host = host(peer.address.ip());
+        *self.hosts.borrow_mut().entry(host).or_default() += 1;
+    }
+
+    fn leave_place(&self, peer: &Peer) {
+        let host = host(peer.address.ip());
+        let mut hosts = self.hosts.borrow_mut();
+        if let Some(places) = hosts.get_mut(&host).filter(|places| **places > 1) {
+            *places -= 1;
+        } else {
+            hosts.remove(&host);
+        }
+    }
+
     /// Leaves `peer` its place, whatever it was told: its connection has become the service's.
     pub(super) fn keep(&self, peer: &Peer) {
         if peer.order.replace(Order::Finish) == Order::Leave {
@@ -389,8 +409,10 @@ pub(super) struct Kept {
 impl Drop for Kept {
     fn drop(&mut self) {
         self.peer.kept.set(self.peer.kept.get() - 1);
-        let beside = self.peers.beside.get() - usize::from(self.beside);
-        self.peers.beside.set(beside);
+        if self.beside {
+            self.peers.beside.set(self.peers.beside.get() - 1);
+            self.peers.leave_place(&self.peer);
+        }
     }
 }
 
@@ -411,13 +433,7 @@ impl Drop for Place {
             self.peers.leaving.set(self.peers.leaving.get() - 1);
         }
         if let Some(peer) = &peer {
-            let host = host(peer.address.ip());
-            let mut hosts = self.peers.hosts.borrow_mut();
-            if let Some(places) = hosts.get_mut(&host).filter(|places| **places > 1) {
-                *places -= 1;
-            } else {
-                hosts.remove(&host);
-            }
+            self.peers.leave_place(peer);
         }
         // Its waker may be the last of something.
         drop(peer);

@@ -204,3 +204,43 @@ fn of_those_that_are_there_one_of_the_host_with_most_places_goes_first() {
         assert_eq!(many[0].order(), Order::Leave);
     });
 }
+
+#[test]
+fn for_a_request_beside_others_one_client_at_a_time_makes_room() {
+    run(async |_| {
+        let room = Options::default().connections(4_usize).room(0, false);
+        let peers = Rc::new(Peers::new(room, 1 << 10));
+        let idle = [client_at([10, 0, 0, 2]), client_at([10, 0, 0, 3])];
+        let _idle = [&idle[0], &idle[1]].map(|client| peers.enter(client.clone()));
+        sleep(STALE).await;
+        let greedy = client();
+        let _place = peers.enter(greedy.clone());
+        let mut kept = Vec::new();
+        for leave in [0, 0, 1] {
+            kept.push(peers.admit(&greedy).expect("there is room"));
+            let left = idle.iter().filter(|idle| idle.order() == Order::Leave);
+            assert_eq!(left.count(), leave);
+        }
+        assert!(peers.admit(&greedy).is_none(), "nobody is gone yet");
+    });
+}
+
+#[test]
+fn a_request_beside_others_counts_for_its_host() {
+    run(async |_| {
+        let peers = few(1 << 10);
+        let two = [client_at([10, 0, 0, 2]), client_at([10, 0, 0, 2])];
+        let _two = [&two[0], &two[1]].map(|client| peers.enter(client.clone()));
+        sleep(STALE / 2).await;
+        let greedy = client();
+        let place = peers.enter(greedy.clone());
+        let kept = [(); 3].map(|()| peers.admit(&greedy).expect("there is room"));
+        assert!(peers.make_room());
+        assert_eq!(greedy.order(), Order::Leave);
+        drop((place, kept));
+        let single = client();
+        let _single = peers.enter(single.clone());
+        assert!(peers.make_room());
+        assert_eq!(single.order(), Order::Serve, "nothing is left of the other");
+    });
+}
