@@ -155,21 +155,22 @@ fn answers_that_nobody_takes_fit_into_what_is_free() {
     /// What a service gives at a time.
     const PIECE: usize = 64 << 10;
     for free in [4 << 20, 24 << 20, 500 << 20] {
-        for (send_octets, secure) in [(16 << 10, false), (64 << 10, false), (64 << 10, true)] {
+        for send_octets in [0, 16 << 10, 64 << 10] {
             let http2 = Http2::default().send_octets(send_octets);
-            let room = Options::default().http2(http2).room(free, secure);
-            let answer = send_octets as usize + PIECE;
-            for part in [room.connection, room.beside] {
-                assert!(
-                    room.all / part * answer <= free,
-                    "{free} {send_octets} {part}"
-                );
+            let options = Options::default().http2(http2);
+            // `h2` takes a piece whole while there is room for an octet, and `hyper` has the next one ready.
+            let answer = (send_octets as usize).saturating_sub(1) + 2 * PIECE;
+            for secure in [false, true] {
+                let room = options.room(free, secure);
+                for part in [room.connection, room.beside] {
+                    assert!(
+                        room.all / part * answer <= free,
+                        "{free} {send_octets} {part}"
+                    );
+                }
             }
         }
     }
-    let room = Options::default().room(24 << 20, false);
-    let default = Http2::default().send_octets as usize + PIECE;
-    assert!(room.all / room.beside * default <= 24 << 20);
 }
 
 #[test]
