@@ -8,19 +8,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use ::http::StatusCode;
 use bytes::{Buf, Bytes};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
-use miou_rs::{Sleep, sleep};
+use miou_rs::{Instant, Sleep, sleep};
 use pin_project_lite::pin_project;
 
-use super::peer::{Kept, Peer, Peers, Working};
-
-/// How long an answer waits for memory before it is looked at again.
-const PAUSE: Duration = Duration::from_millis(1);
+use super::peer::{Kept, PAUSE, Peer, Peers, Working};
 
 /// The content of a request, as it comes from the client: at most
 /// [`body_octets`](super::Options::body_octets) of it.
@@ -194,17 +190,20 @@ impl Turn {
         loop {
             if let Some(pause) = &mut self.pause {
                 ready!(Pin::new(pause).poll(context));
-                self.pause = None;
                 looks = true;
             }
             let is_scarce = match looks {
-                true => self.peers.moved(),
+                true => self.peers.look(),
                 false => self.peers.is_scarce(),
             };
             if !is_scarce {
+                self.pause = None;
                 return Poll::Ready(());
             }
-            self.pause = Some(Box::new(sleep(PAUSE)));
+            match &mut self.pause {
+                Some(pause) => pause.reset(Instant::now() + PAUSE),
+                None => self.pause = Some(Box::new(sleep(PAUSE))),
+            }
         }
     }
 

@@ -191,6 +191,8 @@ pub(super) struct Peers {
     moves: Cell<u32>,
     /// Whether memory was nearly spent when it was looked at last.
     scarce: Cell<bool>,
+    /// When that was.
+    looked: Cell<Option<Instant>>,
     /// Clients that were told to leave and are still there.
     leaving: Cell<usize>,
     /// Where the search for one to make room goes on.
@@ -208,9 +210,11 @@ pub(super) const STALE: Duration = Duration::from_secs(1);
 /// It is said that there is no room once in so long.
 const COMPLAINTS: Duration = Duration::from_secs(60);
 
-/// As octets come or go so often, the memory is looked at once, and each time while it is nearly spent. What a few of
-/// them take is in the reserve.
+/// As octets come or go so often, the memory is looked at once. What a few of them take is in the reserve.
 pub(super) const MOVES: u32 = 4;
+
+/// How long an answer waits for memory that is nearly spent. While nobody leaves, it is looked at once in so long for all.
+pub(super) const PAUSE: Duration = Duration::from_millis(1);
 
 impl Peers {
     pub(super) fn new(room: Room, reserve: usize) -> Self {
@@ -222,6 +226,7 @@ impl Peers {
             reserve,
             moves: Cell::new(0),
             scarce: Cell::new(false),
+            looked: Cell::new(None),
             leaving: Cell::new(0),
             next: Cell::new(0),
             complaint: Cell::new(None),
@@ -246,15 +251,22 @@ impl Peers {
         taken + part <= self.room.all && is_free(self.reserve)
     }
 
-    /// Is told that octets came or went, for which there is always some memory taken: when that is nearly spent, by
-    /// whomever, a client makes room, and another when that one is gone. Tells whether it was nearly spent when it was
-    /// looked at last.
-    pub(super) fn moved(&self) -> bool {
+    /// Is told that octets came or went, for which there is always some memory taken.
+    pub(super) fn moved(&self) {
         self.moves.set(self.moves.get().wrapping_add(1));
-        let due = self.scarce.get() || self.moves.get().is_multiple_of(MOVES);
-        if due && self.leaving.get() == 0 {
+        if self.scarce.get() || self.moves.get().is_multiple_of(MOVES) {
+            self.look();
+        }
+    }
+
+    /// Looks whether memory is nearly spent, by whomever: then a client makes room, and another when that one is gone.
+    pub(super) fn look(&self) -> bool {
+        let now = Instant::now();
+        let due = self.looked.get().is_none_or(|last| last + PAUSE <= now);
+        if due || !self.scarce.get() {
+            self.looked.set(Some(now));
             self.scarce.set(!is_free(self.reserve));
-            if self.scarce.get() {
+            if self.scarce.get() && self.leaving.get() == 0 {
                 self.make_room();
             }
         }
@@ -368,8 +380,13 @@ impl Peers {
     /// Leaves `peer` its place, whatever it was told: its connection has become the service's.
     pub(super) fn keep(&self, peer: &Peer) {
         if peer.order.replace(Order::Finish) == Order::Leave {
-            self.leaving.set(self.leaving.get() - 1);
+            self.leaves_no_more();
         }
+    }
+
+    fn leaves_no_more(&self) {
+        self.leaving.set(self.leaving.get() - 1);
+        self.looked.set(None);
     }
 }
 
@@ -430,7 +447,7 @@ impl Drop for Place {
             .as_ref()
             .is_some_and(|peer| peer.order() == Order::Leave)
         {
-            self.peers.leaving.set(self.peers.leaving.get() - 1);
+            self.peers.leaves_no_more();
         }
         if let Some(peer) = &peer {
             self.peers.leave_place(peer);

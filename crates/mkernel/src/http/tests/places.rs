@@ -12,11 +12,14 @@ use http_body_util::{BodyExt, StreamBody};
 use miou_rs::{Instant, sleep, timeout};
 
 use super::world::run;
-use crate::http::peer::{MOVES, Order, Peer, Peers, STALE};
+use crate::http::peer::{MOVES, Order, PAUSE, Peer, Peers, STALE};
 use crate::http::{Http2, Options, Reply};
 
 /// More than there is.
 const ALL: usize = usize::MAX / 4;
+
+/// What a service gives at a time.
+const PIECE: usize = 64 << 10;
 
 fn client() -> Rc<Peer> {
     client_at([10, 0, 0, 1])
@@ -33,7 +36,7 @@ fn few(reserve: usize) -> Rc<Peers> {
 }
 
 fn move_octets(peers: &Peers, times: u32) {
-    (0..times).for_each(|_| _ = peers.moved());
+    (0..times).for_each(|_| peers.moved());
 }
 
 #[test]
@@ -96,9 +99,6 @@ fn before_each_piece_of_an_answer_memory_is_looked_at() {
         let frames = repeat_with(|| Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"x"))));
         let body = StreamBody::new(frames);
         let mut answer = Reply::new(Some(body), asks, peers.clone(), Some(kept));
-        for _ in 1..MOVES {
-            answer.frame().await.expect("more").expect("no error");
-        }
         let piece = timeout(STALE, answer.frame()).await;
         assert!(piece.is_err(), "there is no memory for it");
         assert_eq!(earlier.order(), Order::Leave);
@@ -135,6 +135,26 @@ fn an_answer_that_waits_for_memory_makes_room() {
 }
 
 #[test]
+fn while_nobody_leaves_memory_is_looked_at_once_in_a_pause() {
+    run(async |_| {
+        let peers = few(ALL);
+        assert!(peers.look(), "nobody is there");
+        let client = client();
+        let place = peers.enter(client.clone());
+        assert!(peers.look());
+        assert_eq!(client.order(), Order::Serve);
+        sleep(PAUSE).await;
+        assert!(peers.look());
+        assert_eq!(client.order(), Order::Leave);
+        drop(place);
+        let next = self::client();
+        let _place = peers.enter(next.clone());
+        assert!(peers.look());
+        assert_eq!(next.order(), Order::Leave, "who waits need not wait longer");
+    });
+}
+
+#[test]
 fn an_order_that_comes_too_late_is_taken_back() {
     run(async |_| {
         let [upgraded, other] = [client(), client()];
@@ -152,8 +172,6 @@ fn an_order_that_comes_too_late_is_taken_back() {
 
 #[test]
 fn answers_that_nobody_takes_fit_into_what_is_free() {
-    /// What a service gives at a time.
-    const PIECE: usize = 64 << 10;
     for free in [4 << 20, 24 << 20, 500 << 20] {
         for send_octets in [0, 16 << 10, 64 << 10] {
             let http2 = Http2::default().send_octets(send_octets);
