@@ -35,6 +35,8 @@ pub(super) struct Peer {
     pub(super) scan: RefCell<Scan>,
     /// Whether HTTP begins only when TLS or the version is agreed upon.
     pub(super) arriving: Cell<bool>,
+    /// Whether its handshake has ended with a version, for a request to come when there is one.
+    pub(super) agreed: Cell<bool>,
     /// Whether the client has ended its stream.
     pub(super) ended: Cell<bool>,
     /// Requests that the service was given, that it has answered, and whose answers are written.
@@ -98,6 +100,7 @@ impl Peer {
             blocked: Cell::new(None),
             scan: RefCell::new(Scan::new()),
             arriving: Cell::new(true),
+            agreed: Cell::new(false),
             ended: Cell::new(false),
             begun: Cell::new(0),
             answered: Cell::new(0),
@@ -160,7 +163,7 @@ impl Peer {
         }
         match self.scan.borrow().header_since() {
             Some(since) => Some((Wait::Header, since)),
-            None if self.arriving.get() => Some((Wait::Header, active)),
+            None if self.arriving.get() && !self.agreed.get() => Some((Wait::Header, active)),
             None => Some((Wait::Idle, active)),
         }
     }

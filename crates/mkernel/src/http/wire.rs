@@ -161,6 +161,7 @@ impl Wire {
         if agreed == Some(Version::Http2) {
             return Ok(Version::Http2);
         }
+        self.peer.agreed.set(agreed.is_some());
         poll_fn(|context| {
             let mut ahead = self.ahead.borrow_mut();
             // Bounded: each turn reads an octet of the preface.
@@ -175,12 +176,15 @@ impl Wire {
                 if taken.is_pending() && is_first && self.peer.order() != Order::Serve {
                     return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
                 }
-                if ready!(taken)? == 0 || agreed.is_some() {
+                if ready!(taken)? == 0 {
                     break;
                 }
                 if is_first {
                     // The header's time begins, and goes on whatever else comes.
                     self.peer.active.set(Instant::now());
+                }
+                if agreed.is_some() {
+                    break;
                 }
             }
             Poll::Ready(Ok(Version::Http1))

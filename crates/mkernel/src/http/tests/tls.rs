@@ -278,3 +278,33 @@ fn a_reload_is_seen_by_who_comes_and_not_by_who_is_there() {
         assert_eq!(*seen.borrow(), [certificate(&old), certificate(&new)]);
     });
 }
+
+#[test]
+fn who_is_there_before_its_first_request_is_idle() {
+    run(async |world: World| {
+        let authority = Authority::new();
+        let _serving = serve_tls(&world, &authority, "a");
+        let client = authority.client_with(offer(&["http/1.1"]));
+        let start = Instant::now();
+        let mut streams = Vec::new();
+        for _ in 0..2 {
+            let stream = client.connect("a", world.connect().await).await;
+            streams.push(stream.expect("secured"));
+        }
+        sleep(30 * SECOND).await;
+        for part in ["GET / HTTP/1.1\r\n", "host: a\r\n\r\n"] {
+            let write = futures_lite::AsyncWriteExt::write_all(&mut streams[0], part.as_bytes());
+            write.await.expect("sent");
+            sleep(9 * SECOND).await;
+        }
+        let mut status = [0; 15];
+        let read = futures_lite::AsyncReadExt::read_exact(&mut streams[0], &mut status);
+        read.await.expect("an answer");
+        assert_eq!(&status, b"HTTP/1.1 200 OK");
+        let mut rest = Vec::new();
+        let read = futures_lite::AsyncReadExt::read_to_end(&mut streams[1], &mut rest);
+        assert_eq!(read.await.expect("an end as TLS has it"), 0);
+        let time = Instant::now() - start;
+        assert!(time >= 60 * SECOND && time < 63 * SECOND, "{time:?}");
+    });
+}
