@@ -177,9 +177,10 @@ async fn run<S: Service<Kind>, Kind: 'static>(serve: Serve<S, Kind>) -> io::Resu
     Ok(())
 }
 
-/// Octets that stay free, out of so many: as much as a few connections, and the stack for them, may take at one time.
-fn reserve(free: usize) -> usize {
-    (free / 32).clamp(64 << 10, 1 << 20)
+/// Octets that stay free, out of so many: as much as a few connections, and the stack for them, may take at one time, or
+/// a few pieces of answers.
+pub(super) fn reserve(free: usize) -> usize {
+    (free / 32).clamp(256 << 10, 1 << 20)
 }
 
 /// Takes the results of tasks that have ended, and has the task woken when others do.

@@ -13,6 +13,7 @@ use miou_rs::{Instant, sleep, timeout};
 
 use super::world::run;
 use crate::http::peer::{MOVES, Order, PAUSE, Peer, Peers, STALE};
+use crate::http::serve::reserve;
 use crate::http::{Http2, Options, Reply};
 
 /// More than there is.
@@ -152,6 +153,13 @@ fn while_nobody_leaves_memory_is_looked_at_once_in_a_pause() {
         assert!(peers.look());
         assert_eq!(next.order(), Order::Leave, "who waits need not wait longer");
     });
+}
+
+#[test]
+fn what_stays_free_is_enough_for_the_pieces_between_two_looks() {
+    for free in [2 << 20, 8 << 20, 500 << 20] {
+        assert!(reserve(free) >= MOVES as usize * PIECE, "{free}");
+    }
 }
 
 #[test]
