@@ -35,7 +35,9 @@ pub struct Options {
     /// for, at 56 KiB for a connection or a request beside others, with TLS 72 KiB for a connection, but at least 16
     /// connections. At the bound, and below it when the memory is nearly spent, the connection that is idle for the
     /// longest time makes room, or the one whose request is the longest on its way, or whose answer is not taken; when
-    /// all are being served, a new connection, or request beside others, is answered 503.
+    /// all are being served, a new connection, or request beside others, is answered 503. Who did something within the last
+    /// second makes room after all others; of those, a host (an address of IPv4, 64 bits of IPv6) with more than an eighth of what
+    /// is taken before others. Who has many addresses is many hosts, and not told from as many clients.
     pub connections: Option<usize>,
     /// Requests on a connection; 100,000. With the answer to the last one it ends. A client of HTTP/2 may have asked for
     /// [`streams`](Http2::streams) more before it knows; with another one the connection ends at once.

@@ -210,6 +210,9 @@ const LOOKED_AT: usize = 256;
 /// What has lasted for so long does not last only now.
 pub(super) const STALE: Duration = Duration::from_secs(1);
 
+/// A host has many places if it has more than one in so many of those that are taken.
+const SHARE: usize = 8;
+
 /// It is said that there is no room once in so long.
 const COMPLAINTS: Duration = Duration::from_secs(60);
 
@@ -312,8 +315,8 @@ impl Peers {
 
     /// Has one client leave, among those that keep us waiting; tells whether there is one. Who has come, or done
     /// something, only now goes last. Of the others one between two requests goes before one in the midst of one; of those
-    /// that go last one of the host with most of them, and one that was there before one that is about to begin. Then
-    /// whoever was active least recently goes first.
+    /// that go last one of the host with most places, if it has its [`SHARE`], and one that was there before one that is about
+    /// to begin. Then whoever was active least recently goes first.
     pub(super) fn make_room(&self) -> bool {
         let table = self.table.borrow();
         let slots = table.capacity().max(1);
@@ -322,11 +325,13 @@ impl Peers {
         self.next.set(start + looked_at);
         let peers = (start..start + looked_at).filter_map(|slot| table.get(slot % slots));
         let now = Instant::now();
+        let share = (table.len() + self.beside.get()) / SHARE;
         let waits = peers.filter_map(|peer| {
             let (wait, since) = peer.wait().filter(|_| peer.order() != Order::Leave)?;
             let stale = since + STALE <= now;
             // Who begins is active once, and then has to wait for the network, the longer the farther away it is.
-            let fresh = || (Reverse(self.places_of(peer)), peer.arriving.get());
+            let places = Some(self.places_of(peer)).filter(|places| *places > share);
+            let fresh = || (Reverse(places), peer.arriving.get());
             let rank = match stale {
                 true => (false, Some(wait), None, since),
                 false => (true, None, Some(fresh()), since),

@@ -271,3 +271,26 @@ fn a_request_beside_others_counts_for_its_host() {
         assert_eq!(single.order(), Order::Serve, "nothing is left of the other");
     });
 }
+
+#[test]
+fn a_host_with_few_of_the_places_goes_as_others_do() {
+    run(async |_| {
+        let peers = few(1 << 10);
+        let clients = (10..26).map(|host| client_at([10, 0, 0, host]));
+        let clients: Vec<_> = clients.chain([client(), client()]).collect();
+        let places: Vec<_> = clients.iter().map(|it| peers.enter(it.clone())).collect();
+        for client in &clients {
+            sleep(STALE / 100).await;
+            client.arriving.set(false);
+            client.active.set(Instant::now());
+        }
+        assert!(peers.make_room());
+        assert_eq!(clients[0].order(), Order::Leave);
+        drop(places);
+        // Two of five are many.
+        let clients = &clients[13..];
+        let _places: Vec<_> = clients.iter().map(|it| peers.enter(it.clone())).collect();
+        assert!(peers.make_room());
+        assert_eq!(clients[3].order(), Order::Leave);
+    });
+}
