@@ -252,7 +252,9 @@ impl<B: HttpBody> HttpBody for Reply<B> {
         let Some(body) = this.body.as_pin_mut() else {
             return Poll::Ready(None);
         };
-        if this.turn.poll_room(context).is_pending() {
+        // What is left takes no memory, but keeps some.
+        let is_over = body.size_hint().exact() == Some(0);
+        if !is_over && this.turn.poll_room(context).is_pending() {
             // It is not the service that is waited for: who waits here may have to make room.
             this.turn.set(false);
             return Poll::Pending;

@@ -286,7 +286,8 @@ impl Peers {
         self.scarce.get()
     }
 
-    /// Admits a request of HTTP/2, if it takes room, where there is some, or a client makes it. One does at a time, or who asks for many would have many leave.
+    /// Admits a request of HTTP/2, if it takes room, where there is some, or a client makes it. One does at a time, or who asks
+    /// for many would have many leave.
     pub(super) fn admit(self: &Rc<Self>, peer: &Rc<Peer>) -> Option<Rc<Kept>> {
         let beside = peer.kept.get() > 0;
         let part = match beside {

@@ -4,11 +4,12 @@ use std::convert::Infallible;
 use std::rc::Rc;
 use std::task::Poll;
 
+use ::http::HeaderMap;
 use bytes::Bytes;
 use futures_lite::future::poll_once;
 use futures_lite::stream::repeat_with;
 use http_body::Frame;
-use http_body_util::{BodyExt, StreamBody};
+use http_body_util::{BodyExt, Full, StreamBody};
 use miou_rs::{Instant, sleep, timeout};
 
 use super::world::run;
@@ -103,6 +104,21 @@ fn before_each_piece_of_an_answer_memory_is_looked_at() {
         let piece = timeout(STALE, answer.frame()).await;
         assert!(piece.is_err(), "there is no memory for it");
         assert_eq!(earlier.order(), Order::Leave);
+    });
+}
+
+#[test]
+fn the_trailers_of_an_answer_wait_for_no_memory() {
+    run(async |_| {
+        let peers = few(ALL);
+        let asks = client();
+        let kept = peers.admit(&asks).expect("it is alone");
+        let trailers = std::future::ready(Some(Ok(HeaderMap::new())));
+        let body = Full::<Bytes>::default().with_trailers(trailers);
+        let mut answer = Reply::new(Some(body), asks, peers.clone(), Some(kept));
+        assert!(peers.look(), "memory is nearly spent");
+        let frame = poll_once(answer.frame()).await.flatten();
+        assert!(frame.expect("one").expect("no error").is_trailers());
     });
 }
 
