@@ -14,9 +14,21 @@ union sigval {
 };
 typedef struct {
     int si_signo, si_errno, si_code, padding;
-    void *si_addr;
-    char reserved[104];
+    union {
+        void *address;
+        struct {
+            int process;
+            unsigned user;
+            union sigval value;
+        } sender;
+        char reserved[112];
+    } about;
 } siginfo_t;
+#define si_addr about.address
+#define si_pid about.sender.process
+#define si_uid about.sender.user
+#define si_value about.sender.value
+#define SI_USER 0
 struct sigaction {
     union {
         sighandler_t handler;
@@ -89,6 +101,7 @@ int sigfillset(sigset_t *set);
 int sigaddset(sigset_t *set, int number);
 int sigdelset(sigset_t *set, int number);
 int sigismember(const sigset_t *set, int number);
+int sigpending(sigset_t *set);
 int sigprocmask(int how, const sigset_t *set, sigset_t *old);
 int sigsuspend(const sigset_t *set);
 int sigwait(const sigset_t *set, int *number);

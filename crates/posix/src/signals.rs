@@ -184,7 +184,8 @@ pub(crate) fn send(thread: &Thread, signal: c_int) -> Result<()> {
     Ok(())
 }
 
-/// Sends a signal to the program: to the thread that runs or, if that does not take it, to the oldest that does.
+/// Sends a signal to the program: to the thread that runs or, if that has it blocked, to the oldest that has not. If
+/// all have, it waits for whoever takes it first.
 ///
 /// # Errors
 ///
@@ -194,21 +195,18 @@ pub(crate) fn send_to_program(signal: c_int) -> Result<()> {
         return Ok(());
     }
     check(signal)?;
-    let takes = |thread: &&Thread| {
-        let OfThread {
-            blocked, awaited, ..
-        } = &thread.signals;
-        !thread.ended.get() && (!blocked.get() | awaited.get()) & bit(signal) != 0
-    };
+    let bit = bit(signal);
+    let takes = |thread: &&Thread| !thread.ended.get() && thread.signals.blocked.get() & bit == 0;
     let current = thread::current().filter(takes);
-    match current.or_else(|| Thread::all().filter(takes).last()) {
-        Some(thread) => send(thread, signal),
-        None => {
-            PENDING.with(|pending| pending.set(pending.get() | bit(signal)));
-            descriptor::has_come(bit(signal));
-            Ok(())
-        }
+    if let Some(thread) = current.or_else(|| Thread::all().filter(takes).last()) {
+        return send(thread, signal);
     }
+    PENDING.with(|pending| pending.set(pending.get() | bit));
+    for thread in Thread::all().filter(|thread| thread.signals.awaited.get() & bit != 0) {
+        inside(|| thread.wake());
+    }
+    descriptor::has_come(bit);
+    Ok(())
 }
 
 /// Takes one of `set` that waits: those that were sent to the thread before those to the program, and the lowest first.
@@ -378,10 +376,12 @@ unsafe fn call(handler: usize, with_information: bool, signal: c_int) {
 
 /// What is known of a signal: its number, and that the program itself has sent it (`SI_USER`).
 fn information(signal: c_int) -> libc::siginfo_t {
-    // SAFETY: all zeros is a valid value of the structure.
-    let mut information: libc::siginfo_t = unsafe { core::mem::zeroed() };
-    information.si_signo = signal;
-    information
+    let mut octets = [0_u8; size_of::<libc::siginfo_t>()];
+    octets[..4].copy_from_slice(&signal.to_ne_bytes());
+    // `si_pid`, behind `si_code` and what aligns a pointer.
+    octets[16..20].copy_from_slice(&std::process::id().to_ne_bytes());
+    // SAFETY: of the same size; any octets are a valid value of the structure.
+    unsafe { core::mem::transmute(octets) }
 }
 
 /// What a thread that waits remembers, to see that a handler has run meanwhile.

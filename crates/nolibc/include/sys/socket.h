@@ -28,10 +28,12 @@
 #define SO_RCVTIMEO 20
 #define SO_SNDTIMEO 21
 #define SOMAXCONN 4096
+#define MSG_OOB 1
 #define MSG_PEEK 2
 #define MSG_CTRUNC 8
 #define MSG_TRUNC 0x20
 #define MSG_DONTWAIT 0x40
+#define MSG_WAITALL 0x100
 #define MSG_NOSIGNAL 0x4000
 #define MSG_CMSG_CLOEXEC 0x40000000
 #define SCM_RIGHTS 1

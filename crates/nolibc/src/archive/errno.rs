@@ -49,15 +49,16 @@ extern "C" fn strerror(error: c_int) -> *const c_char {
 /// Prints the text before a colon, unless it is empty or null, and what `errno` means.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn perror(before: *const c_char) {
-    // SAFETY: nothing else refers to `errno` while this function runs; the caller gives a C string, or null.
-    let error = unsafe {
+    // SAFETY: nothing else refers to `errno` while this function runs; the caller gives a C string, or null; and
+    // `strerror`, which may be another's than ours, gives one.
+    let meaning = unsafe {
         if !before.is_null() && *before != 0 {
             console_write(CStr::from_ptr(before).to_bytes());
             console_write(b": ");
         }
-        *__errno_location()
+        CStr::from_ptr(libc::strerror(*__errno_location()))
     };
-    console_write(text(error).to_bytes());
+    console_write(meaning.to_bytes());
     console_write(b"\n");
 }
 

@@ -106,6 +106,8 @@ impl Description for Signals {
 fn information(signal: c_int) -> [u8; SIZE] {
     let mut octets = [0; SIZE];
     octets[..4].copy_from_slice(&signal.to_ne_bytes());
+    // `ssi_pid`, behind `ssi_errno` and `ssi_code`.
+    octets[12..16].copy_from_slice(&std::process::id().to_ne_bytes());
     octets
 }
 

@@ -170,6 +170,7 @@ fn sigwait() {
         assert_eq!(libc::raise(SIGTERM), 0);
         let taken = libc::sigwaitinfo(&raw const set, &raw mut told);
         assert_eq!((taken, told.si_signo), (SIGTERM, SIGTERM));
+        assert_eq!(told.si_pid().cast_unsigned(), std::process::id());
     }
 }
 

@@ -61,6 +61,23 @@ fn a_signal_to_the_program_goes_to_who_waits_for_it() {
 }
 
 #[test]
+fn each_of_two_that_wait_takes_one_of_two_signals_that_come_at_once() {
+    run(|| {
+        let set = bit(SIGUSR1) | bit(SIGUSR2);
+        assert_eq!(mask(SIG_BLOCK, Some(set)), Ok(0));
+        let waiting = [(); 2].map(|()| spawn(move || assert!(await_one(set, None).is_ok())));
+        give_way();
+        assert_eq!(send_to_program(SIGUSR1), Ok(()));
+        assert_eq!(send_to_program(SIGUSR2), Ok(()));
+        // Nobody has taken them yet.
+        assert_eq!(pending(), set);
+        together(waiting);
+        assert_eq!(pending(), 0);
+        assert_eq!(mask(SIG_SETMASK, Some(0)), Ok(set));
+    });
+}
+
+#[test]
 fn a_time_passes_or_another_signals_handler_ends_it() {
     run(|| {
         let start = now();
