@@ -102,7 +102,7 @@ fn select(reader: RawFd, writer: RawFd) -> [bool; 2] {
             libc::FD_ISSET(reader, &raw const read),
             libc::FD_ISSET(writer, &raw const write),
         ];
-        assert_eq!(told, set.map(i32::from).into_iter().sum());
+        assert_eq!(told, set.map(i32::from).into_iter().sum::<i32>());
         set
     }
 }
