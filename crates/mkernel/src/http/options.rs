@@ -32,10 +32,10 @@ pub struct Options {
     pub body_octets: u64,
     /// Connections at a time, where a request of HTTP/2 that is served beside others of its connection counts as one
     /// too; `None`, as at first: as many as three eighths of the memory that is free when the server starts suffice
-    /// for, at 40 KiB for a connection, 56 KiB for one of HTTP/2 or a request beside others, and with TLS 72 KiB for a connection,
-    /// but at least 16 connections. At the bound, and below it when the memory is nearly spent, the connection that is idle for the
+    /// for, at 56 KiB for a connection or a request beside others, with TLS 72 KiB for a connection, but at least 16
+    /// connections. At the bound, and below it when the memory is nearly spent, the connection that is idle for the
     /// longest time makes room, or the one whose request is the longest on its way, or whose answer is not taken; when
-    /// all are being served, a new connection, or request of HTTP/2, is answered 503. Who did something within the last
+    /// all are being served, a new connection, or request beside others, is answered 503. Who did something within the last
     /// second makes room after all others; of those, a host (an address of IPv4, 64 bits of IPv6) with more than an eighth of what
     /// is taken before others. Who has many addresses is many hosts, and not told from as many clients.
     pub connections: Option<usize>,
@@ -149,18 +149,16 @@ impl Options {
             return Room {
                 all: most.max(1),
                 connection: 1,
-                first: 0,
                 beside: 1,
             };
         }
         let send_octets = WRITTEN.max(self.http2.send_octets as usize);
         let beside = BESIDE + send_octets + PIECES;
         let connection = CONNECTION + send_octets + if secure { TLS } else { 0 };
-        let first = beside.saturating_sub(connection);
+        let connection = connection.max(beside);
         Room {
-            all: (free / 8 * 3).max(16 * (connection + first)),
+            all: (free / 8 * 3).max(16 * connection),
             connection,
-            first,
             beside,
         }
     }
@@ -171,8 +169,6 @@ impl Options {
 pub(super) struct Room {
     pub(super) all: usize,
     pub(super) connection: usize,
-    /// With a request of HTTP/2 it takes so much more.
-    pub(super) first: usize,
     /// A request beside others of its connection.
     pub(super) beside: usize,
 }

@@ -187,8 +187,6 @@ pub(super) struct Peers {
     hosts: RefCell<BTreeMap<u64, usize>>,
     /// Requests that are served beside others of their connections, or whose answers are kept there.
     beside: Cell<usize>,
-    /// What of the room requests of HTTP/2 take.
-    requests: Cell<usize>,
     room: Room,
     /// Octets of memory that stay free.
     reserve: usize,
@@ -230,7 +228,6 @@ impl Peers {
             table: RefCell::default(),
             hosts: RefCell::default(),
             beside: Cell::new(0),
-            requests: Cell::new(0),
             room,
             reserve,
             moves: Cell::new(0),
@@ -256,7 +253,8 @@ impl Peers {
 
     fn has_room_for(&self, part: usize) -> bool {
         let connections = self.table.borrow().len() * self.room.connection;
-        connections + self.requests.get() + part <= self.room.all && is_free(self.reserve)
+        let taken = connections + self.beside.get() * self.room.beside;
+        taken + part <= self.room.all && is_free(self.reserve)
     }
 
     /// Is told that octets came or went, for which there is always some memory taken.
@@ -286,21 +284,17 @@ impl Peers {
         self.scarce.get()
     }
 
-    /// Admits a request of HTTP/2, if it takes room, where there is some, or a client makes it. One does at a time, or who asks
-    /// for many would have many leave.
+    /// Admits a request of HTTP/2: if it is not the only one of its connection, where there is room, or a client makes it. One
+    /// does at a time, or who asks for many would have many leave.
     pub(super) fn admit(self: &Rc<Self>, peer: &Rc<Peer>) -> Option<Rc<Kept>> {
         let beside = peer.kept.get() > 0;
-        let part = match beside {
-            true => self.room.beside,
-            false => self.room.first,
-        };
-        let has_room = || self.has_room_for(part) || self.leaving.get() == 0 && self.make_room();
-        if part > 0 && !has_room() {
+        let has_room =
+            || self.has_room_for(self.room.beside) || self.leaving.get() == 0 && self.make_room();
+        if beside && !has_room() {
             self.complain(peer.address);
             return None;
         }
         peer.kept.set(peer.kept.get() + 1);
-        self.requests.set(self.requests.get() + part);
         if beside {
             self.beside.set(self.beside.get() + 1);
             self.take_place(peer);
@@ -309,7 +303,6 @@ impl Peers {
         Some(Rc::new(Kept {
             peers,
             peer,
-            part,
             beside,
         }))
     }
@@ -434,8 +427,6 @@ fn is_free_in<const BLOCKS: usize>(octets: usize) -> bool {
 pub(super) struct Kept {
     peers: Rc<Peers>,
     peer: Rc<Peer>,
-    /// What it takes of the room.
-    part: usize,
     /// Whether there were others of its connection.
     beside: bool,
 }
@@ -443,8 +434,6 @@ pub(super) struct Kept {
 impl Drop for Kept {
     fn drop(&mut self) {
         self.peer.kept.set(self.peer.kept.get() - 1);
-        let requests = self.peers.requests.get() - self.part;
-        self.peers.requests.set(requests);
         if self.beside {
             self.peers.beside.set(self.peers.beside.get() - 1);
             self.peers.leave_place(&self.peer);

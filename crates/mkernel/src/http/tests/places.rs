@@ -204,9 +204,7 @@ fn answers_that_nobody_takes_fit_into_what_is_free() {
             let answer = (send_octets as usize).saturating_sub(1) + 2 * PIECE;
             for secure in [false, true] {
                 let room = options.room(free, secure);
-                let written = PIECE + (16 << 10);
-                assert!(room.all / room.connection * written <= free, "HTTP/1");
-                for part in [room.connection + room.first, room.beside] {
+                for part in [room.connection, room.beside] {
                     assert!(
                         room.all / part * answer <= free,
                         "{free} {send_octets} {part}"
@@ -215,24 +213,6 @@ fn answers_that_nobody_takes_fit_into_what_is_free() {
             }
         }
     }
-}
-
-#[test]
-fn the_first_request_of_http_2_takes_what_its_connection_does_not() {
-    run(async |_| {
-        let room = Options::default().room(0, false);
-        let fit = room.all / room.connection;
-        let peers = Rc::new(Peers::new(room, 1 << 10));
-        let clients: Vec<_> = (0..fit).map(|_| client()).collect();
-        let _places: Vec<_> = clients.iter().map(|it| peers.enter(it.clone())).collect();
-        clients.iter().for_each(|client| client.working.add(1));
-        assert!(fit > 16 && !peers.has_room());
-        let _last = peers.admit(&clients[2]).expect("just enough");
-        assert!(peers.admit(&clients[0]).is_none());
-        clients[1].working.add(-1);
-        let kept = peers.admit(&clients[0]);
-        assert!(kept.is_some() && clients[1].order() == Order::Leave);
-    });
 }
 
 #[test]
