@@ -32,7 +32,7 @@ pub struct Options {
     pub body_octets: u64,
     /// Connections at a time, where a request of HTTP/2 that is served beside others of its connection counts as one
     /// too; `None`, as at first: as many as three eighths of the memory that is free when the server starts suffice
-    /// for, at 56 KiB for a connection or a request beside others, with TLS 72 KiB for a connection, but at least 16
+    /// for, at 40 KiB for a connection, with TLS 72 KiB, and 32 KiB for a request beside others, but at least 16
     /// connections. At the bound, and below it when the memory is nearly spent, the connection that is idle for the
     /// longest time makes room, or the one whose request is the longest on its way, or whose answer is not taken; when
     /// all are being served, a new connection, or request beside others, is answered 503. Who did something within the last
@@ -143,8 +143,6 @@ impl Options {
         const TLS: usize = 32 << 10;
         /// Header fields, and what the service has for a request.
         const BESIDE: usize = 16 << 10;
-        /// Of two pieces of 64 KiB what makes this three eighths of all that there may be of an answer.
-        const PIECES: usize = 24 << 10;
         if let Some(most) = self.connections {
             return Room {
                 all: most.max(1),
@@ -152,14 +150,12 @@ impl Options {
                 beside: 1,
             };
         }
-        let send_octets = WRITTEN.max(self.http2.send_octets as usize);
-        let beside = BESIDE + send_octets + PIECES;
-        let connection = CONNECTION + send_octets + if secure { TLS } else { 0 };
-        let connection = connection.max(beside);
+        let send_octets = self.http2.send_octets as usize;
+        let connection = CONNECTION + WRITTEN.max(send_octets) + if secure { TLS } else { 0 };
         Room {
             all: (free / 8 * 3).max(16 * connection),
             connection,
-            beside,
+            beside: BESIDE + send_octets,
         }
     }
 }

@@ -284,12 +284,14 @@ impl Peers {
         self.scarce.get()
     }
 
-    /// Admits a request of HTTP/2: if it is not the only one of its connection, where there is room, or a client makes it. One
-    /// does at a time, or who asks for many would have many leave.
+    /// Admits a request of HTTP/2: if it is not the only one of its connection, where there is room, or a client makes it that
+    /// has done nothing for long. One does at a time, or who asks for many would have many leave.
     pub(super) fn admit(self: &Rc<Self>, peer: &Rc<Peer>) -> Option<Rc<Kept>> {
         let beside = peer.kept.get() > 0;
-        let has_room =
-            || self.has_room_for(self.room.beside) || self.leaving.get() == 0 && self.make_room();
+        let has_room = || {
+            self.has_room_for(self.room.beside)
+                || self.leaving.get() == 0 && self.one_makes_room(true)
+        };
         if beside && !has_room() {
             self.complain(peer.address);
             return None;
@@ -318,6 +320,11 @@ impl Peers {
     /// that go last one of the host with most places, if it has its [`SHARE`], and one that was there before one that is about
     /// to begin. Then whoever was active least recently goes first.
     pub(super) fn make_room(&self) -> bool {
+        self.one_makes_room(false)
+    }
+
+    /// The same; or, where it is for a request beside others alone, only of those that have done nothing for long.
+    fn one_makes_room(&self, only_stale: bool) -> bool {
         let table = self.table.borrow();
         let slots = table.capacity().max(1);
         let start = self.next.get() % slots;
@@ -329,6 +336,9 @@ impl Peers {
         let waits = peers.filter_map(|peer| {
             let (wait, since) = peer.wait().filter(|_| peer.order() != Order::Leave)?;
             let stale = since + STALE <= now;
+            if only_stale && !stale {
+                return None;
+            }
             // Who begins is active once, and then has to wait for the network, the longer the farther away it is.
             let places = Some(self.places_of(peer)).filter(|places| *places > share);
             let fresh = || (Reverse(places), peer.arriving.get());

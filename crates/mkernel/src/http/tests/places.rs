@@ -194,25 +194,33 @@ fn an_order_that_comes_too_late_is_taken_back() {
     });
 }
 
+/// As load is measured, and as browsers ask, in a unikernel of 32 MiB.
+#[test]
+fn thirty_two_clients_with_eight_requests_at_a_time_have_room() {
+    for secure in [false, true] {
+        let room = Options::default().room(26 << 20, secure);
+        assert!(32 * room.connection + 32 * 7 * room.beside <= room.all);
+    }
+}
+
 #[test]
 fn answers_that_nobody_takes_fit_into_what_is_free() {
     for free in [4 << 20, 24 << 20, 500 << 20] {
-        for send_octets in [0, 16 << 10, 64 << 10] {
+        for (send_octets, secure) in [(16 << 10, false), (64 << 10, false), (64 << 10, true)] {
             let http2 = Http2::default().send_octets(send_octets);
-            let options = Options::default().http2(http2);
-            // `h2` takes a piece whole while there is room for an octet, and `hyper` has the next one ready.
-            let answer = (send_octets as usize).saturating_sub(1) + 2 * PIECE;
-            for secure in [false, true] {
-                let room = options.room(free, secure);
-                for part in [room.connection, room.beside] {
-                    assert!(
-                        room.all / part * answer <= free,
-                        "{free} {send_octets} {part}"
-                    );
-                }
+            let room = Options::default().http2(http2).room(free, secure);
+            let answer = send_octets as usize + PIECE;
+            for part in [room.connection, room.beside] {
+                assert!(
+                    room.all / part * answer <= free,
+                    "{free} {send_octets} {part}"
+                );
             }
         }
     }
+    let room = Options::default().room(24 << 20, false);
+    let default = Http2::default().send_octets as usize + PIECE;
+    assert!(room.all / room.beside * default <= 24 << 20);
 }
 
 #[test]
@@ -255,12 +263,17 @@ fn for_a_request_beside_others_one_client_at_a_time_makes_room() {
         let peers = Rc::new(Peers::new(room, 1 << 10));
         let idle = [client_at([10, 0, 0, 2]), client_at([10, 0, 0, 3])];
         let _idle = [&idle[0], &idle[1]].map(|client| peers.enter(client.clone()));
-        sleep(STALE).await;
         let greedy = client();
         let _place = peers.enter(greedy.clone());
-        let mut kept = Vec::new();
+        let mut kept = vec![peers.admit(&greedy), peers.admit(&greedy)];
+        assert!(peers.admit(&greedy).is_none(), "each has just come");
+        kept.clear();
+        sleep(STALE).await;
+        greedy.active.set(Instant::now());
         for leave in [0, 0, 1] {
-            kept.push(peers.admit(&greedy).expect("there is room"));
+            let admitted = peers.admit(&greedy);
+            assert!(admitted.is_some(), "there is room");
+            kept.push(admitted);
             let left = idle.iter().filter(|idle| idle.order() == Order::Leave);
             assert_eq!(left.count(), leave);
         }
