@@ -61,8 +61,8 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
                 self.peers.keep(&peer);
                 return;
             }
-            // It was told nothing that it has to hear.
-            End::Over if peer.arriving.get() => last_words = 0,
+            // Of a shutdown it need not hear before it has asked; else there may be tickets of TLS on their way to it.
+            End::Over if peer.arriving.get() && peer.order() != Order::Serve => last_words = 0,
             End::Over => {}
             End::Given(wait) if !has_a_last_word(&wire, wait).await => return abort(wire),
             End::Given(_) => {}
