@@ -7,7 +7,7 @@ pub(crate) mod names;
 mod network;
 mod notice;
 mod options;
-mod rights;
+pub(crate) mod rights;
 pub(crate) mod start;
 mod stream;
 #[cfg(solo5)]
@@ -77,17 +77,13 @@ pub(crate) trait Socket {
 
     fn receive(&self, buffers: &mut [IoSliceMut<'_>], flags: Flags) -> Result<Received>;
 
-    fn send(&self, buffers: &[IoSlice<'_>], to: Option<&Address>) -> Result<usize>;
-
-    /// As [`Socket::send`], with descriptors, which are taken if it succeeds. Only Unix sockets send them.
-    fn send_with(
+    /// Sends octets with descriptors, which are taken if it succeeds. Only Unix sockets send them.
+    fn send(
         &self,
         buffers: &[IoSlice<'_>],
         to: Option<&Address>,
-        _rights: &mut Rights,
-    ) -> Result<usize> {
-        self.send(buffers, to)
-    }
+        rights: &mut Rights,
+    ) -> Result<usize>;
 
     fn shutdown(&self, how: Shutdown) -> Result<()>;
 

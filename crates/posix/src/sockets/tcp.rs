@@ -19,6 +19,7 @@ use super::address::{Address, Family};
 use super::network::Network;
 use super::notice::{Noticed, Which, waker};
 use super::options::{Options, Value};
+use super::rights::Rights;
 use super::stream::End;
 use super::{Flags, Received, Socket};
 use crate::descriptors::open::{Description, Kind, gather, scatter};
@@ -254,7 +255,12 @@ impl Socket for Tcp {
         })
     }
 
-    fn send(&self, buffers: &[IoSlice<'_>], to: Option<&Address>) -> Result<usize> {
+    fn send(
+        &self,
+        buffers: &[IoSlice<'_>],
+        to: Option<&Address>,
+        _rights: &mut Rights,
+    ) -> Result<usize> {
         match to {
             Some(_) if matches!(self.state(), State::Fresh) => fail(EPIPE),
             Some(_) => fail(EISCONN),

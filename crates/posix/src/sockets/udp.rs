@@ -245,7 +245,12 @@ impl Socket for Udp {
         }
     }
 
-    fn send(&self, buffers: &[IoSlice<'_>], to: Option<&Address>) -> Result<usize> {
+    fn send(
+        &self,
+        buffers: &[IoSlice<'_>],
+        to: Option<&Address>,
+        _rights: &mut Rights,
+    ) -> Result<usize> {
         self.send_datagram(buffers, to)
     }
 

@@ -22,6 +22,7 @@ use crate::files::tree;
 use crate::readiness::IN;
 use crate::scheduler::inside;
 use crate::sockets::address::Address;
+use crate::sockets::rights::Rights;
 use crate::sockets::{Flags, Received, internet, start};
 use crate::thread::Thread;
 use crate::wait::give_way;
@@ -167,7 +168,9 @@ fn datagrams(random: &mut Rng) {
     let child = spawn(move || {
         sleep(pause);
         let parts = [IoSlice::new(&sent)];
-        let octets = on_socket(here, None, |socket| socket.send(&parts, Some(&to)));
+        let octets = on_socket(here, None, |socket| {
+            socket.send(&parts, Some(&to), &mut Rights::default())
+        });
         assert_eq!(octets, Ok(sent.len()));
         close(here);
     });

@@ -39,6 +39,21 @@ pub(super) unsafe fn span(time: *const timespec) -> Result<Patience> {
     after(time).map(Patience::Until).map_err(Errno)
 }
 
+/// Calls what waits for that time, with these signals blocked meanwhile and no others, if they are given.
+///
+/// # Safety
+///
+/// It is a time, or null, and a set of signals, or null.
+pub(super) unsafe fn patiently<R>(
+    time: *const timespec,
+    signals: *const sigset_t,
+    call: impl FnOnce(Patience) -> Result<R>,
+) -> Result<R> {
+    // SAFETY: the caller's promises are the same.
+    let (patience, blocked) = unsafe { (span(time)?, read_if_given(signals)) };
+    with_blocked(blocked, || call(patience))
+}
+
 /// # Safety
 ///
 /// `count` entries are there.
@@ -67,8 +82,7 @@ unsafe extern "C" fn ppoll(
 ) -> c_int {
     // SAFETY: the caller gives a set or null, `count` entries, and a time or null.
     number(|| unsafe {
-        let patience = span(time)?;
-        with_blocked(read_if_given(signals), || {
+        patiently(time, signals, |patience| {
             poll_entries(files, count, patience)
         })
     })
@@ -163,8 +177,7 @@ unsafe extern "C" fn epoll_pwait2(
 ) -> c_int {
     // SAFETY: the caller gives a set or null, room for `most` events, and a time or null.
     number(|| unsafe {
-        let patience = span(time)?;
-        with_blocked(read_if_given(signals), || {
+        patiently(time, signals, |patience| {
             wait(epoll, events, most, patience)
         })
     })

@@ -5,14 +5,12 @@ use core::slice;
 
 use libc::{EINVAL, fd_set, sigset_t, timespec, timeval};
 
-use super::readiness::span;
+use super::readiness::{patiently, span};
 use crate::descriptors::blocking;
 use crate::descriptors::calls::{self, Patience};
 use crate::descriptors::process;
 use crate::error::{Result, fail};
 use crate::ffi::{as_count, number};
-use crate::signals::symbols::read_if_given;
-use crate::signals::with_blocked;
 
 /// Calls `select`, and leaves in each set what there is to tell.
 ///
@@ -88,8 +86,7 @@ unsafe extern "C" fn pselect(
 ) -> c_int {
     // SAFETY: the caller gives sets or null, a time or null, and a set of signals or null.
     number(|| unsafe {
-        let patience = span(time)?;
-        with_blocked(read_if_given(signals), || {
+        patiently(time, signals, |patience| {
             select_of(count, [read, write, except], patience)
         })
     })

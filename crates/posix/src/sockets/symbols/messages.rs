@@ -37,7 +37,7 @@ fn send_all(
     let manner = Manner { waits, ..manner };
     let mut send = |rest: &[IoSlice<'_>]| {
         blocking::call(&open, manner, |socket| {
-            socket.as_socket()?.send_with(rest, to, &mut rights)
+            socket.as_socket()?.send(rest, to, &mut rights)
         })
     };
     match socket.is_stream() {

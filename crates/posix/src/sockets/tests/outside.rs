@@ -23,7 +23,7 @@ fn bound(network: &Rc<Network>, port: u16) -> Rc<dyn Description> {
 }
 
 fn send(socket: &Rc<dyn Description>, to: &Address, text: &[u8]) -> Result<usize> {
-    as_socket(socket).send(&[IoSlice::new(text)], Some(to))
+    as_socket(socket).send(&[IoSlice::new(text)], Some(to), &mut Rights::default())
 }
 
 fn port_of(socket: &Rc<dyn Description>) -> u16 {

@@ -94,7 +94,7 @@ impl Description for Datagram {
     }
 
     fn write(&self, buffers: &[IoSlice<'_>]) -> Result<usize> {
-        self.send(buffers, None)
+        self.send(buffers, None, &mut Rights::default())
     }
 
     fn ready(&self) -> Events {
@@ -187,11 +187,7 @@ impl Socket for Datagram {
         Ok(received)
     }
 
-    fn send(&self, buffers: &[IoSlice<'_>], to: Option<&Address>) -> Result<usize> {
-        self.send_with(buffers, to, &mut Rights::default())
-    }
-
-    fn send_with(
+    fn send(
         &self,
         buffers: &[IoSlice<'_>],
         to: Option<&Address>,

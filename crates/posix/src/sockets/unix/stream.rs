@@ -222,11 +222,7 @@ impl Socket for Stream {
         })
     }
 
-    fn send(&self, buffers: &[IoSlice<'_>], to: Option<&Address>) -> Result<usize> {
-        self.send_with(buffers, to, &mut Rights::default())
-    }
-
-    fn send_with(
+    fn send(
         &self,
         buffers: &[IoSlice<'_>],
         to: Option<&Address>,

@@ -10,7 +10,6 @@ use crate::descriptors::calls;
 use crate::descriptors::open::Open;
 use crate::descriptors::process;
 use crate::descriptors::table::LIMIT;
-use crate::sockets::rights::Rights;
 
 /// The reading end of a pipe, and what hands over the only descriptor of its other end.
 fn pipe() -> (Rc<Open>, Rights) {
@@ -25,7 +24,7 @@ fn pipe() -> (Rc<Open>, Rights) {
 }
 
 fn send_with(socket: &Rc<dyn Description>, octets: &[u8], mut rights: Rights) {
-    let sent = of(socket).send_with(&[IoSlice::new(octets)], None, &mut rights);
+    let sent = of(socket).send(&[IoSlice::new(octets)], None, &mut rights);
     assert_eq!(sent, Ok(octets.len()));
     assert!(rights.is_empty());
 }
