@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 
-use super::egress::Datagrams;
+use super::egress::{Datagrams, IP};
 use super::{Interface, Joined, SendError, Transmit};
 use crate::proto::Instant;
 use crate::proto::checksum::checksum;
@@ -12,8 +12,6 @@ use crate::proto::udp::{HEADER_LEN, SocketId};
 
 /// Datagrams in a run that is received, at most, as Linux has it.
 const MOST: usize = 128;
-/// Where an IP header starts in a frame.
-const IP: usize = ethernet::HEADER_LEN;
 
 impl Interface {
     /// Takes a frame to which a device has joined UDP datagrams, whose checksums it vouches for: each is taken as by

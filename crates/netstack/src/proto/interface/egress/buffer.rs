@@ -1,8 +1,9 @@
-//! Where things are in the buffer in which frames are put together.
+//! Where things are in the buffer in which frames are put together, and how runs go out of it.
 
 use bytes::{Buf, BytesMut};
 
-use crate::proto::interface::HEADROOM;
+use super::Egress;
+use crate::proto::interface::{HEADROOM, Run, Transmit};
 use crate::proto::ip::{v4, v6};
 use crate::proto::link::ethernet;
 
@@ -27,4 +28,26 @@ pub(super) fn from_line(len: usize) -> BytesMut {
     let mut octets = BytesMut::zeroed(len + LINE - 1);
     octets.advance(octets.as_ptr().align_offset(LINE).min(LINE - 1));
     octets
+}
+
+impl Egress {
+    /// Sends the run that was begun last and ends at `end`: octets of the header of TCP or UDP, and of payload in each of
+    /// its parts.
+    pub(super) fn finish_run(
+        &mut self,
+        end: usize,
+        (header_len, segment): (usize, u16),
+        udp: bool,
+        out: &mut dyn Transmit,
+    ) {
+        let transport = TRANSPORT - self.frame;
+        let run = Run {
+            transport,
+            header_len: transport + header_len,
+            segment,
+            ipv6: self.frame == FRAME_V6,
+            udp,
+        };
+        out.transmit_run(&mut self.buffer[self.frame - HEADROOM..end], &run);
+    }
 }

@@ -2,10 +2,10 @@
 
 use core::net::IpAddr;
 
-use super::{Egress, Link, PAYLOAD, PAYLOAD_V6, TRANSPORT};
+use super::{Egress, Link, TRANSPORT};
 use crate::proto::Instant;
 use crate::proto::checksum::Sum;
-use crate::proto::interface::{HEADROOM, Run, Transmit};
+use crate::proto::interface::Transmit;
 use crate::proto::ip::v4::{self, protocol::UDP};
 use crate::proto::ip::{Endpoint, v6};
 use crate::proto::udp::HEADER_LEN;
@@ -61,7 +61,7 @@ impl Egress {
         let len = HEADER_LEN + payload.len();
         let [a, b] = source.port().to_be_bytes();
         let [c, d] = destination.port().to_be_bytes();
-        let transport = match (source.ip(), destination.ip()) {
+        match (source.ip(), destination.ip()) {
             (IpAddr::V4(from), IpAddr::V4(to)) => {
                 let Some(link @ Link::Station(_)) = self.link(now, to) else {
                     return false;
@@ -70,7 +70,6 @@ impl Egress {
                 header.ttl = hops.unwrap_or(header.ttl);
                 self.begin(link, &header);
                 self.ip.out_requests += count;
-                PAYLOAD
             }
             (IpAddr::V6(from), IpAddr::V6(to)) => {
                 let link = self
@@ -85,26 +84,18 @@ impl Egress {
                 header.flow_label = (v6.calls.flow_label)(v6, (from, to), UDP, [a, b, c, d]);
                 v6.ip.out_requests += count;
                 self.begin_v6(link, &header);
-                PAYLOAD_V6
             }
             _ => return false,
-        };
-        let buffer = &mut self.buffer[self.frame - HEADROOM..TRANSPORT + len];
-        let (header, room) = buffer[HEADROOM + transport..].split_at_mut(HEADER_LEN);
+        }
+        let end = TRANSPORT + len;
+        let (header, room) = self.buffer[TRANSPORT..end].split_at_mut(HEADER_LEN);
         let length = len as u16;
         // What the device is to go on with: the sum of the pseudo-header alone.
         let sum = !Sum::pseudo_header(source.ip(), destination.ip(), UDP, length).finish();
         let ([e, f], [g, h]) = (length.to_be_bytes(), sum.to_be_bytes());
         header.copy_from_slice(&[a, b, c, d, e, f, g, h]);
         room.copy_from_slice(payload);
-        let run = Run {
-            transport,
-            header_len: transport + HEADER_LEN,
-            segment: segment as u16,
-            ipv6: transport == PAYLOAD_V6,
-            udp: true,
-        };
-        out.transmit_run(buffer, &run);
+        self.finish_run(end, (HEADER_LEN, segment as u16), true, out);
         true
     }
 }

@@ -5,7 +5,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::flow::Flow;
 use super::{Egress, FRAME, FRAME_V6, IP, Link, TRANSPORT};
 use crate::proto::Instant;
-use crate::proto::interface::{HEADROOM, Run, Transmit};
+use crate::proto::interface::Transmit;
 use crate::proto::ip::v4::{self, protocol};
 use crate::proto::ip::v6;
 use crate::proto::tcp::{TxMeta, TxSink};
@@ -17,8 +17,7 @@ pub(crate) struct Segments<'a> {
     out: &'a mut dyn Transmit,
     /// What is under construction.
     pending: Pending,
-    /// Where its frame starts in the buffer, and ends.
-    frame: usize,
+    /// Where its frame ends in the buffer.
     end: usize,
     /// [`TxMeta::cut`].
     cut: u16,
@@ -48,7 +47,6 @@ impl Egress {
             now,
             out,
             pending: Pending::Nothing,
-            frame: FRAME,
             end: TRANSPORT,
             cut: 0,
         }
@@ -134,7 +132,7 @@ impl Segments<'_> {
     /// Counts a packet that is sent.
     #[inline]
     fn count(&mut self) {
-        if self.frame == FRAME {
+        if self.egress.frame == FRAME {
             self.egress.ip.out_requests += 1;
         } else if let Some(v6) = self.egress.v6.as_deref_mut() {
             v6.ip.out_requests += 1;
@@ -151,7 +149,7 @@ impl Segments<'_> {
         };
         self.pending = Pending::Nothing;
         self.count();
-        let total_len = self.end - self.frame - IP;
+        let total_len = self.end - self.egress.frame - IP;
         match link {
             Some(link) => self.egress.finish(self.now, link, total_len, self.out),
             None => self.finish_run(),
@@ -160,19 +158,10 @@ impl Segments<'_> {
 
     /// Sends the run of segments that was begun last.
     fn finish_run(&mut self) {
-        let buffer = &mut self.egress.buffer;
         // RFC 9293 §3.1: the data offset, in words of four octets.
-        let tcp_header = usize::from(buffer[TRANSPORT + 12] >> 4) * 4;
-        let transport = TRANSPORT - self.frame;
-        let run = Run {
-            transport,
-            header_len: transport + tcp_header,
-            segment: self.cut,
-            ipv6: self.frame == FRAME_V6,
-            udp: false,
-        };
-        self.out
-            .transmit_run(&mut buffer[self.frame - HEADROOM..self.end], &run);
+        let header_len = usize::from(self.egress.buffer[TRANSPORT + 12] >> 4) * 4;
+        let segments = (header_len, self.cut);
+        self.egress.finish_run(self.end, segments, false, self.out);
     }
 }
 
@@ -181,9 +170,9 @@ impl TxSink for Segments<'_> {
     fn reserve(&mut self, meta: &TxMeta) -> Option<&mut [u8]> {
         let ipv6 = meta.remote.is_ipv6();
         let before = self.end;
-        self.frame = if ipv6 { FRAME_V6 } else { FRAME };
+        self.egress.frame = if ipv6 { FRAME_V6 } else { FRAME };
         self.end = TRANSPORT + meta.len;
-        let total_len = self.end - self.frame - IP;
+        let total_len = self.end - self.egress.frame - IP;
         if meta.cut == 0 && total_len > self.egress.device_mtu {
             self.egress.ip.frag_fails += 1;
             self.pending = Pending::Nothing;
@@ -202,7 +191,7 @@ impl TxSink for Segments<'_> {
             return Some(&mut self.egress.buffer[TRANSPORT..self.end]);
         }
         let egress = &mut *self.egress;
-        let frame = &mut egress.buffer[self.frame..self.end];
+        let frame = &mut egress.buffer[egress.frame..self.end];
         Some(egress.flow.as_ref()?.write(total_len as u16, frame))
     }
 
@@ -222,7 +211,8 @@ impl TxSink for Segments<'_> {
         }
         self.count();
         self.pending = Pending::Headers;
-        self.out.transmit(&self.egress.buffer[self.frame..self.end]);
+        self.out
+            .transmit(&self.egress.buffer[self.egress.frame..self.end]);
     }
 
     #[inline]
