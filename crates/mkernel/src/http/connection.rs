@@ -238,8 +238,8 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
     }
 }
 
-/// Ends our stream, and listens for a while, and for at most so many octets, whether the client has ended its own: what comes after a reset
-/// would take the last answer away.
+/// Ends our stream, and listens for a while, and for at most so many octets, whether the client has ended its own: what
+/// comes after a reset would take the last answer away.
 async fn linger(wire: &Wire, most: usize) {
     let end = async {
         wire.shutdown().await?;
