@@ -131,6 +131,11 @@ pub fn version(line: &str) -> Option<(u32, u32)> {
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
+/// Whether `text` is somewhere in `octets`.
+fn contains(octets: &[u8], text: &[u8]) -> bool {
+    octets.windows(text.len()).any(|part| part == text)
+}
+
 /// `prefix` and then `text`, which need not be UTF-8.
 fn joined(prefix: &str, text: &OsStr) -> OsString {
     OsString::from_vec([prefix.as_bytes(), text.as_bytes()].concat())

@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::{env, fs, io};
 
 use super::headers::HEADERS;
-use super::{become_command, command_of, fail};
+use super::{become_command, command_of, contains, fail};
 
 /// Runs the C compiler with the arguments and the headers' folders.
 #[must_use]
@@ -36,13 +36,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
 
 fn compiler() -> Command {
     // Some build scripts hand CC on to what they run.
-    let ours = env::var_os("CC").is_some_and(|value| {
-        let name = b"solo5-cc";
-        value
-            .as_bytes()
-            .windows(name.len())
-            .any(|window| window == name)
-    });
+    let ours = env::var_os("CC").is_some_and(|value| contains(value.as_bytes(), b"solo5-cc"));
     match command_of("CC") {
         Some(command) if !ours => command,
         _ => Command::new("cc"),

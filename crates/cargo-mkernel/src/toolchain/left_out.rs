@@ -10,6 +10,8 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use super::contains;
+
 /// What mkernel's rlib defines with the feature.
 const FEATURE: &[u8] = b"__solo5_posix_platform";
 /// What nolibc has for people of a call that fails, and posix has other words for.
@@ -52,10 +54,6 @@ pub(super) fn explain(options: &[OsString], linked: &Linked<'_>) -> Option<Strin
 /// Whether a package asks for the feature, and does not have it only because another of the workspace does.
 fn asks(manifest: &str) -> bool {
     FEATURES.iter().any(|name| manifest.contains(name))
-}
-
-fn contains(octets: &[u8], text: &[u8]) -> bool {
-    octets.windows(text.len()).any(|part| part == text)
 }
 
 /// That of mkernel, among what follows `--extern`: `mkernel=FOLDER/libmkernel-HASH.rlib`.

@@ -13,8 +13,8 @@ use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 use super::left_out::{self, Linked};
 use super::{
-    Abi, MINIMUM_RUST, argfile, become_command, command_of, fail, flags, for_base, joined, missing,
-    succeeded, target, version,
+    Abi, MINIMUM_RUST, argfile, become_command, command_of, contains, fail, flags, for_base,
+    joined, missing, succeeded, target, version,
 };
 
 const USAGE: &str = "\
@@ -144,13 +144,12 @@ impl Invocation {
         for option in &this.options {
             let option = option.as_bytes();
             let value = |name: &[u8]| option.strip_prefix(name).map(OsStr::from_bytes);
-            let contains = |text: &[u8]| option.windows(text.len()).any(|part| part == text);
-            own_stack |= contains(b"=__solo5_stack_size=");
+            own_stack |= contains(option, b"=__solo5_stack_size=");
             is_test |= option == b"--test";
             this.folds |= option.starts_with(b"-Copt-level=") && option != b"-Copt-level=0";
             this.is_program |= option == b"--crate-type=bin";
             this.is_archive |= option == b"--crate-type=staticlib";
-            this.links |= option.starts_with(b"--emit=") && contains(b"link");
+            this.links |= option.starts_with(b"--emit=") && contains(option, b"link");
             if let Some(name) = value(b"--crate-name=") {
                 this.crate_name = name.to_owned();
             } else if let Some(folder) = value(b"--out-dir=") {
