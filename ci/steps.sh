@@ -101,6 +101,8 @@ run_steps() {
 
     ci/setup || return
     ci/tools || echo "$0: without the programs of ci/tools.txt, steps are skipped" >&2
+    # Tests build in network namespaces, from which no registry is reached.
+    cargo fetch -q --locked || return
     log=$(mktemp)
     # shellcheck disable=SC2064  # the name is known now
     trap "rm -f '$log'" EXIT

@@ -63,12 +63,13 @@ fn nothing_above_low() {
             r#".severity | IN("OK", "INFO", "LOW", "WARN") | not"#,
         );
         assert_eq!(bad, "", "{said}");
-        let warnings = findings(&report, r#".severity == "WARN""#);
-        assert!(
-            warnings
-                .lines()
-                .all(|line| line.starts_with("WARN engine_problem ")),
-            "{warnings}"
+        // And so is that openssl left before the tickets came: it does not wait for them when its input has ended. It
+        // misses those of every server at times; `system` looks at resumption.
+        let warnings = findings(
+            &report,
+            r#".severity == "WARN" and .id != "engine_problem"
+                and (.id == "sessionresumption_ticket" and (.finding | endswith("connect problem")) | not)"#,
         );
+        assert_eq!(warnings, "");
     });
 }
