@@ -76,7 +76,10 @@ impl Body {
     fn wait(&mut self, waits: bool) {
         if self.waits != waits {
             self.waits = waits;
-            self.working.add(if waits { -1 } else { 1 });
+            match waits {
+                true => self.working.pass(),
+                false => self.working.begin(),
+            }
         }
     }
 
@@ -200,9 +203,14 @@ impl Turn {
                 self.pause = None;
                 return Poll::Ready(());
             }
+            let now = Instant::now();
             match &mut self.pause {
-                Some(pause) => pause.reset(Instant::now() + PAUSE),
-                None => self.pause = Some(Box::new(sleep(PAUSE))),
+                Some(pause) => pause.reset(now + PAUSE),
+                None => {
+                    self.pause = Some(Box::new(sleep(PAUSE)));
+                    // As long as the service took, the client kept nobody waiting.
+                    self.peer.active.set(now);
+                }
             }
         }
     }
@@ -210,7 +218,11 @@ impl Turn {
     fn set(&mut self, service: bool) {
         if self.service != service {
             self.service = service;
-            self.peer.working.add(if service { 1 } else { -1 });
+            let writing = &self.peer.writing;
+            writing.set(match service {
+                true => writing.get() + 1,
+                false => writing.get() - 1,
+            });
         }
     }
 }

@@ -108,11 +108,14 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
         let mut alarm = sleep_until(Instant::now());
         poll_fn(|context| {
             peer.listen(context.waker());
-            if talk.as_mut().poll(context).is_ready() {
+            let is_over = talk.as_mut().poll(context).is_ready();
+            if peer.order() == Order::Leave {
+                debug!("{}: makes room for others", peer.address);
+            }
+            if is_over {
                 return Poll::Ready(End::Over);
             }
             if peer.order() == Order::Leave {
-                debug!("{}: makes room for others", peer.address);
                 return Poll::Ready(End::Given(peer.wait().map(|(wait, _)| wait)));
             }
             // Bounded: the alarm is due no more than once before it is set to a time that has not come.
@@ -156,7 +159,6 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
             peers: self.peers.clone(),
             kind: PhantomData,
         };
-        // What breaks a connection is its client's affair.
         match version {
             Version::Http1 => {
                 wire.begin_http1();
@@ -164,11 +166,14 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
                 let mut connection = pin!(connection.with_upgrades());
                 let mut told = false;
                 poll_fn(|context| {
-                    if peer.order() != Order::Serve && !told {
+                    // First, or `hyper` would not look at a request that has come already.
+                    let mut polled = connection.as_mut().poll(context);
+                    if polled.is_pending() && peer.order() != Order::Serve && !told {
                         told = true;
                         connection.as_mut().graceful_shutdown();
+                        polled = connection.as_mut().poll(context);
                     }
-                    connection.as_mut().poll(context).map(drop)
+                    polled.map(|result| peer.note(result))
                 })
                 .await;
             }
@@ -198,7 +203,7 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
                             debug!("{}: more than {most} requests", peer.address);
                             Poll::Ready(())
                         }
-                        polled => polled.map(drop),
+                        polled => polled.map(|result| peer.note(result)),
                     }
                 })
                 .await;

@@ -9,11 +9,11 @@ use std::hint::black_box;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::task::Waker;
 use std::time::Duration;
 
-use log::warn;
+use log::{debug, warn};
 use miou_rs::Instant;
 use slab::Slab;
 
@@ -44,7 +44,9 @@ pub(super) struct Peer {
     pub(super) answered: Cell<u64>,
     pub(super) done: Cell<u64>,
     /// Answers of HTTP/2 of which there is something, or will be.
-    kept: Cell<usize>,
+    kept: Cell<u64>,
+    /// Answers of which the service has to write the next piece.
+    pub(super) writing: Cell<u64>,
     pub(super) upgraded: Cell<bool>,
     pub(super) http2: Cell<bool>,
     pub(super) working: Working,
@@ -52,18 +54,39 @@ pub(super) struct Peer {
     waker: RefCell<Option<Waker>>,
 }
 
-/// How many of a connection's requests it is the service's turn for. Also the content of a request, which
-/// may be anywhere, counts here.
+/// How many of a connection's requests it is the service's turn for, before it has answered. Also the content of a request,
+/// which may be anywhere, counts here.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Working(Arc<AtomicI32>);
+pub(super) struct Working(Arc<Turns>);
+
+#[derive(Debug, Default)]
+struct Turns {
+    count: AtomicI32,
+    /// Whether the client's turn has begun since this was looked at.
+    passed: AtomicBool,
+}
 
 impl Working {
-    pub(super) fn add(&self, count: i32) {
-        self.0.fetch_add(count, Ordering::Relaxed);
+    pub(super) fn begin(&self) {
+        self.0.count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn end(&self) {
+        self.0.count.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// It is the client's turn, whose time begins.
+    pub(super) fn pass(&self) {
+        self.0.passed.store(true, Ordering::Relaxed);
+        self.end();
+    }
+
+    fn has_passed(&self) -> bool {
+        self.0.passed.load(Ordering::Relaxed) && self.0.passed.swap(false, Ordering::Relaxed)
     }
 
     fn is_any(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 0
+        self.0.count.load(Ordering::Relaxed) > 0
     }
 }
 
@@ -106,6 +129,7 @@ impl Peer {
             answered: Cell::new(0),
             done: Cell::new(0),
             kept: Cell::new(0),
+            writing: Cell::new(0),
             upgraded: Cell::new(false),
             http2: Cell::new(false),
             working: Working::default(),
@@ -142,6 +166,13 @@ impl Peer {
         }
     }
 
+    /// What breaks a connection is its client's affair.
+    pub(super) fn note(&self, result: hyper::Result<()>) {
+        if let Err(error) = result {
+            debug!("{}: {error}", self.address);
+        }
+    }
+
     /// What the client is waited for, and since when; `None` when it is the service's turn, as it is for good after an
     /// upgrade.
     pub(super) fn wait(&self) -> Option<(Wait, Instant)> {
@@ -151,20 +182,34 @@ impl Peer {
         if let Some(since) = self.blocked.get() {
             return Some((Wait::Taking, since));
         }
-        if self.working.is_any() {
-            return None;
+        if self.working.has_passed() {
+            self.active.set(Instant::now());
         }
         let active = self.active.get();
+        if self.untaken() > self.writing.get() {
+            return Some((Wait::Taking, active));
+        }
+        if self.working.is_any() || self.writing.get() > 0 {
+            return None;
+        }
         if self.begun.get() > self.answered.get() {
             return Some((Wait::Body, active));
-        }
-        if self.answered.get() > self.done.get() {
-            return Some((Wait::Taking, active));
         }
         match self.scan.borrow().header_since() {
             Some(since) => Some((Wait::Header, since)),
             None if self.arriving.get() && !self.agreed.get() => Some((Wait::Header, active)),
             None => Some((Wait::Idle, active)),
+        }
+    }
+
+    /// Answers of which something is kept here, or has not been written.
+    fn untaken(&self) -> u64 {
+        let answered = self.answered.get();
+        if self.http2.get() {
+            let unanswered = self.begun.get() - answered;
+            self.kept.get().saturating_sub(unanswered)
+        } else {
+            answered - self.done.get()
         }
     }
 
@@ -318,7 +363,7 @@ impl Peers {
     /// Has one client leave, among those that keep us waiting; tells whether there is one. Who has come, or done
     /// something, only now goes last. Of the others one between two requests goes before one in the midst of one; of those
     /// that go last one of the host with most places, if it has its [`SHARE`], and one that was there before one that is about
-    /// to begin. Then whoever was active least recently goes first.
+    /// to begin, if less than half of them is. Then whoever was active least recently goes first.
     pub(super) fn make_room(&self) -> bool {
         self.one_makes_room(false)
     }
@@ -326,22 +371,30 @@ impl Peers {
     /// The same; or, where it is for a request beside others alone, only of those that have done nothing for long.
     fn one_makes_room(&self, only_stale: bool) -> bool {
         let table = self.table.borrow();
-        let slots = table.capacity().max(1);
-        let start = self.next.get() % slots;
-        let looked_at = LOOKED_AT.min(slots);
-        self.next.set(start + looked_at);
-        let peers = (start..start + looked_at).filter_map(|slot| table.get(slot % slots));
+        let slots = table.capacity();
+        let start = self.next.get();
+        let peers = (0..slots).filter_map(|slot| {
+            let slot = (start + slot) % slots;
+            Some((slot, table.get(slot)?))
+        });
+        let peers = peers.take(LOOKED_AT);
+        if let Some((last, _)) = peers.clone().last() {
+            self.next.set(last + 1);
+        }
         let now = Instant::now();
         let share = (table.len() + self.beside.get()) / SHARE;
-        let waits = peers.filter_map(|peer| {
+        // Who begins is active once, and then has to wait for the network, the longer the farther away it is. A crowd that
+        // does nothing else shall not outlast those that do.
+        let arriving = peers.clone().filter(|(_, peer)| peer.arriving.get());
+        let few_arrive = arriving.count() <= LOOKED_AT.min(table.len()) / 2;
+        let waits = peers.filter_map(|(_, peer)| {
             let (wait, since) = peer.wait().filter(|_| peer.order() != Order::Leave)?;
             let stale = since + STALE <= now;
             if only_stale && !stale {
                 return None;
             }
-            // Who begins is active once, and then has to wait for the network, the longer the farther away it is.
             let places = Some(self.places_of(peer)).filter(|places| *places > share);
-            let fresh = || (Reverse(places), peer.arriving.get());
+            let fresh = || (Reverse(places), few_arrive && peer.arriving.get());
             let rank = match stale {
                 true => (false, Some(wait), None, since),
                 false => (true, None, Some(fresh()), since),

@@ -215,7 +215,7 @@ impl<S: Service<Kind>, Kind> hyper::service::Service<Request<Incoming>> for Guar
         let peer = &self.peer;
         let number = peer.begun.get() + 1;
         peer.begun.set(number);
-        peer.working.add(1);
+        peer.working.begin();
         let http1 = request.version() <= Version::HTTP_11;
         let last = number >= self.options.requests;
         if last && !http1 {
@@ -252,7 +252,7 @@ impl<S: Service<Kind>, Kind> hyper::service::Service<Request<Incoming>> for Guar
             refusal,
             fault,
             http1,
-            close: http1 && (last || refusal.is_some()),
+            close: http1 && (last || refusal.is_some() || peer.order() != Order::Serve),
             upgrade,
             asked: Asked {
                 peer: peer.clone(),
@@ -336,7 +336,7 @@ impl Asked {
         if !self.answered {
             self.answered = true;
             self.peer.answered.set(self.peer.answered.get() + 1);
-            self.peer.working.add(-1);
+            self.peer.working.end();
         }
     }
 }

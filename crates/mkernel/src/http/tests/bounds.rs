@@ -192,6 +192,17 @@ fn a_slow_service_has_its_time() {
 }
 
 #[test]
+fn content_that_has_come_waits_for_a_slow_service() {
+    run(async |world: World| {
+        let _serving = world.serve(Options::default().idle_time(SECOND));
+        let head =
+            "POST /late HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 100000\r\n\r\n";
+        let answer = world.ask(head.to_owned() + &"x".repeat(100_000)).await;
+        assert!(answer.ends_with("100000"), "{answer}");
+    });
+}
+
+#[test]
 fn an_idle_connection_makes_room_for_a_new_one() {
     run(async |world: World| {
         let _serving = world.serve(Options::default().connections(2));

@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use miou_rs::{Instant, sleep, timeout};
 
 use super::world::run;
-use crate::http::peer::{MOVES, Order, PAUSE, Peer, Peers, STALE};
+use crate::http::peer::{MOVES, Order, PAUSE, Peer, Peers, STALE, Wait};
 use crate::http::serve::reserve;
 use crate::http::{Http2, Options, Reply};
 
@@ -235,6 +235,77 @@ fn who_begins_goes_behind_those_that_are_there() {
         assert!(peers.make_room());
         assert_eq!(far.order(), Order::Serve);
         assert_eq!(near.order(), Order::Leave);
+    });
+}
+
+#[test]
+fn a_crowd_that_only_begins_does_not_outlast_who_is_served() {
+    run(async |_| {
+        let peers = few(1 << 10);
+        let crowd = (0..20).map(|host| client_at([10, 0, 1, host]));
+        let crowd: Vec<_> = crowd.collect();
+        let _crowd: Vec<_> = crowd.iter().map(|it| peers.enter(it.clone())).collect();
+        let served = client();
+        served.arriving.set(false);
+        let _place = peers.enter(served.clone());
+        sleep(STALE / 2).await;
+        served.active.set(Instant::now());
+        for silent in &crowd[..10] {
+            assert!(peers.make_room());
+            assert_eq!(silent.order(), Order::Leave);
+        }
+        assert_eq!(served.order(), Order::Serve);
+    });
+}
+
+#[test]
+fn who_takes_nothing_makes_room_whatever_else_it_waits_for() {
+    run(async |_| {
+        let peers = few(1 << 10);
+        let greedy = client();
+        greedy.http2.set(true);
+        let _place = peers.enter(greedy.clone());
+        let kept = [(); 2].map(|()| peers.admit(&greedy).expect("there is room"));
+        greedy.begun.set(2);
+        greedy.answered.set(1);
+        // One is the service's turn for long.
+        greedy.working.begin();
+        let waits = greedy.wait().map(|(wait, _)| wait);
+        assert_eq!(waits, Some(Wait::Taking));
+        sleep(STALE).await;
+        assert!(peers.make_room());
+        assert_eq!(greedy.order(), Order::Leave);
+        let [taken, _asked] = kept;
+        drop(taken);
+        assert_eq!(greedy.wait(), None);
+    });
+}
+
+#[test]
+fn after_a_burst_who_is_left_is_found() {
+    run(async |_| {
+        let peers = few(1 << 10);
+        let mut places: Vec<_> = (0..2000).map(|_| peers.enter(client())).collect();
+        let left = client();
+        places[1000] = peers.enter(left.clone());
+        let _place = places.swap_remove(1000);
+        drop(places);
+        assert!(peers.make_room());
+        assert_eq!(left.order(), Order::Leave);
+    });
+}
+
+#[test]
+fn who_waits_for_memory_has_time_from_then_on() {
+    run(async |_| {
+        let peers = few(ALL);
+        let asks = client();
+        sleep(100 * STALE).await;
+        assert!(peers.look(), "memory is nearly spent");
+        let body = Some(Full::<Bytes>::from("x"));
+        let mut answer = Reply::new(body, asks.clone(), peers.clone(), None);
+        assert!(poll_once(answer.frame()).await.is_none());
+        assert_eq!(asks.active.get(), Instant::now());
     });
 }
 

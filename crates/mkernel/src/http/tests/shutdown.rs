@@ -1,11 +1,16 @@
 //! Ending a server.
 
 use std::io::ErrorKind;
+use std::marker::PhantomData;
+use std::rc::Rc;
 
-use miou_rs::{Instant, sleep, timeout};
+use hyper::service::service_fn;
+use miou_rs::{Instant, sleep, spawn, timeout};
 
-use super::world::{SECOND, World, rest, run, status, until};
+use super::world::{SECOND, World, answer, rest, run, status, until};
 use crate::http::Options;
+use crate::http::connection::Server;
+use crate::http::peer::{Order, Peer, Peers};
 
 const HELLO: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 
@@ -40,6 +45,35 @@ fn what_is_being_served_is_finished_and_nothing_else_begins() {
         assert!(answer.ends_with("slow"), "{answer}");
         assert!(answer.contains("connection: close"), "{answer}");
         serving.await.expect("no panic").expect("no error");
+    });
+}
+
+#[test]
+fn a_request_that_has_come_with_the_signal_is_answered() {
+    run(async |world: World| {
+        let listener = world.listener();
+        let client = world.connect().await;
+        client.write_all(HELLO.as_bytes()).await.expect("sent");
+        sleep(SECOND).await;
+        let (stream, address) = listener.accept().await.expect("a client");
+        let options = Options::default();
+        let peers = Rc::new(Peers::new(options.room(1 << 20, false), 1 << 10));
+        let peer = Rc::new(Peer::new(address, Instant::now()));
+        let place = peers.enter(peer.clone());
+        let server = Server {
+            service: Rc::new(service_fn(answer)),
+            options: Rc::new(options),
+            peers,
+            #[cfg(feature = "tls")]
+            tls: None,
+            kind: PhantomData,
+        };
+        peer.tell(Order::Finish);
+        let serving = spawn(async move { server.connection(stream, peer, place).await });
+        let answer = rest(&client).await;
+        assert!(answer.contains("connection: close"), "{answer}");
+        drop(client);
+        serving.await.expect("no panic");
     });
 }
 

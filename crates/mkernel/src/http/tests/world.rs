@@ -130,10 +130,15 @@ pub(super) fn full(text: impl Into<Bytes>) -> BoxBody<Bytes, BodyError> {
 pub(super) async fn answer(mut request: Request<Body>) -> Result<Answer, &'static str> {
     let body = match request.uri().path() {
         "/echo" => request.into_body().boxed(),
-        "/count" => match request.into_body().collect().await {
-            Ok(content) => full(content.to_bytes().len().to_string()),
-            Err(error) => full(error.to_string()),
-        },
+        path @ ("/count" | "/late") => {
+            if path == "/late" {
+                sleep(100 * SECOND).await;
+            }
+            match request.into_body().collect().await {
+                Ok(content) => full(content.to_bytes().len().to_string()),
+                Err(error) => full(error.to_string()),
+            }
+        }
         "/slow" => {
             sleep(100 * SECOND).await;
             full("slow")
