@@ -1,6 +1,7 @@
 //! Sockets: TCP and UDP over the network device and inside of the program, and Unix sockets.
 
 pub(crate) mod address;
+pub(crate) mod beside;
 mod inbox;
 mod local;
 pub(crate) mod names;
@@ -19,7 +20,7 @@ pub(crate) mod unix;
 use core::ffi::c_int;
 use core::time::Duration;
 use std::io::{IoSlice, IoSliceMut};
-use std::net::Shutdown;
+use std::net::{IpAddr, Shutdown};
 use std::rc::Rc;
 
 use libc::{
@@ -32,6 +33,7 @@ pub(crate) use options::Value;
 use crate::descriptors::open::{Description, total};
 use crate::error::{Result, fail};
 use address::{Address, Family};
+use beside::Beside;
 use options::Options;
 use rights::Rights;
 
@@ -46,6 +48,10 @@ pub(crate) struct Received {
     pub(crate) from: Option<Address>,
     /// The descriptors that came with it.
     pub(crate) rights: Rights,
+    /// Where it was sent to, if that is asked for.
+    pub(crate) to: Option<IpAddr>,
+    /// Octets of each datagram but the last, of several.
+    pub(crate) segment: Option<usize>,
 }
 
 /// What may be asked of a call that receives.
@@ -77,12 +83,12 @@ pub(crate) trait Socket {
 
     fn receive(&self, buffers: &mut [IoSliceMut<'_>], flags: Flags) -> Result<Received>;
 
-    /// Sends octets with descriptors, which are taken if it succeeds. Only Unix sockets send them.
+    /// Sends octets, with what goes beside them: descriptors are taken if it succeeds.
     fn send(
         &self,
         buffers: &[IoSlice<'_>],
         to: Option<&Address>,
-        rights: &mut Rights,
+        beside: &mut Beside,
     ) -> Result<usize>;
 
     fn shutdown(&self, how: Shutdown) -> Result<()>;

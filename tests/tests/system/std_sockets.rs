@@ -1,7 +1,7 @@
 //! Sockets of std, tokio and axum in a unikernel: the cases of `tests/guests/std-sockets`, `std-tokio` and `std-smol`.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener};
+use std::net::{Shutdown, SocketAddr, TcpListener, UdpSocket};
 use std::thread;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ on_each_target! {
     a_thread_serves_each_connection;
     long: sockets_inside_of_the_program, handlers_at_the_end_have_what_is_open, a_server_outside_is_connected_to,
     settings_are_checked_before_main, tokio_runs_with_one_thread, tokio_runs_with_many,
-    tokio_connects_to_a_server_outside, axum_serves, smol_and_socket2_run,
+    tokio_connects_to_a_server_outside, axum_serves, quinn_udp_sends_and_receives_runs, smol_and_socket2_run,
 }
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -144,6 +144,30 @@ fn a_server_outside_is_connected_to(target: Target) {
             let told = format!("(os error {error})\n");
             assert!(outcome.stdout.ends_with(&told), "{outcome}");
         }
+    });
+}
+
+fn quinn_udp_sends_and_receives_runs(target: Target) {
+    Guest::build("std-sockets", target);
+    Network::with(|network| {
+        network.add_tap("tap0", "10.0.0.1/24");
+        let host = UdpSocket::bind("10.0.0.1:7001").unwrap();
+        host.set_read_timeout(Some(LIMIT)).unwrap();
+        let echo = thread::spawn(move || {
+            let mut buffer = [0; 2000];
+            let (_, from) = host.recv_from(&mut buffer).unwrap();
+            host.send_to(b"!", from).unwrap();
+            for number in 0..40 {
+                let (octets, from) = host.recv_from(&mut buffer).unwrap();
+                assert_eq!(buffer[..octets], [number; 1200]);
+                host.send_to(&buffer[..octets], from).unwrap();
+            }
+        });
+        let arguments = ["segments", "10.0.0.1:7001", "10.0.0.2"];
+        let outcome = guest("std-sockets", target, &arguments).run();
+        assert_eq!(outcome.status, 0, "{outcome}");
+        outcome.assert_printed("SUCCESS\n");
+        echo.join().unwrap();
     });
 }
 

@@ -21,6 +21,11 @@ fn suite_of_polling() {
 }
 
 #[test]
+fn suite_of_quinn_udp() {
+    suite("quinn-udp");
+}
+
+#[test]
 fn suite_of_async_io() {
     suite("async-io");
 }

@@ -1,5 +1,7 @@
 //! UDP (RFC 768): the header, and sockets with bounded queues.
 
+mod sending;
+
 use bytes::Bytes;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use etherparse::UdpHeaderSlice;
@@ -135,6 +137,8 @@ struct Socket {
     /// The multicast groups whose datagrams it wants.
     groups: Vec<IpAddr>,
     multicast_ttl: u8,
+    /// Where what is sent comes from, if that is chosen.
+    source: Option<IpAddr>,
 }
 
 /// All UDP sockets.
@@ -216,6 +220,7 @@ impl Udp {
             announced: false,
             groups: Vec::new(),
             multicast_ttl: 1,
+            source: None,
         });
         self.ports.entry(port).or_default().push(SocketId(id));
         Ok(SocketId(id))
@@ -303,11 +308,6 @@ impl Udp {
     #[must_use]
     pub fn peer(&self, id: SocketId) -> Option<SocketAddr> {
         self.sockets.get(id.0)?.peer.map(SocketAddr::from)
-    }
-
-    /// How many links datagrams to groups may pass, to be changed; 1 at first (RFC 1112 §6.1), and 0 stands for 1.
-    pub fn multicast_ttl(&mut self, id: SocketId) -> Option<&mut u8> {
-        Some(&mut self.sockets.get_mut(id.0)?.multicast_ttl)
     }
 
     /// The oldest datagram that waits in the socket.

@@ -134,6 +134,16 @@ impl UdpSocket {
         });
     }
 
+    /// Sends from this address from now on, or again from the one that the socket is bound to, or that leads to the
+    /// destination. It has to be ours when something is sent.
+    pub fn set_source(&self, source: Option<IpAddr>) {
+        self.driver.with(|driver| {
+            if let Some(chosen) = driver.proto.udp().source(self.id) {
+                *chosen = source;
+            }
+        });
+    }
+
     fn change_group(
         &self,
         group: IpAddr,

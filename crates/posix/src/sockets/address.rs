@@ -165,11 +165,15 @@ impl Family {
 
     /// An address as a socket of this family tells it.
     pub(crate) fn outward(self, address: SocketAddr) -> Address {
-        let ip = match (self, address.ip()) {
+        Address::Internet(with_scope(self.outward_ip(address.ip()), address.port()))
+    }
+
+    /// As [`Family::outward`], without a port.
+    pub(crate) fn outward_ip(self, ip: IpAddr) -> IpAddr {
+        match (self, ip) {
             (Self::V6, IpAddr::V4(ip)) => ip.to_ipv6_mapped().into(),
             (_, ip) => ip,
-        };
-        Address::Internet(with_scope(ip, address.port()))
+        }
     }
 }
 

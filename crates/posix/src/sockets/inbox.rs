@@ -4,14 +4,12 @@ use std::collections::VecDeque;
 use std::io::IoSliceMut;
 
 use super::Received;
-use super::address::Address;
-use super::rights::Rights;
 use crate::memory;
 
 /// What a queue may hold: datagrams, and octets of them with what each takes beside.
 const MOST: usize = 256;
 pub(super) const MOST_OCTETS: usize = 512 << 10;
-const BESIDE: usize = 96;
+const BESIDE: usize = 128;
 
 /// A queue of datagrams, each with where it has come from.
 pub(super) struct Inbox<A> {
@@ -38,9 +36,15 @@ impl<A> Inbox<A> {
         self.datagrams.is_empty()
     }
 
+    /// Where the next has come from, and its octets.
+    pub(super) fn next(&self) -> Option<(&A, usize)> {
+        let (from, payload) = self.datagrams.front()?;
+        Some((from, payload.len()))
+    }
+
     /// Octets of the next.
     pub(super) fn next_len(&self) -> Option<usize> {
-        Some(self.datagrams.front()?.1.len())
+        Some(self.next()?.1)
     }
 
     /// Whether a datagram of so many octets has room.
@@ -70,15 +74,13 @@ impl<A> Inbox<A> {
         &mut self,
         buffers: &mut [IoSliceMut<'_>],
         peek: bool,
-        told: impl FnOnce(&mut A) -> (Option<Address>, Rights),
+        told: impl FnOnce(&mut A) -> Received,
     ) -> Option<Received> {
         let (from, payload) = self.datagrams.front_mut()?;
-        let (from, rights) = told(from);
         let received = Received {
             octets: copy(payload, buffers),
             whole: payload.len(),
-            from,
-            rights,
+            ..told(from)
         };
         if !peek {
             self.octets -= received.whole + BESIDE;
@@ -87,12 +89,9 @@ impl<A> Inbox<A> {
         Some(received)
     }
 
-    /// Keeps only what has come from there.
-    pub(super) fn retain(&mut self, peer: &A)
-    where
-        A: PartialEq,
-    {
-        self.datagrams.retain(|(from, _)| from == peer);
+    /// Keeps only what has come from where `stays` says.
+    pub(super) fn retain(&mut self, stays: impl Fn(&A) -> bool) {
+        self.datagrams.retain(|(from, _)| stays(from));
         let octets = self.datagrams.iter();
         self.octets = octets.map(|(_, payload)| payload.len() + BESIDE).sum();
     }

@@ -16,10 +16,10 @@ use libc::{EADDRNOTAVAIL, EINVAL, EISCONN, ENOTCONN, EPIPE, IPPROTO_TCP, S_IFSOC
 use netstack::TcpStream;
 
 use super::address::{Address, Family};
+use super::beside::Beside;
 use super::network::Network;
 use super::notice::{Noticed, Which, waker};
 use super::options::{Options, Value};
-use super::rights::Rights;
 use super::stream::End;
 use super::{Flags, Received, Socket};
 use crate::descriptors::open::{Description, Kind, gather, scatter};
@@ -259,7 +259,7 @@ impl Socket for Tcp {
         &self,
         buffers: &[IoSlice<'_>],
         to: Option<&Address>,
-        _rights: &mut Rights,
+        _beside: &mut Beside,
     ) -> Result<usize> {
         match to {
             Some(_) if matches!(self.state(), State::Fresh) => fail(EPIPE),

@@ -1,6 +1,7 @@
 //! What std's own sockets come to, inside of the program.
 
 mod outside;
+mod runs;
 mod world;
 
 use std::io::{IoSlice, IoSliceMut};
@@ -252,7 +253,7 @@ fn datagrams_inside_keep_their_borders_and_tell_where_nobody_listens() {
     let to = on([127, 0, 0, 1], 5353);
     for part in [&b"one"[..], b"", b"three"] {
         assert_eq!(
-            as_socket(&one).send(&[IoSlice::new(part)], Some(&to), &mut Rights::default()),
+            as_socket(&one).send(&[IoSlice::new(part)], Some(&to), &mut Beside::default()),
             Ok(part.len())
         );
     }
@@ -324,7 +325,7 @@ fn addresses_of_the_link_have_its_scope() {
     let other = Address::Internet("[fe80::1%7]:1".parse().expect("an address"));
     let network = Rc::new(Network::default());
     let six = internet(&network, AF_INET6, SOCK_DGRAM, 0).expect("a socket");
-    let sent = as_socket(&six).send(&[IoSlice::new(b"x")], Some(&other), &mut Rights::default());
+    let sent = as_socket(&six).send(&[IoSlice::new(b"x")], Some(&other), &mut Beside::default());
     assert_eq!(sent, fail(libc::ENODEV));
     for (given, told) in [
         ("[fe80::1]:1", "[fe80::1%1]:1"),
@@ -373,7 +374,7 @@ fn members_of_a_group_have_what_is_sent_to_it() {
     assert_eq!(change(&second, join, group), Ok(()));
     let send = |text: &[u8]| {
         let to = on(group, 7000);
-        as_socket(&stranger).send(&[IoSlice::new(text)], Some(&to), &mut Rights::default())
+        as_socket(&stranger).send(&[IoSlice::new(text)], Some(&to), &mut Beside::default())
     };
     // There is no stack in this test.
     assert_eq!(send(b"one"), fail(libc::ENETUNREACH));

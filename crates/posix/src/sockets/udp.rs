@@ -1,7 +1,9 @@
 //! UDP: datagrams by the stack, and inside of the program.
 
 mod groups;
+mod options;
 mod outside;
+mod runs;
 mod send;
 
 use core::cell::{Cell, OnceCell, RefCell};
@@ -18,17 +20,25 @@ use libc::{
 use netstack::proto::udp::Datagram;
 
 use super::address::{Address, Family};
+use super::beside::Beside;
 use super::inbox::{Inbox, copy};
 use super::network::Network;
 use super::notice::{Noticed, Which, waker};
-use super::options::Options;
-use super::rights::Rights;
+use super::options::{Options, Value};
 use super::{Flags, Received, Socket};
 use crate::descriptors::open::{Description, Kind};
 use crate::error::{Errno, Result, fail};
 use crate::readiness::queue::Queue;
 use crate::readiness::{ALL, ERR, Events, HUP, RDHUP, READ, WRITE};
+use options::Own;
 use outside::Outside;
+
+/// Where a datagram has come from, and where it was sent to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Ends {
+    from: SocketAddr,
+    to: IpAddr,
+}
 
 /// A UDP socket.
 pub(crate) struct Udp {
@@ -37,18 +47,28 @@ pub(crate) struct Udp {
     family: Family,
     queue: Queue,
     options: Options,
+    own: Own,
     bound: Cell<Option<SocketAddr>>,
     peer: Cell<Option<SocketAddr>>,
     /// The peer is inside of the program: the network has nothing to say.
     is_tied_inside: Cell<bool>,
     outside: RefCell<Option<Rc<Outside>>>,
-    inbox: RefCell<Inbox<SocketAddr>>,
+    inbox: RefCell<Inbox<Ends>>,
     /// Multicast groups that it is in.
     groups: RefCell<Vec<IpAddr>>,
     error: Cell<c_int>,
     is_read_closed: Cell<bool>,
     is_write_closed: Cell<bool>,
     waker: OnceCell<Waker>,
+}
+
+impl Ends {
+    fn of(datagram: &Datagram) -> Self {
+        Self {
+            from: datagram.source,
+            to: datagram.destination.ip(),
+        }
+    }
 }
 
 impl Udp {
@@ -59,6 +79,7 @@ impl Udp {
             family,
             queue: Queue::default(),
             options: Options::default(),
+            own: Own::default(),
             bound: Cell::default(),
             peer: Cell::default(),
             is_tied_inside: Cell::default(),
@@ -125,6 +146,40 @@ impl Udp {
             .get_or_init(|| waker(self.this.clone(), Which::Read))
     }
 
+    /// What is told of a datagram that is received.
+    fn told(&self, ends: Ends) -> Received {
+        let to = self.own.tells_destination.get().then_some(ends.to);
+        Received {
+            from: Some(self.family.outward(ends.from)),
+            to: to.map(|to| self.family.outward_ip(to)),
+            ..Received::default()
+        }
+    }
+
+    /// The ends of the datagram that is received next, and its octets.
+    fn next(&self) -> Option<(Ends, usize)> {
+        if let Some((ends, octets)) = self.inbox.borrow().next() {
+            return Some((*ends, octets));
+        }
+        match self.poll_outside(true) {
+            Poll::Ready(Ok(datagram)) => Some((Ends::of(&datagram), datagram.payload.len())),
+            _ => None,
+        }
+    }
+
+    fn receive_one(&self, buffers: &mut [IoSliceMut<'_>], peek: bool) -> Result<Received> {
+        let told = |ends: &mut Ends| self.told(*ends);
+        let next = self.inbox.borrow_mut().receive(buffers, peek, told);
+        if let Some(received) = next {
+            return Ok(received);
+        }
+        match self.receive_outside(buffers, peek)? {
+            Some(received) => Ok(received),
+            None if self.is_read_closed.get() => Ok(Received::default()),
+            None => Err(Errno::AGAIN),
+        }
+    }
+
     /// What has come by the stack, taken or looked at.
     fn receive_outside(
         &self,
@@ -139,8 +194,7 @@ impl Udp {
                 Ok(Some(Received {
                     octets,
                     whole: datagram.payload.len(),
-                    from: Some(self.family.outward(datagram.source)),
-                    ..Received::default()
+                    ..self.told(Ends::of(&datagram))
                 }))
             }
         }
@@ -153,7 +207,7 @@ impl Description for Udp {
     }
 
     fn write(&self, buffers: &[IoSlice<'_>]) -> Result<usize> {
-        self.send_datagram(buffers, None)
+        self.send_datagram(buffers, None, &Beside::default())
     }
 
     fn ready(&self) -> Events {
@@ -176,6 +230,10 @@ impl Description for Udp {
 
     fn queue(&self) -> Option<&Queue> {
         Some(&self.queue)
+    }
+
+    fn keep_error(&self, error: Errno) {
+        self.error.set(error.0);
     }
 
     /// Octets of the next datagram.
@@ -233,15 +291,9 @@ impl Socket for Udp {
             0 => {}
             error => return fail(error),
         }
-        let told = |from: &mut SocketAddr| (Some(self.family.outward(*from)), Rights::default());
-        let next = self.inbox.borrow_mut().receive(buffers, flags.peek, told);
-        if let Some(received) = next {
-            return Ok(received);
-        }
-        match self.receive_outside(buffers, flags.peek)? {
-            Some(received) => Ok(received),
-            None if self.is_read_closed.get() => Ok(Received::default()),
-            None => Err(Errno::AGAIN),
+        match self.own.joins.get() && !flags.peek {
+            true => self.receive_run(buffers),
+            false => self.receive_one(buffers, flags.peek),
         }
     }
 
@@ -249,9 +301,9 @@ impl Socket for Udp {
         &self,
         buffers: &[IoSlice<'_>],
         to: Option<&Address>,
-        _rights: &mut Rights,
+        beside: &mut Beside,
     ) -> Result<usize> {
-        self.send_datagram(buffers, to)
+        self.send_datagram(buffers, to, beside)
     }
 
     fn shutdown(&self, how: Shutdown) -> Result<()> {
@@ -291,7 +343,15 @@ impl Socket for Udp {
     fn set_option(&self, level: c_int, name: c_int, value: &[u8]) -> Result<()> {
         match self.read_change(level, name, value)? {
             Some(change) => self.change_group(change),
+            None if self.set_own(level, name, value)? => Ok(()),
             None => self.options.set(self, level, name, value),
+        }
+    }
+
+    fn option(&self, level: c_int, name: c_int) -> Result<Value> {
+        match self.own_value(level, name) {
+            Some(number) => Ok(Value::Number(number)),
+            None => self.options.value(self, level, name),
         }
     }
 }

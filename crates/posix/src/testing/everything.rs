@@ -22,7 +22,7 @@ use crate::files::tree;
 use crate::readiness::IN;
 use crate::scheduler::inside;
 use crate::sockets::address::Address;
-use crate::sockets::rights::Rights;
+use crate::sockets::beside::Beside;
 use crate::sockets::{Flags, Received, internet, start};
 use crate::thread::Thread;
 use crate::wait::give_way;
@@ -169,7 +169,7 @@ fn datagrams(random: &mut Rng) {
         sleep(pause);
         let parts = [IoSlice::new(&sent)];
         let octets = on_socket(here, None, |socket| {
-            socket.send(&parts, Some(&to), &mut Rights::default())
+            socket.send(&parts, Some(&to), &mut Beside::default())
         });
         assert_eq!(octets, Ok(sent.len()));
         close(here);

@@ -7,6 +7,7 @@ mod files;
 mod grpc;
 mod http;
 mod https;
+mod quic;
 mod runtime;
 mod sockets;
 
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
                 ("ureq", http::ureq),
                 ("tonic", grpc::tonic),
                 ("tokio-tungstenite", sockets::tokio_tungstenite),
+                ("quinn", quic::quinn),
                 ("tracing-appender", files::tracing_appender),
                 ("notify", files::notify),
             ]);

@@ -2,6 +2,7 @@
 
 mod ipv6;
 mod rights;
+mod segments;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         [case] if case == "only_v6" => ipv6::only_v6(),
         [case, address] if case == "datagrams" => ipv6::datagrams(address),
         [case] if case == "groups" => ipv6::groups(),
+        [case, address, ours] if case == "segments" => segments::exchange(address, ours),
         [case, name] if case == "resolve" => ipv6::resolve(name),
         other => {
             eprintln!("no case {other:?}");

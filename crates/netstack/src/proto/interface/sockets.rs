@@ -183,7 +183,9 @@ impl Interface {
             .multicast_ttl(id)
             .filter(|_| destination.ip().is_multicast())
             .map(|hops| (*hops).max(1));
-        let address = self.egress.source(now, local.ip(), destination.ip())?;
+        let chosen = self.udp.source(id).and_then(|source| *source);
+        let bound = chosen.unwrap_or(local.ip());
+        let address = self.egress.source(now, bound, destination.ip())?;
         Ok((Endpoint::new(address, local.port()), hops))
     }
 }

@@ -1,12 +1,12 @@
 //! What is sent and received.
 
-use core::ffi::{c_int, c_void};
-use core::ptr;
+use core::ffi::{c_int, c_uint, c_void};
+use core::{ptr, slice};
 use std::io::{IoSlice, IoSliceMut};
 
 use libc::{
-    EOPNOTSUPP, MSG_DONTWAIT, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL, msghdr, size_t, sockaddr,
-    socklen_t, ssize_t,
+    EOPNOTSUPP, MSG_DONTWAIT, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL, MSG_WAITFORONE, mmsghdr,
+    msghdr, size_t, sockaddr, socklen_t, ssize_t, timespec,
 };
 
 use super::{control, read_address, write_address};
@@ -14,18 +14,22 @@ use crate::descriptors::blocking::{self, Manner};
 use crate::descriptors::calls::{to_read, to_write, write_all};
 use crate::descriptors::open::total;
 use crate::descriptors::process;
-use crate::error::{Result, fail};
-use crate::ffi::{bytes, bytes_mut, gathered, octets, scattered};
+use crate::error::{Errno, Result, fail};
+use crate::ffi::{bytes, bytes_mut, gathered, number, octets, scattered};
 use crate::sockets::address::Address;
-use crate::sockets::rights::Rights;
+use crate::sockets::beside::Beside;
 use crate::sockets::{Flags, Received, receive_all};
+use crate::time::after;
+
+/// Messages of one call, at most: Linux' `UIO_MAXIOV`.
+const MOST_MESSAGES: c_uint = 1024;
 
 fn send_all(
     fd: c_int,
     buffers: &mut [IoSlice<'_>],
     flags: c_int,
     to: Option<&Address>,
-    mut rights: Rights,
+    mut beside: Beside,
 ) -> Result<usize> {
     if flags & MSG_OOB != 0 {
         return fail(EOPNOTSUPP);
@@ -37,7 +41,7 @@ fn send_all(
     let manner = Manner { waits, ..manner };
     let mut send = |rest: &[IoSlice<'_>]| {
         blocking::call(&open, manner, |socket| {
-            socket.as_socket()?.send(rest, to, &mut rights)
+            socket.as_socket()?.send(rest, to, &mut beside)
         })
     };
     match socket.is_stream() {
@@ -103,25 +107,80 @@ unsafe extern "C" fn sendto(
             false => Some(unsafe { read_address(address, length)? }),
         };
         let buffers = &mut [IoSlice::new(buffer)];
-        send_all(fd, buffers, flags, to.as_ref(), Rights::default())
+        send_all(fd, buffers, flags, to.as_ref(), Beside::default())
     })
 }
 
-/// Of control messages there are those that hand over descriptors.
+/// # Safety
+///
+/// The message has an address or null, and buffers and control messages that can be read.
+unsafe fn send_message(fd: c_int, message: &msghdr, flags: c_int) -> Result<usize> {
+    // SAFETY: the caller's promises are the same.
+    unsafe {
+        let to = match message.msg_name.is_null() {
+            true => None,
+            false => Some(read_address(message.msg_name.cast(), message.msg_namelen)?),
+        };
+        let mut buffers = gathered(message.msg_iov, message.msg_iovlen)?;
+        let beside = control::sent(fd, message)?;
+        send_all(fd, &mut buffers, flags, to.as_ref(), beside)
+    }
+}
+
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
-    octets(|| {
-        // SAFETY: the caller gives a message, with an address or null and buffers that can be read.
-        unsafe {
-            let message = &*message;
-            let to = match message.msg_name.is_null() {
-                true => None,
-                false => Some(read_address(message.msg_name.cast(), message.msg_namelen)?),
-            };
-            let mut buffers = gathered(message.msg_iov, message.msg_iovlen)?;
-            let rights = control::sent(fd, message)?;
-            send_all(fd, &mut buffers, flags, to.as_ref(), rights)
+    // SAFETY: the caller gives a message.
+    octets(|| unsafe { send_message(fd, &*message, flags) })
+}
+
+/// Calls `work` with each of some messages, and notes the octets; how many there were before it failed.
+///
+/// # Errors
+///
+/// That of the first. What ends the calls behind others is told by the next, unless it only would have waited.
+///
+/// # Safety
+///
+/// There are `number` messages.
+unsafe fn each(
+    fd: c_int,
+    messages: *mut mmsghdr,
+    number: c_uint,
+    mut work: impl FnMut(&mut msghdr, usize) -> Result<usize>,
+) -> Result<c_int> {
+    let number = number.min(MOST_MESSAGES) as usize;
+    let messages = match number {
+        0 => &mut [],
+        // SAFETY: the caller's promise is the same.
+        _ => unsafe { slice::from_raw_parts_mut(messages, number) },
+    };
+    for (done, message) in messages.iter_mut().enumerate() {
+        match work(&mut message.msg_hdr, done) {
+            Ok(octets) => message.msg_len = octets as c_uint,
+            Err(error) if done == 0 => return Err(error),
+            Err(error) => {
+                if error != Errno::AGAIN {
+                    process::open(fd)?.description().keep_error(error);
+                }
+                return Ok(done as c_int);
+            }
         }
+    }
+    Ok(number as c_int)
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sendmmsg(
+    fd: c_int,
+    messages: *mut mmsghdr,
+    count: c_uint,
+    flags: c_int,
+) -> c_int {
+    // SAFETY: the caller gives messages, with what can be read.
+    number(|| unsafe {
+        each(fd, messages, count, |message, _| {
+            send_message(fd, message, flags)
+        })
     })
 }
 
@@ -155,24 +214,56 @@ unsafe extern "C" fn recvfrom(
     })
 }
 
+/// # Safety
+///
+/// The message has a place for an address or null, and buffers and control messages that can be written.
+unsafe fn receive_message(fd: c_int, message: &mut msghdr, flags: c_int) -> Result<usize> {
+    // SAFETY: the caller's promises are the same.
+    unsafe {
+        let mut buffers = scattered(message.msg_iov, message.msg_iovlen)?;
+        let received = receive(fd, &mut buffers, flags)?;
+        match &received.from {
+            Some(from) => {
+                write_address(from, message.msg_name.cast(), &raw mut message.msg_namelen)
+            }
+            None => message.msg_namelen = 0,
+        }
+        let lost = received.whole > received.octets;
+        message.msg_flags = if lost { MSG_TRUNC } else { 0 };
+        message.msg_flags |= control::received(message, &received, flags);
+        Ok(counted(&received, flags))
+    }
+}
+
 #[unsafe(no_mangle)]
 unsafe extern "C" fn recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> ssize_t {
-    octets(|| {
-        // SAFETY: the caller gives a message, with a place for an address or null and buffers that can be written.
-        unsafe {
-            let message = &mut *message;
-            let mut buffers = scattered(message.msg_iov, message.msg_iovlen)?;
-            let received = receive(fd, &mut buffers, flags)?;
-            match &received.from {
-                Some(from) => {
-                    write_address(from, message.msg_name.cast(), &raw mut message.msg_namelen)
-                }
-                None => message.msg_namelen = 0,
+    // SAFETY: the caller gives a message.
+    octets(|| unsafe { receive_message(fd, &mut *message, flags) })
+}
+
+/// The time is looked at behind each message, as on Linux: what waits for the next does so for as long as it takes.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn recvmmsg(
+    fd: c_int,
+    messages: *mut mmsghdr,
+    count: c_uint,
+    flags: c_int,
+    time: *mut timespec,
+) -> c_int {
+    // SAFETY: the caller gives a time, or null.
+    let deadline = unsafe { time.as_ref() }.map(after).transpose();
+    number(|| {
+        let deadline = deadline.map_err(Errno)?;
+        let receive = |message: &mut msghdr, done| {
+            if done > 0 && deadline.is_some_and(|deadline| deadline <= blocking::now()) {
+                return Err(Errno::AGAIN);
             }
-            let lost = received.whole > received.octets;
-            message.msg_flags = if lost { MSG_TRUNC } else { 0 };
-            message.msg_flags |= control::received(message, &received.rights, flags);
-            Ok(counted(&received, flags))
-        }
+            let waits = done == 0 || flags & MSG_WAITFORONE == 0;
+            let flags = if waits { flags } else { flags | MSG_DONTWAIT };
+            // SAFETY: the caller gives messages, with what can be written.
+            unsafe { receive_message(fd, message, flags) }
+        };
+        // SAFETY: the caller gives that many.
+        unsafe { each(fd, messages, count, receive) }
     })
 }

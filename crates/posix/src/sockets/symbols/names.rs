@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use libc::{
     AF_INET, AF_INET6, AF_UNSPEC, AI_NUMERICHOST, AI_PASSIVE, EAI_FAMILY, EAI_NONAME, EAI_SERVICE,
-    addrinfo, size_t, sockaddr, sockaddr_storage, socklen_t,
+    addrinfo, size_t, sockaddr, sockaddr_storage, socklen_t, utsname,
 };
 
 use crate::ffi::{bytes_mut, call, nothing};
@@ -122,6 +122,34 @@ unsafe extern "C" fn gethostname(name: *mut c_char, size: size_t) -> c_int {
         }
         room[..name.len()].copy_from_slice(name.as_bytes());
         room[name.len()] = 0;
+        Ok(())
+    })
+}
+
+/// As Linux, of which crates ask what there is by its release: segments of UDP since 4.18.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn uname(system: *mut utsname) -> c_int {
+    nothing(|| {
+        // SAFETY: the caller gives a place for it, of which any octets are valid.
+        let system = unsafe {
+            system.write_bytes(0, 1);
+            &mut *system
+        };
+        let host = crate::arguments::host_name();
+        let texts = [
+            (&mut system.sysname, "Linux"),
+            (&mut system.nodename, &host),
+            (&mut system.release, "5.0.0-solo5"),
+            (&mut system.version, "Solo5"),
+            (&mut system.machine, "x86_64"),
+            (&mut system.domainname, "(none)"),
+        ];
+        for (place, text) in texts {
+            // What is too long is cut; a zero follows it.
+            for (to, from) in place[..64].iter_mut().zip(text.bytes()) {
+                *to = from as c_char;
+            }
+        }
         Ok(())
     })
 }

@@ -16,14 +16,14 @@ fn shared(network: &Rc<Network>, option: c_int, port: u16) -> Rc<dyn Description
     new
 }
 
-fn bound(network: &Rc<Network>, port: u16) -> Rc<dyn Description> {
+pub(super) fn bound(network: &Rc<Network>, port: u16) -> Rc<dyn Description> {
     let new = socket(network, SOCK_DGRAM);
     as_socket(&new).bind(&on([0; 4], port)).expect("free");
     new
 }
 
 fn send(socket: &Rc<dyn Description>, to: &Address, text: &[u8]) -> Result<usize> {
-    as_socket(socket).send(&[IoSlice::new(text)], Some(to), &mut Rights::default())
+    as_socket(socket).send(&[IoSlice::new(text)], Some(to), &mut Beside::default())
 }
 
 fn port_of(socket: &Rc<dyn Description>) -> u16 {
@@ -39,8 +39,8 @@ fn join(socket: &Rc<dyn Description>, group: [u8; 4]) {
     assert_eq!(joined, Ok(()));
 }
 
-const HERE: [u8; 4] = [10, 0, 0, 1];
-const THERE: [u8; 4] = [10, 0, 0, 2];
+pub(super) const HERE: [u8; 4] = [10, 0, 0, 1];
+pub(super) const THERE: [u8; 4] = [10, 0, 0, 2];
 
 #[test]
 fn who_is_tied_to_a_peer_inside_hears_nothing_of_the_network() {

@@ -8,8 +8,8 @@ use libc::{
     IPPROTO_IP, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, IPV6_DROP_MEMBERSHIP,
 };
 
-use super::Udp;
 use super::outside::members;
+use super::{Ends, Udp};
 use crate::error::{Result, fail};
 use crate::sockets::address::is_ours;
 
@@ -87,8 +87,9 @@ impl Udp {
     /// Gives a datagram to the sockets of the program that are in the group.
     pub(super) fn send_to_members(&self, bound: SocketAddr, group: SocketAddr, payload: &[u8]) {
         let from = SocketAddr::new(self.network.source(bound.ip(), group.ip()), bound.port());
+        let to = group.ip();
         for socket in members(&self.network, from, group) {
-            socket.put(from, payload);
+            socket.put(Ends { from, to }, payload);
         }
     }
 }

@@ -13,7 +13,7 @@ use libc::EADDRINUSE;
 use netstack::UdpSocket;
 use netstack::proto::udp::QueueLimits;
 
-use super::Udp;
+use super::{Ends, Udp};
 use crate::error::{Errno, Result, fail};
 use crate::readiness::{ALL, READ};
 use crate::sockets::network::Network;
@@ -58,7 +58,7 @@ impl Outside {
         let mut was_refused = false;
         while let Poll::Ready(datagram) = self.socket.poll_recv_datagram(&mut context) {
             match datagram {
-                Ok(it) => deal(&network, it.source, it.destination, &it.payload),
+                Ok(it) => deal(&network, Ends::of(&it), it.destination, &it.payload),
                 // Of a peer that it was tied to; there is one such error at most.
                 Err(error)
                     if error.kind() == ErrorKind::ConnectionRefused
@@ -83,7 +83,8 @@ impl Noticed for Outside {
 }
 
 /// Gives a datagram to whom it is for: one of those that are alike, or all where many are meant.
-fn deal(network: &Network, from: SocketAddr, to: SocketAddr, payload: &[u8]) {
+fn deal(network: &Network, ends: Ends, to: SocketAddr, payload: &[u8]) {
+    let from = ends.from;
     if network.is_ours(from.ip()) {
         // It lies: what comes from us does not come this way.
         return;
@@ -95,7 +96,7 @@ fn deal(network: &Network, from: SocketAddr, to: SocketAddr, payload: &[u8]) {
         () => takers(network, from, to),
     };
     for socket in meant {
-        socket.put(from, payload);
+        socket.put(ends, payload);
     }
 }
 
@@ -240,8 +241,8 @@ impl Udp {
     }
 
     /// Puts a datagram into the inbox, if there is room.
-    pub(super) fn put(&self, from: SocketAddr, payload: &[u8]) {
-        if self.inbox.borrow_mut().put(from, payload) {
+    pub(super) fn put(&self, ends: Ends, payload: &[u8]) {
+        if self.inbox.borrow_mut().put(ends, payload) {
             self.queue.wake(READ);
         }
     }

@@ -9,14 +9,16 @@ use libc::{
 };
 use netstack::proto::udp::{HEADER_LEN, MAX_PAYLOAD};
 
-use super::Udp;
 use super::outside::receiver;
+use super::runs::datagrams;
+use super::{Ends, Udp};
 use crate::descriptors::open::total;
 use crate::error::{Errno, Result, fail};
 use crate::memory;
 use crate::readiness::ERR;
 use crate::sockets::Socket;
 use crate::sockets::address::{Address, reachable};
+use crate::sockets::beside::Beside;
 
 /// So many ports are tried where any will do.
 const TRIES: usize = 16;
@@ -89,7 +91,7 @@ impl Udp {
         }
         self.is_tied_inside.set(ours);
         self.peer.set(Some(peer));
-        self.inbox.borrow_mut().retain(&peer);
+        self.inbox.borrow_mut().retain(|ends| ends.from == peer);
         Ok(())
     }
 
@@ -97,6 +99,7 @@ impl Udp {
         &self,
         buffers: &[IoSlice<'_>],
         to: Option<&Address>,
+        beside: &Beside,
     ) -> Result<usize> {
         let error = match self.peer.get() {
             Some(_) => self.take_error(),
@@ -115,8 +118,22 @@ impl Udp {
             None => self.peer.get().ok_or(Errno(EDESTADDRREQ))?,
         };
         self.options.admit(to, ENETUNREACH)?;
-        if total(buffers) > longest(to) {
+        let octets = total(buffers);
+        if octets > longest(to) {
             return fail(EMSGSIZE);
+        }
+        let segment = match beside.segment.unwrap_or(self.own.segment.get()) {
+            0 => octets,
+            segment => {
+                self.check_run(to, octets, segment.into())?;
+                segment.into()
+            }
+        };
+        let source = beside.source.filter(|source| !source.is_unspecified());
+        match source {
+            Some(source) if source.is_ipv4() != to.is_ipv4() => return fail(EINVAL),
+            Some(source) if !self.network.is_ours(source) => return fail(ENETUNREACH),
+            _ => {}
         }
         let parts;
         let payload = match buffers {
@@ -127,34 +144,47 @@ impl Udp {
             }
         };
         self.bind_to(self.family.any())?;
-        let bound = self.here();
+        let mut bound = self.here();
+        if let Some(source) = source {
+            bound.set_ip(source);
+        }
         if self.network.is_ours(to.ip()) {
-            self.send_inside(bound, to, payload);
-            return Ok(payload.len());
+            self.send_inside(bound, to, datagrams(payload, segment));
+            return Ok(octets);
         }
         if to.ip().is_multicast() && self.options.loops.get() {
-            self.send_to_members(bound, to, payload);
+            for datagram in datagrams(payload, segment) {
+                self.send_to_members(bound, to, datagram);
+            }
         }
         let hops = self.options.hops.get();
         if to.ip().is_multicast() && hops == 0 {
-            return Ok(payload.len());
+            return Ok(octets);
         }
         match self.outside() {
             Some(outside) => {
                 outside.socket.set_multicast_ttl(hops);
-                Ok(outside.socket.send_to(payload, to)?)
+                outside.socket.set_source(source);
+                let segment = segment.max(1);
+                Ok(outside.socket.send_segments_to(payload, segment, to)?)
             }
             None => fail(ENETUNREACH),
         }
     }
 
-    fn send_inside(&self, bound: SocketAddr, to: SocketAddr, payload: &[u8]) {
+    fn send_inside<'a>(
+        &self,
+        bound: SocketAddr,
+        to: SocketAddr,
+        datagrams: impl Iterator<Item = &'a [u8]>,
+    ) {
         let from = match bound.ip().is_unspecified() {
             true => SocketAddr::new(to.ip(), bound.port()),
             false => bound,
         };
         if let Some(socket) = receiver(&self.network, from, to) {
-            socket.put(from, payload);
+            let ends = Ends { from, to: to.ip() };
+            datagrams.for_each(|datagram| socket.put(ends, datagram));
         } else if self.peer.get() == Some(to) {
             // As ICMP would tell who is tied to that peer.
             self.error.set(ECONNREFUSED);

@@ -19,6 +19,7 @@ use crate::memory;
 use crate::readiness::queue::Queue;
 use crate::readiness::{ALL, Events, HUP, RDHUP, READ, WRITE};
 use crate::sockets::address::{Address, Name};
+use crate::sockets::beside::Beside;
 use crate::sockets::inbox::{Inbox, MOST_OCTETS};
 use crate::sockets::options::Options;
 use crate::sockets::rights::Rights;
@@ -94,7 +95,7 @@ impl Description for Datagram {
     }
 
     fn write(&self, buffers: &[IoSlice<'_>]) -> Result<usize> {
-        self.send(buffers, None, &mut Rights::default())
+        self.send(buffers, None, &mut Beside::default())
     }
 
     fn ready(&self) -> Events {
@@ -171,8 +172,10 @@ impl Socket for Datagram {
     }
 
     fn receive(&self, buffers: &mut [IoSliceMut<'_>], flags: Flags) -> Result<Received> {
-        let told = |(from, rights): &mut (Option<Name>, Rights)| {
-            (from.clone().map(Address::Unix), rights.take(flags.peek))
+        let told = |(from, rights): &mut (Option<Name>, Rights)| Received {
+            from: from.clone().map(Address::Unix),
+            rights: rights.take(flags.peek),
+            ..Received::default()
         };
         let next = self.inbox.borrow_mut().receive(buffers, flags.peek, told);
         let Some(received) = next else {
@@ -191,7 +194,7 @@ impl Socket for Datagram {
         &self,
         buffers: &[IoSlice<'_>],
         to: Option<&Address>,
-        rights: &mut Rights,
+        beside: &mut Beside,
     ) -> Result<usize> {
         if self.is_write_closed.get() {
             return fail(EPIPE);
@@ -219,7 +222,7 @@ impl Socket for Datagram {
             return Err(Errno::AGAIN);
         }
         let payload = memory::join(buffers)?;
-        let from = (self.name(), mem::take(rights));
+        let from = (self.name(), mem::take(&mut beside.rights));
         target.inbox.borrow_mut().keep(from, payload);
         target.queue.wake(READ);
         Ok(octets)

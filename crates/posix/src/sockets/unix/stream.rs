@@ -17,8 +17,8 @@ use crate::error::{Errno, Result, fail};
 use crate::readiness::queue::Queue;
 use crate::readiness::{ALL, Events, HUP, RDHUP, READ, WRITE};
 use crate::sockets::address::{Address, Name};
+use crate::sockets::beside::Beside;
 use crate::sockets::options::Options;
-use crate::sockets::rights::Rights;
 use crate::sockets::stream::{End, Manner};
 use crate::sockets::{Flags, Received, Socket, places};
 
@@ -217,8 +217,8 @@ impl Socket for Stream {
         Ok(Received {
             octets,
             whole: octets,
-            from: None,
             rights,
+            ..Received::default()
         })
     }
 
@@ -226,10 +226,10 @@ impl Socket for Stream {
         &self,
         buffers: &[IoSlice<'_>],
         to: Option<&Address>,
-        rights: &mut Rights,
+        beside: &mut Beside,
     ) -> Result<usize> {
         match to {
-            None => self.end(ENOTCONN)?.write_with(buffers, rights),
+            None => self.end(ENOTCONN)?.write_with(buffers, &mut beside.rights),
             Some(_) if self.end(0).is_ok() => fail(EISCONN),
             Some(_) => fail(EOPNOTSUPP),
         }

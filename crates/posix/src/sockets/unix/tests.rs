@@ -9,7 +9,7 @@ use libc::{EAFNOSUPPORT, EPERM};
 use super::*;
 use crate::error::Errno;
 use crate::readiness::{HUP, READ, WRITE};
-use crate::sockets::rights::Rights;
+use crate::sockets::beside::Beside;
 use crate::sockets::{Flags, Socket};
 
 fn named(text: &str) -> Address {
@@ -32,7 +32,7 @@ fn of(description: &Rc<dyn Description>) -> &dyn Socket {
 }
 
 fn send(socket: &Rc<dyn Description>, octets: &[u8], to: Option<&Address>) -> Result<usize> {
-    of(socket).send(&[IoSlice::new(octets)], to, &mut Rights::default())
+    of(socket).send(&[IoSlice::new(octets)], to, &mut Beside::default())
 }
 
 fn receive(socket: &Rc<dyn Description>) -> Result<(Vec<u8>, Option<Address>)> {
@@ -122,7 +122,7 @@ fn a_full_inbox_has_senders_wait() {
     assert_eq!(one.ready(), WRITE);
     let parts: [&[u8]; 3] = [b"of", b"", b" parts"];
     assert_eq!(
-        of(&one).send(&parts.map(IoSlice::new), None, &mut Rights::default()),
+        of(&one).send(&parts.map(IoSlice::new), None, &mut Beside::default()),
         Ok(8)
     );
     for _ in 1..sent {

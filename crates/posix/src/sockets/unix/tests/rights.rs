@@ -10,6 +10,7 @@ use crate::descriptors::calls;
 use crate::descriptors::open::Open;
 use crate::descriptors::process;
 use crate::descriptors::table::LIMIT;
+use crate::sockets::rights::Rights;
 
 /// The reading end of a pipe, and what hands over the only descriptor of its other end.
 fn pipe() -> (Rc<Open>, Rights) {
@@ -23,10 +24,14 @@ fn pipe() -> (Rc<Open>, Rights) {
     (reader, rights)
 }
 
-fn send_with(socket: &Rc<dyn Description>, octets: &[u8], mut rights: Rights) {
-    let sent = of(socket).send(&[IoSlice::new(octets)], None, &mut rights);
+fn send_with(socket: &Rc<dyn Description>, octets: &[u8], rights: Rights) {
+    let mut beside = Beside {
+        rights,
+        ..Beside::default()
+    };
+    let sent = of(socket).send(&[IoSlice::new(octets)], None, &mut beside);
     assert_eq!(sent, Ok(octets.len()));
-    assert!(rights.is_empty());
+    assert!(beside.rights.is_empty());
 }
 
 /// What has come, and how many descriptors.
