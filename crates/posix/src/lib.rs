@@ -62,6 +62,7 @@ mod pthread;
 mod random;
 mod readiness;
 mod report;
+mod resolv_conf;
 mod scheduler;
 mod signals;
 mod sockets;

@@ -185,6 +185,14 @@ pub(crate) fn with_scope(ip: IpAddr, port: u16) -> SocketAddr {
     }
 }
 
+/// An address as it is written out, which [`written`] reads.
+pub(crate) fn with_zone(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V6(of_link) if is_of_link(of_link) => format!("{ip}%{SCOPE}"),
+        _ => ip.to_string(),
+    }
+}
+
 /// An address written out, with the interface behind a percent sign where it is of the link alone (RFC 4007 section 11).
 pub(super) fn written(text: &str) -> Option<IpAddr> {
     let Some((ip, zone)) = text.split_once('%') else {

@@ -15,6 +15,8 @@ use crate::memory::stacks::{self, Lender};
 use crate::readiness::ALL;
 use crate::readiness::queue::Place;
 #[cfg(solo5)]
+use crate::resolv_conf::{self, Told};
+#[cfg(solo5)]
 use crate::wait::wait_undisturbed;
 use crate::wait::{wait, wait_until};
 
@@ -71,6 +73,7 @@ fn attach(network: &Network) {
         Ok((stack, resolver)) => {
             let counted_on = stack.memory_limit();
             network.attach(stack, resolver);
+            resolv_conf::ask(told);
             // The allocator needs a seventh more.
             let left = free.saturating_sub(counted_on + counted_on / 7);
             stacks::share(left.saturating_sub(MARGIN), Lender { lend, regain });
@@ -91,6 +94,15 @@ fn with_stack<T>(work: impl FnOnce(&Stack) -> T) -> Option<T> {
         .as_ref()
         .and_then(|network| network.stack())
         .map(work)
+}
+
+#[cfg(solo5)]
+fn told() -> Told {
+    let told = with_stack(|stack| Told {
+        servers: stack.name_servers(),
+        domains: stack.domains(),
+    });
+    told.unwrap_or_default()
 }
 
 #[cfg(solo5)]

@@ -92,11 +92,12 @@ pub(crate) fn groups() -> io::Result<()> {
     six.leave_multicast_v6(&v6, 1)
 }
 
-/// What a name stands for, in the order in which it is tried.
+/// What a name stands for, in the order in which it is tried, and who was asked.
 pub(crate) fn resolve(name: &str) -> io::Result<()> {
     for address in (name, 80).to_socket_addrs()? {
         println!("{address}");
     }
+    print!("{}", std::fs::read_to_string("/etc/resolv.conf")?);
     let of_another_link = SocketAddrV6::new("fe80::1".parse().expect("an address"), 80, 0, 77);
     let refused = UdpSocket::bind("[::]:0")?.send_to(b"x", of_another_link);
     // ENODEV.

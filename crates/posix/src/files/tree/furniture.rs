@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::{Content, Tree};
-use crate::arguments;
 use crate::files::node::{Device, Node};
+use crate::{arguments, resolv_conf};
 
 impl Tree {
     pub(super) fn furnish(&self) {
@@ -23,7 +23,12 @@ impl Tree {
         self.furnish_directory(&root, "tmp", 0o1777);
         let etc = self.furnish_directory(&root, "etc", 0o755);
         self.furnish_with(&etc, "hosts", Content::Generated(hosts), 0o444);
-        self.furnish_with(&etc, "resolv.conf", Content::Generated(resolv_conf), 0o444);
+        self.furnish_with(
+            &etc,
+            "resolv.conf",
+            Content::Generated(resolv_conf::text),
+            0o444,
+        );
         if authorities().is_some() {
             let ssl = self.furnish_directory(&etc, "ssl", 0o755);
             let text = || authorities().unwrap_or_default();
@@ -70,14 +75,6 @@ fn hosts() -> Vec<u8> {
         text += &format!("127.0.0.1 {name}\n");
     }
     text.into_bytes()
-}
-
-fn resolv_conf() -> Vec<u8> {
-    arguments::with(|settings| {
-        let servers = settings.dns.iter();
-        let lines = servers.map(|server| format!("nameserver {server}\n"));
-        lines.collect::<String>().into_bytes()
-    })
 }
 
 /// Whom to trust, in PEM.
