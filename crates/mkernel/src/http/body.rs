@@ -6,7 +6,7 @@ use std::io::IoSlice;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 use std::task::{Context, Poll, ready};
 
 use ::http::StatusCode;
@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use miou_rs::{Instant, Sleep, sleep};
 use pin_project_lite::pin_project;
 
-use super::peer::{Kept, PAUSE, Peer, Peers, Working};
+use super::peer::{Kept, PAUSE, Peer, Peers, Turns};
 
 /// The content of a request, as it comes from the client: at most
 /// [`body_octets`](super::Options::body_octets) of it.
@@ -28,7 +28,7 @@ pub struct Body {
     incoming: Incoming,
     left: u64,
     fault: Fault,
-    working: Working,
+    turns: Arc<Turns>,
     waits: bool,
 }
 
@@ -43,20 +43,59 @@ enum Reason {
     Ended(hyper::Error),
 }
 
-/// The status that a request's content has earned, if any; known to whom has the content and to whom answers.
+/// What of a request's content is known to whom has it and to whom answers; `None` where there is no content.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Fault(Option<Arc<AtomicU16>>);
+pub(super) struct Fault(Option<Arc<Content>>);
+
+#[derive(Debug, Default)]
+struct Content {
+    /// The status that it has earned, if any.
+    status: AtomicU16,
+    /// Whether it is waited for, and whether the request is answered: bits.
+    state: AtomicU8,
+}
+
+const WAITS: u8 = 1;
+const ANSWERED: u8 = 2;
 
 impl Fault {
     pub(super) fn status(&self) -> Option<StatusCode> {
-        let code = self.0.as_ref()?.load(Ordering::Relaxed);
+        let code = self.0.as_ref()?.status.load(Ordering::Relaxed);
         StatusCode::from_u16(code).ok()
     }
 
     fn set(&self, status: StatusCode) {
-        if let Some(fault) = &self.0 {
-            fault.store(status.as_u16(), Ordering::Relaxed);
+        if let Some(content) = &self.0 {
+            content.status.store(status.as_u16(), Ordering::Relaxed);
         }
+    }
+
+    /// The request is answered.
+    pub(super) fn answer(&self, turns: &Turns) {
+        let content = self.0.as_ref();
+        let before = content.map_or(0, |it| it.state.fetch_or(ANSWERED, Ordering::Relaxed));
+        match before & WAITS {
+            0 => turns.unanswered.fetch_sub(1, Ordering::Relaxed),
+            _ => turns.reading.fetch_add(1, Ordering::Relaxed),
+        };
+    }
+
+    /// The service waits for content, or does no longer.
+    fn wait(&self, turns: &Turns, waits: bool) {
+        let Some(content) = &self.0 else { return };
+        let before = match waits {
+            true => content.state.fetch_or(WAITS, Ordering::Relaxed),
+            false => content.state.fetch_and(!WAITS, Ordering::Relaxed),
+        };
+        if waits {
+            turns.passed.store(true, Ordering::Relaxed);
+        }
+        match (before & ANSWERED, waits) {
+            (0, true) => turns.unanswered.fetch_sub(1, Ordering::Release),
+            (0, false) => turns.unanswered.fetch_add(1, Ordering::Relaxed),
+            (_, true) => turns.reading.fetch_add(1, Ordering::Release),
+            (_, false) => turns.reading.fetch_sub(1, Ordering::Relaxed),
+        };
     }
 }
 
@@ -67,7 +106,7 @@ impl Body {
             incoming,
             left: most,
             fault: fault.clone(),
-            working: peer.working.clone(),
+            turns: peer.turns.clone(),
             waits: false,
         };
         (body, fault)
@@ -76,10 +115,7 @@ impl Body {
     fn wait(&mut self, waits: bool) {
         if self.waits != waits {
             self.waits = waits;
-            match waits {
-                true => self.working.pass(),
-                false => self.working.begin(),
-            }
+            self.fault.wait(&self.turns, waits);
         }
     }
 
@@ -203,15 +239,18 @@ impl Turn {
                 self.pause = None;
                 return Poll::Ready(());
             }
-            let now = Instant::now();
             match &mut self.pause {
-                Some(pause) => pause.reset(now + PAUSE),
-                None => {
-                    self.pause = Some(Box::new(sleep(PAUSE)));
-                    // As long as the service took, the client kept nobody waiting.
-                    self.peer.active.set(now);
-                }
+                Some(pause) => pause.reset(Instant::now() + PAUSE),
+                None => self.pause = Some(Box::new(sleep(PAUSE))),
             }
+        }
+    }
+
+    /// It is not the service's turn any more: if it was, the client's time begins.
+    fn pass(&mut self) {
+        if self.service {
+            self.set(false);
+            self.peer.active.set(Instant::now());
         }
     }
 
@@ -268,11 +307,16 @@ impl<B: HttpBody> HttpBody for Reply<B> {
         let is_over = body.size_hint().exact() == Some(0);
         if !is_over && this.turn.poll_room(context).is_pending() {
             // It is not the service that is waited for: who waits here may have to make room.
-            this.turn.set(false);
+            this.turn.pass();
             return Poll::Pending;
         }
         let frame = body.poll_frame(context);
-        this.turn.set(frame.is_pending());
+        if frame.is_pending() {
+            this.turn.set(true);
+            this.turn.peer.note_pass();
+        } else {
+            this.turn.pass();
+        }
         let kept = &this.turn.kept;
         frame.map_ok(|frame| {
             frame.map_data(|data| Piece {

@@ -44,21 +44,28 @@ enum End {
     /// As HTTP has it, or because it broke.
     Over,
     /// The client kept us waiting, or has to make room.
-    Given(Option<Wait>),
+    Given(Wait),
 }
 
 impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
     pub(super) async fn connection(&self, stream: TcpStream, peer: Rc<Peer>, place: Place) {
+        self.serve_client(stream, &peer, place).await;
+        if peer.order() == Order::Leave {
+            debug!("{}: made room for others", peer.address);
+        }
+    }
+
+    async fn serve_client(&self, stream: TcpStream, peer: &Rc<Peer>, place: Place) {
         // Answers are written whole; small ones need not wait for those before.
         let _ = stream.set_nodelay(true);
-        let Some(io) = self.secure(stream, &peer).await else {
+        let Some(io) = self.secure(stream, peer).await else {
             return;
         };
         let wire = Rc::new(Wire::new(io, peer.clone(), Some(place)));
         let mut last_words = LINGER_OCTETS;
-        match self.watch(&peer, self.talk(wire.clone(), &peer)).await {
+        match self.watch(peer, self.talk(wire.clone(), peer)).await {
             End::Over if peer.upgraded.get() => {
-                self.peers.keep(&peer);
+                self.peers.keep(peer);
                 return;
             }
             // Of a shutdown it need not hear before it has asked; else there may be tickets of TLS on their way to it.
@@ -67,7 +74,7 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
             End::Given(wait) if !has_a_last_word(&wire, wait).await => return abort(wire),
             End::Given(_) => {}
         }
-        unless_told(&peer, linger(&wire, last_words)).await;
+        unless_told(peer, linger(&wire, last_words)).await;
     }
 
     /// Secures the connection, if it is to be.
@@ -108,15 +115,15 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
         let mut alarm = sleep_until(Instant::now());
         poll_fn(|context| {
             peer.listen(context.waker());
-            let is_over = talk.as_mut().poll(context).is_ready();
-            if peer.order() == Order::Leave {
-                debug!("{}: makes room for others", peer.address);
-            }
-            if is_over {
+            if talk.as_mut().poll(context).is_ready() {
                 return Poll::Ready(End::Over);
             }
             if peer.order() == Order::Leave {
-                return Poll::Ready(End::Given(peer.wait().map(|(wait, _)| wait)));
+                match peer.wait() {
+                    Some((wait, _)) => return Poll::Ready(End::Given(wait)),
+                    // A request came with the order: it is answered first.
+                    None => self.peers.keep(peer),
+                }
             }
             // Bounded: the alarm is due no more than once before it is set to a time that has not come.
             loop {
@@ -137,7 +144,7 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
                     }
                     Some((wait, at)) if at <= now => {
                         debug!("{}: over time: {wait:?}", peer.address);
-                        return Poll::Ready(End::Given(Some(wait)));
+                        return Poll::Ready(End::Given(wait));
                     }
                     // The client's turn may begin while nothing polls this.
                     _ => alarm.reset(next.unwrap_or(now + idle).min(now + idle)),
@@ -281,14 +288,14 @@ async fn unless_told(peer: &Peer, last: impl Future<Output = ()>) {
 }
 
 /// Says to a client that is waited for why its connection ends; tells whether it may hear it.
-async fn has_a_last_word(wire: &Wire, wait: Option<Wait>) -> bool {
+async fn has_a_last_word(wire: &Wire, wait: Wait) -> bool {
     match wait {
-        Some(Wait::Idle) => true,
+        Wait::Idle => true,
         // Where one of its streams is stuck, an answer in HTTP/1 would be none.
-        Some(_) if wire.is_http2() => false,
-        Some(Wait::Taking) | None => false,
-        Some(Wait::Header) if !wire.is_in_header() => true,
-        Some(Wait::Header | Wait::Body) => {
+        _ if wire.is_http2() => false,
+        Wait::Taking => false,
+        Wait::Header if !wire.is_in_header() => true,
+        Wait::Header | Wait::Body => {
             say(wire, StatusCode::REQUEST_TIMEOUT).await;
             true
         }

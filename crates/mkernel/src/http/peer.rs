@@ -49,45 +49,20 @@ pub(super) struct Peer {
     pub(super) writing: Cell<u64>,
     pub(super) upgraded: Cell<bool>,
     pub(super) http2: Cell<bool>,
-    pub(super) working: Working,
+    pub(super) turns: Arc<Turns>,
     order: Cell<Order>,
     waker: RefCell<Option<Waker>>,
 }
 
-/// How many of a connection's requests it is the service's turn for, before it has answered. Also the content of a request,
-/// which may be anywhere, counts here.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Working(Arc<Turns>);
-
+/// Whose turn a connection's requests are. The content of a request, which may be anywhere, counts here too.
 #[derive(Debug, Default)]
-struct Turns {
-    count: AtomicI32,
+pub(super) struct Turns {
+    /// Requests that the service has not answered, nor waits for the content of.
+    pub(super) unanswered: AtomicI32,
+    /// Requests that it has answered, and waits for the content of.
+    pub(super) reading: AtomicI32,
     /// Whether the client's turn has begun since this was looked at.
-    passed: AtomicBool,
-}
-
-impl Working {
-    pub(super) fn begin(&self) {
-        self.0.count.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn end(&self) {
-        self.0.count.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// It is the client's turn, whose time begins.
-    pub(super) fn pass(&self) {
-        self.0.passed.store(true, Ordering::Relaxed);
-        self.end();
-    }
-
-    fn has_passed(&self) -> bool {
-        self.0.passed.load(Ordering::Relaxed) && self.0.passed.swap(false, Ordering::Relaxed)
-    }
-
-    fn is_any(&self) -> bool {
-        self.0.count.load(Ordering::Relaxed) > 0
-    }
+    pub(super) passed: AtomicBool,
 }
 
 /// What a connection has to do.
@@ -132,7 +107,7 @@ impl Peer {
             writing: Cell::new(0),
             upgraded: Cell::new(false),
             http2: Cell::new(false),
-            working: Working::default(),
+            turns: Arc::default(),
             order: Cell::new(Order::Serve),
             waker: RefCell::new(None),
         }
@@ -166,6 +141,14 @@ impl Peer {
         }
     }
 
+    /// The client's time begins when it is its turn.
+    pub(super) fn note_pass(&self) {
+        let passed = &self.turns.passed;
+        if passed.load(Ordering::Relaxed) && passed.swap(false, Ordering::Relaxed) {
+            self.active.set(Instant::now());
+        }
+    }
+
     /// What breaks a connection is its client's affair.
     pub(super) fn note(&self, result: hyper::Result<()>) {
         if let Err(error) = result {
@@ -182,18 +165,22 @@ impl Peer {
         if let Some(since) = self.blocked.get() {
             return Some((Wait::Taking, since));
         }
-        if self.working.has_passed() {
-            self.active.set(Instant::now());
-        }
+        // In this order, as another thread may pass the turn meanwhile.
+        let unanswered = count(&self.turns.unanswered);
+        let reading = count(&self.turns.reading);
+        self.note_pass();
         let active = self.active.get();
         if self.untaken() > self.writing.get() {
             return Some((Wait::Taking, active));
         }
-        if self.working.is_any() || self.writing.get() > 0 {
+        if self.begun.get() - self.answered.get() > unanswered {
+            return Some((Wait::Body, active));
+        }
+        if unanswered > 0 || self.writing.get() > reading {
             return None;
         }
-        if self.begun.get() > self.answered.get() {
-            return Some((Wait::Body, active));
+        if self.untaken() > 0 {
+            return Some((Wait::Taking, active));
         }
         match self.scan.borrow().header_since() {
             Some(since) => Some((Wait::Header, since)),
@@ -202,7 +189,7 @@ impl Peer {
         }
     }
 
-    /// Answers of which something is kept here, or has not been written.
+    /// Answers that the service has given of which something is kept here, or has not been written.
     fn untaken(&self) -> u64 {
         let answered = self.answered.get();
         if self.http2.get() {
@@ -363,7 +350,7 @@ impl Peers {
     /// Has one client leave, among those that keep us waiting; tells whether there is one. Who has come, or done
     /// something, only now goes last. Of the others one between two requests goes before one in the midst of one; of those
     /// that go last one of the host with most places, if it has its [`SHARE`], and one that was there before one that is about
-    /// to begin, if less than half of them is. Then whoever was active least recently goes first.
+    /// to begin, unless more than half are. Then whoever was active least recently goes first.
     pub(super) fn make_room(&self) -> bool {
         self.one_makes_room(false)
     }
@@ -385,7 +372,9 @@ impl Peers {
         let share = (table.len() + self.beside.get()) / SHARE;
         // Who begins is active once, and then has to wait for the network, the longer the farther away it is. A crowd that
         // does nothing else shall not outlast those that do.
-        let arriving = peers.clone().filter(|(_, peer)| peer.arriving.get());
+        let arriving = peers
+            .clone()
+            .filter(|(_, peer)| peer.arriving.get() && peer.order() != Order::Leave);
         let few_arrive = arriving.count() <= LOOKED_AT.min(table.len()) / 2;
         let waits = peers.filter_map(|(_, peer)| {
             let (wait, since) = peer.wait().filter(|_| peer.order() != Order::Leave)?;
@@ -459,6 +448,11 @@ impl Peers {
         self.leaving.set(self.leaving.get() - 1);
         self.looked.set(None);
     }
+}
+
+/// What another thread may be about to change.
+fn count(counter: &AtomicI32) -> u64 {
+    u64::try_from(counter.load(Ordering::Acquire)).unwrap_or(0)
 }
 
 /// What counts as one host: an address of IPv4, or a link of IPv6, whose first 64 bits its addresses have in common. No

@@ -5,6 +5,7 @@ use std::error::Error;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use ::http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
@@ -12,6 +13,7 @@ use ::http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, Stat
 use http_body::Body as HttpBody;
 use hyper::body::Incoming;
 use log::debug;
+use miou_rs::Instant;
 use pin_project_lite::pin_project;
 
 use super::body::{Body, Fault, Reply};
@@ -215,7 +217,7 @@ impl<S: Service<Kind>, Kind> hyper::service::Service<Request<Incoming>> for Guar
         let peer = &self.peer;
         let number = peer.begun.get() + 1;
         peer.begun.set(number);
-        peer.working.begin();
+        peer.turns.unanswered.fetch_add(1, Ordering::Relaxed);
         let http1 = request.version() <= Version::HTTP_11;
         let last = number >= self.options.requests;
         if last && !http1 {
@@ -250,13 +252,14 @@ impl<S: Service<Kind>, Kind> hyper::service::Service<Request<Incoming>> for Guar
         Answer {
             answer,
             refusal,
-            fault,
+            waited: false,
             http1,
             close: http1 && (last || refusal.is_some() || peer.order() != Order::Serve),
             upgrade,
             asked: Asked {
                 peer: peer.clone(),
                 peers: self.peers.clone(),
+                fault,
                 answered: false,
                 kept,
             },
@@ -271,7 +274,8 @@ pin_project! {
         #[pin]
         answer: Option<A>,
         refusal: Option<StatusCode>,
-        fault: Fault,
+        // Whether the service took time.
+        waited: bool,
         http1: bool,
         close: bool,
         upgrade: Upgrade,
@@ -287,11 +291,18 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let answered = match this.answer.as_pin_mut() {
-            Some(answer) => Some(ready!(answer.poll(context))),
+        let polled = this.answer.as_pin_mut().map(|it| it.poll(context));
+        let answered = match polled {
+            Some(Poll::Pending) => {
+                *this.waited = true;
+                this.asked.peer.note_pass();
+                return Poll::Pending;
+            }
+            Some(Poll::Ready(answered)) => Some(answered),
             None => None,
         };
-        let status = this.fault.status().or(*this.refusal);
+        let fault = this.asked.fault.status();
+        let status = fault.or(*this.refusal);
         let mut response = match (status, answered) {
             (None, Some(Ok(response))) if this.upgrade.allows(response.status()) => {
                 response.map(Some)
@@ -304,14 +315,18 @@ where
                 response
             }
         };
-        if *this.close || *this.http1 && this.fault.status().is_some() {
+        let upgrades = *this.http1 && this.upgrade.is_by(response.status());
+        if !upgrades && (*this.close || *this.http1 && fault.is_some()) {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
         }
         this.asked.answer();
         let peer = &this.asked.peer;
-        let status = response.status();
-        if *this.http1 && this.upgrade.is_by(status) {
+        if *this.waited {
+            // The client kept nobody waiting for as long as that.
+            peer.active.set(Instant::now());
+        }
+        if upgrades {
             peer.scan.borrow_mut().stop();
             peer.upgraded.set(true);
         }
@@ -327,6 +342,7 @@ where
 struct Asked {
     peer: Rc<Peer>,
     peers: Rc<Peers>,
+    fault: Fault,
     answered: bool,
     kept: Option<Rc<Kept>>,
 }
@@ -336,7 +352,7 @@ impl Asked {
         if !self.answered {
             self.answered = true;
             self.peer.answered.set(self.peer.answered.get() + 1);
-            self.peer.working.end();
+            self.fault.answer(&self.peer.turns);
         }
     }
 }

@@ -192,6 +192,19 @@ fn a_slow_service_has_its_time() {
 }
 
 #[test]
+fn an_answer_made_of_content_ends_when_that_does_not_come() {
+    run(async |world: World| {
+        let _serving = world.serve(Options::default().idle_time(5 * SECOND));
+        let stream = world.connect().await;
+        let head = "POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 1000\r\n\r\nabcd";
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        until(&stream, "abcd").await;
+        let next = timeout(6 * SECOND, stream.read_chunk(usize::MAX)).await;
+        assert!(next.expect("in time").is_err(), "reset");
+    });
+}
+
+#[test]
 fn content_that_has_come_waits_for_a_slow_service() {
     run(async |world: World| {
         let _serving = world.serve(Options::default().idle_time(SECOND));

@@ -2,10 +2,12 @@
 
 use std::convert::Infallible;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use ::http::HeaderMap;
 use bytes::Bytes;
+use futures_lite::Stream;
 use futures_lite::future::poll_once;
 use futures_lite::stream::repeat_with;
 use http_body::Frame;
@@ -39,6 +41,15 @@ fn few(reserve: usize) -> Rc<Peers> {
 
 fn move_octets(peers: &Peers, times: u32) {
     (0..times).for_each(|_| peers.moved());
+}
+
+/// Pieces that a service has not at once.
+fn pending_once() -> impl Stream<Item = Result<Frame<Bytes>, Infallible>> {
+    let mut is_first = true;
+    futures_lite::stream::poll_fn(move |_| match std::mem::take(&mut is_first) {
+        true => Poll::Pending,
+        false => Poll::Ready(Some(Ok(Frame::data(Bytes::new())))),
+    })
 }
 
 #[test]
@@ -130,13 +141,7 @@ fn an_answer_that_waits_for_memory_makes_room() {
         asks.begun.set(1);
         asks.answered.set(1);
         let _place = peers.enter(asks.clone());
-        let mut is_first = true;
-        let body = StreamBody::new(futures_lite::stream::poll_fn(
-            move |_| match std::mem::take(&mut is_first) {
-                true => Poll::Pending,
-                false => Poll::Ready(Some(Ok::<_, Infallible>(Frame::data(Bytes::new())))),
-            },
-        ));
+        let body = StreamBody::new(pending_once());
         let mut answer = Reply::new(Some(body), asks.clone(), peers.clone(), None);
         assert!(poll_once(answer.frame()).await.is_none());
         assert_eq!(asks.wait(), None, "it is the service's turn");
@@ -269,7 +274,7 @@ fn who_takes_nothing_makes_room_whatever_else_it_waits_for() {
         greedy.begun.set(2);
         greedy.answered.set(1);
         // One is the service's turn for long.
-        greedy.working.begin();
+        greedy.turns.unanswered.store(1, Ordering::Relaxed);
         let waits = greedy.wait().map(|(wait, _)| wait);
         assert_eq!(waits, Some(Wait::Taking));
         sleep(STALE).await;
@@ -296,16 +301,32 @@ fn after_a_burst_who_is_left_is_found() {
 }
 
 #[test]
+fn content_that_does_not_come_is_waited_for_whatever_else_is_served() {
+    run(async |_| {
+        let two = client();
+        two.begun.set(2);
+        two.turns.unanswered.store(2, Ordering::Relaxed);
+        assert_eq!(two.wait(), None);
+        two.turns.unanswered.store(1, Ordering::Relaxed);
+        let waits = two.wait().map(|(wait, _)| wait);
+        assert_eq!(waits, Some(Wait::Body));
+    });
+}
+
+#[test]
 fn who_waits_for_memory_has_time_from_then_on() {
     run(async |_| {
         let peers = few(ALL);
         let asks = client();
+        let _place = peers.enter(asks.clone());
+        let body = StreamBody::new(pending_once());
+        let mut answer = Reply::new(Some(body), asks.clone(), peers.clone(), None);
+        assert!(poll_once(answer.frame()).await.is_none());
         sleep(100 * STALE).await;
         assert!(peers.look(), "memory is nearly spent");
-        let body = Some(Full::<Bytes>::from("x"));
-        let mut answer = Reply::new(body, asks.clone(), peers.clone(), None);
         assert!(poll_once(answer.frame()).await.is_none());
         assert_eq!(asks.active.get(), Instant::now());
+        assert_eq!(asks.order(), Order::Serve, "it was not the client's turn");
     });
 }
 
