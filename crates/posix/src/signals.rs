@@ -8,9 +8,9 @@ use core::ffi::c_int;
 use core::task::Poll;
 
 use libc::{
-    EINVAL, SA_NODEFER, SA_RESETHAND, SA_RESTART, SA_SIGINFO, SIG_DFL, SIG_IGN, SIGBUS, SIGCHLD,
-    SIGCONT, SIGINT, SIGKILL, SIGSEGV, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG,
-    SIGWINCH,
+    EINTR, EINVAL, SA_NODEFER, SA_RESETHAND, SA_RESTART, SA_SIGINFO, SIG_DFL, SIG_IGN, SIGBUS,
+    SIGCHLD, SIGCONT, SIGINT, SIGKILL, SIGSEGV, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU,
+    SIGURG, SIGWINCH,
 };
 use miou_rs::Instant;
 
@@ -50,7 +50,7 @@ impl Action {
 pub(crate) struct OfThread {
     pub(crate) blocked: Cell<Set>,
     pending: Cell<Set>,
-    /// Those of [`await_one`], for as long as that waits.
+    /// Those of [`await_one`], for as long as that waits: what is to be done about others is done when it has ended.
     awaited: Cell<Set>,
     /// How many handlers have run; and of these, how many have no call go on that waited.
     pub(crate) handled: Cell<u32>,
@@ -230,6 +230,9 @@ pub(crate) fn pending() -> Set {
 
 /// Does what is to be done about the signals that wait for this thread, which runs.
 pub(crate) fn deliver(thread: &Thread) {
+    if thread.signals.awaited.get() != 0 {
+        return;
+    }
     while let Some(signal) = take(thread, !thread.signals.blocked.get()) {
         act(thread, signal);
     }
@@ -251,11 +254,24 @@ fn expect(set: Set) {
     }
 }
 
+/// Whether a signal waits that has a handler, and which the thread has not blocked; does what is to be done about others.
+fn is_for_handler(thread: &Thread) -> bool {
+    let signals = &thread.signals;
+    while let Some(signal) = take(thread, !signals.blocked.get()) {
+        if action(signal).is_handled() {
+            signals.pending.set(signals.pending.get() | bit(signal));
+            return true;
+        }
+        act(thread, signal);
+    }
+    false
+}
+
 /// Takes one of `set` that waits, or the first that comes until `deadline`, instead of what would be done about it.
 ///
 /// # Errors
 ///
-/// `EAGAIN` when that has passed, `EINTR` if a handler of another signal has run.
+/// `EAGAIN` when that has passed, `EINTR` if a handler of another signal is to run, which has run when this returns.
 pub(crate) fn await_one(set: Set, deadline: Option<Instant>) -> Result<c_int> {
     let set = blockable(set);
     expect(set);
@@ -269,15 +285,16 @@ pub(crate) fn await_one(set: Set, deadline: Option<Instant>) -> Result<c_int> {
     // Also those that are not, which no handler has then, as on Linux.
     let before = blocked.replace(blocked.get() | set);
     awaited.set(set);
-    let interruption = Interruption::by_all();
     let outcome = match take(thread, set) {
         Some(signal) => Ok(signal),
         None => wait_until("a signal", deadline, |_| match take(thread, set) {
             Some(signal) => Poll::Ready(Ok(signal)),
-            None => pending_unless(interruption),
+            None if is_for_handler(thread) => Poll::Ready(fail(EINTR)),
+            None => Poll::Pending,
         })
         .unwrap_or(Err(Errno::AGAIN)),
     };
+    // A handler of another signal has those blocked that the thread has, and not those that were waited for.
     awaited.set(0);
     blocked.set(before);
     deliver(thread);
@@ -433,7 +450,7 @@ impl Interruption {
     pub(crate) fn check(self) -> Result<()> {
         match Self::count(self.is_strict) == self.before {
             true => Ok(()),
-            false => Err(Errno(libc::EINTR)),
+            false => Err(Errno(EINTR)),
         }
     }
 }

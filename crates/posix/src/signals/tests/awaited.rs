@@ -60,6 +60,49 @@ fn a_signal_to_the_program_goes_to_who_waits_for_it() {
     });
 }
 
+/// As on Linux, where it was tried: the handler has blocked what the thread has, and one of a signal that is waited for runs
+/// in it.
+#[test]
+fn a_handler_of_another_signal_runs_as_if_none_was_waited_for() {
+    static BLOCKED: AtomicU32 = AtomicU32::new(u32::MAX);
+    extern "C" fn look(_signal: c_int) {
+        let blocked = mask(SIG_BLOCK, None).expect("a thread");
+        BLOCKED.store(blocked as u32, Ordering::Relaxed);
+        assert_eq!(send(this(), SIGUSR1), Ok(()));
+        assert_eq!(RAN.load(Ordering::Relaxed), 1);
+    }
+    run(|| {
+        assert_eq!(exchange(SIGUSR1, Some(on(count, 0))), Ok(DEFAULT));
+        assert_eq!(exchange(SIGUSR2, Some(on(look, 0))), Ok(DEFAULT));
+        assert_eq!(mask(SIG_BLOCK, Some(bit(SIGHUP))), Ok(0));
+        let main = this();
+        let other = spawn(move || {
+            // What has no handler ends no call.
+            assert_eq!(send(main, SIGCHLD), Ok(()));
+            give_way();
+            assert_eq!(send(main, SIGUSR2), Ok(()));
+        });
+        let set = bit(SIGUSR1) | bit(SIGTERM);
+        assert_eq!(await_one(set, None), fail(EINTR));
+        let expected = bit(SIGHUP) | bit(SIGUSR2);
+        assert_eq!(u64::from(BLOCKED.load(Ordering::Relaxed)), expected);
+        assert_eq!(ran(), 1);
+        together([other]);
+        // What is waited for comes first, and then the handler of the other.
+        let other = spawn(move || {
+            assert_eq!(send(main, SIGUSR2), Ok(()));
+            assert_eq!(send(main, SIGTERM), Ok(()));
+        });
+        assert_eq!(await_one(set, None), Ok(SIGTERM));
+        assert_eq!(ran(), 1);
+        together([other]);
+        for signal in [SIGUSR1, SIGUSR2] {
+            assert_eq!(exchange(signal, Some(DEFAULT)).map(drop), Ok(()));
+        }
+        assert_eq!(mask(SIG_SETMASK, Some(0)), Ok(bit(SIGHUP)));
+    });
+}
+
 #[test]
 fn each_of_two_that_wait_takes_one_of_two_signals_that_come_at_once() {
     run(|| {
