@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io::IoSlice;
+use std::mem::replace;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -29,7 +30,16 @@ pub struct Body {
     left: u64,
     fault: Fault,
     turns: Arc<Turns>,
-    waits: bool,
+    phase: Phase,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The service may take some.
+    Held,
+    /// It waits for some.
+    Waits,
+    Over,
 }
 
 /// Why the content of a request could not be read.
@@ -43,7 +53,7 @@ enum Reason {
     Ended(hyper::Error),
 }
 
-/// What of a request's content is known to whom has it and to whom answers; `None` where there is no content.
+/// What of a request's content is known to whom has it and to whom answers; nothing where there is none.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Fault(Option<Arc<Content>>);
 
@@ -51,12 +61,16 @@ pub(super) struct Fault(Option<Arc<Content>>);
 struct Content {
     /// The status that it has earned, if any.
     status: AtomicU16,
-    /// Whether it is waited for, and whether the request is answered: bits.
+    /// Bits.
     state: AtomicU8,
 }
 
+/// It is waited for.
 const WAITS: u8 = 1;
+/// The request is answered, or given up.
 const ANSWERED: u8 = 2;
+/// The answer is written, or given up.
+const DONE: u8 = 4;
 
 impl Fault {
     pub(super) fn status(&self) -> Option<StatusCode> {
@@ -70,31 +84,42 @@ impl Fault {
         }
     }
 
+    /// Sets `bit`, or takes it away; returns what was set.
+    fn set_bit(&self, bit: u8, is_set: bool) -> u8 {
+        let Some(content) = &self.0 else { return 0 };
+        match is_set {
+            true => content.state.fetch_or(bit, Ordering::Relaxed),
+            false => content.state.fetch_and(!bit, Ordering::Relaxed),
+        }
+    }
+
     /// The request is answered.
     pub(super) fn answer(&self, turns: &Turns) {
-        let content = self.0.as_ref();
-        let before = content.map_or(0, |it| it.state.fetch_or(ANSWERED, Ordering::Relaxed));
-        match before & WAITS {
+        match self.set_bit(ANSWERED, true) & WAITS {
             0 => turns.unanswered.fetch_sub(1, Ordering::Relaxed),
             _ => turns.reading.fetch_add(1, Ordering::Relaxed),
         };
     }
 
+    /// The answer is written.
+    pub(super) fn finish(&self, turns: &Turns) {
+        if self.set_bit(DONE, true) & WAITS != 0 {
+            turns.reading.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
     /// The service waits for content, or does no longer.
     fn wait(&self, turns: &Turns, waits: bool) {
-        let Some(content) = &self.0 else { return };
-        let before = match waits {
-            true => content.state.fetch_or(WAITS, Ordering::Relaxed),
-            false => content.state.fetch_and(!WAITS, Ordering::Relaxed),
-        };
+        let before = self.set_bit(WAITS, waits);
         if waits {
             turns.passed.store(true, Ordering::Relaxed);
         }
-        match (before & ANSWERED, waits) {
+        match (before & (ANSWERED | DONE), waits) {
             (0, true) => turns.unanswered.fetch_sub(1, Ordering::Release),
             (0, false) => turns.unanswered.fetch_add(1, Ordering::Relaxed),
-            (_, true) => turns.reading.fetch_add(1, Ordering::Release),
-            (_, false) => turns.reading.fetch_sub(1, Ordering::Relaxed),
+            (ANSWERED, true) => turns.reading.fetch_add(1, Ordering::Release),
+            (ANSWERED, false) => turns.reading.fetch_sub(1, Ordering::Relaxed),
+            _ => 0,
         };
     }
 }
@@ -102,20 +127,38 @@ impl Fault {
 impl Body {
     pub(super) fn new(incoming: Incoming, most: u64, peer: &Peer) -> (Self, Fault) {
         let fault = Fault((!incoming.is_end_stream()).then(Arc::default));
+        let phase = match fault.0 {
+            Some(_) => {
+                peer.turns.held.fetch_add(1, Ordering::Relaxed);
+                Phase::Held
+            }
+            None => Phase::Over,
+        };
         let body = Self {
             incoming,
             left: most,
             fault: fault.clone(),
             turns: peer.turns.clone(),
-            waits: false,
+            phase,
         };
         (body, fault)
     }
 
-    fn wait(&mut self, waits: bool) {
-        if self.waits != waits {
-            self.waits = waits;
-            self.fault.wait(&self.turns, waits);
+    fn enter(&mut self, phase: Phase) {
+        let before = replace(&mut self.phase, phase);
+        if before == phase || before == Phase::Over {
+            return;
+        }
+        let held = &self.turns.held;
+        if before == Phase::Held {
+            held.fetch_sub(1, Ordering::Relaxed);
+        } else {
+            self.fault.wait(&self.turns, false);
+        }
+        match phase {
+            Phase::Held => _ = held.fetch_add(1, Ordering::Relaxed),
+            Phase::Waits => self.fault.wait(&self.turns, true),
+            Phase::Over => {}
         }
     }
 
@@ -139,7 +182,11 @@ impl HttpBody for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
         let polled = Pin::new(&mut this.incoming).poll_frame(context);
-        this.wait(polled.is_pending());
+        this.enter(match polled {
+            Poll::Pending => Phase::Waits,
+            Poll::Ready(Some(Ok(_))) if !this.incoming.is_end_stream() => Phase::Held,
+            Poll::Ready(_) => Phase::Over,
+        });
         match ready!(polled) {
             None => Poll::Ready(None),
             Some(Ok(frame)) => {
@@ -166,7 +213,7 @@ impl HttpBody for Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        self.wait(false);
+        self.enter(Phase::Over);
     }
 }
 
@@ -216,6 +263,7 @@ pin_project! {
 struct Turn {
     peer: Rc<Peer>,
     service: bool,
+    fault: Fault,
     kept: Option<Rc<Kept>>,
     peers: Rc<Peers>,
     pause: Option<Box<Sleep>>,
@@ -269,6 +317,7 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         self.set(false);
+        self.fault.finish(&self.peer.turns);
         self.peer.done.set(self.peer.done.get() + 1);
     }
 }
@@ -278,11 +327,13 @@ impl<B> Reply<B> {
         body: Option<B>,
         peer: Rc<Peer>,
         peers: Rc<Peers>,
+        fault: Fault,
         kept: Option<Rc<Kept>>,
     ) -> Self {
         let turn = Turn {
             peer,
             service: false,
+            fault,
             kept,
             peers,
             pause: None,

@@ -44,7 +44,7 @@ enum End {
     /// As HTTP has it, or because it broke.
     Over,
     /// The client kept us waiting, or has to make room.
-    Given(Wait),
+    Given(Option<Wait>),
 }
 
 impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
@@ -119,11 +119,7 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
                 return Poll::Ready(End::Over);
             }
             if peer.order() == Order::Leave {
-                match peer.wait() {
-                    Some((wait, _)) => return Poll::Ready(End::Given(wait)),
-                    // A request came with the order: it is answered first.
-                    None => self.peers.keep(peer),
-                }
+                return Poll::Ready(End::Given(peer.wait().map(|(wait, _)| wait)));
             }
             // Bounded: the alarm is due no more than once before it is set to a time that has not come.
             loop {
@@ -144,7 +140,7 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
                     }
                     Some((wait, at)) if at <= now => {
                         debug!("{}: over time: {wait:?}", peer.address);
-                        return Poll::Ready(End::Given(wait));
+                        return Poll::Ready(End::Given(Some(wait)));
                     }
                     // The client's turn may begin while nothing polls this.
                     _ => alarm.reset(next.unwrap_or(now + idle).min(now + idle)),
@@ -173,13 +169,18 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
                 let mut connection = pin!(connection.with_upgrades());
                 let mut told = false;
                 poll_fn(|context| {
-                    // First, or `hyper` would not look at a request that has come already.
-                    let mut polled = connection.as_mut().poll(context);
-                    if polled.is_pending() && peer.order() != Order::Serve && !told {
+                    if peer.order() == Order::Finish && !told {
+                        // What has come already is answered, at which `hyper` would not look.
+                        let polled = connection.as_mut().poll(context);
+                        if polled.is_ready() {
+                            return polled.map(|result| peer.note(result));
+                        }
+                    }
+                    if peer.order() != Order::Serve && !told {
                         told = true;
                         connection.as_mut().graceful_shutdown();
-                        polled = connection.as_mut().poll(context);
                     }
+                    let polled = connection.as_mut().poll(context);
                     polled.map(|result| peer.note(result))
                 })
                 .await;
@@ -288,14 +289,14 @@ async fn unless_told(peer: &Peer, last: impl Future<Output = ()>) {
 }
 
 /// Says to a client that is waited for why its connection ends; tells whether it may hear it.
-async fn has_a_last_word(wire: &Wire, wait: Wait) -> bool {
+async fn has_a_last_word(wire: &Wire, wait: Option<Wait>) -> bool {
     match wait {
-        Wait::Idle => true,
+        Some(Wait::Idle) => true,
         // Where one of its streams is stuck, an answer in HTTP/1 would be none.
-        _ if wire.is_http2() => false,
-        Wait::Taking => false,
-        Wait::Header if !wire.is_in_header() => true,
-        Wait::Header | Wait::Body => {
+        Some(_) if wire.is_http2() => false,
+        Some(Wait::Taking) | None => false,
+        Some(Wait::Header) if !wire.is_in_header() => true,
+        Some(Wait::Header | Wait::Body) => {
             say(wire, StatusCode::REQUEST_TIMEOUT).await;
             true
         }

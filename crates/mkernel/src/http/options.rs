@@ -26,7 +26,8 @@ pub struct Options {
     pub header_time: Duration,
     /// How long nothing may come or go while it is the client's turn; 60 s. A connection between two requests is
     /// then closed, a request whose content does not come is answered 408, and who takes nothing of an answer
-    /// is reset: over HTTP/2 with all that it has asked for. Less than a millisecond counts as one.
+    /// is reset: over HTTP/2 with all that it has asked for. Where the service waits for content to answer with, it is the
+    /// client's turn. Less than a millisecond counts as one.
     pub idle_time: Duration,
     /// Octets of a request's content; 1 MiB. One with more is answered 413.
     pub body_octets: u64,

@@ -59,8 +59,10 @@ pub(super) struct Peer {
 pub(super) struct Turns {
     /// Requests that the service has not answered, nor waits for the content of.
     pub(super) unanswered: AtomicI32,
-    /// Requests that it has answered, and waits for the content of.
+    /// Requests that it is answering, and waits for the content of.
     pub(super) reading: AtomicI32,
+    /// Requests of whose content it may have some that it has not taken: then the client may be kept from sending more.
+    pub(super) held: AtomicI32,
     /// Whether the client's turn has begun since this was looked at.
     pub(super) passed: AtomicBool,
 }
@@ -168,15 +170,20 @@ impl Peer {
         // In this order, as another thread may pass the turn meanwhile.
         let unanswered = count(&self.turns.unanswered);
         let reading = count(&self.turns.reading);
+        let held = count(&self.turns.held);
         self.note_pass();
         let active = self.active.get();
         if self.untaken() > self.writing.get() {
             return Some((Wait::Taking, active));
         }
+        let is_turn = unanswered > 0 || self.writing.get() > reading;
+        if is_turn && held > 0 {
+            return None;
+        }
         if self.begun.get() - self.answered.get() > unanswered {
             return Some((Wait::Body, active));
         }
-        if unanswered > 0 || self.writing.get() > reading {
+        if is_turn {
             return None;
         }
         if self.untaken() > 0 {

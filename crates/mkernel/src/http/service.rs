@@ -333,7 +333,10 @@ where
         let peer = peer.clone();
         let kept = this.asked.kept.take();
         let peers = this.asked.peers.clone();
-        Poll::Ready(Ok(response.map(|body| Reply::new(body, peer, peers, kept))))
+        let fault = this.asked.fault.clone();
+        Poll::Ready(Ok(
+            response.map(|body| Reply::new(body, peer, peers, fault, kept))
+        ))
     }
 }
 
@@ -361,6 +364,7 @@ impl Drop for Asked {
     fn drop(&mut self) {
         if !self.answered {
             self.answer();
+            self.fault.finish(&self.peer.turns);
             self.peer.done.set(self.peer.done.get() + 1);
         }
     }

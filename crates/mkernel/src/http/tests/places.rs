@@ -15,6 +15,7 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use miou_rs::{Instant, sleep, timeout};
 
 use super::world::run;
+use crate::http::body::Fault;
 use crate::http::peer::{MOVES, Order, PAUSE, Peer, Peers, STALE, Wait};
 use crate::http::serve::reserve;
 use crate::http::{Http2, Options, Reply};
@@ -111,7 +112,13 @@ fn before_each_piece_of_an_answer_memory_is_looked_at() {
         let kept = peers.admit(&asks).expect("it is alone");
         let frames = repeat_with(|| Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"x"))));
         let body = StreamBody::new(frames);
-        let mut answer = Reply::new(Some(body), asks, peers.clone(), Some(kept));
+        let mut answer = Reply::new(
+            Some(body),
+            asks,
+            peers.clone(),
+            Fault::default(),
+            Some(kept),
+        );
         let piece = timeout(STALE, answer.frame()).await;
         assert!(piece.is_err(), "there is no memory for it");
         assert_eq!(earlier.order(), Order::Leave);
@@ -126,7 +133,13 @@ fn the_trailers_of_an_answer_wait_for_no_memory() {
         let kept = peers.admit(&asks).expect("it is alone");
         let trailers = std::future::ready(Some(Ok(HeaderMap::new())));
         let body = Full::<Bytes>::default().with_trailers(trailers);
-        let mut answer = Reply::new(Some(body), asks, peers.clone(), Some(kept));
+        let mut answer = Reply::new(
+            Some(body),
+            asks,
+            peers.clone(),
+            Fault::default(),
+            Some(kept),
+        );
         assert!(peers.look(), "memory is nearly spent");
         let frame = poll_once(answer.frame()).await.flatten();
         assert!(frame.expect("one").expect("no error").is_trailers());
@@ -142,7 +155,13 @@ fn an_answer_that_waits_for_memory_makes_room() {
         asks.answered.set(1);
         let _place = peers.enter(asks.clone());
         let body = StreamBody::new(pending_once());
-        let mut answer = Reply::new(Some(body), asks.clone(), peers.clone(), None);
+        let mut answer = Reply::new(
+            Some(body),
+            asks.clone(),
+            peers.clone(),
+            Fault::default(),
+            None,
+        );
         assert!(poll_once(answer.frame()).await.is_none());
         assert_eq!(asks.wait(), None, "it is the service's turn");
         // Somebody else's octets.
@@ -310,6 +329,8 @@ fn content_that_does_not_come_is_waited_for_whatever_else_is_served() {
         two.turns.unanswered.store(1, Ordering::Relaxed);
         let waits = two.wait().map(|(wait, _)| wait);
         assert_eq!(waits, Some(Wait::Body));
+        two.turns.held.store(1, Ordering::Relaxed);
+        assert_eq!(two.wait(), None, "it may have no window to send more");
     });
 }
 
@@ -320,7 +341,13 @@ fn who_waits_for_memory_has_time_from_then_on() {
         let asks = client();
         let _place = peers.enter(asks.clone());
         let body = StreamBody::new(pending_once());
-        let mut answer = Reply::new(Some(body), asks.clone(), peers.clone(), None);
+        let mut answer = Reply::new(
+            Some(body),
+            asks.clone(),
+            peers.clone(),
+            Fault::default(),
+            None,
+        );
         assert!(poll_once(answer.frame()).await.is_none());
         sleep(100 * STALE).await;
         assert!(peers.look(), "memory is nearly spent");
