@@ -7,6 +7,9 @@ mod toolchain;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
+    if toolchain::link::is_asked() {
+        return toolchain::link::run(arguments.collect());
+    }
     let program = arguments.next().unwrap_or_default();
     match program.to_str() {
         Some("solo5-rustc") => toolchain::rustc::run(arguments.collect()),

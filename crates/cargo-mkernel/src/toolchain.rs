@@ -6,9 +6,12 @@
 mod argfile;
 pub mod cc;
 mod flags;
+mod frames;
 mod headers;
 mod left_out;
+pub mod link;
 mod missing;
+mod object;
 pub mod rustc;
 pub mod rustdoc;
 

@@ -14,7 +14,7 @@ use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use super::left_out::{self, Linked};
 use super::{
     Abi, MINIMUM_RUST, argfile, become_command, command_of, contains, fail, flags, for_base,
-    joined, missing, succeeded, target, version,
+    joined, link, missing, succeeded, target, version,
 };
 
 const USAGE: &str = "\
@@ -26,6 +26,9 @@ SOLO5_RUSTC_WRAPPER names another wrapper, such as sccache, to run rustc through
 /// Runs rustc, whose path comes first, with the arguments changed.
 #[must_use]
 pub fn run(mut arguments: Vec<OsString>) -> ExitCode {
+    if link::is_asked() {
+        return link::run(arguments);
+    }
     let first = arguments.first().map(|first| first.as_bytes());
     if first == Some(b"--help") {
         let _ = io::stdout().write_all(USAGE.as_bytes());
@@ -113,6 +116,9 @@ struct Invocation {
     links: bool,
     /// Whether functions of the same instructions become one: not where somebody may look at them with a debugger.
     folds: bool,
+    /// Whether rustc is told of a linker, and whether there is debugging information.
+    has_linker: bool,
+    is_debugged: bool,
     /// What the linker is told of the stack, unless the user has told it.
     stack: Option<u64>,
     /// Where solo5-ffi has put the bindings; whether nolibc's archive is on the search path.
@@ -134,6 +140,8 @@ impl Invocation {
             is_archive: false,
             links: false,
             folds: false,
+            has_linker: false,
+            is_debugged: false,
             stack: Some(flags::STACK),
             bindings: None,
             has_libc: false,
@@ -147,6 +155,11 @@ impl Invocation {
             own_stack |= contains(option, b"=__solo5_stack_size=");
             is_test |= option == b"--test";
             this.folds |= option.starts_with(b"-Copt-level=") && option != b"-Copt-level=0";
+            this.has_linker |=
+                option.starts_with(b"-Clinker=") || option.starts_with(b"-Clinker-flavor=");
+            this.is_debugged |= option == b"-g"
+                || option.starts_with(b"-Cdebuginfo=")
+                    && !matches!(option, b"-Cdebuginfo=0" | b"-Cdebuginfo=none");
             this.is_program |= option == b"--crate-type=bin";
             this.is_archive |= option == b"--crate-type=staticlib";
             this.links |= option.starts_with(b"--emit=") && contains(option, b"link");
@@ -305,6 +318,9 @@ impl Invocation {
             .args(flags::link(self.abi, self.stack, name.as_bytes(), folds))
             .stderr(Stdio::piped())
             .stdout(Stdio::inherit());
+        if self.folds && !self.has_linker && !self.is_debugged {
+            link::ask(&mut command);
+        }
         let output = command
             .spawn()
             .and_then(std::process::Child::wait_with_output)
