@@ -274,7 +274,7 @@ pub const SCOPE: u32 = 1;
 
 /// An address and a port: a [`SocketAddr`] without flow and scope, in 18 octets. An IPv4 address that
 /// is written as one of IPv6 (RFC 4291 §2.5.5.2) is that IPv4 address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(Rust, packed(2))]
 pub(crate) struct Endpoint {
     /// One of IPv4 as a mapped one. As octets it would be moved one by one.

@@ -49,6 +49,8 @@ pub(crate) struct Tcb {
     pub(crate) tuple: FourTuple,
     pub(crate) state: State,
     pub(crate) owner: Owner,
+    /// Of packets of IPv6.
+    flow_label: u32,
     /// Opened by `connect`: a reset in SYN-RECEIVED is then an error for the user.
     pub(crate) active: bool,
     pub(crate) snd: Sender,
@@ -118,16 +120,19 @@ impl Tcb {
         now: Instant,
         shared: &mut Shared,
     ) -> Self {
-        let iss = shared.secrets.isn(now, &tuple);
+        let offsets = shared.secrets.offsets(&tuple);
         let peer = tuple.remote.ip();
         let sizes = (header_len(peer), shared.mtu(peer));
+        let mut snd = Sender::new(offsets.isn(now), now, sizes, options, &shared.config);
+        snd.offer_timestamps(offsets.timestamps);
         Self {
             id,
             tuple,
             state: State::Closed,
             owner,
+            flow_label: offsets.flow_label,
             active: false,
-            snd: Sender::new(iss, now, sizes, options, &shared.config),
+            snd,
             rcv: Receiver::new(options, now),
             scaling: false,
             deadlines: Deadlines::NONE,

@@ -71,7 +71,7 @@ impl Tcp {
         Self {
             connections: Connections::new(shared.secrets.table()),
             listeners: Listeners::default(),
-            time_waits: TimeWaits::new(shared.secrets.table()),
+            time_waits: TimeWaits::new(),
             timers: Timers::default(),
             transmit: VecDeque::new(),
             events: VecDeque::new(),
@@ -160,7 +160,8 @@ impl Tcp {
     /// A segment has arrived that is of no connection.
     #[inline(never)]
     fn arrives_anew(&mut self, now: Instant, segment: Segment) {
-        match self.time_waits.find(&segment.tuple) {
+        let hash = self.connections.hash_of(&segment.tuple);
+        match self.time_waits.find(&segment.tuple, hash) {
             Some(index) => self.arrives_time_wait(now, index, segment),
             None => {
                 self.arrives_listen(now, segment, None);
@@ -209,7 +210,7 @@ impl Tcp {
         while sent < budget
             && let Some(reply) = self.shared.replies.front()
         {
-            let Some(buffer) = sink.reserve(&reply.meta()) else {
+            let Some(buffer) = sink.reserve(&reply.meta(&self.shared.secrets)) else {
                 return sent;
             };
             reply.header.write(buffer, |sum, _| sum);
@@ -363,11 +364,12 @@ impl Tcp {
     /// it goes unless a user holds it.
     #[inline(never)]
     fn finish(&mut self, now: Instant, index: u32) {
+        let hash = self.connections.hash_at(index);
         let Some(tcb) = self.connections.at(index) else {
             return;
         };
         if tcb.linked && tcb.state == State::TimeWait {
-            self.time_waits.insert(now, tcb, &mut self.shared);
+            self.time_waits.insert(now, tcb, hash, &mut self.shared);
         }
         tcb.timer = Instant::FAR_FUTURE;
         self.timers.remove(index);

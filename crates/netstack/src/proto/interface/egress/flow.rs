@@ -10,9 +10,11 @@ use crate::proto::tcp::TxMeta;
 /// Ethernet and IP headers that hold for all segments to one destination.
 #[derive(Debug)]
 pub(in crate::proto::interface) struct Flow {
-    /// With the ports of the last segment, whose flow label is in `headers` over IPv6.
+    /// The ports are any connection's.
     local: Endpoint,
     remote: Endpoint,
+    /// The flow label in `headers`; none over IPv4.
+    label: u32,
     ttl: u8,
     tos: u8,
     /// When the neighbour's address is no longer fresh.
@@ -47,6 +49,7 @@ impl Egress {
         self.flow = Some(Flow {
             local: meta.local,
             remote: meta.remote,
+            label: meta.flow_label,
             ttl: meta.ttl,
             tos: meta.ecn as u8,
             until,
@@ -56,11 +59,9 @@ impl Egress {
     }
 
     /// Has the flow's headers be those of another connection over IPv6 between the same addresses.
-    #[inline(never)]
-    pub(super) fn relabel(&mut self, meta: &TxMeta) {
-        let label = self.flow_label(meta);
+    pub(super) fn relabel(&mut self, label: u32) {
         if let Some(flow) = &mut self.flow {
-            (flow.local, flow.remote) = (meta.local, meta.remote);
+            flow.label = label;
             v6::write_flow_label(&mut flow.headers[IP..], label);
         }
     }
@@ -79,7 +80,7 @@ impl Flow {
     /// Whether the flow label in the headers is that of the segment's connection.
     #[inline]
     pub(super) fn is_labelled(&self, meta: &TxMeta) -> bool {
-        (self.local.port(), self.remote.port()) == (meta.local.port(), meta.remote.port())
+        self.label == meta.flow_label
     }
 
     /// Writes the headers for a packet of `total_len` octets into `frame`, and gives the room after

@@ -51,19 +51,6 @@ impl Egress {
             cut: 0,
         }
     }
-
-    /// The flow label of a connection's segments.
-    pub(super) fn flow_label(&self, meta: &TxMeta) -> u32 {
-        let (IpAddr::V6(source), IpAddr::V6(destination), Some(v6)) =
-            (meta.source(), meta.destination(), &self.v6)
-        else {
-            return 0;
-        };
-        let [a, b] = meta.local.port().to_be_bytes();
-        let [c, d] = meta.remote.port().to_be_bytes();
-        let ends = (source, destination);
-        (v6.calls.flow_label)(v6, ends, protocol::TCP, [a, b, c, d])
-    }
 }
 
 impl Segments<'_> {
@@ -89,7 +76,7 @@ impl Segments<'_> {
         let mut header = v6::Header::new(source, destination, protocol::TCP, meta.len);
         header.hop_limit = meta.ttl;
         header.traffic_class = meta.ecn as u8;
-        header.flow_label = self.egress.flow_label(meta);
+        header.flow_label = meta.flow_label;
         let egress = &mut *self.egress;
         let may_send = egress
             .v6
@@ -185,8 +172,8 @@ impl TxSink for Segments<'_> {
         };
         let headers = matches!(self.pending, Pending::Headers) && self.end == before;
         self.pending = Pending::Flow;
-        if ipv6 && !flow.is_labelled(meta) {
-            self.egress.relabel(meta);
+        if !flow.is_labelled(meta) {
+            self.egress.relabel(meta.flow_label);
         } else if headers {
             return Some(&mut self.egress.buffer[TRANSPORT..self.end]);
         }

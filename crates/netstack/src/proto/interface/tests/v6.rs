@@ -7,6 +7,7 @@ mod dhcp;
 mod discovery;
 mod floods;
 mod groups;
+mod labels;
 mod packets;
 mod routers;
 mod sharing;

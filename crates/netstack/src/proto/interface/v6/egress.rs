@@ -148,8 +148,11 @@ impl V6 {
     /// What nobody can foretell, and is the same for the same.
     fn hash(&self, (first, second): (Ipv6Addr, Ipv6Addr), third: u64) -> u64 {
         let mut hasher = SipHasher13::new_with_key(&self.hash_key);
-        hasher.write_u128(first.to_bits());
-        hasher.write_u128(second.to_bits());
+        for bits in [first.to_bits(), second.to_bits()] {
+            // As two words: the hasher takes longer numbers octet by octet.
+            hasher.write_u64((bits >> 64) as u64);
+            hasher.write_u64(bits as u64);
+        }
         hasher.write_u64(third);
         hasher.finish()
     }

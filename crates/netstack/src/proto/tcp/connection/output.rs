@@ -117,15 +117,7 @@ impl Tcb {
                 header.flags = header.flags.with(Flags::CWR);
             }
         }
-        let meta = TxMeta {
-            local: self.tuple.local,
-            remote: self.tuple.remote,
-            len: header.len() + octets as usize,
-            cut: 0,
-            ecn,
-            ttl: self.settings.ttl,
-            dont_fragment: !self.snd.may_fragment(),
-        };
+        let meta = self.meta(header.len() + octets as usize, ecn);
         let Some(buffer) = sink.reserve(&meta) else {
             self.snd.unplan(plan);
             return false;
@@ -135,6 +127,21 @@ impl Tcb {
         sink.commit();
         self.note_sent(now, plan, shared);
         true
+    }
+
+    /// What the IP layer has to know of a segment of so many octets.
+    #[inline]
+    fn meta(&self, len: usize, ecn: Ecn) -> TxMeta {
+        TxMeta {
+            local: self.tuple.local,
+            remote: self.tuple.remote,
+            len,
+            cut: 0,
+            flow_label: self.flow_label,
+            ecn,
+            ttl: self.settings.ttl,
+            dont_fragment: !self.snd.may_fragment(),
+        }
     }
 
     /// The timestamps of the next segment, if the connection uses them.
@@ -247,9 +254,10 @@ impl Tcb {
             return None;
         }
         let header = self.header(now, Seq(0), SackBlocks::default(), shared);
-        let (run, count) =
-            self.snd
-                .transmit_run(now, &header, self.settings.ttl, sink, (ready, share), sent);
+        let meta = self.meta(0, Ecn::NotEct);
+        let (run, count) = self
+            .snd
+            .transmit_run(now, &header, meta, sink, (ready, share), sent);
         if run > 0 {
             shared.counters.out_segs += run as u64;
             self.rcv.note_acknowledged(true, false);

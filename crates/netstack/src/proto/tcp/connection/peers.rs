@@ -16,6 +16,7 @@ const SIZES: usize = usize::BITS as usize;
 struct Peer {
     /// Its [`host_key`].
     host: u64,
+    hash: u32,
     /// Connections in any state; zero in an unused place.
     connections: u32,
     /// Octets that they hold, as far as was noted.
@@ -72,6 +73,7 @@ impl Peers {
         }
         let peer = Peer {
             host,
+            hash,
             connections: 1,
             held: 0,
             members: List::EMPTY,
@@ -89,7 +91,7 @@ impl Peers {
             }
         };
         self.by_size[0].push_back(&mut self.slots, index);
-        let hash_at = |index: u32| self.hash.of(&self.slots.0[index as usize].host);
+        let hash_at = |index: u32| self.slots.0[index as usize].hash;
         self.table.insert(hash, index, hash_at);
         index
     }
@@ -104,7 +106,7 @@ impl Peers {
             return;
         }
         debug_assert_eq!(peer.held, 0);
-        self.table.remove(self.hash.of(&peer.host), index);
+        self.table.remove(peer.hash, index);
         let list = size(peer.held);
         self.by_size[list].remove(&mut self.slots, index);
         self.unused.push_back(&mut self.slots, index);

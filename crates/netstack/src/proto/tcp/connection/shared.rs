@@ -35,12 +35,17 @@ pub(crate) struct Reply {
 
 impl Reply {
     /// What the IP layer has to know.
-    pub(crate) fn meta(&self) -> TxMeta {
+    pub(crate) fn meta(&self, secrets: &Secrets) -> TxMeta {
+        let tuple = &self.header.tuple;
         TxMeta {
-            local: self.header.tuple.local,
-            remote: self.header.tuple.remote,
+            local: tuple.local,
+            remote: tuple.remote,
             len: self.header.len(),
             cut: 0,
+            flow_label: match tuple.remote.is_ipv6() {
+                true => secrets.offsets(tuple).flow_label,
+                false => 0,
+            },
             ecn: Ecn::NotEct,
             ttl: self.ttl,
             dont_fragment: true,

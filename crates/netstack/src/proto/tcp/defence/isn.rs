@@ -1,7 +1,7 @@
 //! What is derived from the engine's secret: initial sequence numbers (RFC 6528), timestamp offsets
 //! (RFC 7323 §5.4), ports (RFC 6056) and the connection table's hash.
 
-use core::hash::{BuildHasher, Hash, Hasher};
+use core::hash::{Hash, Hasher};
 use core::net::IpAddr;
 
 use siphasher::sip::SipHasher13;
@@ -14,7 +14,7 @@ use crate::proto::tcp::wire::seq::Seq;
 /// Keys of the hash function, one for each use so that none tells of another.
 #[derive(Clone)]
 pub(crate) struct Secrets {
-    key: [u64; 4],
+    keys: [TableHash; USES],
     /// Counts the random numbers that were drawn.
     drawn: u64,
 }
@@ -28,84 +28,99 @@ impl core::fmt::Debug for Secrets {
 /// What a hash is for.
 #[derive(Clone, Copy)]
 enum Use {
-    Isn = 1,
-    Timestamp,
+    Ends,
+    FlowLabel,
     Port,
     Cookie,
     Random,
     Table,
 }
 
+const USES: usize = Use::Table as usize + 1;
+
+/// What the two ends of a connection determine: parts of one hash, of which none tells of another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Offsets {
+    isn: u32,
+    /// RFC 7323 §5.4: an offset of the timestamp clock, so that the clock goes on from one connection to
+    /// the next and does not tell how long the stack has run.
+    pub(crate) timestamps: u32,
+    /// The flow label over IPv6 (RFC 6437 §3); zero, which is none, over IPv4.
+    pub(crate) flow_label: u32,
+}
+
+impl Offsets {
+    /// RFC 6528 §3: ISN = M + F(tuple, secret), M counting 4 µs.
+    pub(crate) fn isn(&self, now: Instant) -> Seq {
+        let clock = (now.as_micros() / 4) as u32;
+        Seq(clock.wrapping_add(self.isn))
+    }
+}
+
 impl Secrets {
     pub(crate) fn new(seed: [u8; 32]) -> Self {
-        let mut key = [0; 4];
-        let (words, _) = seed.as_chunks::<8>();
-        for (key, word) in key.iter_mut().zip(words) {
-            *key = u64::from_ne_bytes(*word);
+        let mut words = [0; 4];
+        let (chunks, _) = seed.as_chunks::<8>();
+        for (word, chunk) in words.iter_mut().zip(chunks) {
+            *word = u64::from_ne_bytes(*chunk);
         }
-        Self { key, drawn: 0 }
-    }
-
-    fn hasher(&self, purpose: Use) -> SipHasher13 {
-        // The purpose is part of the message; the second half of the seed too.
-        let mut hasher = SipHasher13::new_with_keys(self.key[0], self.key[1]);
-        hasher.write_u64(self.key[2] ^ purpose as u64);
-        hasher.write_u64(self.key[3]);
-        hasher
-    }
-
-    fn hash(&self, purpose: Use, local: Endpoint, remote: Endpoint, more: u64) -> u64 {
-        let mut hasher = self.hasher(purpose);
-        match (local.ip(), remote.ip()) {
-            (IpAddr::V4(local), IpAddr::V4(remote)) => {
-                hasher.write_u32(local.to_bits());
-                hasher.write_u32(remote.to_bits());
+        let [first, second, third, fourth] = words;
+        let seed = TableHash {
+            keys: (first, second),
+        };
+        // The use is part of the message; the second half of the seed too.
+        let key = |number: usize| {
+            let of_use = (third ^ number as u64, fourth);
+            let first = seed.hash(&of_use);
+            TableHash {
+                keys: (first, seed.hash(&(of_use, first))),
             }
-            (local, remote) => (local, remote).hash(&mut hasher),
+        };
+        Self {
+            keys: core::array::from_fn(key),
+            drawn: 0,
         }
-        hasher.write_u32(u32::from(local.port()) << 16 | u32::from(remote.port()));
-        hasher.write_u64(more);
-        hasher.finish()
     }
 
-    /// RFC 6528 §3: ISN = M + F(tuple, secret), M counting 4 µs.
-    pub(crate) fn isn(&self, now: Instant, tuple: &FourTuple) -> Seq {
-        let clock = (now.as_micros() / 4) as u32;
-        Seq(clock.wrapping_add(self.hash(Use::Isn, tuple.local, tuple.remote, 0) as u32))
+    fn hash(&self, purpose: Use, what: &impl Hash) -> u64 {
+        self.keys[purpose as usize].hash(what)
     }
 
-    /// RFC 7323 §5.4: an offset of the timestamp clock for each pair of ends, so that the clock goes
-    /// on from one connection to the next and does not tell how long the stack has run.
-    pub(crate) fn timestamp_offset(&self, tuple: &FourTuple) -> u32 {
-        self.hash(Use::Timestamp, tuple.local, tuple.remote, 0) as u32
+    /// What the ends of a connection determine.
+    pub(crate) fn offsets(&self, tuple: &FourTuple) -> Offsets {
+        let hash = self.hash(Use::Ends, tuple);
+        let flow_label = match tuple.remote.is_ipv6() {
+            // Of what stands for the addresses, which are long.
+            true => (self.hash(Use::FlowLabel, &hash) as u32 & 0xf_ffff).max(1),
+            false => 0,
+        };
+        Offsets {
+            isn: hash as u32,
+            timestamps: (hash >> 32) as u32,
+            flow_label,
+        }
     }
 
     /// RFC 6056 §3.3.3: F(local address, remote end, secret).
     pub(crate) fn port_offset(&self, local: IpAddr, remote: Endpoint) -> u32 {
-        self.hash(Use::Port, Endpoint::new(local, 0), remote, 0) as u32
+        let local = Endpoint::new(local, 0);
+        self.hash(Use::Port, &FourTuple { local, remote }) as u32
     }
 
     /// The keyed hash of a SYN cookie.
     pub(crate) fn cookie(&self, tuple: &FourTuple, data: u64) -> u32 {
-        self.hash(Use::Cookie, tuple.local, tuple.remote, data) as u32
+        self.hash(Use::Cookie, &(tuple, data)) as u32
     }
 
     /// A random number: the hash of a counter.
     pub(crate) fn random(&mut self) -> u64 {
         self.drawn += 1;
-        let mut hasher = self.hasher(Use::Random);
-        hasher.write_u64(self.drawn);
-        hasher.finish()
+        self.hash(Use::Random, &self.drawn)
     }
 
     /// Keys for a table of connections, whose buckets a peer must not be able to choose.
     pub(crate) fn table(&self) -> TableHash {
-        let mut hasher = self.hasher(Use::Table);
-        let first = hasher.finish();
-        hasher.write_u64(first);
-        TableHash {
-            keys: (first, hasher.finish()),
-        }
+        self.keys[Use::Table as usize].clone()
     }
 }
 
@@ -116,16 +131,15 @@ pub(crate) struct TableHash {
 }
 
 impl TableHash {
-    pub(crate) fn of(&self, key: &impl Hash) -> u32 {
-        self.hash_one(key) as u32
+    #[inline(never)]
+    fn hash(&self, what: &impl Hash) -> u64 {
+        let mut hasher = SipHasher13::new_with_keys(self.keys.0, self.keys.1);
+        what.hash(&mut hasher);
+        hasher.finish()
     }
-}
 
-impl BuildHasher for TableHash {
-    type Hasher = SipHasher13;
-
-    fn build_hasher(&self) -> SipHasher13 {
-        SipHasher13::new_with_keys(self.keys.0, self.keys.1)
+    pub(crate) fn of(&self, key: &impl Hash) -> u32 {
+        self.hash(key) as u32
     }
 }
 
@@ -150,20 +164,19 @@ mod tests {
     fn rfc6528_3_isn_advances_each_four_microseconds_and_differs_by_tuple_and_secret() {
         let secrets = Secrets::new([1; 32]);
         let now = Instant::from_nanos(1_000_000_000);
-        let isn = secrets.isn(now, &tuple(1));
-        assert_eq!(
-            secrets.isn(now + Duration::from_micros(40), &tuple(1)) - isn,
-            10
-        );
-        assert_ne!(secrets.isn(now, &tuple(2)), isn);
-        assert_ne!(Secrets::new([2; 32]).isn(now, &tuple(1)), isn);
+        let offsets = secrets.offsets(&tuple(1));
+        let isn = offsets.isn(now);
+        assert_eq!(offsets.isn(now + Duration::from_micros(40)) - isn, 10);
+        assert_ne!(secrets.offsets(&tuple(2)).isn(now), isn);
+        assert_ne!(Secrets::new([2; 32]).offsets(&tuple(1)).isn(now), isn);
     }
 
     #[test]
     fn uses_do_not_share_values() {
         let mut secrets = Secrets::new([1; 32]);
-        let isn = secrets.isn(Instant::default(), &tuple(1)).0;
-        assert_ne!(secrets.timestamp_offset(&tuple(1)), isn);
+        let offsets = secrets.offsets(&tuple(1));
+        let isn = offsets.isn(Instant::default()).0;
+        assert_ne!(offsets.timestamps, isn);
         assert_ne!(secrets.cookie(&tuple(1), 0), isn);
         assert_ne!(secrets.random(), secrets.random());
     }

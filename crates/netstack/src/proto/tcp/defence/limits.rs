@@ -1,6 +1,5 @@
 //! Limits of what is said to those who may be blind attackers (RFC 5961).
 
-use core::hash::BuildHasher;
 use core::net::IpAddr;
 use core::time::Duration;
 
@@ -82,7 +81,7 @@ impl ReplyLimit {
             self.left.fill(self.per_second - less as u16);
             self.errors = ERRORS - (secrets.random() % u64::from(ERRORS / 2 + 1)) as u16;
         }
-        let group = self.hash.hash_one((self.salt, host_key(remote)));
+        let group = self.hash.of(&(self.salt, host_key(remote)));
         let left = &mut self.left[group as usize % GROUPS];
         let permitted = *left > 0;
         *left -= u16::from(permitted);

@@ -27,6 +27,8 @@ pub(crate) struct Connections {
     hash: TableHash,
     /// The connection of the last segment: in a batch nearly always that of the next.
     last: Option<(FourTuple, u32)>,
+    /// What was last looked up in vain, and its hash: most often that of the next connection.
+    missed: Option<(FourTuple, u32)>,
 }
 
 impl Connections {
@@ -38,6 +40,7 @@ impl Connections {
             table: Index::default(),
             hash,
             last: None,
+            missed: None,
         }
     }
 
@@ -69,21 +72,34 @@ impl Connections {
 
     #[inline(never)]
     fn find_anew(&mut self, tuple: &FourTuple) -> Option<u32> {
-        let index = self.look_up(tuple)?;
-        self.last = Some((*tuple, index));
-        Some(index)
+        let hash = self.hash.of(tuple);
+        let found = self.table.find(hash, |index| {
+            let tcb = self.slots[index as usize].tcb.as_ref();
+            tcb.is_some_and(|tcb| tcb.tuple == *tuple)
+        });
+        match found {
+            Some(index) => self.last = Some((*tuple, index)),
+            None => self.missed = Some((*tuple, hash)),
+        }
+        found
+    }
+
+    /// The hash of addresses, which tables of them have in common.
+    pub(super) fn hash_of(&self, tuple: &FourTuple) -> u32 {
+        match &self.missed {
+            Some((missed, hash)) if missed == tuple => *hash,
+            _ => self.hash.of(tuple),
+        }
+    }
+
+    /// The hash of the addresses of the connection at a place.
+    pub(super) fn hash_at(&self, index: u32) -> u32 {
+        self.slots.get(index as usize).map_or(0, |slot| slot.hash)
     }
 
     /// Whether a connection has these addresses.
-    pub(crate) fn contains(&self, tuple: &FourTuple) -> bool {
-        self.look_up(tuple).is_some()
-    }
-
-    fn look_up(&self, tuple: &FourTuple) -> Option<u32> {
-        self.table.find(self.hash.of(tuple), |index| {
-            let tcb = self.slots[index as usize].tcb.as_ref();
-            tcb.is_some_and(|tcb| tcb.tuple == *tuple)
-        })
+    pub(crate) fn contains(&mut self, tuple: &FourTuple) -> bool {
+        self.find(tuple).is_some()
     }
 
     /// The handle that the next connection gets.
@@ -112,7 +128,7 @@ impl Connections {
         let index = tcb.id.index;
         debug_assert_eq!(self.free.last(), Some(&index));
         self.free.pop();
-        let hash = self.hash.of(&tcb.tuple);
+        let hash = self.hash_of(&tcb.tuple);
         tcb.linked = true;
         let slot = &mut self.slots[index as usize];
         (slot.hash, slot.tcb) = (hash, Some(tcb));

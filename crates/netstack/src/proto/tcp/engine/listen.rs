@@ -116,8 +116,6 @@ impl Tcp {
             tcb.rcv.begin_small();
         }
         tcb.snd.use_ecn(options.ecn);
-        tcb.snd
-            .offer_timestamps(self.shared.secrets.timestamp_offset(&syn.tuple));
         tcb.take_syn(now, syn);
         tcb.negotiate_ecn(syn);
         tcb.snd.set_window(syn, false);
@@ -132,7 +130,7 @@ impl Tcp {
             .mss
             .unwrap_or(default_mss(header_len(tuple.remote.ip())));
         let timestamps = options.timestamps.map(|theirs| Timestamps {
-            val: syn_cookies::hide(timestamp(secrets.timestamp_offset(&tuple), now), options),
+            val: syn_cookies::hide(timestamp(secrets.offsets(&tuple).timestamps, now), options),
             ecr: theirs.val,
         });
         let listener = self.listeners.find(tuple.local);

@@ -1,7 +1,7 @@
 //! Listeners: LISTEN of RFC 9293 §3.3.2, with a backlog.
 
 use core::net::Ipv6Addr;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::proto::Instant;
@@ -29,14 +29,15 @@ pub(super) struct Listener {
 #[derive(Debug, Default)]
 pub(super) struct Listeners {
     slots: Vec<(u32, Option<Listener>)>,
-    table: HashMap<Endpoint, u32>,
+    /// Places by address, in order: they are few, and no peer chooses them.
+    table: Vec<(Endpoint, u32)>,
 }
 
 impl Listeners {
     /// The listener for a destination: that of the address, or that of all addresses, of its family
     /// rather than of both.
     pub(crate) fn find(&self, local: Endpoint) -> Option<ListenerId> {
-        let index = |local| self.table.get(&local).copied();
+        let index = |local| self.position(local).ok().map(|at| self.table[at].1);
         let index = index(local)
             .or_else(|| index(local.any()))
             .or_else(|| index(everything(local)).filter(|index| self.serves_both(*index)))?;
@@ -44,6 +45,12 @@ impl Listeners {
             index,
             generation: self.slots[index as usize].0,
         })
+    }
+
+    /// Where in the table an address is, or would be.
+    fn position(&self, local: Endpoint) -> Result<usize, usize> {
+        self.table
+            .binary_search_by_key(&local, |(address, _)| *address)
     }
 
     /// Whether a listener on :: serves IPv4 too.
@@ -60,7 +67,7 @@ impl Listeners {
 
     /// Whether this very address is taken.
     pub(crate) fn is_bound(&self, local: Endpoint) -> bool {
-        self.table.contains_key(&local)
+        self.position(local).is_ok()
     }
 
     pub(crate) fn add(&mut self, local: Endpoint, backlog: usize, options: Options) -> ListenerId {
@@ -87,7 +94,10 @@ impl Listeners {
                 self.slots.len() - 1
             }
         };
-        self.table.insert(local, index as u32);
+        match self.position(local) {
+            Ok(at) => self.table[at].1 = index as u32,
+            Err(at) => self.table.insert(at, (local, index as u32)),
+        }
         ListenerId {
             index: index as u32,
             generation: self.slots[index].0,
@@ -121,7 +131,9 @@ impl Listeners {
         }
         let listener = listener.take()?;
         *generation = generation.wrapping_add(1);
-        self.table.remove(&listener.local);
+        if let Ok(at) = self.position(listener.local) {
+            self.table.remove(at);
+        }
         Some(listener)
     }
 }

@@ -35,7 +35,8 @@ impl Tcp {
             if self.connections.contains(&tuple) || self.listeners.has(tuple.local) {
                 continue;
             }
-            match self.time_waits.reusable(now, &tuple, time_wait) {
+            let hash = self.connections.hash_of(&tuple);
+            match self.time_waits.reusable(now, (&tuple, hash), time_wait) {
                 Ok(None) => return Ok((tuple, None)),
                 // Better a port that was not used for a while.
                 Ok(above) => reusable = reusable.or(Some((tuple, above))),

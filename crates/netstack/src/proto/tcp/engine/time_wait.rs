@@ -9,9 +9,8 @@ use crate::proto::account::{Kind, Level};
 use crate::proto::tcp::connection::Tcb;
 use crate::proto::tcp::connection::segment_arrives::synchronized::ANSWER_INTERVAL;
 use crate::proto::tcp::connection::shared::Shared;
-use crate::proto::tcp::defence::isn::TableHash;
 use crate::proto::tcp::engine::Tcp;
-use crate::proto::tcp::engine::time_wait::table::{Answers, Table, TimeWait};
+use crate::proto::tcp::engine::time_wait::table::{AddressHash, Answers, Table, TimeWait};
 use crate::proto::tcp::wire::options::{TcpOptions, Timestamps, timestamp};
 use crate::proto::tcp::wire::segment::{Flags, FourTuple, Header, Segment};
 use crate::proto::tcp::wire::seq::Seq;
@@ -30,9 +29,9 @@ pub(crate) struct TimeWaits {
 }
 
 impl TimeWaits {
-    pub(crate) fn new(hash: TableHash) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
-            table: Table::new(hash),
+            table: Table::new(),
         }
     }
 
@@ -46,12 +45,13 @@ impl TimeWaits {
     }
 
     /// The place of a record, until one is removed.
-    pub(crate) fn find(&self, tuple: &FourTuple) -> Option<u32> {
-        self.table.find(tuple)
+    pub(crate) fn find(&self, tuple: &FourTuple, hash: u32) -> Option<u32> {
+        self.table.find(tuple, AddressHash::new(hash))
     }
 
-    /// Keeps what is needed of a connection that enters TIME-WAIT, and acknowledges if that is due.
-    pub(crate) fn insert(&mut self, now: Instant, tcb: &mut Tcb, shared: &mut Shared) {
+    /// Keeps what is needed of a connection that enters TIME-WAIT, the hash of its addresses too, and acknowledges
+    /// if that is due.
+    pub(crate) fn insert(&mut self, now: Instant, tcb: &mut Tcb, hash: u32, shared: &mut Shared) {
         shared.counters.time_wait += 1;
         let full = self.len() >= shared.config.max_time_wait.min(u32::MAX as usize / 2)
             || self.held() >= shared.account.limit() / PART
@@ -73,6 +73,7 @@ impl TimeWaits {
             answered: 0,
             syn: Seq(0),
             answers: Answers::Nothing,
+            hash: AddressHash::new(hash),
         };
         let held = self.held();
         self.table.insert(record, now + shared.config.time_wait);
@@ -101,8 +102,8 @@ impl TimeWaits {
         shared.account.recharge(Kind::TimeWaits, held, self.held());
     }
 
-    pub(crate) fn remove(&mut self, tuple: &FourTuple, shared: &mut Shared) {
-        if let Some(index) = self.find(tuple) {
+    pub(crate) fn remove(&mut self, tuple: &FourTuple, hash: u32, shared: &mut Shared) {
+        if let Some(index) = self.find(tuple, hash) {
             self.remove_at(index, shared);
         }
     }
@@ -126,10 +127,10 @@ impl TimeWaits {
     pub(super) fn reusable(
         &self,
         now: Instant,
-        tuple: &FourTuple,
+        (tuple, hash): (&FourTuple, u32),
         time_wait: Duration,
     ) -> Result<Option<Seq>, ()> {
-        let Some(index) = self.find(tuple) else {
+        let Some(index) = self.find(tuple, hash) else {
             return Ok(None);
         };
         let record = self.table.get(index);
@@ -158,7 +159,8 @@ impl Tcp {
             let (tuple, above) = (segment.tuple, record.snd_nxt);
             if self.arrives_listen(now, segment, Some(above)) {
                 self.shared.counters.time_wait_recycled += 1;
-                self.time_waits.remove(&tuple, &mut self.shared);
+                let hash = self.connections.hash_of(&tuple);
+                self.time_waits.remove(&tuple, hash, &mut self.shared);
             }
             return;
         }
@@ -226,7 +228,7 @@ impl TimeWait {
     /// Sends <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>.
     fn acknowledge(&self, now: Instant, shared: &mut Shared) {
         let timestamps = self.timestamps.then(|| Timestamps {
-            val: timestamp(shared.secrets.timestamp_offset(&self.tuple), now),
+            val: timestamp(shared.secrets.offsets(&self.tuple).timestamps, now),
             ecr: self.recent,
         });
         let header = Header {

@@ -147,16 +147,18 @@ impl Tcp {
             self.choose_port(now, local.ip(), remote)?
         } else {
             let tuple = FourTuple { local, remote };
-            let above = self
-                .time_waits
-                .reusable(now, &tuple, self.shared.config.time_wait)
-                .map_err(|()| Error::AddrInUse(local.into()))?;
             if self.connections.contains(&tuple) || local == remote {
                 return Err(Error::AddrInUse(local.into()));
             }
+            let ends = (&tuple, self.connections.hash_of(&tuple));
+            let above = self
+                .time_waits
+                .reusable(now, ends, self.shared.config.time_wait)
+                .map_err(|()| Error::AddrInUse(local.into()))?;
             (tuple, above)
         };
-        self.time_waits.remove(&tuple, &mut self.shared);
+        let hash = self.connections.hash_of(&tuple);
+        self.time_waits.remove(&tuple, hash, &mut self.shared);
         let options = &options.clone().within(self.shared.config.budget());
         let id = self.connections.next_id();
         let mut tcb = Box::new(Tcb::new(
@@ -175,8 +177,6 @@ impl Tcp {
         tcb.active = true;
         tcb.state = State::SynSent;
         tcb.snd.use_ecn(options.ecn);
-        tcb.snd
-            .offer_timestamps(self.shared.secrets.timestamp_offset(&tuple));
         tcb.arm_syn(now);
         self.add(tcb);
         self.shared.counters.active_opens += 1;

@@ -7,7 +7,6 @@ use super::Sender;
 use super::loss::Recovery;
 use crate::proto::Instant;
 use crate::proto::checksum::Sum;
-use crate::proto::ip::Ecn;
 use crate::proto::tcp::wire::ip::{TxMeta, TxSink};
 use crate::proto::tcp::wire::options::TIMESTAMPS_LEN;
 use crate::proto::tcp::wire::segment::{HEADER_LEN, Header};
@@ -107,29 +106,21 @@ impl Sender {
         count.min(self.segments_left())
     }
 
-    /// Sends a run of full segments with this header, whose sequence number is zero: of those that are
+    /// Sends a run of full segments with this header, whose sequence number is zero, and `meta`, whose length is: of those that are
     /// ready at most a turn's share; counts them in `sent`. Returns how many the sink took, and how many
     /// there were for it.
     pub(crate) fn transmit_run(
         &mut self,
         now: Instant,
         header: &Header,
-        ttl: u8,
+        mut meta: TxMeta,
         sink: &mut impl TxSink,
         (ready, share): (usize, usize),
         sent: &mut usize,
     ) -> (usize, usize) {
         let mss = usize::from(self.mss);
         let template = Template::new(header, mss);
-        let meta = TxMeta {
-            local: header.tuple.local,
-            remote: header.tuple.remote,
-            len: template.len + mss,
-            cut: 0,
-            ecn: Ecn::NotEct,
-            ttl,
-            dont_fragment: !self.may_fragment(),
-        };
+        meta.len = template.len + mss;
         let longest = sink.longest_run(&meta).saturating_sub(template.len) / mss;
         let run;
         let mut count = ready.min(share);

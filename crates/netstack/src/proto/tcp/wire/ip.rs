@@ -28,6 +28,8 @@ pub struct TxMeta {
     /// Not zero: this is a run of full segments with so many octets of payload each, which the device
     /// is to cut apart. Its checksum field holds the sum of the pseudo-header alone.
     pub cut: u16,
+    /// The flow label to set (RFC 6437), which no packet of IPv4 has.
+    pub(crate) flow_label: u32,
     /// The ECN field to set.
     pub ecn: Ecn,
     /// Time to live to set.

@@ -375,35 +375,6 @@ fn rfc8201_4_a_socket_that_is_connected_to_one_peer_may_have_sent_to_another() {
 }
 
 #[test]
-fn rfc6437_section_3_packets_of_a_flow_have_one_label_and_other_flows_others() {
-    let mut pair = dual();
-    let any = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0);
-    let mut labels = std::collections::HashSet::new();
-    for port in 1..100 {
-        let there = SocketAddr::new(OURS[1].into(), port);
-        let id = pair.stacks[0].udp_bind(any).expect("free");
-        let sent: Vec<_> = (0..2)
-            .map(|_| {
-                pair.call(0, |stack, now, out| {
-                    stack.udp_send(now, id, there, b"x", out).expect("a route");
-                    out.0.last().cloned()
-                })
-            })
-            .collect();
-        pair.run(core::time::Duration::from_millis(1));
-        let of = |frame: &Option<Vec<u8>>| {
-            let frame = frame.as_ref()?;
-            Some(Header::parse(&frame[HEADER_LEN..]).ok()?.flow_label)
-        };
-        if port > 1 {
-            assert_eq!(of(&sent[0]), of(&sent[1]));
-            labels.insert(of(&sent[0]).expect("a label"));
-        }
-    }
-    assert!(labels.len() > 95 && !labels.contains(&0), "{labels:?}");
-}
-
-#[test]
 fn rfc1112_6_1_and_rfc3493_5_2_datagrams_to_groups_stay_on_the_link_unless_said_otherwise() {
     let mut pair = dual();
     pair.run(core::time::Duration::from_secs(5));

@@ -7,7 +7,6 @@
 //! its number. So is the order in which they end. Beside the chunks there is a pointer for each.
 
 use crate::proto::Instant;
-use crate::proto::tcp::defence::isn::TableHash;
 use crate::proto::tcp::wire::segment::FourTuple;
 use crate::proto::tcp::wire::seq::Seq;
 
@@ -33,6 +32,24 @@ pub(crate) struct TimeWait {
     /// The number of the last SYN that was answered, if one was.
     pub(crate) syn: Seq,
     pub(crate) answers: Answers,
+    pub(crate) hash: AddressHash,
+}
+
+/// What is kept of the keyed hash of a record's addresses: enough to tell 16 million buckets apart, in octets that
+/// would lie idle.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AddressHash([u8; 3]);
+
+impl AddressHash {
+    pub(crate) fn new(hash: u32) -> Self {
+        let [a, b, c, _] = hash.to_le_bytes();
+        Self([a, b, c])
+    }
+
+    fn bits(self) -> u32 {
+        let [a, b, c] = self.0;
+        u32::from_le_bytes([a, b, c, 0])
+    }
 }
 
 /// What has been answered in TIME-WAIT.
@@ -74,7 +91,6 @@ pub(crate) struct Table {
     len: u32,
     oldest: u32,
     newest: u32,
-    hash: TableHash,
 }
 
 /// What [`Slot::until`] is of a time.
@@ -100,13 +116,12 @@ fn power_below(number: u32) -> u32 {
 }
 
 impl Table {
-    pub(crate) fn new(hash: TableHash) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             chunks: Vec::new(),
             len: 0,
             oldest: NONE,
             newest: NONE,
-            hash,
         }
     }
 
@@ -135,9 +150,9 @@ impl Table {
         &mut self.slot_mut(index).record
     }
 
-    /// The bucket of a record with these addresses.
-    fn bucket(&self, tuple: &FourTuple) -> u32 {
-        bucket(self.hash.of(tuple), self.len)
+    /// The bucket of a record with this hash.
+    fn bucket(&self, hash: AddressHash) -> u32 {
+        bucket(hash.bits(), self.len)
     }
 
     /// When a record ends.
@@ -152,12 +167,11 @@ impl Table {
     }
 
     /// The place of a record: it holds until one is removed.
-    pub(crate) fn find(&self, tuple: &FourTuple) -> Option<u32> {
-        // Most stacks have none most of the time: no hash then.
+    pub(crate) fn find(&self, tuple: &FourTuple, hash: AddressHash) -> Option<u32> {
         if self.len == 0 {
             return None;
         }
-        let mut index = self.slot(self.bucket(tuple)).head;
+        let mut index = self.slot(self.bucket(hash)).head;
         while index != NONE {
             let slot = self.slot(index);
             if slot.record.tuple == *tuple {
@@ -220,14 +234,14 @@ impl Table {
 
     /// Puts a record into its bucket.
     fn link(&mut self, index: u32) {
-        let bucket = self.bucket(&self.slot(index).record.tuple);
+        let bucket = self.bucket(self.slot(index).record.hash);
         self.slot_mut(index).chain = self.slot(bucket).head;
         self.slot_mut(bucket).head = index;
     }
 
     /// Lets what points to `index` in its bucket point to `to`.
     fn relink(&mut self, index: u32, to: u32) {
-        let bucket = self.bucket(&self.slot(index).record.tuple);
+        let bucket = self.bucket(self.slot(index).record.hash);
         if self.slot(bucket).head == index {
             self.slot_mut(bucket).head = to;
             return;
@@ -309,10 +323,9 @@ mod tests {
     use core::net::{IpAddr, Ipv4Addr};
     use std::collections::VecDeque;
 
-    use super::{Answers, Table, TimeWait};
+    use super::{AddressHash, Answers, Table, TimeWait};
     use crate::proto::Instant;
     use crate::proto::ip::Endpoint;
-    use crate::proto::tcp::defence::isn::Secrets;
     use crate::proto::tcp::wire::segment::FourTuple;
     use crate::proto::tcp::wire::seq::Seq;
 
@@ -338,16 +351,17 @@ mod tests {
             answered: 0,
             syn: Seq(0),
             answers: Answers::Nothing,
+            hash: hash(number),
         }
     }
 
-    fn table() -> Table {
-        Table::new(Secrets::new([5; 32]).table())
+    fn hash(number: u32) -> AddressHash {
+        AddressHash::new(number.wrapping_mul(0x9e37_79b9) >> 8)
     }
 
     #[test]
     fn agrees_with_a_list() {
-        let mut table = table();
+        let mut table = Table::new();
         let mut model: VecDeque<(u32, u64)> = VecDeque::new();
         let mut state = 1_u64;
         let mut random = |bound: u64| {
@@ -360,7 +374,7 @@ mod tests {
             let number = random(300) as u32;
             let until = Instant::from_nanos(step);
             let known = model.iter().position(|(known, _)| *known == number);
-            let found = table.find(&tuple(number));
+            let found = table.find(&tuple(number), hash(number));
             assert_eq!(found.is_some(), known.is_some());
             // Waves, so that it grows and shrinks.
             match (found, known) {
@@ -394,7 +408,7 @@ mod tests {
 
     #[test]
     fn rfc9293_3_6_1_each_takes_96_octets_at_most_also_while_the_table_grows_and_shrinks() {
-        let mut table = table();
+        let mut table = Table::new();
         let mut held = Vec::new();
         for number in 0..20_000 {
             table.insert(record(number), Instant::from_nanos(number.into()));

@@ -1,6 +1,5 @@
 //! Reading, writing and acceptability of segments.
 
-use core::hash::BuildHasher;
 use core::net::{IpAddr, Ipv4Addr};
 
 use bytes::Bytes;
@@ -162,7 +161,7 @@ fn each_part_of_the_addresses_is_hashed() {
         (other, us),
         (other, other),
     ];
-    let mut hashes = tuples.map(|(local, remote)| hash.hash_one(FourTuple { local, remote }));
+    let mut hashes = tuples.map(|(local, remote)| hash.of(&FourTuple { local, remote }));
     hashes.sort_unstable();
     assert!(hashes.windows(2).all(|pair| pair[0] != pair[1]));
 }
