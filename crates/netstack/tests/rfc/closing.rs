@@ -155,6 +155,21 @@ fn a_released_connection_delivers_what_was_sent() {
 }
 
 #[test]
+fn rfc9293_3_8_3_what_a_released_connection_has_to_deliver_is_sent_again_for_100_seconds() {
+    let mut c = Conn::plain();
+    c.e.send(c.id, b"all of it");
+    c.e.tcp.release(c.e.now, c.id);
+    c.e.one();
+    let sent = c.e.pass(Duration::from_secs(110));
+    let data = |segment: &Seg| segment.payload == b"all of it" && !segment.has(RST);
+    assert!(sent.iter().all(|(_, segment)| data(segment)), "{sent:?}");
+    let (at, _) = sent.last().expect("sent again");
+    assert!(c.e.now - *at < Duration::from_secs(60), "{sent:?}");
+    c.e.pass(Duration::from_secs(30));
+    assert_eq!(c.e.tcp.connection_counts(), (0, 0));
+}
+
+#[test]
 fn fin_wait_2_of_a_released_connection_ends() {
     let mut c = Conn::plain();
     c.e.tcp.release(c.e.now, c.id);

@@ -52,8 +52,9 @@ pub struct Config {
     /// Unanswered time-outs before an established connection fails, when no user time-out is set
     /// (RFC 9293 §3.8.3, R2: at least 100 s).
     pub retries: u8,
-    /// How long a connection that nobody holds any more may stay in FIN-WAIT-2, and how long it may
-    /// go unanswered by its peer while it still has data to deliver.
+    /// How long a connection that nobody holds any more may stay in FIN-WAIT-2, and how long its peer may
+    /// take nothing of what there still is to deliver; twice as long while that is sent again and not
+    /// answered (RFC 9293 §3.8.3, R2: at least 100 s).
     pub orphan_timeout: Duration,
     /// Challenge ACKs of one connection in each second, at most (RFC 5961 §10).
     pub challenge_acks_per_second: u32,
