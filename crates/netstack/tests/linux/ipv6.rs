@@ -1,9 +1,10 @@
 //! TCP, UDP and ICMPv6 over IPv6, with the kernel's neighbour discovery.
 
 use netstack::{Config, Ipv6, Stack, TcpListener, TcpStream, UdpSocket};
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 use std::net::{Ipv6Addr, Shutdown, SocketAddr};
 use std::sync::mpsc;
+use std::time::Duration;
 
 use crate::Scenario;
 use crate::host::{Host, PATIENCE, Spawner};
@@ -197,8 +198,15 @@ fn link_local() -> String {
     let index = index.ok().and_then(|it| it.trim().parse().ok());
     let scope = index.unwrap_or(2);
     let address = std::net::SocketAddrV6::new(local, 7, 0, scope);
-    let stream = std::net::TcpStream::connect_timeout(&address.into(), PATIENCE);
-    let mut stream = stream.expect("a connection");
+    // The kernel has a route there only when it has noticed that the link is up, in its own time.
+    let connect = |_| match std::net::TcpStream::connect_timeout(&address.into(), PATIENCE) {
+        Err(error) if error.kind() == ErrorKind::NetworkUnreachable => {
+            std::thread::sleep(Duration::from_millis(100));
+            None
+        }
+        stream => Some(stream.expect("a connection")),
+    };
+    let mut stream = (0..100).find_map(connect).expect("a route");
     stream.set_read_timeout(Some(PATIENCE)).expect("set");
     Octets::new(9).send(&mut stream, 1000).expect("sent");
     stream.shutdown(Shutdown::Write).expect("shut down");
