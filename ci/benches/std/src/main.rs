@@ -1,9 +1,11 @@
 //! `ci/bench std`: what threads of std cost in a unikernel under `solo5-spt`, and in the same program on Linux, each on one
-//! processor: nanoseconds, and the memory of a thread that waits. Then how a service of axum answers, in either.
+//! processor: nanoseconds, and the memory of a thread that waits; what files cost, in memory and on a disk, beside tmpfs and the
+//! file system that the folder for temporary files is in; how a service of axum answers, in either.
 
 mod todo;
 
 use std::env;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -13,7 +15,7 @@ use bench_common::server::SERVER;
 use bench_common::{Options, Ratio, Report, build};
 
 const SUBJECTS: [&str; 2] = ["mkernel", "linux"];
-const CASES: [&str; 7] = [
+const CASES: [&str; 13] = [
     "spawn-join",
     "mutex-free",
     "mutex-contended",
@@ -21,7 +23,15 @@ const CASES: [&str; 7] = [
     "park-unpark",
     "channel",
     "condition",
+    "file-memory",
+    "write-memory",
+    "read-memory",
+    "file-disk",
+    "write-disk",
+    "read-disk",
 ];
+/// Octets of the disk.
+const DISK: u64 = 256 << 20;
 const IDLE: &str = "idle-thread";
 /// How many threads wait, in the greater of two runs whose difference counts.
 const THREADS: u64 = 100;
@@ -54,6 +64,7 @@ fn threads(
     subjects: &[&'static str],
     tender: &Path,
 ) -> Result<()> {
+    let image = env::temp_dir().join("std-bench.disk");
     let mut programs = Vec::new();
     for subject in subjects {
         let target = match *subject {
@@ -66,7 +77,7 @@ fn threads(
     for _ in 0..options.rounds {
         for case in CASES.into_iter().filter(|case| options.wants(case)) {
             for (subject, program) in &programs {
-                let mut command = command(tender, subject, program);
+                let mut command = command(tender, subject, program, &image)?;
                 let output = SERVER.output(command.args([case, &options.seconds.to_string()]))?;
                 let text = String::from_utf8(output)?;
                 let figure = text.trim().parse();
@@ -77,30 +88,38 @@ fn threads(
         }
         for (subject, program) in programs.iter().filter(|_| options.wants(IDLE)) {
             let [few, many] = [1, 1 + THREADS].map(|threads| {
-                let mut command = command(tender, subject, program);
+                let mut command = command(tender, subject, program, &image)?;
                 resident(command.args(["idle", &threads.to_string()]))
             });
             let bytes = many?.saturating_sub(few?) / THREADS;
             report.add(IDLE, subject, "bytes", bytes as f64);
         }
     }
+    // There is none if Linux alone takes part.
+    let _ = fs::remove_file(&image);
     Ok(())
 }
 
-fn command(tender: &Path, subject: &str, program: &Path) -> Command {
+/// With a new disk.
+fn command(tender: &Path, subject: &str, program: &Path, image: &Path) -> Result<Command> {
     let mut command = match subject {
         "linux" => Command::new(program),
         _ => {
+            File::create(image)?.set_len(DISK)?;
             let mut command = Command::new(tender);
             command
-                .args(["--mem=512", "--"])
+                .args([
+                    "--mem=512",
+                    &format!("--block:storage={}", image.display()),
+                    "--",
+                ])
                 .arg(program)
                 .arg("--solo5:quiet");
             command
         }
     };
     command.current_dir(env::temp_dir());
-    command
+    Ok(command)
 }
 
 /// The memory of the process once it says that it is ready.
