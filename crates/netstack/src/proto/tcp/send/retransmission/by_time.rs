@@ -4,7 +4,7 @@
 //!
 //! What was sent once was sent in the order of its numbers. What was sent again is listed by its time.
 
-use std::collections::VecDeque;
+use std::collections::{BinaryHeap, VecDeque};
 
 use super::{RetransmissionQueue, Sent};
 use crate::proto::Instant;
@@ -158,11 +158,17 @@ impl RetransmissionQueue {
     }
 
     fn list_resent(&mut self) {
-        let waits = |piece: &&Sent| piece.retransmitted && !piece.sacked && !piece.lost;
-        let waiting = self.sent.iter().filter(waits);
-        let mut resent: Vec<_> = waiting.map(|piece| (piece.time, piece.start)).collect();
-        resent.sort_by_key(|entry| entry.0);
-        self.index.get_or_insert_default().resent = resent.into();
+        let waits = |piece: &Sent| piece.retransmitted && !piece.sacked && !piece.lost;
+        let waiting = (0..)
+            .zip(self.sent.iter())
+            .filter(|(_, piece)| waits(piece));
+        // A heap sorts too, in a tenth of the code of `sort`.
+        let waiting: BinaryHeap<(Instant, usize)> = waiting
+            .map(|(number, piece)| (piece.time, number))
+            .collect();
+        let sorted = waiting.into_sorted_vec().into_iter();
+        let resent = sorted.map(|(time, number)| (time, self.sent[number].start));
+        self.index.get_or_insert_default().resent = resent.collect();
     }
 }
 
