@@ -100,7 +100,7 @@ fn images_hold_no_more_than_is_called(target: Target) {
     let folder = TempDir::new().unwrap();
     let stripped = folder.path().join("stripped");
     // IPv6 is a hundred of echo's, which leaves DHCPv6 out.
-    for (example, kib) in [("hello", 140), ("echo", 1050)] {
+    for (example, kib) in [("hello", 110), ("echo", 1010)] {
         let status = Command::new("strip")
             .arg("-o")
             .arg(&stripped)

@@ -12,10 +12,12 @@ use super::{fail, frames, joined, object::Object, succeeded};
 const ASKED: &str = "SOLO5_RUSTC_LINKS";
 
 /// Functions of `std`, by parts of their mangled names (RFC 2603), that a unikernel never calls or for nothing: what reads
-/// debugging information out of the program's file, of which there is none; what notes threads' stacks for the handler of a
+/// debugging information out of the program's file, of which there is none, and shows it; what notes threads' stacks for the handler of a
 /// signal that never comes, and takes such a note back. They become a return, and the linker leaves out what only they call.
-const IDLE: [[&str; 2]; 3] = [
+const IDLE: [[&str; 2]; 5] = [
     ["3std12backtrace_rs9symbolize5gimli", "11with_global"],
+    ["3std12backtrace_rs9symbolize", "10SymbolNameNtNtC"],
+    ["3std3sys9backtrace", "15output_filename"],
     ["14stack_overflow11thread_info", "16set_current_info"],
     [
         "14stack_overflow11thread_info10ThreadInfo",
