@@ -99,8 +99,8 @@ fn assert_write_xor_execute(guest: &Guest) {
 fn images_hold_no_more_than_is_called(target: Target) {
     let folder = TempDir::new().unwrap();
     let stripped = folder.path().join("stripped");
-    // IPv6 is a hundred of echo's, which leaves DHCPv6 out; for hvt it has forty more than for spt.
-    for (example, kib) in [("hello", 110), ("echo", 1040)] {
+    // IPv6 is a hundred of echo's, which leaves DHCPv6 out.
+    for (example, kib) in [("hello", 110), ("echo", 1010)] {
         let status = Command::new("strip")
             .arg("-o")
             .arg(&stripped)
