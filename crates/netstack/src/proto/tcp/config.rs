@@ -53,8 +53,8 @@ pub struct Config {
     /// (RFC 9293 §3.8.3, R2: at least 100 s).
     pub retries: u8,
     /// How long a connection that nobody holds any more may stay in FIN-WAIT-2, and how long its peer may
-    /// take nothing of what there still is to deliver; twice as long while that is sent again and not
-    /// answered (RFC 9293 §3.8.3, R2: at least 100 s).
+    /// take nothing of what there still is to deliver; twice as long while some of that is in flight and not
+    /// acknowledged (RFC 9293 §3.8.3, R2: at least 100 s).
     pub orphan_timeout: Duration,
     /// Challenge ACKs of one connection in each second, at most (RFC 5961 §10).
     pub challenge_acks_per_second: u32,

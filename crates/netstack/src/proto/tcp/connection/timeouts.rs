@@ -198,7 +198,7 @@ impl Tcb {
     /// FIN-WAIT-2 without a user, or lingering, has lasted long enough; or nobody holds the connection
     /// and its peer has taken nothing for so long, be it that it answers.
     fn give_up_closing(&mut self, now: Instant, shared: &mut Shared) {
-        let times = if self.snd.timeouts() > 0 { 2 } else { 1 };
+        let times = if self.snd.is_idle() { 1 } else { 2 };
         let patience = self.progress + times * shared.config.orphan_timeout;
         if self.settings.linger() == Linger::Background && patience > now {
             self.deadlines.close = patience;
