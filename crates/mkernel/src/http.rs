@@ -46,6 +46,7 @@ mod connection;
 mod cookies;
 mod options;
 mod peer;
+mod places;
 mod remote;
 mod scan;
 mod serve;

@@ -17,7 +17,8 @@ use hyper::body::Incoming;
 use miou_rs::{Instant, Sleep, sleep};
 use pin_project_lite::pin_project;
 
-use super::peer::{Kept, PAUSE, Peer, Peers, Turns};
+use super::peer::{Peer, Turns};
+use super::places::{Kept, PAUSE, Peers};
 
 /// The content of a request, as it comes from the client: at most
 /// [`body_octets`](super::Options::body_octets) of it.

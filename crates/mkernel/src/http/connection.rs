@@ -15,7 +15,8 @@ use miou_rs::{Instant, sleep_until, timeout};
 use netstack::TcpStream;
 
 use super::options::Options;
-use super::peer::{Order, Peer, Peers, Place, Wait};
+use super::peer::{Order, Peer, Wait};
+use super::places::{Peers, Place};
 #[cfg(feature = "tls")]
 use super::remote::PeerCertificates;
 use super::service::{Guard, Service};

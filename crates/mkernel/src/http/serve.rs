@@ -14,7 +14,8 @@ use netstack::{TcpListener, TcpStream};
 
 use super::connection::{Server, refuse};
 use super::options::Options;
-use super::peer::{Order, Peer, Peers};
+use super::peer::{Order, Peer};
+use super::places::Peers;
 use super::service::Service;
 use super::wire::{Io, Wire};
 

@@ -19,7 +19,8 @@ use pin_project_lite::pin_project;
 use super::body::{Body, Fault, Reply};
 use super::cookies;
 use super::options::Options;
-use super::peer::{Kept, Order, Peer, Peers};
+use super::peer::{Order, Peer};
+use super::places::{Kept, Peers};
 use super::remote::RemoteAddr;
 use super::target;
 

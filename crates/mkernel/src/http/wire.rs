@@ -14,7 +14,8 @@ use miou_rs::Instant;
 use netstack::TcpStream;
 use slab::Slab;
 
-use super::peer::{Order, Peer, Place};
+use super::peer::{Order, Peer};
+use super::places::Place;
 
 /// The octets with which HTTP/2 begins (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

@@ -16,7 +16,8 @@ use miou_rs::{Instant, sleep, timeout};
 
 use super::world::run;
 use crate::http::body::Fault;
-use crate::http::peer::{MOVES, Order, PAUSE, Peer, Peers, STALE, Wait};
+use crate::http::peer::{Order, Peer, Wait};
+use crate::http::places::{MOVES, PAUSE, Peers, STALE};
 use crate::http::serve::reserve;
 use crate::http::{Http2, Options, Reply};
 

@@ -10,7 +10,8 @@ use miou_rs::{Instant, sleep, spawn, timeout};
 use super::world::{SECOND, World, answer, rest, run, status, until};
 use crate::http::Options;
 use crate::http::connection::Server;
-use crate::http::peer::{Order, Peer, Peers};
+use crate::http::peer::{Order, Peer};
+use crate::http::places::Peers;
 
 const HELLO: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 
