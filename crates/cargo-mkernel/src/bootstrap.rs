@@ -6,15 +6,17 @@ use std::process::ExitCode;
 mod toolchain;
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args_os().skip(1);
-    if toolchain::link::is_asked() {
-        return toolchain::link::run(arguments.collect());
+    let all: Vec<_> = std::env::args_os().skip(1).collect();
+    if toolchain::link::is_asked(&all) {
+        return toolchain::link::run(all);
     }
+    let mut arguments = all.into_iter();
     let program = arguments.next().unwrap_or_default();
+    let arguments = arguments.collect();
     match program.to_str() {
-        Some("solo5-rustc") => toolchain::rustc::run(arguments.collect()),
-        Some("solo5-rustdoc") => toolchain::rustdoc::run(arguments.collect()),
-        Some("solo5-cc") => toolchain::cc::run(arguments.collect()),
+        Some("solo5-rustc") => toolchain::rustc::run(arguments),
+        Some("solo5-rustdoc") => toolchain::rustdoc::run(arguments),
+        Some("solo5-cc") => toolchain::cc::run(arguments),
         _ => toolchain::fail(&format!("no program {program:?}")),
     }
 }

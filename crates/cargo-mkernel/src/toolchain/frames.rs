@@ -49,21 +49,18 @@ struct Function {
     relocations: Vec<Relocation>,
 }
 
-/// Shortens the tables of an object; if they are of an unknown kind, not.
-pub(super) fn shorten(object: &mut Object) {
+/// Shortens the tables of an object; none if they are of an unknown kind.
+pub(super) fn shorten(object: &mut Object) -> Option<()> {
     for section in object.named(b".eh_frame") {
-        let shorter = || {
-            let mut relocations = object.relocations(section)?;
-            relocations.sort_by_key(|it| it.offset);
-            let functions = read(object.octets(section)?, &relocations, |begin, length| {
-                object.target(begin, length)
-            })?;
-            Some(write(&functions))
-        };
-        if let Some((octets, relocations)) = shorter() {
-            object.replace(section, &octets, &relocations);
-        }
+        let mut relocations = object.relocations(section)?;
+        relocations.sort_by_key(|it| it.offset);
+        let functions = read(object.octets(section)?, &relocations, |begin, length| {
+            object.target(begin, length)
+        })?;
+        let (octets, relocations) = write(&functions);
+        object.replace(section, &octets, &relocations);
     }
+    Some(())
 }
 
 /// Reads the entries of all functions that may be within a call. `code` gives what a relocation leads to.
@@ -101,15 +98,25 @@ fn read<'a>(
     Some(functions)
 }
 
-/// What compilers write: version 1, augmented by "z" and data that ends before the instructions.
+/// What compilers write: version 1, and data that tells of addresses relative to where they stand, of four octets, of a
+/// personality and of data for it, and of nothing else.
 fn read_common(entry: &[u8], relocations: &[Relocation]) -> Option<Common> {
+    const RELATIVE: u8 = 0x1b;
     let mut reader = Reader(entry.get(LENGTH + 4..)?);
-    (reader.octet()? == 1 && reader.octet()? == b'z').then_some(())?;
-    while reader.octet()? != 0 {}
+    (reader.octet()? == 1).then_some(())?;
+    let end = reader.0.iter().position(|octet| *octet == 0)?;
+    let augmentation = &reader.0[..end];
+    reader.0 = &reader.0[end + 1..];
     let alignments = (reader.octet()?, reader.octet()?, reader.number()?);
     (alignments == (1, DATA_ALIGNMENT, RETURN_ADDRESS)).then_some(())?;
-    let data = usize::try_from(reader.number()?).ok()?;
-    let instructions = reader.0.get(data..)?;
+    let length = usize::try_from(reader.number()?).ok()?;
+    let (data, instructions) = reader.0.split_at_checked(length)?;
+    let is_known = match (augmentation, data) {
+        (b"zR", [addresses]) => *addresses == RELATIVE,
+        (b"zPLR", [_, _, _, _, _, _, addresses]) => *addresses == RELATIVE,
+        _ => false,
+    };
+    is_known.then_some(())?;
     let unknown = Frame {
         address: (0, 0),
         saved: BTreeMap::new(),

@@ -11,19 +11,35 @@ use super::{fail, frames, joined, object::Object, succeeded};
 /// By this `solo5-rustc` tells itself, through rustc, that it is called as a linker.
 const ASKED: &str = "SOLO5_RUSTC_LINKS";
 
-/// Functions of `std`, by parts of their mangled names (RFC 2603), that a unikernel never calls or for nothing: what reads
-/// debugging information out of the program's file, of which there is none, and shows it; what notes threads' stacks for the handler of a
-/// signal that never comes, and takes such a note back. They become a return, and the linker leaves out what only they call.
-const IDLE: [[&str; 2]; 5] = [
-    ["3std12backtrace_rs9symbolize5gimli", "11with_global"],
-    ["3std12backtrace_rs9symbolize", "10SymbolNameNtNtC"],
-    ["3std3sys9backtrace", "15output_filename"],
-    ["14stack_overflow11thread_info", "16set_current_info"],
-    [
-        "14stack_overflow11thread_info10ThreadInfo",
-        "14remove_leaf_kv",
+/// Functions of `std` by their mangled names (RFC 2603), without the numbers of crates, which no unikernel calls or which do
+/// nothing there: what reads debugging information out of the program's file, of which there is none; what notes threads'
+/// stacks for the handler of a signal that never comes. They return nothing, and become a return; the linker leaves out what
+/// only they call.
+const IDLE: [&[&str]; 2] = [
+    &[
+        "_RINvMs0_NtNtNtCs",
+        "_3std12backtrace_rs9symbolize5gimliNtB6_5Cache11with_globalNCNvB6_7resolves_0EB",
+        "_",
+    ],
+    &[
+        "_RNvNtNtNtNtNtCs",
+        "_3std3sys3pal4unix14stack_overflow11thread_info16set_current_info",
     ],
 ];
+
+/// What shows the name and the file that the first of them would have found: to reach it then is a fault.
+const UNREACHED: [&[&str]; 2] = [
+    &[
+        "_RNvXs2_NtNtCs",
+        "_3std12backtrace_rs9symbolizeNtB5_10SymbolNameNtNtCs",
+        "_4core3fmt7Display3fmt",
+    ],
+    &["_RNvNtNtCs", "_3std3sys9backtrace15output_filename"],
+];
+
+/// Return, and an instruction that is none: Intel SDM volume 2, RET and UD.
+const RETURN: &[u8] = &[0xc3];
+const FAULT: &[u8] = &[0x0f, 0x0b];
 
 /// Has rustc call this program as its linker.
 pub(super) fn ask(rustc: &mut Command) {
@@ -34,10 +50,15 @@ pub(super) fn ask(rustc: &mut Command) {
     }
 }
 
-/// Whether rustc calls this program as its linker.
+/// Whether rustc calls this program as its linker, with these arguments: what rustc runs otherwise, as a procedural macro that
+/// runs Cargo, sees the same environment.
 #[must_use]
-pub fn is_asked() -> bool {
-    env::var_os(ASKED).is_some()
+pub fn is_asked(arguments: &[OsString]) -> bool {
+    let is_ours = |argument: &OsString| {
+        let argument = argument.as_encoded_bytes();
+        argument.starts_with(b"-Tsolo5_") || argument.starts_with(b"@")
+    };
+    env::var_os(ASKED).is_some() && arguments.iter().any(is_ours)
 }
 
 /// Links with these arguments.
@@ -66,18 +87,43 @@ pub fn run(mut arguments: Vec<OsString>) -> ExitCode {
 fn smaller(argument: &OsStr) -> Option<PathBuf> {
     argument.to_str().filter(|path| path.ends_with(".rcgu.o"))?;
     let mut object = Object::parse(fs::read(argument).ok()?)?;
-    object.empty(|name| IDLE.iter().any(|parts| is_of(name, parts)));
-    frames::shorten(&mut object);
+    if object.replace_functions(|name| is_one_of(name, &IDLE[..1]), RETURN) {
+        object.replace_functions(|name| is_one_of(name, &UNREACHED), FAULT);
+    }
+    object.replace_functions(|name| is_one_of(name, &IDLE[1..]), RETURN);
+    // Else tables would tell of functions as long as they were.
+    frames::shorten(&mut object)?;
     let mut path = argument.to_owned();
     path.push(format!(".{}.o", std::process::id()));
-    fs::write(&path, object.into_octets()).ok()?;
-    Some(path.into())
+    let path = PathBuf::from(path);
+    if let Err(error) = fs::write(&path, object.into_octets()) {
+        eprintln!("solo5-rustc: cannot write {path:?}, so the image is larger: {error}");
+        let _ = fs::remove_file(path);
+        return None;
+    }
+    Some(path)
 }
 
-/// Whether that is a function's name, and not that of a closure or a variable in it.
-fn is_of(name: &[u8], parts: &[&str]) -> bool {
-    (name.starts_with(b"_RNv") || name.starts_with(b"_RINv"))
-        && parts
-            .iter()
-            .all(|part| super::contains(name, part.as_bytes()))
+fn is_one_of(name: &[u8], functions: &[&[&str]]) -> bool {
+    functions.iter().any(|parts| is(name, parts))
 }
+
+/// Whether a name is of these parts, with numbers of base 62 between them, and what the compiler tells a copy by behind them.
+fn is(name: &[u8], parts: &[&str]) -> bool {
+    let Some((first, others)) = parts.split_first() else {
+        return name.is_empty() || name.starts_with(b".llvm.");
+    };
+    let Some(rest) = name.strip_prefix(first.as_bytes()) else {
+        return false;
+    };
+    if others.is_empty() {
+        return is(rest, others);
+    }
+    let number = rest
+        .iter()
+        .take_while(|octet| octet.is_ascii_alphanumeric());
+    is(&rest[number.count()..], others)
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,10 +5,15 @@ use std::ops::Range;
 const HEADER: usize = 64;
 const SYMBOL: usize = 24;
 const RELOCATION: usize = 24;
+const CONTENT: u32 = 1;
 const SYMBOL_TABLE: u32 = 2;
 const RELOCATIONS: u32 = 4;
 const NO_OCTETS: u32 = 8;
 const SECTION_INDICES: u32 = 18;
+/// A section's flag.
+const EXECUTABLE: u64 = 4;
+/// A symbol's type, in the lower half of its information.
+const FUNCTION: u8 = 2;
 /// The section's index is in the table of section indices.
 const ELSEWHERE: u16 = 0xffff;
 
@@ -24,6 +29,7 @@ pub(super) struct Relocation {
 /// Where a symbol is, and how many octets it has.
 #[derive(Clone, Copy)]
 struct Place {
+    is_function: bool,
     section: usize,
     value: u64,
     size: u64,
@@ -82,6 +88,7 @@ impl Object {
                     section => section.into(),
                 };
                 let place = Place {
+                    is_function: symbol[4] & 0xf == FUNCTION,
                     section: section as usize,
                     value: u64_at(symbol, 8)?,
                     size: u64_at(symbol, 16)?,
@@ -197,18 +204,24 @@ impl Object {
         self.octets.extend_from_slice(octets);
     }
 
-    /// Makes of functions, each of which has a section of its own, a return.
-    pub(super) fn empty(&mut self, is_idle: impl Fn(&[u8]) -> bool) {
-        const RETURN: u8 = 0xc3;
-        let idle = |(name, place): &(usize, Option<Place>)| {
-            let place = (*place)?;
-            let is_alone = self.field(place.section, 32) == Some(place.size) && place.size > 0;
-            (is_alone && is_idle(self.name_at(*name))).then_some(place.section)
+    /// Has functions, each of which has a section of its own, this code alone; tells whether there is one.
+    pub(super) fn replace_functions(
+        &mut self,
+        is_asked: impl Fn(&[u8]) -> bool,
+        code: &[u8],
+    ) -> bool {
+        let asked = |(name, place): &(usize, Option<Place>)| {
+            let place = (*place).filter(|it| it.is_function && it.value == 0 && it.size > 0)?;
+            let is_code = self.kind(place.section) == Some(CONTENT)
+                && self.field(place.section, 8)? & EXECUTABLE != 0
+                && self.field(place.section, 32) == Some(place.size);
+            (is_code && is_asked(self.name_at(*name))).then_some(place.section)
         };
-        let sections: Vec<usize> = self.symbols.iter().filter_map(idle).collect();
-        for section in sections {
-            self.replace(section, &[RETURN], &[]);
+        let sections: Vec<usize> = self.symbols.iter().filter_map(asked).collect();
+        for section in &sections {
+            self.replace(*section, code, &[]);
         }
+        !sections.is_empty()
     }
 }
 

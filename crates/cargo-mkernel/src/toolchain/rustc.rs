@@ -26,7 +26,7 @@ SOLO5_RUSTC_WRAPPER names another wrapper, such as sccache, to run rustc through
 /// Runs rustc, whose path comes first, with the arguments changed.
 #[must_use]
 pub fn run(mut arguments: Vec<OsString>) -> ExitCode {
-    if link::is_asked() {
+    if link::is_asked(&arguments) {
         return link::run(arguments);
     }
     let first = arguments.first().map(|first| first.as_bytes());

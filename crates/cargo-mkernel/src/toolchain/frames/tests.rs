@@ -88,7 +88,16 @@ fn who_calls_nothing_is_left_out_and_what_is_not_known_stays() {
     assert!(symbols.eq([1, 2]));
     let again = read_all(&after, &functions);
     assert!(matches!(&again[0].frames, Err(same) if same.starts_with(&unknown)));
-    let tables = [b"no tables".as_slice(), &COMMON[..20]];
+    // A frame of a signal; addresses of eight octets.
+    let (mut of_signals, mut of_eight) = (COMMON, COMMON);
+    of_signals[10] = b'S';
+    of_eight[16] = 0x1c;
+    let tables = [
+        b"no tables".as_slice(),
+        &COMMON[..20],
+        &of_signals,
+        &of_eight,
+    ];
     for octets in tables {
         assert!(read(octets, &[], |_, _| None).is_none());
     }
