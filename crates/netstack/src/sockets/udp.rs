@@ -139,7 +139,7 @@ impl UdpSocket {
     pub fn set_source(&self, source: Option<IpAddr>) {
         self.driver.with(|driver| {
             if let Some(chosen) = driver.proto.udp().source(self.id) {
-                *chosen = source;
+                *chosen = source.map(|it| it.to_canonical());
             }
         });
     }

@@ -184,6 +184,7 @@ impl Interface {
             .filter(|_| destination.ip().is_multicast())
             .map(|hops| (*hops).max(1));
         let chosen = self.udp.source(id).and_then(|source| *source);
+        let chosen = chosen.filter(|it| !it.is_unspecified());
         let bound = chosen.unwrap_or(local.ip());
         let address = self.egress.source(now, bound, destination.ip())?;
         Ok((Endpoint::new(address, local.port()), hops))

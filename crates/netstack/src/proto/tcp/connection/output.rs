@@ -137,7 +137,7 @@ impl Tcb {
             remote: self.tuple.remote,
             len,
             cut: 0,
-            flow_label: self.flow_label,
+            flow_label: self.settings.flow_label(),
             ecn,
             ttl: self.settings.ttl,
             dont_fragment: !self.snd.may_fragment(),

@@ -1,4 +1,4 @@
-//! What a user may set of one connection.
+//! What a user may set of one connection, and its flow label.
 
 use core::num::NonZeroU32;
 use core::time::Duration;
@@ -12,6 +12,8 @@ pub(crate) struct Settings {
     /// In milliseconds.
     user_timeout: Option<NonZeroU32>,
     pub(crate) ttl: u8,
+    /// 20 bits, in octets that would lie idle: [`Tcb`](super::Tcb) is as large as it may be.
+    flow_label: [u8; 3],
     /// Those that few connections have.
     uncommon: Option<Box<Uncommon>>,
 }
@@ -26,10 +28,12 @@ struct Uncommon {
 }
 
 impl Settings {
-    pub(crate) fn new(options: &Options) -> Self {
+    pub(crate) fn new(options: &Options, flow_label: u32) -> Self {
+        let [_, label @ ..] = flow_label.to_be_bytes();
         let mut settings = Self {
             user_timeout: None,
             ttl: options.ttl,
+            flow_label: label,
             uncommon: None,
         };
         settings.set_user_timeout(options.user_timeout);
@@ -39,6 +43,12 @@ impl Settings {
             settings.uncommon.get_or_insert_default().congestion = options.congestion;
         }
         settings
+    }
+
+    /// Of packets of IPv6 (RFC 6437).
+    pub(crate) fn flow_label(&self) -> u32 {
+        let [high, middle, low] = self.flow_label;
+        u32::from_be_bytes([0, high, middle, low])
     }
 
     /// Octets beside the settings' own.

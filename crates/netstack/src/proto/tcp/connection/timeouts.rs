@@ -121,7 +121,7 @@ impl Tcb {
         let limit = self
             .settings
             .user_timeout()
-            .unwrap_or(shared.config.max_rto * 10);
+            .unwrap_or(shared.config.max_rto.saturating_mul(10));
         let mut since = self.snd.unacked_since();
         if self.owner != Owner::Nobody {
             // MUST-37 is for a user who waits; nobody waits for what was released, and a peer could
@@ -199,7 +199,7 @@ impl Tcb {
     /// and its peer has taken nothing for so long, be it that it answers.
     fn give_up_closing(&mut self, now: Instant, shared: &mut Shared) {
         let times = if self.snd.is_idle() { 1 } else { 2 };
-        let patience = self.progress + times * shared.config.orphan_timeout;
+        let patience = self.progress + shared.config.orphan_timeout.saturating_mul(times);
         if self.settings.linger() == Linger::Background && patience > now {
             self.deadlines.close = patience;
             return;

@@ -115,7 +115,8 @@ impl Tcb {
                 // there is.
                 let timeout = shared.config.orphan_timeout;
                 if self.settings.user_timeout().is_none() {
-                    self.settings.set_user_timeout(Some(2 * timeout));
+                    self.settings
+                        .set_user_timeout(Some(timeout.saturating_mul(2)));
                 }
                 self.progressed(now);
                 self.deadlines.close = now + timeout;

@@ -291,7 +291,7 @@ impl Tcp {
             return;
         }
         let waited = now - tcb.progress;
-        let stalled = tcb.snd.queued() > 0 || tcb.rcv.has_early();
+        let stalled = tcb.snd.queued() > 0 || !tcb.snd.is_idle() || tcb.rcv.has_early();
         if stalled && waited >= STALL_LIMIT {
             self.end(index);
         } else if waited >= EARLY_LIMIT && tcb.rcv.has_early() {
