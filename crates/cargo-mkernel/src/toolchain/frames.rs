@@ -25,7 +25,7 @@ const SHARERS: usize = 3;
 
 /// How to find the caller's frame: register and offset of its address, and where registers are, in multiples of eight octets
 /// below that.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Frame {
     address: (u64, u64),
     saved: BTreeMap<u64, u64>,
@@ -35,7 +35,7 @@ struct Frame {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Common {
     head: Vec<u8>,
-    relocations: Vec<(u64, u32, u32, i64)>,
+    relocations: Vec<Relocation>,
     frame: Frame,
 }
 
@@ -86,7 +86,7 @@ fn read<'a>(
             });
         let relocations: Vec<Relocation> = relocations.collect();
         match u32_at(entry, LENGTH)? {
-            0 => drop(commons.insert(start, read_common(entry, &relocations)?)),
+            0 => drop(commons.insert(start, read_common(entry, relocations)?)),
             before => {
                 let common: &Common =
                     commons.get(&(start + LENGTH).checked_sub(before as usize)?)?;
@@ -100,7 +100,7 @@ fn read<'a>(
 
 /// What compilers write: version 1, and data that tells of addresses relative to where they stand, of four octets, of a
 /// personality and of data for it, and of nothing else.
-fn read_common(entry: &[u8], relocations: &[Relocation]) -> Option<Common> {
+fn read_common(entry: &[u8], relocations: Vec<Relocation>) -> Option<Common> {
     const RELATIVE: u8 = 0x1b;
     let mut reader = Reader(entry.get(LENGTH + 4..)?);
     (reader.octet()? == 1).then_some(())?;
@@ -117,20 +117,13 @@ fn read_common(entry: &[u8], relocations: &[Relocation]) -> Option<Common> {
         _ => false,
     };
     is_known.then_some(())?;
-    let unknown = Frame {
-        address: (0, 0),
-        saved: BTreeMap::new(),
-    };
-    let frames = run(instructions, &unknown)?;
+    let frames = run(instructions, &Frame::default())?;
     let [(0, frame)] = &frames[..] else {
         return None;
     };
-    let relocations = relocations.iter();
     Some(Common {
         head: entry[..entry.len() - instructions.len()].to_vec(),
-        relocations: relocations
-            .map(|it| (it.offset, it.symbol, it.kind, it.addend))
-            .collect(),
+        relocations,
         frame: frame.clone(),
     })
 }
@@ -143,9 +136,7 @@ fn read_function<'a>(
     code: impl Fn(Relocation, usize) -> Option<&'a [u8]>,
 ) -> Option<Option<Function>> {
     let begin = relocations.iter().find(|it| it.offset == BEGIN as u64)?;
-    // It is relative to where it stands.
-    let begin = Relocation { ..*begin };
-    let code = code(begin, u32_at(entry, EXTENT)? as usize)?;
+    let code = code(*begin, u32_at(entry, EXTENT)? as usize)?;
     let data = usize::from(*entry.get(DATA)?);
     let (head, instructions) = entry.split_at_checked(DATA + 1 + data)?;
     // A length of more octets than one.
@@ -332,18 +323,8 @@ fn write(functions: &[Function]) -> (Vec<u8>, Vec<Relocation>) {
         let common = own.unwrap_or_else(|| function.common.clone());
         let start = *commons.entry(common.clone()).or_insert_with(|| {
             let mut instructions = Vec::new();
-            let unknown = Frame {
-                address: (0, 0),
-                saved: BTreeMap::new(),
-            };
-            change(&unknown, &common.frame, &mut instructions);
-            let relocations = common.relocations.iter();
-            let relocations = relocations.map(|(offset, symbol, kind, addend)| Relocation {
-                offset: *offset,
-                symbol: *symbol,
-                kind: *kind,
-                addend: *addend,
-            });
+            change(&Frame::default(), &common.frame, &mut instructions);
+            let relocations = common.relocations.iter().copied();
             push_entry(&common.head, &instructions, relocations, &mut written)
         });
         let instructions = match &function.frames {

@@ -11,30 +11,31 @@ use super::{fail, frames, joined, object::Object, succeeded};
 /// By this `solo5-rustc` tells itself, through rustc, that it is called as a linker.
 const ASKED: &str = "SOLO5_RUSTC_LINKS";
 
-/// Functions of `std` by their mangled names (RFC 2603), without the numbers of crates, which no unikernel calls or which do
-/// nothing there: what reads debugging information out of the program's file, of which there is none; what notes threads'
-/// stacks for the handler of a signal that never comes. They return nothing, and become a return; the linker leaves out what
-/// only they call.
-const IDLE: [&[&str]; 2] = [
-    &[
-        "_RINvMs0_NtNtNtCs",
-        "_3std12backtrace_rs9symbolize5gimliNtB6_5Cache11with_globalNCNvB6_7resolves_0EB",
-        "_",
-    ],
-    &[
-        "_RNvNtNtNtNtNtCs",
-        "_3std3sys3pal4unix14stack_overflow11thread_info16set_current_info",
-    ],
+/// A mangled name (RFC 2603) in parts, between which there are the numbers of crates.
+type Name = &'static [&'static str];
+
+/// Of `std`, what reads debugging information out of the program's file, of which there is none. It returns nothing, and
+/// becomes a return; the linker leaves out what only it calls.
+const READS_DEBUGGING: Name = &[
+    "_RINvMs0_NtNtNtCs",
+    "_3std12backtrace_rs9symbolize5gimliNtB6_5Cache11with_globalNCNvB6_7resolves_0EB",
+    "_",
 ];
 
-/// What shows the name and the file that the first of them would have found: to reach it then is a fault.
-const UNREACHED: [&[&str]; 2] = [
+/// What shows the name and the file that it would have found: to reach one of them then is a fault.
+const SHOW_FINDS: [Name; 2] = [
     &[
         "_RNvXs2_NtNtCs",
         "_3std12backtrace_rs9symbolizeNtB5_10SymbolNameNtNtCs",
         "_4core3fmt7Display3fmt",
     ],
     &["_RNvNtNtCs", "_3std3sys9backtrace15output_filename"],
+];
+
+/// What notes threads' stacks for the handler of a signal that never comes: likewise a return.
+const NOTES_STACKS: Name = &[
+    "_RNvNtNtNtNtNtCs",
+    "_3std3sys3pal4unix14stack_overflow11thread_info16set_current_info",
 ];
 
 /// Return, and an instruction that is none: Intel SDM volume 2, RET and UD.
@@ -87,10 +88,11 @@ pub fn run(mut arguments: Vec<OsString>) -> ExitCode {
 fn smaller(argument: &OsStr) -> Option<PathBuf> {
     argument.to_str().filter(|path| path.ends_with(".rcgu.o"))?;
     let mut object = Object::parse(fs::read(argument).ok()?)?;
-    if object.replace_functions(|name| is_one_of(name, &IDLE[..1]), RETURN) {
-        object.replace_functions(|name| is_one_of(name, &UNREACHED), FAULT);
+    if object.replace_functions(|name| is(name, READS_DEBUGGING), RETURN) {
+        let shows = |name: &[u8]| SHOW_FINDS.iter().any(|parts| is(name, parts));
+        object.replace_functions(shows, FAULT);
     }
-    object.replace_functions(|name| is_one_of(name, &IDLE[1..]), RETURN);
+    object.replace_functions(|name| is(name, NOTES_STACKS), RETURN);
     // Else tables would tell of functions as long as they were.
     frames::shorten(&mut object)?;
     let mut path = argument.to_owned();
@@ -102,10 +104,6 @@ fn smaller(argument: &OsStr) -> Option<PathBuf> {
         return None;
     }
     Some(path)
-}
-
-fn is_one_of(name: &[u8], functions: &[&[&str]]) -> bool {
-    functions.iter().any(|parts| is(name, parts))
 }
 
 /// Whether a name is of these parts, with numbers of base 62 between them, and what the compiler tells a copy by behind them.

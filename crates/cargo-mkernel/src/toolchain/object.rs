@@ -18,7 +18,7 @@ const FUNCTION: u8 = 2;
 const ELSEWHERE: u16 = 0xffff;
 
 /// A relocation, at an offset of its section.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Relocation {
     pub(super) offset: u64,
     pub(super) symbol: u32,
