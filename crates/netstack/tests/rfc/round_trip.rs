@@ -217,3 +217,40 @@ fn rfc7323_4_1_only_what_advances_the_left_edge_measures() {
     c.acks(2000);
     assert!(srtt(&c) > before);
 }
+
+/// With timestamps and segments of 1000 octets, over a round trip of 100 ms.
+fn stamped(mut syn: Seg) -> Conn {
+    syn.mss = Some(1012);
+    Conn::slow(&syn.ts(100, 0))
+}
+
+#[test]
+fn rfc7323_5_3_r2_the_echo_of_what_arrived_before_a_duplicate_measures_nothing() {
+    let mut c = stamped(sack_syn());
+    let sent = c.sends(10);
+    // All arrive, and no acknowledgement comes back until what is sent again is answered by duplicates.
+    assert!(!c.e.pass(Duration::from_secs(10)).is_empty());
+    let before = srtt(&c);
+    let echo = sent[9].timestamps.unwrap().0;
+    let ack = seg(ACK, c.seq, c.ack + 10_000).ts(101, echo);
+    c.e.give(&ack.sack(&[(c.ack, c.ack + 1000)]));
+    assert_eq!(srtt(&c), before);
+}
+
+#[test]
+fn rfc6298_5_karn_with_timestamps_the_back_off_lasts_until_an_echo_is_of_the_last_sending() {
+    for (echoes_last, waits) in [(false, ms(2400)), (true, ms(300))] {
+        let mut c = stamped(seg(SYN, IRS, 0));
+        c.e.send(c.id, &[7; 500]);
+        let first = c.e.one();
+        // 300, 600 and 1200 ms.
+        let again = c.e.pass(ms(2200));
+        assert_eq!(again.len(), 3);
+        let echoed = if echoes_last { &again[2].1 } else { &first };
+        let echo = echoed.timestamps.unwrap().0;
+        c.e.give(&seg(ACK, c.seq, c.ack + 500).ts(101, echo));
+        small(&mut c);
+        let began = c.e.now;
+        assert_eq!(c.e.pass(Duration::from_secs(3))[0].0 - began, waits);
+    }
+}

@@ -210,7 +210,7 @@ impl Sender {
         let rtt = match (told.sent_once, timestamps, self.clock) {
             (Some(sent), ..) if !told.retransmitted => now.nanos_since(sent),
             // With retransmissions among them, the echoed timestamp tells which arrived last.
-            (_, Some(theirs), Some(offset)) if acked > 0 && theirs.ecr != 0 => {
+            (_, Some(theirs), Some(offset)) if acked > 0 && theirs.ecr != 0 && !told.stale => {
                 let millis = timestamp(offset, now).wrapping_sub(theirs.ecr);
                 if millis > 600_000 {
                     return 0;

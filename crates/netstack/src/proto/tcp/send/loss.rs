@@ -130,6 +130,9 @@ pub(super) struct Delivered {
     /// One that was sent again was acknowledged sooner than any round trip was: its original has
     /// arrived.
     pub(super) original: bool,
+    /// The echo is older than the last sending of one of them: of an original, or of what came before a
+    /// retransmission that the peer had no use for (RFC 7323 §5.3, R2), however long ago.
+    pub(super) stale: bool,
 }
 
 impl Loss {
@@ -182,7 +185,9 @@ impl Loss {
             delivered.retransmitted = true;
             // Step 2: the acknowledgement of an original says nothing of its retransmission.
             delivered.original |= rtt < min_rtt;
-            if rtt < min_rtt || echoes_original() {
+            let stale = echoes_original();
+            delivered.stale |= stale;
+            if rtt < min_rtt || stale {
                 return;
             }
         } else {
