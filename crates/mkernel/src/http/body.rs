@@ -20,6 +20,12 @@ use pin_project_lite::pin_project;
 use super::peer::{Peer, Turns};
 use super::places::{Kept, PAUSE, Peers};
 
+/// A piece of content that is shorter is copied: half of what `hyper` reads into at least.
+const SMALL: usize = 4 << 10;
+/// What a service that keeps pieces spends on each, and how many are not counted so.
+const OCTETS_OF_A_PIECE: u64 = 64;
+const PIECES: u64 = 1 << 10;
+
 /// The content of a request, as it comes from the client: at most
 /// [`body_octets`](super::Options::body_octets) of it.
 ///
@@ -29,7 +35,8 @@ use super::places::{Kept, PAUSE, Peers};
 pub struct Body {
     incoming: Incoming,
     left: u64,
-    fault: Fault,
+    pieces_left: u64,
+    content: Content,
     turns: Arc<Turns>,
     phase: Phase,
 }
@@ -56,14 +63,13 @@ enum Reason {
 
 /// What of a request's content is known to whom has it and to whom answers; nothing where there is none.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Fault(Option<Arc<Content>>);
+pub(super) struct Content(Option<Arc<State>>);
 
 #[derive(Debug, Default)]
-struct Content {
+struct State {
     /// The status that it has earned, if any.
     status: AtomicU16,
-    /// Bits.
-    state: AtomicU8,
+    bits: AtomicU8,
 }
 
 /// It is waited for.
@@ -73,24 +79,24 @@ const ANSWERED: u8 = 2;
 /// The answer is written, or given up.
 const DONE: u8 = 4;
 
-impl Fault {
+impl Content {
     pub(super) fn status(&self) -> Option<StatusCode> {
         let code = self.0.as_ref()?.status.load(Ordering::Relaxed);
         StatusCode::from_u16(code).ok()
     }
 
     fn set(&self, status: StatusCode) {
-        if let Some(content) = &self.0 {
-            content.status.store(status.as_u16(), Ordering::Relaxed);
+        if let Some(state) = &self.0 {
+            state.status.store(status.as_u16(), Ordering::Relaxed);
         }
     }
 
     /// Sets `bit`, or takes it away; returns what was set.
     fn set_bit(&self, bit: u8, is_set: bool) -> u8 {
-        let Some(content) = &self.0 else { return 0 };
+        let Some(state) = &self.0 else { return 0 };
         match is_set {
-            true => content.state.fetch_or(bit, Ordering::Relaxed),
-            false => content.state.fetch_and(!bit, Ordering::Relaxed),
+            true => state.bits.fetch_or(bit, Ordering::Relaxed),
+            false => state.bits.fetch_and(!bit, Ordering::Relaxed),
         }
     }
 
@@ -126,9 +132,9 @@ impl Fault {
 }
 
 impl Body {
-    pub(super) fn new(incoming: Incoming, most: u64, peer: &Peer) -> (Self, Fault) {
-        let fault = Fault((!incoming.is_end_stream()).then(Arc::default));
-        let phase = match fault.0 {
+    pub(super) fn new(incoming: Incoming, most: u64, peer: &Peer) -> (Self, Content) {
+        let content = Content((!incoming.is_end_stream()).then(Arc::default));
+        let phase = match content.0 {
             Some(_) => {
                 peer.turns.held.fetch_add(1, Ordering::Relaxed);
                 Phase::Held
@@ -138,11 +144,12 @@ impl Body {
         let body = Self {
             incoming,
             left: most,
-            fault: fault.clone(),
+            pieces_left: (most / OCTETS_OF_A_PIECE).saturating_add(PIECES),
+            content: content.clone(),
             turns: peer.turns.clone(),
             phase,
         };
-        (body, fault)
+        (body, content)
     }
 
     fn enter(&mut self, phase: Phase) {
@@ -154,19 +161,19 @@ impl Body {
         if before == Phase::Held {
             held.fetch_sub(1, Ordering::Relaxed);
         } else {
-            self.fault.wait(&self.turns, false);
+            self.content.wait(&self.turns, false);
         }
         match phase {
             Phase::Held => _ = held.fetch_add(1, Ordering::Relaxed),
-            Phase::Waits => self.fault.wait(&self.turns, true),
+            Phase::Waits => self.content.wait(&self.turns, true),
             Phase::Over => {}
         }
     }
 
     fn fail(&mut self, reason: Reason) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match reason {
-            Reason::TooLong => self.fault.set(StatusCode::PAYLOAD_TOO_LARGE),
-            Reason::Malformed => self.fault.set(StatusCode::BAD_REQUEST),
+            Reason::TooLong => self.content.set(StatusCode::PAYLOAD_TOO_LARGE),
+            Reason::Malformed => self.content.set(StatusCode::BAD_REQUEST),
             Reason::Ended(_) => {}
         }
         Poll::Ready(Some(Err(BodyError(reason))))
@@ -192,11 +199,14 @@ impl HttpBody for Body {
             None => Poll::Ready(None),
             Some(Ok(frame)) => {
                 let octets = frame.data_ref().map_or(0, Bytes::len) as u64;
-                match this.left.checked_sub(octets) {
-                    Some(left) => this.left = left,
-                    None => return this.fail(Reason::TooLong),
+                match (
+                    this.left.checked_sub(octets),
+                    this.pieces_left.checked_sub(1),
+                ) {
+                    (Some(left), Some(pieces)) => (this.left, this.pieces_left) = (left, pieces),
+                    _ => return this.fail(Reason::TooLong),
                 }
-                Poll::Ready(Some(Ok(frame)))
+                Poll::Ready(Some(Ok(frame.map_data(by_itself))))
             }
             Some(Err(error)) if is_malformed(&error) => this.fail(Reason::Malformed),
             Some(Err(error)) => this.fail(Reason::Ended(error)),
@@ -209,6 +219,14 @@ impl HttpBody for Body {
 
     fn size_hint(&self) -> SizeHint {
         self.incoming.size_hint()
+    }
+}
+
+/// Who keeps a piece would keep what it was read into, and have `hyper` allocate that anew.
+pub(super) fn by_itself(piece: Bytes) -> Bytes {
+    match piece.len() {
+        0..SMALL => Bytes::copy_from_slice(&piece),
+        _ => piece,
     }
 }
 
@@ -258,19 +276,52 @@ pin_project! {
     }
 }
 
-/// Counts an answer as written when it is dropped, and, as long as the service has nothing to write, as the
-/// service's turn.
+/// Whose turn a request is, from when it came: dropped, it is answered, or given up.
 #[derive(Debug)]
-struct Turn {
-    peer: Rc<Peer>,
-    service: bool,
-    fault: Fault,
-    kept: Option<Rc<Kept>>,
+pub(super) struct Turn {
+    pub(super) peer: Rc<Peer>,
     peers: Rc<Peers>,
+    content: Content,
+    kept: Option<Rc<Kept>>,
+    answered: bool,
+    /// Whether the service has the next piece of the answer to write.
+    service: bool,
     pause: Option<Box<Sleep>>,
 }
 
 impl Turn {
+    /// Of a request that was counted as begun.
+    pub(super) fn new(
+        peer: Rc<Peer>,
+        peers: Rc<Peers>,
+        content: Content,
+        kept: Option<Rc<Kept>>,
+    ) -> Self {
+        Self {
+            peer,
+            peers,
+            content,
+            kept,
+            answered: false,
+            service: false,
+            pause: None,
+        }
+    }
+
+    /// The status that the request's content has earned, if any.
+    pub(super) fn fault(&self) -> Option<StatusCode> {
+        self.content.status()
+    }
+
+    /// The answer begins.
+    pub(super) fn answer(&mut self) {
+        if !self.answered {
+            self.answered = true;
+            self.peer.answered.set(self.peer.answered.get() + 1);
+            self.content.answer(&self.peer.turns);
+        }
+    }
+
     /// Waits before each piece of an answer as long as memory is nearly spent, in which who was told to make room does it.
     fn poll_room(&mut self, context: &mut Context<'_>) -> Poll<()> {
         // Of HTTP/1 there is no more than a piece for what was read, when it was looked at.
@@ -317,28 +368,15 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
+        self.answer();
         self.set(false);
-        self.fault.finish(&self.peer.turns);
+        self.content.finish(&self.peer.turns);
         self.peer.done.set(self.peer.done.get() + 1);
     }
 }
 
 impl<B> Reply<B> {
-    pub(super) fn new(
-        body: Option<B>,
-        peer: Rc<Peer>,
-        peers: Rc<Peers>,
-        fault: Fault,
-        kept: Option<Rc<Kept>>,
-    ) -> Self {
-        let turn = Turn {
-            peer,
-            service: false,
-            fault,
-            kept,
-            peers,
-            pause: None,
-        };
+    pub(super) fn new(body: Option<B>, turn: Turn) -> Self {
         Self { body, turn }
     }
 }

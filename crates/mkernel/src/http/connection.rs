@@ -64,7 +64,12 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
         };
         let wire = Rc::new(Wire::new(io, peer.clone(), Some(place)));
         let mut last_words = LINGER_OCTETS;
-        match self.watch(peer, self.talk(wire.clone(), peer)).await {
+        let end = self.watch(peer, self.talk(wire.clone(), peer)).await;
+        if !peer.upgraded.get() {
+            // Who keeps the request of an upgrade that was refused keeps neither connection nor place.
+            wire.take_back();
+        }
+        match end {
             End::Over if peer.upgraded.get() => {
                 self.peers.keep(peer);
                 return;
@@ -166,7 +171,7 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
         match version {
             Version::Http1 => {
                 wire.begin_http1();
-                let connection = self.http1().serve_connection(Handle::new(wire), guard);
+                let connection = self.http1().serve_connection(Handle::new(&wire), guard);
                 let mut connection = pin!(connection.with_upgrades());
                 let mut told = false;
                 poll_fn(|context| {
@@ -194,7 +199,7 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
                 let streams = self.options.http2.streams.into();
                 let most = self.options.requests.saturating_add(streams);
                 let connection = self.http2(&tasks);
-                let connection = connection.serve_connection(Handle::new(wire), guard);
+                let connection = connection.serve_connection(Handle::new(&wire), guard);
                 let mut connection = pin!(connection);
                 let mut told = false;
                 poll_fn(|context| {

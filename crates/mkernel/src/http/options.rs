@@ -29,7 +29,8 @@ pub struct Options {
     /// is reset: over HTTP/2 with all that it has asked for. Where the service waits for content to answer with, it is the
     /// client's turn. Less than a millisecond counts as one.
     pub idle_time: Duration,
-    /// Octets of a request's content; 1 MiB. One with more is answered 413.
+    /// Octets of a request's content; 1 MiB. One with more is answered 413, and so is one that comes in more pieces than a
+    /// 64th of that and 1,024: a service that keeps pieces spends as much on each.
     pub body_octets: u64,
     /// Connections at a time, where a request of HTTP/2 that is served beside others of its connection counts as one
     /// too; `None`, as at first: as many as three eighths of the memory that is free when the server starts suffice

@@ -17,7 +17,7 @@ use super::options::Options;
 use super::peer::{Order, Peer};
 use super::places::Peers;
 use super::service::Service;
-use super::wire::{Io, Wire};
+use super::wire::{Handle, Io, Wire};
 
 /// Connections that are told at one time that there is no room; more are reset.
 const REFUSED: usize = 64;
@@ -154,6 +154,7 @@ async fn run<S: Service<Kind>, Kind: 'static>(serve: Serve<S, Kind>) -> io::Resu
         });
         let Some(accepted) = next.await else { break };
         let (stream, address) = accepted?;
+        Handle::close_lost();
         let peer = Rc::new(Peer::new(address, Instant::now()));
         if !peers.has_room() && !peers.make_room() {
             peers.complain(address);

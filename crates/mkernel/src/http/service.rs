@@ -16,11 +16,11 @@ use log::debug;
 use miou_rs::Instant;
 use pin_project_lite::pin_project;
 
-use super::body::{Body, Fault, Reply};
+use super::body::{Body, Content, Reply, Turn};
 use super::cookies;
 use super::options::Options;
 use super::peer::{Order, Peer};
-use super::places::{Kept, Peers};
+use super::places::Peers;
 use super::remote::RemoteAddr;
 use super::target;
 
@@ -233,8 +233,9 @@ impl<S: Service<Kind>, Kind> hyper::service::Service<Request<Incoming>> for Guar
                 refusal = Some(StatusCode::SERVICE_UNAVAILABLE);
             }
         }
-        let (answer, fault) = match refusal {
-            Some(_) => (None, Fault::default()),
+        let is_head = request.method() == Method::HEAD;
+        let (answer, content) = match refusal {
+            Some(_) => (None, Content::default()),
             None => {
                 target::settle_host(&mut request);
                 let (mut parts, incoming) = request.into_parts();
@@ -245,9 +246,9 @@ impl<S: Service<Kind>, Kind> hyper::service::Service<Request<Incoming>> for Guar
                     // RFC 9110 section 7.8 has it ignored.
                     _ => drop(parts.headers.remove(UPGRADE)),
                 }
-                let (body, fault) = Body::new(incoming, self.options.body_octets, peer);
+                let (body, content) = Body::new(incoming, self.options.body_octets, peer);
                 let request = Request::from_parts(parts, body);
-                (Some(self.service.answer(request)), fault)
+                (Some(self.service.answer(request)), content)
             }
         };
         Answer {
@@ -257,13 +258,8 @@ impl<S: Service<Kind>, Kind> hyper::service::Service<Request<Incoming>> for Guar
             http1,
             close: http1 && (last || refusal.is_some() || peer.order() != Order::Serve),
             upgrade,
-            asked: Asked {
-                peer: peer.clone(),
-                peers: self.peers.clone(),
-                fault,
-                answered: false,
-                kept,
-            },
+            is_head,
+            turn: Some(Turn::new(peer.clone(), self.peers.clone(), content, kept)),
         }
     }
 }
@@ -280,29 +276,36 @@ pin_project! {
         http1: bool,
         close: bool,
         upgrade: Upgrade,
-        asked: Asked,
+        is_head: bool,
+        // Until there is an answer.
+        turn: Option<Turn>,
     }
 }
 
 impl<A, B, E> Future for Answer<A>
 where
     A: Future<Output = Result<Response<B>, E>>,
+    B: HttpBody,
 {
     type Output = Result<Response<Reply<B>>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let polled = this.answer.as_pin_mut().map(|it| it.poll(context));
+        if let Some(Poll::Pending) = polled
+            && let Some(turn) = this.turn
+        {
+            *this.waited = true;
+            turn.peer.note_pass();
+        }
         let answered = match polled {
-            Some(Poll::Pending) => {
-                *this.waited = true;
-                this.asked.peer.note_pass();
-                return Poll::Pending;
-            }
-            Some(Poll::Ready(answered)) => Some(answered),
+            Some(polled) => Some(ready!(polled)),
             None => None,
         };
-        let fault = this.asked.fault.status();
+        let Some(mut turn) = this.turn.take() else {
+            return Poll::Pending;
+        };
+        let fault = turn.fault();
         let status = fault.or(*this.refusal);
         let mut response = match (status, answered) {
             (None, Some(Ok(response))) if this.upgrade.allows(response.status()) => {
@@ -311,7 +314,7 @@ where
             (status, _) => {
                 let mut response = Response::new(None);
                 *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                let client = this.asked.peer.address;
+                let client = turn.peer.address;
                 debug!("{client}: a request is answered {}", response.status());
                 response
             }
@@ -321,52 +324,35 @@ where
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
         }
-        this.asked.answer();
-        let peer = &this.asked.peer;
+        if !*this.http1 {
+            leave_out_content(&mut response, *this.is_head);
+        }
+        turn.answer();
         if *this.waited {
             // The client kept nobody waiting for as long as that.
-            peer.active.set(Instant::now());
+            turn.peer.active.set(Instant::now());
         }
         if upgrades {
-            peer.scan.borrow_mut().stop();
-            peer.upgraded.set(true);
+            turn.peer.scan.borrow_mut().stop();
+            turn.peer.upgraded.set(true);
         }
-        let peer = peer.clone();
-        let kept = this.asked.kept.take();
-        let peers = this.asked.peers.clone();
-        let fault = this.asked.fault.clone();
-        Poll::Ready(Ok(
-            response.map(|body| Reply::new(body, peer, peers, fault, kept))
-        ))
+        Poll::Ready(Ok(response.map(|body| Reply::new(body, turn))))
     }
 }
 
-/// Counts a request as answered, or as given up when it is dropped before.
-#[derive(Debug)]
-struct Asked {
-    peer: Rc<Peer>,
-    peers: Rc<Peers>,
-    fault: Fault,
-    answered: bool,
-    kept: Option<Rc<Kept>>,
-}
-
-impl Asked {
-    fn answer(&mut self) {
-        if !self.answered {
-            self.answered = true;
-            self.peer.answered.set(self.peer.answered.get() + 1);
-            self.fault.answer(&self.peer.turns);
-        }
+/// RFC 9110 sections 9.3.2, 15.3.5 and 15.4.5: these have no content, which over HTTP/1 `hyper` sees to.
+fn leave_out_content<B: HttpBody>(response: &mut Response<Option<B>>, is_head: bool) {
+    let none = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED];
+    let has_none = none.contains(&response.status());
+    if !is_head && !has_none {
+        return;
     }
-}
-
-impl Drop for Asked {
-    fn drop(&mut self) {
-        if !self.answered {
-            self.answer();
-            self.fault.finish(&self.peer.turns);
-            self.peer.done.set(self.peer.done.get() + 1);
-        }
+    let body = response.body_mut().take();
+    let length = body.and_then(|body| body.size_hint().exact());
+    if let Some(length @ 1..) = length
+        && !has_none
+    {
+        let headers = response.headers_mut();
+        headers.entry(CONTENT_LENGTH).or_insert(length.into());
     }
 }

@@ -87,13 +87,15 @@ fn has_valid_form<B>(request: &Request<B>) -> bool {
 }
 
 /// RFC 9112 section 3.2: HTTP/1.1 has one `Host`, which is a host and perhaps a port, or empty. In HTTP/2 it is not
-/// another than that of the target.
+/// another than that of the target, and there is one of them (RFC 9113 section 8.3.1).
 fn has_valid_host<B>(request: &Request<B>) -> bool {
     let Ok(host) = only_host(request.headers()) else {
         return false;
     };
     let Some(host) = host else {
-        return request.version() != Version::HTTP_11;
+        let version = request.version();
+        return version < Version::HTTP_11
+            || version > Version::HTTP_11 && request.uri().authority().is_some();
     };
     if request.version() > Version::HTTP_11
         && let Some(target) = request.uri().authority()

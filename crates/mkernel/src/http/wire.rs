@@ -1,11 +1,13 @@
 //! The octets of a connection, on their way to `hyper` and back.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::thread::{self, ThreadId};
 
@@ -26,6 +28,8 @@ pub(super) struct Wire {
     ahead: RefCell<Vec<u8>>,
     peer: Rc<Peer>,
     place: Option<Place>,
+    /// What the [`Handle`] of it knows.
+    entry: Cell<Option<Entry>>,
 }
 
 /// What carries the octets.
@@ -152,7 +156,13 @@ impl Wire {
             ahead: RefCell::default(),
             peer,
             place,
+            entry: Cell::default(),
         }
+    }
+
+    /// Takes the connection from `hyper` and whom it gave it to: to them it is gone.
+    pub(super) fn take_back(&self) {
+        drop(self.entry.take().and_then(Entry::remove));
     }
 
     /// Reads as much as it takes to see which version the client speaks, and of HTTP/1 the beginning: a connection that is
@@ -336,39 +346,92 @@ impl fmt::Debug for Wire {
 
 thread_local! {
     /// The connections that `hyper` has a [`Handle`] of.
-    static WIRES: RefCell<Slab<Rc<Wire>>> = const { RefCell::new(Slab::new()) };
+    static WIRES: RefCell<Slab<(u64, Rc<Wire>)>> = const { RefCell::new(Slab::new()) };
+}
+
+/// Handles that were dropped on other threads than their own.
+static LOST: Mutex<Vec<(ThreadId, Entry)>> = Mutex::new(Vec::new());
+
+/// Where a connection is, and its number, which no other has.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    key: usize,
+    number: u64,
+}
+
+impl Entry {
+    fn new(wire: &Rc<Wire>) -> Self {
+        static NUMBERS: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        let key = WIRES.with_borrow_mut(|wires| wires.insert((number, wire.clone())));
+        let entry = Self { key, number };
+        wire.entry.set(Some(entry));
+        entry
+    }
+
+    fn wire(self) -> Option<Rc<Wire>> {
+        WIRES.with_borrow(|wires| {
+            let (number, wire) = wires.get(self.key)?;
+            (*number == self.number).then(|| wire.clone())
+        })
+    }
+
+    /// Whoever drops what this returns does it while nothing is borrowed: it may be the last of others.
+    fn remove(self) -> Option<Rc<Wire>> {
+        let remove = |wires: &RefCell<Slab<(u64, Rc<Wire>)>>| {
+            let mut wires = wires.borrow_mut();
+            let (number, _) = wires.get(self.key)?;
+            (*number == self.number).then(|| wires.remove(self.key).1)
+        };
+        // At the end of the thread they are gone with it.
+        WIRES.try_with(remove).ok().flatten()
+    }
 }
 
 /// A connection by its number: `hyper` wants what it gives away in an upgrade to be `Send`, which a stream is
 /// not. On another thread it is an error to use it.
 #[derive(Debug)]
 pub(super) struct Handle {
-    key: usize,
+    entry: Entry,
     home: ThreadId,
 }
 
 impl Handle {
-    pub(super) fn new(wire: Rc<Wire>) -> Self {
+    pub(super) fn new(wire: &Rc<Wire>) -> Self {
         Self {
-            key: WIRES.with_borrow_mut(|wires| wires.insert(wire)),
+            entry: Entry::new(wire),
             home: thread::current().id(),
         }
     }
 
+    /// Closes the connections whose handles were dropped on other threads than this, which is theirs.
+    pub(super) fn close_lost() {
+        let here = thread::current().id();
+        let mut lost = LOST.lock().unwrap_or_else(PoisonError::into_inner);
+        let ours: Vec<_> = lost.extract_if(.., |(home, _)| *home == here).collect();
+        drop(lost);
+        for (_, entry) in ours {
+            drop(entry.remove());
+        }
+    }
+
     fn wire(&self) -> io::Result<Rc<Wire>> {
-        let here = thread::current().id() == self.home;
-        let wire = here.then(|| WIRES.with_borrow(|wires| wires.get(self.key).cloned()));
-        let elsewhere = || io::Error::other("a connection used on another thread than its own");
-        wire.flatten().ok_or_else(elsewhere)
+        if thread::current().id() != self.home {
+            let text = "a connection used on another thread than its own";
+            return Err(io::Error::other(text));
+        }
+        let ended = || io::Error::new(io::ErrorKind::NotConnected, "the connection has ended");
+        self.entry.wire().ok_or_else(ended)
     }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
         if thread::current().id() == self.home {
-            let remove = |wires: &RefCell<Slab<_>>| wires.borrow_mut().try_remove(self.key);
-            // At the end of the thread they are gone with it; and what is dropped may drop others.
-            drop(WIRES.try_with(remove));
+            drop(self.entry.remove());
+        } else {
+            let mut lost = LOST.lock().unwrap_or_else(PoisonError::into_inner);
+            lost.push((self.home, self.entry));
         }
     }
 }

@@ -5,13 +5,17 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use miou_rs::Instant;
 use miou_rs::sync::Mutex;
+use miou_rs::{Instant, timeout};
 
 use super::Inner;
 use super::connect::Origin;
 use super::error::ClientError;
 use super::link::{Http1, Http2, Link};
+
+/// A kept connection is ready when its task has taken note of the end of the last answer, which is soon; it never is where
+/// the server has answered without taking all that it was asked.
+const PROMPT: Duration = Duration::from_millis(10);
 
 /// What there is for each server.
 #[derive(Debug, Default)]
@@ -59,15 +63,14 @@ impl Inner {
     /// A connection to `origin` that was kept and can be used.
     async fn take_kept(&self, origin: &Origin) -> Option<Link> {
         let time = self.options.kept_time;
+        self.pool.forget(Instant::now(), time);
         if let Some(shared) = self.pool.shared(origin, time) {
             return Some(Link::Http2(shared));
         }
         // Bounded by those that are kept.
         loop {
             let mut link = self.pool.pop(origin)?;
-            let age = Instant::now() - link.since;
-            // Until it has taken note of the end of the last answer it is not ready.
-            if age < time && link.sender.ready().await.is_ok() {
+            if let Ok(Ok(())) = timeout(PROMPT, link.sender.ready()).await {
                 return Some(Link::Http1(link));
             }
         }

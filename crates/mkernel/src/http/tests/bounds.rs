@@ -3,10 +3,12 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use bytes::Bytes;
 use miou_rs::{Instant, sleep, timeout};
 
 use super::world::{SECOND, World, rest, run, status, until};
 use crate::http::Options;
+use crate::http::body::by_itself;
 
 const HELLO: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 const LAST: &str = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
@@ -69,6 +71,28 @@ fn content_that_is_too_long() {
         // Whatever the service makes of it.
         assert_eq!(world.status(post("/count", chunked)).await, 413);
     });
+}
+
+#[test]
+fn content_in_too_many_pieces() {
+    run(async |world: World| {
+        let _serving = world.serve(Options::default().body_octets(6400));
+        let pieces = |count| {
+            let chunks = "1\r\nx\r\n".repeat(count);
+            let head = "POST /count HTTP/1.1\r\nhost: a\r\nconnection: close\r\n";
+            format!("{head}transfer-encoding: chunked\r\n\r\n{chunks}0\r\n\r\n")
+        };
+        assert!(world.ask(pieces(1124)).await.ends_with("\r\n\r\n1124"));
+        assert_eq!(world.status(pieces(1125)).await, 413);
+    });
+}
+
+#[test]
+fn a_small_piece_of_content_keeps_nothing_else() {
+    let read = Bytes::from(vec![0; 8 << 10]);
+    let piece = by_itself(read.slice(..4095));
+    assert!(read.is_unique());
+    assert_eq!(piece, read[..4095]);
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::io::ErrorKind;
 use std::rc::Rc;
 
 use ::http::Request;
+use bytes::Bytes;
+use http_body_util::Full;
 use miou_rs::{Instant, Promise, sleep, spawn};
 use netstack::{Resolver, TcpListener, TcpStream};
 
@@ -126,6 +128,33 @@ fn a_kept_connection_that_the_server_has_closed_is_no_error() {
             assert_eq!(text(response.into_body()).await, "hello");
             sleep(10 * SECOND).await;
         }
+    });
+}
+
+#[test]
+fn a_connection_on_which_the_server_takes_no_more_is_not_used_again() {
+    run(async |world: World| {
+        let listener = world.listener();
+        let _server = spawn(async move {
+            let mut streams = Vec::new();
+            for _ in 0..2 {
+                let stream = accept(&listener).await;
+                until(&stream, "\r\n\r\n").await;
+                let answer = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+                stream.write_all(answer.as_bytes()).await.expect("sent");
+                streams.push(stream);
+            }
+            sleep(100 * SECOND).await;
+        });
+        let client = world.client(ClientOptions::default());
+        let start = Instant::now();
+        for content in [10 << 20, 0] {
+            let content = Full::<Bytes>::from(vec![0; content]);
+            let request = Request::post(URL).body(content).expect("a request");
+            let response = client.request(request).await.expect("an answer");
+            assert_eq!(response.status(), 200);
+        }
+        assert!(Instant::now() - start < SECOND);
     });
 }
 

@@ -15,9 +15,9 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use miou_rs::{Instant, sleep, timeout};
 
 use super::world::run;
-use crate::http::body::Fault;
+use crate::http::body::{Content, Turn};
 use crate::http::peer::{Order, Peer, Wait};
-use crate::http::places::{MOVES, PAUSE, Peers, STALE};
+use crate::http::places::{Kept, MOVES, PAUSE, Peers, STALE};
 use crate::http::serve::reserve;
 use crate::http::{Http2, Options, Reply};
 
@@ -39,6 +39,15 @@ fn client_at(address: [u8; 4]) -> Rc<Peer> {
 fn few(reserve: usize) -> Rc<Peers> {
     let room = Options::default().connections(100_usize).room(0, false);
     Rc::new(Peers::new(room, reserve))
+}
+
+/// What `asks` is answered, from its first piece on.
+fn answer_of<B>(body: B, asks: &Rc<Peer>, peers: &Rc<Peers>, kept: Option<Rc<Kept>>) -> Reply<B> {
+    asks.begun.set(asks.begun.get() + 1);
+    asks.turns.unanswered.fetch_add(1, Ordering::Relaxed);
+    let mut turn = Turn::new(asks.clone(), peers.clone(), Content::default(), kept);
+    turn.answer();
+    Reply::new(Some(body), turn)
 }
 
 fn move_octets(peers: &Peers, times: u32) {
@@ -113,13 +122,7 @@ fn before_each_piece_of_an_answer_memory_is_looked_at() {
         let kept = peers.admit(&asks).expect("it is alone");
         let frames = repeat_with(|| Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"x"))));
         let body = StreamBody::new(frames);
-        let mut answer = Reply::new(
-            Some(body),
-            asks,
-            peers.clone(),
-            Fault::default(),
-            Some(kept),
-        );
+        let mut answer = answer_of(body, &asks, &peers, Some(kept));
         let piece = timeout(STALE, answer.frame()).await;
         assert!(piece.is_err(), "there is no memory for it");
         assert_eq!(earlier.order(), Order::Leave);
@@ -134,13 +137,7 @@ fn the_trailers_of_an_answer_wait_for_no_memory() {
         let kept = peers.admit(&asks).expect("it is alone");
         let trailers = std::future::ready(Some(Ok(HeaderMap::new())));
         let body = Full::<Bytes>::default().with_trailers(trailers);
-        let mut answer = Reply::new(
-            Some(body),
-            asks,
-            peers.clone(),
-            Fault::default(),
-            Some(kept),
-        );
+        let mut answer = answer_of(body, &asks, &peers, Some(kept));
         assert!(peers.look(), "memory is nearly spent");
         let frame = poll_once(answer.frame()).await.flatten();
         assert!(frame.expect("one").expect("no error").is_trailers());
@@ -152,17 +149,9 @@ fn an_answer_that_waits_for_memory_makes_room() {
     run(async |_| {
         let peers = few(ALL);
         let asks = client();
-        asks.begun.set(1);
-        asks.answered.set(1);
         let _place = peers.enter(asks.clone());
         let body = StreamBody::new(pending_once());
-        let mut answer = Reply::new(
-            Some(body),
-            asks.clone(),
-            peers.clone(),
-            Fault::default(),
-            None,
-        );
+        let mut answer = answer_of(body, &asks, &peers, None);
         assert!(poll_once(answer.frame()).await.is_none());
         assert_eq!(asks.wait(), None, "it is the service's turn");
         // Somebody else's octets.
@@ -342,13 +331,7 @@ fn who_waits_for_memory_has_time_from_then_on() {
         let asks = client();
         let _place = peers.enter(asks.clone());
         let body = StreamBody::new(pending_once());
-        let mut answer = Reply::new(
-            Some(body),
-            asks.clone(),
-            peers.clone(),
-            Fault::default(),
-            None,
-        );
+        let mut answer = answer_of(body, &asks, &peers, None);
         assert!(poll_once(answer.frame()).await.is_none());
         sleep(100 * STALE).await;
         assert!(peers.look(), "memory is nearly spent");

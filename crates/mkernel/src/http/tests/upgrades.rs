@@ -1,6 +1,8 @@
 //! What becomes of connections, and what does not.
 
+use std::cell::RefCell;
 use std::convert::Infallible;
+use std::rc::Rc;
 
 use ::http::{Method, Request, Response, StatusCode};
 use bytes::Bytes;
@@ -167,5 +169,60 @@ fn reading_nothing_takes_nothing() {
         until(&stream, "\r\n\r\n").await;
         stream.write_all(b"abc").await.expect("sent");
         assert_eq!(rest(&stream).await, "abc");
+    });
+}
+
+/// Asks a server that has one place, and whose service keeps what it is asked, for an upgrade, and then another client;
+/// returns what it has kept, and that client's answer.
+async fn ask_twice(
+    world: &World,
+    code: u16,
+    between: impl FnOnce(&mut Vec<Request<Body>>),
+) -> (String, u16) {
+    let kept = Rc::new(RefCell::new(Vec::new()));
+    let keeps = kept.clone();
+    let service = service_fn(move |request: Request<Body>| {
+        let mut response = Response::new(Empty::<Bytes>::new());
+        if request.uri().path() == "/keep" {
+            *response.status_mut() = StatusCode::from_u16(code).expect("a status");
+            keeps.borrow_mut().push(request);
+        }
+        async { Ok::<_, Infallible>(response) }
+    });
+    let options = Options::default().connections(1);
+    let server = serve(world.listener(), service, options);
+    let _serving = spawn(server.into_future());
+    let stream = world.connect().await;
+    let ask = "GET /keep HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n";
+    stream.write_all(ask.as_bytes()).await.expect("sent");
+    let first = until(&stream, "\r\n\r\n").await;
+    sleep(SECOND).await;
+    between(&mut kept.borrow_mut());
+    let close = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    (first, world.status(close).await)
+}
+
+#[test]
+fn a_request_that_is_kept_keeps_no_place_unless_its_connection_was_upgraded() {
+    run(async |world: World| {
+        let (first, second) = ask_twice(&world, 202, |_| ()).await;
+        assert_eq!((status(&first), second), (202, 200));
+    });
+    run(async |world: World| {
+        let (first, second) = ask_twice(&world, 101, |_| ()).await;
+        assert_eq!((status(&first), second), (101, 503));
+    });
+}
+
+#[test]
+fn an_upgraded_connection_that_another_thread_drops_is_closed() {
+    run(async |world: World| {
+        let drop_elsewhere = |kept: &mut Vec<Request<Body>>| {
+            let kept = std::mem::take(kept);
+            let other = std::thread::spawn(move || drop(kept));
+            other.join().expect("no panic");
+        };
+        let (first, second) = ask_twice(&world, 101, drop_elsewhere).await;
+        assert_eq!((status(&first), second), (101, 200));
     });
 }

@@ -213,3 +213,52 @@ fn who_does_not_hear_that_the_connection_ends_has_no_more_requests_than_bounds()
         assert!((2..=5).contains(&answers), "{answers}");
     });
 }
+
+#[test]
+fn rfc9110_section_9_3_2_and_15_3_5_and_15_4_5_no_content_is_sent_where_there_is_none() {
+    run(async |world: World| {
+        let service = service_fn(async |request: Request<Body>| {
+            let mut response = Response::new(Full::<Bytes>::from("hello"));
+            if let Ok(code) = request.uri().path()[1..].parse() {
+                *response.status_mut() = code;
+            }
+            Ok::<_, Infallible>(response)
+        });
+        let server = serve(world.listener(), service, Options::default());
+        let _serving = spawn(server.into_future());
+        let (mut client, _connection) = connect(&world).await;
+        for (method, path, length) in [
+            ("HEAD", "/", Some("5")),
+            ("HEAD", "/304", None),
+            ("GET", "/204", None),
+            ("GET", "/304", None),
+        ] {
+            let request = Request::builder()
+                .method(method)
+                .uri(format!("http://a{path}"));
+            let request = request.body(Full::default()).expect("a request");
+            let response = client.send_request(request).await.expect("an answer");
+            let said = response.headers().get("content-length");
+            assert_eq!(said.map(|it| it.as_bytes()), length.map(str::as_bytes));
+            let content = response.into_body().collect().await.expect("no error");
+            assert!(content.to_bytes().is_empty(), "{method} {path}");
+        }
+    });
+}
+
+#[test]
+fn section_8_3_1_a_request_says_whose_its_target_is() {
+    run(async |world: World| {
+        let _serving = world.serve(Options::default());
+        let (mut client, _connection) = connect(&world).await;
+        for (host, status) in [(None, 400), (Some("a"), 200)] {
+            let mut request = Request::get("/");
+            if let Some(host) = host {
+                request = request.header("host", host);
+            }
+            let request = request.body(Full::default()).expect("a request");
+            let response = client.send_request(request).await.expect("an answer");
+            assert_eq!(response.status(), status);
+        }
+    });
+}
