@@ -224,7 +224,7 @@ async fn watch(stack: Stack, resolver: Resolver, named: bool) {
             }
             AddressEvent::Granted(address) => info!("there is the address {address}"),
             AddressEvent::Refused { address, owner } => {
-                warn!("{owner} has our address {address}, which is given up");
+                warn!("{owner} has our address {address}, which is not used");
             }
             AddressEvent::Conflict { address, other } => {
                 warn!("{other} uses our address {address} too");

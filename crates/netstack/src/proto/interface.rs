@@ -122,7 +122,8 @@ pub enum Event {
     Udp(udp::SocketId),
     /// An address was probed for and may be used now.
     AddressGranted(IpAddr),
-    /// Another station has an address that was probed for; it was taken away.
+    /// Another station has an address that was probed for; it was taken away. One of IPv6 that was given is asked for
+    /// again after two minutes.
     AddressRefused(IpAddr, MacAddr),
     /// Another station uses an address of ours, which we defended.
     AddressConflict(IpAddr, MacAddr),

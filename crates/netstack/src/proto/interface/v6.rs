@@ -36,7 +36,7 @@ use routers::Routers;
 #[non_exhaustive]
 pub struct Ipv6 {
     /// Takes addresses, routes and routers from router advertisements (RFC 4861, RFC 4862), and asks
-    /// for these.
+    /// for these. Redirects of the routers that there are, be they given, are heeded either way, as by Linux.
     pub accept_ra: bool,
     /// How often a link is asked whether an address is free before it is used, a second each
     /// (DupAddrDetectTransmits of RFC 4862 §5.1); with 0 addresses are used at once.

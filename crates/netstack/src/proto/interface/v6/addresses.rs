@@ -1,5 +1,6 @@
 //! Our addresses: how they come, whether they are free, and how long they last (RFC 4862).
 
+mod duplicates;
 mod temporary;
 
 use core::net::{IpAddr, Ipv6Addr};
@@ -11,8 +12,7 @@ use crate::proto::interface::{Event, Interface, Transmit};
 use crate::proto::ip;
 use crate::proto::ip::selection::{self, Candidate, DEFAULT_POLICY};
 use crate::proto::ip::v6::told::{Told, makes_way};
-use crate::proto::ip::v6::{ALL_NODES, Cidr, LINK_LOCAL, identifier, solicited_node};
-use crate::proto::link::ethernet::MacAddr;
+use crate::proto::ip::v6::{ALL_NODES, Cidr, identifier, solicited_node};
 use crate::proto::link::nd;
 use temporary::Made;
 
@@ -20,9 +20,6 @@ use temporary::Made;
 const LEARNED: usize = 16;
 /// RFC 4862 §5.5.3 (e): an advertisement leaves an address at least so much of its time.
 const TWO_HOURS: Duration = Duration::from_secs(2 * 3600);
-
-/// How long no link-local address is asked for when some in turn were others'; twice as long each time, up to five times.
-const LINK_LOCAL_RETRY: Duration = Duration::from_secs(2 * 60);
 
 /// Where an address comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -372,51 +369,6 @@ impl Interface {
         }
     }
 
-    /// Another station has an address that we ask for (RFC 4862 §5.4.5): an identifier of ours gives way
-    /// to another one a few times.
-    pub(super) fn is_duplicate(&mut self, now: Instant, address: Ipv6Addr, station: MacAddr) {
-        let Some(entry) = self.remove_entry_v6(now, address) else {
-            return;
-        };
-        if let Some(v6) = self.egress.v6.as_deref_mut() {
-            v6.nd.conflicts += 1;
-        }
-        if let Origin::Stable(duplicates) = entry.origin
-            && duplicates < identifier::RETRIES
-        {
-            let prefix = entry.cidr.network().address();
-            let until = (entry.preferred_until, entry.valid_until);
-            let advertised = entry.told.map(|told| (told, until));
-            self.add_stable_anew(now, prefix, duplicates + 1, advertised);
-            return;
-        }
-        if let Origin::Temporary(made) = entry.origin {
-            self.remake_temporary(now, entry.cidr.network(), made);
-            return;
-        }
-        self.push_event(Event::AddressRefused(address.into(), station));
-        if entry.cidr.network().address() == LINK_LOCAL && entry.is_made() {
-            self.retry_link_local(now);
-        }
-        #[cfg(feature = "dhcp")]
-        if entry.origin == Origin::Leased {
-            self.dhcpv6_refused(now, address);
-        }
-    }
-
-    /// Without a link-local address no IPv6 is spoken: one is asked for again, after a wait that grows each time.
-    #[cold]
-    fn retry_link_local(&mut self, now: Instant) {
-        self.add_stable_address(now, LINK_LOCAL, None);
-        if let Some(v6) = self.egress.v6.as_deref_mut()
-            && let Some(entry) = v6.addresses.last_mut()
-            && let State::Tentative { next, .. } = &mut entry.state
-        {
-            *next += LINK_LOCAL_RETRY * (1 << v6.link_local_refused);
-            v6.link_local_refused = (v6.link_local_refused + 1).min(5);
-        }
-    }
-
     /// A router gives the hosts of its link a prefix (RFC 4862 §5.5.3), for so many seconds.
     pub(super) fn configure(
         &mut self,
@@ -456,7 +408,6 @@ impl Interface {
         if !known && valid > 0 && (learned < LEARNED || self.make_way(now, told)) {
             self.add_stable_address(now, network.address(), Some((told, until)));
         }
-        self.renew_temporary(now);
     }
 
     /// Gives up the addresses under an advertised prefix for those under another, unless all are worth more.

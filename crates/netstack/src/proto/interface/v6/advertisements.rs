@@ -94,6 +94,8 @@ impl Interface {
                 self.tell_mtu();
             }
         }
+        self.renew_temporary(now);
+        self.miss_routers(now);
         self.changed();
     }
 

@@ -170,6 +170,9 @@ impl Interface {
         for frame in frames {
             out.transmit(&frame);
         }
+        if resigned {
+            self.miss_routers(now);
+        }
     }
 
     /// A router knows a better first hop (§8.1, §8.3).

@@ -1,7 +1,7 @@
 //! The way out of IPv6: next hop, station, headers, flow label, fragments.
 
 use core::hash::Hasher;
-use core::net::Ipv6Addr;
+use core::net::{IpAddr, Ipv6Addr};
 use siphasher::sip::SipHasher13;
 
 use super::V6;
@@ -113,6 +113,12 @@ impl V6 {
             }),
             (None, learned) => learned.map(|way| way.router),
         }
+    }
+
+    /// Whether something goes by a neighbour that is not for itself.
+    fn leads_by(&self, neighbour: Ipv6Addr) -> bool {
+        let mut given = self.routes.iter();
+        given.any(|it| it.gateway == neighbour) || self.routers.lead_by(neighbour)
     }
 
     /// Asks the router that a packet would go by, had it not failed.
@@ -390,9 +396,13 @@ impl Interface {
         egress.solicit(now, out, |v6, now, target| {
             // RFC 4861 §7.3.1: what was acknowledged or came since the neighbour was last sent to.
             let since = super::DOUBTED;
+            let goes_by_it = |remote| v6.hop(now, remote) == Some(Hop::Station(target));
+            // Of each remote address that is asked only where there are few such neighbours.
+            let (direct, leads) = (goes_by_it(target), v6.leads_by(target));
             tcp.has_progressed(now, since, |remote| match remote {
-                core::net::IpAddr::V6(remote) => v6.hop(now, remote) == Some(Hop::Station(target)),
-                core::net::IpAddr::V4(_) => false,
+                IpAddr::V6(remote) if remote == target => direct,
+                IpAddr::V6(remote) => leads && goes_by_it(remote),
+                IpAddr::V4(_) => false,
             })
         });
     }

@@ -394,6 +394,13 @@ impl Routers {
         self.redirects.push((destination, hop));
     }
 
+    /// Whether something goes by a neighbour that is not for itself.
+    pub(super) fn lead_by(&self, neighbour: Ipv6Addr) -> bool {
+        let networks = self.networks.iter().map(|it| it.told.router);
+        let mut routers = self.routers.iter().map(|it| it.told.router).chain(networks);
+        routers.any(|it| it == neighbour) || self.redirects.iter().any(|(_, hop)| *hop == neighbour)
+    }
+
     fn expire(&mut self, now: Instant) {
         self.routers.retain(|it| it.until > now);
         self.networks.retain(|it| it.until > now);
@@ -409,6 +416,19 @@ impl Interface {
         }
     }
 
+    /// Asks for routers again, sooner than they speak by themselves, when the last one is gone. Where none has led anywhere
+    /// yet they are asked for all the time.
+    pub(super) fn miss_routers(&mut self, now: Instant) {
+        if let Some(v6) = self.egress.v6.as_deref_mut()
+            && v6.settings.accept_ra
+            && v6.routers.routers.is_empty()
+            && v6.routers.solicit_at == Instant::FAR_FUTURE
+        {
+            v6.routers.interval = SOLICITATION_INTERVAL;
+            self.look_for_routers(now);
+        }
+    }
+
     pub(super) fn poll_routers(&mut self, now: Instant, out: &mut dyn Transmit) {
         let mac = self.egress.mac;
         let Some(v6) = self.egress.v6.as_deref_mut() else {
@@ -418,6 +438,10 @@ impl Interface {
             return;
         }
         v6.routers.expire(now);
+        self.miss_routers(now);
+        let Some(v6) = self.egress.v6.as_deref_mut() else {
+            return;
+        };
         let forgotten = v6.routers.name_servers.poll(now);
         let due = v6.routers.solicit_at <= now;
         if due {

@@ -203,3 +203,55 @@ fn rfc4862_5_4_5_a_link_local_address_is_asked_for_again_when_all_in_turn_were_o
     pair.run(Duration::from_secs(4));
     assert!(under(&pair.stacks[0], "fe80::/64").is_some());
 }
+
+#[test]
+fn rfc4862_5_4_5_an_address_that_we_were_given_and_another_has_is_asked_for_again() {
+    let mut pair = young(&Ipv6::default().accept_ra(false));
+    let ours = crate::proto::ip::Cidr::new(OURS[0], 64).expect("a prefix");
+    assert!(pair.stacks[0].add_address(pair.now, ours));
+    for _ in 0..2 {
+        pair.run(Duration::from_millis(500));
+        let theirs = advertisement(OURS[0], MACS[1], false);
+        give(&mut pair, icmp(OURS[0], ALL_NODES, 255, &theirs));
+        pair.run(Duration::from_secs(119));
+        assert_eq!(under(&pair.stacks[0], "fd00::/64"), None);
+        let refused =
+            |event: &Event| matches!(event, Event::AddressRefused(it, _) if *it == OURS[0]);
+        assert!(pair.events[0].iter().any(refused));
+        pair.events[0].clear();
+        pair.run(Duration::from_millis(1100));
+    }
+    pair.run(Duration::from_secs(2));
+    assert_eq!(under(&pair.stacks[0], "fd00::/64"), Some(OURS[0]));
+}
+
+#[test]
+fn rfc4861_6_3_7_when_the_last_router_is_gone_others_are_asked_for() {
+    let station = [&[1, 1][..], &MACS[1].0].concat();
+    for (lifetime, gone) in [(1800, Some(advertise(0, 0, &[]))), (1800, None), (1, None)] {
+        let mut pair = young(&Ipv6::default().dad_transmits(0));
+        let asked = |pair: &Pair| pair.stacks[0].counters().nd.out_router_solicits;
+        pair.run(Duration::from_secs(20));
+        give(&mut pair, advertise(lifetime, 0, &[&station]));
+        let before = asked(&pair);
+        if lifetime > 1 {
+            pair.run(Duration::from_secs(100));
+            assert_eq!(asked(&pair), before);
+            // It says so by either message.
+            let gone = gone.unwrap_or_else(|| neighbour(&pair, 0x60));
+            give(&mut pair, gone);
+        } else {
+            pair.run(Duration::from_secs(1));
+        }
+        // RFC 7559 §2: later and later.
+        for (after, more) in [(400, 1), (3500, 0), (1000, 1), (7000, 0), (1000, 1)] {
+            let before = asked(&pair);
+            pair.run(Duration::from_millis(after));
+            assert_eq!(asked(&pair) - before, more, "{lifetime}, {after} ms");
+        }
+        give(&mut pair, advertise(1800, 0, &[]));
+        let before = asked(&pair);
+        pair.run(Duration::from_secs(1000));
+        assert_eq!(asked(&pair), before);
+    }
+}

@@ -1,7 +1,7 @@
 //! Routers that do not answer, and what leads beyond the link.
 
 use super::discovery::{advertise, discovery, give, prefix, young};
-use super::{Ipv6, Ipv6Addr, Pair, Route, cidr, icmp, link_local, v6};
+use super::{Ipv6, Ipv6Addr, OURS, Pair, Route, cidr, connect, dual, icmp, link_local, v6};
 use crate::proto::ip::v6::ALL_NODES;
 use crate::proto::link::nd::Message;
 use core::time::Duration;
@@ -239,4 +239,25 @@ fn rfc4861_6_3_4_what_is_on_the_link_by_a_router_does_not_take_the_internet_away
     assert_eq!(by(&mut pair, "2001:db8:7::79"), Some(0x79));
     give_default(&mut pair, "::/0", 2);
     assert_eq!(by(&mut pair, "2001:db8:7::7a"), Some(0x7a));
+}
+
+#[test]
+fn rfc4861_7_3_1_a_connection_beyond_a_router_spares_questions_of_it() {
+    let mut pair = dual();
+    let there = "2001:db8::1";
+    assert!(pair.stacks[1].add_address(pair.now, cidr(&format!("{there}/64"))));
+    assert!(pair.stacks[0].add_route(Route {
+        destination: cidr("2001:db8::/64"),
+        gateway: OURS[1].into(),
+    }));
+    let (client, server) = connect(&mut pair, v6(there).into(), v6(there).into());
+    let asked = pair.stacks[0].counters().nd.out_solicits;
+    for _ in 0..100 {
+        assert!(pair.stacks[0].tcp().send(client, b"on it goes").is_ready());
+        pair.run(SECOND);
+        let now = pair.now;
+        let received = pair.stacks[1].tcp().receive(now, server, &mut [0; 64]);
+        assert!(received.is_ready());
+    }
+    assert_eq!(pair.stacks[0].counters().nd.out_solicits, asked);
 }

@@ -82,7 +82,7 @@ impl V6 {
 
 impl Interface {
     /// Makes the temporary addresses that are wanted and not there.
-    pub(super) fn renew_temporary(&mut self, now: Instant) {
+    pub(in crate::proto::interface::v6) fn renew_temporary(&mut self, now: Instant) {
         let Some(v6) = self.egress.v6.as_deref().filter(|it| it.settings.temporary) else {
             return;
         };
