@@ -77,9 +77,9 @@ impl Asking {
         }
     }
 
-    /// Whether one was sent.
-    pub(super) fn has_begun(&self) -> bool {
-        self.tries > 0
+    /// Whether all were sent.
+    pub(super) fn is_last(&self) -> bool {
+        self.tries >= TRIES
     }
 
     /// When the next is due, or the last has waited long enough.

@@ -166,11 +166,11 @@ impl Cache {
     }
 
     /// Whether a neighbour can be reached, as far as is known (RFC 4861 §6.3.6): `None` where no station is known, and
-    /// false where nothing was heard of it for long.
+    /// false where the last question to it is still without an answer.
     #[must_use]
     pub fn is_reachable(&self, target: Ipv6Addr) -> Option<bool> {
         self.known(target).map(|known| match known.reachability {
-            Reachability::Probe(asking) => !asking.has_begun(),
+            Reachability::Probe(asking) => !asking.is_last(),
             _ => true,
         })
     }

@@ -220,3 +220,16 @@ fn rfc4861_section_7_2_2_made_up_neighbours_keep_places_from_others_for_a_quarte
     let asked = polled(&mut cache, at(300)).len();
     assert!(asked <= usize::from(all), "{asked}");
 }
+
+#[test]
+fn rfc4861_section_6_3_6_who_is_asked_can_be_reached_until_the_last_question() {
+    let mut cache = reachable();
+    // Long after it was heard of it is used, and asked five seconds later.
+    assert_eq!(cache.lookup(at(60_000), PEER), Some(MAC));
+    for (second, can_be) in [(65, true), (66, true), (67, false)] {
+        polled(&mut cache, at(1000 * second));
+        assert_eq!(cache.is_reachable(PEER), Some(can_be), "{second} s");
+    }
+    polled(&mut cache, at(68_000));
+    assert_eq!(cache.is_reachable(PEER), None);
+}
