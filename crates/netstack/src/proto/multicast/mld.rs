@@ -44,7 +44,10 @@ pub fn parse(packet: &[u8], at: usize) -> Option<Heard<Ipv6Addr>> {
     let group = Ipv6Addr::from(*group);
     match *kind {
         QUERY => query(u16::from_be_bytes(*delay), group, rest).map(Heard::Query),
-        V1_REPORT if group.is_multicast() => Some(Heard::OlderReport(group)),
+        // Elsewhere no router hears it (RFC 2710 §3).
+        V1_REPORT if group.is_multicast() && header.destination == group => {
+            Some(Heard::OlderReport(group))
+        }
         _ => None,
     }
 }

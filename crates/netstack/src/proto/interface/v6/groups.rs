@@ -50,8 +50,11 @@ impl Interface {
         };
         match mld::parse(&incoming.packet, at) {
             Some(Heard::Query(query)) => v6.groups.handle_query(now, &query),
-            Some(Heard::OlderReport(group)) => v6.groups.handle_older_report(now, group),
-            None => {}
+            // What no router has heard keeps us from no report.
+            Some(Heard::OlderReport(group)) if !incoming.alone => {
+                v6.groups.handle_older_report(now, group);
+            }
+            _ => {}
         }
     }
 

@@ -26,6 +26,8 @@ pub(super) struct Incoming {
     pub(super) to_many: bool,
     /// It came from the link, from nobody's address or from one of ours: neighbour discovery alone hears it.
     pub(super) odd: bool,
+    /// It came in a frame to us alone.
+    pub(super) alone: bool,
     /// The device vouches for the checksum of TCP or UDP.
     checksummed: bool,
 }
@@ -119,6 +121,7 @@ impl Interface {
             packet,
             to_many,
             odd,
+            alone: from == From::Link,
             checksummed,
         };
         self.walk(now, Chain::new(header.next_header), incoming, out);

@@ -17,11 +17,20 @@ fn heard(
     extension: &[u8],
     message: &[u8],
 ) -> Option<Heard<Ipv6Addr>> {
+    heard_at((source, ALL), hop_limit, extension, message)
+}
+
+fn heard_at(
+    (source, destination): (Ipv6Addr, Ipv6Addr),
+    hop_limit: u8,
+    extension: &[u8],
+    message: &[u8],
+) -> Option<Heard<Ipv6Addr>> {
     let next = match extension {
         [] => protocol::ICMP,
         _ => protocol::HOP_BY_HOP,
     };
-    let mut header = Header::new(source, ALL, next, extension.len() + message.len());
+    let mut header = Header::new(source, destination, next, extension.len() + message.len());
     header.hop_limit = hop_limit;
     let mut packet = vec![0; HEADER_LEN];
     header.write(&mut packet);
@@ -147,11 +156,17 @@ fn rfc3810_5_1_14_what_may_have_passed_a_router_is_not_heard() {
     for length in 0..24 {
         assert_eq!(heard(ROUTER, 1, &HOP_BY_HOP, &good[..length]), None);
     }
+}
+
+#[test]
+fn rfc2710_3_an_older_report_is_heard_where_it_goes_to_its_group() {
     let report = [&[131, 0, 0, 0, 0, 0, 0, 0][..], &GROUP.octets()].concat();
-    assert_eq!(
-        heard(ROUTER, 1, &HOP_BY_HOP, &report),
-        Some(Heard::OlderReport(GROUP))
-    );
+    for (destination, is_heard) in [(GROUP, true), (ALL, false), (SOURCE, false)] {
+        assert_eq!(
+            heard_at((ROUTER, destination), 1, &HOP_BY_HOP, &report),
+            is_heard.then_some(Heard::OlderReport(GROUP))
+        );
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::{OURS, dual, frame, icmp, link_local, v6};
 use crate::proto::Instant;
 use crate::proto::icmp::v6::write_checksum;
-use crate::proto::interface::tests::stack;
+use crate::proto::interface::tests::{MACS, stack};
 use crate::proto::interface::{Event, Interface, Ipv6, MulticastError};
 use crate::proto::ip::v6::{Header, protocol, solicited_node};
 use crate::proto::link::ethernet::MacAddr;
@@ -162,4 +162,35 @@ fn rfc8106_5_what_a_router_says_of_name_servers_is_handed_on_until_it_ends() {
     sent(&mut stack, start, 31 * SECOND);
     assert!(stack.name_servers().is_empty() && stack.domains().is_empty());
     assert_eq!(events(&mut stack), 2);
+}
+
+#[test]
+fn rfc2710_4_a_report_in_a_frame_to_us_alone_keeps_us_from_none() {
+    let to_group = MacAddr([0x33, 0x33, 0, 0, 0, 7]);
+    for (station, are_ours) in [(MACS[0], 1), (to_group, 0)] {
+        let mut pair = dual();
+        let [stack, _] = &mut pair.stacks;
+        let start = Instant::from_nanos(0);
+        let any = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 9);
+        let id = stack.udp_bind(any).expect("a free port");
+        assert_eq!(stack.join_multicast(start, id, GROUP.into()), Ok(()));
+        sent(stack, start, 10 * SECOND);
+        let now = start + 20 * SECOND;
+        // A router of the first version asks, within ten seconds; a neighbour answers.
+        for (kind, delay, station) in [(130, 10_000_u16, to_group), (131, 0, station)] {
+            let [high, low] = delay.to_be_bytes();
+            let mut message = [&[kind, 0, 0, 0, high, low, 0, 0][..], &GROUP.octets()].concat();
+            write_checksum(ROUTER, GROUP, &mut message);
+            let packet = [&[protocol::ICMP, 0, 5, 2, 0, 0, 1, 0][..], &message].concat();
+            let mut header = Header::new(ROUTER, GROUP, protocol::HOP_BY_HOP, packet.len());
+            header.hop_limit = 1;
+            let packet = frame(station, &header, &packet);
+            stack.handle_frame(now, packet.into(), &mut |_: &[u8]| panic!("at once"));
+        }
+        let frames = sent(stack, now, 11 * SECOND);
+        let reports = frames
+            .iter()
+            .filter(|(_, frame)| frame[62..].first() == Some(&131));
+        assert_eq!(reports.count(), are_ours, "{station:?}");
+    }
 }
