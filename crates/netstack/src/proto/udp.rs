@@ -395,13 +395,15 @@ impl Udp {
     }
 
     /// The socket for a datagram: a connected one before an unconnected, one bound to the address before one bound to
-    /// all, one of its family before one of both. Without a `source` it does not matter to whom one is connected.
+    /// all, one of its family before one of both. Without a `source` it is one that can have sent from there: it does not
+    /// matter to whom one is connected, and the address may be one that it sends from without being bound to it.
     pub(crate) fn find(&self, source: Option<Endpoint>, destination: Endpoint) -> Option<SocketId> {
         let candidates = self.ports.get(&destination.port())?.iter();
         let fitting = candidates.filter_map(|id| {
             let socket = self.sockets.get(id.0)?;
             let (address, to) = (socket.local.ip(), destination.ip());
-            let fits = covers(address, socket.only_v6, to)
+            let sent_from = source.is_none() && socket.source == Some(to);
+            let fits = (covers(address, socket.only_v6, to) || sent_from)
                 && (!to.is_multicast() || socket.groups.contains(&to))
                 && socket.peer.zip(source).is_none_or(|(peer, it)| peer == it);
             let rank = (

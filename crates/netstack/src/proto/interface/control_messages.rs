@@ -155,7 +155,7 @@ impl Interface {
                     .paths
                     .handle(now, to, next_hop_mtu, len, current);
             }
-            Error::Unreachable(reason) if reason.is_hard() => {
+            Error::Unreachable(reason) if reason.is_hard() && self.is_of_our_flow(quoted) => {
                 if let Some(id) = self.udp.handle_unreachable(local, peer) {
                     self.udp.announce(id);
                 }

@@ -331,14 +331,18 @@ fn rfc8201_section_4_datagrams_heed_packet_too_big() {
 /// Whether Packet Too Big is believed of a datagram to `destination` from the port of a socket, with this flow label.
 fn believes(pair: &mut super::Pair, id: SocketId, destination: Ipv6Addr, flow_label: u32) -> bool {
     let port = pair.stacks[0].udp().local(id).expect("open").port();
-    let mut header = Header::new(OURS[0], destination, 17, 1408);
+    let source = match pair.stacks[0].udp().source(id) {
+        Some(Some(IpAddr::V6(chosen))) => *chosen,
+        _ => OURS[0],
+    };
+    let mut header = Header::new(source, destination, 17, 1408);
     header.flow_label = flow_label;
     let [high, low] = port.to_be_bytes();
     let datagram = frame(MACS[1], &header, &[high, low, 0, 53, 5, 128, 0, 0]);
     let mut message = vec![2, 0, 0, 0, 0, 0];
     message.extend(1300_u16.to_be_bytes());
     message.extend_from_slice(&datagram[HEADER_LEN..]);
-    let error = icmp(v6("fd00::77"), OURS[0], 60, &message);
+    let error = icmp(v6("fd00::77"), source, 60, &message);
     pair.call(0, |stack, now, out| {
         stack.handle_frame(now, error.into(), out);
         stack.egress.path_mtu(now, destination.into()) == 1300
@@ -375,6 +379,16 @@ fn rfc8201_4_a_socket_that_is_connected_to_one_peer_may_have_sent_to_another() {
 }
 
 #[test]
+fn rfc8201_4_a_socket_may_have_sent_from_an_address_that_it_is_not_bound_to() {
+    let mut pair = dual();
+    assert!(pair.stacks[0].add_address(pair.now, cidr("fd00::5/64")));
+    let local = SocketAddr::new(OURS[0].into(), 0);
+    let id = pair.stacks[0].udp_bind(local).expect("free");
+    *pair.stacks[0].udp().source(id).expect("open") = Some(v6("fd00::5").into());
+    assert!(believes(&mut pair, id, v6("64:ff9b::c000:201"), 0));
+}
+
+#[test]
 fn rfc1112_6_1_and_rfc3493_5_2_datagrams_to_groups_stay_on_the_link_unless_said_otherwise() {
     let mut pair = dual();
     pair.run(core::time::Duration::from_secs(5));
@@ -400,5 +414,35 @@ fn rfc1112_6_1_and_rfc3493_5_2_datagrams_to_groups_stay_on_the_link_unless_said_
         assert_eq!(hops(None, group), 1);
         assert_eq!(hops(Some(5), group), 5);
         assert_eq!(hops(Some(0), group), 1);
+    }
+}
+
+#[test]
+fn rfc5927_4_a_closed_port_is_believed_of_a_datagram_with_our_flow_label() {
+    let mut pair = dual();
+    let any = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0);
+    let there = SocketAddr::new(OURS[1].into(), 53);
+    let id = pair.stacks[0].udp_bind(any).expect("free");
+    pair.stacks[0].udp().connect(id, there);
+    let send = |pair: &mut super::Pair| {
+        pair.call(0, |stack, now, out| {
+            stack.udp_send(now, id, there, b"?", out).expect("a route");
+            out.0.last().cloned()
+        })
+    };
+    // The first waits for the neighbour, whose own answer is not what is looked at.
+    send(&mut pair);
+    pair.run(core::time::Duration::from_millis(10));
+    assert!(pair.stacks[0].udp().take_refused(id));
+    let datagram = send(&mut pair).expect("a datagram");
+    for (other, believed) in [(1, false), (0, true)] {
+        let mut packet = datagram[HEADER_LEN..].to_vec();
+        packet[3] ^= other;
+        let message = [&[1, 4, 0, 0, 0, 0, 0, 0], &packet[..]].concat();
+        let error = icmp(OURS[1], OURS[0], 64, &message);
+        pair.call(0, |stack, now, out| {
+            stack.handle_frame(now, error.into(), out)
+        });
+        assert_eq!(pair.stacks[0].udp().take_refused(id), believed);
     }
 }
