@@ -22,9 +22,9 @@
 //! # Threads
 //!
 //! A thread is a stack of its own that a task of [`miou_rs`] goes on with whenever it is polled. Threads and tasks share
-//! one processor and one queue, first those that an event has woken. A thread runs until it waits, yields or ends: there
-//! is no preemption, and one that computes for a second while others are there is reported by its name. When all wait for
-//! each other, the program ends with a report of all of them.
+//! one processor and one queue, first those that an event has woken. A thread runs until it waits, yields or ends, or
+//! looks at the clock after a millisecond: there is no preemption, and one that computes for a second while others are
+//! there is reported by its name. When all wait for each other, the program ends with a report of all of them.
 //!
 //! Thread-local variables are the thread's own; those of tasks belong to the scheduler.
 //!
@@ -65,6 +65,7 @@ mod report;
 mod resolv_conf;
 mod scheduler;
 mod signals;
+mod slice;
 mod sockets;
 mod stack;
 #[cfg(test)]

@@ -5,7 +5,7 @@ pub(crate) use imp::{
     LibcState, block_size, end_thread_locals, exchange_libc_state, new_pointer, print, set_pointer,
 };
 #[cfg(solo5)]
-pub(crate) use imp::{current_pointer, detect};
+pub(crate) use imp::{current_pointer, detect, solo5_clock_monotonic};
 
 #[cfg(solo5)]
 mod imp {
@@ -36,6 +36,8 @@ mod imp {
         fn __solo5_end_thread_locals();
         fn solo5_set_tls_base(thread_pointer: usize) -> c_int;
         fn solo5_console_write(data: *const u8, size: usize);
+        /// The monotonic clock's time, in nanoseconds.
+        pub(crate) safe fn solo5_clock_monotonic() -> u64;
     }
 
     // Solo5's own bindings, which can be linked in place of ours, do not have it.

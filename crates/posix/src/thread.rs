@@ -22,7 +22,7 @@ use crate::memory::stacks;
 use crate::pthread::keys::Values;
 use crate::signals::{self, OfThread};
 use crate::stack::{self, Stack, switch};
-use crate::{parking, report, scheduler};
+use crate::{parking, report, scheduler, slice};
 
 /// The longest name of a thread, as Linux has it.
 pub(crate) const NAME: usize = 15;
@@ -240,10 +240,12 @@ impl Thread {
     pub(crate) fn resume(&self) {
         let before = CURRENT.with(|current| current.replace(self));
         report::runs(self.number);
+        slice::begin();
         let scheduler = SCHEDULER.with(Cell::as_ptr);
         // SAFETY: the thread is suspended, as it is not the one that runs. The place for the scheduler is a static, and in a
         // test one of the thread that all of this happens on.
         unsafe { switch(scheduler, self.suspended.get()) };
+        slice::end();
         CURRENT.with(|current| current.set(before));
         if self.stack.has_overflown(self.suspended.get()) {
             report::overflow(&report::described(self), &self.stack);

@@ -36,7 +36,7 @@ pub(crate) fn at(clock: clockid_t, time: &timespec) -> Result<Instant, c_int> {
             Instant::from_nanos(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
         }
         CLOCK_REALTIME | CLOCK_REALTIME_COARSE | CLOCK_TAI => {
-            inside(Instant::now) + time.saturating_sub(wall_clock())
+            inside(|| Instant::now() + time.saturating_sub(wall_clock()))
         }
         _ => return Err(EINVAL),
     })
@@ -86,6 +86,30 @@ unsafe fn sleep_or_tell(deadline: Instant, remaining: *mut timespec) -> Result<(
         unsafe { remaining.write(left) };
     }
     Err(EINTR)
+}
+
+/// nolibc's, but that whoever looks at the monotonic clock again and again gives way.
+#[cfg(solo5)]
+#[unsafe(no_mangle)]
+unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_int {
+    const SECOND: u64 = 1_000_000_000;
+    unsafe extern "C" {
+        fn __solo5_clock_gettime(clock: clockid_t, time: *mut timespec) -> c_int;
+    }
+    if clock != CLOCK_MONOTONIC {
+        // SAFETY: the caller's promise is the same.
+        return unsafe { __solo5_clock_gettime(clock, time) };
+    }
+    let now = crate::machine::solo5_clock_monotonic();
+    crate::slice::shown(now);
+    // SAFETY: the caller gives a place for a time.
+    unsafe {
+        time.write(timespec {
+            tv_sec: (now / SECOND).cast_signed(),
+            tv_nsec: (now % SECOND).cast_signed(),
+        });
+    }
+    0
 }
 
 #[cfg_attr(solo5, unsafe(no_mangle))]

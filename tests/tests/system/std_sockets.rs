@@ -11,7 +11,7 @@ on_each_target! {
     a_thread_serves_each_connection;
     long: sockets_inside_of_the_program, handlers_at_the_end_have_what_is_open, a_server_outside_is_connected_to,
     settings_are_checked_before_main, tokio_runs_with_one_thread, tokio_runs_with_many,
-    tokio_connects_to_a_server_outside, axum_serves, quinn_udp_sends_and_receives_runs, smol_and_socket2_run,
+    tokio_runs_beside_a_task_that_is_always_ready, tokio_connects_to_a_server_outside, axum_serves, quinn_udp_sends_and_receives_runs, smol_and_socket2_run,
 }
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -56,6 +56,10 @@ fn tokio_runs_with_one_thread(target: Target) {
 
 fn tokio_runs_with_many(target: Target) {
     runs("std-tokio", target, "multi_thread");
+}
+
+fn tokio_runs_beside_a_task_that_is_always_ready(target: Target) {
+    runs("std-tokio", target, "busy");
 }
 
 /// The server only reads until it has all: what wakes the writer is room to write alone.
@@ -191,7 +195,7 @@ fn axum_serves(target: Target) {
     Guest::build("std-tokio", target);
     Network::with(|network| {
         network.add_tap("tap0", "10.0.0.1/24");
-        for case in ["axum", "axum_multi_thread"] {
+        for case in ["axum", "axum_multi_thread", "axum_busy"] {
             let mut running = guest("std-tokio", target, &[case, "0.0.0.0:8080"]).start();
             let address = SocketAddr::from(([10, 0, 0, 2], 8080));
             let mut stream = running.connect(address, LIMIT);

@@ -11,6 +11,7 @@ use libc::{
 };
 
 weak! { nanosleep clock_nanosleep usleep sleep }
+weak! { __solo5_clock_gettime => clock_gettime }
 
 const NANOSECONDS: u64 = 1_000_000_000;
 
@@ -82,8 +83,9 @@ pub(super) fn sleep_until_on(clock: clockid_t, time: u64) -> Result<(), c_int> {
     Ok(())
 }
 
+/// `clock_gettime`, also where a crate of the program's has one of its own.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_int {
+unsafe extern "C" fn __solo5_clock_gettime(clock: clockid_t, time: *mut timespec) -> c_int {
     let Some(now) = now(clock) else {
         return fail(EINVAL);
     };

@@ -80,6 +80,13 @@ fn inside() -> io::Result<()> {
     assert_eq!(select(reader, writer), [true, true]);
     let mut buffer = [0; 64];
     assert_eq!(other.recv_from(&mut buffer)?, (8, one.local_addr()?));
+    // Who never has to wait gives way to who reads.
+    let address = other.local_addr()?;
+    let reader = thread::spawn(move || other.recv(&mut [0; 64]));
+    while !reader.is_finished() {
+        one.send_to(b"again", address)?;
+    }
+    assert_eq!(reader.join().expect("no panic")?, 5);
     rights::pass()
 }
 

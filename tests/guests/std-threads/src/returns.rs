@@ -1,7 +1,7 @@
 //! Cases that return.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Barrier, Condvar, Mutex, Once, OnceLock, RwLock};
 use std::thread;
@@ -17,6 +17,7 @@ pub(crate) const CASES: &[(&str, fn())] = &[
     ("park", park),
     ("sleep", sleep),
     ("yields", yields),
+    ("looks_at_the_clock", looks_at_the_clock),
     ("mutex", mutex),
     ("poisoned", poisoned),
     ("read_write_lock", read_write_lock),
@@ -117,6 +118,27 @@ fn sleep() {
     });
     for thread in threads {
         thread.join().unwrap();
+    }
+}
+
+/// Who does nothing else gives way: to a thread that is ready, and to one that sleeps.
+fn looks_at_the_clock() {
+    for pause in [Duration::ZERO, Duration::from_millis(3)] {
+        let done = Arc::new(AtomicBool::new(false));
+        let seen = done.clone();
+        let other = thread::spawn(move || {
+            if !pause.is_zero() {
+                thread::sleep(pause);
+            }
+            seen.store(true, Ordering::Relaxed);
+        });
+        let mut last = Instant::now();
+        while !done.load(Ordering::Relaxed) {
+            let now = Instant::now();
+            assert!(last <= now);
+            last = now;
+        }
+        other.join().unwrap();
     }
 }
 

@@ -19,11 +19,13 @@ fn main() -> ExitCode {
     let done = match &arguments[..] {
         [case] if case == "current_thread" => run(Builder::new_current_thread(), inside()),
         [case] if case == "multi_thread" => run(Builder::new_multi_thread(), inside()),
+        [case] if case == "busy" => run(workers(), busy(inside())),
         [case, address] if case == "upload" => run(Builder::new_current_thread(), upload(address)),
         [case, address] if case == "axum" => run(Builder::new_current_thread(), serve(address)),
         [case, address] if case == "axum_multi_thread" => {
             run(Builder::new_multi_thread(), serve(address))
         }
+        [case, address] if case == "axum_busy" => run(workers(), busy(serve(address))),
         other => {
             eprintln!("no case {other:?}");
             return ExitCode::from(2);
@@ -39,6 +41,27 @@ fn main() -> ExitCode {
 
 fn run(mut builder: Builder, work: impl Future<Output = Outcome>) -> Outcome {
     builder.enable_all().build()?.block_on(work)
+}
+
+/// As many as would be there on a larger machine.
+fn workers() -> Builder {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(4);
+    builder
+}
+
+/// Does `work` beside a task that is always ready.
+async fn busy(work: impl Future<Output = Outcome>) -> Outcome {
+    // Until all workers wait, one of them for events: it is another that has the task then.
+    sleep(Duration::from_millis(10)).await;
+    let ready = tokio::spawn(async {
+        loop {
+            tokio::task::yield_now().await;
+        }
+    });
+    let outcome = work.await;
+    ready.abort();
+    outcome
 }
 
 /// Connections, datagrams, time and channels inside of the program.
