@@ -3,19 +3,28 @@ use super::*;
 /// Names that Rust 1.95 gives.
 const WITH_GLOBAL: &str = "_RINvMs0_NtNtNtCsjrHSEGnQ3l9_3std12backtrace_rs9symbolize5gimliNtB6_5Cache11with_globalNCNvB6_7resolves_0EBc_";
 const OUTPUT_FILENAME: &str = "_RNvNtNtCsjrHSEGnQ3l9_3std3sys9backtrace15output_filename";
+const REMOVE_STACK: &str = "_RINvMs_NtNtNtCslNYArtu3iFV_5alloc11collections5btree6removeINtNtB7_4node6HandleINtBY_7NodeRefNtNtBY_6marker3MutjNtNtNtNtNtNtCsjrHSEGnQ3l9_3std3sys3pal4unix14stack_overflow11thread_info10ThreadInfoNtB1v_4LeafENtB1v_2KVE14remove_leaf_kvNCNvMs7_NtNtB7_3map5entryINtB3S_13OccupiedEntryjB1M_E9remove_kv0NtNtBb_5alloc6GlobalEB1Y_";
 
 fn is_idle(name: &str) -> bool {
-    let [name_shown, file_shown] = SHOW_FINDS;
-    [READS_DEBUGGING, NOTES_STACKS, name_shown, file_shown]
-        .iter()
-        .any(|parts| is(name.as_bytes(), parts))
+    let leads = [READS_DEBUGGING, NOTES_STACKS];
+    let mut names = leads.iter().chain(&SHOW_FINDS).chain(&LOOK_FOR_STACKS);
+    names.any(|parts| is(name.as_bytes(), parts))
 }
 
 #[test]
 fn functions_of_std_are_known_by_their_whole_names() {
     let set_current_info = "_RNvNtNtNtNtNtCsjrHSEGnQ3l9_3std3sys3pal4unix14stack_overflow11thread_info16set_current_info";
     let symbol_name = "_RNvXs2_NtNtCsjrHSEGnQ3l9_3std12backtrace_rs9symbolizeNtB5_10SymbolNameNtNtCsgEmfK2I1SDS_4core3fmt7Display3fmt";
-    for name in [WITH_GLOBAL, OUTPUT_FILENAME, set_current_info, symbol_name] {
+    let signal_handler =
+        "_RNvNtNtNtNtNtCsjrHSEGnQ3l9_3std3sys3pal4unix14stack_overflow3imp14signal_handler";
+    for name in [
+        WITH_GLOBAL,
+        OUTPUT_FILENAME,
+        set_current_info,
+        symbol_name,
+        signal_handler,
+        REMOVE_STACK,
+    ] {
         assert!(is_idle(name), "{name}");
         assert!(is_idle(&format!("{name}.llvm.123")), "{name}");
         assert!(!is_idle(&format!("{name}0")), "{name}");
