@@ -2,12 +2,12 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, Waker},
 };
 
+use slab::Slab;
 use solo5_ffi::Handle;
 
 use crate::{
@@ -56,9 +56,7 @@ pub(crate) struct End {
     /// What stands for it, once somebody can be told.
     handle: Cell<Option<Handle>>,
     is_asked_for: Cell<bool>,
-    waiting: RefCell<BTreeMap<u64, Waker>>,
-    /// The key of the next who waits.
-    next: Cell<u64>,
+    waiting: RefCell<Slab<Waker>>,
     looks: Cell<u32>,
 }
 
@@ -90,7 +88,7 @@ impl End {
         self.is_asked_for.set(true);
         let waiting = self.waiting.take();
         let woken = waiting.len();
-        waiting.into_values().for_each(Waker::wake);
+        waiting.into_iter().for_each(|(_, waker)| waker.wake());
         woken
     }
 }
@@ -98,14 +96,13 @@ impl End {
 /// Ready when the end is asked for.
 pub(crate) struct Shutdown<H: Hypercalls> {
     source: Rc<Solo5<H>>,
-    key: u64,
+    /// Among those who wait.
+    key: Option<usize>,
 }
 
 impl<H: Hypercalls> Shutdown<H> {
     pub(crate) fn new(source: Rc<Solo5<H>>) -> Self {
-        let key = source.end.next.get();
-        source.end.next.set(key + 1);
-        Self { source, key }
+        Self { source, key: None }
     }
 }
 
@@ -113,14 +110,15 @@ impl<H: Hypercalls> Future for Shutdown<H> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let end = &self.source.end;
+        let Self { source, key } = self.get_mut();
+        let end = &source.end;
         if end.is_asked_for.get() {
             return Poll::Ready(());
         }
         let mut waiting = end.waiting.borrow_mut();
-        let kept = waiting.get(&self.key);
-        if !kept.is_some_and(|kept| kept.will_wake(context.waker())) {
-            waiting.insert(self.key, context.waker().clone());
+        match *key {
+            Some(key) => waiting[key].clone_from(context.waker()),
+            None => *key = Some(waiting.insert(context.waker().clone())),
         }
         Poll::Pending
     }
@@ -128,8 +126,11 @@ impl<H: Hypercalls> Future for Shutdown<H> {
 
 impl<H: Hypercalls> Drop for Shutdown<H> {
     fn drop(&mut self) {
-        let waker = self.source.end.waiting.borrow_mut().remove(&self.key);
-        drop(waker);
+        if let Some(key) = self.key {
+            // Nobody waits any more once the end was asked for.
+            let waker = self.source.end.waiting.borrow_mut().try_remove(key);
+            drop(waker);
+        }
     }
 }
 
