@@ -92,7 +92,7 @@ impl Peers {
         };
         self.by_size[0].push_back(&mut self.slots, index);
         let hash_at = |index: u32| self.slots.0[index as usize].hash;
-        self.table.insert(hash, index, hash_at);
+        self.table.insert(hash, index, &hash_at);
         index
     }
 

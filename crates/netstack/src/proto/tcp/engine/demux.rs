@@ -133,7 +133,7 @@ impl Connections {
         let slot = &mut self.slots[index as usize];
         (slot.hash, slot.tcb) = (hash, Some(tcb));
         self.table
-            .insert(hash, index, |index| self.slots[index as usize].hash);
+            .insert(hash, index, &|index| self.slots[index as usize].hash);
     }
 
     #[inline]
