@@ -395,22 +395,18 @@ impl Udp {
     }
 
     /// The socket for a datagram: a connected one before an unconnected, one bound to the address before one bound to
-    /// all, one of its family before one of both. Without a `source` it is one that can have sent from there: it does not
-    /// matter to whom one is connected, and the address may be one that it sends from without being bound to it.
+    /// all, one of its family before one of both. Without a `source`, one that can have sent from there, to whomever.
     pub(crate) fn find(&self, source: Option<Endpoint>, destination: Endpoint) -> Option<SocketId> {
         let candidates = self.ports.get(&destination.port())?.iter();
         let fitting = candidates.filter_map(|id| {
             let socket = self.sockets.get(id.0)?;
             let (address, to) = (socket.local.ip(), destination.ip());
-            let sent_from = source.is_none() && socket.source == Some(to);
-            let fits = (covers(address, socket.only_v6, to) || sent_from)
+            let fits = (covers(address, socket.only_v6, to)
+                || (source.is_none() && socket.source == Some(to)))
                 && (!to.is_multicast() || socket.groups.contains(&to))
                 && socket.peer.zip(source).is_none_or(|(peer, it)| peer == it);
-            let rank = (
-                socket.peer.is_some(),
-                !address.is_unspecified(),
-                address.is_ipv4(),
-            );
+            let bound = !address.is_unspecified();
+            let rank = (socket.peer.is_some(), bound, address.is_ipv4());
             fits.then_some((rank, *id))
         });
         fitting.max().map(|(_, id)| id)
