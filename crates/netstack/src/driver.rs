@@ -32,8 +32,9 @@ use pool::ReceiveBuffers;
 use waiters::{Parting, Partings};
 use waits::Waits;
 
-/// Frames read in one turn, at most; then other tasks have theirs.
-const MAX_BATCH: usize = 64;
+/// Frames read in one turn, at most; then other tasks have theirs, and what these say is sent. With more the first waits for
+/// the last, and clients that all have been answered at once ask all at once.
+const MAX_BATCH: usize = 16;
 /// TCP segments sent in one turn, at most.
 const SEND_BUDGET: usize = 64;
 
