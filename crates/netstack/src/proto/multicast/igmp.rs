@@ -47,7 +47,10 @@ pub fn parse(header: &v4::Header, packet: &[u8]) -> Option<Heard<Ipv4Addr>> {
             let right = query.group.unwrap_or(ALL_SYSTEMS) == header.destination;
             (alert && right).then_some(Heard::Query(query))
         }
-        V1_REPORT | V2_REPORT if group.is_multicast() => Some(Heard::OlderReport(group)),
+        // Elsewhere no router hears it (RFC 2236 §3).
+        V1_REPORT | V2_REPORT if group.is_multicast() && header.destination == group => {
+            Some(Heard::OlderReport(group))
+        }
         _ => None,
     }
 }

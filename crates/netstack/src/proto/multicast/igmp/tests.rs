@@ -154,4 +154,9 @@ fn what_is_malformed_is_not_heard() {
     );
     let report = [&[0x16, 0, 0, 0][..], &GROUP.octets()].concat();
     assert_eq!(heard(GROUP, &[], &report), Some(Heard::OlderReport(GROUP)));
+    assert_eq!(
+        heard(SOURCE, &[], &report),
+        None,
+        "RFC 2236 §3: not to its group"
+    );
 }
