@@ -10,7 +10,6 @@ mod backtrace;
 mod devices;
 mod unikernel;
 
-use std::convert::Infallible;
 use std::env;
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -39,7 +38,6 @@ pub fn run(mut words: Vec<OsString>) -> ExitCode {
             let _ = std::io::stdout().write_all(USAGE.as_bytes());
             return ExitCode::SUCCESS;
         }
-        Some(first) if first == backtrace::FILTER => return backtrace::filter(&words[1..]),
         None => {
             say("expected the path of a unikernel (try solo5-run --help)");
             return ExitCode::FAILURE;
@@ -47,12 +45,13 @@ pub fn run(mut words: Vec<OsString>) -> ExitCode {
         Some(_) => {}
     }
     let path = PathBuf::from(words.remove(0));
-    let Err(message) = boot(&path, words);
-    say(message);
-    ExitCode::FAILURE
+    boot(&path, words).unwrap_or_else(|message| {
+        say(message);
+        ExitCode::FAILURE
+    })
 }
 
-fn boot(path: &Path, words: Vec<OsString>) -> Result<Infallible, String> {
+fn boot(path: &Path, words: Vec<OsString>) -> Result<ExitCode, String> {
     let unikernel = Unikernel::read(path)?;
     if let Some(hint) = Arguments::hint(&words, [&unikernel.networks, &unikernel.blocks]) {
         say(hint);
@@ -67,17 +66,20 @@ fn boot(path: &Path, words: Vec<OsString>) -> Result<Infallible, String> {
         }
     };
     let mut command = Command::new(&tender);
-    if let Some(style) = backtrace::Style::wanted() {
+    let style = backtrace::Style::wanted();
+    if style.is_some() {
         arguments.set_variable("RUST_BACKTRACE=full");
-        command.stdout(backtrace::start_filter(path, style)?);
     }
     command
         .args(arguments.options)
         .arg("--")
         .arg(path)
         .arg(arguments.line);
-    let error = command.exec();
-    Err(format!("cannot run {tender:?}: {error}"))
+    let ended = match style {
+        Some(style) => backtrace::run(&mut command, path, style),
+        None => Err(command.exec()),
+    };
+    ended.map_err(|error| format!("cannot run {tender:?}: {error}"))
 }
 
 /// The options in `SOLO5_TENDER_OPTIONS`.

@@ -47,7 +47,7 @@ pub use ipv6::Dhcpv6;
 pub use ipv6::Ipv6Network;
 pub use network::{Network, Online, StartError};
 #[cfg(feature = "tls")]
-pub use tls::Tls;
+pub use tls::{Tls, pem};
 
 /// The exit status for a command line that is no good (`EX_USAGE` of BSD's sysexits): the same one would be none again.
 pub const USAGE: u8 = 64;

@@ -37,7 +37,7 @@ struct Arguments {
     /// Say nothing of HTTP/2
     #[arg(long)]
     http1: bool,
-    /// Authorities to trust in place of those that Mozilla trusts, as text in PEM
+    /// Authorities to trust in place of those that Mozilla trusts, in PEM or in base64 of that
     #[arg(long, value_name = "PEM")]
     authorities: Option<String>,
 }
@@ -56,7 +56,7 @@ async fn fetch(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     if arguments.http1 {
         tls = tls.protocols(["http/1.1"]);
     }
-    tls.authorities = arguments.authorities.map(String::into_bytes);
+    tls.authorities = arguments.authorities.as_deref().map(cli::pem);
     let tls = tls::Client::new(tls)
         .map_err(|error| Failure::new(cli::USAGE, format!("--authorities: {error}")))?;
     let timeout = Duration::from_secs(arguments.timeout);

@@ -1,23 +1,31 @@
 //! Names for the addresses in a unikernel's backtraces.
 //!
 //! A unikernel has no debugging information at hand, so its panics print the address of each frame. The names are looked up here,
-//! in the executable, by a process that stands between the tender's standard output and ours; the tender itself keeps the process
-//! that was started, with its signals and its exit status.
+//! in the executable, by this process: it stands between the tender's standard output and ours, hands on signals, and ends as the
+//! tender does, when all is printed.
 
 mod executable;
 
-use std::env;
-use std::ffi::{OsStr, OsString};
-use std::io::{self, PipeWriter, Read, Write};
-use std::os::unix::process::CommandExt;
+use std::io::{self, Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::{env, thread};
+
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::unistd::Pid;
 
 use self::executable::Executable;
 
-/// The first argument of the process in between; the style and the executable follow.
-pub(super) const FILTER: &str = "--name-backtraces";
-/// What this process holds back of a line at the most.
+/// What is handed on to the tender.
+const SIGNALS: [Signal; 4] = [
+    Signal::SIGHUP,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGTERM,
+];
+/// What is held back of a line at the most.
 const LONGEST_FRAME: usize = 256;
 /// And frames of a backtrace.
 const MOST_FRAMES: usize = 1024;
@@ -42,54 +50,34 @@ impl Style {
     }
 }
 
-/// Starts the process in between, and gives what it reads from.
-pub(super) fn start_filter(unikernel: &Path, style: Style) -> Result<PipeWriter, String> {
-    let about = |error: io::Error| format!("cannot start what names a backtrace's frames: {error}");
-    let (reader, writer) = io::pipe().map_err(about)?;
-    let style = match style {
-        Style::Short => "short",
-        Style::Full => "full",
-    };
-    Command::new(env::current_exe().map_err(about)?)
-        .args([OsStr::new(FILTER), OsStr::new(style), unikernel.as_os_str()])
-        .stdin(reader)
-        // A signal from the terminal is the tender's; this process ends when there is nothing more to read.
-        .process_group(0)
-        .spawn()
-        .map_err(about)?;
-    Ok(writer)
+/// Runs the tender, with names in what it prints.
+pub(super) fn run(tender: &mut Command, unikernel: &Path, style: Style) -> io::Result<ExitCode> {
+    let signals: SigSet = SIGNALS.into_iter().collect();
+    signals.thread_block()?;
+    // SAFETY: between fork and exec it makes one system call.
+    unsafe { tender.pre_exec(|| Ok(set_pdeathsig(Signal::SIGKILL)?)) };
+    // In a group of its own it gets each signal from here alone, and so once.
+    let mut tender = tender.stdout(Stdio::piped()).process_group(0).spawn()?;
+    let pid = Pid::from_raw(tender.id().cast_signed());
+    thread::spawn(move || {
+        while let Ok(signal) = signals.wait() {
+            // It may have ended.
+            let _ = kill(pid, signal);
+        }
+    });
+    if let Some(printed) = tender.stdout.take() {
+        let names = Filter::new(style, Executable::read(unikernel));
+        // Who reads no more has the pipe closed, as it were with the tender's own output.
+        let _ = names.copy(printed, io::stdout().lock());
+    }
+    Ok(code_of(tender.wait()?))
 }
 
-/// Copies standard input to standard output, with names in backtraces.
-pub(super) fn filter(arguments: &[OsString]) -> ExitCode {
-    let [style, unikernel] = arguments else {
-        return ExitCode::FAILURE;
-    };
-    let style = match style == "full" {
-        true => Style::Full,
-        false => Style::Short,
-    };
-    let mut names = Filter::new(style, Executable::read(Path::new(unikernel)));
-    let (mut input, mut output) = (io::stdin().lock(), io::stdout().lock());
-    let mut buffer = [0; 16 << 10];
-    loop {
-        let (text, ended) = match input.read(&mut buffer) {
-            Ok(0) => (names.finish(), true),
-            Ok(count) => (names.take(&buffer[..count]), false),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(_) => return ExitCode::FAILURE,
-        };
-        if output
-            .write_all(&text)
-            .and_then(|()| output.flush())
-            .is_err()
-        {
-            return ExitCode::FAILURE;
-        }
-        if ended {
-            return ExitCode::SUCCESS;
-        }
-    }
+/// As a shell has it of who was ended by a signal.
+fn code_of(status: ExitStatus) -> ExitCode {
+    let code = status.code().or_else(|| Some(128 + status.signal()?));
+    let code = code.and_then(|code| u8::try_from(code).ok());
+    code.map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 /// What was read, on its way.
@@ -118,6 +106,24 @@ impl Filter {
             line: Vec::new(),
             passing: false,
             frames: Vec::new(),
+        }
+    }
+
+    /// Copies all that `input` has.
+    fn copy(mut self, mut input: impl Read, mut output: impl Write) -> io::Result<()> {
+        let mut buffer = [0; 16 << 10];
+        loop {
+            let (text, is_last) = match input.read(&mut buffer) {
+                Ok(0) => (self.finish(), true),
+                Ok(count) => (self.take(&buffer[..count]), false),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            output.write_all(&text)?;
+            output.flush()?;
+            if is_last {
+                return Ok(());
+            }
         }
     }
 

@@ -332,12 +332,12 @@ fn certificates_are_text_or_base64_of_it() {
         (
             &["cert.pem"],
             &[&one.1],
-            "--tls-cert \"cert.pem\": no certificate in the text; expected PEM",
+            "--tls-cert \"cert.pem\": no certificate in the text; expected PEM or base64 of it, and not the name of a file",
         ),
         (
             &[&one.0],
             &["key.pem"],
-            "--tls-key: no private key in the text; expected PEM",
+            "--tls-key: no private key in the text; expected PEM, with one that is not encrypted",
         ),
         (
             &[&one.0],

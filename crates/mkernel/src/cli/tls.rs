@@ -48,7 +48,14 @@ impl Tls {
                 let identity = Identity::from_pem(&pem(certificate), &pem(key));
                 identity.map_err(|error| {
                     let argument = argument(&error, certificate);
-                    Failure::new(USAGE, format!("{argument}: {error}"))
+                    // Files are the host's.
+                    let hint = match error {
+                        Error::Nothing(CERTIFICATE) => {
+                            " or base64 of it, and not the name of a file"
+                        }
+                        _ => "",
+                    };
+                    Failure::new(USAGE, format!("{argument}: {error}{hint}"))
                 })
             })
             .collect()
@@ -72,8 +79,9 @@ fn argument(error: &Error, certificate: &str) -> String {
     }
 }
 
-/// The text behind `value`, which may be base64 of it: that stands on a command line without quotes.
-fn pem(value: &str) -> Vec<u8> {
+/// The text in PEM that `value` is, or is base64 of: that stands on a command line without quotes.
+#[must_use]
+pub fn pem(value: &str) -> Vec<u8> {
     // A PEM decoder reads base64, whatever it is of.
     let wrapped = format!("-----BEGIN CERTIFICATE-----\n{value}\n-----END CERTIFICATE-----\n");
     match CertificateDer::from_pem_slice(wrapped.as_bytes()) {

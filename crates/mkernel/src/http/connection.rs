@@ -125,7 +125,11 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
                 return Poll::Ready(End::Over);
             }
             if peer.order() == Order::Leave {
-                return Poll::Ready(End::Given(peer.wait().map(|(wait, _)| wait)));
+                let wait = peer.wait().map(|(wait, _)| wait);
+                if wait != Some(Wait::Idle) {
+                    self.peers.complain(peer.address, "cut off");
+                }
+                return Poll::Ready(End::Given(wait));
             }
             // Bounded: the alarm is due no more than once before it is set to a time that has not come.
             loop {

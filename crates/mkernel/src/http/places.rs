@@ -129,7 +129,7 @@ impl Peers {
                 || self.leaving.get() == 0 && self.one_makes_room(true)
         };
         if beside && !has_room() {
-            self.complain(peer.address);
+            self.complain(peer.address, "503");
             return None;
         }
         peer.kept.set(peer.kept.get() + 1);
@@ -202,8 +202,8 @@ impl Peers {
         true
     }
 
-    /// Says to the operator that a client is turned away, once in a while.
-    pub(super) fn complain(&self, address: SocketAddr) {
+    /// Says to the operator, once in a while, what becomes of a client.
+    pub(super) fn complain(&self, address: SocketAddr, what: &str) {
         let now = Instant::now();
         if self
             .complaint
@@ -213,8 +213,8 @@ impl Peers {
             self.complaint.set(Some(now));
             let (connections, beside) = (self.table.borrow().len(), self.beside.get());
             warn!(
-                "{address}: 503, as there is no room beside {connections} connections and {beside} requests of HTTP/2 beside \
-                 others; said once in {} s",
+                "{address}: {what}, as there is no room beside {connections} connections and {beside} requests of HTTP/2 \
+                 beside others; said once in {} s",
                 COMPLAINTS.as_secs()
             );
         }

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use ::http::StatusCode;
 use futures_core::Stream;
+use log::info;
 use miou_rs::{Instant, Orphans, timeout};
 use netstack::{TcpListener, TcpStream};
 
@@ -141,6 +142,8 @@ async fn run<S: Service<Kind>, Kind: 'static>(serve: Serve<S, Kind>) -> io::Resu
         tls,
         kind: PhantomData,
     });
+    let name = if secure { "HTTPS" } else { "HTTP" };
+    info!("{name} is served at {}", listener.local_addr()?);
     let mut connections = Orphans::new();
     let mut refusals = Orphans::new();
     loop {
@@ -157,7 +160,7 @@ async fn run<S: Service<Kind>, Kind: 'static>(serve: Serve<S, Kind>) -> io::Resu
         Handle::close_lost();
         let peer = Rc::new(Peer::new(address, Instant::now()));
         if !peers.has_room() && !peers.make_room() {
-            peers.complain(address);
+            peers.complain(address, "503");
             // A handshake costs more than there is.
             if !secure && refusals.len() < REFUSED {
                 refusals.spawn(refuse_stream(stream, peer));

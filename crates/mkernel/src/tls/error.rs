@@ -6,6 +6,8 @@ use std::io;
 use rustls::pki_types::pem;
 use rustls::{CertificateError, OtherError};
 
+use super::identity::KEY;
+
 /// Why a certificate or a key cannot be used, or a connection not be secured.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -20,6 +22,8 @@ pub enum Error {
     Key(rustls::Error),
     /// A private key that is not that of the certificate.
     KeyMismatch,
+    /// A certificate of ours that cannot be read.
+    Unusable(CertificateFault),
     /// A server without a certificate.
     NoIdentity,
     /// Certificates of authorities that are none.
@@ -133,6 +137,9 @@ impl fmt::Display for Error {
                 write!(f, "no {wanted} in PEM: ")?;
                 pem(error, f)
             }
+            Self::Nothing(KEY) => f.write_str(
+                "no private key in the text; expected PEM, with one that is not encrypted",
+            ),
             Self::Nothing(wanted) => write!(f, "no {wanted} in the text; expected PEM"),
             Self::TooLong(most) => {
                 write!(
@@ -140,12 +147,17 @@ impl fmt::Display for Error {
                     "no end of the text; expected a zero in the first {most} octets"
                 )
             }
-            Self::Key(error) => write!(f, "a private key of no known kind: {error}"),
+            Self::Key(error) => write!(
+                f,
+                "a private key of no known kind: {error}; expected one for ECDSA on P-256 or P-384, for Ed25519, or for RSA \
+                 with at least 2048 bits"
+            ),
             Self::KeyMismatch => f.write_str("the private key is not that of the certificate"),
             Self::NoIdentity => f.write_str("no certificate; a server needs one at least"),
             Self::Authorities(error) => write!(f, "no certificate of an authority: {error}"),
             Self::Name(name) => write!(f, "{name}: expected the name of a host, or an address"),
             Self::Certificate(fault) => write!(f, "the peer's certificate: {fault}"),
+            Self::Unusable(fault) => write!(f, "the certificate: {fault}"),
             Self::Alert(alert) => write!(f, "the peer has ended it: {alert:?}"),
             Self::Protocol(error) => write!(f, "TLS: {error}"),
             Self::Io(error) => error.fmt(f),

@@ -96,6 +96,9 @@ impl Identity {
             // Of a kind of key whose public half is not known, the handshake will tell.
             Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {}
             Err(rustls::Error::InconsistentKeys(_)) => return Err(Error::KeyMismatch),
+            Err(rustls::Error::InvalidCertificate(error)) => {
+                return Err(Error::Unusable(error.into()));
+            }
             Err(error) => return Err(error.into()),
         }
         if let Some(why) = is_out_of_date(&identity.cert[0]) {

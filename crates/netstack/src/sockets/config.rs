@@ -75,9 +75,9 @@ impl Config {
                 Some(address) => is_host_in(address),
                 None => is_host(address.address()),
             };
-            if !host {
+            if !host || address.address().is_loopback() {
                 return Err(invalid(format!(
-                    "address {address}: expected that of a host"
+                    "address {address}: expected that of a host on the network"
                 )));
             }
             if address.v6().is_some() && (self.ipv6.is_none() || mtu < MINIMUM_MTU) {

@@ -345,6 +345,7 @@ fn a_configuration_that_cannot_work_is_refused_with_its_value() {
     assert!(error.to_string().contains("192.0.2.1"), "{error}");
     for address in [
         "0.0.0.0/0",
+        "127.0.0.1/8",
         "224.0.0.1/24",
         "255.255.255.255/32",
         "10.0.0.0/24",
