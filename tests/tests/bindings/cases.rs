@@ -128,7 +128,7 @@ fn too_little_memory_is_said() {
         let executable = filler.link(target, LINKERS[1]);
         let options = ["--mem=2".to_owned()];
         let outcome = boot(&executable, target, &options, "--solo5:quiet", true).wait();
-        assert_eq!(outcome.status, 255, "{outcome}");
+        assert_eq!(outcome.status, 1, "{outcome}");
         assert!(
             outcome.stdout.contains("Not enough memory: 2048 KB"),
             "{outcome}"

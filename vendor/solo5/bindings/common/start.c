@@ -11,9 +11,13 @@ static void memory_init(uint64_t mem_size)
 {
     memory_size = mem_size;
     memory_taken = ROUND_UP((uint64_t)_end, PAGE_SIZE);
-    if (memory_taken + MIN_APP_MEMORY > memory_size)
-        ABORT("Not enough memory: %lu KB, of which the program takes %lu",
+    /* Not an abort: with the same memory it would be the same again. */
+    if (memory_taken + MIN_APP_MEMORY > memory_size) {
+        log_line(LOG_ERROR,
+                "Solo5: Not enough memory: %lu KB, of which the program takes %lu",
                 memory_size >> 10, memory_taken >> 10);
+        solo5_exit(SOLO5_EXIT_FAILURE);
+    }
 }
 
 /*
