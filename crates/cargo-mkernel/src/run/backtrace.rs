@@ -13,7 +13,7 @@ use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::{env, thread};
 
 use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill};
 use nix::unistd::Pid;
 
 use self::executable::Executable;
@@ -53,9 +53,11 @@ impl Style {
 /// Runs the tender, with names in what it prints.
 pub(super) fn run(tender: &mut Command, unikernel: &Path, style: Style) -> io::Result<ExitCode> {
     let signals: SigSet = SIGNALS.into_iter().collect();
-    signals.thread_block()?;
-    // SAFETY: between fork and exec it makes one system call.
-    unsafe { tender.pre_exec(|| Ok(set_pdeathsig(Signal::SIGKILL)?)) };
+    let before = signals.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+    // Which the tender would have blocked too.
+    let prepare = move || Ok(set_pdeathsig(Signal::SIGKILL).and(before.thread_set_mask())?);
+    // SAFETY: between fork and exec it makes two system calls, and allocates nothing.
+    unsafe { tender.pre_exec(prepare) };
     // In a group of its own it gets each signal from here alone, and so once.
     let mut tender = tender.stdout(Stdio::piped()).process_group(0).spawn()?;
     let pid = Pid::from_raw(tender.id().cast_signed());

@@ -38,19 +38,19 @@ const NOTES_STACKS: Name = &[
     "_3std3sys3pal4unix14stack_overflow11thread_info16set_current_info",
 ];
 
-/// That handler, and what takes out a stack that was noted: to reach one of them then is a fault.
-const LOOK_FOR_STACKS: [Name; 2] = [
-    &[
-        "_RNvNtNtNtNtNtCs",
-        "_3std3sys3pal4unix14stack_overflow3imp14signal_handler",
-    ],
-    &[
-        "_RINvMs_NtNtNtCs",
-        "_5alloc11collections5btree6removeINtNtB7_4node6HandleINtBY_7NodeRefNtNtBY_6marker3MutjNtNtNtNtNtNtCs",
-        "_3std3sys3pal4unix14stack_overflow11thread_info10ThreadInfoNtB1v_4LeafENtB1v_2KVE14remove_leaf_kv\
-         NCNvMs7_NtNtB7_3map5entryINtB3S_13OccupiedEntryjB1M_E9remove_kv0NtNtBb_5alloc6GlobalEB1Y_",
-    ],
+/// That handler: a signal that the program sends itself is passed over.
+const LOOKS_FOR_STACKS: Name = &[
+    "_RNvNtNtNtNtNtCs",
+    "_3std3sys3pal4unix14stack_overflow3imp14signal_handler",
 ];
+
+/// What takes out a stack that was noted: to reach it then is a fault.
+const TAKES_OUT_STACKS: [Name; 1] = [&[
+    "_RINvMs_NtNtNtCs",
+    "_5alloc11collections5btree6removeINtNtB7_4node6HandleINtBY_7NodeRefNtNtBY_6marker3MutjNtNtNtNtNtNtCs",
+    "_3std3sys3pal4unix14stack_overflow11thread_info10ThreadInfoNtB1v_4LeafENtB1v_2KVE14remove_leaf_kv\
+         NCNvMs7_NtNtB7_3map5entryINtB3S_13OccupiedEntryjB1M_E9remove_kv0NtNtBb_5alloc6GlobalEB1Y_",
+]];
 
 /// Return, and an instruction that is none: Intel SDM volume 2, RET and UD.
 const RETURN: &[u8] = &[0xc3];
@@ -102,14 +102,15 @@ pub fn run(mut arguments: Vec<OsString>) -> ExitCode {
 fn smaller(argument: &OsStr) -> Option<PathBuf> {
     argument.to_str().filter(|path| path.ends_with(".rcgu.o"))?;
     let mut object = Object::parse(fs::read(argument).ok()?)?;
-    for (leads, others) in [
-        (READS_DEBUGGING, SHOW_FINDS),
-        (NOTES_STACKS, LOOK_FOR_STACKS),
-    ] {
-        if object.replace_functions(|name| is(name, leads), RETURN) {
-            let is_other = |name: &[u8]| others.iter().any(|parts| is(name, parts));
-            object.replace_functions(is_other, FAULT);
-        }
+    let mut replace = |names: &[Name], code| {
+        object.replace_functions(|name| names.iter().any(|parts| is(name, parts)), code)
+    };
+    if replace(&[READS_DEBUGGING], RETURN) {
+        replace(&SHOW_FINDS, FAULT);
+    }
+    if replace(&[NOTES_STACKS], RETURN) {
+        replace(&[LOOKS_FOR_STACKS], RETURN);
+        replace(&TAKES_OUT_STACKS, FAULT);
     }
     // Else tables would tell of functions as long as they were.
     frames::shorten(&mut object)?;

@@ -148,6 +148,7 @@ async fn run<S: Service<Kind>, Kind: 'static>(serve: Serve<S, Kind>) -> io::Resu
     let mut refusals = Orphans::new();
     loop {
         let next = poll_fn(|context| {
+            Handle::close_lost();
             if shutdown.as_mut().poll(context).is_ready() {
                 return Poll::Ready(None);
             }
@@ -157,7 +158,6 @@ async fn run<S: Service<Kind>, Kind: 'static>(serve: Serve<S, Kind>) -> io::Resu
         });
         let Some(accepted) = next.await else { break };
         let (stream, address) = accepted?;
-        Handle::close_lost();
         let peer = Rc::new(Peer::new(address, Instant::now()));
         if !peers.has_room() && !peers.make_room() {
             peers.complain(address, "503");

@@ -36,8 +36,8 @@ pub enum AddressEvent {
     NameServers,
     /// An address that was probed for is free; one of IPv6 is in use from now on.
     Granted(IpAddr),
-    /// An address that was probed for belongs to another station; one of IPv6 that we were given, or had
-    /// made, is given up.
+    /// An address that was probed for belongs to another station; one of IPv6 that we had made is given up, and one that
+    /// we were given is probed for again later.
     Refused {
         /// What was probed for.
         address: IpAddr,

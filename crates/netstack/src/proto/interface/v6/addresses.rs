@@ -118,10 +118,15 @@ impl V6 {
             || self.groups.contains(group)
     }
 
-    /// The place of a tentative address, and what its solicitations carry.
-    pub(super) fn tentative(&self, address: Ipv6Addr) -> Option<[u8; 6]> {
+    /// What the solicitations for a tentative address carry. One that is to be asked for much later is another's until then.
+    pub(super) fn tentative(&self, now: Instant, address: Ipv6Addr) -> Option<[u8; 6]> {
+        let asks = self.settings.dad_transmits;
         self.addresses.iter().find_map(|it| match it.state {
-            State::Tentative { nonce, .. } if it.cidr.address() == address => Some(nonce),
+            State::Tentative { left, next, nonce }
+                if it.cidr.address() == address && (left < asks || next <= now + FIRST_WAIT) =>
+            {
+                Some(nonce)
+            }
             _ => None,
         })
     }

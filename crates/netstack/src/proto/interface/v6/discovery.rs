@@ -108,7 +108,7 @@ impl Interface {
             v6.nd.in_errors += 1;
             return;
         }
-        if let Some(ours) = v6.tentative(target) {
+        if let Some(ours) = v6.tentative(now, target) {
             // RFC 7527 §4.2: what is our own has come back.
             if probe && nd::nonce(options) != Some(&ours) {
                 self.is_duplicate(now, target, MacAddr::default());
@@ -149,7 +149,7 @@ impl Interface {
             return;
         }
         let station = said.station.unwrap_or_default();
-        if v6.tentative(target).is_some() {
+        if v6.tentative(now, target).is_some() {
             self.is_duplicate(now, target, station);
             return;
         }
