@@ -14,10 +14,12 @@ use crate::signals;
 /// Buffers in a call of `readv`, `writev` and the like, at most.
 const MOST_BUFFERS: usize = 1024;
 
-/// Calls `work` where it may call the stack and wake tasks. Handlers of signals run behind it that could not while it waited.
+/// Calls `work` where it may call the stack and wake tasks. Handlers of signals run behind it that could not while it waited,
+/// and a thread whose slice is over gives way.
 pub(crate) fn call<T>(work: impl FnOnce() -> T) -> T {
     let result = inside(work);
     signals::catch_up();
+    crate::slice::catch_up();
     result
 }
 

@@ -9,6 +9,7 @@ use core::cell::Cell;
 
 use miou_rs::Instant;
 
+use crate::scheduler::inside;
 use crate::thread;
 use crate::wait::give_way;
 
@@ -44,27 +45,33 @@ pub(crate) fn shown(now: u64) {
 /// Or has not begun.
 #[cold]
 fn is_over(now: u64) {
-    if thread::current().is_some_and(|thread| !thread.inside()) {
-        begin_or_give_way(now);
+    if thread::current().is_none_or(|thread| thread.inside()) {
+        return;
     }
-}
-
-fn begin_or_give_way(now: u64) {
     match END.with(Cell::get) {
         0 => END.with(|end| end.set(now.saturating_add(LENGTH))),
         _ => give_way(),
     }
 }
 
-/// A call has succeeded that might have had to wait, where it still may: who makes many gives way as who looks at the clock.
+/// A call has succeeded that might have had to wait.
 pub(crate) fn has_succeeded() {
-    let calls = CALLS.with(|calls| calls.replace(calls.get().wrapping_add(1)));
-    if calls.is_multiple_of(MANY) && thread::current().is_some() {
-        let now = Instant::now().as_nanos();
-        if now >= END.with(Cell::get) {
-            begin_or_give_way(now);
-        }
+    CALLS.with(|calls| calls.set(calls.get().saturating_add(1)));
+}
+
+/// A call is over: who makes many gives way as who looks at the clock.
+pub(crate) fn catch_up() {
+    if were_many() {
+        shown(inside(|| Instant::now().as_nanos()));
     }
+}
+
+fn were_many() -> bool {
+    let many = CALLS.with(Cell::get) >= MANY;
+    if many {
+        CALLS.with(|calls| calls.set(0));
+    }
+    many
 }
 
 #[cfg(test)]

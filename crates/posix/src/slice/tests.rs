@@ -2,7 +2,6 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::*;
-use crate::scheduler::inside;
 use crate::testing::{run, spawn, together};
 
 /// Whether others run while a thread is shown these times, in turn, by `show`.
@@ -49,4 +48,14 @@ fn nobody_gives_way_where_something_may_be_borrowed_or_no_thread_runs() {
         let task = inside(|| miou_rs::spawn(async { times.iter().for_each(|&now| shown(now)) }));
         crate::block_on(task).unwrap();
     });
+}
+
+#[test]
+fn who_makes_many_calls_that_succeed_at_once_is_as_who_looks_at_the_clock() {
+    for _ in 0..2 {
+        (1..MANY).for_each(|_| has_succeeded());
+        assert!(!were_many());
+        has_succeeded();
+        assert!(were_many());
+    }
 }
