@@ -1,7 +1,7 @@
 //! Slices of time: nothing interrupts a thread, but one that has run for a while without waiting gives way in calls that a loop
 //! makes anyway, such as a look at the clock. Or a worker whose tasks are always ready would hold up all others for ever.
 //!
-//! By a look at the clock it does so only where it runs code of the program's: never in a task, nor below
+//! It does so only where it runs code of the program's: never in a task, nor below
 //! [`scheduler::inside`](crate::scheduler::inside), and so nowhere where this crate or one that it calls may have borrowed
 //! something.
 
@@ -62,7 +62,7 @@ pub(crate) fn has_succeeded() {
 /// A call is over: who makes many gives way as who looks at the clock.
 pub(crate) fn catch_up() {
     if were_many() {
-        shown(inside(|| Instant::now().as_nanos()));
+        shown(inside(Instant::now).as_nanos());
     }
 }
 

@@ -57,6 +57,14 @@ pub(crate) fn duration(time: &timespec) -> Option<Duration> {
 ///
 /// # Errors
 ///
+/// A time as C has it.
+pub(crate) fn told(time: Duration) -> timespec {
+    timespec {
+        tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: time.subsec_nanos().into(),
+    }
+}
+
 /// What is left, if a handler of signals has run before.
 fn sleep_until(deadline: Instant) -> Result<(), Duration> {
     let interruption = Interruption::by_all();
@@ -78,12 +86,8 @@ unsafe fn sleep_or_tell(deadline: Instant, remaining: *mut timespec) -> Result<(
         return Ok(());
     };
     if !remaining.is_null() {
-        let left = timespec {
-            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: left.subsec_nanos().into(),
-        };
         // SAFETY: the caller's promise is the same.
-        unsafe { remaining.write(left) };
+        unsafe { remaining.write(told(left)) };
     }
     Err(EINTR)
 }
@@ -92,7 +96,6 @@ unsafe fn sleep_or_tell(deadline: Instant, remaining: *mut timespec) -> Result<(
 #[cfg(solo5)]
 #[unsafe(no_mangle)]
 unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_int {
-    const SECOND: u64 = 1_000_000_000;
     unsafe extern "C" {
         fn __solo5_clock_gettime(clock: clockid_t, time: *mut timespec) -> c_int;
     }
@@ -103,12 +106,7 @@ unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_i
     let now = crate::machine::solo5_clock_monotonic();
     crate::slice::shown(now);
     // SAFETY: the caller gives a place for a time.
-    unsafe {
-        time.write(timespec {
-            tv_sec: (now / SECOND).cast_signed(),
-            tv_nsec: (now % SECOND).cast_signed(),
-        });
-    }
+    unsafe { time.write(told(Duration::from_nanos(now))) };
     0
 }
 

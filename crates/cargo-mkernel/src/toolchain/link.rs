@@ -45,12 +45,12 @@ const LOOKS_FOR_STACKS: Name = &[
 ];
 
 /// What takes out a stack that was noted: to reach it then is a fault.
-const TAKES_OUT_STACKS: [Name; 1] = [&[
+const TAKES_OUT_STACKS: Name = &[
     "_RINvMs_NtNtNtCs",
     "_5alloc11collections5btree6removeINtNtB7_4node6HandleINtBY_7NodeRefNtNtBY_6marker3MutjNtNtNtNtNtNtCs",
     "_3std3sys3pal4unix14stack_overflow11thread_info10ThreadInfoNtB1v_4LeafENtB1v_2KVE14remove_leaf_kv\
          NCNvMs7_NtNtB7_3map5entryINtB3S_13OccupiedEntryjB1M_E9remove_kv0NtNtBb_5alloc6GlobalEB1Y_",
-]];
+];
 
 /// Return, and an instruction that is none: Intel SDM volume 2, RET and UD.
 const RETURN: &[u8] = &[0xc3];
@@ -110,7 +110,7 @@ fn smaller(argument: &OsStr) -> Option<PathBuf> {
     }
     if replace(&[NOTES_STACKS], RETURN) {
         replace(&[LOOKS_FOR_STACKS], RETURN);
-        replace(&TAKES_OUT_STACKS, FAULT);
+        replace(&[TAKES_OUT_STACKS], FAULT);
     }
     // Else tables would tell of functions as long as they were.
     frames::shorten(&mut object)?;

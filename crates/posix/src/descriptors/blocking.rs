@@ -48,7 +48,7 @@ pub(crate) fn call<T>(
             return Err(error);
         }
         done => {
-            // The console and files, which never wait, do not either: a task may ask for a lock that is held around one.
+            // The console and files, which never wait, do not count: a task may ask for a lock that is held around one.
             if description.queue().is_some() {
                 slice::has_succeeded();
             }

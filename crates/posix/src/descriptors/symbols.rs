@@ -230,12 +230,8 @@ fn told(setting: Setting) -> itimerspec {
     let left = setting.at.map(|at| at.saturating_sub(now));
     // What has come is told by a moment: zero stands for none.
     let left = left.map(|left| left.max(Time::from_nanos(1)));
-    let time = |time: Time| libc::timespec {
-        tv_sec: time.as_secs().cast_signed(),
-        tv_nsec: time.subsec_nanos().into(),
-    };
     itimerspec {
-        it_interval: time(setting.interval),
-        it_value: time(left.unwrap_or_default()),
+        it_interval: crate::time::told(setting.interval),
+        it_value: crate::time::told(left.unwrap_or_default()),
     }
 }

@@ -6,8 +6,13 @@ const OUTPUT_FILENAME: &str = "_RNvNtNtCsjrHSEGnQ3l9_3std3sys9backtrace15output_
 const REMOVE_STACK: &str = "_RINvMs_NtNtNtCslNYArtu3iFV_5alloc11collections5btree6removeINtNtB7_4node6HandleINtBY_7NodeRefNtNtBY_6marker3MutjNtNtNtNtNtNtCsjrHSEGnQ3l9_3std3sys3pal4unix14stack_overflow11thread_info10ThreadInfoNtB1v_4LeafENtB1v_2KVE14remove_leaf_kvNCNvMs7_NtNtB7_3map5entryINtB3S_13OccupiedEntryjB1M_E9remove_kv0NtNtBb_5alloc6GlobalEB1Y_";
 
 fn is_idle(name: &str) -> bool {
-    let leads = [READS_DEBUGGING, NOTES_STACKS, LOOKS_FOR_STACKS];
-    let mut names = leads.iter().chain(&SHOW_FINDS).chain(&TAKES_OUT_STACKS);
+    let alone = [
+        READS_DEBUGGING,
+        NOTES_STACKS,
+        LOOKS_FOR_STACKS,
+        TAKES_OUT_STACKS,
+    ];
+    let mut names = alone.iter().chain(&SHOW_FINDS);
     names.any(|parts| is(name.as_bytes(), parts))
 }
 
