@@ -157,8 +157,8 @@ fn a_connection_over_arp_and_ipv4() {
     assert_eq!(&buffer[..5], b"hello");
     assert_eq!(
         pair.stacks[1].counters().arp.out_requests,
-        1,
-        "who was asked has learnt who asked: only the announcement was sent"
+        2,
+        "who was asked has learnt who asked: only the claim was sent"
     );
     assert_eq!(
         pair.stacks[0].neighbors().next(),
@@ -455,16 +455,18 @@ fn rfc1191_section_3_udp_heeds_fragmentation_needed() {
 }
 
 #[test]
-fn rfc5227_section_2_3_a_new_address_is_announced_twice() {
+fn rfc5227_section_2_3_a_new_address_is_asked_for_and_announced_twice() {
     let mut pair = Pair::new();
     pair.run(Duration::from_secs(10));
-    assert_eq!(pair.stacks[0].counters().arp.out_requests, 2);
+    assert_eq!(pair.stacks[0].counters().arp.out_requests, 3);
     let now = pair.now;
     pair.stacks[1].remove_address(now, ADDRESSES[1]);
     pair.stacks[1].add_address(now, cidr("10.0.0.1/24"));
     pair.run(Duration::from_secs(1));
     let conflict = Event::AddressConflict(ADDRESSES[0].into(), MACS[1]);
     assert!(pair.events[0].contains(&conflict), "{:?}", pair.events[0]);
+    let ours = Event::AddressConflict(ADDRESSES[0].into(), MACS[0]);
+    assert!(pair.events[1].contains(&ours), "{:?}", pair.events[1]);
 }
 
 #[test]

@@ -46,6 +46,8 @@ pub struct Claim {
     mac: MacAddr,
     state: State,
     last_defence: Option<Instant>,
+    /// A question whether another has the address, which [`Claim::poll`] is to send.
+    ask: bool,
     /// A defence that [`Claim::poll`] is to send.
     defend: bool,
 }
@@ -60,10 +62,15 @@ impl Claim {
     }
 
     /// Takes `address` at once and announces it (RFC 5227 §2.3): what a server with a static
-    /// address does, which cannot wait six seconds for its first packet.
+    /// address does, which cannot wait six seconds for its first packet. A probe before that is not
+    /// waited for, but has another who has the address answer, and so a conflict known.
     #[must_use]
     pub fn announce(now: Instant, mac: MacAddr, address: Ipv4Addr) -> Self {
-        Self::with_state(mac, address, State::Announcing { sent: 0, next: now })
+        let announcing = State::Announcing { sent: 0, next: now };
+        Self {
+            ask: true,
+            ..Self::with_state(mac, address, announcing)
+        }
     }
 
     fn with_state(mac: MacAddr, address: Ipv4Addr, state: State) -> Self {
@@ -72,6 +79,7 @@ impl Claim {
             mac,
             state,
             last_defence: None,
+            ask: false,
             defend: false,
         }
     }
@@ -126,6 +134,9 @@ impl Claim {
     /// The next packet to broadcast, and what changed; call until it returns `None`. `random`
     /// spreads the probes.
     pub fn poll(&mut self, now: Instant, random: u32) -> Option<(Packet, Option<ClaimEvent>)> {
+        if core::mem::take(&mut self.ask) {
+            return Some((Packet::probe(self.mac, self.address), None));
+        }
         if core::mem::take(&mut self.defend) {
             return Some((Packet::announcement(self.mac, self.address), None));
         }
