@@ -43,6 +43,7 @@
 mod body;
 mod client;
 mod connection;
+mod content;
 mod cookies;
 mod options;
 mod peer;

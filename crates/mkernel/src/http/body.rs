@@ -7,7 +7,7 @@ use std::mem::replace;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use ::http::StatusCode;
@@ -17,6 +17,7 @@ use hyper::body::Incoming;
 use miou_rs::{Instant, Sleep, sleep};
 use pin_project_lite::pin_project;
 
+use super::content::Content;
 use super::peer::{Peer, Turns};
 use super::places::{Kept, PAUSE, Peers};
 
@@ -39,6 +40,7 @@ pub struct Body {
     content: Content,
     turns: Arc<Turns>,
     phase: Phase,
+    http2: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,89 +60,22 @@ pub struct BodyError(Reason);
 enum Reason {
     TooLong,
     Malformed,
+    Late,
     Ended(hyper::Error),
-}
-
-/// What of a request's content is known to whom has it and to whom answers; nothing where there is none.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Content(Option<Arc<State>>);
-
-#[derive(Debug, Default)]
-struct State {
-    /// The status that it has earned, if any.
-    status: AtomicU16,
-    bits: AtomicU8,
-}
-
-/// It is waited for.
-const WAITS: u8 = 1;
-/// The request is answered, or given up.
-const ANSWERED: u8 = 2;
-/// The answer is written, or given up.
-const DONE: u8 = 4;
-
-impl Content {
-    pub(super) fn status(&self) -> Option<StatusCode> {
-        let code = self.0.as_ref()?.status.load(Ordering::Relaxed);
-        StatusCode::from_u16(code).ok()
-    }
-
-    fn set(&self, status: StatusCode) {
-        if let Some(state) = &self.0 {
-            state.status.store(status.as_u16(), Ordering::Relaxed);
-        }
-    }
-
-    /// Sets `bit`, or takes it away; returns what was set.
-    fn set_bit(&self, bit: u8, is_set: bool) -> u8 {
-        let Some(state) = &self.0 else { return 0 };
-        match is_set {
-            true => state.bits.fetch_or(bit, Ordering::Relaxed),
-            false => state.bits.fetch_and(!bit, Ordering::Relaxed),
-        }
-    }
-
-    /// The request is answered.
-    pub(super) fn answer(&self, turns: &Turns) {
-        match self.set_bit(ANSWERED, true) & WAITS {
-            0 => turns.unanswered.fetch_sub(1, Ordering::Relaxed),
-            _ => turns.reading.fetch_add(1, Ordering::Relaxed),
-        };
-    }
-
-    /// The answer is written.
-    pub(super) fn finish(&self, turns: &Turns) {
-        if self.set_bit(DONE, true) & WAITS != 0 {
-            turns.reading.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-
-    /// The service waits for content, or does no longer.
-    fn wait(&self, turns: &Turns, waits: bool) {
-        let before = self.set_bit(WAITS, waits);
-        if waits {
-            turns.passed.store(true, Ordering::Relaxed);
-        }
-        match (before & (ANSWERED | DONE), waits) {
-            (0, true) => turns.unanswered.fetch_sub(1, Ordering::Release),
-            (0, false) => turns.unanswered.fetch_add(1, Ordering::Relaxed),
-            (ANSWERED, true) => turns.reading.fetch_add(1, Ordering::Release),
-            (ANSWERED, false) => turns.reading.fetch_sub(1, Ordering::Relaxed),
-            _ => 0,
-        };
-    }
 }
 
 impl Body {
     pub(super) fn new(incoming: Incoming, most: u64, peer: &Peer) -> (Self, Content) {
-        let content = Content((!incoming.is_end_stream()).then(Arc::default));
-        let phase = match content.0 {
-            Some(_) => {
-                peer.turns.held.fetch_add(1, Ordering::Relaxed);
-                Phase::Held
-            }
-            None => Phase::Over,
+        let (content, phase) = if incoming.is_end_stream() {
+            (Content::default(), Phase::Over)
+        } else {
+            peer.turns.held.fetch_add(1, Ordering::Relaxed);
+            (Content::new(), Phase::Held)
         };
+        let http2 = peer.http2.get();
+        if http2 {
+            peer.contents.enter(&content);
+        }
         let body = Self {
             incoming,
             left: most,
@@ -148,6 +83,7 @@ impl Body {
             content: content.clone(),
             turns: peer.turns.clone(),
             phase,
+            http2,
         };
         (body, content)
     }
@@ -174,6 +110,7 @@ impl Body {
         match reason {
             Reason::TooLong => self.content.set(StatusCode::PAYLOAD_TOO_LARGE),
             Reason::Malformed => self.content.set(StatusCode::BAD_REQUEST),
+            Reason::Late => self.content.set(StatusCode::REQUEST_TIMEOUT),
             Reason::Ended(_) => {}
         }
         Poll::Ready(Some(Err(BodyError(reason))))
@@ -195,6 +132,10 @@ impl HttpBody for Body {
             Poll::Ready(Some(Ok(_))) if !this.incoming.is_end_stream() => Phase::Held,
             Poll::Ready(_) => Phase::Over,
         });
+        if polled.is_pending() && this.http2 && this.content.is_late(context) {
+            this.enter(Phase::Over);
+            return this.fail(Reason::Late);
+        }
         match ready!(polled) {
             None => Poll::Ready(None),
             Some(Ok(frame)) => {
@@ -252,6 +193,7 @@ impl fmt::Display for BodyError {
         f.write_str(match self.0 {
             Reason::TooLong => "the request's content is longer than this server takes",
             Reason::Malformed => "the request's content is not as RFC 9112 section 7 has it",
+            Reason::Late => "the request's content did not come in time",
             Reason::Ended(_) => "the request's content ended too early",
         })
     }
@@ -261,7 +203,7 @@ impl Error for BodyError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
             Reason::Ended(error) => Some(error),
-            Reason::TooLong | Reason::Malformed => None,
+            Reason::TooLong | Reason::Malformed | Reason::Late => None,
         }
     }
 }

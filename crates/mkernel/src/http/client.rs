@@ -35,7 +35,8 @@ use retry::Retry;
 /// Connections are kept for what is asked next. One of HTTP/2 is shared; requests beyond those that its server takes at a
 /// time wait. A request that the server has surely not looked at (the connection had ended, it was
 /// refused, or a GOAWAY has left it out: RFC 9113 section 8.7) is sent once more, and so is one that may be repeated (RFC 9110
-/// section 9.2.2) when a connection that was kept ends without an answer to it.
+/// section 9.2.2) when a connection that was kept ends without an answer to it. What follows an answer of 101, or to CONNECT,
+/// is nobody's: of tunnels and upgrades there are none.
 ///
 /// ```no_run
 /// use hyper::Request;
@@ -59,7 +60,7 @@ struct Inner {
     stack: Stack,
     resolver: Rc<Resolver>,
     options: ClientOptions,
-    pool: Pool,
+    pool: Rc<Pool>,
 }
 
 impl Client {
@@ -78,7 +79,7 @@ impl Client {
             stack: stack.clone(),
             resolver: resolver.into(),
             options,
-            pool: Pool::default(),
+            pool: Rc::default(),
         }))
     }
 

@@ -119,6 +119,7 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
         let mut talk = pin!(talk);
         let idle = self.options.idle();
         let mut alarm = sleep_until(Instant::now());
+        let mut look = Instant::now() + idle;
         poll_fn(|context| {
             peer.listen(context.waker());
             if talk.as_mut().poll(context).is_ready() {
@@ -142,6 +143,10 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
                     return Poll::Pending;
                 }
                 let now = Instant::now();
+                if look <= now {
+                    peer.contents.look();
+                    look = now + idle;
+                }
                 match deadline {
                     Some((Wait::Idle, at)) if at <= now && peer.may_finish() => {
                         // Our GOAWAY, and its answer, have as long again.
@@ -153,7 +158,7 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
                         return Poll::Ready(End::Given(Some(wait)));
                     }
                     // The client's turn may begin while nothing polls this.
-                    _ => alarm.reset(next.unwrap_or(now + idle).min(now + idle)),
+                    _ => alarm.reset(next.unwrap_or(look).min(look)),
                 }
             }
         })
@@ -174,7 +179,7 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
         };
         match version {
             Version::Http1 => {
-                wire.begin_http1();
+                wire.begin_http1(self.options.header_octets);
                 let connection = self.http1().serve_connection(Handle::new(&wire), guard);
                 let mut connection = pin!(connection.with_upgrades());
                 let mut told = false;

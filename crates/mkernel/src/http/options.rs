@@ -25,9 +25,10 @@ pub struct Options {
     /// one between two requests, and as idle when nothing comes.
     pub header_time: Duration,
     /// How long nothing may come or go while it is the client's turn; 60 s. A connection between two requests is
-    /// then closed, a request whose content does not come is answered 408, and who takes nothing of an answer
-    /// is reset: over HTTP/2 with all that it has asked for. Where the service waits for content to answer with, it is the
-    /// client's turn. Less than a millisecond counts as one.
+    /// then closed, a request whose content does not come is answered 408 (over HTTP/2 within twice the time, whatever
+    /// else comes), and who takes nothing of an answer is reset: over HTTP/2 with all that it has asked for. Where the
+    /// service waits for content to answer with, it is the client's turn. A connection that was upgraded has no such time,
+    /// nor one of HTTP/2 with a tunnel (CONNECT). Less than a millisecond counts as one.
     pub idle_time: Duration,
     /// Octets of a request's content; 1 MiB. One with more is answered 413, and so is one that comes in more pieces than a
     /// 64th of that and 1,024: a service that keeps pieces spends as much on each.

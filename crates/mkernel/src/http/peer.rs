@@ -11,6 +11,7 @@ use std::task::Waker;
 use log::debug;
 use miou_rs::Instant;
 
+use super::content::Contents;
 use super::options::Options;
 #[cfg(feature = "tls")]
 use super::remote::PeerCertificates;
@@ -43,6 +44,7 @@ pub(super) struct Peer {
     pub(super) writing: Cell<u64>,
     pub(super) upgraded: Cell<bool>,
     pub(super) http2: Cell<bool>,
+    pub(super) contents: Contents,
     pub(super) turns: Arc<Turns>,
     pub(super) order: Cell<Order>,
     waker: RefCell<Option<Waker>>,
@@ -103,6 +105,7 @@ impl Peer {
             writing: Cell::new(0),
             upgraded: Cell::new(false),
             http2: Cell::new(false),
+            contents: Contents::default(),
             turns: Arc::default(),
             order: Cell::new(Order::Serve),
             waker: RefCell::new(None),
@@ -206,6 +209,8 @@ impl Peer {
         let (wait, since) = self.wait()?;
         let time = match wait {
             Wait::Header => options.header_time,
+            // Its request alone is given up.
+            Wait::Body if self.http2.get() => return None,
             _ => options.idle(),
         };
         Some((wait, since + time))

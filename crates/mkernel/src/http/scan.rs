@@ -3,9 +3,10 @@
 //! `hyper` takes some requests whose end others may see elsewhere: one with `Content-Length` and
 //! `Transfer-Encoding` both, of which it forgets the first, and lines that end without CR. This looks at
 //! the same octets, and remembers which request is such a one, for the service to refuse it: RFC 9112 sections 2.2, 6.1
-//! and 11.2. Where it is the content whose end is in doubt, `hyper` is given no more. It also tells since when a header is
-//! incomplete.
+//! and 11.2. Where it is the content whose end is in doubt, `hyper` is given no more. A request line that is too long is cut,
+//! and refused with the status that `hyper` has for header fields only. It also tells since when a header is incomplete.
 
+use ::http::StatusCode;
 use miou_rs::Instant;
 
 /// Octets of a line that are kept when it comes in pieces: names and lengths are shorter. A length on a line that is not
@@ -19,14 +20,17 @@ pub(super) struct Scan {
     line: Vec<u8>,
     /// Its last octet.
     last: u8,
+    /// Octets of a request line that have come, and may.
+    octets: usize,
+    most: usize,
     /// Since when the header that is being read is there in part.
     since: Option<Instant>,
     length: Option<u64>,
     chunked: bool,
     /// Headers read to their end.
     heads: u64,
-    /// The number of the first request that is to be refused, from 1.
-    refused: Option<u64>,
+    /// The number of the first request that is to be refused, from 1, and with what.
+    refused: Option<(u64, StatusCode)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +47,12 @@ enum State {
     Stopped,
     /// Within content that has no end.
     Broken,
+    /// Within a request line that has more than [`CUT`] in place of what is left of it.
+    Cut,
 }
+
+/// What ends a request whose line is cut.
+pub(super) const CUT: &[u8] = b" HTTP/1.1\r\n\r\n";
 
 impl Scan {
     pub(super) fn new() -> Self {
@@ -51,12 +60,19 @@ impl Scan {
             state: State::Between,
             line: Vec::new(),
             last: 0,
+            octets: 0,
+            most: usize::MAX,
             since: None,
             length: None,
             chunked: false,
             heads: 0,
             refused: None,
         }
+    }
+
+    /// Has a request line be no longer than a header of so many octets.
+    pub(super) fn bound(&mut self, header_octets: usize) {
+        self.most = header_octets.saturating_sub(CUT.len());
     }
 
     /// What comes from here on is no HTTP/1.
@@ -71,9 +87,10 @@ impl Scan {
         self.since
     }
 
-    /// Whether request `number`, from 1, must be refused.
-    pub(super) fn is_refused(&self, number: u64) -> bool {
-        self.refused.is_some_and(|refused| refused <= number)
+    /// Why request `number`, from 1, must be refused.
+    pub(super) fn refusal(&self, number: u64) -> Option<StatusCode> {
+        let (first, status) = self.refused?;
+        (first <= number).then_some(status)
     }
 
     /// Whether what was read ends within a request's content.
@@ -87,14 +104,20 @@ impl Scan {
         self.state == State::Broken
     }
 
+    /// Whether a request line was too long: [`CUT`] comes next, and then nothing.
+    pub(super) fn is_cut(&self) -> bool {
+        self.state == State::Cut
+    }
+
     /// Takes what was read at `now`; returns how much of it is good, which is all of it unless this is
-    /// [broken](Self::is_broken) then.
+    /// [broken](Self::is_broken) or [cut](Self::is_cut) then.
     pub(super) fn feed(&mut self, octets: &[u8], now: Instant) -> usize {
         let mut rest = octets;
         while !rest.is_empty() {
             let before = rest.len();
             rest = match self.state {
                 State::Stopped => break,
+                State::Cut => return octets.len() - before,
                 State::Content(left) => self.skip(rest, left, State::Content, State::Between),
                 State::Chunk(left) => self.skip(rest, left, State::Chunk, State::ChunkEnd),
                 _ => self.take_line(rest, now),
@@ -126,7 +149,17 @@ impl Scan {
         if self.state == State::Between && self.line.is_empty() && octets[0] > b' ' {
             self.since = Some(now);
         }
-        let Some(end) = octets.iter().position(|octet| *octet == b'\n') else {
+        let end = octets.iter().position(|octet| *octet == b'\n');
+        if self.state == State::Between {
+            let room = self.most - self.octets;
+            let octets_of_line = end.unwrap_or(octets.len());
+            if octets_of_line > room {
+                self.cut();
+                return &octets[room..];
+            }
+            self.octets = end.map_or(self.octets + octets_of_line, |_| 0);
+        }
+        let Some(end) = end else {
             self.keep(octets);
             self.last = octets[octets.len() - 1];
             return &[];
@@ -142,6 +175,14 @@ impl Scan {
         }
         self.last = 0;
         rest
+    }
+
+    /// RFC 9112 section 3.
+    fn cut(&mut self) {
+        self.stop();
+        self.state = State::Cut;
+        self.refused
+            .get_or_insert((self.heads + 1, StatusCode::URI_TOO_LONG));
     }
 
     fn keep(&mut self, part: &[u8]) {
@@ -183,7 +224,7 @@ impl Scan {
             State::ChunkEnd => self.state = State::Broken,
             State::Trailer if content.is_empty() => self.state = State::Between,
             State::Trailer => {}
-            State::Content(_) | State::Chunk(_) | State::Stopped | State::Broken => {}
+            State::Content(_) | State::Chunk(_) | State::Stopped | State::Broken | State::Cut => {}
         }
     }
 
@@ -224,7 +265,9 @@ impl Scan {
     /// Refuses the request whose header is being read.
     fn refuse_if(&mut self, bad: bool) {
         if bad {
-            self.refused.get_or_insert(self.heads + 1);
+            let number = self.heads + 1;
+            self.refused
+                .get_or_insert((number, StatusCode::BAD_REQUEST));
         }
     }
 }

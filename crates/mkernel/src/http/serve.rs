@@ -33,6 +33,7 @@ const REFUSED: usize = 64;
 /// | 400 | what is no request; `Content-Length` and `Transfer-Encoding` both, two lengths, a bare LF, a folded line; no `Host`, two or a bad one, a target that is not for its method, CONNECT without a port; chunks that are none, 16 KiB of extensions |
 /// | 408 | a header, or content, that does not come in time |
 /// | 413 | content longer than [`Options::body_octets`], announced or not |
+/// | 414 | a request line longer than [`Options::header_octets`]; over HTTP/2 it is 431 |
 /// | 431 | a header larger than [`Options::header_octets`], or of more than [`Options::header_count`] fields |
 /// | 500 | a service that fails |
 /// | 501 | a transfer coding other than `chunked` |
@@ -176,7 +177,14 @@ async fn run<S: Service<Kind>, Kind: 'static>(serve: Serve<S, Kind>) -> io::Resu
     }
     drop(listener);
     peers.tell_all(Order::Finish);
-    let finish = async { while connections.next().await.is_some() {} };
+    let finish = poll_fn(|context| {
+        Handle::close_lost();
+        forget_finished(&mut connections, context);
+        match connections.len() {
+            0 => Poll::Ready(()),
+            _ => Poll::Pending,
+        }
+    });
     // What is left is cancelled with `connections`.
     let _ = timeout(shutdown_time, finish).await;
     Ok(())

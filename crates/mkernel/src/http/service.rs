@@ -16,7 +16,8 @@ use log::debug;
 use miou_rs::Instant;
 use pin_project_lite::pin_project;
 
-use super::body::{Body, Content, Reply, Turn};
+use super::body::{Body, Reply, Turn};
+use super::content::Content;
 use super::cookies;
 use super::options::Options;
 use super::peer::{Order, Peer};
@@ -142,10 +143,8 @@ impl<S, Kind> Guard<S, Kind> {
     fn refusal(&self, request: &Request<Incoming>, number: u64) -> Option<StatusCode> {
         let headers = request.headers();
         if request.version() <= Version::HTTP_11 {
-            if self.peer.scan.borrow().is_refused(number) {
-                return Some(StatusCode::BAD_REQUEST);
-            }
-            if let Some(status) = refusal_of_codings(headers) {
+            let refusal = self.peer.scan.borrow().refusal(number);
+            if let Some(status) = refusal.or_else(|| refusal_of_codings(headers)) {
                 return Some(status);
             }
         }

@@ -70,10 +70,12 @@ pub(super) fn settle_host<B>(request: &mut Request<B>) {
 
 fn has_valid_form<B>(request: &Request<B>) -> bool {
     let (method, uri) = (request.method(), request.uri());
+    // RFC 9112 section 3.2.4, RFC 9113 section 8.3.1.
+    if uri.path() == "*" && *method != Method::OPTIONS {
+        return false;
+    }
     let Some(authority) = uri.authority() else {
-        // RFC 9112 section 3.2.4.
-        let is_form = *method == Method::OPTIONS || uri.path() != "*";
-        return is_form && *method != Method::CONNECT;
+        return *method != Method::CONNECT;
     };
     let Some(host) = Host::of(authority).filter(|host| !host.name.is_empty()) else {
         return false;

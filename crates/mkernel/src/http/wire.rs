@@ -18,6 +18,7 @@ use slab::Slab;
 
 use super::peer::{Order, Peer};
 use super::places::Place;
+use super::scan::CUT;
 
 /// The octets with which HTTP/2 begins (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -212,9 +213,10 @@ impl Wire {
         self.peer.http2.get()
     }
 
-    /// What HTTP/1 has to know of what was read before it begins.
-    pub(super) fn begin_http1(&self) {
+    /// What HTTP/1 has to know of what was read before it begins, and how long a header may be.
+    pub(super) fn begin_http1(&self, header_octets: usize) {
         let mut scan = self.peer.scan.borrow_mut();
+        scan.bound(header_octets);
         scan.feed(&self.ahead.borrow(), self.peer.active.get());
     }
 
@@ -239,6 +241,10 @@ impl Wire {
         if scan.is_broken() {
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
+        if scan.is_cut() {
+            // It is answered, which ends the connection.
+            return Poll::Pending;
+        }
         let mut good = 0;
         let mut pass = |octets: &[u8]| {
             let octets = &octets[..scan.feed(octets, now)];
@@ -257,9 +263,16 @@ impl Wire {
         {
             taken += more;
         }
-        drop(scan);
+        if scan.is_cut() {
+            ahead.extend_from_slice(CUT);
+        }
+        drop((scan, io));
         self.note_move(now);
         match good {
+            0 if !ahead.is_empty() => {
+                drop(ahead);
+                self.poll_read(context, cursor)
+            }
             // To `hyper` it would be the end of the stream.
             0 => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
             _ => Poll::Ready(Ok(())),

@@ -20,7 +20,7 @@ pub struct ClientOptions {
     pub answer_time: Duration,
     /// How long nothing may come while an answer is read; 30 s.
     pub idle_time: Duration,
-    /// How long a connection is kept that is not in use; 30 s.
+    /// How long a connection is kept that is not in use; 30 s. It is closed within twice the time.
     pub kept_time: Duration,
     /// Connections of HTTP/1.1 that are kept for each server; 4. One of HTTP/2 is shared by all requests to a server; with 0
     /// there are as many as requests.
@@ -29,7 +29,7 @@ pub struct ClientOptions {
     pub redirects: usize,
     /// Whether redirects from `https` to `http` are followed; no.
     pub insecure_redirects: bool,
-    /// Octets of an answer's header; 64 KiB.
+    /// Octets of an answer's header; 64 KiB. Over HTTP/1 it is 8 KiB at least.
     pub header_octets: usize,
     /// Secures connections for `https`; none, as at first, and there is no `https`. It offers HTTP/2 and HTTP/1.1 by ALPN
     /// unless its options name protocols.

@@ -6,7 +6,7 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use miou_rs::sync::Mutex;
-use miou_rs::{Instant, timeout};
+use miou_rs::{Instant, Promise, sleep, spawn_named, timeout};
 
 use super::Inner;
 use super::connect::Origin;
@@ -17,9 +17,16 @@ use super::link::{Http1, Http2, Link};
 /// the server has answered without taking all that it was asked.
 const PROMPT: Duration = Duration::from_millis(10);
 
+/// How often connections are looked at that may have been unused for too long, at most.
+const LEAST: Duration = Duration::from_secs(1);
+
 /// What there is for each server.
 #[derive(Debug, Default)]
-pub(super) struct Pool(RefCell<HashMap<Origin, Ways>>);
+pub(super) struct Pool {
+    ways: RefCell<HashMap<Origin, Ways>>,
+    /// The task that ends connections which nobody uses any more, as long as there are any.
+    end: RefCell<Option<Promise<()>>>,
+}
 
 /// What there is for one server.
 #[derive(Debug, Default)]
@@ -89,13 +96,36 @@ impl Inner {
                 }
             }
         }
+        self.end_unused();
+    }
+
+    fn end_unused(&self) {
+        let mut end = self.pool.end.borrow_mut();
+        if end.as_ref().is_some_and(|task| !task.is_finished()) {
+            return;
+        }
+        let time = self.options.kept_time;
+        let pool = Rc::downgrade(&self.pool);
+        let task = spawn_named("http client", async move {
+            loop {
+                sleep(time.max(LEAST)).await;
+                let Some(pool) = pool.upgrade() else { return };
+                pool.forget(Instant::now(), time);
+                if pool.ways.borrow().is_empty() {
+                    return;
+                }
+            }
+        });
+        let former = end.replace(task);
+        drop(end);
+        drop(former);
     }
 }
 
 /// What is dropped is dropped while nothing is borrowed: it may be the last of anything.
 impl Pool {
     fn gate(&self, origin: &Origin) -> Rc<Mutex<()>> {
-        let mut table = self.0.borrow_mut();
+        let mut table = self.ways.borrow_mut();
         let ways = table.entry(origin.clone()).or_default();
         ways.gate.upgrade().unwrap_or_else(|| {
             let gate = Rc::default();
@@ -105,7 +135,7 @@ impl Pool {
     }
 
     fn share(&self, origin: &Origin, link: Rc<Http2>) {
-        let mut table = self.0.borrow_mut();
+        let mut table = self.ways.borrow_mut();
         let ways = table.entry(origin.clone()).or_default();
         let former = ways.shared.replace(link);
         drop(table);
@@ -114,7 +144,7 @@ impl Pool {
 
     /// The connection that is shared, unless it has been idle for `time`.
     fn shared(&self, origin: &Origin, time: Duration) -> Option<Rc<Http2>> {
-        let mut table = self.0.borrow_mut();
+        let mut table = self.ways.borrow_mut();
         let shared = &mut table.get_mut(origin)?.shared;
         let now = Instant::now();
         let bad = shared.take_if(|link| !link.is_good(now, time));
@@ -125,11 +155,11 @@ impl Pool {
     }
 
     fn pop(&self, origin: &Origin) -> Option<Http1> {
-        self.0.borrow_mut().get_mut(origin)?.kept.pop()
+        self.ways.borrow_mut().get_mut(origin)?.kept.pop()
     }
 
     fn push(&self, origin: Origin, link: Http1, most: usize) {
-        let mut table = self.0.borrow_mut();
+        let mut table = self.ways.borrow_mut();
         let kept = &mut table.entry(origin).or_default().kept;
         kept.push(link);
         let surplus = kept.len().checked_sub(most + 1).map(|_| kept.remove(0));
@@ -141,7 +171,7 @@ impl Pool {
     fn forget(&self, now: Instant, time: Duration) {
         let mut forgotten = Vec::new();
         let mut shared = Vec::new();
-        self.0.borrow_mut().retain(|_, ways| {
+        self.ways.borrow_mut().retain(|_, ways| {
             let stale = |link: &mut Http1| now - link.since >= time || link.sender.is_closed();
             forgotten.extend(ways.kept.extract_if(.., stale));
             shared.extend(ways.shared.take_if(|link| !link.is_good(now, time)));

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use miou_rs::Instant;
 
-use super::Scan;
+use super::{CUT, Scan, StatusCode};
 
 const START: Instant = Instant::from_nanos(1);
 
@@ -12,7 +12,7 @@ fn scan(octets: &[u8], pieces: usize) -> (u64, Option<u64>) {
     for piece in octets.chunks(pieces) {
         scan.feed(piece, START);
     }
-    (scan.heads(), scan.refused)
+    (scan.heads(), scan.refused.map(|(number, _)| number))
 }
 
 #[test]
@@ -69,6 +69,25 @@ fn section_2_2_lines_end_with_cr_and_lf() {
         for pieces in 1..bad.len() {
             assert_eq!(scan(bad.as_bytes(), pieces), (1, Some(1)), "{bad} {pieces}");
         }
+    }
+}
+
+#[test]
+fn section_3_a_request_line_is_cut_where_it_is_too_long() {
+    let good = b"\r\nGET /aa HTTP/1.1\r\n\r\n".as_slice();
+    let octets = [good, b"GET /aaa HTTP/1.1\r\n\r\n".as_slice()].concat();
+    for pieces in 1..octets.len() {
+        let mut scan = Scan::new();
+        scan.bound(17 + CUT.len());
+        let mut passed = 0;
+        for piece in octets.chunks(pieces) {
+            passed += scan.feed(piece, START);
+        }
+        assert!(scan.is_cut(), "{pieces}");
+        assert_eq!(passed, good.len() + 17, "{pieces}");
+        assert_eq!(scan.refusal(1), None);
+        assert_eq!(scan.refusal(2), Some(StatusCode::URI_TOO_LONG));
+        assert_eq!(scan.header_since(), None);
     }
 }
 

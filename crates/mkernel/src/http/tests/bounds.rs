@@ -29,6 +29,21 @@ fn headers_that_are_too_long_or_too_many() {
 }
 
 #[test]
+fn a_request_line_that_is_too_long() {
+    run(async |world: World| {
+        let _serving = world.serve(Options::default());
+        let at = |octets| LAST.replacen('/', &format!("/{}", "y".repeat(octets)), 1);
+        assert_eq!(world.status(at(16_000)).await, 200);
+        assert_eq!(world.status(at(17_000)).await, 414);
+        assert_eq!(world.status(at(1 << 20)).await, 414);
+        let answers = world.ask(format!("{HELLO}{}", at(20_000))).await;
+        assert_eq!(status(&answers), 200);
+        assert_eq!(answers.matches("HTTP/1.1 ").count(), 2, "{answers}");
+        assert!(answers.contains("HTTP/1.1 414 "), "{answers}");
+    });
+}
+
+#[test]
 fn other_bounds_for_headers() {
     run(async |world: World| {
         let options = Options::default().header_octets(32 << 10).header_count(200);

@@ -132,6 +132,26 @@ fn a_kept_connection_that_the_server_has_closed_is_no_error() {
 }
 
 #[test]
+fn a_connection_that_is_not_used_again_is_closed() {
+    run(async |world: World| {
+        let listener = world.listener();
+        let closed = spawn(async move {
+            let stream = accept(&listener).await;
+            head(&stream).await.expect("a request");
+            let answer = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+            stream.write_all(answer.as_bytes()).await.expect("sent");
+            let start = Instant::now();
+            assert_eq!(head(&stream).await, None);
+            Instant::now() - start
+        });
+        let client = world.client(ClientOptions::default());
+        text(client.get(URL).await.expect("an answer").into_body()).await;
+        let time = closed.await.expect("no panic");
+        assert!(time >= 29 * SECOND && time <= 61 * SECOND, "{time:?}");
+    });
+}
+
+#[test]
 fn a_connection_on_which_the_server_takes_no_more_is_not_used_again() {
     run(async |world: World| {
         let listener = world.listener();

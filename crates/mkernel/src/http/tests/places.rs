@@ -15,7 +15,8 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use miou_rs::{Instant, sleep, timeout};
 
 use super::world::run;
-use crate::http::body::{Content, Turn};
+use crate::http::body::Turn;
+use crate::http::content::Content;
 use crate::http::peer::{Order, Peer, Wait};
 use crate::http::places::{Kept, MOVES, PAUSE, Peers, STALE};
 use crate::http::serve::reserve;

@@ -1,10 +1,14 @@
 //! HTTP/2: RFC 9113.
 
 use std::convert::Infallible;
+use std::pin::pin;
 
 use ::http::{Request, Response};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
+use futures_lite::future::poll_once;
+use futures_lite::stream;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper::service::service_fn;
@@ -66,6 +70,42 @@ fn bounds_hold_for_each_request() {
         let answer = ask(&client, &long, b"").await.expect("an answer");
         assert_eq!(answer.0, 431);
         assert_eq!(ask(&client, "/error", b"").await.expect("an answer").0, 500);
+    });
+}
+
+#[test]
+fn content_that_does_not_come_is_the_end_of_its_request_alone() {
+    type Content = BoxBody<Bytes, Infallible>;
+    run(async |world: World| {
+        let _serving = world.serve(Options::default().idle_time(5 * SECOND));
+        let stream = world.connect().await;
+        let handshake = http2::handshake::<_, _, Content>(Executor::default(), stream).await;
+        let (client, connection) = handshake.expect("HTTP/2");
+        let _connection = spawn(connection);
+        let ask = |path: &str, content| {
+            let request = Request::post(format!("http://a{path}")).body(content);
+            client.clone().send_request(request.expect("a request"))
+        };
+        let start = Instant::now();
+        let late = ask("/count", StreamBody::new(stream::pending()).boxed());
+        let answered = async {
+            let mut late = pin!(late);
+            // Others go on meanwhile.
+            for _ in 0..20 {
+                let fast = ask("/", Content::default()).await.expect("an answer");
+                assert_eq!(fast.status(), 200);
+                if let Some(late) = poll_once(&mut late).await {
+                    return late.expect("an answer");
+                }
+                sleep(SECOND).await;
+            }
+            panic!("no answer");
+        };
+        assert_eq!(answered.await.status(), 408);
+        let time = Instant::now() - start;
+        assert!(time >= 5 * SECOND && time <= 11 * SECOND, "{time:?}");
+        let last = ask("/", Content::default()).await.expect("an answer");
+        assert_eq!(last.status(), 200);
     });
 }
 
