@@ -64,12 +64,33 @@ lint_features() {
     fi
 }
 
-# fuzz TARGET FOLDER SECONDS: fuzzes TARGET from what fuzz/seeds and FOLDER have of it; finds are put into FOLDER.
+# document FEATURES...: the documentation of what is published, and of the tests' library; no warning allowed.
+document() {
+    local documented
+    mapfile -t documented < <(packages true)
+    RUSTDOCFLAGS='-D warnings' cargo doc -q --no-deps "$@" "${documented[@]}" --package=system-tests
+}
+
+# publish OPTION...: packs every publishable crate, with the licence, and does all that comes before it is uploaded.
+publish() {
+    local packed=${CARGO_TARGET_DIR:-target}/packages crates crate
+    mapfile -t crates < <(packages true)
+    for crate in "${crates[@]}"; do
+        cargo package -q --allow-dirty --list "$crate" | grep -qx LICENSE || { echo "$crate: no LICENSE" && return 1; }
+    done
+    # What cargo unpacked of our packages before, and built, it would take for those of today: their versions are the same.
+    rm -rf "$packed" "${CARGO_HOME:-$HOME/.cargo}"/registry/{cache,index,src}/-*
+    # They only have to build.
+    CARGO_PROFILE_DEV_DEBUG=0 cargo publish -q --dry-run --allow-dirty --target-dir "$packed" "$@" "${crates[@]}"
+}
+
+# fuzz TARGET FOLDER SECONDS [OPTION...]: fuzzes TARGET from what fuzz/seeds and FOLDER have of it; finds are put into
+# FOLDER. The options are those it was built with, if it was.
 fuzz() {
     local folders=("$2")
     mkdir -p "$2"
     [ ! -d "fuzz/seeds/$1" ] || folders+=("fuzz/seeds/$1")
-    cargo +nightly fuzz run --debug-assertions "$1" "${folders[@]}" -- -max_total_time="$3" -print_final_stats=1
+    cargo +nightly fuzz run --debug-assertions "${@:4}" "$1" "${folders[@]}" -- -max_total_time="$3" -print_final_stats=1
 }
 
 # failures_of LOG: what failed, as libtest sums it up, or the end of what was printed.
