@@ -107,7 +107,10 @@ async fn echo(upgraded: OnUpgrade) -> Result<(), Box<dyn std::error::Error>> {
     let config = WebSocketConfig::default()
         .max_message_size(Some(LONGEST))
         .max_frame_size(Some(LONGEST))
-        .read_buffer_size(4 << 10);
+        .read_buffer_size(4 << 10)
+        // Who reads nothing and goes on with pings is kept no more than the answers to a few.
+        .write_buffer_size(0)
+        .max_write_buffer_size(2 * LONGEST);
     let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
     while let Some(message) = timeout(IDLE, socket.next()).await? {
         match message {

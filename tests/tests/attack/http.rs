@@ -42,6 +42,7 @@ pub(crate) use on_each_way;
 
 on_each_way! {
     headers_that_come_octet_by_octet, content_that_comes_octet_by_octet, answers_that_nobody_reads, websockets_that_stay,
+    websockets_whose_pongs_nobody_reads,
 }
 
 /// How the server is spoken to.
@@ -180,6 +181,10 @@ impl Service<'_> {
         self.visits.push(start.elapsed());
     }
 
+    pub(crate) fn resident_memory(&self) -> u64 {
+        self.running.resident_memory()
+    }
+
     #[track_caller]
     fn ask(&mut self) -> String {
         let mut stream = self.enter(LIMIT);
@@ -247,12 +252,30 @@ fn answers_that_nobody_reads(way: Way) {
     slow(way, first, b"\r\n");
 }
 
+const WEBSOCKET: &[u8] =
+    b"GET /ws HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
+    sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
 /// They send nothing but pings, and nobody else can have their places, of which there are few.
 fn websockets_that_stay(way: Way) {
-    let first = b"GET /ws HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
-                  sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     let mebibytes = if cfg!(feature = "long") { 12 } else { 32 };
     let guest = build("http-server").option(format!("--mem={mebibytes}"));
     let pings = b"\x89\x80\0\0\0\0";
-    with_guest(guest, way, |service| come_slowly(service, first, pings));
+    with_guest(guest, way, |service| come_slowly(service, WEBSOCKET, pings));
+}
+
+/// One sends more pings than there is memory for their answers.
+fn websockets_whose_pongs_nobody_reads(way: Way) {
+    let ping = [&b"\x89\xfd\0\0\0\0"[..], &[b'x'; 125]].concat();
+    let pings = ping.repeat(2_000);
+    with_server(way, |service| {
+        let mut stream = service.enter(PATIENCE);
+        stream.write_all(WEBSOCKET).unwrap();
+        let mut said = 0;
+        while said < 48 << 20 && stream.write_all(&pings).is_ok() {
+            said += pings.len();
+            service.visit();
+        }
+        println!("{said} octets of pings");
+    });
 }

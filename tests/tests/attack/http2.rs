@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::process::Command;
-use std::time::Instant;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -17,7 +18,8 @@ on_each_way! {
     rapid_resets, resets_that_the_server_has_to_send, continuations_without_end, headers_without_names,
     data_that_nobody_asked_for, empty_data_without_end, settings_without_end, pings_without_end,
     priorities_without_end, windows_that_overflow, windows_that_come_and_go, windows_of_an_octet,
-    windows_that_stay_closed, content_that_is_kept,
+    windows_that_stay_closed, content_that_is_kept, content_among_frames_that_are_none,
+    answers_in_pieces_of_an_octet,
 }
 
 /// The beginning of HTTP/2, with empty settings.
@@ -303,4 +305,55 @@ fn content_that_is_kept(way: Way) {
     };
     let pings = frame(PING, 0, 0, b"mkernel!").repeat(50_000);
     hold(way, &[many(4, post), pings].concat());
+}
+
+/// Frames of a kind that there is not come with each piece of content that is not taken, and would be kept with it.
+fn content_among_frames_that_are_none(way: Way) {
+    let heads = many(6, |number| {
+        frame(HEADERS, END_HEADERS, number * 2 + 1, POST)
+    });
+    let one = |number: u32| {
+        let content = frame(DATA, 0, number % 6 * 2 + 1, &[0; 256]);
+        [content, frame(0xff, 0, 0, &[0; 7_800])].concat()
+    };
+    let frames = [PREFACE, &initial_window(0), &heads, &many(1_200, one)].concat();
+    with_server(way, |service| {
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            let mut stream = service.enter_http2(PATIENCE);
+            let _ = stream.write_all(&frames);
+            held.push(stream);
+            service.visit();
+        }
+        let most = 16 << 20;
+        assert!(service.resident_memory() < most, "more than {most} octets");
+    });
+}
+
+/// What comes octet by octet is echoed so, beside an answer which keeps all others from leaving.
+fn answers_in_pieces_of_an_octet(way: Way) {
+    with_server(way, |service| {
+        let mut stream = service.enter_http2(PATIENCE);
+        let windows = [initial_window(MOST), window_update(0, MOST - 65_535)].concat();
+        let begin = [PREFACE, &windows, &request(0, DOWNLOAD)].concat();
+        stream.write_all(&begin).unwrap();
+        let mut said = 0;
+        for number in 1..=6 {
+            let octets = frame(DATA, 0, number * 2 + 1, b"x").repeat(150);
+            let mut frames = frame(HEADERS, END_HEADERS, number * 2 + 1, POST);
+            // As many as the window lets.
+            for _ in 0..16_384 / 150 {
+                frames.extend_from_slice(&octets);
+                if stream.write_all(&frames).is_err() {
+                    break;
+                }
+                said += 150;
+                frames.clear();
+                // More at once are none that `h2` takes.
+                sleep(Duration::from_millis(6));
+            }
+            service.visit();
+        }
+        println!("{said} octets");
+    });
 }

@@ -26,6 +26,10 @@ const SMALL: usize = 4 << 10;
 /// What a service that keeps pieces spends on each, and how many are not counted so.
 const OCTETS_OF_A_PIECE: u64 = 64;
 const PIECES: u64 = 1 << 10;
+/// The header of a frame of HTTP/2 (RFC 9113 section 4.1).
+const FRAME: usize = 9;
+/// What a client sends for what it has taken: WINDOW_UPDATE for the stream and for the connection (section 6.9).
+const WINDOW_UPDATES: usize = 2 * (FRAME + 4);
 
 /// The content of a request, as it comes from the client: at most
 /// [`body_octets`](super::Options::body_octets) of it.
@@ -139,7 +143,9 @@ impl HttpBody for Body {
         match ready!(polled) {
             None => Poll::Ready(None),
             Some(Ok(frame)) => {
-                let octets = frame.data_ref().map_or(0, Bytes::len) as u64;
+                let octets = frame.data_ref().map_or(0, Bytes::len);
+                this.turns.taken(octets + FRAME);
+                let octets = octets as u64;
                 match (
                     this.left.checked_sub(octets),
                     this.pieces_left.checked_sub(1),
@@ -342,6 +348,12 @@ impl<B: HttpBody> HttpBody for Reply<B> {
             this.turn.pass();
             return Poll::Pending;
         }
+        if let Some(kept) = &this.turn.kept
+            && kept.poll_room(context).is_pending()
+        {
+            this.turn.pass();
+            return Poll::Pending;
+        }
         let frame = body.poll_frame(context);
         if frame.is_pending() {
             this.turn.set(true);
@@ -349,11 +361,17 @@ impl<B: HttpBody> HttpBody for Reply<B> {
         } else {
             this.turn.pass();
         }
-        let kept = &this.turn.kept;
+        let Turn { kept, peer, .. } = this.turn;
         frame.map_ok(|frame| {
-            frame.map_data(|data| Piece {
-                data,
-                _kept: kept.clone(),
+            frame.map_data(|data| {
+                let kept = kept.clone();
+                if let Some(kept) = &kept {
+                    kept.keep();
+                    if data.remaining() >= SMALL {
+                        peer.turns.taken(WINDOW_UPDATES);
+                    }
+                }
+                Piece { data, kept }
             })
         })
     }
@@ -372,7 +390,15 @@ impl<B: HttpBody> HttpBody for Reply<B> {
 #[derive(Debug)]
 pub struct Piece<D> {
     data: D,
-    _kept: Option<Rc<Kept>>,
+    kept: Option<Rc<Kept>>,
+}
+
+impl<D> Drop for Piece<D> {
+    fn drop(&mut self) {
+        if let Some(kept) = &self.kept {
+            kept.release();
+        }
+    }
 }
 
 impl<D: Buf> Buf for Piece<D> {

@@ -65,6 +65,8 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
         let wire = Rc::new(Wire::new(io, peer.clone(), Some(place)));
         let mut last_words = LINGER_OCTETS;
         let end = self.watch(peer, self.talk(wire.clone(), peer)).await;
+        peer.upgraded
+            .set(matches!(end, End::Over) && peer.upgrading.get());
         if !peer.upgraded.get() {
             // Who keeps the request of an upgrade that was refused keeps neither connection nor place.
             wire.take_back();
@@ -203,6 +205,9 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
             Version::Http2 => {
                 peer.scan.borrow_mut().stop();
                 peer.http2.set(true);
+                let window = i32::try_from(self.options.http2.connection_window);
+                peer.most_ahead
+                    .set(window.unwrap_or(i32::MAX).saturating_mul(2));
                 // Of this connection alone: what it has not answered ends with it.
                 let tasks = Executor::default();
                 let streams = self.options.http2.streams.into();

@@ -83,7 +83,8 @@ pub struct Http2 {
     /// Octets of a request's content that may come before the service reads them; 64 KiB
     /// (SETTINGS_INITIAL_WINDOW_SIZE).
     pub stream_window: u32,
-    /// The same of all requests of the connection together; 256 KiB.
+    /// The same of all requests of the connection together; 128 KiB. As small frames beside them take memory too, a
+    /// connection on which twice as many octets come while content is not taken is closed.
     pub connection_window: u32,
     /// Octets of an answer that are kept until the client takes them, beside the two pieces that the service has given last;
     /// 16 KiB. What is more counts as part of the connection, or request beside others, among
@@ -99,7 +100,7 @@ impl Default for Http2 {
         Self {
             streams: 100,
             stream_window: 64 << 10,
-            connection_window: 256 << 10,
+            connection_window: 128 << 10,
             send_octets: 16 << 10,
             resets: 20,
         }

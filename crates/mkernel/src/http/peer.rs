@@ -42,8 +42,12 @@ pub(super) struct Peer {
     pub(super) kept: Cell<u64>,
     /// Answers of which the service has to write the next piece.
     pub(super) writing: Cell<u64>,
+    /// Whether it becomes the service's when the answer that says so has left.
+    pub(super) upgrading: Cell<bool>,
     pub(super) upgraded: Cell<bool>,
     pub(super) http2: Cell<bool>,
+    /// The most octets that may come beside content that is not taken: see [`Turns::come`].
+    pub(super) most_ahead: Cell<i32>,
     pub(super) contents: Contents,
     pub(super) turns: Arc<Turns>,
     pub(super) order: Cell<Order>,
@@ -59,6 +63,8 @@ pub(super) struct Turns {
     pub(super) reading: AtomicI32,
     /// Requests of whose content it may have some that it has not taken: then the client may be kept from sending more.
     pub(super) held: AtomicI32,
+    /// Over HTTP/2, octets that have come while there were such, but for what was taken.
+    ahead: AtomicI32,
     /// Whether the client's turn has begun since this was looked at.
     pub(super) passed: AtomicBool,
 }
@@ -86,6 +92,27 @@ pub(super) enum Wait {
     Taking,
 }
 
+impl Turns {
+    /// Notes that so many octets have come over HTTP/2. As what `h2` keeps of content has all kept that was read with it,
+    /// more than `most` beside content that is not taken are too many: then it tells so.
+    pub(super) fn come(&self, octets: usize, most: i32) -> bool {
+        if self.held.load(Ordering::Relaxed) <= 0 {
+            self.ahead.store(0, Ordering::Relaxed);
+            return false;
+        }
+        let before = self.ahead.load(Ordering::Relaxed).max(0);
+        let ahead = before.saturating_add(i32::try_from(octets).unwrap_or(i32::MAX));
+        self.ahead.store(ahead, Ordering::Relaxed);
+        ahead > most
+    }
+
+    /// Notes that so many of them are taken.
+    pub(super) fn taken(&self, octets: usize) {
+        let octets = i32::try_from(octets).unwrap_or(i32::MAX);
+        self.ahead.fetch_sub(octets, Ordering::Relaxed);
+    }
+}
+
 impl Peer {
     pub(super) fn new(address: SocketAddr, now: Instant) -> Self {
         Self {
@@ -103,8 +130,10 @@ impl Peer {
             done: Cell::new(0),
             kept: Cell::new(0),
             writing: Cell::new(0),
+            upgrading: Cell::new(false),
             upgraded: Cell::new(false),
             http2: Cell::new(false),
+            most_ahead: Cell::new(i32::MAX),
             contents: Contents::default(),
             turns: Arc::default(),
             order: Cell::new(Order::Serve),

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use log::warn;
@@ -142,6 +143,8 @@ impl Peers {
             peers,
             peer,
             beside,
+            pieces: Cell::new(0),
+            waker: RefCell::new(None),
         }))
     }
 
@@ -285,6 +288,36 @@ pub(super) struct Kept {
     peer: Rc<Peer>,
     /// Whether there were others of its connection.
     beside: bool,
+    /// Pieces of the answer that are kept to be sent.
+    pieces: Cell<usize>,
+    /// Who waits until there are fewer.
+    waker: RefCell<Option<Waker>>,
+}
+
+/// The most pieces of an answer that are kept to be sent: `h2`, which counts octets alone, has a few hundred more for each.
+const PIECES: usize = 32;
+
+impl Kept {
+    /// Whether there is room for another piece of the answer; has `context` woken when there is.
+    pub(super) fn poll_room(&self, context: &Context<'_>) -> Poll<()> {
+        if self.pieces.get() < PIECES {
+            return Poll::Ready(());
+        }
+        drop(self.waker.replace(Some(context.waker().clone())));
+        Poll::Pending
+    }
+
+    /// A piece is kept to be sent.
+    pub(super) fn keep(&self) {
+        self.pieces.set(self.pieces.get() + 1);
+    }
+
+    /// A piece is sent, or given up.
+    pub(super) fn release(&self) {
+        self.pieces.set(self.pieces.get() - 1);
+        let waker = self.waker.take();
+        waker.into_iter().for_each(Waker::wake);
+    }
 }
 
 impl Drop for Kept {

@@ -118,6 +118,9 @@ impl<S: tower_service::Service<Request<Body>>> Future for Oneshot<S> {
     }
 }
 
+/// About what the header of a request takes over HTTP/2.
+const HEADER: usize = 1 << 10;
+
 /// What stands before the service on a connection: it refuses what the service shall not see.
 pub(super) struct Guard<S, Kind> {
     pub(super) service: Rc<S>,
@@ -219,6 +222,7 @@ impl<S: Service<Kind>, Kind> hyper::service::Service<Request<Incoming>> for Guar
         peer.begun.set(number);
         peer.turns.unanswered.fetch_add(1, Ordering::Relaxed);
         let http1 = request.version() <= Version::HTTP_11;
+        peer.turns.taken(HEADER);
         let last = number >= self.options.requests;
         if last && !http1 {
             peer.tell(Order::Finish);
@@ -333,7 +337,7 @@ where
         }
         if upgrades {
             turn.peer.scan.borrow_mut().stop();
-            turn.peer.upgraded.set(true);
+            turn.peer.upgrading.set(true);
         }
         Poll::Ready(Ok(response.map(|body| Reply::new(body, turn))))
     }

@@ -268,6 +268,9 @@ impl Wire {
         }
         drop((scan, io));
         self.note_move(now);
+        if self.peer.http2.get() && self.peer.turns.come(taken, self.peer.most_ahead.get()) {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
         match good {
             0 if !ahead.is_empty() => {
                 drop(ahead);
