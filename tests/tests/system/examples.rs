@@ -12,8 +12,8 @@ use system_tests::{Guest, Network, Target, cargo};
 use tempfile::TempDir;
 
 on_each_target! {
-    hello, sleep, block, cmdline_values, echo, echo_lets_clients_finish_when_it_is_told_to_end;
-    long: hello_release, a_program_asks_for_what_it_can_reach_and_nothing_else, cmdline_defaults, cmdline_help,
+    hello, block, echo;
+    long: sleep, cmdline_values, echo_lets_clients_finish_when_it_is_told_to_end, hello_release, a_program_asks_for_what_it_can_reach_and_nothing_else, cmdline_defaults, cmdline_help,
     cmdline_refuses_what_is_no_number, echo_tells_a_supervisor_what_is_wrong, echo_serves_two_connections_at_once,
 }
 

@@ -10,8 +10,8 @@ use system_tests::{Guest, Target, host_program};
 use tempfile::TempDir;
 
 on_each_target! {
-    query_abi, query_manifest, write_xor_execute, linux_refuses_to_run_it;
-    long: optimised_write_xor_execute, images_hold_no_more_than_is_called,
+    query_manifest, linux_refuses_to_run_it;
+    long: query_abi, write_xor_execute, optimised_write_xor_execute, images_hold_no_more_than_is_called,
 }
 
 const EXAMPLES: [&str; 5] = ["hello", "sleep", "block", "cmdline", "echo"];

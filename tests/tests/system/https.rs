@@ -8,8 +8,7 @@ use system_tests::certificates::Authority;
 use system_tests::{Guest, HttpServer, Target};
 
 on_each_target! {
-    https_is_spoken_by_curl;
-    long: what_goes_wrong_is_logged, sessions_of_both_versions_are_resumed, who_offers_other_protocols_is_refused,
+    long: https_is_spoken_by_curl, what_goes_wrong_is_logged, sessions_of_both_versions_are_resumed, who_offers_other_protocols_is_refused,
 }
 
 const UNIKERNEL: &str = HttpServer::ADDRESS;

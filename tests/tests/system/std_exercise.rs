@@ -3,9 +3,8 @@
 use system_tests::{Guest, Outcome, Target};
 
 on_each_target! {
-    cases_that_return, cases_that_return_optimised, exit_statuses, abort, stack_overflow_hits_read_only_pages,
-    out_of_memory_is_an_error;
-    long: arguments_keep_their_spaces, panic_prints_its_message, deadlock_is_told, a_buffer_too_small_is_told,
+    cases_that_return, exit_statuses, stack_overflow_hits_read_only_pages;
+    long: cases_that_return_optimised, abort, out_of_memory_is_an_error, arguments_keep_their_spaces, panic_prints_its_message, deadlock_is_told, a_buffer_too_small_is_told,
 }
 
 fn run(target: Target, case: &str) -> Outcome {

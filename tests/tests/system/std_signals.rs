@@ -4,8 +4,7 @@ use nix::sys::signal::Signal;
 use system_tests::{Guest, Outcome, Target};
 
 on_each_target! {
-    a_wish_of_the_host_is_a_signal_to_handlers;
-    long: a_signal_that_is_not_handled_ends_the_program, a_program_sends_signals_to_itself,
+    long: a_wish_of_the_host_is_a_signal_to_handlers, a_signal_that_is_not_handled_ends_the_program, a_program_sends_signals_to_itself,
     handlers_run_in_order_at_the_end, a_process_is_an_error_that_says_why,
 }
 

@@ -3,8 +3,8 @@
 use system_tests::{Guest, Outcome, Target};
 
 on_each_target! {
-    cases_that_return, stack_overflow_is_told_by_name;
-    long: cases_that_return_optimised, deadlock_is_told_with_all_threads, deadlock_is_told_with_all_tasks,
+    stack_overflow_is_told_by_name;
+    long: cases_that_return, cases_that_return_optimised, deadlock_is_told_with_all_threads, deadlock_is_told_with_all_tasks,
     computing_for_long_is_told_by_name_once, the_program_ends_with_main_or_by_exit, crates_that_make_threads,
 }
 
