@@ -6,6 +6,8 @@ use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::cable::pair;
 
@@ -13,6 +15,12 @@ use crate::cable::pair;
 const PROGRAM: &str = "passt";
 /// The router's address on the link. The one that passt would take, its own interface's, may have none.
 const ROUTER_MAC: &str = "9a:55:9a:55:9a:55";
+
+/// How long [`Passt::start`] waits for ports that are in use: a passt whose guest has just ended closes its own only after that
+/// guest's tender has ended.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often it looks.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// A port of the host's that leads to one of the guest's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,13 +89,14 @@ impl Passt {
     ///
     /// # Errors
     ///
-    /// When it is not installed, or cannot listen on a port.
+    /// When it is not installed, or cannot listen on a port, also a second later if that is in use.
     pub fn start(&self) -> Result<OwnedFd, PasstError> {
+        let until = Instant::now() + PATIENCE;
         for forward in &self.tcp {
-            can_listen("tcp", forward.host)?;
+            can_listen("tcp", forward.host, until)?;
         }
         for forward in &self.udp {
-            can_listen("udp", forward.host)?;
+            can_listen("udp", forward.host, until)?;
         }
         let [stream, end] = pair(libc::SOCK_STREAM).map_err(PasstError::Start)?;
         let end = end.as_raw_fd();
@@ -149,21 +158,32 @@ fn hand_down(command: &mut Command, fd: RawFd) {
     }
 }
 
-/// Whether that can be listened on, by doing so: passt does not say what is in its way.
+/// Whether that can be listened on, by doing so: passt does not say what is in its way. What is in use is tried again `until`
+/// then.
 ///
 /// # Errors
 ///
 /// When it cannot.
-pub fn can_listen(protocol: &'static str, host: SocketAddrV4) -> Result<(), PasstError> {
-    let tried = match protocol {
-        "udp" => UdpSocket::bind(host).map(drop),
-        _ => TcpListener::bind(host).map(drop),
-    };
-    tried.map_err(|source| PasstError::Port {
-        protocol,
-        host,
-        source,
-    })
+pub fn can_listen(
+    protocol: &'static str,
+    host: SocketAddrV4,
+    until: Instant,
+) -> Result<(), PasstError> {
+    loop {
+        let tried = match protocol {
+            "udp" => UdpSocket::bind(host).map(drop),
+            _ => TcpListener::bind(host).map(drop),
+        };
+        let tried = tried.map_err(|source| PasstError::Port {
+            protocol,
+            host,
+            source,
+        });
+        match tried {
+            Err(error) if error.is_in_use() && Instant::now() < until => thread::sleep(PAUSE),
+            tried => return tried,
+        }
+    }
 }
 
 /// Whether the routing table of this network namespace has a default route.

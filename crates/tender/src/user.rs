@@ -6,6 +6,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use hostdev::Passt;
 use hostdev::passt::{Forward, PasstError, can_listen};
@@ -26,6 +27,8 @@ const MTU_MIN: u16 = 68;
 const MTU_SMALL: u16 = 1500;
 /// Ports that services are commonly on, which lead to the guest where no port is named.
 const COMMON_PORTS: [u16; 8] = [80, 443, 3000, 4433, 5000, 8000, 8080, 8443];
+/// How long ports that nobody has named are waited for, which the passt of a unikernel that has just ended may yet have.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// A network in which the guest is behind this process, and its host's ports lead to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -121,12 +124,13 @@ impl Plan {
         let mut denied = None;
         if tcp.is_empty() && udp.is_empty() {
             let ports = given.ports().chain(COMMON_PORTS);
+            let until = Instant::now() + PATIENCE;
             for port in ports.collect::<BTreeSet<_>>() {
                 let forward = Forward {
                     host: SocketAddrV4::new(Ipv4Addr::LOCALHOST, port),
                     guest: port,
                 };
-                match can_listen("tcp", forward.host) {
+                match can_listen("tcp", forward.host, until) {
                     Ok(()) => tcp.push(forward),
                     Err(error) if error.is_in_use() => in_use.push(port),
                     Err(error) if is_denied(&error) && given.port() == Some(port) => {
@@ -134,7 +138,7 @@ impl Plan {
                     }
                     Err(_) => {}
                 }
-                if can_listen("udp", forward.host).is_ok() {
+                if can_listen("udp", forward.host, until).is_ok() {
                     udp.push(forward);
                 }
             }
