@@ -9,6 +9,7 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use mkernel::http::hyper::service::service_fn;
@@ -19,6 +20,7 @@ use mkernel::tls::{self, ServerOptions};
 use mkernel::{block, cli};
 
 use crate::room::Room;
+use crate::service::Contents;
 
 /// Keeps values under keys: GET, PUT and DELETE /k/KEY, GET /range, POST /batch, GET /healthz
 #[derive(Parser)]
@@ -37,6 +39,9 @@ struct Arguments {
     /// Bytes of content that may be on the way from and to clients at once; what is beyond is answered with 503
     #[arg(long, default_value_t = 8 << 20)]
     contents: usize,
+    /// Seconds that the content of a request may take to come; what takes longer is answered with 408
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    content_time: u64,
     /// Serve although the host cannot make writes durable: what is answered may be lost with the power
     #[arg(long)]
     without_flush: bool,
@@ -60,10 +65,13 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         .unwrap_or(if identities.is_empty() { 80 } else { 443 });
     let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
     let listener = TcpListener::bind(&online.stack, everywhere)?;
-    let room = Room::new(arguments.contents);
+    let contents = Contents {
+        room: Room::new(arguments.contents),
+        time: Duration::from_secs(arguments.content_time),
+    };
     let service = service_fn(move |request: Request<Body>| {
-        let (kv, room) = (kv.clone(), room.clone());
-        async move { Ok::<_, Infallible>(service::answer(&kv, &room, request).await) }
+        let (kv, contents) = (kv.clone(), contents.clone());
+        async move { Ok::<_, Infallible>(service::answer(&kv, &contents, request).await) }
     });
     let mut options = Options::default();
     options.body_octets = store::MOST_BATCH_BYTES as u64;

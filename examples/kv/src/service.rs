@@ -1,19 +1,18 @@
 //! What is asked for, and done.
 
 use std::ops::Bound;
+use std::time::Duration;
 
-use bytes::Bytes;
 use http_body_util::BodyExt;
 use mkernel::block::Disk;
 use mkernel::http::Body;
-use mkernel::http::hyper::body::Body as _;
 use mkernel::http::hyper::header::{ALLOW, HeaderValue, LINK};
 use mkernel::http::hyper::{Method, Request, StatusCode, Uri};
-use mkernel::store::{Batch, Kv, MOST_BATCH_BYTES};
+use mkernel::store::{Batch, Kv, MOST_BATCH_BYTES, MOST_VALUE_BYTES};
 
 use crate::answer::{Answer, Refusal, done, octets, text};
 use crate::lines;
-use crate::room::Room;
+use crate::room::{Place, Room};
 
 /// Entries of a range, if the client does not say how many.
 const ENTRIES: usize = 100;
@@ -22,14 +21,22 @@ const MOST_ENTRIES: usize = 1000;
 /// Most bytes of the entries of a range, but for one entry.
 const MOST_BYTES: usize = 256 << 10;
 
-pub(crate) async fn answer(kv: &Kv<Disk>, room: &Room, request: Request<Body>) -> Answer {
+/// What holds for the contents of requests.
+#[derive(Clone)]
+pub(crate) struct Contents {
+    pub(crate) room: Room,
+    /// How long one may take to come.
+    pub(crate) time: Duration,
+}
+
+pub(crate) async fn answer(kv: &Kv<Disk>, contents: &Contents, request: Request<Body>) -> Answer {
     let (head, body) = request.into_parts();
     let outcome = match head.uri.path() {
-        "/batch" => batch(kv, room, &head.method, body).await,
-        "/range" => range(kv, room, &head.method, &head.uri),
+        "/batch" => batch(kv, contents, &head.method, body).await,
+        "/range" => range(kv, &contents.room, &head.method, &head.uri),
         "/healthz" => health(kv, &head.method),
         path => match path.strip_prefix("/k/") {
-            Some(key) => entry(kv, room, &head.method, key, body).await,
+            Some(key) => entry(kv, contents, &head.method, key, body).await,
             None => Err(Refusal::new(
                 StatusCode::NOT_FOUND,
                 "expected /k/KEY, /range, /batch or /healthz",
@@ -41,22 +48,25 @@ pub(crate) async fn answer(kv: &Kv<Disk>, room: &Room, request: Request<Body>) -
 
 async fn entry(
     kv: &Kv<Disk>,
-    room: &Room,
+    contents: &Contents,
     method: &Method,
     key: &str,
     body: Body,
 ) -> Result<Answer, Refusal> {
     let key = lines::decode(key)?;
     let mut batch = Batch::new();
-    let _place = room.take(most(&body))?;
+    let mut place = contents.room.enter();
     match *method {
         Method::GET | Method::HEAD => {
             let Some(value) = kv.get(&key)? else {
                 return Err(Refusal::new(StatusCode::NOT_FOUND, "no such key"));
             };
-            return Ok(octets(room.hold(value)?));
+            return Ok(octets(contents.room.hold(value)?));
         }
-        Method::PUT => batch.put(&key, &content(body).await?)?,
+        Method::PUT => {
+            let value = contents.read(body, MOST_VALUE_BYTES, &mut place).await?;
+            batch.put(&key, &value)?;
+        }
         Method::DELETE => batch.delete(&key)?,
         _ => return Ok(not_allowed("GET, HEAD, PUT, DELETE")),
     }
@@ -64,12 +74,17 @@ async fn entry(
     Ok(done())
 }
 
-async fn batch(kv: &Kv<Disk>, room: &Room, method: &Method, body: Body) -> Result<Answer, Refusal> {
+async fn batch(
+    kv: &Kv<Disk>,
+    contents: &Contents,
+    method: &Method,
+    body: Body,
+) -> Result<Answer, Refusal> {
     if method != Method::POST {
         return Ok(not_allowed("POST"));
     }
-    let _place = room.take(most(&body))?;
-    let batch = lines::read(&content(body).await?)?;
+    let mut place = contents.room.enter();
+    let batch = lines::read(&contents.read(body, MOST_BATCH_BYTES, &mut place).await?)?;
     kv.commit(batch).await?;
     Ok(done())
 }
@@ -150,20 +165,43 @@ fn health(kv: &Kv<Disk>, method: &Method) -> Result<Answer, Refusal> {
     ))
 }
 
-/// Most bytes that the client will send.
-fn most(body: &Body) -> usize {
-    let most = body.size_hint().upper();
-    most.map_or(MOST_BATCH_BYTES, |most| {
-        usize::try_from(most).map_or(MOST_BATCH_BYTES, |most| most.min(MOST_BATCH_BYTES))
-    })
+impl Contents {
+    /// What the client sends, in `place`, which grows as it comes: at most so many bytes.
+    async fn read(&self, body: Body, most: usize, place: &mut Place) -> Result<Vec<u8>, Refusal> {
+        let read = mkernel::timeout(self.time, collect(body, most, place)).await;
+        read.unwrap_or_else(|_| {
+            let seconds = self.time.as_secs();
+            let reason = format!("content that has not come whole within {seconds} s");
+            Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, reason))
+        })
+    }
 }
 
-/// What the client sent; the server answers in place of this service if it is too much.
-async fn content(body: Body) -> Result<Bytes, Refusal> {
-    match body.collect().await {
-        Ok(content) => Ok(content.to_bytes()),
-        Err(error) => Err(Refusal::new(StatusCode::BAD_REQUEST, error.to_string())),
+async fn collect(mut body: Body, most: usize, place: &mut Place) -> Result<Vec<u8>, Refusal> {
+    let mut content = Vec::new();
+    while let Some(frame) = body.frame().await {
+        // The server answers in place of this service if it is malformed, or late.
+        let frame =
+            frame.map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))?;
+        let Some(piece) = frame.data_ref() else {
+            continue;
+        };
+        let needed = content.len() + piece.len();
+        if needed > most {
+            return Err(Refusal::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!("content of more than {most} bytes"),
+            ));
+        }
+        let capacity = content.capacity();
+        if needed > capacity {
+            let grown = needed.max(2 * capacity).min(most);
+            place.grow(grown - capacity)?;
+            content.reserve_exact(grown - content.len());
+        }
+        content.extend_from_slice(piece);
     }
+    Ok(content)
 }
 
 fn not_allowed(methods: &'static str) -> Answer {

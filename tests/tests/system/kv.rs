@@ -1,11 +1,13 @@
 //! The example `kv`: what it answers, and what it has kept when it was killed.
 
 use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use system_tests::{Guest, HttpClient, HttpServer, Target};
@@ -173,6 +175,58 @@ fn a_full_store_takes_deletes_and_then_more(target: Target) {
         }
         assert_eq!(client.ask("PUT", "/k/more", &value), done());
         assert_eq!(client.ask("GET", "/k/more", b"").1.len(), value.len());
+    });
+}
+
+/// Sends the head of a PUT whose length is not said, and so much of its content.
+fn begin_to_put(server: &HttpServer, key: &str, octets: usize) -> TcpStream {
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    let head = format!("PUT /k/{key} HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n");
+    let mut sent = head.into_bytes();
+    sent.extend(format!("{octets:x}\r\n").bytes());
+    sent.extend(vec![b'v'; octets]);
+    sent.extend(b"\r\n");
+    stream.write_all(&sent).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
+    stream
+}
+
+#[test]
+fn spt_who_sends_content_slowly_keeps_nobody_out_and_is_sent_away() {
+    let folder = disk(16 << 20);
+    let image = folder.path().join("data");
+    let guest = Guest::build("kv", Target::Spt)
+        .option(format!("--block:data={}", image.display()))
+        .argument("--content-time=5");
+    let server = HttpServer::new(guest);
+    server.with(|_| {
+        let mut client = Client::new(&server);
+        let value = vec![b'v'; 1 << 20];
+        assert_eq!(client.ask("PUT", "/k/v", &value), done());
+        // Little has come from these, and so they hold little.
+        let mut slow: Vec<_> = (0..20).map(|_| begin_to_put(&server, "s", 1)).collect();
+        for _ in 0..3 {
+            assert_eq!(client.ask("PUT", "/k/v", &value), done());
+        }
+        // Of these so much that there is no room for more; a value is found all the same.
+        slow.extend((0..5).map(|_| begin_to_put(&server, "s", (1 << 20) - 1)));
+        let deadline = Instant::now() + Duration::from_secs(4);
+        while client.ask("PUT", "/k/w", &value).0 != 503 {
+            assert!(Instant::now() < deadline, "there is room");
+        }
+        assert_eq!(client.ask("GET", "/k/v", b"").1.len(), value.len());
+        // Something comes again and again, and the time is over all the same.
+        for stream in &mut slow {
+            let _ = stream.write_all(b"1\r\nv\r\n");
+        }
+        for stream in &mut slow {
+            let mut status = [0; 12];
+            stream.read_exact(&mut status).unwrap();
+            assert_eq!(&status, b"HTTP/1.1 408");
+        }
+        assert_eq!(client.ask("PUT", "/k/w", &value), done());
     });
 }
 
