@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use libc::{
     CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW, CLOCK_REALTIME,
-    CLOCK_REALTIME_COARSE, CLOCK_TAI, EINTR, EINVAL, TIMER_ABSTIME, clockid_t, timespec,
+    CLOCK_REALTIME_COARSE, CLOCK_TAI, EFAULT, EINTR, EINVAL, TIMER_ABSTIME, clockid_t, timespec,
 };
 use miou_rs::Instant;
 
@@ -53,10 +53,6 @@ pub(crate) fn duration(time: &timespec) -> Option<Duration> {
     (nanos < 1_000_000_000).then(|| Duration::new(seconds, nanos))
 }
 
-/// Others run meanwhile, also if the time has come already.
-///
-/// # Errors
-///
 /// A time as C has it.
 pub(crate) fn told(time: Duration) -> timespec {
     timespec {
@@ -65,6 +61,10 @@ pub(crate) fn told(time: Duration) -> timespec {
     }
 }
 
+/// Others run meanwhile, also if the time has come already.
+///
+/// # Errors
+///
 /// What is left, if a handler of signals has run before.
 fn sleep_until(deadline: Instant) -> Result<(), Duration> {
     let interruption = Interruption::by_all();
@@ -103,17 +103,22 @@ unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_i
         // SAFETY: the caller's promise is the same.
         return unsafe { __solo5_clock_gettime(clock, time) };
     }
+    if time.is_null() {
+        return fail(EFAULT);
+    }
     let now = crate::machine::solo5_clock_monotonic();
     crate::slice::shown(now);
-    // SAFETY: the caller gives a place for a time.
+    // SAFETY: the caller gives a place for a time, or null, which it is not.
     unsafe { time.write(told(Duration::from_nanos(now))) };
     0
 }
 
 #[cfg_attr(solo5, unsafe(no_mangle))]
 unsafe extern "C" fn nanosleep(time: *const timespec, remaining: *mut timespec) -> c_int {
-    // SAFETY: the caller gives a time, and a place for one, or null.
-    let slept = unsafe { after(&*time).and_then(|deadline| sleep_or_tell(deadline, remaining)) };
+    // SAFETY: the caller gives a time, or null.
+    let deadline = unsafe { time.as_ref() }.ok_or(EFAULT).and_then(after);
+    // SAFETY: the caller gives a place for a time, or null.
+    let slept = deadline.and_then(|deadline| unsafe { sleep_or_tell(deadline, remaining) });
     slept.map_or_else(fail, |()| 0)
 }
 
@@ -124,8 +129,10 @@ unsafe extern "C" fn clock_nanosleep(
     time: *const timespec,
     remaining: *mut timespec,
 ) -> c_int {
-    // SAFETY: the caller gives a time.
-    let time = unsafe { &*time };
+    // SAFETY: the caller gives a time, or null.
+    let Some(time) = (unsafe { time.as_ref() }) else {
+        return EFAULT;
+    };
     let (deadline, remaining) = match flags & TIMER_ABSTIME {
         0 => (after(time), remaining),
         // It is told already when the time is to come.

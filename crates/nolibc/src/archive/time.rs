@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use libc::{
     CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW,
     CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME, CLOCK_REALTIME_COARSE, CLOCK_TAI,
-    CLOCK_THREAD_CPUTIME_ID, EINVAL, TIMER_ABSTIME, clockid_t, time_t, timespec, timeval,
+    CLOCK_THREAD_CPUTIME_ID, EFAULT, EINVAL, TIMER_ABSTIME, clockid_t, time_t, timespec, timeval,
 };
 
 weak! { nanosleep clock_nanosleep usleep sleep }
@@ -89,7 +89,10 @@ unsafe extern "C" fn __solo5_clock_gettime(clock: clockid_t, time: *mut timespec
     let Some(now) = now(clock) else {
         return fail(EINVAL);
     };
-    // SAFETY: the caller gives a place for a timespec.
+    if time.is_null() {
+        return fail(EFAULT);
+    }
+    // SAFETY: the caller gives a place for a timespec, or null, which it is not.
     unsafe { time.write(from_nanoseconds(now)) };
     0
 }
@@ -109,7 +112,11 @@ unsafe extern "C" fn clock_getres(clock: clockid_t, resolution: *mut timespec) -
 #[unsafe(no_mangle)]
 unsafe extern "C" fn gettimeofday(time: *mut timeval, _zone: *mut libc::timezone) -> c_int {
     let now = from_nanoseconds(solo5_clock_wall());
-    // SAFETY: the caller gives a place for a timeval.
+    // As on Linux.
+    if time.is_null() {
+        return 0;
+    }
+    // SAFETY: the caller gives a place for a timeval, or null, which it is not.
     unsafe {
         time.write(timeval {
             tv_sec: now.tv_sec,
@@ -130,8 +137,11 @@ unsafe extern "C" fn time(time: *mut time_t) -> time_t {
 }
 
 unsafe extern "C" fn nanosleep(duration: *const timespec, _remaining: *mut timespec) -> c_int {
-    // SAFETY: the caller gives a timespec. There are no signals, so nothing remains.
-    match to_nanoseconds(unsafe { &*duration }) {
+    // SAFETY: the caller gives a timespec, or null. There are no signals, so nothing remains.
+    let Some(duration) = (unsafe { duration.as_ref() }) else {
+        return fail(EFAULT);
+    };
+    match to_nanoseconds(duration) {
         Some(duration) => sleep_for(duration),
         None => return fail(EINVAL),
     }
@@ -144,8 +154,11 @@ unsafe extern "C" fn clock_nanosleep(
     time: *const timespec,
     _remaining: *mut timespec,
 ) -> c_int {
-    // SAFETY: the caller gives a timespec.
-    let Some(time) = to_nanoseconds(unsafe { &*time }) else {
+    // SAFETY: the caller gives a timespec, or null.
+    let Some(time) = (unsafe { time.as_ref() }) else {
+        return EFAULT;
+    };
+    let Some(time) = to_nanoseconds(time) else {
         return EINVAL;
     };
     if flags & TIMER_ABSTIME == 0 {

@@ -83,3 +83,19 @@ fn one_that_nothing_disturbs_is_as_long_as_it_should_be() {
         assert_eq!(inside(Instant::now).as_nanos(), 3_001_000_000);
     });
 }
+
+#[test]
+fn a_time_that_is_not_given_is_an_address_that_is_none() {
+    run(|| {
+        // SAFETY: they are null, as each may be.
+        unsafe {
+            assert_eq!(nanosleep(ptr::null(), ptr::null_mut()), -1);
+            assert_eq!(*libc::__errno_location(), EFAULT);
+            for flags in [0, TIMER_ABSTIME] {
+                let slept = clock_nanosleep(CLOCK_MONOTONIC, flags, ptr::null(), ptr::null_mut());
+                assert_eq!(slept, EFAULT);
+            }
+        }
+        assert_eq!(inside(Instant::now).as_nanos(), 0);
+    });
+}
