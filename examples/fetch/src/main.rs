@@ -28,11 +28,11 @@ struct Arguments {
     /// Redirects to follow
     #[arg(long, default_value_t = 0)]
     redirects: usize,
-    /// Follow redirects from https to http too
+    /// Follow redirects from https to http too, which are refused otherwise
     #[arg(long)]
     insecure_redirects: bool,
     /// The most seconds that a connection, the head of the answer and each piece of its content may take
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     timeout: u64,
     /// Say nothing of HTTP/2
     #[arg(long)]

@@ -13,7 +13,7 @@ pub(crate) fn of_head(error: ClientError) -> Failure {
         ClientError::NoTls(_) | ClientError::InsecureRedirect(_) => 1,
         ClientError::Resolve(..) => 6,
         ClientError::Connect(..) => 7,
-        ClientError::TimedOut(_) => 28,
+        ClientError::TimedOut(..) => 28,
         ClientError::Tls(_, TlsError::Certificate(_)) => 60,
         ClientError::Tls(..) => 35,
         ClientError::Redirects(_) | ClientError::RedirectLoop(_) => 47,

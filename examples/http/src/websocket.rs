@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use async_tungstenite::WebSocketStream;
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
-use async_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
-use async_tungstenite::tungstenite::{Error, Message};
+use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use async_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use async_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_lite::StreamExt;
+use log::debug;
 use mkernel::http::Upgraded;
 use mkernel::http::hyper::upgrade::{self, OnUpgrade};
 use mkernel::miou_rs::sync::{Receiver, Sender, bounded};
@@ -96,7 +98,9 @@ pub(crate) async fn serve(upgraded: Receiver<OnUpgrade>) {
         if websockets.len() < MOST {
             websockets.spawn(async move {
                 // One that fails is its client's affair.
-                let _ = echo(upgraded).await;
+                if let Err(error) = echo(upgraded).await {
+                    debug!("a WebSocket has ended: {error}");
+                }
             });
         }
     }
@@ -117,6 +121,15 @@ async fn echo(upgraded: OnUpgrade) -> Result<(), Box<dyn std::error::Error>> {
             Ok(message @ (Message::Text(_) | Message::Binary(_))) => socket.send(message).await?,
             Ok(_) => {}
             Err(Error::ConnectionClosed) => break,
+            Err(error @ Error::Capacity(_)) => {
+                // RFC 6455 section 7.4.1.
+                let close = CloseFrame {
+                    code: CloseCode::Size,
+                    reason: Utf8Bytes::from_static("at most 64 KiB"),
+                };
+                socket.close(Some(close)).await?;
+                return Err(error.into());
+            }
             Err(error) => return Err(error.into()),
         }
     }

@@ -178,7 +178,7 @@ impl Client {
                 }
                 Err(_) => {
                     link.give_up();
-                    return Err(ClientError::TimedOut(Step::Head));
+                    return Err(ClientError::TimedOut(origin.authority(), Step::Head));
                 }
             }
         }

@@ -113,7 +113,7 @@ impl Inner {
         let open = timeout(self.options.connect_time, self.open(origin, &step));
         let io = open
             .await
-            .map_err(|_| ClientError::TimedOut(step.get()))??;
+            .map_err(|_| ClientError::TimedOut(origin.authority(), step.get()))??;
         let link = match io.agreed() {
             Some(Version::Http2) => self.begin_http2(io).await,
             Some(Version::Http1) | None => self.begin_http1(io).await,

@@ -19,8 +19,8 @@ pub enum ClientError {
     /// The connection could not be secured: what is wrong with the server's certificate, say.
     #[cfg(feature = "tls")]
     Tls(String, crate::tls::Error),
-    /// This did not come in its time.
-    TimedOut(Step),
+    /// This did not come from the host, or about it, in its time.
+    TimedOut(String, Step),
     /// The exchange failed.
     Http(hyper::Error),
     /// More redirects than are followed; this would have been the next.
@@ -58,11 +58,13 @@ impl fmt::Display for ClientError {
             Self::Connect(address, _) => write!(f, "no connection to {address}"),
             #[cfg(feature = "tls")]
             Self::Tls(name, _) => write!(f, "no secure connection to {name}"),
-            Self::TimedOut(step) => write!(f, "{step} did not come in time"),
+            Self::TimedOut(host, step) => write!(f, "{host}: {step} did not come in time"),
             Self::Http(_) => f.write_str("the exchange failed"),
             Self::Redirects(url) => write!(f, "too many redirects, the next one to {url}"),
             Self::RedirectLoop(url) => write!(f, "redirects in a circle, again to {url}"),
-            Self::InsecureRedirect(url) => write!(f, "a redirect from https to {url}"),
+            Self::InsecureRedirect(url) => {
+                write!(f, "a redirect from https to {url}, which is not followed")
+            }
             Self::Location(location) => {
                 write!(
                     f,
@@ -94,7 +96,7 @@ impl Error for ClientError {
             Self::Http(error) => Some(error),
             Self::Url(_)
             | Self::NoTls(_)
-            | Self::TimedOut(_)
+            | Self::TimedOut(..)
             | Self::Redirects(_)
             | Self::RedirectLoop(_)
             | Self::InsecureRedirect(_)

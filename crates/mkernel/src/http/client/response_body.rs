@@ -97,10 +97,12 @@ impl Body for ResponseBody {
             let idle = this.idle;
             let alarm = this.alarm.get_or_insert_with(|| sleep(idle));
             ready!(Pin::new(alarm).poll(context));
-            if let Some((link, _)) = this.link.take() {
+            let mut host = String::new();
+            if let Some((link, origin)) = this.link.take() {
+                host = origin.authority();
                 link.give_up();
             }
-            return Poll::Ready(Some(Err(ClientError::TimedOut(Step::Content))));
+            return Poll::Ready(Some(Err(ClientError::TimedOut(host, Step::Content))));
         };
         this.alarm = None;
         match frame {

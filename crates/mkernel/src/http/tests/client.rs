@@ -218,7 +218,7 @@ fn section_3_2_3_the_target_of_connect_is_a_host_and_a_port() {
 #[track_caller]
 pub(super) fn late<T: std::fmt::Debug>(result: Result<T, ClientError>) -> Step {
     match result {
-        Err(ClientError::TimedOut(step)) => step,
+        Err(ClientError::TimedOut(_, step)) => step,
         result => panic!("{result:?}"),
     }
 }
