@@ -1,6 +1,9 @@
 //! The host's wish that a guest end, which is SIGTERM or SIGINT to the tender: a guest that has asked for it is told, by a
 //! count that it can wait for, and ended at the second signal or after some time.
 //!
+//! Signals that come within [`WINDOW_NS`] of the first are that one again: timeout(1) signals its child and then the group that
+//! this is in, and a parent may hand on what it was sent as well.
+//!
 //! Both signals are blocked, so that no handler has to run where the guest is, and a thread takes them that does nothing
 //! else: on spt `spt/trampoline.rs`, on hvt `hvt/watch.rs`.
 
@@ -14,6 +17,9 @@ use crate::polling::eventfd;
 
 /// The exit status of a tender that has ended a guest which did not end by itself. (Albatross does not restart after it.)
 pub(crate) const STATUS: i32 = 62;
+
+/// Nanoseconds from the first signal on in which another is no second one; less than a second.
+pub(crate) const WINDOW_NS: u32 = 100_000_000;
 
 /// What it takes to tell a guest, and to end it.
 pub(crate) struct Shutdown {

@@ -15,7 +15,7 @@ use seccompiler::{BackendError, BpfProgram};
 use super::seccomp::watch_filter;
 use super::trampoline::{Placed, Program, Resident, between, octets};
 use crate::Tender;
-use crate::shutdown::{STATUS, Shutdown};
+use crate::shutdown::{STATUS, Shutdown, WINDOW_NS};
 
 /// A text, for `write(2)`.
 #[repr(C)]
@@ -29,8 +29,13 @@ struct Text {
 struct Data {
     /// The kernel's set of the signals.
     signals: u64,
-    /// `struct timespec`: one second.
+    /// `struct timespec`: one second, the time in which signals are one, what then remains of the first second, and none.
     second: [u64; 2],
+    window: [u64; 2],
+    rest: [u64; 2],
+    none: [u64; 2],
+    /// The set without a signal.
+    nothing: u64,
     /// What is added to the guest's count.
     one: u64,
     /// How many seconds the guest has.
@@ -73,9 +78,30 @@ global_asm!(
     "lea rsi, [r15 + {one}]",
     "mov edx, 8",
     "syscall",
+    // What comes at once is the first one again: a while, and then whatever of the two waits. (SIGCONT interrupts.)
+    "7:",
+    "mov eax, {sigtimedwait}",
+    "lea rdi, [r15 + {nothing}]",
+    "xor esi, esi",
+    "lea rdx, [r15 + {window}]",
+    "mov r10d, 8",
+    "syscall",
+    "cmp rax, {interrupted}",
+    "je 7b",
+    "mov r12d, 2",
+    "8:",
+    "mov eax, {sigtimedwait}",
+    "lea rdi, [r15 + {signals}]",
+    "xor esi, esi",
+    "lea rdx, [r15 + {none}]",
+    "mov r10d, 8",
+    "syscall",
+    "dec r12d",
+    "jnz 8b",
     // The second one, or as many seconds as the guest has: one after the other, so that a wait that SIGCONT interrupts
     // begins anew for a second at most, with nothing to be kept in memory.
     "mov r12d, [r15 + {seconds}]",
+    "lea r13, [r15 + {rest}]",
     "3:",
     "lea r14, [r15 + {late}]",
     "test r12d, r12d",
@@ -83,13 +109,14 @@ global_asm!(
     "mov eax, {sigtimedwait}",
     "lea rdi, [r15 + {signals}]",
     "xor esi, esi",
-    "lea rdx, [r15 + {second}]",
+    "mov rdx, r13",
     "mov r10d, 8",
     "syscall",
     "cmp rax, {interrupted}",
     "je 3b",
     "cmp rax, {timed_out}",
     "jne 4f",
+    "lea r13, [r15 + {second}]",
     "dec r12d",
     "jmp 3b",
     "4:",
@@ -130,6 +157,10 @@ global_asm!(
     one = const offset_of!(Data, one),
     seconds = const offset_of!(Data, seconds),
     second = const offset_of!(Data, second),
+    window = const offset_of!(Data, window),
+    rest = const offset_of!(Data, rest),
+    none = const offset_of!(Data, none),
+    nothing = const offset_of!(Data, nothing),
     late = const offset_of!(Data, late),
     again = const offset_of!(Data, again),
     sendto = const libc::SYS_sendto,
@@ -194,6 +225,10 @@ impl Resident for Watch {
         let structure = Data {
             signals: self.signals,
             second: [1, 0],
+            window: [0, WINDOW_NS.into()],
+            rest: [0, (1_000_000_000 - WINDOW_NS).into()],
+            none: [0, 0],
+            nothing: 0,
             one: 1,
             seconds: self.seconds.into(),
             told: u64::from(self.told.cast_unsigned()),
@@ -220,6 +255,13 @@ impl Data {
             self.signals,
             self.second[0],
             self.second[1],
+            self.window[0],
+            self.window[1],
+            self.rest[0],
+            self.rest[1],
+            self.none[0],
+            self.none[1],
+            self.nothing,
             self.one,
             self.seconds,
             self.told,
@@ -240,4 +282,4 @@ impl Data {
     }
 }
 
-const _: () = assert!(size_of::<Data>() == 13 * 8);
+const _: () = assert!(size_of::<Data>() == 20 * 8);
