@@ -1,6 +1,5 @@
 //! Where an image is written to, and in which form.
 
-use std::convert::Infallible;
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -26,20 +25,36 @@ pub enum Place {
 }
 
 impl FromStr for Place {
-    type Err = Infallible;
+    type Err = String;
 
     /// `oci-archive[:FILE]`, `docker-archive[:FILE]`, or a folder, which may be written `oci:FOLDER`.
-    fn from_str(text: &str) -> Result<Self, Infallible> {
+    fn from_str(text: &str) -> Result<Self, String> {
         let (kind, path) = match text.split_once(':') {
             Some((kind, path)) => (kind, Some(PathBuf::from(path))),
             None => (text, None),
         };
-        Ok(match (kind, path) {
-            ("oci-archive", path) => Self::OciArchive(path),
-            ("docker-archive", path) => Self::DockerArchive(path),
-            ("oci", Some(path)) => Self::Folder(path),
-            _ => Self::Folder(PathBuf::from(text)),
-        })
+        let has_path = path
+            .as_ref()
+            .is_none_or(|path| !path.as_os_str().is_empty());
+        match (kind, path) {
+            ("oci-archive", path) if has_path => Ok(Self::OciArchive(path)),
+            ("docker-archive", path) if has_path => Ok(Self::DockerArchive(path)),
+            ("oci", Some(path)) if has_path => Ok(Self::Folder(path)),
+            (kind, path) if is_another_form(kind, path.is_some()) => Err(format!(
+                "expected a folder (./{text} for one of that name), oci:FOLDER, oci-archive[:FILE] or docker-archive[:FILE]; to \
+                 a registry an image gets by `skopeo copy oci:FOLDER:TAG docker://REGISTRY/NAME:TAG`"
+            )),
+            _ => Ok(Self::Folder(PathBuf::from(text))),
+        }
+    }
+}
+
+/// Whether that looks like the name of a form, with something behind a colon or without, rather than like a folder's.
+fn is_another_form(kind: &str, has_colon: bool) -> bool {
+    let is_word = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-';
+    match has_colon {
+        true => kind.bytes().all(is_word),
+        false => kind.starts_with("docker") || kind.starts_with("oci-") || kind.is_empty(),
     }
 }
 

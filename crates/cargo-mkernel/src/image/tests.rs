@@ -211,6 +211,38 @@ fn a_place_is_a_form_and_a_path() {
 }
 
 #[test]
+fn what_may_be_another_form_is_no_folder() {
+    for text in [
+        "docker://127.0.0.1:1/small:1.0",
+        "docker-daemon:web:1",
+        "containers-storage:web",
+        "docker-archiv",
+        "docker",
+        "oci-archives",
+        "oci:",
+        "oci-archive:",
+        "",
+    ] {
+        let error = text.parse::<Place>().unwrap_err();
+        let expected = format!("expected a folder (./{text} for one of that name), oci:FOLDER");
+        assert!(
+            error.starts_with(&expected) && error.contains("skopeo copy"),
+            "{error}"
+        );
+    }
+    for text in [
+        "./docker-archiv",
+        "./a:b",
+        "/tmp/a:b",
+        "../oci-images",
+        "web.d",
+        "web",
+    ] {
+        assert_eq!(text.parse(), Ok(Place::Folder(text.into())));
+    }
+}
+
+#[test]
 fn a_name_may_have_a_host_and_a_tag() {
     for (text, name, tag, normalised) in [
         ("web", "web", "latest", "docker.io/library/web:latest"),
