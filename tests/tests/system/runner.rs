@@ -56,6 +56,23 @@ fn spt_the_interface_of_a_devices_name_is_attached() {
     });
 }
 
+#[test]
+fn spt_an_interface_that_is_down_is_told_of() {
+    let guest = Guest::build("echo", Target::Spt);
+    Network::with(|network| {
+        network.add_tap("service", "10.9.8.1/24");
+        let mut down = Command::new("ip");
+        down.args(["link", "set", "service", "down"]);
+        assert!(down.status().unwrap().success());
+        let mut command = solo5_run(&guest);
+        command.env("PATH", "/nonexistent");
+        let ended = outcome(command);
+        assert_eq!(ended.status, 1, "{ended}");
+        let told = "network device service: interface \"service\" is down (ip link set service up); or install passt (";
+        assert!(ended.stderr.contains(told), "{ended}");
+    });
+}
+
 /// Nothing to attach is one error with everything there is to type.
 #[test]
 fn spt_what_cannot_be_attached_is_told_with_what_to_type() {

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 
-use hostdev::Tap;
+use hostdev::{Tap, TapError};
 
 use super::{Arguments, Unikernel, on_path, say};
 
@@ -21,7 +21,9 @@ pub(super) fn complete(unikernel: &Unikernel, arguments: &mut Arguments) -> Resu
         if is_attached(&arguments.options, "--net:", name) {
             continue;
         }
-        if Tap::open(name).is_ok() {
+        let tap = Tap::open(name);
+        let unusable = tap.as_ref().err().filter(|error| is_there(error));
+        if tap.is_ok() {
             let words = place(name).unwrap_or_default();
             say(format_args!(
                 "{name}: the TAP interface {name}, which is there, with {} (--net:{name}=user for a network behind this host)",
@@ -37,10 +39,17 @@ pub(super) fn complete(unikernel: &Unikernel, arguments: &mut Arguments) -> Resu
             arguments.tell(&words);
         } else if on_path("passt").is_some() {
             say(format_args!(
-                "{name}: a network behind this host, by passt: there is no TAP interface {name} to use (--net:{name}=TAP for \
-                 another)"
+                "{name}: a network behind this host, by passt: {} (--net:{name}=TAP for another)",
+                match unusable {
+                    Some(error) => error.to_string(),
+                    None => format!("there is no TAP interface {name} to use"),
+                }
             ));
             arguments.options.push(format!("--net:{name}=user").into());
+        } else if let Some(error) = unusable {
+            missing.push(format!(
+                "nothing to attach to network device {name}: {error}; or install passt (on Debian: sudo apt-get install passt)"
+            ));
         } else {
             missing.push(format!(
                 "nothing to attach to network device {name}: install passt (on Debian: sudo apt-get install passt), or make an \
@@ -61,6 +70,11 @@ pub(super) fn complete(unikernel: &Unikernel, arguments: &mut Arguments) -> Resu
         true => Ok(()),
         false => Err(missing.join("\nsolo5-run: ")),
     }
+}
+
+/// Whether there is an interface, which cannot be attached.
+fn is_there(error: &TapError) -> bool {
+    matches!(error, TapError::Down(_) | TapError::Attach { .. })
 }
 
 /// Whether an option attaches something to the device.
