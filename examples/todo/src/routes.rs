@@ -3,12 +3,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
 use axum::{Json, Router};
 use serde::Deserialize;
+use tower_http::timeout::TimeoutLayer;
 
 use crate::database::{Database, Error, Todo};
 
@@ -21,18 +22,24 @@ DELETE /todos/ID
 ";
 /// Octets of a title.
 const LONGEST: usize = 1000;
+/// Octets of a request's content: each of a title may be written as six.
+const LONGEST_CONTENT: usize = 8 << 10;
+/// How long a request may take, its content and the waits for the database among it.
+const LIMIT: Duration = Duration::from_secs(30);
 /// Entries in one answer.
 const MOST: i64 = 1000;
 
 type Shared = State<Arc<Database>>;
 
 pub(crate) fn router(database: Database) -> Router {
+    let limit = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, LIMIT);
     Router::new()
         .route("/", get(async || USAGE))
         .route("/healthz", get(health))
         .route("/todos", get(list).post(add))
         .route("/todos/{id}", get(find).delete(delete))
         .route("/todos/{id}/done", put(complete))
+        .layer((limit, DefaultBodyLimit::max(LONGEST_CONTENT)))
         .with_state(Arc::new(database))
 }
 

@@ -163,7 +163,10 @@ fn every_call(client: &mut HttpClient) {
             "{method} {path}"
         );
     }
+    let long = "a".repeat(9000);
+    let long = format!("{{\"title\": \"{long}\"}}");
     for (content, status) in [
+        (&*long, 413),
         ("{", 400),
         ("{}", 422),
         (r#"{"title": ""}"#, 422),
