@@ -8,6 +8,9 @@ use std::alloc::{Layout, handle_alloc_error};
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use crate::proto::ip::v6;
+use crate::proto::link::ethernet;
+
 /// Buffers kept for later, and lent buffers kept in mind, at most.
 const KEPT: usize = 256;
 /// Octets of either, at most.
@@ -152,6 +155,24 @@ impl FramePool {
     }
 }
 
+/// What of a frame is its packet's: what follows is not to choose the buffer, as what is kept of the frame is
+/// charged by the length of the packet.
+#[inline]
+fn without_padding(buffer: &[u8], frame: Range<usize>) -> Range<usize> {
+    if frame.len() <= SMALLER[0] {
+        return frame;
+    }
+    let octets = &buffer[frame.clone()];
+    let read = |at: usize| u16::from_be_bytes([octets[at], octets[at + 1]]);
+    let ip = ethernet::HEADER_LEN;
+    let packet = match read(ip - 2) {
+        ethernet::IPV4 => usize::from(read(ip + 2)),
+        ethernet::IPV6 => usize::from(read(ip + 4)) + v6::HEADER_LEN,
+        _ => return frame,
+    };
+    frame.start..frame.end.min(frame.start + ip + packet)
+}
+
 /// The buffers that a device reads into, and smaller ones: a short frame is moved to the smallest
 /// that takes it, lest a few octets that wait to be read hold on to 64 KiB.
 #[derive(Debug)]
@@ -217,6 +238,7 @@ impl ReceiveBuffers {
     /// memory to lend it and to read the next one: it is lost.
     #[inline]
     pub(crate) fn lend(&mut self, buffer: BytesMut, frame: Range<usize>) -> Option<Lent> {
+        let frame = without_padding(&buffer, frame);
         let fits = |pool: &FramePool| frame.len() <= pool.size;
         let smaller = self.smaller.iter().position(fits);
         let other = match smaller {

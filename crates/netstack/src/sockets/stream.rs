@@ -134,6 +134,9 @@ impl TcpStream {
     /// Takes the next piece of at most `max` octets of the stream as it lies in the frame that
     /// brought it, without a copy; `None` at the end of the stream.
     ///
+    /// It keeps at most twice its length of memory from being freed, or the smallest buffer of a frame
+    /// (2 KiB): what is a smaller part of its frame is a copy.
+    ///
     /// # Errors
     ///
     /// As [`TcpStream::read`].
@@ -185,7 +188,9 @@ impl TcpStream {
         self.connection.write_all(data).await
     }
 
-    /// Writes all of `chunk` by keeping it, not a copy, until it is acknowledged.
+    /// Writes all of `chunk` by keeping it, not a copy, until it is acknowledged. It is charged as a chunk
+    /// of [`TcpStream::read_chunk`] is that keeps as much as it may: up to 66 KiB at twice its length. What
+    /// a shorter slice of something large keeps from being freed is not known.
     ///
     /// An owner of its octets ([`Bytes::from_owner`]) is dropped while the stack is at work, and must not
     /// call it.

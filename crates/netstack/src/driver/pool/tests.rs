@@ -23,6 +23,25 @@ fn a_short_frame_does_not_hold_on_to_a_large_buffer() {
 }
 
 #[test]
+fn padding_does_not_choose_the_buffer() {
+    let mut buffers = ReceiveBuffers::new(65_559, 1 << 20);
+    for (kind, at, packet) in [
+        (0x0800_u16, 16, 1400_u16),
+        (0x86dd, 18, 1360),
+        (0x86dd, 18, 0),
+    ] {
+        let mut buffer = buffers.take();
+        let frame = &mut buffer[12..60_012];
+        frame[12..14].copy_from_slice(&kind.to_be_bytes());
+        frame[at..at + 2].copy_from_slice(&packet.to_be_bytes());
+        let lent = buffers.lend(buffer, 12..60_012).expect("memory");
+        let whole = 14 + usize::from(packet) + if at == 18 { 40 } else { 0 };
+        assert_eq!((lent.buffer.len(), lent.frame().len()), (2 << 10, whole));
+        buffers.settle(lent);
+    }
+}
+
+#[test]
 fn a_frame_holds_no_more_than_is_said() {
     for size in [1514, 3014, 9014, 65_559] {
         let mut buffers = ReceiveBuffers::new(size, 1 << 20);

@@ -21,7 +21,7 @@ fn read(
 ) -> Poll<Result<(), Error>> {
     let room = cursor.remaining();
     while cursor.remaining() > 0 {
-        match tcp.receive_bytes(now, id, cursor.remaining()) {
+        match tcp.receive_slice(now, id, cursor.remaining()) {
             Poll::Ready(Ok(slice)) if !slice.is_empty() => cursor.put_slice(&slice),
             // An end or an error comes again at the next call; first what came before it is read.
             _ if cursor.remaining() < room => break,

@@ -16,6 +16,8 @@ use crate::proto::ip::{Fragment, Reassembled};
 
 /// Octets of a first fragment that are kept for an error about the whole, at most.
 const START: usize = 200;
+/// Octets of the headers before a segment of TCP, at most, for it not to be copied: those of IPv4.
+const HEADERS: usize = 60;
 
 /// A packet, with what is known of it.
 #[derive(Clone, Debug)]
@@ -247,7 +249,12 @@ impl Interface {
         match protocol {
             TCP if !incoming.to_many => {
                 v6.ip.in_delivers += 1;
-                incoming.packet.advance(at);
+                if at > HEADERS {
+                    // So long are they that the segment may be a small part of its frame.
+                    incoming.packet = Bytes::copy_from_slice(&incoming.packet[at..]);
+                } else {
+                    incoming.packet.advance(at);
+                }
                 let tos = incoming.header.traffic_class;
                 self.deliver_tcp(now, addresses, tos, incoming.packet, incoming.checksummed);
             }

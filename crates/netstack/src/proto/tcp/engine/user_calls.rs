@@ -246,7 +246,9 @@ impl Tcp {
         self.take(now, id, |queue| queue.read(buffer))
     }
 
-    /// RECEIVE without a copy: the next chunk of at most `max` octets, empty at the end of the stream.
+    /// RECEIVE without a copy: the next chunk of at most `max` octets, empty at the end of the stream. It
+    /// is a copy where it would keep more than twice its length of memory from being freed, and more
+    /// than the smallest buffer of a frame.
     pub fn receive_bytes(
         &mut self,
         now: Instant,
@@ -256,6 +258,17 @@ impl Tcp {
         if max == 0 {
             return Poll::Ready(self.connections.user(id).map(|_| Bytes::new()));
         }
+        self.take(now, id, |queue| queue.read_chunk(max))
+    }
+
+    /// The same of at least one octet, for who drops the chunk at once: it is never a copy.
+    #[cfg(feature = "hyper")]
+    pub(crate) fn receive_slice(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        max: usize,
+    ) -> Poll<Result<Bytes, Error>> {
         self.take(now, id, |queue| queue.read_slice(max))
     }
 

@@ -2,6 +2,8 @@
 
 use bytes::{Buf, Bytes};
 
+use crate::proto::tcp::pinned::is_small;
+
 /// Octets up to which small pieces are copied together.
 pub(crate) const CHUNK: usize = 2 << 10;
 
@@ -74,10 +76,4 @@ impl Piece {
             _ => false,
         }
     }
-}
-
-/// Whether so few octets are to be copied rather than to keep a buffer of `pinned` octets.
-#[inline]
-pub(super) fn is_small(octets: usize, pinned: usize) -> bool {
-    2 * octets < pinned
 }

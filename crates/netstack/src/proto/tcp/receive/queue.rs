@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 
 use bytes::{Buf, Bytes};
 
-use super::piece::{CHUNK, Piece, is_small};
+use super::piece::{CHUNK, Piece};
 use crate::proto::tcp::on_demand::Part;
+use crate::proto::tcp::pinned::{SMALLEST, is_small};
 
 /// Slices for which a queue may have room that is kept to be used again: those of a batch of frames.
 const KEPT: usize = 64;
@@ -209,12 +210,28 @@ impl ReceiveQueue {
         self.open.as_ref().map_or(0, |open| open.len())
     }
 
-    /// Takes the next slice, at most `max` octets of it.
+    /// Takes the next slice, at most `max` octets of it, for who may keep it: a copy if it is a small part
+    /// of what it would keep from being freed, of which nobody keeps count any more.
     #[inline]
+    pub(crate) fn read_chunk(&mut self, max: usize) -> Bytes {
+        self.take_slice::<true>(max)
+    }
+
+    /// Takes the next slice, at most `max` octets of it, for who drops it at once.
+    #[cfg(any(feature = "hyper", test))]
     pub(crate) fn read_slice(&mut self, max: usize) -> Bytes {
+        self.take_slice::<false>(max)
+    }
+
+    /// Takes the next slice, as one that is kept or not.
+    #[inline]
+    fn take_slice<const KEPT: bool>(&mut self, max: usize) -> Bytes {
         let Some(slice) = self.slices.front_mut() else {
-            return self.read_copy(max);
+            return self.take_copy::<KEPT>(max);
         };
+        if KEPT && slice.pinned > SMALLEST {
+            return self.take_of_long(max);
+        }
         if slice.octets.len() > max {
             self.len -= max;
             return slice.octets.split_to(max);
@@ -227,14 +244,25 @@ impl ReceiveQueue {
         slice.octets
     }
 
+    /// The same, as one that is kept, where the buffer is not one of the smallest.
+    #[inline(never)]
+    fn take_of_long(&mut self, max: usize) -> Bytes {
+        let pinned = self.slices.front().map_or(0, |slice| slice.pinned);
+        let octets = self.take_slice::<false>(max);
+        if is_small(octets.len(), pinned as usize) {
+            return Bytes::copy_from_slice(&octets);
+        }
+        octets
+    }
+
     /// The same where only the copy that can grow is left.
     #[cold]
-    fn read_copy(&mut self, max: usize) -> Bytes {
+    fn take_copy<const KEPT: bool>(&mut self, max: usize) -> Bytes {
         if self.open.is_none() {
             return Bytes::new();
         }
         self.close();
-        self.read_slice(max)
+        self.take_slice::<KEPT>(max)
     }
 
     /// Copies octets to `to` and leaves them; returns how many.

@@ -6,6 +6,7 @@ use bytes::{Buf, Bytes};
 
 use crate::proto::checksum::Sum;
 use crate::proto::tcp::on_demand::{KEPT_CAPACITY, OnDemand, Part, Spares};
+use crate::proto::tcp::pinned;
 use crate::proto::tcp::wire::seq::Seq;
 
 /// Capacities of the chunks that copied octets go to.
@@ -108,7 +109,8 @@ impl Octets {
 struct Chunk {
     /// Sequence number of the first octet.
     start: Seq,
-    /// Octets of the memory that it takes: of what the user has given all, until the last is gone.
+    /// Octets of the memory that it takes: of what the user has given all, until the last is gone, and as
+    /// if it were part of a received frame.
     held: u32,
     octets: Octets,
 }
@@ -117,7 +119,7 @@ impl Chunk {
     fn new(start: Seq, octets: Octets) -> Self {
         let held = match &octets {
             Octets::Copied(copy) => copy.capacity(),
-            Octets::Shared(shared) => shared.len(),
+            Octets::Shared(shared) => pinned::by_chunk(shared.len()),
         };
         Self {
             start,

@@ -88,12 +88,12 @@ pub(crate) struct Segment {
     pub(crate) ecn: Ecn,
     pub(crate) options: TcpOptions,
     pub(crate) payload: Bytes,
-    /// Octets of the frame that it came in, at least.
+    /// Octets of the frame that it came in, at most.
     pub(crate) frame_len: u32,
 }
 
-/// Octets of an Ethernet header and an IPv4 header without options.
-const BENEATH: u32 = 14 + 20;
+/// Octets of an Ethernet header and an IP header, at most: over IPv6, what lies behind longer ones is copied.
+const BENEATH: u32 = 14 + 60;
 
 /// Why octets that arrived are no segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

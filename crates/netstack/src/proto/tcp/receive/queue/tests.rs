@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::{ReceiveQueue, Slice};
+use crate::proto::tcp::pinned::by_chunk;
 use crate::proto::tcp::receive::piece::CHUNK;
 
 /// The buffer of a frame in these tests.
@@ -121,4 +122,51 @@ fn agrees_with_a_model_and_with_a_walk() {
     }
     queue.shrink();
     assert_eq!(queue.held(), 0);
+}
+
+#[test]
+fn a_chunk_that_is_read_pins_at_most_twice_its_length() {
+    /// The largest buffer of a frame, and the smallest.
+    const BUFFERS: [usize; 2] = [(66 << 10) + 128, (2 << 10) + 128];
+    for pinned in BUFFERS {
+        for (len, max) in [
+            (1025, usize::MAX),
+            (1500, 1100),
+            (33_000, usize::MAX),
+            (60_000, usize::MAX),
+            (60_000, 1025),
+            (60_000, 40_000),
+        ] {
+            let len = len.min(pinned - 128);
+            let mut queue = ReceiveQueue::default();
+            let frame = Bytes::from(vec![7; pinned]);
+            queue.push(frame.slice(pinned - len..), pinned);
+            while queue.len() > 0 {
+                let before = queue.len();
+                let chunk = queue.read_chunk(max);
+                assert_eq!(chunk.len(), before.min(max));
+                assert_eq!(
+                    (queue.len(), queue.held()),
+                    (before - chunk.len(), walk(&queue))
+                );
+                let shared = frame.as_ptr_range().contains(&chunk.as_ptr());
+                let large = 2 * chunk.len() >= pinned || pinned == BUFFERS[1];
+                assert_eq!(shared, large, "{} of {pinned}", chunk.len());
+                assert!(!shared || by_chunk(chunk.len()) >= pinned, "charged at it");
+            }
+            assert!(frame.is_unique());
+        }
+    }
+}
+
+#[test]
+fn what_was_copied_together_and_is_read_in_small_chunks_is_copied_again() {
+    let mut queue = ReceiveQueue::default();
+    let frame = Bytes::from(vec![7; 67_000]);
+    queue.push(frame.slice(..30_000), 67_000);
+    queue.shrink();
+    assert!(frame.is_unique());
+    let first = queue.read_chunk(1025);
+    assert_eq!(first.len(), 1025);
+    assert!(first.is_unique(), "nothing of the other octets is kept");
 }

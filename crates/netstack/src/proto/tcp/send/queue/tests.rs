@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::{Chunk, ChunkPool, Chunks, Octets, SHORT, SIZES, SMALL, SendQueue};
 use crate::proto::checksum::Sum;
 use crate::proto::tcp::on_demand::KEPT_CAPACITY;
+use crate::proto::tcp::pinned;
 use crate::proto::tcp::wire::seq::Seq;
 
 /// What [`SendQueue::held`] keeps count of, found by looking at everything. `given` is the length of
@@ -12,7 +13,7 @@ use crate::proto::tcp::wire::seq::Seq;
 fn walk(queue: &SendQueue, given: usize) -> usize {
     let held = |chunk: &Chunk| match &chunk.octets {
         Octets::Copied(octets) => octets.capacity(),
-        Octets::Shared(_) => given,
+        Octets::Shared(_) => pinned::by_chunk(given),
     };
     let chunks: usize = queue.chunks.iter().map(held).sum();
     let list = queue.chunks.get_allocated().map_or(0, |chunks| {
