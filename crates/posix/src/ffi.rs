@@ -7,7 +7,7 @@ use std::io::{IoSlice, IoSliceMut};
 use libc::{EFAULT, EINVAL, iovec, size_t, ssize_t};
 
 use crate::errno;
-use crate::error::{Result, fail};
+use crate::error::{Errno, Result, fail};
 use crate::scheduler::inside;
 use crate::signals;
 
@@ -48,6 +48,32 @@ pub(crate) fn pointer<T>(work: impl FnOnce() -> Result<*mut T>) -> *mut T {
         errno::fail(error.0);
         ptr::null_mut()
     })
+}
+
+/// What is at a pointer.
+///
+/// # Safety
+///
+/// It is valid for reads, for as long as what it gives is used, or null.
+///
+/// # Errors
+///
+/// `EFAULT` if it is null, as on Linux.
+pub(crate) unsafe fn value<'a, T>(pointer: *const T) -> Result<&'a T> {
+    // SAFETY: the caller's promise is the same.
+    unsafe { pointer.as_ref() }.ok_or(Errno(EFAULT))
+}
+
+/// A place to be written to.
+///
+/// # Errors
+///
+/// `EFAULT` if it is null, as on Linux.
+pub(crate) fn place<T>(pointer: *mut T) -> Result<*mut T> {
+    match pointer.is_null() {
+        true => fail(EFAULT),
+        false => Ok(pointer),
+    }
 }
 
 /// Octets to be written to.

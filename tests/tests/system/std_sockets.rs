@@ -9,7 +9,7 @@ use system_tests::{Guest, Network, Target};
 
 on_each_target! {
     a_thread_serves_each_connection;
-    long: sockets_inside_of_the_program, handlers_at_the_end_have_what_is_open, a_server_outside_is_connected_to,
+    long: sockets_inside_of_the_program, what_is_not_given_is_refused, handlers_at_the_end_have_what_is_open, a_server_outside_is_connected_to,
     settings_are_checked_before_main, tokio_runs_with_one_thread, tokio_runs_with_many,
     tokio_runs_beside_a_task_that_is_always_ready, tokio_connects_to_a_server_outside, axum_serves, quinn_udp_sends_and_receives_runs, smol_and_socket2_run,
 }
@@ -39,6 +39,10 @@ fn prints(package: &str, target: Target, case: &str, last: &str) {
 
 fn sockets_inside_of_the_program(target: Target) {
     runs("std-sockets", target, "inside");
+}
+
+fn what_is_not_given_is_refused(target: Target) {
+    runs("std-sockets", target, "nothing_given");
 }
 
 fn handlers_at_the_end_have_what_is_open(target: Target) {

@@ -15,7 +15,9 @@ use super::{blocking, calls};
 use crate::descriptors::timer::{Setting, Time};
 use crate::errno;
 use crate::error::{Errno, Result, fail};
-use crate::ffi::{as_count, bytes, bytes_mut, gathered, nothing, number, octets, scattered};
+use crate::ffi::{
+    as_count, bytes, bytes_mut, gathered, nothing, number, octets, place, scattered, value,
+};
 use crate::time::{after, at};
 
 #[unsafe(no_mangle)]
@@ -85,8 +87,9 @@ unsafe extern "C" fn fcntl(fd: c_int, command: c_int, argument: *mut c_void) -> 
         F_SETLK | F_SETLKW => super::process::open(fd).map(|_| 0),
         F_GETLK => {
             super::process::open(fd)?;
-            // SAFETY: with this command the caller gives a description of a lock.
-            unsafe { (*argument.cast::<libc::flock>()).l_type = F_UNLCK as c_short };
+            let lock = place(argument)?.cast::<libc::flock>();
+            // SAFETY: with this command the caller gives a description of a lock, or null.
+            unsafe { (*lock).l_type = F_UNLCK as c_short };
             Ok(0)
         }
         _ => calls::control(fd, command, argument.addr() as c_int),
@@ -102,6 +105,9 @@ unsafe extern "C" fn fcntl64(fd: c_int, command: c_int, argument: *mut c_void) -
 /// What there is a limit to is the number of descriptors; no other is known.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn getrlimit(resource: c_int, limit: *mut libc::rlimit) -> c_int {
+    if limit.is_null() {
+        return errno::fail(libc::EFAULT);
+    }
     let most = match resource as libc::__rlimit_resource_t {
         libc::RLIMIT_NOFILE => super::table::LIMIT as libc::rlim_t,
         libc::RLIMIT_CORE => 0,
@@ -111,7 +117,7 @@ unsafe extern "C" fn getrlimit(resource: c_int, limit: *mut libc::rlimit) -> c_i
         rlim_cur: most,
         rlim_max: most,
     };
-    // SAFETY: the caller gives a place.
+    // SAFETY: the caller gives a place, or null, which it is not.
     unsafe { limit.write(told) };
     0
 }
@@ -128,12 +134,12 @@ unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_int) ->
     number(|| match request {
         FIONREAD => {
             let readable = calls::readable(fd)?;
-            // SAFETY: with this request the caller gives a place.
-            unsafe { argument.write(readable) };
+            // SAFETY: with this request the caller gives a place, or null.
+            unsafe { place(argument)?.write(readable) };
             Ok(0)
         }
-        // SAFETY: with this request the caller gives a number.
-        FIONBIO => calls::set_by_ioctl(fd, request, Some(unsafe { argument.read() })),
+        // SAFETY: with this request the caller gives a number, or null.
+        FIONBIO => calls::set_by_ioctl(fd, request, Some(unsafe { *value(argument)? })),
         _ => calls::set_by_ioctl(fd, request, None),
     })
 }
@@ -149,6 +155,7 @@ extern "C" fn isatty(fd: c_int) -> c_int {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn pipe2(ends: *mut [c_int; 2], flags: c_int) -> c_int {
     nothing(|| {
+        let ends = place(ends)?;
         let made = calls::make_pipe(flags)?;
         // SAFETY: the caller gives a place for two numbers.
         unsafe { ends.write(made) };
@@ -181,8 +188,8 @@ unsafe extern "C" fn timerfd_settime(
 ) -> c_int {
     nothing(|| {
         calls::with_timer(fd, |timer| {
-            // SAFETY: the caller gives a setting.
-            let setting = unsafe { setting(&*new, timer.clock(), flags)? };
+            // SAFETY: the caller gives a setting, or null.
+            let setting = unsafe { setting(value(new)?, timer.clock(), flags)? };
             let former = timer.set(setting);
             if !old.is_null() {
                 // SAFETY: the caller gives a place for a setting, or null.
@@ -197,8 +204,8 @@ unsafe extern "C" fn timerfd_settime(
 unsafe extern "C" fn timerfd_gettime(fd: c_int, setting: *mut itimerspec) -> c_int {
     nothing(|| {
         calls::with_timer(fd, |timer| {
-            // SAFETY: the caller gives a place for a setting.
-            unsafe { setting.write(told(timer.setting())) };
+            // SAFETY: the caller gives a place for a setting, or null.
+            unsafe { place(setting)?.write(told(timer.setting())) };
             Ok(())
         })
     })

@@ -11,7 +11,7 @@ use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::io::{IoSlice, IoSliceMut};
 use std::rc::Rc;
 
-use libc::{AT_FDCWD, EINVAL, ENOTDIR, O_CLOEXEC, iovec, mode_t, off64_t, size_t, ssize_t};
+use libc::{AT_FDCWD, EFAULT, EINVAL, ENOTDIR, O_CLOEXEC, iovec, mode_t, off64_t, size_t, ssize_t};
 
 use super::tree;
 use super::volume::give_way;
@@ -24,10 +24,17 @@ use crate::ffi::{as_count, bytes, bytes_mut, gathered, nothing, number, octets, 
 ///
 /// # Safety
 ///
-/// It is a string of C.
-unsafe fn path<'a>(path: *const c_char) -> &'a [u8] {
+/// It is a string of C, or null.
+///
+/// # Errors
+///
+/// `EFAULT` if it is null, as on Linux.
+unsafe fn path<'a>(path: *const c_char) -> Result<&'a [u8]> {
+    if path.is_null() {
+        return fail(EFAULT);
+    }
     // SAFETY: the caller's promise is the same.
-    unsafe { CStr::from_ptr(path) }.to_bytes()
+    Ok(unsafe { CStr::from_ptr(path) }.to_bytes())
 }
 
 /// Calls `work` with the path of the directory that `fd` stands for, which a relative path begins at; without one for the
@@ -76,9 +83,9 @@ unsafe extern "C" fn openat64(
     flags: c_int,
     permissions: mode_t,
 ) -> c_int {
-    // SAFETY: the caller gives a string.
+    // SAFETY: the caller gives a string, or null.
     let name = unsafe { path(name) };
-    number(|| open_at(fd, name, flags, permissions))
+    number(|| open_at(fd, name?, flags, permissions))
 }
 
 #[unsafe(no_mangle)]
@@ -174,10 +181,10 @@ also_64! {
         })
     }
     truncate truncate64(name: *const c_char, len: off64_t) -> c_int {
-        // SAFETY: the caller gives a string.
+        // SAFETY: the caller gives a string, or null.
         let name = unsafe { path(name) };
         nothing(|| {
-            let opened = tree::with(|tree| tree.open(None, name, libc::O_WRONLY, 0))?;
+            let opened = tree::with(|tree| tree.open(None, name?, libc::O_WRONLY, 0))?;
             super::File::set_len(&*opened, place(len)?)
         })
     }

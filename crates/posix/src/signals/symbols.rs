@@ -3,7 +3,9 @@
 use core::ffi::c_int;
 use core::ptr;
 
-use libc::{EINTR, ESRCH, SIG_ERR, pid_t, pthread_t, sighandler_t, siginfo_t, sigset_t, timespec};
+use libc::{
+    EFAULT, EINTR, ESRCH, SIG_ERR, pid_t, pthread_t, sighandler_t, siginfo_t, sigset_t, timespec,
+};
 
 use super::{
     Action, Set, await_one, bit, check, descriptor, exchange, information, mask, pending, send,
@@ -11,7 +13,7 @@ use super::{
 };
 use crate::errno;
 use crate::error::{Errno, Result, fail};
-use crate::ffi::number;
+use crate::ffi::{number, place};
 use crate::pthread::threads::of;
 use crate::thread;
 use crate::time::after;
@@ -155,9 +157,10 @@ unsafe extern "C" fn sigprocmask(how: c_int, new: *const sigset_t, old: *mut sig
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sigpending(set: *mut sigset_t) -> c_int {
-    // SAFETY: the caller gives a place for a set.
-    unsafe { write(set, pending()) };
-    0
+    nothing(place(set).map(|set| {
+        // SAFETY: the caller gives a place for a set, or null.
+        unsafe { write(set, pending()) };
+    }))
 }
 
 /// Waits until a handler has run.
@@ -170,19 +173,27 @@ extern "C" fn pause() -> c_int {
 /// As [`pause`], with these signals blocked meanwhile, and no others.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sigsuspend(set: *const sigset_t) -> c_int {
-    // SAFETY: the caller gives a set.
-    with_blocked(Some(unsafe { read(set) }), super::pause);
+    // SAFETY: the caller gives a set, or null.
+    let Some(set) = (unsafe { read_if_given(set) }) else {
+        return errno::fail(EFAULT);
+    };
+    with_blocked(Some(set), super::pause);
     errno::fail(EINTR)
 }
 
 /// Its result is the error itself, of which there is none.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sigwait(set: *const sigset_t, signal: *mut c_int) -> c_int {
-    // SAFETY: the caller gives a set.
-    let set = unsafe { read(set) };
+    // SAFETY: the caller gives a set, or null.
+    let Some(set) = (unsafe { read_if_given(set) }) else {
+        return EFAULT;
+    };
+    if signal.is_null() {
+        return EFAULT;
+    }
     loop {
         match await_one(set, None) {
-            // SAFETY: the caller gives a place.
+            // SAFETY: the caller gives a place, or null, which it is not.
             Ok(taken) => unsafe { signal.write(taken) },
             Err(Errno(EINTR)) => continue,
             Err(error) => return error.0,
@@ -203,8 +214,11 @@ unsafe extern "C" fn sigtimedwait(
     told: *mut siginfo_t,
     time: *const timespec,
 ) -> c_int {
-    // SAFETY: the caller gives a set, and a time or null.
-    let (set, time) = unsafe { (read(set), time.as_ref()) };
+    // SAFETY: the caller gives a set, or null, and a time or null.
+    let (set, time) = unsafe { (read_if_given(set), time.as_ref()) };
+    let Some(set) = set else {
+        return errno::fail(EFAULT);
+    };
     let deadline = time.map(after).transpose().map_err(Errno);
     match deadline.and_then(|deadline| await_one(set, deadline)) {
         Ok(signal) if told.is_null() => signal,
@@ -219,9 +233,9 @@ unsafe extern "C" fn sigtimedwait(
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn signalfd(fd: c_int, set: *const sigset_t, flags: c_int) -> c_int {
-    // SAFETY: the caller gives a set.
-    let set = unsafe { read(set) };
-    number(|| descriptor::signalfd(fd, set, flags))
+    // SAFETY: the caller gives a set, or null.
+    let set = unsafe { read_if_given(set) };
+    number(|| descriptor::signalfd(fd, set.ok_or(Errno(EFAULT))?, flags))
 }
 
 /// # Safety

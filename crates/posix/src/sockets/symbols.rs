@@ -19,7 +19,7 @@ use crate::descriptors::calls::{to_read, to_write};
 use crate::descriptors::open::Description;
 use crate::descriptors::process;
 use crate::error::{Errno, Result, fail};
-use crate::ffi::{bytes, bytes_mut, nothing, number};
+use crate::ffi::{bytes, bytes_mut, nothing, number, place};
 
 /// The kind of a socket, apart from what is said with it.
 fn split(kind: c_int) -> (c_int, c_int, bool) {
@@ -57,6 +57,7 @@ unsafe extern "C" fn socketpair(
         if domain != AF_UNIX {
             return fail(EOPNOTSUPP);
         }
+        let ends = place(ends)?;
         let pair = unix::pair(kind, protocol)?;
         let made = process::add_both(pair, [mode; 2], closes_on_exec)?;
         // SAFETY: the caller gives a place for two numbers.
@@ -67,8 +68,11 @@ unsafe extern "C" fn socketpair(
 
 /// # Safety
 ///
-/// `size` octets are readable at `address`.
+/// `size` octets are readable at `address`, or it is null.
 unsafe fn read_address(address: *const sockaddr, size: socklen_t) -> Result<Address> {
+    if size > 0 {
+        place(address.cast_mut())?;
+    }
     // SAFETY: the caller's promise is the same.
     Address::read(unsafe { bytes(address.cast(), size as usize) })
 }
@@ -139,6 +143,9 @@ unsafe extern "C" fn accept4(
     flags: c_int,
 ) -> c_int {
     number(|| {
+        if !address.is_null() {
+            place(size)?;
+        }
         let (accepted, peer) = accept_next(fd, flags)?;
         // SAFETY: the caller gives a place of that size, or null.
         unsafe { write_address(&peer, address, size) };
@@ -199,7 +206,8 @@ extern "C" fn shutdown(fd: c_int, how: c_int) -> c_int {
 unsafe extern "C" fn getsockname(fd: c_int, address: *mut sockaddr, size: *mut socklen_t) -> c_int {
     nothing(|| {
         let local = process::open(fd)?.description().as_socket()?.local()?;
-        // SAFETY: the caller gives a place of that size.
+        let (address, size) = (place(address)?, place(size)?);
+        // SAFETY: the caller gives a place of that size, or null.
         unsafe { write_address(&local, address, size) };
         Ok(())
     })
@@ -209,7 +217,8 @@ unsafe extern "C" fn getsockname(fd: c_int, address: *mut sockaddr, size: *mut s
 unsafe extern "C" fn getpeername(fd: c_int, address: *mut sockaddr, size: *mut socklen_t) -> c_int {
     nothing(|| {
         let peer = process::open(fd)?.description().as_socket()?.peer()?;
-        // SAFETY: the caller gives a place of that size.
+        let (address, size) = (place(address)?, place(size)?);
+        // SAFETY: the caller gives a place of that size, or null.
         unsafe { write_address(&peer, address, size) };
         Ok(())
     })
@@ -247,6 +256,7 @@ unsafe extern "C" fn getsockopt(
             .as_socket()?
             .option(level, name)?
             .octets();
+        let (value, size) = (place(value)?, place(size)?);
         // SAFETY: the caller gives a place of the size that `size` says.
         unsafe {
             let room = bytes_mut(value, octets.len().min(size.read() as usize));

@@ -1,6 +1,7 @@
 //! Exercises std's sockets in a unikernel. The first argument names the case.
 
 mod ipv6;
+mod nothing_given;
 mod rights;
 mod segments;
 
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
     let done = match &arguments[..] {
         [case] if case == "inside" => inside(),
         [case] if case == "at_exit" => at_exit(),
+        [case] if case == "nothing_given" => nothing_given::check(),
         [case, address] if case == "echo" => echo(address),
         [case, address] if case == "fetch" => fetch(address),
         [case, address] if case == "greet" => ipv6::greet(address),

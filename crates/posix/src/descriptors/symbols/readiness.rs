@@ -4,12 +4,12 @@ use core::ffi::{c_int, c_ulong};
 use core::slice;
 use core::time::Duration;
 
-use libc::{EINVAL, epoll_event, pollfd, sigset_t, timespec};
+use libc::{EINVAL, EPOLL_CTL_DEL, epoll_event, pollfd, sigset_t, timespec};
 
 use crate::descriptors::blocking;
 use crate::descriptors::calls::{self, Patience};
 use crate::error::{Errno, Result, fail};
-use crate::ffi::{nothing, number};
+use crate::ffi::{nothing, number, place};
 use crate::signals::symbols::read_if_given;
 use crate::signals::with_blocked;
 use crate::time::after;
@@ -56,13 +56,13 @@ pub(super) unsafe fn patiently<R>(
 
 /// # Safety
 ///
-/// `count` entries are there.
+/// `count` entries are there, or null.
 unsafe fn poll_entries(files: *mut pollfd, count: c_ulong, patience: Patience) -> Result<c_int> {
     let count = usize::try_from(count).or(fail(EINVAL))?;
     let entries = match count {
         0 => &mut [],
         // SAFETY: the caller's promise is the same.
-        _ => unsafe { slice::from_raw_parts_mut(files, count) },
+        _ => unsafe { slice::from_raw_parts_mut(place(files)?, count) },
     };
     Ok(calls::poll(entries, patience)? as c_int)
 }
@@ -109,7 +109,10 @@ unsafe extern "C" fn epoll_ctl(
     event: *const epoll_event,
 ) -> c_int {
     nothing(|| {
-        // SAFETY: the caller gives an event, or null where none is needed. It may be unaligned, as it is packed.
+        if operation != EPOLL_CTL_DEL {
+            place(event.cast_mut())?;
+        }
+        // SAFETY: the caller gives an event, or null. It may be unaligned, as it is packed.
         let event = unsafe { event.as_ref() }.map(|event| (event.events, event.u64));
         calls::control_epoll(epoll, operation, fd, event.unwrap_or_default())
     })
@@ -117,7 +120,7 @@ unsafe extern "C" fn epoll_ctl(
 
 /// # Safety
 ///
-/// There is room for `most` events.
+/// There is room for `most` events, or null.
 unsafe fn wait(
     epoll: c_int,
     events: *mut epoll_event,
@@ -128,6 +131,7 @@ unsafe fn wait(
         Ok(most @ 1..) => most,
         _ => return fail(EINVAL),
     };
+    let events = place(events)?;
     let told = calls::wait_epoll(epoll, most, patience)?;
     for (index, &(ready, data)) in told.iter().enumerate() {
         let event = epoll_event {

@@ -26,11 +26,11 @@ extern "C" fn fdopendir(fd: c_int) -> *mut Directory {
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn opendir(name: *const c_char) -> *mut Directory {
-    // SAFETY: the caller gives a string.
+    // SAFETY: the caller gives a string, or null.
     let name = unsafe { path(name) };
     pointer(|| {
         let flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-        made(open_at(libc::AT_FDCWD, name, flags, 0)?)
+        made(open_at(libc::AT_FDCWD, name?, flags, 0)?)
     })
 }
 

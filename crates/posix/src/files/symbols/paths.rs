@@ -16,9 +16,10 @@ use crate::files::tree;
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn mkdirat(fd: c_int, name: *const c_char, permissions: mode_t) -> c_int {
-    // SAFETY: the caller gives a string.
+    // SAFETY: the caller gives a string, or null.
     let name = unsafe { path(name) };
     nothing(|| {
+        let name = name?;
         at(fd, name, |base| {
             tree::with(|tree| tree.make_directory((base, name), permissions & !mask()))
         })
@@ -33,9 +34,10 @@ unsafe extern "C" fn mkdir(name: *const c_char, permissions: mode_t) -> c_int {
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn unlinkat(fd: c_int, name: *const c_char, flags: c_int) -> c_int {
-    // SAFETY: the caller gives a string.
+    // SAFETY: the caller gives a string, or null.
     let name = unsafe { path(name) };
     nothing(|| {
+        let name = name?;
         at(fd, name, |base| {
             tree::with(|tree| match flags & AT_REMOVEDIR {
                 0 => tree.remove_file((base, name)),
@@ -65,9 +67,10 @@ unsafe extern "C" fn renameat2(
     new: *const c_char,
     flags: c_uint,
 ) -> c_int {
-    // SAFETY: the caller gives two strings.
+    // SAFETY: the caller gives two strings, or null.
     let (old, new) = unsafe { (path(old), path(new)) };
     nothing(|| {
+        let (old, new) = (old?, new?);
         if flags & !RENAME_NOREPLACE != 0 {
             return fail(EINVAL);
         }
@@ -99,9 +102,10 @@ unsafe extern "C" fn rename(old: *const c_char, new: *const c_char) -> c_int {
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn symlinkat(target: *const c_char, fd: c_int, name: *const c_char) -> c_int {
-    // SAFETY: the caller gives two strings.
+    // SAFETY: the caller gives two strings, or null.
     let (target, name) = unsafe { (path(target), path(name)) };
     nothing(|| {
+        let (target, name) = (target?, name?);
         at(fd, name, |base| {
             tree::with(|tree| tree.make_link(target, (base, name)))
         })
@@ -122,9 +126,10 @@ unsafe extern "C" fn linkat(
     new: *const c_char,
     flags: c_int,
 ) -> c_int {
-    // SAFETY: the caller gives two strings.
+    // SAFETY: the caller gives two strings, or null.
     let (old, new) = unsafe { (path(old), path(new)) };
     nothing(|| {
+        let (old, new) = (old?, new?);
         let follow = flags & AT_SYMLINK_FOLLOW != 0;
         at(from, old, |from| {
             at(to, new, |to| {
@@ -147,9 +152,10 @@ unsafe extern "C" fn readlinkat(
     buffer: *mut c_char,
     size: size_t,
 ) -> ssize_t {
-    // SAFETY: the caller gives a string, and `size` writable bytes.
+    // SAFETY: the caller gives a string or null, and `size` writable bytes.
     let (name, buffer) = unsafe { (path(name), bytes_mut(buffer.cast(), size)) };
     octets(|| {
+        let name = name?;
         at(fd, name, |base| {
             let place = tree::with(|tree| tree.find(base, name, false))?;
             let Content::Link(target) = &place.existing()?.content else {
@@ -170,9 +176,12 @@ unsafe extern "C" fn readlink(name: *const c_char, buffer: *mut c_char, size: si
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn chdir(name: *const c_char) -> c_int {
-    // SAFETY: the caller gives a string.
+    // SAFETY: the caller gives a string, or null.
     let name = unsafe { path(name) };
-    nothing(|| tree::with(|tree| tree.set_current(name)))
+    nothing(|| {
+        let name = name?;
+        tree::with(|tree| tree.set_current(name))
+    })
 }
 
 /// Whoever runs may do all that there is to be done.
@@ -183,9 +192,10 @@ unsafe extern "C" fn faccessat(
     _mode: c_int,
     flags: c_int,
 ) -> c_int {
-    // SAFETY: the caller gives a string.
+    // SAFETY: the caller gives a string, or null.
     let name = unsafe { path(name) };
     nothing(|| {
+        let name = name?;
         if flags & !(AT_EACCESS | libc::AT_SYMLINK_NOFOLLOW) != 0 {
             return fail(EINVAL);
         }
@@ -237,9 +247,10 @@ unsafe extern "C" fn getcwd(room: *mut c_char, size: size_t) -> *mut c_char {
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn realpath(name: *const c_char, room: *mut c_char) -> *mut c_char {
-    // SAFETY: the caller gives a string.
+    // SAFETY: the caller gives a string, or null.
     let name = unsafe { path(name) };
     pointer(|| {
+        let name = name.or(fail(EINVAL))?;
         let place = tree::with(|tree| tree.find(None, name, true))?;
         place.existing()?;
         // SAFETY: the caller gives as many bytes as any path has (`PATH_MAX`), or null.

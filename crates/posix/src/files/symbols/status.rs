@@ -12,7 +12,7 @@ use libc::{
 use super::{also_64, at, path};
 use crate::descriptors::process;
 use crate::error::{Errno, Result, fail};
-use crate::ffi::nothing;
+use crate::ffi::{nothing, place as given};
 use crate::files::node::Node;
 use crate::files::tree;
 use crate::time::{duration, wall_clock};
@@ -127,11 +127,12 @@ impl Status {
 
 also_64! {
     fstatat fstatat64(fd: c_int, name: *const c_char, stat: *mut Stat, flags: c_int) -> c_int {
-        // SAFETY: the caller gives a string.
+        // SAFETY: the caller gives a string, or null.
         let name = unsafe { path(name) };
         nothing(|| {
-            let status = Status::at(fd, name, flags)?;
-            // SAFETY: the caller gives a place.
+            let status = Status::at(fd, name?, flags)?;
+            let stat = given(stat)?;
+            // SAFETY: the caller gives a place, or null, which it is not.
             unsafe { status.write(stat) };
             Ok(())
         })
@@ -147,7 +148,8 @@ also_64! {
     fstat fstat64(fd: c_int, stat: *mut Stat) -> c_int {
         nothing(|| {
             let status = Status::of_descriptor(fd)?;
-            // SAFETY: the caller gives a place.
+            let stat = given(stat)?;
+            // SAFETY: the caller gives a place, or null, which it is not.
             unsafe { status.write(stat) };
             Ok(())
         })
@@ -167,8 +169,8 @@ unsafe extern "C" fn statx(
         if name.is_null() || place.is_null() {
             return fail(libc::EFAULT);
         }
-        // SAFETY: the caller gives a string.
-        let status = Status::at(fd, unsafe { path(name) }, flags)?;
+        // SAFETY: the caller gives a string, or null.
+        let status = Status::at(fd, unsafe { path(name)? }, flags)?;
         // SAFETY: the caller gives a place.
         unsafe { status.write_extended(place) };
         Ok(())
@@ -215,7 +217,7 @@ unsafe extern "C" fn utimensat(
     flags: c_int,
 ) -> c_int {
     // SAFETY: the caller gives a string, or null, and two times or null.
-    let (name, times) = unsafe { ((!name.is_null()).then(|| path(name)), times.as_ref()) };
+    let (name, times) = unsafe { (path(name).ok(), times.as_ref()) };
     nothing(|| {
         let [accessed, modified] = match times {
             None => [Some(wall_clock()); 2],
@@ -256,9 +258,9 @@ unsafe extern "C" fn fchmodat(
     permissions: mode_t,
     flags: c_int,
 ) -> c_int {
-    // SAFETY: the caller gives a string.
+    // SAFETY: the caller gives a string, or null.
     let name = unsafe { path(name) };
-    nothing(|| set_permissions(fd, Some(name), permissions, flags))
+    nothing(|| set_permissions(fd, Some(name?), permissions, flags))
 }
 
 #[unsafe(no_mangle)]

@@ -7,7 +7,7 @@ use libc::{AT_FDCWD, statfs64 as StatFs, statvfs64 as StatVfs};
 use super::{also_64, at, path};
 use crate::descriptors::process;
 use crate::error::{Result, fail};
-use crate::ffi::nothing;
+use crate::ffi::{nothing, place as given};
 use crate::files::node::Node;
 use crate::files::tree::{self, LONGEST_NAME};
 
@@ -69,11 +69,12 @@ macro_rules! volume {
         also_64! {
             $(
                 $by_path $by_path_64(name: *const c_char, place: *mut $told) -> c_int {
-                    // SAFETY: the caller gives a string.
+                    // SAFETY: the caller gives a string, or null.
                     let name = unsafe { path(name) };
                     nothing(|| {
-                        let room = of_path(name)?;
-                        // SAFETY: the caller gives a place.
+                        let room = of_path(name?)?;
+                        let place = given(place)?;
+                        // SAFETY: the caller gives a place, or null, which it is not.
                         unsafe { $give(room, place) };
                         Ok(())
                     })
@@ -81,7 +82,8 @@ macro_rules! volume {
                 $by_fd $by_fd_64(fd: c_int, place: *mut $told) -> c_int {
                     nothing(|| {
                         let room = of_descriptor(fd)?;
-                        // SAFETY: the caller gives a place.
+                        let place = given(place)?;
+                        // SAFETY: the caller gives a place, or null, which it is not.
                         unsafe { $give(room, place) };
                         Ok(())
                     })

@@ -15,7 +15,7 @@ use crate::descriptors::calls::{to_read, to_write, write_all};
 use crate::descriptors::open::total;
 use crate::descriptors::process;
 use crate::error::{Errno, Result, fail};
-use crate::ffi::{bytes, bytes_mut, gathered, number, octets, scattered};
+use crate::ffi::{bytes, bytes_mut, gathered, number, octets, place, scattered, value};
 use crate::sockets::address::Address;
 use crate::sockets::beside::Beside;
 use crate::sockets::{Flags, Received, receive_all};
@@ -129,8 +129,8 @@ unsafe fn send_message(fd: c_int, message: &msghdr, flags: c_int) -> Result<usiz
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) -> ssize_t {
-    // SAFETY: the caller gives a message.
-    octets(|| unsafe { send_message(fd, &*message, flags) })
+    // SAFETY: the caller gives a message, or null.
+    octets(|| unsafe { send_message(fd, value(message)?, flags) })
 }
 
 /// Calls `work` with each of some messages, and notes the octets; how many there were before it failed.
@@ -141,7 +141,7 @@ unsafe extern "C" fn sendmsg(fd: c_int, message: *const msghdr, flags: c_int) ->
 ///
 /// # Safety
 ///
-/// There are `number` messages.
+/// There are `number` messages, or null.
 unsafe fn each(
     fd: c_int,
     messages: *mut mmsghdr,
@@ -152,7 +152,7 @@ unsafe fn each(
     let messages = match number {
         0 => &mut [],
         // SAFETY: the caller's promise is the same.
-        _ => unsafe { slice::from_raw_parts_mut(messages, number) },
+        _ => unsafe { slice::from_raw_parts_mut(place(messages)?, number) },
     };
     for (done, message) in messages.iter_mut().enumerate() {
         match work(&mut message.msg_hdr, done) {
@@ -237,8 +237,8 @@ unsafe fn receive_message(fd: c_int, message: &mut msghdr, flags: c_int) -> Resu
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> ssize_t {
-    // SAFETY: the caller gives a message.
-    octets(|| unsafe { receive_message(fd, &mut *message, flags) })
+    // SAFETY: the caller gives a message, or null.
+    octets(|| unsafe { receive_message(fd, &mut *place(message)?, flags) })
 }
 
 /// The time is looked at behind each message, as on Linux: what waits for the next does so for as long as it takes.

@@ -9,7 +9,7 @@ use libc::{
     addrinfo, size_t, sockaddr, sockaddr_storage, socklen_t, utsname,
 };
 
-use crate::ffi::{bytes_mut, call, nothing};
+use crate::ffi::{bytes_mut, call, nothing, place};
 use crate::sockets::address::{Address, LONGEST, with_scope};
 use crate::sockets::names::{self, Kind, Wanted};
 
@@ -130,7 +130,8 @@ unsafe extern "C" fn gethostname(name: *mut c_char, size: size_t) -> c_int {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn uname(system: *mut utsname) -> c_int {
     nothing(|| {
-        // SAFETY: the caller gives a place for it, of which any octets are valid.
+        let system = place(system)?;
+        // SAFETY: the caller gives a place for it, of which any octets are valid, or null, which it is not.
         let system = unsafe {
             system.write_bytes(0, 1);
             &mut *system
