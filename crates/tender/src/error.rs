@@ -24,12 +24,14 @@ pub enum Error {
         source: io::Error,
     },
     /// The file is no unikernel, or cannot be loaded.
-    #[error("cannot load {path:?}: {source}{}", more_memory(source))]
+    #[error("cannot load {path:?}: {source}{}", more_memory(source, *least))]
     Executable {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         source: elf::Error,
+        /// Bytes of memory that its segments would fit, if that is what is wrong.
+        least: Option<u64>,
     },
     /// The unikernel is for another target, or another version of this one.
     #[error("{path:?} is built for Solo5 ABI {found}: expected {expected}")]
@@ -84,14 +86,27 @@ impl Error {
 }
 
 /// What helps an executable that would fit more memory.
-fn more_memory(error: &elf::Error) -> &'static str {
+fn more_memory(error: &elf::Error, least: Option<u64>) -> String {
+    let least = least.map(|least| least.div_ceil(1 << 20));
+    match least {
+        _ if !is_for_want_of_memory(error) => String::new(),
+        Some(least) => {
+            format!(
+                " (--mem=N gives it more: {least} hold its image, and the program needs some beside that)"
+            )
+        }
+        None => " (--mem=N gives it more)".to_owned(),
+    }
+}
+
+/// Whether the executable would fit more memory, as far as this error tells.
+pub(crate) fn is_for_want_of_memory(error: &elf::Error) -> bool {
     match error {
-        elf::Error::Entry { found, mem_size } if found >= mem_size => " (--mem=N gives it more)",
-        elf::Error::Segment {
-            problem:
-                SegmentProblem::ContentBeyondMemory { .. } | SegmentProblem::BeyondMemory { .. },
-            ..
-        } => " (--mem=N gives it more)",
-        _ => "",
+        elf::Error::Entry { found, mem_size } => found >= mem_size,
+        elf::Error::Segment { problem, .. } => matches!(
+            problem,
+            SegmentProblem::ContentBeyondMemory { .. } | SegmentProblem::BeyondMemory { .. }
+        ),
+        _ => false,
     }
 }

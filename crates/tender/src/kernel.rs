@@ -14,7 +14,10 @@ use solo5_abi::manifest::Manifest;
 use solo5_abi::note::Target;
 use vm_memory::{ReadVolatile, VolatileMemoryError, VolatileSlice};
 
-use crate::error::Error;
+use crate::error::{Error, is_for_want_of_memory};
+
+/// More memory than any guest has.
+const MUCH: u64 = 1 << 46;
 
 /// An executable that has been found to be a unikernel for this tender.
 pub(crate) struct Kernel {
@@ -34,6 +37,7 @@ impl Kernel {
         let error = |source| Error::Executable {
             path: path.to_owned(),
             source,
+            least: None,
         };
         let mut executable = Executable::open(file).map_err(error)?;
         let abi = executable.abi().map_err(error)?;
@@ -63,9 +67,17 @@ impl Kernel {
 
     /// Where everything goes in guest memory that ends at `mem`.
     pub(crate) fn plan(&mut self, mem: u64) -> Result<LoadPlan, Error> {
-        self.executable
-            .load_plan(mem)
-            .map_err(|source| self.error(source))
+        self.executable.load_plan(mem).map_err(|source| {
+            let least = match is_for_want_of_memory(&source) {
+                true => self.executable.load_plan(MUCH).ok(),
+                false => None,
+            };
+            Error::Executable {
+                path: self.path.clone(),
+                source,
+                least: least.map(|plan| plan.kernel_end.max(plan.entry + 1)),
+            }
+        })
     }
 
     /// Reads the segments into fresh, zeroed guest memory, of which `slice` gives a checked range (address, length).
@@ -95,6 +107,7 @@ impl Kernel {
         Error::Executable {
             path: self.path.clone(),
             source,
+            least: None,
         }
     }
 }

@@ -48,6 +48,9 @@ impl Memory {
                 Some(libc::EEXIST) if end < 1 << 40 => {
                     " (this tender itself is in the way: it must be built position-independent)"
                 }
+                Some(libc::EEXIST) => {
+                    " (expected --mem=N with N up to 67108864: beyond 64 TiB is what this tender itself needs)"
+                }
                 Some(libc::EPERM) => " (sysctl vm.mmap_min_addr must be 65536 at most)",
                 _ => " (see --mem)",
             };

@@ -285,13 +285,13 @@ fn bad_memory_sizes_are_refused() {
     let ended = Tender::Spt.run(["--mem=200000000".as_ref(), path.as_os_str()]);
     ended.refused(
         Tender::Spt,
-        "cannot map guest memory from 0x10000 to 0xbebc20000000",
+        "cannot map guest memory from 0x10000 to 0xbebc20000000: ",
         false,
     );
     let ended = Tender::Spt.run(["--mem=1".as_ref(), path.as_os_str()]);
     ended.refused(
         Tender::Spt,
-        "is outside of memory, expected 0x100000 to 0x100000 (--mem=N gives it more)",
+        "is outside of memory, expected 0x100000 to 0x100000 (--mem=N gives it more: 2 hold its image, and the program needs",
         false,
     );
 }
