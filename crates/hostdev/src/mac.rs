@@ -20,6 +20,12 @@ impl MacAddress {
         Ok(Self(bytes))
     }
 
+    /// Whether it is of a group of devices, so that none may have it (IEEE 802: bit 0 of the first byte).
+    #[must_use]
+    pub fn is_multicast(self) -> bool {
+        self.0[0] & 1 != 0
+    }
+
     /// True for 00:00:00:00:00:00, which stands for "not given".
     #[must_use]
     pub fn is_zero(self) -> bool {

@@ -19,6 +19,12 @@ const DEFAULT_MEM: u64 = 512;
 /// Seconds without `--shutdown-timeout`.
 const DEFAULT_SHUTDOWN_TIMEOUT: u32 = 10;
 
+const NET_FORM: &str = "--net:NAME=IFACE, --net:NAME=@FD, --net:NAME=user or --net:NAME=unix:PATH";
+const NET_MAC_FORM: &str = "--net-mac:NAME=xx:xx:xx:xx:xx:xx";
+const BLOCK_FORM: &str = "--block:NAME=PATH";
+const BLOCK_SIZE_FORM: &str = "--block-sector-size:NAME=N";
+const CHROOT_FORM: &str = "--chroot=DIR";
+
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
@@ -195,32 +201,33 @@ impl Options {
         if let Some(value) = bytes.strip_prefix(b"--mem=") {
             self.mem = mem(value).ok_or_else(|| OptionError::Mem(option.to_owned()))?;
         } else if let Some(rest) = bytes.strip_prefix(b"--net:") {
-            let (name, value) = device(
-                option,
-                rest,
-                "--net:NAME=IFACE, --net:NAME=@FD, --net:NAME=user or --net:NAME=unix:PATH",
-            )?;
+            let (name, value) = device(option, rest, NET_FORM)?;
             self.net.insert(name, net_source(option, value)?);
         } else if let Some(rest) = bytes.strip_prefix(b"--net-mac:") {
-            let (name, value) = device(option, rest, "--net-mac:NAME=xx:xx:xx:xx:xx:xx")?;
-            let mac =
+            let (name, value) = device(option, rest, NET_MAC_FORM)?;
+            let mac: MacAddress =
                 String::from_utf8_lossy(value)
                     .parse()
                     .map_err(|source| OptionError::Mac {
                         option: option.to_owned(),
                         source,
                     })?;
+            if mac.is_multicast() {
+                return Err(OptionError::Malformed {
+                    option: option.to_owned(),
+                    expected: "the address of one device, whose first field is even, as in 02:00:00:12:34:56",
+                });
+            }
             self.net_mac.insert(name, mac);
         } else if let Some(rest) = bytes.strip_prefix(b"--block:") {
-            let (name, value) = device(option, rest, "--block:NAME=PATH")?;
+            let (name, value) = device(option, rest, BLOCK_FORM)?;
             self.block
                 .insert(name, OsString::from_vec(value.to_vec()).into());
         } else if let Some(rest) = bytes.strip_prefix(b"--block-sector-size:") {
-            const FORM: &str = "--block-sector-size:NAME=N";
-            let (name, value) = device(option, rest, FORM)?;
+            let (name, value) = device(option, rest, BLOCK_SIZE_FORM)?;
             let size = number(value).ok_or_else(|| OptionError::Malformed {
                 option: option.to_owned(),
-                expected: FORM,
+                expected: BLOCK_SIZE_FORM,
             })?;
             let size = BlockSize::new(size).map_err(|source| OptionError::BlockSize {
                 option: option.to_owned(),
@@ -238,7 +245,7 @@ impl Options {
             if value.is_empty() {
                 return Err(OptionError::Malformed {
                     option: option.to_owned(),
-                    expected: "--chroot=DIR",
+                    expected: CHROOT_FORM,
                 });
             }
             self.chroot = Some(OsString::from_vec(value.to_vec()).into());
@@ -249,10 +256,29 @@ impl Options {
         } else if bytes == b"--x-exec-heap" {
             self.exec_heap = true;
         } else {
-            return Err(OptionError::Unknown(option.to_owned()));
+            return Err(unknown(option));
         }
         Ok(())
     }
+}
+
+/// What is wrong with an option of another form than any: that, if its name is known.
+fn unknown(option: &OsStr) -> OptionError {
+    let bytes = option.as_bytes();
+    let name = bytes.split(|octet| b"=:".contains(octet)).next();
+    let option = option.to_owned();
+    let expected = match name.unwrap_or_default() {
+        b"--mem" => return OptionError::Mem(option),
+        b"--shutdown-timeout" => return OptionError::ShutdownTimeout(option),
+        b"--user" => return OptionError::User(option),
+        b"--net" => NET_FORM,
+        b"--net-mac" => NET_MAC_FORM,
+        b"--block" => BLOCK_FORM,
+        b"--block-sector-size" => BLOCK_SIZE_FORM,
+        b"--chroot" => CHROOT_FORM,
+        _ => return OptionError::Unknown(option),
+    };
+    OptionError::Malformed { option, expected }
 }
 
 /// Splits `NAME=VALUE` of a device option.

@@ -61,7 +61,32 @@ fn malformed_options_are_named() {
         (&["--mem=64"], "missing KERNEL"),
         (&["--nonsense", "k"], "unknown option \"--nonsense\""),
         (&["-m", "k"], "unknown option \"-m\""),
-        (&["--mem", "k"], "unknown option \"--mem\""),
+        (&["--mem", "k"], "\"--mem\": expected --mem=N"),
+        (&["--mem:9", "k"], "\"--mem:9\": expected --mem=N"),
+        (&["--memory=9", "k"], "unknown option \"--memory=9\""),
+        (
+            &["--net=user", "k"],
+            "\"--net=user\": expected --net:NAME=IFACE",
+        ),
+        (
+            &["--net-mac=2:0:0:0:0:1", "k"],
+            "expected --net-mac:NAME=xx",
+        ),
+        (
+            &["--net-mac:service=01:00:00:00:00:01", "k"],
+            "expected the address of one device, whose first field is even",
+        ),
+        (&["--block=d.img", "k"], "expected --block:NAME=PATH"),
+        (
+            &["--block-sector-size=512", "k"],
+            "expected --block-sector-size:NAME=N",
+        ),
+        (&["--user", "k"], "expected --user=UID:GID"),
+        (&["--chroot", "k"], "expected --chroot=DIR"),
+        (
+            &["--shutdown-timeout", "k"],
+            "expected --shutdown-timeout=SECONDS",
+        ),
         (&["--mem=0", "k"], "\"--mem=0\": expected --mem=N"),
         (&["--mem=", "k"], "\"--mem=\": expected --mem=N"),
         (&["--mem=64x", "k"], "\"--mem=64x\": expected --mem=N"),
