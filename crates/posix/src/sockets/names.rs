@@ -1,13 +1,13 @@
 //! What names stand for.
 
-use core::ffi::c_int;
+use core::ffi::{CStr, c_int};
 use core::pin::pin;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use libc::{
-    EAI_AGAIN, EAI_FAIL, EAI_MEMORY, EAI_NONAME, EAI_SOCKTYPE, IPPROTO_TCP, IPPROTO_UDP,
-    SOCK_DGRAM, SOCK_STREAM,
+    EAI_AGAIN, EAI_FAIL, EAI_FAMILY, EAI_MEMORY, EAI_NONAME, EAI_SERVICE, EAI_SOCKTYPE, EAI_SYSTEM,
+    IPPROTO_TCP, IPPROTO_UDP, SOCK_DGRAM, SOCK_STREAM,
 };
 
 use super::address::written;
@@ -110,4 +110,21 @@ fn by_name(name: &str) -> Result<Vec<IpAddr>, c_int> {
         ErrorKind::OutOfMemory => EAI_MEMORY,
         _ => EAI_FAIL,
     })
+}
+
+/// What an error of `getaddrinfo` means, for people.
+pub(crate) const fn text(error: c_int) -> &'static CStr {
+    match error {
+        EAI_NONAME => c"Name or service not known",
+        EAI_AGAIN => {
+            c"Temporary failure in name resolution: no name server is known, or none answers"
+        }
+        EAI_FAIL => c"Non-recoverable failure in name resolution",
+        EAI_FAMILY => c"Address family not supported: expected IPv4 or IPv6",
+        EAI_SOCKTYPE => c"Kind of socket not supported: expected TCP or UDP",
+        EAI_SERVICE => c"Service not known: expected a port",
+        EAI_MEMORY => c"Not enough memory to resolve a name",
+        EAI_SYSTEM => c"System error, which errno has",
+        _ => c"Unknown error of name resolution",
+    }
 }

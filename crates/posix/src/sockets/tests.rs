@@ -167,6 +167,27 @@ fn names_are_asked_for_kinds_of_sockets_that_there_are() {
 }
 
 #[test]
+fn errors_of_name_resolution_have_texts_of_their_own() {
+    use std::collections::BTreeSet;
+    let numbers = [
+        libc::EAI_NONAME,
+        libc::EAI_AGAIN,
+        libc::EAI_FAIL,
+        libc::EAI_FAMILY,
+        libc::EAI_SOCKTYPE,
+        libc::EAI_SERVICE,
+        libc::EAI_MEMORY,
+        libc::EAI_SYSTEM,
+        0,
+    ];
+    let texts: BTreeSet<_> = numbers.map(names::text).into_iter().collect();
+    assert_eq!(texts.len(), numbers.len());
+    let unknown = names::text(libc::EAI_NONAME);
+    assert_eq!(unknown, c"Name or service not known");
+    assert_eq!(names::text(i32::MIN), names::text(0));
+}
+
+#[test]
 fn ports_for_those_that_ask_for_none_are_drawn() {
     let drawn: Vec<u16> = (0..8)
         .map(|_| {

@@ -102,6 +102,12 @@ fn answer(ip: IpAddr, port: u16, (kind, protocol): Kind, next: *mut addrinfo) ->
     made.cast()
 }
 
+/// What an error of `getaddrinfo` means. (nolibc's says that there are no names at all.)
+#[unsafe(no_mangle)]
+extern "C" fn gai_strerror(error: c_int) -> *const c_char {
+    names::text(error).as_ptr()
+}
+
 #[unsafe(no_mangle)]
 unsafe extern "C" fn freeaddrinfo(mut answers: *mut addrinfo) {
     while !answers.is_null() {
