@@ -127,6 +127,10 @@ pub(crate) fn own_stack(plan: &LoadPlan) -> Option<Range<u64>> {
 pub(crate) const MORE_STACK: &str =
     "RUSTFLAGS=-Clink-arg=-Wl,--defsym=__solo5_stack_size=0x400000 makes them 4 MiB";
 
+/// What else may have filled it: a thread's stack has no pages below it that fault, and such an overflow goes through all
+/// that lies between.
+pub(crate) const THREADS: &str = "a thread's stack is (thread::Builder::stack_size)";
+
 /// Stack pointers at which a fault shows that the stack is full: a frame is touched page by page, from the stack's last page
 /// down.
 pub(crate) fn overflow(stack: &Range<u64>) -> Range<u64> {

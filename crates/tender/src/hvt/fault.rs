@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use solo5_abi::hvt::Hypercall;
 
-use crate::kernel::MORE_STACK;
+use crate::kernel::{MORE_STACK, THREADS};
 
 /// Something that a guest did, or that befell the tender while serving it, after which there is no going on.
 ///
@@ -43,7 +43,7 @@ pub(super) enum Fault {
     )]
     Translation { rip: u64 },
     #[error(
-        "stack overflow: the unikernel's {kib} KiB are full ({MORE_STACK})",
+        "stack overflow: the unikernel's {kib} KiB are full ({MORE_STACK}), or {THREADS}",
         kib = size >> 10
     )]
     Overflow { size: u64 },

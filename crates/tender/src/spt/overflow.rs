@@ -4,16 +4,22 @@
 //! some code behind the trampoline's, which the guest cannot change; the kernel puts its frame into guest memory, of which
 //! nothing is needed any more. It prints, and faults in its turn while the signal is blocked: the process ends as it would
 //! without.
+//!
+//! Of other faults a program may say something itself, such as that a thread's stack has run over: if the lowest word of its
+//! own stack is [`HOOK`], the handler calls what the second points to, with the stack pointer at the fault, and then faults.
+//! That is code of the guest's, which can do nothing there that it cannot do elsewhere.
 
 use std::arch::global_asm;
 use std::io;
 use std::ops::Range;
 use std::ptr;
 
-use crate::kernel::{MORE_STACK, overflow};
+use crate::kernel::{MORE_STACK, THREADS, overflow};
 
-/// Room for the kernel's frame, with the widest vector registers.
-const FRAME: u64 = 16 << 10;
+/// Room for the kernel's frame, with the widest vector registers, and for what the guest calls.
+const FRAME: u64 = 32 << 10;
+/// What the lowest word of the stack is if the second is a function; `solo5-posix` knows it too.
+const HOOK: u64 = 0x6b6f_6f68_5f74_7073;
 /// `SA_RESTORER` of Linux on x86: there is an address to return to, without which the kernel makes no frame.
 const SA_RESTORER: u64 = 0x0400_0000;
 /// The stack pointer in `struct ucontext`: behind flags, link and `stack_t`, the seventeenth of the registers from R8.
@@ -26,21 +32,32 @@ global_asm!(
     // RDX: the context.
     "spt_overflow_start:",
     "mov rax, [rdx + {rsp}]",
+    "mov rdi, rax",
     "sub rax, [rip + spt_overflow_end]",
     "cmp rax, [rip + spt_overflow_end + 8]",
     "jae 2f",
     "mov eax, {write}",
     "mov edi, 1",
-    "lea rsi, [rip + spt_overflow_end + 24]",
+    "lea rsi, [rip + spt_overflow_end + 32]",
     "mov rdx, [rip + spt_overflow_end + 16]",
     "syscall",
-    "2: hlt",
+    "hlt",
+    "2:",
+    "mov rax, [rip + spt_overflow_end + 24]",
+    "movabs rcx, {hook}",
+    "cmp [rax], rcx",
+    "jne 3f",
+    "and rsp, -16",
+    "call qword ptr [rax + 8]",
+    "3: hlt",
     ".balign 8",
-    // Here follow the lowest stack pointer that is meant, how many there are, the text's length and the text.
+    // Here follow the lowest stack pointer that is meant, how many there are, the text's length, where the stack ends and the
+    // text.
     "spt_overflow_end:",
     ".popsection",
     rsp = const RSP_AT,
     write = const libc::SYS_write,
+    hook = const HOOK,
 );
 
 unsafe extern "C" {
@@ -58,12 +75,18 @@ pub(super) fn code(stack: &Range<u64>) -> Vec<u8> {
         std::slice::from_raw_parts(start, len).to_vec()
     };
     let text = format!(
-        "{}: stack overflow: the unikernel's {} KiB are full ({MORE_STACK})\n",
+        "{}: stack overflow: the unikernel's {} KiB are full ({MORE_STACK}), or {THREADS}\n",
         crate::Tender::Spt.program(),
         (stack.end - stack.start) >> 10
     );
     let meant = overflow(stack);
-    for number in [meant.start, meant.end - meant.start, text.len() as u64] {
+    let numbers = [
+        meant.start,
+        meant.end - meant.start,
+        text.len() as u64,
+        stack.start,
+    ];
+    for number in numbers {
         code.extend(number.to_le_bytes());
     }
     code.extend(text.into_bytes());
