@@ -2,6 +2,7 @@
 
 use core::cell::Cell;
 use core::ffi::{c_int, c_void};
+use core::fmt::Write as _;
 use core::ptr;
 use core::task::{Context, RawWaker, RawWakerVTable, Waker};
 use core::time::Duration;
@@ -10,7 +11,7 @@ use miou_rs::HogReport;
 
 use crate::machine;
 use crate::stack::Stack;
-use crate::thread::{self, Thread};
+use crate::thread::{self, Thread, until_zero};
 
 /// For how long a thread may compute before it is reported.
 pub(crate) const LONG: Duration = Duration::from_secs(1);
@@ -142,12 +143,54 @@ unsafe extern "C" {
     fn _Unwind_GetIP(context: *mut c_void) -> usize;
 }
 
-/// Somebody has written beyond a stack, and so to memory of others.
-pub(crate) fn overflow(who: &str, stack: &Stack) -> ! {
-    fatal(&format!(
-        "{who} has overflowed its stack of {} bytes",
-        stack.size
-    ))
+/// A thread, or without one the scheduler, has written beyond its stack, and so perhaps to memory of others: this takes none
+/// of the heap's, and trusts in nothing there.
+pub(crate) fn overflow(thread: Option<&Thread>, stack: &Stack) -> ! {
+    let mut line = Line::default();
+    // What does not fit is cut.
+    let _ = write!(line, "posix: ");
+    let _ = match thread {
+        Some(thread) => {
+            let name = thread.name.get();
+            let name = str::from_utf8(until_zero(&name)).unwrap_or("?");
+            write!(line, "thread {} {name:?}", thread.number)
+        }
+        None => write!(line, "the scheduler"),
+    };
+    let size = stack.size;
+    let _ = write!(line, " has overflowed its stack of {size} bytes");
+    let _ = match thread {
+        Some(_) => writeln!(line, " (thread::Builder::stack_size gives it more)"),
+        None => writeln!(line),
+    };
+    machine::print(&line.octets[..line.length]);
+    // SAFETY: it takes nothing and does not return.
+    unsafe { libc::abort() }
+}
+
+/// A line of text that takes no memory but its own.
+struct Line {
+    octets: [u8; 192],
+    length: usize,
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self {
+            octets: [0; 192],
+            length: 0,
+        }
+    }
+}
+
+impl core::fmt::Write for Line {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        let room = &mut self.octets[self.length..];
+        let length = text.len().min(room.len());
+        room[..length].copy_from_slice(&text.as_bytes()[..length]);
+        self.length += length;
+        Ok(())
+    }
 }
 
 /// A task would have to wait as a thread does, and hold up all others.

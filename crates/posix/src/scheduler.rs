@@ -104,7 +104,7 @@ fn look_for_overflow() {
     if let Some(stack) = STACK.with(Cell::get)
         && stack.has_overflown(stack.top())
     {
-        report::overflow("the scheduler", &stack);
+        report::overflow(None, &stack);
     }
 }
 

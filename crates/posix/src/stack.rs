@@ -1,6 +1,6 @@
 //! Stacks, and going from one to another.
 
-use core::arch::naked_asm;
+use core::arch::{asm, naked_asm};
 use core::ffi::c_void;
 use core::ptr;
 
@@ -10,6 +10,8 @@ use crate::memory;
 const CANARY: u64 = 0x7ac3_91e5_40db_862f;
 /// So many words of it: more than what a function may leave out of its frame by chance.
 const CANARY_WORDS: usize = 8;
+/// Memory that nothing uses, below a stack that no page guards: an overflow of less harms nobody before it is found.
+pub(crate) const SLACK: usize = 16 << 10;
 
 /// What a stack starts with: it never returns.
 pub(crate) type Entry = unsafe extern "C" fn(*mut c_void) -> !;
@@ -36,13 +38,14 @@ impl Stack {
         }
     }
 
-    /// Marks the lowest words.
+    /// One of `size` octets behind [`SLACK`], whose lowest words it marks.
     ///
     /// # Safety
     ///
-    /// The memory is valid for reads and writes, as long as the value is used, and nothing else uses it; it has 4 KiB at
-    /// least.
-    pub(crate) unsafe fn new(bottom: *mut u8, size: usize) -> Self {
+    /// The memory has both, 4 KiB of stack at least, is valid for reads and writes as long as the value is used, and nothing
+    /// else uses it.
+    pub(crate) unsafe fn new(memory: *mut u8, size: usize) -> Self {
+        let bottom = memory.wrapping_add(SLACK);
         let mark = bottom.cast::<u64>();
         for index in 0..CANARY_WORDS {
             // SAFETY: see above.
@@ -60,12 +63,12 @@ impl Stack {
         self.bottom.wrapping_add(self.size)
     }
 
-    /// Whether a stack that was suspended at `suspended` has been written beyond, as far as can be seen.
-    pub(crate) fn has_overflown(&self, suspended: *mut u8) -> bool {
+    /// Whether a stack whose pointer is `pointer` has been written beyond, as far as can be seen.
+    pub(crate) fn has_overflown(&self, pointer: *mut u8) -> bool {
         let mark = self.bottom.cast::<u64>();
         // SAFETY: `new` promises that the words are there.
         let is_marked = || (0..CANARY_WORDS).all(|word| unsafe { *mark.add(word) } == CANARY);
-        self.marked && (suspended < self.bottom || !is_marked())
+        self.marked && (pointer < self.bottom || !is_marked())
     }
 
     /// Has the stack start with a call of `entry`: where it goes on.
@@ -95,6 +98,17 @@ impl Stack {
             start
         }
     }
+}
+
+/// Where on its stack the caller is, nearly.
+#[inline]
+pub(crate) fn pointer() -> *mut u8 {
+    let pointer;
+    // SAFETY: it copies a register.
+    unsafe {
+        asm!("mov {}, rsp", out(reg) pointer, options(nomem, nostack, preserves_flags));
+    }
+    pointer
 }
 
 /// Leaves the stack in use for another, which goes on where it left. `left` is where this one will go on.

@@ -21,7 +21,7 @@ use crate::machine::{self, LibcState};
 use crate::memory::stacks;
 use crate::pthread::keys::Values;
 use crate::signals::{self, OfThread};
-use crate::stack::{self, Stack, switch};
+use crate::stack::{self, SLACK, Stack, switch};
 use crate::{parking, report, scheduler, slice};
 
 /// The longest name of a thread, as Linux has it.
@@ -147,14 +147,15 @@ impl Thread {
         let stack_size = stack_size
             .checked_add(OWN)?
             .checked_next_multiple_of(ALIGN)?;
-        let record = stack_size.checked_add(machine::block_size().next_multiple_of(ALIGN))?;
+        let block = stack_size.checked_add(SLACK)?;
+        let record = block.checked_add(machine::block_size().next_multiple_of(ALIGN))?;
         let size = record.checked_add(size_of::<Self>())?;
-        let memory = scheduler::inside(|| Self::memory(size, stack_size))?;
+        let memory = scheduler::inside(|| Self::memory(size, block))?;
         // SAFETY: the block lies in the allocation, is zeroed, and stays until the thread has ended; the stack is the part
-        // below it, of 32 KiB at least.
+        // below it, of 32 KiB at least behind the slack.
         let (stack, pointer) = unsafe {
             let stack = Stack::new(memory, stack_size);
-            (stack, machine::new_pointer(memory.add(stack_size)))
+            (stack, machine::new_pointer(memory.add(block)))
         };
         // SAFETY: the record's place is aligned, in the allocation, and nobody else's.
         let thread = unsafe {
@@ -172,11 +173,11 @@ impl Thread {
     }
 
     /// Memory that is neither used nor what the network counts on.
-    fn memory(size: usize, stack_size: usize) -> Option<*mut u8> {
+    fn memory(size: usize, block: usize) -> Option<*mut u8> {
         if !stacks::take(size) {
             return None;
         }
-        let memory = stack::allocate(size, stack_size, RESERVE);
+        let memory = stack::allocate(size, block, RESERVE);
         if memory.is_none() {
             stacks::give_back(size);
         }
@@ -250,8 +251,13 @@ impl Thread {
         unsafe { switch(scheduler, self.suspended.get()) };
         slice::end();
         CURRENT.with(|current| current.set(before));
-        if self.stack.has_overflown(self.suspended.get()) {
-            report::overflow(&report::described(self), &self.stack);
+        self.look_for_overflow(self.suspended.get());
+    }
+
+    /// Ends the program if the thread has written beyond its stack, on which it is, or was suspended, at `pointer`.
+    pub(crate) fn look_for_overflow(&self, pointer: *mut u8) {
+        if self.stack.has_overflown(pointer) {
+            report::overflow(Some(self), &self.stack);
         }
     }
 
@@ -278,6 +284,8 @@ impl Thread {
         if self.inside.replace(true) {
             return false;
         }
+        // Before what may lie below the stack is used.
+        self.look_for_overflow(stack::pointer());
         scheduler::enter(&self.libc);
         true
     }
@@ -300,6 +308,7 @@ impl Thread {
 
     /// Ends the thread, which runs, with this result.
     pub(crate) fn exit(&self, result: *mut c_void) -> ! {
+        self.look_for_overflow(stack::pointer());
         machine::end_thread_locals();
         self.values.end();
         self.result.set(result);
@@ -313,8 +322,7 @@ impl Thread {
     /// What the thread is called, for people.
     pub(crate) fn name(&self) -> String {
         let name = self.name.get();
-        let length = name.iter().position(|&byte| byte == 0).unwrap_or(NAME);
-        String::from_utf8_lossy(&name[..length]).into_owned()
+        String::from_utf8_lossy(until_zero(&name)).into_owned()
     }
 
     /// All threads, the newest first. None may be made or end meanwhile.
@@ -325,6 +333,12 @@ impl Thread {
             thread.older.get().as_ref()
         })
     }
+}
+
+/// A name as C has it, without what follows it.
+pub(crate) fn until_zero(name: &[u8; NAME]) -> &[u8] {
+    let length = name.iter().position(|&byte| byte == 0).unwrap_or(NAME);
+    &name[..length]
 }
 
 /// The first function on a thread's stack.

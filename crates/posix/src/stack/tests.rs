@@ -3,8 +3,8 @@ use super::*;
 #[test]
 fn what_is_written_at_the_end_of_a_stack_is_an_overflow() {
     const SIZE: usize = 16 << 10;
-    let memory = allocate(SIZE, SIZE, 0).expect("memory");
-    // SAFETY: it was allocated with this size.
+    let memory = allocate(SLACK + SIZE, SLACK + SIZE, 0).expect("memory");
+    // SAFETY: it was allocated with this size, and the slack's.
     let stack = unsafe { Stack::new(memory, SIZE) };
     let within = stack.top().wrapping_sub(64);
     assert!(!stack.has_overflown(within));

@@ -10,6 +10,7 @@ pub(crate) const CASES: &[(&str, fn())] = &[
     ("deadlock", deadlock),
     ("deadlock_of_tasks", deadlock_of_tasks),
     ("overflow", overflow),
+    ("overflow_by", overflow_by),
     ("computes", computes),
     ("exits", exits),
     ("main_first", main_first),
@@ -71,6 +72,33 @@ fn overflow() {
         .name("deep".into())
         .stack_size(64 << 10);
     let thread = named.spawn(|| deep(black_box(200)));
+    thread.unwrap().join().unwrap();
+}
+
+/// A thread that needs so many frames of about 4 KiB as the second argument says, of a stack of 160 KiB, and a third one
+/// says whether it prints what it has found; in any case it ends then.
+fn overflow_by() {
+    fn deep(level: usize) -> usize {
+        let mut frame = [level; 500];
+        black_box(&mut frame);
+        if level == 0 {
+            return frame[0];
+        }
+        frame[level % 500] = deep(level - 1);
+        black_box(&mut frame)[level % 500]
+    }
+    let frames: usize = std::env::args().nth(2).unwrap().parse().unwrap();
+    let is_loud = std::env::args().nth(3).is_some();
+    let named = thread::Builder::new()
+        .name("deep".into())
+        .stack_size(128 << 10);
+    let thread = named.spawn(move || {
+        let sum = deep(black_box(frames));
+        if is_loud {
+            println!("{sum}");
+        }
+        sum
+    });
     thread.unwrap().join().unwrap();
 }
 
