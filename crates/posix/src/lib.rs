@@ -76,7 +76,11 @@ mod time;
 mod wait;
 
 use core::pin::{Pin, pin};
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::task::{Context, Waker};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Wake;
 
 use miou_rs::EventSource;
 use netstack::{Resolver, Stack};
@@ -171,5 +175,38 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
         "no thread of POSIX's runs that could wait: call this from one"
     );
     let mut future = pin!(future);
-    wait::wait("a future", |context| future.as_mut().poll(context))
+    let mut own = None;
+    wait::wait("a future", |context| {
+        let (noted, waker) = own.get_or_insert_with(|| {
+            let noted = Arc::new(Noted {
+                is_woken: AtomicBool::new(false),
+                waker: context.waker().clone(),
+            });
+            (noted.clone(), Waker::from(noted))
+        });
+        noted.is_woken.store(false, Ordering::Relaxed);
+        let polled = future.as_mut().poll(&mut Context::from_waker(waker));
+        // Where the future waits by a call that blocks, that call has the thread's wakes.
+        if polled.is_pending() && noted.is_woken.load(Ordering::Relaxed) {
+            context.waker().wake_by_ref();
+        }
+        polled
+    })
+}
+
+/// Wakes a thread, and notes that it did.
+struct Noted {
+    is_woken: AtomicBool,
+    waker: Waker,
+}
+
+impl Wake for Noted {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.is_woken.store(true, Ordering::Relaxed);
+        self.waker.wake_by_ref();
+    }
 }

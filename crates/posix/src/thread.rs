@@ -55,8 +55,6 @@ pub(crate) struct Thread {
     /// Whether thread-local variables are the scheduler's.
     inside: Cell<bool>,
     suspended: Cell<*mut u8>,
-    /// How often it was, ever.
-    suspensions: Cell<u64>,
     /// Its task's.
     waker: OnceCell<Waker>,
     promise: Cell<Option<Promise<()>>>,
@@ -124,7 +122,6 @@ impl Thread {
             libc: Cell::new(LibcState::NEW),
             inside: Cell::new(true),
             suspended: Cell::new(ptr::null_mut()),
-            suspensions: Cell::new(0),
             waker: OnceCell::new(),
             promise: Cell::new(None),
             start: Cell::new(start),
@@ -263,15 +260,9 @@ impl Thread {
 
     /// Goes back to the scheduler until it resumes this thread, which runs.
     pub(crate) fn suspend(&self) {
-        self.suspensions.set(self.suspensions.get().wrapping_add(1));
         let scheduler = SCHEDULER.with(Cell::get);
         // SAFETY: it was suspended by `resume`, once for this call.
         unsafe { switch(self.suspended.as_ptr(), scheduler) };
-    }
-
-    /// How often it was suspended, ever.
-    pub(crate) fn suspensions(&self) -> u64 {
-        self.suspensions.get()
     }
 
     /// Wakes the thread's task: for the thread itself, which has begun.

@@ -94,13 +94,8 @@ fn wait_and<T>(
     };
     inside(|| {
         loop {
-            let suspensions = thread.suspensions();
             if let Poll::Ready(value) = poll(&mut Context::from_waker(thread.waker())) {
                 return value;
-            }
-            // A program's future that waited by a call which blocks: that call may have had the wake that was for us.
-            if thread.suspensions() != suspensions {
-                continue;
             }
             thread.waits.set(Some(what));
             thread.suspend();

@@ -1,5 +1,6 @@
 //! A WebSocket (RFC 6455) that sends back what it receives.
 
+use std::io;
 use std::time::Duration;
 
 use async_tungstenite::WebSocketStream;
@@ -11,7 +12,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures_lite::StreamExt;
+use futures_lite::{AsyncReadExt, StreamExt};
 use log::debug;
 use mkernel::http::Upgraded;
 use mkernel::http::hyper::upgrade::{self, OnUpgrade};
@@ -28,6 +29,8 @@ const WAITING: usize = 64;
 const MOST: usize = 8;
 /// One that says nothing for so long is closed.
 const IDLE: Duration = Duration::from_secs(300);
+/// How long one whose message is too long is listened to.
+const LINGER: Duration = Duration::from_secs(2);
 /// Octets of a message.
 const LONGEST: usize = 64 << 10;
 
@@ -116,23 +119,41 @@ async fn echo(upgraded: OnUpgrade) -> Result<(), Box<dyn std::error::Error>> {
         .write_buffer_size(0)
         .max_write_buffer_size(2 * LONGEST);
     let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
-    while let Some(message) = timeout(IDLE, socket.next()).await? {
+    match answer_messages(&mut socket).await {
+        Err(error @ Error::Capacity(_)) => {
+            let _ = timeout(LINGER, refuse(&mut socket)).await;
+            Err(error.into())
+        }
+        outcome => Ok(outcome?),
+    }
+}
+
+async fn answer_messages(socket: &mut WebSocketStream<Upgraded>) -> Result<(), Error> {
+    let late = |_| Error::Io(io::ErrorKind::TimedOut.into());
+    while let Some(message) = timeout(IDLE, socket.next()).await.map_err(late)? {
         match message {
-            Ok(message @ (Message::Text(_) | Message::Binary(_))) => socket.send(message).await?,
+            Ok(message @ (Message::Text(_) | Message::Binary(_))) => {
+                let sent = timeout(IDLE, socket.send(message)).await;
+                sent.map_err(late)??;
+            }
             Ok(_) => {}
             Err(Error::ConnectionClosed) => break,
-            Err(error @ Error::Capacity(_)) => {
-                // RFC 6455 section 7.4.1.
-                let close = CloseFrame {
-                    code: CloseCode::Size,
-                    reason: Utf8Bytes::from_static("at most 64 KiB"),
-                };
-                socket.close(Some(close)).await?;
-                return Err(error.into());
-            }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
     }
+    Ok(())
+}
+
+/// Says that a message is too long (RFC 6455 section 7.4.1), and listens whether that is heard: what comes after a reset
+/// would take it away.
+async fn refuse(socket: &mut WebSocketStream<Upgraded>) -> Result<(), Error> {
+    let close = CloseFrame {
+        code: CloseCode::Size,
+        reason: Utf8Bytes::from_static("at most 64 KiB"),
+    };
+    socket.close(Some(close)).await?;
+    let mut rest = [0; 1 << 10];
+    while socket.get_mut().read(&mut rest).await? > 0 {}
     Ok(())
 }
 

@@ -197,7 +197,13 @@ async fn collect(mut body: Body, most: usize, place: &mut Place) -> Result<Vec<u
         if needed > capacity {
             let grown = needed.max(2 * capacity).min(most);
             place.grow(grown - capacity)?;
-            content.reserve_exact(grown - content.len());
+            let full = content.try_reserve_exact(grown - content.len());
+            full.map_err(|error| {
+                Refusal::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    format!("no memory: {error}"),
+                )
+            })?;
         }
         content.extend_from_slice(piece);
     }

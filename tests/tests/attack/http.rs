@@ -181,10 +181,6 @@ impl Service<'_> {
         self.visits.push(start.elapsed());
     }
 
-    pub(crate) fn resident_memory(&self) -> u64 {
-        self.running.resident_memory()
-    }
-
     #[track_caller]
     fn ask(&mut self) -> String {
         let mut stream = self.enter(LIMIT);

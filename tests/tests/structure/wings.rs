@@ -36,6 +36,7 @@ const LAYERS: &[&[&str]] = &[
         "proto::tcp::wire",
         "proto::tcp::counters",
         "proto::tcp::on_demand",
+        "proto::tcp::pinned",
     ],
     &["proto::tcp::api"],
     &["proto::link"],

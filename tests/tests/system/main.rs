@@ -1,4 +1,4 @@
-//! Whole-unikernel tests, all of them on spt, and on hvt one of each kind; in `ci/long hvt` all of them there too.
+//! Whole-unikernel tests, all of them on spt, and on hvt some of them; in `ci/long hvt` all of them there too.
 //!
 //! - [`console`]: a service whose log is not taken.
 //! - [`datagrams`]: many UDP datagrams in one frame, with the Linux kernel as peer.

@@ -28,8 +28,6 @@ const OCTETS_OF_A_PIECE: u64 = 64;
 const PIECES: u64 = 1 << 10;
 /// The header of a frame of HTTP/2 (RFC 9113 section 4.1).
 const FRAME: usize = 9;
-/// What a client sends for what it has taken: WINDOW_UPDATE for the stream and for the connection (section 6.9).
-const WINDOW_UPDATES: usize = 2 * (FRAME + 4);
 
 /// The content of a request, as it comes from the client: at most
 /// [`body_octets`](super::Options::body_octets) of it.
@@ -361,15 +359,12 @@ impl<B: HttpBody> HttpBody for Reply<B> {
         } else {
             this.turn.pass();
         }
-        let Turn { kept, peer, .. } = this.turn;
+        let kept = &this.turn.kept;
         frame.map_ok(|frame| {
             frame.map_data(|data| {
                 let kept = kept.clone();
                 if let Some(kept) = &kept {
                     kept.keep();
-                    if data.remaining() >= SMALL {
-                        peer.turns.taken(WINDOW_UPDATES);
-                    }
                 }
                 Piece { data, kept }
             })

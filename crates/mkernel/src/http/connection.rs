@@ -205,9 +205,6 @@ impl<S: Service<Kind>, Kind: 'static> Server<S, Kind> {
             Version::Http2 => {
                 peer.scan.borrow_mut().stop();
                 peer.http2.set(true);
-                let window = i32::try_from(self.options.http2.connection_window);
-                peer.most_ahead
-                    .set(window.unwrap_or(i32::MAX).saturating_mul(2));
                 // Of this connection alone: what it has not answered ends with it.
                 let tasks = Executor::default();
                 let streams = self.options.http2.streams.into();

@@ -123,7 +123,7 @@ impl Content {
     /// The service waits for content, or does no longer.
     pub(super) fn wait(&self, turns: &Turns, waits: bool) {
         let before = self.set_bit(WAITS, waits);
-        self.set_bit(SEEN, false);
+        self.set_bit(SEEN | LATE, false);
         if waits {
             turns.passed.store(true, Ordering::Relaxed);
         }

@@ -84,7 +84,7 @@ pub struct Http2 {
     /// (SETTINGS_INITIAL_WINDOW_SIZE).
     pub stream_window: u32,
     /// The same of all requests of the connection together; 128 KiB. As small frames beside them take memory too, a
-    /// connection on which twice as many octets come while content is not taken is closed.
+    /// connection on which more than twice as many octets have come while content is not taken makes room before all others.
     pub connection_window: u32,
     /// Octets of an answer that are kept until the client takes them, beside the two pieces that the service has given last;
     /// 16 KiB. What is more counts as part of the connection, or request beside others, among
@@ -147,11 +147,14 @@ impl Options {
         const TLS: usize = 32 << 10;
         /// Header fields, and what the service has for a request.
         const BESIDE: usize = 16 << 10;
+        // RFC 9113 section 6.9.2: it begins with no less.
+        let window = self.http2.connection_window.max(65_535);
         if let Some(most) = self.connections {
             return Room {
                 all: most.max(1),
                 connection: 1,
                 beside: 1,
+                window,
             };
         }
         let send_octets = self.http2.send_octets as usize;
@@ -160,6 +163,7 @@ impl Options {
             all: (free / 8 * 3).max(16 * connection),
             connection,
             beside: BESIDE + send_octets,
+            window,
         }
     }
 }
@@ -171,6 +175,8 @@ pub(super) struct Room {
     pub(super) connection: usize,
     /// A request beside others of its connection.
     pub(super) beside: usize,
+    /// Octets of content that may come on a connection of HTTP/2 and not be taken.
+    pub(super) window: u32,
 }
 
 impl Http2 {

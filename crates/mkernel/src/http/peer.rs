@@ -46,8 +46,6 @@ pub(super) struct Peer {
     pub(super) upgrading: Cell<bool>,
     pub(super) upgraded: Cell<bool>,
     pub(super) http2: Cell<bool>,
-    /// The most octets that may come beside content that is not taken: see [`Turns::come`].
-    pub(super) most_ahead: Cell<i32>,
     pub(super) contents: Contents,
     pub(super) turns: Arc<Turns>,
     pub(super) order: Cell<Order>,
@@ -63,7 +61,8 @@ pub(super) struct Turns {
     pub(super) reading: AtomicI32,
     /// Requests of whose content it may have some that it has not taken: then the client may be kept from sending more.
     pub(super) held: AtomicI32,
-    /// Over HTTP/2, octets that have come while there were such, but for what was taken.
+    /// Over HTTP/2, octets that have come while there were such, but for what was taken: about what they keep, as `h2`
+    /// keeps with content all that was read at once.
     ahead: AtomicI32,
     /// Whether the client's turn has begun since this was looked at.
     pub(super) passed: AtomicBool,
@@ -93,23 +92,22 @@ pub(super) enum Wait {
 }
 
 impl Turns {
-    /// Notes that so many octets have come over HTTP/2. As what `h2` keeps of content has all kept that was read with it,
-    /// more than `most` beside content that is not taken are too many: then it tells so.
-    pub(super) fn come(&self, octets: usize, most: i32) -> bool {
-        if self.held.load(Ordering::Relaxed) <= 0 {
-            self.ahead.store(0, Ordering::Relaxed);
-            return false;
-        }
-        let before = self.ahead.load(Ordering::Relaxed).max(0);
-        let ahead = before.saturating_add(i32::try_from(octets).unwrap_or(i32::MAX));
+    /// Notes that so many octets have come over HTTP/2.
+    pub(super) fn come(&self, octets: usize) {
+        let before = match self.held.load(Ordering::Relaxed) {
+            1.. => self.ahead.load(Ordering::Relaxed).max(0),
+            _ => 0,
+        };
+        let octets = i32::try_from(octets).unwrap_or(i32::MAX);
+        let ahead = before.saturating_add(octets);
         self.ahead.store(ahead, Ordering::Relaxed);
-        ahead > most
     }
 
     /// Notes that so many of them are taken.
     pub(super) fn taken(&self, octets: usize) {
         let octets = i32::try_from(octets).unwrap_or(i32::MAX);
-        self.ahead.fetch_sub(octets, Ordering::Relaxed);
+        let ahead = self.ahead.load(Ordering::Relaxed).saturating_sub(octets);
+        self.ahead.store(ahead, Ordering::Relaxed);
     }
 }
 
@@ -133,7 +131,6 @@ impl Peer {
             upgrading: Cell::new(false),
             upgraded: Cell::new(false),
             http2: Cell::new(false),
-            most_ahead: Cell::new(i32::MAX),
             contents: Contents::default(),
             turns: Arc::default(),
             order: Cell::new(Order::Serve),
@@ -220,6 +217,14 @@ impl Peer {
             None if self.arriving.get() && !self.agreed.get() => Some((Wait::Header, active)),
             None => Some((Wait::Idle, active)),
         }
+    }
+
+    /// Whether far more than a window has come beside content that is not taken: whoever's turn it is, such a client makes
+    /// room before all others.
+    pub(super) fn is_far_ahead(&self, window: u32) -> bool {
+        let ahead = self.turns.ahead.load(Ordering::Relaxed).max(0);
+        let held = self.turns.held.load(Ordering::Relaxed) > 0;
+        held && ahead.unsigned_abs() / 2 > window
     }
 
     /// Answers that the service has given of which something is kept here, or has not been written.

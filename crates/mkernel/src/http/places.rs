@@ -14,7 +14,7 @@ use miou_rs::Instant;
 use slab::Slab;
 
 use super::options::Room;
-use super::peer::{Order, Peer};
+use super::peer::{Order, Peer, Wait};
 
 /// The clients of a server.
 #[derive(Debug)]
@@ -154,7 +154,8 @@ impl Peers {
         }
     }
 
-    /// Has one client leave, among those that keep us waiting; tells whether there is one. Who has come, or done
+    /// Has one client leave, among those that keep us waiting; tells whether there is one. Who has far more kept here than
+    /// is counted goes first. Who has come, or done
     /// something, only now goes last. Of the others one between two requests goes before one in the midst of one; of those
     /// that go last one of the host with most places, if it has its [`SHARE`], and one that was there before one that is about
     /// to begin, unless more than half are. Then whoever was active least recently goes first.
@@ -184,7 +185,12 @@ impl Peers {
             .filter(|(_, peer)| peer.arriving.get() && peer.order() != Order::Leave);
         let few_arrive = arriving.count() <= LOOKED_AT.min(table.len()) / 2;
         let waits = peers.filter_map(|(_, peer)| {
-            let (wait, since) = peer.wait().filter(|_| peer.order() != Order::Leave)?;
+            if peer.order() == Order::Leave {
+                return None;
+            }
+            let is_far_ahead = peer.is_far_ahead(self.room.window);
+            let all_is_held = || is_far_ahead.then(|| (Wait::Body, peer.active.get()));
+            let (wait, since) = peer.wait().or_else(all_is_held)?;
             let stale = since + STALE <= now;
             if only_stale && !stale {
                 return None;
@@ -192,8 +198,8 @@ impl Peers {
             let places = Some(self.places_of(peer)).filter(|places| *places > share);
             let fresh = || (Reverse(places), few_arrive && peer.arriving.get());
             let rank = match stale {
-                true => (false, Some(wait), None, since),
-                false => (true, None, Some(fresh()), since),
+                true => (!is_far_ahead, false, Some(wait), None, since),
+                false => (!is_far_ahead, true, None, Some(fresh()), since),
             };
             Some((rank, peer))
         });

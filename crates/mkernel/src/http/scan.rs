@@ -51,6 +51,9 @@ enum State {
     Cut,
 }
 
+/// Octets of a request line at least: more than are read to see which version the client speaks.
+const LEAST: usize = 32;
+
 /// What ends a request whose line is cut.
 pub(super) const CUT: &[u8] = b" HTTP/1.1\r\n\r\n";
 
@@ -72,7 +75,7 @@ impl Scan {
 
     /// Has a request line be no longer than a header of so many octets.
     pub(super) fn bound(&mut self, header_octets: usize) {
-        self.most = header_octets.saturating_sub(CUT.len());
+        self.most = header_octets.saturating_sub(CUT.len()).max(LEAST);
     }
 
     /// What comes from here on is no HTTP/1.

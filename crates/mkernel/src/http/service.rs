@@ -118,9 +118,6 @@ impl<S: tower_service::Service<Request<Body>>> Future for Oneshot<S> {
     }
 }
 
-/// About what the header of a request takes over HTTP/2.
-const HEADER: usize = 1 << 10;
-
 /// What stands before the service on a connection: it refuses what the service shall not see.
 pub(super) struct Guard<S, Kind> {
     pub(super) service: Rc<S>,
@@ -222,7 +219,6 @@ impl<S: Service<Kind>, Kind> hyper::service::Service<Request<Incoming>> for Guar
         peer.begun.set(number);
         peer.turns.unanswered.fetch_add(1, Ordering::Relaxed);
         let http1 = request.version() <= Version::HTTP_11;
-        peer.turns.taken(HEADER);
         let last = number >= self.options.requests;
         if last && !http1 {
             peer.tell(Order::Finish);

@@ -268,8 +268,8 @@ impl Wire {
         }
         drop((scan, io));
         self.note_move(now);
-        if self.peer.http2.get() && self.peer.turns.come(taken, self.peer.most_ahead.get()) {
-            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        if self.peer.http2.get() {
+            self.peer.turns.come(taken);
         }
         match good {
             0 if !ahead.is_empty() => {

@@ -62,6 +62,7 @@ impl Inner {
             && self.options.kept > 0
         {
             self.pool.share(origin, shared.clone());
+            self.end_unused();
         }
         drop(connects);
         Ok((link, false))

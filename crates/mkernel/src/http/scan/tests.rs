@@ -4,6 +4,8 @@ use miou_rs::Instant;
 
 use super::{CUT, Scan, StatusCode};
 
+/// The octets of a request line.
+const LINE: usize = 33;
 const START: Instant = Instant::from_nanos(1);
 
 /// The headers that are seen to end in `octets`, and the first request that is refused.
@@ -74,17 +76,21 @@ fn section_2_2_lines_end_with_cr_and_lf() {
 
 #[test]
 fn section_3_a_request_line_is_cut_where_it_is_too_long() {
-    let good = b"\r\nGET /aa HTTP/1.1\r\n\r\n".as_slice();
-    let octets = [good, b"GET /aaa HTTP/1.1\r\n\r\n".as_slice()].concat();
+    let good = b"\r\nGET /a23456789012345678 HTTP/1.1\r\n\r\n".as_slice();
+    let octets = [
+        good,
+        b"GET /a234567890123456789 HTTP/1.1\r\n\r\n".as_slice(),
+    ]
+    .concat();
     for pieces in 1..octets.len() {
         let mut scan = Scan::new();
-        scan.bound(17 + CUT.len());
+        scan.bound(LINE + CUT.len());
         let mut passed = 0;
         for piece in octets.chunks(pieces) {
             passed += scan.feed(piece, START);
         }
         assert!(scan.is_cut(), "{pieces}");
-        assert_eq!(passed, good.len() + 17, "{pieces}");
+        assert_eq!(passed, good.len() + LINE, "{pieces}");
         assert_eq!(scan.refusal(1), None);
         assert_eq!(scan.refusal(2), Some(StatusCode::URI_TOO_LONG));
         assert_eq!(scan.header_since(), None);

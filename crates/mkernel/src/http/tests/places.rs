@@ -361,6 +361,55 @@ fn of_those_that_are_there_one_of_the_host_with_most_places_goes_first() {
 }
 
 #[test]
+fn who_has_far_more_kept_than_is_counted_goes_first() {
+    run(async |_| {
+        let peers = few(1 << 10);
+        let idle = client();
+        let ahead = client_at([10, 0, 0, 2]);
+        let _places = [&idle, &ahead].map(|client| peers.enter(client.clone()));
+        // The service has all of it to do.
+        ahead.begun.set(1);
+        ahead.turns.unanswered.store(1, Ordering::Relaxed);
+        ahead.turns.held.store(1, Ordering::Relaxed);
+        let window = Http2::default().connection_window as usize;
+        ahead.turns.come(2 * window + 100);
+        ahead.turns.taken(100);
+        sleep(STALE).await;
+        assert!(!ahead.is_far_ahead(window as u32));
+        ahead.turns.come(2);
+        ahead.active.set(Instant::now());
+        assert!(peers.make_room());
+        assert_eq!((ahead.order(), idle.order()), (Order::Leave, Order::Serve));
+        // Nothing is left of what was kept when all content is taken.
+        ahead.turns.held.store(0, Ordering::Relaxed);
+        ahead.turns.come(1);
+        ahead.turns.held.store(1, Ordering::Relaxed);
+        assert!(!ahead.is_far_ahead(window as u32));
+    });
+}
+
+#[test]
+fn an_answer_waits_while_many_of_its_pieces_are_kept() {
+    run(async |_| {
+        let peers = few(1 << 10);
+        let asks = client();
+        asks.http2.set(true);
+        let kept = peers.admit(&asks);
+        let octets = StreamBody::new(repeat_with(|| {
+            Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"x")))
+        }));
+        let mut answer = Box::pin(answer_of(octets, &asks, &peers, kept));
+        let mut pieces = Vec::new();
+        while let Some(piece) = poll_once(answer.frame()).await {
+            pieces.push(piece);
+        }
+        assert_eq!(pieces.len(), 32);
+        pieces.pop();
+        assert!(poll_once(answer.frame()).await.is_some());
+    });
+}
+
+#[test]
 fn for_a_request_beside_others_one_client_at_a_time_makes_room() {
     run(async |_| {
         let room = Options::default().connections(4_usize).room(0, false);

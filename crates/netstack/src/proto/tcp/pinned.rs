@@ -1,5 +1,7 @@
 //! What a slice of a frame keeps from being freed: the buffer that the frame came in.
 
+use bytes::Bytes;
+
 /// Octets of the smallest buffer that frames come in, with what it takes beside its own: so many may a
 /// chunk that the user is given keep, however short it is.
 pub(crate) const SMALLEST: u32 = (2 << 10) + 128;
@@ -18,4 +20,20 @@ pub(crate) fn is_small(octets: usize, pinned: usize) -> bool {
 pub(crate) fn by_chunk(octets: usize) -> usize {
     let twice = octets.max(SMALLEST as usize / 2).saturating_mul(2);
     octets.max(twice.min(LARGEST))
+}
+
+/// Whether a part of a chunk which the user gives, that may be of a frame, is to be copied rather than to keep all of it.
+#[inline]
+pub(crate) fn is_small_part(octets: usize, chunk: usize) -> bool {
+    octets < chunk && chunk <= LARGEST && is_small(octets, by_chunk(chunk))
+}
+
+/// A copy, or where there is no memory for it the same.
+pub(crate) fn copy(octets: &Bytes) -> Bytes {
+    let mut copy = Vec::new();
+    match copy.try_reserve_exact(octets.len()) {
+        Ok(()) => copy.extend_from_slice(octets),
+        Err(_) => return octets.clone(),
+    }
+    copy.into()
 }
