@@ -45,6 +45,7 @@ mod client;
 mod connection;
 mod content;
 mod cookies;
+mod handle;
 mod options;
 mod peer;
 mod places;

@@ -177,6 +177,9 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let mut own = None;
     wait::wait("a future", |context| {
+        if report::is_wanted() {
+            return future.as_mut().poll(context);
+        }
         let (noted, waker) = own.get_or_insert_with(|| {
             let noted = Arc::new(Noted {
                 is_woken: AtomicBool::new(false),

@@ -27,7 +27,7 @@ const SMALL: usize = 4 << 10;
 const OCTETS_OF_A_PIECE: u64 = 64;
 const PIECES: u64 = 1 << 10;
 /// The header of a frame of HTTP/2 (RFC 9113 section 4.1).
-const FRAME: usize = 9;
+const FRAME: u64 = 9;
 
 /// The content of a request, as it comes from the client: at most
 /// [`body_octets`](super::Options::body_octets) of it.
@@ -43,6 +43,8 @@ pub struct Body {
     turns: Arc<Turns>,
     phase: Phase,
     http2: bool,
+    /// How many octets had come over HTTP/2 before what there may be of it.
+    since: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,12 +88,21 @@ impl Body {
             turns: peer.turns.clone(),
             phase,
             http2,
+            since: peer.turns.come.load(Ordering::Relaxed),
         };
+        body.note();
         (body, content)
+    }
+
+    /// Tells from when what is held of it is.
+    fn note(&self) {
+        let held = self.phase == Phase::Held;
+        self.content.hold(held.then_some(self.since));
     }
 
     fn enter(&mut self, phase: Phase) {
         let before = replace(&mut self.phase, phase);
+        self.note();
         if before == phase || before == Phase::Over {
             return;
         }
@@ -129,6 +140,14 @@ impl HttpBody for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
         let polled = Pin::new(&mut this.incoming).poll_frame(context);
+        let come = this.turns.come.load(Ordering::Relaxed);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                let octets = FRAME + frame.data_ref().map_or(0, Bytes::len) as u64;
+                this.since = come.min(this.since + octets);
+            }
+            _ => this.since = come,
+        }
         this.enter(match polled {
             Poll::Pending => Phase::Waits,
             Poll::Ready(Some(Ok(_))) if !this.incoming.is_end_stream() => Phase::Held,
@@ -141,9 +160,7 @@ impl HttpBody for Body {
         match ready!(polled) {
             None => Poll::Ready(None),
             Some(Ok(frame)) => {
-                let octets = frame.data_ref().map_or(0, Bytes::len);
-                this.turns.taken(octets + FRAME);
-                let octets = octets as u64;
+                let octets = frame.data_ref().map_or(0, Bytes::len) as u64;
                 match (
                     this.left.checked_sub(octets),
                     this.pieces_left.checked_sub(1),

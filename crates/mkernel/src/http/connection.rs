@@ -14,13 +14,14 @@ use miou_rs::hyper::Executor;
 use miou_rs::{Instant, sleep_until, timeout};
 use netstack::TcpStream;
 
+use super::handle::Handle;
 use super::options::Options;
 use super::peer::{Order, Peer, Wait};
 use super::places::{Peers, Place};
 #[cfg(feature = "tls")]
 use super::remote::PeerCertificates;
 use super::service::{Guard, Service};
-use super::wire::{Handle, Io, Version, Wire};
+use super::wire::{Io, Version, Wire};
 
 /// How long, and for how many octets, a client is listened to that has been told that the connection ends, so
 /// that it hears it: RFC 9112 section 9.6.

@@ -1,7 +1,7 @@
 //! What is known of a request's content beside it.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Waker};
 
@@ -20,7 +20,11 @@ struct State {
     bits: AtomicU8,
     /// Who waits for it, over HTTP/2.
     reader: Mutex<Option<Waker>>,
+    /// How many octets had come over HTTP/2 before what there may be of it, or [`NOTHING`].
+    since: AtomicU64,
 }
+
+const NOTHING: u64 = u64::MAX;
 
 /// The content of requests of a connection of HTTP/2, where one that does not come is no reason to end all others.
 #[derive(Debug, Default)]
@@ -45,6 +49,14 @@ impl Contents {
             states.retain(|state| state.strong_count() > 0);
         }
         states.push(Arc::downgrade(state));
+    }
+
+    /// How many octets had come before the oldest content that may be there and is not taken.
+    pub(super) fn held_since(&self) -> Option<u64> {
+        let states = self.0.borrow();
+        let states = states.iter().filter_map(Weak::upgrade);
+        let since = states.map(|state| state.since.load(Ordering::Relaxed));
+        since.filter(|since| *since != NOTHING).min()
     }
 
     /// Gives up what is waited for since it was looked at last, or longer.
@@ -72,7 +84,9 @@ impl Contents {
 impl Content {
     /// Of a request that has some.
     pub(super) fn new() -> Self {
-        Self(Some(Arc::default()))
+        let content = Self(Some(Arc::default()));
+        content.hold(None);
+        content
     }
 
     pub(super) fn status(&self) -> Option<StatusCode> {
@@ -92,6 +106,15 @@ impl Content {
         match is_set {
             true => state.bits.fetch_or(bit, Ordering::Relaxed),
             false => state.bits.fetch_and(!bit, Ordering::Relaxed),
+        }
+    }
+
+    /// What came after so many octets may be there, or nothing is.
+    pub(super) fn hold(&self, since: Option<u64>) {
+        if let Some(state) = &self.0 {
+            state
+                .since
+                .store(since.unwrap_or(NOTHING), Ordering::Relaxed);
         }
     }
 

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::task::Waker;
 
 use log::debug;
@@ -61,9 +61,8 @@ pub(super) struct Turns {
     pub(super) reading: AtomicI32,
     /// Requests of whose content it may have some that it has not taken: then the client may be kept from sending more.
     pub(super) held: AtomicI32,
-    /// Over HTTP/2, octets that have come while there were such, but for what was taken: about what they keep, as `h2`
-    /// keeps with content all that was read at once.
-    ahead: AtomicI32,
+    /// Octets that have come over HTTP/2.
+    pub(super) come: AtomicU64,
     /// Whether the client's turn has begun since this was looked at.
     pub(super) passed: AtomicBool,
 }
@@ -89,26 +88,6 @@ pub(super) enum Wait {
     Body,
     /// For the client to take an answer.
     Taking,
-}
-
-impl Turns {
-    /// Notes that so many octets have come over HTTP/2.
-    pub(super) fn come(&self, octets: usize) {
-        let before = match self.held.load(Ordering::Relaxed) {
-            1.. => self.ahead.load(Ordering::Relaxed).max(0),
-            _ => 0,
-        };
-        let octets = i32::try_from(octets).unwrap_or(i32::MAX);
-        let ahead = before.saturating_add(octets);
-        self.ahead.store(ahead, Ordering::Relaxed);
-    }
-
-    /// Notes that so many of them are taken.
-    pub(super) fn taken(&self, octets: usize) {
-        let octets = i32::try_from(octets).unwrap_or(i32::MAX);
-        let ahead = self.ahead.load(Ordering::Relaxed).saturating_sub(octets);
-        self.ahead.store(ahead, Ordering::Relaxed);
-    }
 }
 
 impl Peer {
@@ -219,12 +198,12 @@ impl Peer {
         }
     }
 
-    /// Whether far more than a window has come beside content that is not taken: whoever's turn it is, such a client makes
-    /// room before all others.
+    /// Whether far more than a window has come since content did that is not taken. `h2` keeps with that all that was read
+    /// at once, so whoever's turn it is, such a client makes room before all others.
     pub(super) fn is_far_ahead(&self, window: u32) -> bool {
-        let ahead = self.turns.ahead.load(Ordering::Relaxed).max(0);
-        let held = self.turns.held.load(Ordering::Relaxed) > 0;
-        held && ahead.unsigned_abs() / 2 > window
+        let come = self.turns.come.load(Ordering::Relaxed);
+        let since = self.contents.held_since();
+        since.is_some_and(|since| come.saturating_sub(since) / 2 > window.into())
     }
 
     /// Answers that the service has given of which something is kept here, or has not been written.

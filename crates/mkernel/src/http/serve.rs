@@ -14,11 +14,12 @@ use miou_rs::{Instant, Orphans, timeout};
 use netstack::{TcpListener, TcpStream};
 
 use super::connection::{Server, refuse};
+use super::handle::Handle;
 use super::options::Options;
 use super::peer::{Order, Peer};
 use super::places::Peers;
 use super::service::Service;
-use super::wire::{Handle, Io, Wire};
+use super::wire::{Io, Wire};
 
 /// Connections that are told at one time that there is no room; more are reset.
 const REFUSED: usize = 64;

@@ -6,16 +6,14 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
-use std::thread::{self, ThreadId};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use miou_rs::Instant;
 use netstack::TcpStream;
-use slab::Slab;
 
+use super::handle::Entry;
 use super::peer::{Order, Peer};
 use super::places::Place;
 use super::scan::CUT;
@@ -25,12 +23,14 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A connection, with what was read of it and is still to be seen by who reads next.
 pub(super) struct Wire {
-    io: RefCell<Io>,
+    pub(super) io: RefCell<Io>,
     ahead: RefCell<Vec<u8>>,
     peer: Rc<Peer>,
     place: Option<Place>,
+    /// Whether others had a turn since this was read from last.
+    has_waited: Cell<bool>,
     /// What the [`Handle`] of it knows.
-    entry: Cell<Option<Entry>>,
+    pub(super) entry: Cell<Option<Entry>>,
 }
 
 /// What carries the octets.
@@ -88,7 +88,7 @@ impl Io {
         }
     }
 
-    fn writer(&mut self) -> Pin<&mut dyn Write> {
+    pub(super) fn writer(&mut self) -> Pin<&mut dyn Write> {
         match self {
             Self::Plain(stream) => Pin::<&mut TcpStream>::new(stream),
             #[cfg(feature = "tls")]
@@ -157,6 +157,7 @@ impl Wire {
             ahead: RefCell::default(),
             peer,
             place,
+            has_waited: Cell::new(false),
             entry: Cell::default(),
         }
     }
@@ -220,7 +221,7 @@ impl Wire {
         scan.feed(&self.ahead.borrow(), self.peer.active.get());
     }
 
-    fn poll_read(
+    pub(super) fn poll_read(
         &self,
         context: &mut Context<'_>,
         mut cursor: ReadBufCursor<'_>,
@@ -235,6 +236,9 @@ impl Wire {
         let room = cursor.remaining();
         if room == 0 {
             return Poll::Ready(Ok(()));
+        }
+        if !self.may_read(context) {
+            return Poll::Pending;
         }
         let now = Instant::now();
         let mut scan = self.peer.scan.borrow_mut();
@@ -269,7 +273,8 @@ impl Wire {
         drop((scan, io));
         self.note_move(now);
         if self.peer.http2.get() {
-            self.peer.turns.come(taken);
+            let come = &self.peer.turns.come;
+            come.fetch_add(taken as u64, Ordering::Relaxed);
         }
         match good {
             0 if !ahead.is_empty() => {
@@ -282,8 +287,20 @@ impl Wire {
         }
     }
 
+    /// Whether to read now. While memory is nearly spent, who was told to make room has a turn before: `h2` reads as long as
+    /// there is something.
+    fn may_read(&self, context: &Context<'_>) -> bool {
+        let is_scarce = self.place.as_ref().is_some_and(|it| it.peers.is_scarce());
+        let may = !is_scarce || self.has_waited.get();
+        self.has_waited.set(!may);
+        if !may {
+            context.waker().wake_by_ref();
+        }
+        may
+    }
+
     /// Has `write` write; notes that it did.
-    fn poll_write(
+    pub(super) fn poll_write(
         &self,
         write: impl FnOnce(Pin<&mut dyn Write>) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
@@ -295,7 +312,7 @@ impl Wire {
         written
     }
 
-    fn poll_flush(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_flush(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = self.io.borrow_mut().writer().poll_flush(context);
         self.note(&flushed);
         flushed
@@ -357,138 +374,5 @@ impl fmt::Debug for Wire {
         f.debug_struct("Wire")
             .field("io", &self.io)
             .finish_non_exhaustive()
-    }
-}
-
-thread_local! {
-    /// The connections that `hyper` has a [`Handle`] of.
-    static WIRES: RefCell<Slab<(u64, Rc<Wire>)>> = const { RefCell::new(Slab::new()) };
-}
-
-/// Handles that were dropped on other threads than their own.
-static LOST: Mutex<Vec<(ThreadId, Entry)>> = Mutex::new(Vec::new());
-
-/// Where a connection is, and its number, which no other has.
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    key: usize,
-    number: u64,
-}
-
-impl Entry {
-    fn new(wire: &Rc<Wire>) -> Self {
-        static NUMBERS: AtomicU64 = AtomicU64::new(0);
-        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
-        let key = WIRES.with_borrow_mut(|wires| wires.insert((number, wire.clone())));
-        let entry = Self { key, number };
-        wire.entry.set(Some(entry));
-        entry
-    }
-
-    fn wire(self) -> Option<Rc<Wire>> {
-        WIRES.with_borrow(|wires| {
-            let (number, wire) = wires.get(self.key)?;
-            (*number == self.number).then(|| wire.clone())
-        })
-    }
-
-    /// Whoever drops what this returns does it while nothing is borrowed: it may be the last of others.
-    fn remove(self) -> Option<Rc<Wire>> {
-        let remove = |wires: &RefCell<Slab<(u64, Rc<Wire>)>>| {
-            let mut wires = wires.borrow_mut();
-            let (number, _) = wires.get(self.key)?;
-            (*number == self.number).then(|| wires.remove(self.key).1)
-        };
-        // At the end of the thread they are gone with it.
-        WIRES.try_with(remove).ok().flatten()
-    }
-}
-
-/// A connection by its number: `hyper` wants what it gives away in an upgrade to be `Send`, which a stream is
-/// not. On another thread it is an error to use it.
-#[derive(Debug)]
-pub(super) struct Handle {
-    entry: Entry,
-    home: ThreadId,
-}
-
-impl Handle {
-    pub(super) fn new(wire: &Rc<Wire>) -> Self {
-        Self {
-            entry: Entry::new(wire),
-            home: thread::current().id(),
-        }
-    }
-
-    /// Closes the connections whose handles were dropped on other threads than this, which is theirs.
-    pub(super) fn close_lost() {
-        let here = thread::current().id();
-        let mut lost = LOST.lock().unwrap_or_else(PoisonError::into_inner);
-        let ours: Vec<_> = lost.extract_if(.., |(home, _)| *home == here).collect();
-        drop(lost);
-        for (_, entry) in ours {
-            drop(entry.remove());
-        }
-    }
-
-    fn wire(&self) -> io::Result<Rc<Wire>> {
-        if thread::current().id() != self.home {
-            let text = "a connection used on another thread than its own";
-            return Err(io::Error::other(text));
-        }
-        let ended = || io::Error::new(io::ErrorKind::NotConnected, "the connection has ended");
-        self.entry.wire().ok_or_else(ended)
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        if thread::current().id() == self.home {
-            drop(self.entry.remove());
-        } else {
-            let mut lost = LOST.lock().unwrap_or_else(PoisonError::into_inner);
-            lost.push((self.home, self.entry));
-        }
-    }
-}
-
-impl Read for Handle {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        cursor: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        self.wire()?.poll_read(context, cursor)
-    }
-}
-
-impl Write for Handle {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        octets: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.wire()?.poll_write(|io| io.poll_write(context, octets))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        parts: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let write = |io: Pin<&mut dyn Write>| io.poll_write_vectored(context, parts);
-        self.wire()?.poll_write(write)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.wire()?.poll_flush(context)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.wire()?.io.borrow_mut().writer().poll_shutdown(context)
     }
 }

@@ -18,7 +18,7 @@ mod counters;
 mod defence;
 mod engine;
 mod on_demand;
-mod pinned;
+pub(crate) mod pinned;
 mod receive;
 mod send;
 mod wire;

@@ -371,20 +371,21 @@ fn who_has_far_more_kept_than_is_counted_goes_first() {
         ahead.begun.set(1);
         ahead.turns.unanswered.store(1, Ordering::Relaxed);
         ahead.turns.held.store(1, Ordering::Relaxed);
-        let window = Http2::default().connection_window as usize;
-        ahead.turns.come(2 * window + 100);
-        ahead.turns.taken(100);
+        let content = [(); 2].map(|()| Content::new());
+        content.iter().for_each(|it| ahead.contents.enter(it));
+        content[1].hold(Some(100));
+        let window = Http2::default().connection_window;
+        let come = &ahead.turns.come;
+        come.store(u64::from(window) * 2 + 100, Ordering::Relaxed);
         sleep(STALE).await;
-        assert!(!ahead.is_far_ahead(window as u32));
-        ahead.turns.come(2);
+        assert!(!ahead.is_far_ahead(window));
+        come.fetch_add(2, Ordering::Relaxed);
+        assert!(ahead.is_far_ahead(window));
         ahead.active.set(Instant::now());
         assert!(peers.make_room());
         assert_eq!((ahead.order(), idle.order()), (Order::Leave, Order::Serve));
-        // Nothing is left of what was kept when all content is taken.
-        ahead.turns.held.store(0, Ordering::Relaxed);
-        ahead.turns.come(1);
-        ahead.turns.held.store(1, Ordering::Relaxed);
-        assert!(!ahead.is_far_ahead(window as u32));
+        content[1].hold(None);
+        assert!(!ahead.is_far_ahead(window));
     });
 }
 

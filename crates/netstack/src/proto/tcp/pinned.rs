@@ -4,9 +4,11 @@ use bytes::Bytes;
 
 /// Octets of the smallest buffer that frames come in, with what it takes beside its own: so many may a
 /// chunk that the user is given keep, however short it is.
-pub(crate) const SMALLEST: u32 = (2 << 10) + 128;
+pub(crate) const SMALLEST: u32 = (2 << 10) + BESIDE as u32;
 /// The same of the largest.
-const LARGEST: usize = (66 << 10) + 128;
+const LARGEST: usize = (66 << 10) + BESIDE;
+/// What each takes beside its own octets.
+const BESIDE: usize = 128;
 
 /// Whether so few octets are to be copied rather than to keep a buffer of `pinned` octets.
 #[inline]
@@ -14,26 +16,24 @@ pub(crate) fn is_small(octets: usize, pinned: usize) -> bool {
     2 * octets < pinned
 }
 
-/// Octets of the memory that a chunk which the user gives keeps, at most, if the user was given
-/// it: it is at least half of its buffer, or that is one of the smallest.
+/// Octets of the memory that a chunk which the user gives keeps, at most, if the user was given it: it is at least half of
+/// its buffer, or that is one of the smallest. But for the largest, buffers have a power of two, and what they take beside.
 #[inline]
 pub(crate) fn by_chunk(octets: usize) -> usize {
-    let twice = octets.max(SMALLEST as usize / 2).saturating_mul(2);
-    octets.max(twice.min(LARGEST))
-}
-
-/// Whether a part of a chunk which the user gives, that may be of a frame, is to be copied rather than to keep all of it.
-#[inline]
-pub(crate) fn is_small_part(octets: usize, chunk: usize) -> bool {
-    octets < chunk && chunk <= LARGEST && is_small(octets, by_chunk(chunk))
+    let twice = octets.saturating_mul(2).max(SMALLEST as usize);
+    let most = match twice {
+        LARGEST.. => LARGEST,
+        _ => (1 << (twice - BESIDE).ilog2()) + BESIDE,
+    };
+    octets.max(most)
 }
 
 /// A copy, or where there is no memory for it the same.
-pub(crate) fn copy(octets: &Bytes) -> Bytes {
+pub(crate) fn copy(octets: Bytes) -> Bytes {
     let mut copy = Vec::new();
-    match copy.try_reserve_exact(octets.len()) {
-        Ok(()) => copy.extend_from_slice(octets),
-        Err(_) => return octets.clone(),
+    if copy.try_reserve_exact(octets.len()).is_err() {
+        return octets;
     }
+    copy.extend_from_slice(&octets);
     copy.into()
 }

@@ -13,6 +13,7 @@ use crate::proto::ip::v6::{
     Chain, FragmentHeader, HEADER_LEN, Header, Refusal, Step, may_be_on_link, protocol,
 };
 use crate::proto::ip::{Fragment, Reassembled};
+use crate::proto::tcp::pinned;
 
 /// Octets of a first fragment that are kept for an error about the whole, at most.
 const START: usize = 200;
@@ -249,11 +250,10 @@ impl Interface {
         match protocol {
             TCP if !incoming.to_many => {
                 v6.ip.in_delivers += 1;
+                incoming.packet.advance(at);
                 if at > HEADERS {
                     // So long are they that the segment may be a small part of its frame.
-                    incoming.packet = Bytes::copy_from_slice(&incoming.packet[at..]);
-                } else {
-                    incoming.packet.advance(at);
+                    incoming.packet = pinned::copy(incoming.packet);
                 }
                 let tos = incoming.header.traffic_class;
                 self.deliver_tcp(now, addresses, tos, incoming.packet, incoming.checksummed);

@@ -12,7 +12,6 @@ use crate::proto::ip::{Endpoint, is_host};
 use crate::proto::tcp::api::{ConnectionId, Error, Failure, ListenerId, State};
 use crate::proto::tcp::config::Options;
 use crate::proto::tcp::connection::{Owner, Tcb};
-use crate::proto::tcp::pinned;
 use crate::proto::tcp::receive::queue::ReceiveQueue;
 use crate::proto::tcp::send::queue::{ChunkPool, SendQueue};
 use crate::proto::tcp::wire::segment::FourTuple;
@@ -205,16 +204,7 @@ impl Tcp {
     /// returns how much.
     pub fn send_bytes(&mut self, id: ConnectionId, data: &mut Bytes) -> Poll<Result<usize, Error>> {
         self.queue(id, data.len(), |queue, room, pool| {
-            let whole = data.len();
-            let part = data.split_to(room);
-            if pinned::is_small_part(data.len(), whole) {
-                *data = pinned::copy(data);
-            }
-            if pinned::is_small_part(room, whole) {
-                queue.push_copy(&part, pool);
-            } else {
-                queue.push_shared(part, pool);
-            }
+            queue.push_shared(data.split_to(room), pool);
         })
     }
 

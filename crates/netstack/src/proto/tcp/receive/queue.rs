@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes};
 
 use super::piece::{CHUNK, Piece};
 use crate::proto::tcp::on_demand::Part;
-use crate::proto::tcp::pinned::{SMALLEST, is_small};
+use crate::proto::tcp::pinned::{self, SMALLEST, is_small};
 
 /// Slices for which a queue may have room that is kept to be used again: those of a batch of frames.
 const KEPT: usize = 64;
@@ -250,7 +250,7 @@ impl ReceiveQueue {
         let pinned = self.slices.front().map_or(0, |slice| slice.pinned);
         let octets = self.take_slice::<false>(max);
         if is_small(octets.len(), pinned as usize) {
-            return Bytes::copy_from_slice(&octets);
+            return pinned::copy(octets);
         }
         octets
     }
