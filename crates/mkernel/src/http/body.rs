@@ -358,14 +358,10 @@ impl<B: HttpBody> HttpBody for Reply<B> {
         };
         // What is left takes no memory, but keeps some.
         let is_over = body.size_hint().exact() == Some(0);
-        if !is_over && this.turn.poll_room(context).is_pending() {
+        let has_room = is_over || this.turn.poll_room(context).is_ready();
+        let may_keep = |kept: &Rc<Kept>| kept.poll_room(context).is_ready();
+        if !has_room || !this.turn.kept.as_ref().is_none_or(may_keep) {
             // It is not the service that is waited for: who waits here may have to make room.
-            this.turn.pass();
-            return Poll::Pending;
-        }
-        if let Some(kept) = &this.turn.kept
-            && kept.poll_room(context).is_pending()
-        {
             this.turn.pass();
             return Poll::Pending;
         }

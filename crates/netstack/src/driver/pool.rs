@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use crate::proto::ip::v6;
 use crate::proto::link::ethernet;
+use crate::proto::tcp::pinned::{LARGEST, OVERHEAD, SMALLER};
 
 /// Buffers kept for later, and lent buffers kept in mind, at most.
 const KEPT: usize = 256;
@@ -17,14 +18,6 @@ const KEPT: usize = 256;
 const KEPT_OCTETS: usize = 2 << 20;
 /// Lent buffers looked at when a free one is wanted.
 const LOOKS: usize = 4;
-/// Octets of the buffers to which shorter frames are moved.
-const SMALLER: [usize; 5] = [2 << 10, 4 << 10, 8 << 10, 16 << 10, 32 << 10];
-/// Octets of the largest buffer: a frame of segments joined to the longest packet, with the headers of
-/// Ethernet and of the device.
-const LARGEST: usize = 66 << 10;
-/// Octets that a buffer takes beside its own: the end that was split off, the count of its holders and
-/// its place in the list.
-const OVERHEAD: usize = 128;
 
 /// The octets of memory that a frame of so many octets keeps as long as a slice of it is held.
 pub(crate) fn held_by_frame(frame: usize) -> usize {

@@ -2,13 +2,18 @@
 
 use bytes::Bytes;
 
-/// Octets of the smallest buffer that frames come in, with what it takes beside its own: so many may a
-/// chunk that the user is given keep, however short it is.
-pub(crate) const SMALLEST: u32 = (2 << 10) + BESIDE as u32;
-/// The same of the largest.
-const LARGEST: usize = (66 << 10) + BESIDE;
-/// What each takes beside its own octets.
-const BESIDE: usize = 128;
+/// Octets of the buffers to which shorter frames are moved: powers of two.
+pub(crate) const SMALLER: [usize; 5] = [2 << 10, 4 << 10, 8 << 10, 16 << 10, 32 << 10];
+/// Octets of the largest buffer: a frame of segments joined to the longest packet, with the headers of
+/// Ethernet and of the device.
+pub(crate) const LARGEST: usize = 66 << 10;
+/// Octets that a buffer takes beside its own: the end that was split off, the count of its holders and
+/// its place in the list of the pool.
+pub(crate) const OVERHEAD: usize = 128;
+
+/// Octets of the smallest buffer, with what it takes beside its own: so many may a chunk that the user is
+/// given keep, however short it is.
+pub(crate) const SMALLEST: u32 = (SMALLER[0] + OVERHEAD) as u32;
 
 /// Whether so few octets are to be copied rather than to keep a buffer of `pinned` octets.
 #[inline]
@@ -20,10 +25,11 @@ pub(crate) fn is_small(octets: usize, pinned: usize) -> bool {
 /// its buffer, or that is one of the smallest. But for the largest, buffers have a power of two, and what they take beside.
 #[inline]
 pub(crate) fn by_chunk(octets: usize) -> usize {
+    const MOST: usize = LARGEST + OVERHEAD;
     let twice = octets.saturating_mul(2).max(SMALLEST as usize);
     let most = match twice {
-        LARGEST.. => LARGEST,
-        _ => (1 << (twice - BESIDE).ilog2()) + BESIDE,
+        MOST.. => MOST,
+        _ => (1 << (twice - OVERHEAD).ilog2()) + OVERHEAD,
     };
     octets.max(most)
 }
